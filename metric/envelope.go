@@ -1,0 +1,115 @@
+package metric
+
+// Kind says what an envelope, and so every sample in it, measures.
+type Kind uint8
+
+// The kinds of a Loggregator envelope. KindNone is an envelope without any message.
+const (
+	KindNone Kind = iota
+	KindGauge
+	KindCounter
+	KindTimer
+	KindLog
+	KindEvent
+)
+
+var kindNames = [...]string{"none", "gauge", "counter", "timer", "log", "event"}
+
+// String returns the name that rules, filters and explain use.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// ParseKind returns the kind of a name as String spells it.
+func ParseKind(name string) (Kind, bool) {
+	for i, n := range kindNames {
+		if n == name {
+			return Kind(i), true
+		}
+	}
+	return KindNone, false
+}
+
+// Bounds on what one envelope may bring. Beyond them its samples are counted as invalid, not stored:
+// the sender is not trusted to be sane.
+const (
+	MaxTags       = 256  // tags of one envelope
+	MaxNameBytes  = 1024 // bytes of a metric's name
+	MaxValueBytes = 4096 // bytes of a tag's name and value together
+)
+
+// Tag is a dimension as it stands on the wire.
+type Tag struct {
+	Key, Value []byte
+}
+
+// Point is one metric of a gauge envelope.
+type Point struct {
+	Name, Unit []byte
+	Value      float64
+}
+
+// Envelope is a view of one decoded envelope, in the shape of Loggregator v2; a v1 envelope is brought into that shape
+// as Loggregator's own agent does (origin, deployment, job, index and ip become tags; a container metric becomes a gauge
+// of five points; an HttpStartStop becomes a timer named http).
+//
+// All byte slices point into the received message. They are valid only until the call that was handed the view returns:
+// whoever keeps anything copies it. A source reuses one Envelope for its whole life, so that decoding allocates nothing.
+type Envelope struct {
+	Kind       Kind
+	Timestamp  int64 // nanoseconds since the epoch as sent; 0 where missing
+	Arrived    int64 // nanoseconds since the epoch at which the message reached the exporter; set once a batch
+	SourceID   []byte
+	InstanceID []byte
+
+	// Tags come in any order and may name a key twice: the last one counts, as in every protobuf map.
+	Tags []Tag
+	// TooManyTags is set where the message held more than MaxTags; Tags then holds the first of them.
+	TooManyTags bool
+
+	Points []Point // KindGauge: one sample each; names may repeat, the last one counts
+
+	Name         []byte // KindCounter, KindTimer
+	Delta, Total uint64 // KindCounter: 0 where not sent
+	Start, Stop  int64  // KindTimer: nanoseconds since the epoch
+}
+
+// Reset empties the view and keeps its memory.
+func (e *Envelope) Reset() {
+	*e = Envelope{Tags: e.Tags[:0], Points: e.Points[:0]}
+}
+
+// AddTag appends a tag, or notes that there are too many.
+func (e *Envelope) AddTag(key, value []byte) {
+	if len(e.Tags) >= MaxTags {
+		e.TooManyTags = true
+		return
+	}
+	e.Tags = append(e.Tags, Tag{Key: key, Value: value})
+}
+
+// Tag returns the value of a tag, the last one where the key repeats, or nil.
+func (e *Envelope) Tag(key string) []byte {
+	for i := len(e.Tags) - 1; i >= 0; i-- {
+		if string(e.Tags[i].Key) == key {
+			return e.Tags[i].Value
+		}
+	}
+	return nil
+}
+
+// Samples is the number of samples in the envelope, each of which ends in exactly one Outcome: one a point of a gauge,
+// one of a counter or timer, none of anything else.
+func (e *Envelope) Samples() int {
+	switch e.Kind {
+	case KindGauge:
+		return len(e.Points)
+	case KindCounter, KindTimer:
+		return 1
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,97 @@
+package metric
+
+import (
+	"iter"
+	"sort"
+	"strings"
+)
+
+// Label is a dimension of a series: Name is a legal Prometheus label name, Value any UTF-8.
+type Label struct {
+	Name, Value string
+}
+
+// Labels is a rendered label set: `a="1",b="2"`, sorted by name, values escaped as in the text exposition formats, no
+// name twice, no empty value. It is the only form in which the store keeps labels, shared by all series that have the same
+// ones and by all formats. Being injective, it is also the identity of the set.
+type Labels string
+
+var labelEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+
+// RenderLabels renders a label set. Labels need not be sorted; of equal names the last one counts; empty values are left out.
+// The slice is sorted in place.
+func RenderLabels(labels []Label) Labels {
+	sort.SliceStable(labels, func(i, j int) bool { return labels[i].Name < labels[j].Name })
+	size := 0
+	for _, l := range labels {
+		size += len(l.Name) + len(l.Value) + len(`="",`)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for i, l := range labels {
+		if l.Value == "" || i+1 < len(labels) && labels[i+1].Name == l.Name {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(l.Name)
+		b.WriteString(`="`)
+		_, _ = labelEscaper.WriteString(&b, l.Value)
+		b.WriteByte('"')
+	}
+	return Labels(b.String())
+}
+
+// All yields names and values, unescaped, in order. It allocates only for values that hold an escape.
+func (ls Labels) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		rest := string(ls)
+		for rest != "" {
+			eq := strings.IndexByte(rest, '=')
+			name := rest[:eq]
+			rest = rest[eq+2:]
+			end, escaped := 0, false
+			for rest[end] != '"' {
+				if rest[end] == '\\' {
+					escaped = true
+					end++
+				}
+				end++
+			}
+			value := rest[:end]
+			if escaped {
+				value = unescape(value)
+			}
+			if !yield(name, value) {
+				return
+			}
+			rest = strings.TrimPrefix(rest[end+1:], ",")
+		}
+	}
+}
+
+// Value returns the value of a label, or "".
+func (ls Labels) Value(name string) string {
+	for n, v := range ls.All() {
+		if n == name {
+			return v
+		}
+	}
+	return ""
+}
+
+func unescape(s string) string {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '\\' {
+			i++
+			if c = s[i]; c == 'n' {
+				c = '\n'
+			}
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
