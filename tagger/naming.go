@@ -1,0 +1,189 @@
+package tagger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"loggregator_exporter/metric"
+)
+
+// Naming turns base names into metric names.
+//
+// The default writes Prometheus' style: a namespace, words in lower case, values in base units and the base unit as
+// the name's last word, `_total` at the end of counters. With KeepUnits values stay as they are and the name ends in the
+// unit that they are in. Verbatim keeps the base name as the rules spell it, letter for letter: no namespace, no suffix and
+// no conversion; what the name says is then still true of the value.
+type Naming struct {
+	Namespace string
+	Verbatim  bool
+	KeepUnits bool
+}
+
+// Name is the name of a family, and what to do with the values of its series.
+type Name struct {
+	// Metric is a legal classic metric name, except under Verbatim, where it is the base name and may hold anything.
+	Metric string
+	// Unit is the unit whose word the name ends in (before _total), for UNIT metadata; "" otherwise.
+	Unit string
+	// Mul and Div convert: value*Mul/Div is the value in Unit. Both are 1 where there is nothing to do. Division by a power
+	// of ten gives the nearest number, multiplication by its inverse would not.
+	Mul, Div float64
+}
+
+// Name names the family of a base name. The unit is a canonical one (see Units) or ""; what the words of the base
+// name state serves where it is "". A result never is empty and never starts with a digit.
+func (n Naming) Name(base, unitName string, t metric.Type) Name {
+	if n.Verbatim && base != "" {
+		return Name{Metric: base, Mul: 1, Div: 1}
+	}
+	words := splitWords(base)
+	u := unitNamed(unitName)
+	if u == nil {
+		u = unitOfWords(words)
+	}
+	counter := t == metric.TypeCounter
+	if last := len(words) - 1; counter && last >= 0 && words[last] == "total" {
+		words = words[:last]
+	}
+	name := Name{Mul: 1, Div: 1}
+	if u != nil {
+		target := u.name
+		if !n.KeepUnits {
+			target, name.Mul, name.Div = u.base, u.mul, u.div
+		}
+		words = stateUnit(words, u, target)
+		if endsInUnit(words, target) {
+			name.Unit = target
+		}
+	}
+	if counter {
+		words = append(words, "total")
+	}
+	name.Metric = n.join(words)
+	return name
+}
+
+// join puts the namespace before the words unless they begin with it.
+func (n Naming) join(words []string) string {
+	prefix := strings.Join(splitWords(n.Namespace), "_")
+	s := strings.Join(words, "_")
+	switch {
+	case s == "":
+		s = "unnamed"
+	case prefix != "" && (s == prefix || strings.HasPrefix(s, prefix+"_")):
+		prefix = ""
+	}
+	if prefix != "" {
+		s = prefix + "_" + s
+	}
+	if s[0] >= '0' && s[0] <= '9' {
+		s = "_" + s
+	}
+	return s
+}
+
+// stateUnit makes the words say the target unit once. A word for the source unit would be untrue of converted values:
+// it is replaced where it stands, and an `in` before it goes where it is the last. Else the target is appended, unless the
+// words say it already.
+func stateUnit(words []string, u *unit, target string) []string {
+	targetWords := strings.Split(target, "_")
+	for i := len(words) - 1; i >= 0; i-- {
+		if !slices.Contains(u.words, words[i]) {
+			continue
+		}
+		from := i
+		for i == len(words)-1 && from > 0 && words[from-1] == "in" {
+			from--
+		}
+		return slices.Concat(words[:from], targetWords, words[i+1:])
+	}
+	if says(words, target) {
+		return words
+	}
+	return slices.Concat(words, targetWords)
+}
+
+// says tells whether the words hold a unit already, in the plural or in the singular.
+func says(words []string, unitName string) bool {
+	if strings.Contains(unitName, "_per_") {
+		return slices.Contains(words, "per")
+	}
+	return slices.Contains(words, unitName) || slices.Contains(words, strings.TrimSuffix(unitName, "s"))
+}
+
+func endsInUnit(words []string, unitName string) bool {
+	return strings.HasSuffix("_"+strings.Join(words, "_"), "_"+unitName)
+}
+
+// splitWords takes a name apart at case changes and at every character that is neither letter nor digit, and returns
+// the words in lower case: `LRPsRunning` is lrps, running; `numCPUS` is num, cpus. A group that the next segment repeats
+// counts once: `running.running_apps` is running, apps. Letters beyond ASCII are spelt by their number, so that a name of
+// nothing else keeps its identity.
+func splitWords(name string) []string {
+	var words []string
+	segmentStart := false // the next word is the first one after a dot or slash
+	flush := func(w []rune) {
+		if len(w) == 0 {
+			return
+		}
+		word := lowerWord(w)
+		if !segmentStart || len(words) == 0 || words[len(words)-1] != word {
+			words = append(words, word)
+		}
+		segmentStart = false
+	}
+	runes := []rune(name)
+	start := 0
+	for i, r := range runes {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			flush(runes[start:i])
+			start = i + 1
+			if r == '.' || r == '/' {
+				segmentStart = true
+			}
+			continue
+		}
+		if i > start && startsWord(runes, start, i) {
+			flush(runes[start:i])
+			start = i
+		}
+	}
+	flush(runes[start:])
+	return words
+}
+
+// startsWord tells whether a new word starts at the upper-case letter runes[i], in a word that began at start: after a
+// lower-case letter (`numGo`), after a digit that belongs to letters (`p95Latency`, not `2XX`), and at the last capital of
+// an acronym where a word follows (`GCPause`), which the s of its plural is not (`LRPsRunning`).
+func startsWord(runes []rune, start, i int) bool {
+	if !unicode.IsUpper(runes[i]) {
+		return false
+	}
+	prev := runes[i-1]
+	if unicode.IsDigit(prev) {
+		return slices.ContainsFunc(runes[start:i], unicode.IsLetter)
+	}
+	if !unicode.IsUpper(prev) {
+		return true
+	}
+	return i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !isPlural(runes, i+1)
+}
+
+// isPlural tells whether runes[i] is an s that ends an acronym.
+func isPlural(runes []rune, i int) bool {
+	return runes[i] == 's' && (i+1 == len(runes) || !unicode.IsLower(runes[i+1]))
+}
+
+func lowerWord(w []rune) string {
+	var b strings.Builder
+	for _, r := range w {
+		if r < unicode.MaxASCII {
+			_, _ = b.WriteRune(unicode.ToLower(r))
+		} else {
+			_, _ = fmt.Fprintf(&b, "u%04x", r)
+		}
+	}
+	return b.String()
+}

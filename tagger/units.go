@@ -1,0 +1,116 @@
+package tagger
+
+import (
+	"slices"
+	"strings"
+)
+
+// unit is a unit of measurement that components emit, or that their names hold, and the way to its base unit.
+type unit struct {
+	name     string   // canonical spelling, as in Units
+	base     string   // base unit that values are converted to; name itself where it is one
+	mul, div float64  // value*mul/div is the value in the base unit; division keeps decimal fractions exact
+	words    []string // words by which a metric's name says that it is in this unit
+	spelt    []string // further spellings in envelopes, lower case
+}
+
+// units is a table, never changed. The spellings are those of the components: `Kb`, `kb` and `KiB` all mean 1024 bytes,
+// as do the decimal prefixes of the BOSH agent, of Diego and of GemFire.
+var units = []unit{
+	{"seconds", "seconds", 1, 1, []string{"seconds", "second", "secs", "sec"}, []string{"s"}},
+	{"milliseconds", "seconds", 1, 1e3, []string{"milliseconds", "millisecond", "millis", "msecs", "msec", "ms"}, nil},
+	{"microseconds", "seconds", 1, 1e6, []string{"microseconds", "microsecond", "micros", "usecs", "usec"}, []string{"us", "µs", "μs"}},
+	{"nanoseconds", "seconds", 1, 1e9, []string{"nanoseconds", "nanosecond", "nanos", "nsecs", "nsec", "ns"}, nil},
+	{"minutes", "seconds", 60, 1, []string{"minutes", "mins"}, []string{"minute", "min"}},
+	{"hours", "seconds", 3600, 1, []string{"hours"}, []string{"hour", "h"}},
+	{"days", "seconds", 86400, 1, []string{"days"}, []string{"day", "d"}},
+	{"bytes", "bytes", 1, 1, []string{"bytes"}, []string{"byte"}},
+	{"kibibytes", "bytes", 1 << 10, 1, []string{"kibibytes", "kilobytes", "kib", "kb"}, []string{"kibibyte", "kilobyte"}},
+	{"mebibytes", "bytes", 1 << 20, 1, []string{"mebibytes", "megabytes", "mib", "mb"}, []string{"mebibyte", "megabyte"}},
+	{"gibibytes", "bytes", 1 << 30, 1, []string{"gibibytes", "gigabytes", "gib", "gb"}, []string{"gibibyte", "gigabyte"}},
+	{"tebibytes", "bytes", 1 << 40, 1, []string{"tebibytes", "terabytes", "tib", "tb"}, []string{"tebibyte", "terabyte"}},
+	{"percent", "ratio", 1, 100, []string{"percent", "percentage", "pct"}, []string{"%"}},
+	{"ratio", "ratio", 1, 1, []string{"ratio"}, []string{"fraction"}},
+	{"bytes_per_second", "bytes_per_second", 1, 1, nil, []string{"b/s", "bytes/s", "bytes/sec", "bytes/second", "byte/s"}},
+	{"bytes_per_minute", "bytes_per_second", 1, 60, nil, []string{"bytes/min", "bytes/minute", "byte/minute"}},
+}
+
+// Units returns the canonical units, in the spelling that rules and Result use.
+func Units() []string {
+	names := make([]string, len(units))
+	for i := range units {
+		names[i] = units[i].name
+	}
+	return names
+}
+
+// CanonicalUnit folds the spellings that components use into one of Units. It returns "" for what is no unit of
+// measurement: a type (gauge, counter, int), a filler (count, Metric, total) or a thing counted (connection, page).
+// A single `b` is no unit either: the BOSH health monitor writes it for a boolean.
+func CanonicalUnit(emitted string) string {
+	s := strings.TrimSpace(emitted)
+	if s == "B" {
+		return "bytes"
+	}
+	if u := unitSpelt(strings.ToLower(s)); u != nil {
+		return u.name
+	}
+	return ""
+}
+
+func unitSpelt(s string) *unit {
+	for i := range units {
+		u := &units[i]
+		if u.name == s || slices.Contains(u.words, s) || slices.Contains(u.spelt, s) {
+			return u
+		}
+	}
+	return nil
+}
+
+func unitNamed(name string) *unit {
+	for i := range units {
+		if units[i].name == name {
+			return &units[i]
+		}
+	}
+	return nil
+}
+
+// UnitOfName returns the unit that the words of a base name state, or "": `memory_in_mb`, `lastGCPauseTimeNS`,
+// `system.disk.percent`, `numBytesAllocated`, `seconds_behind_master`. It is what is left to go by where neither a rule
+// nor the envelope knows a unit.
+func UnitOfName(base string) string {
+	if u := unitOfWords(splitWords(base)); u != nil {
+		return u.name
+	}
+	return ""
+}
+
+// unitOfWords looks where names carry their unit: at the end, before `total`; at the start, for times; anywhere, for bytes and
+// percentages. A rate (`per`) is in none of these.
+func unitOfWords(words []string) *unit {
+	if n := len(words); n > 0 && words[n-1] == "total" {
+		words = words[:n-1]
+	}
+	if len(words) < 2 || slices.Contains(words, "per") {
+		return nil
+	}
+	for i, w := range words {
+		countsBytes := w == "byte" && i+1 < len(words) && (words[i+1] == "count" || words[i+1] == "size")
+		if w == "bytes" || countsBytes {
+			return unitNamed("bytes")
+		}
+		if w == "percent" || w == "percentage" {
+			return unitNamed("percent")
+		}
+	}
+	last, first := words[len(words)-1], words[0]
+	for i := range units {
+		u := &units[i]
+		if slices.Contains(u.words, last) || u.base == "seconds" && slices.Contains(u.words, first) {
+			return u
+		}
+	}
+	return nil
+}
