@@ -1,0 +1,83 @@
+package config
+
+import "time"
+
+// Config is the whole configuration, checked. Its fields follow the keys of the file; see Settings for what they mean.
+type Config struct {
+	// File is the configuration file that was read, or "".
+	File string `mapstructure:"-"`
+
+	Nozzle  Nozzle  `mapstructure:"nozzle"`
+	Tagger  Tagger  `mapstructure:"tagger"`
+	Metrics Metrics `mapstructure:"metrics"`
+	Web     Web     `mapstructure:"web"`
+	Log     Log     `mapstructure:"log"`
+}
+
+// Nozzle says what to read and from where.
+type Nozzle struct {
+	ShardID           string   `mapstructure:"shard_id"`
+	DeterministicName string   `mapstructure:"deterministic_name"`
+	Selectors         []string `mapstructure:"selectors"`
+	RLP               RLP      `mapstructure:"rlp"`
+	UDP               UDP      `mapstructure:"udp"`
+}
+
+// Tagger says which rules take dimensions out of names.
+type Tagger struct {
+	RulesFiles []string `mapstructure:"rules_files"`
+	Catalogue  bool     `mapstructure:"catalogue"`
+	Quarantine bool     `mapstructure:"quarantine"`
+}
+
+// Metrics says how series are named, labelled and kept.
+type Metrics struct {
+	Namespace   string        `mapstructure:"namespace"`
+	Environment string        `mapstructure:"environment"`
+	Naming      string        `mapstructure:"naming"` // prometheus or verbatim
+	Units       string        `mapstructure:"units"`  // convert or keep
+	Expiration  time.Duration `mapstructure:"expiration"`
+	MaxSeries   int           `mapstructure:"max_series"`
+	Labels      Labels        `mapstructure:"labels"`
+	HTTP        HTTP          `mapstructure:"http"`
+}
+
+// Labels changes the labels of every series.
+type Labels struct {
+	Add    []AddLabel    `mapstructure:"add"`
+	Drop   []string      `mapstructure:"drop"`
+	Rename []RenameLabel `mapstructure:"rename"`
+}
+
+// AddLabel is a label with a constant value.
+type AddLabel struct {
+	Name  string `mapstructure:"name"`
+	Value string `mapstructure:"value"`
+}
+
+// RenameLabel gives a label another name.
+type RenameLabel struct {
+	From string `mapstructure:"from"`
+	To   string `mapstructure:"to"`
+}
+
+// HTTP shapes the histograms of requests.
+type HTTP struct {
+	Buckets     []float64 `mapstructure:"buckets"`      // seconds
+	SizeBuckets []float64 `mapstructure:"size_buckets"` // bytes
+	Labels      []string  `mapstructure:"labels"`
+}
+
+// Web says how to serve.
+type Web struct {
+	ListenAddress string `mapstructure:"listen_address"`
+	TelemetryPath string `mapstructure:"telemetry_path"`
+	ConfigFile    string `mapstructure:"config_file"`
+	EnablePprof   bool   `mapstructure:"enable_pprof"`
+}
+
+// Log says what to log and how.
+type Log struct {
+	Level  string `mapstructure:"level"`  // debug, info, warn or error
+	Format string `mapstructure:"format"` // logfmt or json
+}

@@ -1,0 +1,264 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write the expected messages and the documentation anew")
+
+// load reads a configuration as a command does.
+func load(t testing.TB, args ...string) (*Config, []string, error) {
+	t.Helper()
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return Load(flags)
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBad asserts the exact messages for each kind of mistake. An archive holds the files, variables (env) and flags of one
+// configuration, and what is said about it (want).
+func TestBad(t *testing.T) {
+	names, err := filepath.Glob("testdata/bad/*.txtar")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			path, err := filepath.Abs(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			archive, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(t.TempDir())
+			var args []string
+			var want string
+			for _, f := range archive.Files {
+				lines := strings.Split(strings.TrimSpace(string(f.Data)), "\n")
+				switch f.Name {
+				case "want":
+					want = string(f.Data)
+				case "flags":
+					args = append(args, lines...)
+				case "env":
+					for _, l := range lines {
+						k, v, _ := strings.Cut(l, "=")
+						t.Setenv(k, v)
+					}
+				default:
+					writeFile(t, f.Name, string(f.Data))
+				}
+			}
+			if _, err := os.Stat("config.yml"); err == nil {
+				args = append(args, "--config=config.yml")
+			}
+			cfg, _, err := load(t, args...)
+			if err == nil {
+				t.Fatalf("accepted: %+v", cfg)
+			}
+			got := err.Error() + "\n"
+			if *update {
+				archive.Files = append(archive.Files[:len(archive.Files):len(archive.Files)], txtar.File{Name: "want", Data: []byte(got)})
+				if want != "" {
+					archive.Files = append(archive.Files[:len(archive.Files)-2], archive.Files[len(archive.Files)-1])
+				}
+				writeFile(t, path, string(txtar.Format(archive)))
+				return
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNothingConfigured(t *testing.T) {
+	cfg, warnings, err := load(t)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(warnings, err)
+	}
+	if diff := cmp.Diff(Default(), cfg); diff != "" {
+		t.Errorf("not the default (-want +got):\n%s", diff)
+	}
+	if !cfg.Nozzle.UDP.Enabled || cfg.Web.ListenAddress != ":9286" || cfg.Metrics.Expiration != 10*time.Minute {
+		t.Errorf("unexpected defaults: %+v", cfg)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	const key, env, arg = "metrics:\n  expiration: 1m\n", "LOGGREGATOR_EXPORTER_METRICS_EXPIRATION", "--metrics.expiration=3m"
+	for _, tc := range []struct {
+		name      string
+		file      string
+		env       string
+		args      []string
+		want      time.Duration
+		namespace string
+	}{
+		{name: "default", want: 10 * time.Minute},
+		{name: "file", file: key, want: time.Minute},
+		{name: "environment without a file", env: "2m", want: 2 * time.Minute},
+		{name: "environment over file", file: key, env: "2m", want: 2 * time.Minute},
+		{name: "empty environment", file: key, env: "", want: time.Minute},
+		{name: "flag over all", file: key, env: "2m", args: []string{arg}, want: 3 * time.Minute},
+		{name: "flag with the default's value", file: key, args: []string{"--metrics.expiration=10m"}, want: 10 * time.Minute},
+		{name: "days", args: []string{"--metrics.expiration=1d"}, want: 24 * time.Hour},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Setenv(env, tc.env)
+			args := tc.args
+			if tc.file != "" {
+				path := filepath.Join(t.TempDir(), "c.yml")
+				writeFile(t, path, tc.file)
+				t.Setenv("LOGGREGATOR_EXPORTER_CONFIG", path)
+			}
+			cfg, _, err := load(t, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cfg.Metrics.Expiration != tc.want {
+				t.Errorf("expiration %v, want %v", cfg.Metrics.Expiration, tc.want)
+			}
+		})
+	}
+}
+
+// TestEveryFlagAndVariable sets each setting to its example in both ways and in the file, and expects the same.
+func TestEveryFlagAndVariable(t *testing.T) {
+	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false"}
+	for _, s := range Settings() {
+		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {
+			continue
+		}
+		t.Run(s.Key, func(t *testing.T) {
+			byFlag, _, err := load(t, append(quiet, "--"+s.Flag()+"="+s.Example)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv(s.Env(), s.Example)
+			byEnv, _, err := load(t, quiet...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(byFlag, byEnv); diff != "" {
+				t.Errorf("flag and variable differ:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFile(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFile(t, "etc/rules.yml", "")
+	writeFile(t, "etc/exporter.yml", `
+nozzle:
+  shard_id: other
+  selectors: [gauge]
+tagger:
+  rules_files: [rules.yml]
+metrics:
+  environment:   # no value: as if it were not there
+  namespace: ""
+  labels:
+    add: [{name: Region, value: EU}]
+    drop: [instance_id]
+    rename: [{from: app_id, to: AppID}]
+  http: {buckets: [1, 2.5], labels: [method]}
+web:
+log: {level: debug, format: json}
+`)
+	cfg, warnings, err := load(t, "-c", "etc/exporter.yml")
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(warnings, err)
+	}
+	want := Default()
+	want.File = "etc/exporter.yml"
+	want.Nozzle.ShardID, want.Nozzle.Selectors = "other", []string{"gauge"}
+	want.Tagger.RulesFiles = []string{"etc/rules.yml"}
+	want.Metrics.Namespace = ""
+	want.Metrics.Labels = Labels{Add: []AddLabel{{"Region", "EU"}}, Drop: []string{"instance_id"}, Rename: []RenameLabel{{"app_id", "AppID"}}}
+	want.Metrics.HTTP.Buckets, want.Metrics.HTTP.Labels = []float64{1, 2.5}, []string{"method"}
+	want.Log = Log{Level: "debug", Format: "json"}
+	if diff := cmp.Diff(want, cfg); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestListFlags(t *testing.T) {
+	cfg, _, err := load(t, "--nozzle.selectors", "gauge, counter", "--nozzle.selectors=timer", "--metrics.http.buckets=1,2", "--web.enable_pprof")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"gauge", "counter", "timer"}, cfg.Nozzle.Selectors); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]float64{1, 2}, cfg.Metrics.HTTP.Buckets); diff != "" {
+		t.Error(diff)
+	}
+	if !cfg.Web.EnablePprof {
+		t.Error("a boolean flag without a value is not true")
+	}
+}
+
+// TestSourceDefault: udp is on only where nothing else was chosen.
+func TestSourceDefault(t *testing.T) {
+	if _, _, err := load(t, "--nozzle.rlp.enabled=false"); err != nil {
+		t.Error(err)
+	}
+	l := loader{flags: pflag.NewFlagSet("", pflag.ContinueOnError), file: newFile("")}
+	cfg := Default()
+	cfg.Nozzle.RLP.Enabled = true
+	l.defaultSource(cfg)
+	if cfg.Nozzle.UDP.Enabled {
+		t.Error("udp is on beside rlp though nobody asked for it")
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Setenv("LOGGREGATOR_EXPORTER_PORT_9286_TCP", "tcp://10.0.0.1:9286")
+	t.Setenv("LOGGREGATOR_EXPORTER_LOG_LEVLE", "debug")
+	_, warnings, err := load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"variable LOGGREGATOR_EXPORTER_LOG_LEVLE is no setting and is ignored: did you mean LOGGREGATOR_EXPORTER_LOG_LEVEL?",
+		"variable LOGGREGATOR_EXPORTER_PORT_9286_TCP is no setting and is ignored",
+	}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Error(diff)
+	}
+	path := filepath.Join(t.TempDir(), "c.yml")
+	writeFile(t, path, "metrics: {labels: {add: [{name: job, value: x}]}}")
+	_, warnings, err = load(t, "--config", path)
+	if err != nil || len(warnings) != 3 {
+		t.Fatal(warnings, err)
+	}
+	if got, want := warnings[2], path+":1: metrics.labels.add[0].name: Prometheus sets the label job itself and will rename this one to exported_job"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

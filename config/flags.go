@@ -1,0 +1,107 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/spf13/pflag"
+)
+
+const (
+	configFlag = "config"
+	configEnv  = EnvPrefix + "CONFIG"
+)
+
+// AddFlags adds --config and a flag for every setting that flags can express.
+func AddFlags(flags *pflag.FlagSet) {
+	flags.StringP(configFlag, "c", "", "Configuration `file` (YAML). Also "+configEnv+".")
+	for _, s := range Settings() {
+		if !s.Kind.inFlags() {
+			continue
+		}
+		v := &flagValue{kind: s.Kind, text: plain(s.Default)}
+		f := flags.VarPF(v, s.Flag(), "", s.Help)
+		f.DefValue = v.text
+		if s.DefaultText != "" {
+			f.DefValue = ""
+			f.Usage += " Default: " + s.DefaultText + "."
+		}
+		if s.Values != nil {
+			f.Usage += " One of " + strings.Join(s.Values, ", ") + "."
+		}
+		if s.Kind == KindBool {
+			f.NoOptDefVal = "true"
+		}
+	}
+}
+
+// flagValue keeps the text of a flag as given: values are checked together with those of the file and the environment,
+// so that all mistakes are reported at once.
+type flagValue struct {
+	kind Kind
+	text string
+	set  bool
+}
+
+func (v *flagValue) String() string { return v.text }
+
+// Set takes the text. A flag of a list may be repeated: its values add up.
+func (v *flagValue) Set(text string) error {
+	if v.set && v.kind.isList() && v.text != "" {
+		text = v.text + "," + text
+	}
+	v.text, v.set = text, true
+	return nil
+}
+
+func (v *flagValue) Type() string {
+	switch v.kind {
+	case KindBool:
+		return "bool"
+	case KindInt:
+		return "int"
+	case KindDuration:
+		return "duration"
+	case KindPath:
+		return "file"
+	case KindAddress:
+		return "host:port"
+	default:
+		if v.kind.isList() {
+			return "a,b,..."
+		}
+		return "string"
+	}
+}
+
+// rawFlag shows a flag to viper as a string, whatever its type: viper's own conversions turn what they do not understand
+// into zero values without a word.
+type rawFlag struct{ flag *pflag.Flag }
+
+func (f rawFlag) HasChanged() bool    { return f.flag.Changed }
+func (f rawFlag) Name() string        { return f.flag.Name }
+func (f rawFlag) ValueString() string { return f.flag.Value.String() }
+func (f rawFlag) ValueType() string   { return "string" }
+
+// plain spells a value as flags, variables and the documentation do.
+func plain(value any) string {
+	switch v := value.(type) {
+	case []string:
+		return strings.Join(v, ",")
+	case []float64:
+		words := make([]string, len(v))
+		for i, f := range v {
+			words[i] = strconv.FormatFloat(f, 'f', -1, 64)
+		}
+		return strings.Join(words, ",")
+	case []any:
+		return ""
+	case time.Duration:
+		return model.Duration(v).String()
+	default:
+		return fmt.Sprint(v)
+	}
+}

@@ -1,0 +1,179 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
+)
+
+// scalar reads one value, or one item of a list, from a node of the file. A problem is the end of an error message.
+func (s *Setting) scalar(node *yaml.Node) (value any, problem string) {
+	switch s.Kind {
+	case KindBool, KindInt, KindNumbers:
+		want := map[Kind]string{KindBool: "!!bool", KindInt: "!!int", KindNumbers: "!!int !!float"}[s.Kind]
+		if node.Kind == yaml.ScalarNode && strings.Contains(want, node.ShortTag()) {
+			return s.parse(node.Value)
+		}
+		problem = s.notA(describe(node))
+		if _, bad := s.parse(node.Value); bad == "" && node.Kind == yaml.ScalarNode {
+			problem += ": write it without quotes"
+		}
+		return nil, problem
+	case KindDuration:
+		if node.Kind != yaml.ScalarNode {
+			return nil, s.notA(describe(node))
+		}
+		return s.parse(node.Value)
+	default:
+		text, problem := scalarString(node)
+		if problem != "" {
+			return nil, problem
+		}
+		return s.parse(text)
+	}
+}
+
+// parse reads one value, or one item of a list, from text.
+func (s *Setting) parse(text string) (value any, problem string) {
+	switch s.Kind {
+	case KindBool:
+		if v, err := strconv.ParseBool(text); err == nil {
+			return v, ""
+		}
+	case KindInt:
+		if v, err := strconv.Atoi(text); err == nil {
+			return v, ""
+		}
+	case KindNumbers:
+		if v, err := strconv.ParseFloat(text, 64); err == nil {
+			return v, ""
+		}
+	case KindDuration:
+		if v, ok := parseDuration(text); ok {
+			return v, ""
+		}
+	case KindEnum, KindEnums:
+		if slices.Contains(s.Values, text) {
+			return text, ""
+		}
+		return nil, quote(text) + " is not one of " + strings.Join(s.Values, ", ")
+	default:
+		return text, ""
+	}
+	return nil, s.notA(quote(text))
+}
+
+// parseText reads the value of a flag or variable. Lists are separated by commas; blanks around items do not count.
+func (s *Setting) parseText(text string) (value any, problem string) {
+	if !s.Kind.isList() {
+		return s.parse(text)
+	}
+	texts, numbers := []string{}, []float64{}
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		v, problem := s.parse(item)
+		if problem != "" {
+			return nil, problem
+		}
+		switch v := v.(type) {
+		case string:
+			texts = append(texts, v)
+		case float64:
+			numbers = append(numbers, v)
+		}
+	}
+	if s.Kind == KindNumbers {
+		return numbers, ""
+	}
+	return texts, ""
+}
+
+// parseDuration takes Go's spelling (1h30m, 1.5h) and Prometheus' (1d, 2w).
+func parseDuration(text string) (time.Duration, bool) {
+	if d, err := time.ParseDuration(text); err == nil {
+		return d, true
+	}
+	d, err := model.ParseDuration(text)
+	return time.Duration(d), err == nil
+}
+
+func (s *Setting) notA(what string) string {
+	noun := map[Kind]string{KindBool: "a boolean", KindInt: "an integer", KindNumbers: "a number", KindDuration: "a duration"}[s.Kind]
+	example, _, _ := strings.Cut(s.Example, ",")
+	return what + " is not " + noun + ", for example " + example
+}
+
+// scalarString takes strings only: whoever writes 1.10 or yes unquoted would be surprised by what YAML makes of it.
+func scalarString(node *yaml.Node) (text, problem string) {
+	switch {
+	case node.Kind == yaml.ScalarNode && node.ShortTag() == "!!str":
+		return node.Value, ""
+	case node.Kind == yaml.ScalarNode:
+		return "", quote(node.Value) + " is not a string: write it in quotes"
+	default:
+		return "", describe(node) + " is not a string"
+	}
+}
+
+func isNull(node *yaml.Node) bool {
+	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
+}
+
+// describe names what a node is, for error messages.
+func describe(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias (*" + node.Value + ", not supported here: write the value out)"
+	default:
+		return quote(node.Value)
+	}
+}
+
+// show cuts a key where it is long, and quotes it where it would not be seen as one word.
+func show(key string) string {
+	key = shorten(key)
+	for _, r := range key {
+		if !strings.ContainsRune("._-[]", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return strconv.Quote(key)
+		}
+	}
+	if key == "" {
+		return `""`
+	}
+	return key
+}
+
+// quote shows a value.
+func quote(value string) string { return strconv.Quote(shorten(value)) }
+
+func shorten(text string) string {
+	const most = 100
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+var yamlValue = regexp.MustCompile("`[^`]*`")
+
+// withoutValues is the message of an error on one line, without the values that the YAML reader quotes: the web
+// configuration file holds keys and password hashes.
+func withoutValues(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := yamlValue.ReplaceAllString(err.Error(), "(value hidden)")
+	return strings.Join(strings.Fields(text), " ")
+}
