@@ -1,0 +1,195 @@
+package exposition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"loggregator_exporter/store"
+)
+
+// Options are the settings of a handler. The zero value is usable.
+type Options struct {
+	// MaxScrapes is how many scrapes may be under way at once; more are answered with 503. Default: 8.
+	MaxScrapes int
+	// StallTimeout ends a scrape whose client has not taken a chunk of 64 KiB for so long. It counts anew for every chunk and
+	// stands in for the server's WriteTimeout, so that a large page on a slow line arrives. Default: 30 s.
+	StallTimeout time.Duration
+	// Logger is told about the exporter's own metrics that could not be gathered and families that were left out. Default:
+	// slog.Default().
+	Logger *slog.Logger
+	// Registerer takes the handler's own metrics. Default: none.
+	Registerer prometheus.Registerer
+}
+
+const (
+	defaultMaxScrapes   = 8
+	defaultStallTimeout = 30 * time.Second
+)
+
+// handler answers scrapes.
+type handler struct {
+	families  func() []store.Family
+	newReader func() Reader
+	gatherer  prometheus.Gatherer
+	options   Options
+	metrics   *metrics
+	encodings []encoding
+	slots     chan struct{}
+	works     sync.Pool // *work
+	omissions omissionLog
+}
+
+// work is the memory of one scrape.
+type work struct {
+	page   page
+	reader Reader
+}
+
+// end lets go of what belongs to the scrape.
+func (w *work) end() {
+	w.page.end()
+	w.reader.Reset(nil)
+}
+
+// NewHandler answers scrapes of what s holds, followed by what g gathers. It takes a snapshot first and holds no lock of
+// the store while it writes, so a slow client delays nobody.
+//
+// No name is written twice: a family of the store that would repeat a name of g, or after escaping one of another family,
+// is left out, counted and logged by name. The store keeps its own names apart and off the exporter's prefix, so this
+// happens under the verbatim naming only.
+func NewHandler(s *store.Store, g prometheus.Gatherer, options Options) http.Handler {
+	return newHandler(s.Families, func() Reader { return new(store.Reader) }, g, options)
+}
+
+func newHandler(families func() []store.Family, newReader func() Reader, g prometheus.Gatherer, o Options) *handler {
+	if o.MaxScrapes <= 0 {
+		o.MaxScrapes = defaultMaxScrapes
+	}
+	if o.StallTimeout <= 0 {
+		o.StallTimeout = defaultStallTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &handler{
+		families:  families,
+		newReader: newReader,
+		gatherer:  g,
+		options:   o,
+		metrics:   newMetrics(o.Registerer),
+		encodings: encodings(),
+		slots:     make(chan struct{}, o.MaxScrapes),
+		works:     sync.Pool{New: func() any { return &work{reader: newReader()} }},
+		omissions: omissionLog{logger: o.Logger},
+	}
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
+		return
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		h.metrics.scrapes.WithLabelValues(outcomeRefused).Inc()
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, fmt.Sprintf("Limit of concurrent scrapes reached (%d), try again later.", h.options.MaxScrapes),
+			http.StatusServiceUnavailable)
+		return
+	}
+	format := Negotiate(r.Header)
+	enc := &h.encodings[negotiateEncoding(r.Header, h.encodings)]
+	header := w.Header()
+	header.Set("Content-Type", string(format))
+	header.Add("Vary", "Accept")
+	header.Add("Vary", "Accept-Encoding")
+	if enc.name != identity {
+		header.Set("Content-Encoding", enc.name)
+	}
+	if r.Method == http.MethodHead {
+		return
+	}
+	if err := h.write(r.Context(), w, newOffer(format), enc); err != nil {
+		h.metrics.scrapes.WithLabelValues(outcomeAborted).Inc()
+		h.options.Logger.Debug("scrape ended early", "remote", r.RemoteAddr, "error", err)
+		// Returning would end the answer in good order, and what is missing would look like series that are gone.
+		panic(http.ErrAbortHandler)
+	}
+	h.metrics.scrapes.WithLabelValues(outcomeComplete).Inc()
+}
+
+// write renders a page to the client.
+func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, enc *encoding) error {
+	out := &client{w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout}
+	body := enc.take(out)
+	defer enc.give(body)
+	wk := h.works.Get().(*work)
+	wk.page.begin(body, ctx.Err)
+	defer func() {
+		wk.end()
+		h.works.Put(wk)
+	}()
+
+	own := h.gather()
+	err := wk.page.render(o, own, h.families(), wk.reader)
+	h.metrics.omitted.Add(float64(len(wk.page.omitted)))
+	h.omissions.report(wk.page.omitted)
+	if err != nil {
+		return err
+	}
+	if err := body.Close(); err != nil {
+		return err
+	}
+	return out.finish()
+}
+
+// gather returns the exporter's own metrics: after an error those that there are.
+func (h *handler) gather() []*dto.MetricFamily {
+	own, err := h.gatherer.Gather()
+	if err != nil {
+		h.metrics.gatherErrors.Inc()
+		h.options.Logger.Error("some of the exporter's own metrics are missing from a scrape", "error", err)
+	}
+	return own
+}
+
+// client writes to whoever scrapes. Every write has the stall timeout for itself.
+type client struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+}
+
+func (c *client) Write(b []byte) (int, error) {
+	if err := c.deadline(time.Now().Add(c.timeout)); err != nil {
+		return 0, err
+	}
+	return c.w.Write(b)
+}
+
+// finish pushes out what the server still buffers, then takes the deadline back: it belongs to the connection, whose next
+// request has its own.
+func (c *client) finish() error {
+	if err := c.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return c.deadline(time.Time{})
+}
+
+func (c *client) deadline(t time.Time) error {
+	if err := c.control.SetWriteDeadline(t); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("setting the write deadline: %w", err)
+	}
+	return nil
+}
