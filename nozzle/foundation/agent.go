@@ -1,0 +1,53 @@
+package foundation
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"code.cloudfoundry.org/go-loggregator/v10/conversion"
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"github.com/cloudfoundry/sonde-go/events"
+)
+
+// agent is Loggregator's agent on a VM: it brings v1 envelopes into the shape of v2 and adds up the deltas of counters.
+type agent struct {
+	// totals are keyed by name, source id and tags, but not by instance id: instances of one source share a total.
+	totals map[string]uint64
+}
+
+// convert returns the v2 shape of a v1 envelope, which it may change. Its source id is the tag of that name, else the origin.
+func (a *agent) convert(e *events.Envelope) *loggregator_v2.Envelope {
+	if _, ok := e.GetTags()["source_id"]; !ok {
+		e.Tags["source_id"] = e.GetOrigin()
+	}
+	v2 := conversion.ToV2(e, true)
+	a.total(v2)
+	return v2
+}
+
+// total fills in the running total of a counter that has none.
+func (a *agent) total(e *loggregator_v2.Envelope) {
+	counter := e.GetCounter()
+	if counter == nil || counter.Total != 0 {
+		return
+	}
+	if a.totals == nil {
+		a.totals = make(map[string]uint64)
+	}
+	key := counter.Name + "\x00" + e.SourceId + "\x00" + canonical(e.Tags)
+	a.totals[key] += counter.Delta
+	counter.Total = a.totals[key]
+}
+
+// canonical writes tags in one order, so that equal ones give equal strings. Neither keys nor values hold NUL here.
+func canonical(tags map[string]string) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		b.WriteString(key)
+		b.WriteByte(0)
+		b.WriteString(tags[key])
+		b.WriteByte(0)
+	}
+	return b.String()
+}

@@ -1,0 +1,178 @@
+package foundation
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
+
+// Options say what to simulate. A zero value stands for the default.
+type Options struct {
+	// Seed of everything that is random but the certificates.
+	Seed uint64
+	// VMs is their number, 60 by default; more than that are more cells.
+	VMs int
+	// Apps is the number of applications, 40 by default; -1 is none.
+	Apps int
+	// UDPAddress is where the components of some VMs send their datagrams (host:port). Where it is empty, the envelopes
+	// of those VMs go by the RLP as well.
+	UDPAddress string
+	// Interval is the time between two rounds, 15 s by default, as in real components.
+	Interval time.Duration
+	// RequestsPerSecond is how many HTTP requests pass the routers, each reported twice.
+	RequestsPerSecond float64
+	// Now is the clock of timestamps, time.Now by default.
+	Now func() time.Time
+}
+
+// Foundation is an inventory of VMs and what they emit. Its methods may be called at any time from any goroutine.
+type Foundation struct {
+	options   Options
+	apps      []*App
+	machines  []*machine
+	traffic   *traffic
+	rlp       *rlp
+	ledger    ledger
+	authority *authority
+	server    tls.Certificate
+	client    tls.Certificate
+
+	emitting sync.Mutex // held while envelopes are made: models and the UDP socket are not for concurrent use
+	next     int        // the VM that Run lets emit next
+
+	mu       sync.Mutex // guards what follows
+	listener net.Listener
+	udp      *datagrams
+}
+
+// New makes a foundation. It opens and starts nothing.
+func New(options Options) (*Foundation, error) {
+	f := &Foundation{options: options.withDefaults(), rlp: newRLP()}
+	if f.options.Interval < 0 || f.options.RequestsPerSecond < 0 {
+		return nil, errors.New("foundation: the interval and the rate of requests cannot be negative")
+	}
+	if err := f.populate(); err != nil {
+		return nil, fmt.Errorf("foundation: %w", err)
+	}
+	var err error
+	if f.authority, err = newAuthority(f.options.Now()); err != nil {
+		return nil, fmt.Errorf("foundation: %w", err)
+	}
+	if f.server, err = f.authority.issue(ServerName); err != nil {
+		return nil, fmt.Errorf("foundation: %w", err)
+	}
+	if f.client, err = f.authority.issue("loggregator_exporter"); err != nil {
+		return nil, fmt.Errorf("foundation: %w", err)
+	}
+	return f, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.VMs == 0 {
+		o.VMs = 60
+	}
+	if o.Apps == 0 {
+		o.Apps = 40
+	}
+	o.Apps = max(o.Apps, 0)
+	if o.Interval == 0 {
+		o.Interval = 15 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// rng returns a source of chance of its own for whatever the name stands for.
+func (o Options) rng(name string) *rand.Rand {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(name))
+	return rand.New(rand.NewPCG(o.Seed, hash.Sum64()))
+}
+
+// populate builds the VMs, their components and the apps on them.
+func (f *Foundation) populate() error {
+	definitions, err := parseDefinitions(metricsTable)
+	if err != nil {
+		return err
+	}
+	vms, err := buildInventory(inventoryTable, f.options.VMs, f.options.UDPAddress != "", f.options.rng("inventory"))
+	if err != nil {
+		return err
+	}
+	var cells, routers []*machine
+	for _, vm := range vms {
+		m, err := f.newMachine(vm, definitions)
+		if err != nil {
+			return err
+		}
+		f.machines = append(f.machines, m)
+		switch vm.Job {
+		case "diego-cell":
+			cells = append(cells, m)
+		case "router":
+			routers = append(routers, m)
+		}
+	}
+	rng := f.options.rng("apps")
+	if f.apps, err = buildApps(appsTable, f.options.Apps, rng); err != nil {
+		return err
+	}
+	place(f.apps, cells, rng)
+	f.traffic = newTraffic(f.apps, routers, f.options.rng("traffic"))
+	return nil
+}
+
+func (f *Foundation) newMachine(vm VM, definitions map[string]*componentDefinition) (*machine, error) {
+	m := &machine{VM: vm, rng: f.options.rng(vm.Index)}
+	var counts tallies
+	switch {
+	case vm.Job == "router":
+		m.routed = newTallied()
+		counts = m.routed.tallies()
+	case vm.Job == "log-api" && vm.Ordinal == 0:
+		// All streams belong to the first VM that runs the RLP.
+		counts = f.rlp.tallies()
+	case vm.Job == "log-api":
+		counts = newRLP().tallies()
+	}
+	for _, id := range vm.Components {
+		def := definitions[id]
+		if def == nil {
+			return nil, fmt.Errorf("inventory.tsv names the component %q, which metrics.tsv has not", id)
+		}
+		c, err := newComponent(def, &m.VM, counts)
+		if err != nil {
+			return nil, err
+		}
+		m.components = append(m.components, c)
+	}
+	return m, nil
+}
+
+// Inventory returns the VMs.
+func (f *Foundation) Inventory() []VM {
+	vms := make([]VM, len(f.machines))
+	for i, m := range f.machines {
+		vms[i] = m.VM
+	}
+	return vms
+}
+
+// Apps returns the applications.
+func (f *Foundation) Apps() []App {
+	apps := make([]App, len(f.apps))
+	for i, app := range f.apps {
+		apps[i] = *app
+	}
+	return apps
+}
+
+// Sent returns what was sent last for each metric of each sender, always in the same order.
+func (f *Foundation) Sent() []Sent { return f.ledger.all() }

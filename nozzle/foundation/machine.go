@@ -1,0 +1,53 @@
+package foundation
+
+import (
+	"math/rand/v2"
+
+	"github.com/cloudfoundry/sonde-go/events"
+	"google.golang.org/protobuf/proto"
+)
+
+// machine is a VM that runs: its components, the agent that forwards for them, and its own source of chance, so that what
+// one VM emits does not depend on the others.
+type machine struct {
+	VM
+	components []*component
+	instances  []*instance // of apps, on cells
+	routed     *tallied    // set on routers
+	agent      agent
+	rng        *rand.Rand
+}
+
+// emit sends one round of everything but HTTP requests; seconds is the time since the last one.
+func (m *machine) emit(out outlet, now int64, seconds float64) error {
+	for _, c := range m.components {
+		for _, group := range c.groups {
+			if !c.legacy {
+				out.native(m, c.envelope(group, m, now, seconds))
+				continue
+			}
+			if err := out.legacy(m, c.dropsonde(group, m, now, seconds)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, i := range m.instances {
+		if err := i.emit(out, m, now, seconds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropsonde is an empty v1 envelope of the VM.
+func (m *machine) dropsonde(origin string, now int64) *events.Envelope {
+	return &events.Envelope{
+		Origin:     proto.String(origin),
+		Timestamp:  proto.Int64(now),
+		Deployment: proto.String(m.Deployment),
+		Job:        proto.String(m.Job),
+		Index:      proto.String(m.Index),
+		Ip:         proto.String(m.IP),
+		Tags:       make(map[string]string),
+	}
+}

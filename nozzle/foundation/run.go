@@ -1,0 +1,231 @@
+package foundation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"github.com/cloudfoundry/sonde-go/events"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/protobuf/proto"
+)
+
+// Listen opens the RLP's port on 127.0.0.1, any free one, and the socket that datagrams leave by. Serve and Run close
+// them; whoever calls neither calls Close.
+func (f *Foundation) Listen() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listener != nil {
+		return errors.New("foundation: already listening")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("foundation: RLP: %w", err)
+	}
+	if f.options.UDPAddress != "" {
+		if f.udp, err = dialUDP(f.options.UDPAddress); err != nil {
+			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close())
+		}
+	}
+	f.listener = listener
+	return nil
+}
+
+// Close closes what Listen opened. After Serve or Run it does nothing.
+func (f *Foundation) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var errs []error
+	if f.listener != nil {
+		if err := f.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if f.udp != nil {
+		errs = append(errs, f.udp.close())
+	}
+	f.listener, f.udp = nil, nil
+	return errors.Join(errs...)
+}
+
+// RLPAddress is where the RLP listens (host:port), or empty before Listen.
+func (f *Foundation) RLPAddress() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listener == nil {
+		return ""
+	}
+	return f.listener.Addr().String()
+}
+
+// AwaitReaders blocks until at least count streams are open at the RLP.
+func (f *Foundation) AwaitReaders(ctx context.Context, count int) error {
+	return f.rlp.await(ctx, count)
+}
+
+// Serve answers the RLP's clients until ctx is done, and returns nil then. It emits nothing: together with Round it makes
+// a foundation that moves by steps instead of by the clock. Listen comes first.
+func (f *Foundation) Serve(ctx context.Context) error {
+	return f.serve(ctx, func(context.Context) error { return nil })
+}
+
+// Run serves the RLP and emits until ctx is done, and returns nil then. The first round comes at once, and another one at
+// once when the RLP gets its first reader; after that each VM has its own moment within every interval, and HTTP
+// requests come all the time. It calls Listen where nobody has.
+func (f *Foundation) Run(ctx context.Context) error {
+	if f.RLPAddress() == "" {
+		if err := f.Listen(); err != nil {
+			return err
+		}
+	}
+	return f.serve(ctx, f.emit)
+}
+
+// serve runs the RLP and, beside it, emit; both end with ctx or with the first error of either.
+func (f *Foundation) serve(ctx context.Context, emit func(context.Context) error) error {
+	f.mu.Lock()
+	listener := f.listener
+	f.mu.Unlock()
+	if listener == nil {
+		return errors.New("foundation: Listen comes before Serve")
+	}
+	server := grpc.NewServer(
+		grpc.Creds(credentials.NewTLS(f.serverTLS())),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+	loggregator_v2.RegisterEgressServer(server, f.rlp)
+
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(listener); err != nil && groupCtx.Err() == nil {
+			return fmt.Errorf("foundation: RLP: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := emit(groupCtx); err != nil && groupCtx.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-groupCtx.Done()
+		server.Stop()
+		return nil
+	})
+	return errors.Join(group.Wait(), f.Close())
+}
+
+// emit lets the VMs emit by the clock until ctx is done.
+func (f *Foundation) emit(ctx context.Context) error {
+	if err := f.Round(ctx); err != nil {
+		return err
+	}
+	step := max(f.options.Interval/time.Duration(len(f.machines)), time.Microsecond)
+	ticker := time.NewTicker(step)
+	defer ticker.Stop()
+	readers, changed := f.rlp.watch()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+			before := readers
+			if readers, changed = f.rlp.watch(); before == 0 && readers > 0 {
+				if err := f.Round(ctx); err != nil {
+					return err
+				}
+			}
+		case <-ticker.C:
+			if err := f.step(ctx, step); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// step lets the next VM in turn emit, and the HTTP requests of that time happen.
+func (f *Foundation) step(ctx context.Context, elapsed time.Duration) error {
+	f.emitting.Lock()
+	defer f.emitting.Unlock()
+	out, err := f.outlet(ctx)
+	if err != nil {
+		return err
+	}
+	now := f.options.Now()
+	m := f.machines[f.next]
+	f.next = (f.next + 1) % len(f.machines)
+	if err := f.traffic.serve(out, now, f.options.RequestsPerSecond, elapsed); err != nil {
+		return err
+	}
+	return m.emit(out, now.UnixNano(), f.options.Interval.Seconds())
+}
+
+// Round emits one whole round now, back to back: the HTTP requests of one interval, then every metric of every VM once.
+// It returns when everything has been handed to the socket and to the buffers of the RLP's readers, which hold 10,000
+// envelopes each. It needs no clock, so that tests and benchmarks can go step by step.
+func (f *Foundation) Round(ctx context.Context) error {
+	f.emitting.Lock()
+	defer f.emitting.Unlock()
+	out, err := f.outlet(ctx)
+	if err != nil {
+		return err
+	}
+	now := f.options.Now()
+	if err := f.traffic.serve(out, now, f.options.RequestsPerSecond, f.options.Interval); err != nil {
+		return err
+	}
+	for _, m := range f.machines {
+		if err := m.emit(out, now.UnixNano(), f.options.Interval.Seconds()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outlet is where envelopes go for as long as ctx lasts. Those who use it hold emitting.
+func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.options.UDPAddress != "" && f.udp == nil {
+		return outlet{}, errors.New("foundation: Listen comes before anything is emitted by UDP")
+	}
+	return outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, ledger: &f.ledger}, nil
+}
+
+// outlet takes what the components of VMs emit to the protocols that the VMs feed. It lives for one round.
+type outlet struct {
+	ctx    context.Context //nolint:containedctx // an outlet is the parameter of one call, passed down
+	udp    *datagrams
+	rlp    *rlp
+	ledger *ledger
+}
+
+// legacy takes an envelope as dropsonde emits it, which it may change.
+func (o outlet) legacy(m *machine, e *events.Envelope) error {
+	if m.Path == RLP {
+		v2 := m.agent.convert(e)
+		o.ledger.record(RLP, v2)
+		o.rlp.publish(v2)
+		return nil
+	}
+	datagram, err := proto.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("foundation: dropsonde envelope: %w", err)
+	}
+	o.ledger.record(UDP, m.agent.convert(e))
+	return o.udp.send(o.ctx, datagram)
+}
+
+// native takes an envelope as a client of Loggregator v2 emits it to its agent.
+func (o outlet) native(m *machine, e *loggregator_v2.Envelope) {
+	m.agent.total(e)
+	o.ledger.record(RLP, e)
+	o.rlp.publish(e)
+}
