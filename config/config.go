@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"loggregator_exporter/nozzle"
+)
 
 // Config is the whole configuration, checked. Its fields follow the keys of the file; see Settings for what they mean.
 type Config struct {
@@ -16,11 +20,9 @@ type Config struct {
 
 // Nozzle says what to read and from where.
 type Nozzle struct {
-	ShardID           string   `mapstructure:"shard_id"`
-	DeterministicName string   `mapstructure:"deterministic_name"`
-	Selectors         []string `mapstructure:"selectors"`
-	RLP               RLP      `mapstructure:"rlp"`
-	UDP               UDP      `mapstructure:"udp"`
+	Stream nozzle.StreamOptions `mapstructure:",squash"`
+	RLP    nozzle.RLPOptions    `mapstructure:"rlp"`
+	UDP    nozzle.UDPOptions    `mapstructure:"udp"`
 }
 
 // Tagger says which rules take dimensions out of names.

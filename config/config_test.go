@@ -197,7 +197,7 @@ log: {level: debug, format: json}
 	}
 	want := Default()
 	want.File = "etc/exporter.yml"
-	want.Nozzle.ShardID, want.Nozzle.Selectors = "other", []string{"gauge"}
+	want.Nozzle.Stream.ShardID, want.Nozzle.Stream.Selectors = "other", []string{"gauge"}
 	want.Tagger.RulesFiles = []string{"etc/rules.yml"}
 	want.Metrics.Namespace = ""
 	want.Metrics.Labels = Labels{Add: []AddLabel{{"Region", "EU"}}, Drop: []string{"instance_id"}, Rename: []RenameLabel{{"app_id", "AppID"}}}
@@ -213,7 +213,7 @@ func TestListFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"gauge", "counter", "timer"}, cfg.Nozzle.Selectors); diff != "" {
+	if diff := cmp.Diff([]string{"gauge", "counter", "timer"}, cfg.Nozzle.Stream.Selectors); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]float64{1, 2}, cfg.Metrics.HTTP.Buckets); diff != "" {

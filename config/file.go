@@ -146,7 +146,7 @@ func (f *file) section(node *yaml.Node, prefix string) {
 		case f.isSection(path):
 			f.section(value, path)
 		default:
-			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(path), nearest(path, f.known))
+			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(path), Nearest(path, f.known))
 		}
 	}
 }
@@ -237,7 +237,7 @@ func (f *file) object(s *Setting, path string, node *yaml.Node) (map[string]any,
 		text, problem := scalarString(value)
 		switch _, twice := object[key.Value]; {
 		case key.Value != fields[0] && key.Value != fields[1]:
-			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(field), joinKey(path, nearest(key.Value, fields)))
+			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(field), joinKey(path, Nearest(key.Value, fields)))
 		case twice:
 			f.fail(key.Line, field, "the key stands twice: remove one")
 		case problem != "":

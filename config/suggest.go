@@ -5,9 +5,9 @@ import "strings"
 // maxMisspelt bounds the time that a suggestion may take: no key of ours is nearly as long.
 const maxMisspelt = 100
 
-// nearest returns the candidate that a misspelt dotted key most likely means: up to two slips of the pen, else the same last
+// Nearest returns the candidate that a misspelt dotted key most likely means: up to two slips of the pen, else the same last
 // word in another section, else the fewest slips. Candidates must not be empty; of equals the first one is returned.
-func nearest(key string, candidates []string) string {
+func Nearest(key string, candidates []string) string {
 	key = key[:min(len(key), maxMisspelt)]
 	best, bestCost := "", -1
 	for _, c := range candidates {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"loggregator_exporter/nozzle"
 )
 
 // validator checks what single values cannot show: ranges, spellings, and what must fit together.
@@ -39,9 +41,9 @@ func (v *validator) check(ok bool, path, format string, args ...any) bool {
 }
 
 func (v *validator) nozzle(n *Nozzle) {
-	v.check(n.ShardID != "", "nozzle.shard_id", "must not be empty: exporters with the same shard id share the stream")
-	v.check(len(n.Selectors) > 0, "nozzle.selectors", "must name at least one kind, for example gauge,counter")
-	v.unique("nozzle.selectors", n.Selectors)
+	v.check(n.Stream.ShardID != "", "nozzle.shard_id", "must not be empty: exporters with the same shard id share the stream")
+	v.check(len(n.Stream.Selectors) > 0, "nozzle.selectors", "must name at least one kind, for example gauge,counter")
+	v.unique("nozzle.selectors", n.Stream.Selectors)
 	v.check(n.RLP.Enabled || n.UDP.Enabled, "nozzle.udp.enabled",
 		"no source is enabled: set nozzle.udp.enabled or nozzle.rlp.enabled to true")
 	v.sourceSwitch("nozzle.rlp", n.RLP.Enabled)
@@ -69,7 +71,7 @@ func (v *validator) sourceSwitch(prefix string, enabled bool) {
 	}
 }
 
-func (v *validator) rlp(o *RLP) {
+func (v *validator) rlp(o *nozzle.RLPOptions) {
 	v.address("nozzle.rlp.address", o.Address, 1)
 	v.check(o.ServerName != "", "nozzle.rlp.server_name", "must not be empty: it is the name in the RLP's certificate, usually reverselogproxy")
 	ca := v.needed("nozzle.rlp.tls.ca_file", o.TLS.CAFile)
