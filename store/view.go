@@ -1,6 +1,12 @@
 package store
 
-import "loggregator_exporter/metric"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"loggregator_exporter/metric"
+)
 
 // Family is a scrape's view of one family: all its series have the same name, type, unit and help.
 type Family struct {
@@ -12,7 +18,8 @@ type Family struct {
 	Type metric.Type
 
 	store   *Store
-	members []ref
+	members []ref // sorted by label text, never changed
+	now     int64 // series that have expired by then are left out
 }
 
 // Sample is the state of one series at the moment it was read.
@@ -34,6 +41,97 @@ type Histogram struct {
 	Sum    float64
 }
 
+// Families returns all families by name, with their series as they are now. The lock is held for one family at a time; what
+// has to be sorted is sorted outside it.
+func (s *Store) Families() []Family {
+	s.sorting.Lock()
+	defer s.sorting.Unlock()
+	s.mu.Lock()
+	order := slices.Clone(s.families.inOrder())
+	s.mu.Unlock()
+	now := time.Now().UnixNano()
+	out := make([]Family, 0, len(order))
+	for _, pos := range order {
+		if f, ok := s.view(pos); ok {
+			f.store, f.now = s, now
+			out = append(out, f)
+		}
+	}
+	// A family that was released and another that took its place since the order was taken would stand out of order.
+	slices.SortFunc(out, func(a, b Family) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(out, func(a, b Family) bool { return a.Name == b.Name })
+}
+
+// member is a series on its way to being sorted.
+type member struct {
+	ref    ref
+	labels metric.Labels
+}
+
+// view returns one family, after its new series were put in order and its dead ones left out. The caller holds s.sorting.
+func (s *Store) view(pos uint32) (Family, bool) {
+	s.mu.Lock()
+	f := &s.families.all[pos]
+	if f.name == "" {
+		s.mu.Unlock()
+		return Family{}, false
+	}
+	out := Family{Name: f.name, Help: f.help, Unit: f.unit, Type: f.typ, members: f.sorted}
+	if len(f.fresh) == 0 && f.dead == 0 {
+		s.mu.Unlock()
+		return out, true
+	}
+	gen, taken, dead := f.gen, len(f.fresh), f.dead
+	sorted, fresh := s.alive(f.sorted), s.alive(f.fresh)
+	s.mu.Unlock()
+
+	slices.SortFunc(fresh, func(a, b member) int { return strings.Compare(string(a.labels), string(b.labels)) })
+	out.members = mergeMembers(sorted, fresh)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f = &s.families.all[pos]; f.gen == gen {
+		f.sorted = out.members
+		f.fresh = append(f.fresh[:0], f.fresh[taken:]...)
+		f.dead -= dead
+	}
+	return out, true
+}
+
+func (s *Store) alive(refs []ref) []member {
+	out := make([]member, 0, len(refs))
+	for _, r := range refs {
+		if e := s.slab.at(r.pos); e.gen == r.gen {
+			out = append(out, member{r, s.labels.all[e.labels].text})
+		}
+	}
+	return out
+}
+
+func mergeMembers(a, b []member) []ref {
+	out := make([]ref, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].labels <= b[0].labels {
+			out, a = append(out, a[0].ref), a[1:]
+		} else {
+			out, b = append(out, b[0].ref), b[1:]
+		}
+	}
+	for _, m := range a {
+		out = append(out, m.ref)
+	}
+	for _, m := range b {
+		out = append(out, m.ref)
+	}
+	return out
+}
+
+// Chunk sizes bound how long a scrape holds the lock at a time.
+const (
+	readChunk          = 4096
+	readChunkHistogram = 256
+)
+
 // Reader reads the samples of families in chunks, so that a million series never need a second copy. It is not for
 // concurrent use; its memory is reused between calls.
 //
@@ -52,3 +150,48 @@ type Reader struct {
 
 // Reset points the reader at a family.
 func (r *Reader) Reset(f *Family) { r.family, r.at = f, 0 }
+
+// Next returns the next samples in the order of their labels, or none at the end. They are valid until the next call.
+func (r *Reader) Next() []Sample {
+	f := r.family
+	r.samples, r.hists, r.counts = r.samples[:0], r.hists[:0], r.counts[:0]
+	for len(r.samples) == 0 && r.at < len(f.members) {
+		size := readChunk
+		if f.Type == metric.TypeHistogram {
+			size = readChunkHistogram
+			r.hists = slices.Grow(r.hists, size)
+		}
+		chunk := f.members[r.at:min(r.at+size, len(f.members))]
+		r.at += len(chunk)
+		r.read(chunk)
+	}
+	return r.samples
+}
+
+func (r *Reader) read(chunk []ref) {
+	s := r.family.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range chunk {
+		e := s.slab.at(m.pos)
+		if e.gen != m.gen || s.expired(e, r.family.now) {
+			continue
+		}
+		sample := Sample{Labels: s.labels.all[e.labels].text, Value: e.value}
+		if r.family.Type == metric.TypeHistogram {
+			sample.Histogram = r.histogram(&s.hists[e.extra], s.families.all[e.family].bounds)
+		}
+		r.samples = append(r.samples, sample)
+	}
+}
+
+// histogram copies a histogram into the reader's memory. r.hists has room for a chunk, so that pointers into it stay good; the counts
+// of those copied before stay good too when r.counts moves.
+func (r *Reader) histogram(h *histogram, bounds []float64) *Histogram {
+	from := len(r.counts)
+	r.counts = append(r.counts, h.counts...)
+	r.hists = append(r.hists, Histogram{
+		Bounds: bounds, Counts: r.counts[from:len(r.counts):len(r.counts)], Count: h.count, Sum: h.sum,
+	})
+	return &r.hists[len(r.hists)-1]
+}

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Stats are the store's numbers at one moment.
+type Stats struct {
+	Series        int // exposed series
+	Families      int
+	UntaggedNames int // raw names that no rule matched
+	Refused       int // entries that are remembered as refused or dropped
+}
+
+// Stats returns the store's numbers.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{Series: s.live, Families: s.families.count, UntaggedNames: s.ids.untagged, Refused: s.others}
+}
+
+// Refusals lists what was refused, by name, bounded; entries that count nothing are left out.
+func (s *Store) Refusals() []Refusal {
+	s.mu.Lock()
+	all := slices.Clone(s.refusals.all)
+	s.mu.Unlock()
+	return slices.DeleteFunc(all, func(r Refusal) bool { return r.Count == 0 })
+}
+
+// maxOverrides bounds the label names that are counted one by one.
+const maxOverrides = 100
+
+func (s *Store) countOverrides(labels []string) {
+	for _, l := range labels {
+		if _, ok := s.overrides[l]; !ok && len(s.overrides) >= maxOverrides {
+			l = ""
+		}
+		s.overrides[l]++
+	}
+}
+
+// collector shows the store's own metrics.
+type collector struct {
+	store *Store
+
+	series, families, untagged, refused, overrides *prometheus.Desc
+}
+
+// Collector returns the collector of the store's self-metrics.
+func (s *Store) Collector() prometheus.Collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("loggregator_exporter_"+name, help, labels, nil)
+	}
+	return &collector{
+		store:    s,
+		series:   desc("series", "Series that are exposed now."),
+		families: desc("families", "Metric families that are exposed now."),
+		untagged: desc("untagged_names", "Raw names that no rule matched."),
+		refused: desc("refused_samples_total",
+			"Samples that were not stored, by name; names beyond the first 200 are counted together, without a name.",
+			"outcome", "metric", "raw_name"),
+		overrides: desc("label_overrides_total",
+			"Series of which a label was asked for twice with different values; the envelope's is kept as envelope_<label>.",
+			"label"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.series, c.families, c.untagged, c.refused, c.overrides} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	stats := c.store.Stats()
+	gauge := func(d *prometheus.Desc, v int) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
+	}
+	gauge(c.series, stats.Series)
+	gauge(c.families, stats.Families)
+	gauge(c.untagged, stats.UntaggedNames)
+	for _, r := range c.store.Refusals() {
+		ch <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(r.Count),
+			r.Outcome.String(), r.Metric, r.RawName)
+	}
+	c.store.mu.Lock()
+	overrides := make(map[string]uint64, len(c.store.overrides))
+	for l, n := range c.store.overrides {
+		overrides[l] = n
+	}
+	c.store.mu.Unlock()
+	for l, n := range overrides {
+		ch <- prometheus.MustNewConstMetric(c.overrides, prometheus.CounterValue, float64(n), l)
+	}
+}

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"maps"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"loggregator_exporter/metric"
+
+	"pgregory.net/rapid"
+)
+
+func TestIdentityIsExact(t *testing.T) {
+	word := rapid.SampledFrom([]string{"", "a", "b", "ab", "aaaaaaaa", "aaaaaaaab", "aaaaaaaac", "a\x00", "\x01a"})
+	type identity struct {
+		source, instance string
+		tags             []metric.Tag
+	}
+	draw := rapid.Custom(func(t *rapid.T) identity {
+		id := identity{source: word.Draw(t, "source"), instance: word.Draw(t, "instance")}
+		for range rapid.IntRange(0, 5).Draw(t, "tags") {
+			id.tags = append(id.tags, metric.Tag{Key: []byte(word.Draw(t, "key")), Value: []byte(word.Draw(t, "value"))})
+		}
+		return id
+	})
+	canonical := func(id identity) string {
+		var sorted []canonicalTag
+		for _, tag := range id.tags {
+			sorted = insertTag(sorted, tag)
+		}
+		return string(appendIdentity(nil, []byte(id.source), []byte(id.instance), sorted))
+	}
+	meaning := func(id identity) map[string]string {
+		m := map[string]string{}
+		for _, tag := range id.tags {
+			m[string(tag.Key)] = string(tag.Value)
+		}
+		return m
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := draw.Draw(t, "a"), draw.Draw(t, "b")
+		if rapid.Bool().Draw(t, "same tags") {
+			b.tags = rapid.Permutation(a.tags).Draw(t, "order")
+		}
+		same := a.source == b.source && a.instance == b.instance && maps.Equal(meaning(a), meaning(b))
+		if got := canonical(a) == canonical(b); got != same {
+			t.Fatalf("equal keys: %v, equal identities: %v", got, same)
+		}
+		source, instance, parsed := parseIdentity(canonical(a))
+		back := map[string]string{}
+		for i, l := range parsed {
+			back[l.Name] = l.Value
+			if i > 0 && parsed[i-1].Name >= l.Name {
+				t.Fatalf("tags out of order: %v", parsed)
+			}
+		}
+		if source != a.source || instance != a.instance || !maps.Equal(back, meaning(a)) {
+			t.Fatalf("%q %q %v came back of %+v", source, instance, back, a)
+		}
+	})
+}
+
+// With a hash that is always the same every look-up has to compare everything.
+func TestConstantHash(t *testing.T) { synctest.Test(t, testConstantHash) }
+
+func testConstantHash(t *testing.T) {
+	normal, constant := testStore(t), testStore(t)
+	constant.ids.mask = 0
+	for _, s := range []*Store{normal, constant} {
+		for _, name := range []string{"a", "b", "ab"} {
+			for _, origin := range []string{"x", "y", "xy"} {
+				for _, value := range []float64{1, 2} {
+					if got := write(s, gauge(name, value, "origin", origin)); got != "stored" {
+						t.Errorf("%s of %s: %s", name, origin, got)
+					}
+				}
+			}
+		}
+		s.sweep(timeOf(start).Add(10*time.Minute - 1))
+	}
+	want := `gauge cf_a{component="x",origin="x"} 2
+gauge cf_a{component="xy",origin="xy"} 2
+gauge cf_a{component="y",origin="y"} 2
+gauge cf_ab{component="x",origin="x"} 2
+gauge cf_ab{component="xy",origin="xy"} 2
+gauge cf_ab{component="y",origin="y"} 2
+gauge cf_b{component="x",origin="x"} 2
+gauge cf_b{component="xy",origin="xy"} 2
+gauge cf_b{component="y",origin="y"} 2
+`
+	if got := dump(normal); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if got := dump(constant); got != want {
+		t.Errorf("with a constant hash: got\n%swant\n%s", got, want)
+	}
+	constant.sweep(timeOf(start).Add(10 * time.Minute))
+	if got := constant.Stats(); got != (Stats{}) {
+		t.Errorf("left after everything expired: %+v", got)
+	}
+}
+
+func TestIndexGrowsAndShrinks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var x index
+		hash := func(pos uint32) uint64 { return uint64(pos%7) << 32 } // many collisions
+		live := map[uint32]bool{}
+		for range rapid.IntRange(0, 400).Draw(t, "operations") {
+			pos := rapid.Uint32Range(0, 99).Draw(t, "position")
+			if live[pos] {
+				x.remove(hash(pos), pos)
+				delete(live, pos)
+			} else {
+				x.insert(hash(pos), pos, hash)
+				live[pos] = true
+			}
+		}
+		for pos := range uint32(100) {
+			got, ok := x.find(hash(pos), func(p uint32) bool { return p == pos })
+			if ok != live[pos] || ok && got != pos {
+				t.Fatalf("find(%d) = %d, %v, want %v", pos, got, ok, live[pos])
+			}
+		}
+	})
+}

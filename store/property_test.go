@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"loggregator_exporter/metric"
+
+	"pgregory.net/rapid"
+)
+
+// drawEnvelope makes envelopes whose names, tags and origins meet in the same series often.
+func drawEnvelope(t *rapid.T) *metric.Envelope {
+	name := rapid.SampledFrom([]string{
+		"a", "rep.a", "router__0.a", "A", "a_total", "a_seconds", "a_seconds_bucket", "a.count", "http", "memoryStats.a", "", "go_a",
+	})
+	origin := rapid.SampledFrom([]string{"rep", "router__0", "gorouter", ""})
+	e := &metric.Envelope{
+		Kind:      rapid.SampledFrom([]metric.Kind{metric.KindGauge, metric.KindCounter, metric.KindTimer, metric.KindLog}).Draw(t, "kind"),
+		Timestamp: rapid.Int64Range(-200e9, 100e9).Draw(t, "clock"),
+		SourceID:  []byte(rapid.SampledFrom([]string{"", "rep", "f1a3c2d0-7a7e-4c55-9f0f-2f0b9d3a4b11"}).Draw(t, "source")),
+		Name:      []byte(name.Draw(t, "name")),
+		Delta:     rapid.Uint64Range(0, 2).Draw(t, "delta"), Total: rapid.Uint64Range(0, 2).Draw(t, "total"),
+		Start: 1, Stop: rapid.Int64Range(0, 3e9).Draw(t, "stop"),
+	}
+	if o := origin.Draw(t, "origin"); o != "" {
+		e.Tags = append(e.Tags, tags("origin", o)...)
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "tags") {
+		e.Tags = append(e.Tags, tags(
+			rapid.SampledFrom([]string{"a-b", "a_b", "le", "component", "status_code", "peer_type", "content_length", "deployment"}).Draw(t, "key"),
+			rapid.SampledFrom([]string{"", "1", "200", "Client", "\"\n"}).Draw(t, "value"))...)
+	}
+	if e.Kind == metric.KindGauge {
+		for range rapid.IntRange(0, 4).Draw(t, "points") {
+			e.Points = append(e.Points, metric.Point{
+				Name: []byte(name.Draw(t, "name")), Unit: []byte(rapid.SampledFrom([]string{"", "ms", "bytes"}).Draw(t, "unit")),
+				Value: rapid.Float64().Draw(t, "value"),
+			})
+		}
+	}
+	return e
+}
+
+// action is an envelope that comes after a pause, and perhaps a sweep. Its clock is relative to its arrival.
+type action struct {
+	pause    time.Duration
+	sweep    bool
+	envelope *metric.Envelope
+}
+
+func TestNoScrapeHoldsASeriesTwice(t *testing.T) {
+	o := testOptions(t)
+	o.Expiration, o.MaxSeries = time.Minute, 20
+	actions := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) action {
+		return action{
+			time.Duration(rapid.Int64Range(0, 30e9).Draw(t, "pause")), rapid.Bool().Draw(t, "sweep"), drawEnvelope(t),
+		}
+	}), 1, 60)
+	rapid.Check(t, func(rt *rapid.T) {
+		plan, constant := actions.Draw(rt, "plan"), rapid.Bool().Draw(rt, "constant hash")
+		var err error
+		// Nothing may be drawn, and no test stopped, inside the bubble.
+		synctest.Test(t, func(*testing.T) { err = play(o, plan, constant) })
+		if err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func play(o Options, plan []action, constant bool) error {
+	s, err := New(o)
+	if err != nil {
+		return err
+	}
+	if constant {
+		s.ids.mask = 0
+	}
+	samples, outcomes := 0, uint64(0)
+	for _, a := range plan {
+		<-time.After(a.pause)
+		if a.sweep {
+			s.sweep(time.Now())
+		}
+		e := *a.envelope
+		e.Arrived = time.Now().UnixNano()
+		e.Timestamp += e.Arrived
+		var tally metric.Tally
+		s.Writer().Write(&e, &tally)
+		samples += e.Samples()
+		for _, n := range tally {
+			outcomes += n
+		}
+	}
+	if uint64(samples) != outcomes {
+		return fmt.Errorf("%d samples, %d outcomes", samples, outcomes)
+	}
+	return checkScrape(s)
+}
+
+// checkScrape checks what must hold of every scrape and of the store behind it.
+func checkScrape(s *Store) error {
+	s.sweep(time.Now())
+	seen := map[string]bool{}
+	owner := map[string]string{}
+	var last string
+	for _, line := range strings.Split(strings.TrimSuffix(dump(s), "\n"), "\n") {
+		if line == "" {
+			continue
+		}
+		typ, rest, _ := strings.Cut(line, " ")
+		key := rest[:strings.LastIndex(rest, "}")+1]
+		if seen[key] {
+			return fmt.Errorf("twice: %s", key)
+		}
+		family, labels, _ := strings.Cut(strings.TrimSuffix(key, "}"), "{")
+		order := family + "\x00" + labels
+		if order < last {
+			return fmt.Errorf("out of order:\n%s", dump(s))
+		}
+		last = order
+		seen[key] = true
+		for _, n := range sampleNames(family, typeOf(typ)) {
+			if o, ok := owner[n]; ok && o != family {
+				return fmt.Errorf("%s is written by %s and %s", n, o, family)
+			}
+			owner[n] = family
+		}
+	}
+	if got := s.Stats(); got.Series != len(seen) || got.Series+got.Refused != s.pairs.live || got.Series > 20 {
+		return fmt.Errorf("%d series in the scrape, %+v, %d entries", len(seen), got, s.pairs.live)
+	}
+	return nil
+}
+
+func typeOf(word string) metric.Type {
+	for t := metric.TypeGauge; t <= metric.TypeSummary; t++ {
+		if t.String() == word {
+			return t
+		}
+	}
+	panic("no type " + word)
+}
+
+// Writers, scrapers and the sweep at once: the race detector watches, and nothing may be shown twice.
+func TestConcurrentUse(t *testing.T) {
+	s := testStore(t, func(o *Options) { o.Expiration = time.Nanosecond })
+	ctx, cancel := context.WithCancel(t.Context())
+	var background, writers sync.WaitGroup
+	for range 2 {
+		background.Go(func() {
+			for ctx.Err() == nil {
+				seen := map[string]bool{}
+				for _, line := range strings.Split(dump(s), "\n") {
+					key := line[:strings.LastIndex(line, "}")+1]
+					if key != "" && seen[key] {
+						t.Errorf("twice: %s", key)
+					}
+					seen[key] = true
+				}
+				s.Collector()
+				s.Stats()
+				s.Refusals()
+			}
+		})
+	}
+	background.Go(func() {
+		for ctx.Err() == nil {
+			s.sweep(time.Now())
+		}
+	})
+	for w := range 3 {
+		writers.Go(func() {
+			for i := range 2000 {
+				e := gauge(fmt.Sprintf("m%d", i%7), float64(i), "origin", fmt.Sprint("o", (i+w)%5))
+				e.Arrived = time.Now().Add(time.Duration(i%3) * time.Millisecond).UnixNano()
+				write(s, e)
+				write(s, timer("http", time.Second, "origin", fmt.Sprint("o", i%5)))
+			}
+		})
+	}
+	writers.Wait()
+	cancel()
+	background.Wait()
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger"
+)
+
+// The families of HTTP timers have fixed names, whatever the namespace's other names are made of.
+const (
+	httpTimer        = "http"
+	httpDurationBase = "http_request_duration"
+	httpSizeBase     = "http_response_size"
+)
+
+// Identity is one metric of one emitter as it was sent, before any rule.
+type Identity struct {
+	Kind metric.Kind
+	// ResponseSize asks for the second family of an HTTP timer.
+	ResponseSize         bool
+	Name, Unit           string
+	SourceID, InstanceID string
+	Tags                 []metric.Label // sorted by name, names unique, as on the wire
+}
+
+// Resolved is what an identity becomes in the exposition.
+type Resolved struct {
+	tagger.Result
+
+	Metric  string
+	Type    metric.Type
+	Unit    string // the base unit that Metric ends in
+	Help    string
+	Buckets []float64 // TypeHistogram
+	Labels  []metric.Label
+
+	// Mul and Div convert an emitted value: value*Mul/Div.
+	Mul, Div float64
+	// Overrides are the labels that were asked for twice with different values.
+	Overrides []string
+}
+
+// Trace records how an identity was resolved, for explain.
+type Trace struct {
+	Tagger tagger.Trace
+	// Sources says for each label where its value came from.
+	Sources map[string]string
+}
+
+// Resolver turns identities into series: rules, naming, labels. It is read only after it was made.
+type Resolver struct {
+	tagger      *tagger.Tagger
+	naming      tagger.Naming
+	environment string
+	labels      LabelOptions
+	http        HTTPOptions
+	timerLabels map[string]bool
+	always      map[string]bool // labels that no allow-list takes away
+}
+
+// NewResolver makes a resolver of the options that concern it.
+func NewResolver(o Options) *Resolver {
+	r := &Resolver{
+		tagger: o.Tagger, naming: o.Naming, environment: o.Environment, labels: o.Labels, http: o.HTTP,
+		timerLabels: map[string]bool{}, always: map[string]bool{},
+	}
+	for _, l := range o.HTTP.Labels {
+		r.timerLabels[l] = true
+	}
+	r.always["environment"] = true
+	for _, l := range o.Labels.Add {
+		r.always[l.Name] = true
+	}
+	return r
+}
+
+// Resolve runs the rules, the naming and the labels. With a trace it records each step of the same code.
+func (r *Resolver) Resolve(id *Identity, tr *Trace) Resolved {
+	var out Resolved
+	origin := lookup(id.Tags, "origin")
+	subject := tagger.Subject{
+		Origin: origin, Name: id.Name, Unit: id.Unit, Kind: id.Kind, SourceID: id.SourceID, Tags: id.Tags,
+	}
+	if origin == "" && !isGUID(id.SourceID) {
+		subject.Origin = id.SourceID
+	}
+	var steps *tagger.Trace
+	if tr != nil {
+		steps = &tr.Tagger
+	}
+	r.tagger.Apply(&subject, &out.Result, steps)
+	if out.Dropped {
+		return out
+	}
+	r.name(id, &out)
+	b := labelBuilder{resolved: &out, trace: tr}
+	r.label(id, &b)
+	out.Labels = b.labels
+	return out
+}
+
+func (r *Resolver) name(id *Identity, out *Resolved) {
+	base, unit := out.Base, out.Result.Unit
+	out.Help = out.Result.Help
+	switch {
+	case id.Kind == metric.KindTimer:
+		out.Type, out.Buckets, unit = metric.TypeHistogram, r.http.Buckets, "seconds"
+		if id.Name == httpTimer {
+			base, out.Help = httpDurationBase, "Time from the first byte of a request to the last of its response, seen by the gorouter."
+			if id.ResponseSize {
+				base, unit, out.Buckets = httpSizeBase, "bytes", r.http.SizeBuckets
+				out.Help = "Length of HTTP responses, seen by the gorouter."
+			}
+			out.Base = base
+		}
+	case out.Kind == metric.KindCounter:
+		out.Type = metric.TypeCounter
+	default:
+		out.Type = metric.TypeGauge
+	}
+	if out.Type == metric.TypeHistogram && len(out.Result.Buckets) > 0 {
+		out.Buckets = out.Result.Buckets
+	}
+	named := r.naming.Name(base, unit, out.Type)
+	out.Metric, out.Unit, out.Mul, out.Div = named.Metric, named.Unit, named.Mul, named.Div
+	if id.Kind == metric.KindTimer {
+		// Timers are taken in seconds, response sizes in bytes: there is nothing left to convert.
+		out.Mul, out.Div = 1, 1
+	}
+	if out.Help == "" {
+		out.Help = fmt.Sprintf("Cloud Foundry metric %s.", strings.ToValidUTF8(base, "\uFFFD"))
+	}
+}

@@ -1,0 +1,339 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger"
+)
+
+// Options configure a Store. The zero value of a field is not a default: the configuration holds those.
+type Options struct {
+	Tagger      *tagger.Tagger
+	Naming      tagger.Naming
+	Environment string // value of the label environment, none where empty
+	Labels      LabelOptions
+	Expiration  time.Duration // a series without a sample for this long vanishes
+	MaxSeries   int           // how many series may live at once; entries that are refused or dropped have a limit of the same size
+	HTTP        HTTPOptions
+	Log         *slog.Logger
+}
+
+// LabelOptions change the labels of every series: they are renamed, then dropped; constants win over what comes from envelopes.
+type LabelOptions struct {
+	Add    []metric.Label
+	Drop   []string
+	Rename []Rename
+}
+
+// Rename gives a label another name. It is refused, and counted, where that name is taken.
+type Rename struct {
+	From, To string
+}
+
+// HTTPOptions shape the histograms of timers.
+type HTTPOptions struct {
+	Buckets     []float64 // upper bounds of durations in seconds, ascending, without +Inf
+	SizeBuckets []float64 // upper bounds of response sizes in bytes, ascending, without +Inf
+	Labels      []string  // the labels that timers may have
+}
+
+// Store holds all series. One mutex guards everything: it is held for the time of one envelope, or of one chunk of
+// a scrape, never while something is written or compiled.
+type Store struct {
+	resolver   *Resolver
+	timerTags  map[string]bool
+	maxSeries  int
+	sweepEvery time.Duration
+
+	mu          sync.Mutex
+	ids         identities
+	pairs       index // tag set and name to series
+	slab        slab
+	exposed     map[exposedKey]uint32
+	families    families
+	labels      labelSets
+	hists       []histogram
+	freeHists   []uint32
+	conversions []conversion
+	expiries    []time.Duration // the configuration's, then those that rules ask for
+	refusals    refusals
+	overrides   map[string]uint64
+	live        int // stateLive
+	others      int // stateRefused and stateDropped
+
+	sorting sync.Mutex // held by the scrape that puts new series in order
+}
+
+// exposedKey is what a scrape may hold only once.
+type exposedKey struct {
+	family, labels uint32
+}
+
+type conversion struct {
+	mul, div float64
+}
+
+type histogram struct {
+	counts []uint64
+	count  uint64
+	sum    float64
+}
+
+// New makes an empty store.
+func New(o Options) (*Store, error) {
+	switch {
+	case o.Tagger == nil:
+		return nil, errors.New("store: no tagger")
+	case o.Expiration <= 0:
+		return nil, fmt.Errorf("store: expiration %v: must be positive", o.Expiration)
+	case o.MaxSeries <= 0:
+		return nil, fmt.Errorf("store: max series %d: must be positive", o.MaxSeries)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{
+		resolver: NewResolver(o), timerTags: timerTags(o.HTTP.Labels),
+		maxSeries:   o.MaxSeries,
+		sweepEvery:  max(time.Second, min(o.Expiration/20, 15*time.Second)),
+		ids:         newIdentities(),
+		exposed:     map[exposedKey]uint32{},
+		families:    newFamilies(),
+		labels:      labelSets{by: map[metric.Labels]uint32{}},
+		conversions: []conversion{{1, 1}},
+		expiries:    []time.Duration{o.Expiration},
+		refusals:    newRefusals(o.Log),
+		overrides:   map[string]uint64{},
+	}
+	return s, nil
+}
+
+// Resolver returns what turns identities into series, for those who want to show it.
+func (s *Store) Resolver() *Resolver { return s.resolver }
+
+// timerTags lists the envelope tags that the allowed labels can come from.
+func timerTags(labels []string) map[string]bool {
+	tags := map[string]bool{}
+	for _, l := range labels {
+		switch l {
+		case labelStatus:
+			tags[tagStatusCode] = true
+		case "component", "target_component":
+			tags["component"], tags["origin"] = true, true
+		case "index":
+			tags["origin"] = true
+		}
+		found := false
+		for tag, label := range tagLabels {
+			if label == l {
+				tags[tag], found = true, true
+			}
+		}
+		if !found && l != labelStatus {
+			tags[l] = true
+		}
+	}
+	return tags
+}
+
+// find returns the entry of a tag set and a name.
+func (s *Store) find(tagset, name uint32) (uint32, bool) {
+	return s.pairs.find(s.ids.hashPair(tagset, name), func(pos uint32) bool {
+		e := s.slab.at(pos)
+		return e.tagset == tagset && e.name == name
+	})
+}
+
+// create runs the rules on an identity that has no entry yet and makes one, whatever comes of them, so that they do not run
+// again for it.
+func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outcome) {
+	pos, e := s.slab.take()
+	e.tagset, e.name, e.arrived = tagset, name, arrived
+	s.ids.tagsets[tagset].refs++
+	s.ids.names[name].refs++
+	s.pairs.insert(s.ids.hashPair(tagset, name), pos, func(p uint32) uint64 {
+		e := s.slab.at(p)
+		return s.ids.hashPair(e.tagset, e.name)
+	})
+	id := s.identity(tagset, name)
+	r := s.resolver.Resolve(&id, nil)
+	if n := &s.ids.names[name]; r.Rule == "" && !r.Dropped && !n.untagged && n.kind != nameHTTPDuration && n.kind != nameHTTPSize {
+		n.untagged = true
+		s.ids.untagged++
+	}
+	e.expiry = s.expiryOf(r.Expiry)
+	if r.Dropped {
+		e.state = stateDropped
+		s.others++
+		return pos, metric.DroppedByRule
+	}
+	return pos, s.expose(pos, e, &id, &r)
+}
+
+// expose gives an entry its exposed series, or refuses it where that, or the family's name, is another's.
+func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
+	family, ok := s.families.claim(r)
+	f := &s.families.all[family]
+	if !ok {
+		e.owner, e.byFamily = ref{family, f.gen}, true
+		s.refuse(e, id, r, fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type))
+		return metric.Conflict
+	}
+	labels := s.labels.intern(metric.RenderLabels(r.Labels))
+	key := exposedKey{family, labels}
+	if owner, taken := s.exposed[key]; taken {
+		s.labels.release(labels)
+		o := s.slab.at(owner)
+		e.owner = ref{owner, o.gen}
+		s.refuse(e, id, r, fmt.Sprintf("its series belongs to raw name %q", s.ids.names[o.name].text))
+		return metric.Conflict
+	}
+	s.exposed[key] = pos
+	e.state, e.family, e.labels = stateLive, family, labels
+	e.conversion = s.convert(r.Mul, r.Div)
+	if f.typ == metric.TypeHistogram {
+		e.extra = s.newHistogram(len(f.bounds) + 1)
+	}
+	f.live++
+	f.fresh = append(f.fresh, ref{pos, e.gen})
+	s.live++
+	s.countOverrides(r.Overrides)
+	return metric.Stored
+}
+
+// refuse notes an entry that lost to its owner.
+func (s *Store) refuse(e *series, id *Identity, r *Resolved, reason string) {
+	e.state = stateRefused
+	s.others++
+	e.extra = s.refusals.add(metric.Conflict, r.Metric, id.Name, reason)
+	s.refusals.count(e.extra)
+}
+
+func (s *Store) ownerAlive(e *series) bool {
+	if e.byFamily {
+		return s.families.all[e.owner.pos].gen == e.owner.gen
+	}
+	return s.slab.alive(e.owner)
+}
+
+// identity puts an entry's identity together again.
+func (s *Store) identity(tagset, name uint32) Identity {
+	n := &s.ids.names[name]
+	source, instance, tags := parseIdentity(s.ids.tagsets[tagset].key)
+	return Identity{
+		Kind: n.kind.kind(), ResponseSize: n.kind == nameHTTPSize, Name: n.text, Unit: n.unit,
+		SourceID: source, InstanceID: instance, Tags: tags,
+	}
+}
+
+// maxExpiries bounds how many different expiries rules may ask for; the rest get the configuration's.
+const maxExpiries = 1 << 12
+
+// expiryOf interns what a rule says of expiry; 0 is the configuration's.
+func (s *Store) expiryOf(d time.Duration) uint16 {
+	if d <= 0 {
+		return 0
+	}
+	i := slices.Index(s.expiries, d)
+	if i < 0 && len(s.expiries) < maxExpiries {
+		s.expiries = append(s.expiries, d)
+		i = len(s.expiries) - 1
+	}
+	return uint16(max(i, 0))
+}
+
+// convert interns a conversion: units are few.
+func (s *Store) convert(mul, div float64) uint16 {
+	c := conversion{mul, div}
+	i := slices.Index(s.conversions, c)
+	if i < 0 {
+		s.conversions = append(s.conversions, c)
+		i = len(s.conversions) - 1
+	}
+	return uint16(i)
+}
+
+func (s *Store) newHistogram(buckets int) uint32 {
+	h := histogram{counts: make([]uint64, buckets)}
+	if n := len(s.freeHists); n > 0 {
+		pos := s.freeHists[n-1]
+		s.freeHists = s.freeHists[:n-1]
+		s.hists[pos] = h
+		return pos
+	}
+	s.hists = append(s.hists, h)
+	return uint32(len(s.hists) - 1)
+}
+
+// free forgets an entry, and with it whatever nothing else refers to.
+func (s *Store) free(pos uint32) {
+	e := s.slab.at(pos)
+	if e.state == stateLive {
+		delete(s.exposed, exposedKey{e.family, e.labels})
+		s.labels.release(e.labels)
+		f := &s.families.all[e.family]
+		if f.typ == metric.TypeHistogram {
+			s.hists[e.extra] = histogram{}
+			s.freeHists = append(s.freeHists, e.extra)
+		}
+		f.dead++
+		s.live--
+		if f.live--; f.live == 0 {
+			s.families.release(e.family)
+		}
+	} else {
+		s.others--
+	}
+	s.pairs.remove(s.ids.hashPair(e.tagset, e.name), pos)
+	s.ids.releaseTagset(e.tagset)
+	s.ids.releaseName(e.name)
+	s.slab.put(pos)
+}
+
+// Run expires silent series until ctx is done.
+func (s *Store) Run(ctx context.Context) error {
+	tick := time.NewTicker(s.sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			s.sweep(now)
+		}
+	}
+}
+
+const sweepChunk = 4096
+
+// sweep frees every entry that has been silent for its expiry, a chunk at a time so that nobody waits long.
+func (s *Store) sweep(now time.Time) {
+	for from := uint32(0); ; from += sweepChunk {
+		if !s.sweepChunk(from, now.UnixNano()) {
+			return
+		}
+	}
+}
+
+func (s *Store) sweepChunk(from uint32, now int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := min(from+sweepChunk, s.slab.next)
+	for pos := from; pos < to; pos++ {
+		if e := s.slab.at(pos); e.state != stateFree && s.expired(e, now) {
+			s.free(pos)
+		}
+	}
+	return to < s.slab.next
+}
+
+func (s *Store) expired(e *series, now int64) bool {
+	return now-e.arrived >= int64(s.expiries[e.expiry])
+}
