@@ -1,0 +1,143 @@
+package nozzle
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+)
+
+// Why a stream has to be opened again.
+const (
+	reasonUnreachable       = "unreachable"        // no connection: refused, timed out, no such host
+	reasonServerCertificate = "server_certificate" // not signed by our CA, or out of date
+	reasonServerName        = "server_name"        // the certificate is for another name
+	reasonClientCertificate = "client_certificate" // the server turned ours away
+	reasonTLS               = "tls"                // any other failure of the handshake
+	reasonCertificateFiles  = "certificate_files"  // our own cannot be read
+	reasonRefused           = "refused"            // the server answered, and does not serve the request
+	reasonOversized         = "oversized"          // a message beyond the limit
+	reasonEnded             = "ended"              // the server ended the stream in order
+	reasonLost              = "lost"               // the connection broke
+)
+
+var rlpReasons = []string{
+	reasonUnreachable, reasonServerCertificate, reasonServerName, reasonClientCertificate, reasonTLS,
+	reasonCertificateFiles, reasonRefused, reasonOversized, reasonEnded, reasonLost,
+}
+
+// failure is why a stream ended: a reason that is counted, what an operator should look at, and the error itself.
+type failure struct {
+	reason, advice string
+	err            error
+}
+
+// attempt is one connection being made. It keeps the errors of dialling and of the handshake, which gRPC otherwise hands on as text only.
+type attempt struct {
+	credentials.TransportCredentials
+	// connected says that a stream was opened.
+	connected bool
+
+	mu        *sync.Mutex
+	dialing   *error
+	handshake *error
+}
+
+func newAttempt(config *tls.Config) *attempt {
+	return &attempt{TransportCredentials: credentials.NewTLS(config), mu: &sync.Mutex{}, dialing: new(error), handshake: new(error)}
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (a *attempt) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := a.TransportCredentials.ClientHandshake(ctx, authority, raw)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	*a.handshake = err
+	return conn, info, err
+}
+
+// Clone implements credentials.TransportCredentials. Errors of a clone are the attempt's.
+func (a *attempt) Clone() credentials.TransportCredentials {
+	clone := *a
+	clone.TransportCredentials = a.TransportCredentials.Clone()
+	return &clone
+}
+
+// dial connects as gRPC itself would.
+func (a *attempt) dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	*a.dialing = err
+	return conn, err
+}
+
+// explain finds out why connecting, or the stream, failed.
+func (a *attempt) explain(err error, o RLPOptions) failure {
+	if a.connected {
+		return explainStream(err, o)
+	}
+	a.mu.Lock()
+	dialing, handshake := *a.dialing, *a.handshake
+	a.mu.Unlock()
+	switch {
+	case dialing != nil:
+		return failure{reasonUnreachable, "the reverse log proxy cannot be reached; is nozzle.rlp.address right, and does it run?", dialing}
+	case handshake != nil:
+		return explainHandshake(handshake, o)
+	}
+	message := status.Convert(err).Message()
+	// With TLS 1.3 a server turns a client away after the client's part of the handshake is done: by an alert, which the closing of
+	// the connection may overtake.
+	if strings.Contains(message, "remote error: tls:") || strings.Contains(message, "server preface") {
+		return failure{reasonClientCertificate, "the reverse log proxy closed the connection after the TLS handshake: it most likely refuses our client certificate; " +
+			"is that of nozzle.rlp.tls.cert_file in date and signed by the CA of the proxy?", err}
+	}
+	return failure{reasonUnreachable, "no connection to the reverse log proxy; is nozzle.rlp.address right?", err}
+}
+
+func explainHandshake(err error, o RLPOptions) failure {
+	var (
+		unknown x509.UnknownAuthorityError
+		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		record  tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &name):
+		return failure{reasonServerName, fmt.Sprintf("the server's certificate is not for the name %q; is nozzle.rlp.server_name right, and nozzle.rlp.address that of a reverse log proxy?", o.ServerName), err}
+	case errors.As(err, &unknown):
+		return failure{reasonServerCertificate, "the server's certificate is not signed by our CA; is nozzle.rlp.tls.ca_file that of the foundation?", err}
+	case errors.As(err, &invalid):
+		return failure{reasonServerCertificate, "the server's certificate is not valid, perhaps out of date", err}
+	case errors.As(err, &record):
+		return failure{reasonTLS, "the server does not speak TLS; is nozzle.rlp.address that of a reverse log proxy?", err}
+	case strings.Contains(err.Error(), "remote error: tls:"):
+		return failure{reasonClientCertificate, "the reverse log proxy refuses our client certificate; is that of nozzle.rlp.tls.cert_file in date and signed by its CA?", err}
+	default:
+		return failure{reasonTLS, "the TLS handshake with the reverse log proxy failed", err}
+	}
+}
+
+func explainStream(err error, o RLPOptions) failure {
+	if errors.Is(err, io.EOF) {
+		return failure{reasonEnded, "the reverse log proxy ended the stream", err}
+	}
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented, codes.NotFound:
+		return failure{reasonRefused, "the server does not serve the request; is " + o.Address + " a reverse log proxy?", err}
+	case codes.ResourceExhausted:
+		return failure{reasonOversized, fmt.Sprintf("a message is longer than the %d bytes that are accepted", rlpMaxMessage), err}
+	default:
+		return failure{reasonLost, "the connection to the reverse log proxy was lost", err}
+	}
+}

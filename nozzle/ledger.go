@@ -1,0 +1,177 @@
+package nozzle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"loggregator_exporter/metric"
+)
+
+// The outcomes of an envelope; every one received ends in exactly one.
+const (
+	converted = iota // its samples are in samples_total
+	filtered         // a filter of the configuration refused the whole of it
+	ignored          // it holds no metric: a log, an event, no message, a gauge without points
+	malformed        // its bytes could not be read
+
+	numEnvelopeOutcomes
+)
+
+var envelopeOutcomes = [numEnvelopeOutcomes]string{"converted", "filtered", "ignored", "malformed"}
+
+const metricPrefix = "loggregator_exporter_"
+
+// Ledger accounts for everything received: what became of each envelope and sample, which source is connected, and what
+// Loggregator says it lost itself. Sources write to it after each batch with a few atomic additions; a scrape reads it. At rest the
+// envelopes received are the sum of their outcomes, and the samples of the converted ones the sum of theirs.
+type Ledger struct {
+	mu      sync.Mutex
+	sources []*SourceLedger
+
+	upstream *upstream
+
+	received, envelopes, samples, dropped, up, last, reconnects *prometheus.Desc
+}
+
+// NewLedger registers a ledger. Its metrics are there from the start, at 0 in every combination of labels that can be known.
+func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(metricPrefix+name, help, labels, nil)
+	}
+	l := &Ledger{
+		upstream:   newUpstream(),
+		received:   desc("envelopes_received_total", "Envelopes received from Loggregator.", "source"),
+		envelopes:  desc("envelopes_total", "Envelopes by what became of them.", "source", "outcome"),
+		samples:    desc("samples_total", "Samples of converted envelopes by what became of them.", "outcome"),
+		dropped:    desc("upstream_dropped_total", "Envelopes that Loggregator itself reports as lost before they reached the exporter.", "origin", "direction"),
+		up:         desc("source_up", "Whether the source is connected (1) or not (0).", "source"),
+		last:       desc("source_last_envelope_timestamp_seconds", "Unix time at which the source last received an envelope; 0 if never.", "source"),
+		reconnects: desc("source_reconnects_total", "Times the source had to connect again, by why.", "source", "reason"),
+	}
+	if err := reg.Register(l); err != nil {
+		return nil, fmt.Errorf("register the ledger's metrics: %w", err)
+	}
+	return l, nil
+}
+
+// Source returns the account of a source by its configuration key. Asked for a name again, it returns the same account.
+func (l *Ledger) Source(name string) *SourceLedger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.sources {
+		if s.name == name {
+			return s
+		}
+	}
+	s := &SourceLedger{name: name, ledger: l, reconnects: map[string]uint64{}}
+	l.sources = append(l.sources, s)
+	return s
+}
+
+// Ready says whether at least one source is connected.
+func (l *Ledger) Ready() bool {
+	for _, s := range l.all() {
+		if s.Up() {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Ledger) all() []*SourceLedger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.sources)
+}
+
+// Describe implements prometheus.Collector.
+func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{l.received, l.envelopes, l.samples, l.dropped, l.up, l.last, l.reconnects} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	var samples metric.Tally
+	for _, s := range l.all() {
+		counter(l.received, s.received.Load(), s.name)
+		for i, outcome := range envelopeOutcomes {
+			counter(l.envelopes, s.envelopes[i].Load(), s.name, outcome)
+		}
+		for i := range samples {
+			samples[i] += s.samples[i].Load()
+		}
+		up := 0.0
+		if s.Up() {
+			up = 1
+		}
+		gauge(l.up, up, s.name)
+		gauge(l.last, float64(s.last.Load())/float64(time.Second), s.name)
+		for reason, n := range s.reasons() {
+			counter(l.reconnects, n, s.name, reason)
+		}
+	}
+	for i, n := range samples {
+		counter(l.samples, n, metric.Outcome(i).String())
+	}
+	for key, n := range l.upstream.snapshot() {
+		counter(l.dropped, n, key.origin, key.direction)
+	}
+}
+
+// SourceLedger is the account of one source. It is safe for concurrent use.
+type SourceLedger struct {
+	name   string
+	ledger *Ledger
+
+	received  atomic.Uint64
+	envelopes [numEnvelopeOutcomes]atomic.Uint64
+	samples   [metric.NumOutcomes]atomic.Uint64
+	last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
+	connected atomic.Int32 // connections that are open
+
+	mu         sync.Mutex
+	reconnects map[string]uint64 // by reason
+}
+
+// Up says whether the source is connected.
+func (s *SourceLedger) Up() bool { return s.connected.Load() > 0 }
+
+// expect names the reasons that the source may give for connecting again, so that each is exposed at 0.
+func (s *SourceLedger) expect(reasons ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, reason := range reasons {
+		s.reconnects[reason] += 0
+	}
+}
+
+// connect notes an open connection; each call of it is followed by one of disconnect.
+func (s *SourceLedger) connect()    { s.connected.Add(1) }
+func (s *SourceLedger) disconnect() { s.connected.Add(-1) }
+
+// reconnecting counts a connection that has to be made again.
+func (s *SourceLedger) reconnecting(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reconnects[reason]++
+}
+
+func (s *SourceLedger) reasons() map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.reconnects)
+}

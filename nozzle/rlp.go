@@ -1,0 +1,182 @@
+package nozzle
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/protobuf/proto"
+)
+
+// RLPOptions configure the reverse log proxy source.
+type RLPOptions struct {
+	Enabled    bool       `mapstructure:"enabled"`
+	Address    string     `mapstructure:"address"`
+	ServerName string     `mapstructure:"server_name"`
+	TLS        TLSOptions `mapstructure:"tls"`
+	// TLSConfig, where set, stands in place of TLS: certificates that are in memory only.
+	TLSConfig *tls.Config `mapstructure:"-"`
+}
+
+const (
+	nameRLP   = "rlp"
+	rlpTLSKey = "nozzle.rlp.tls"
+	rlpMethod = "/loggregator.v2.Egress/BatchedReceiver"
+
+	// Batches of 6 MB have been seen; gRPC's own limit of 4 MiB would end the stream.
+	rlpMaxMessage = 10 << 20
+	// What may be on its way to the exporter unread. It hides the round trip and is no more than some hundred batches:
+	// what is not read must pile up, and be counted as lost, at the RLP.
+	rlpWindow     = 2 << 20
+	rlpReadBuffer = 128 << 10
+
+	// The server ends connections that ping more often than every 10 s.
+	rlpPingAfter   = 30 * time.Second
+	rlpPingTimeout = 15 * time.Second
+	rlpDialTimeout = 10 * time.Second
+
+	retryFirst = 500 * time.Millisecond
+	retryLimit = 30 * time.Second
+	// A stream that lasted this long, or brought anything, counts as a success: the next attempt comes soon.
+	goodStream = time.Minute
+)
+
+// RLP reads the whole foundation's envelopes from the reverse log proxy, by gRPC with mutual TLS. It is connected while a
+// stream is open.
+type RLP struct {
+	options RLPOptions
+	request []byte
+	account *SourceLedger
+	newSink func() Sink
+	log     *slog.Logger
+	retry   backoff
+}
+
+// NewRLP checks the options, including the certificates.
+func NewRLP(options RLPOptions, stream StreamOptions, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*RLP, error) {
+	if _, _, err := net.SplitHostPort(options.Address); err != nil {
+		return nil, fmt.Errorf("nozzle.rlp.address %q: want host:port: %w", options.Address, err)
+	}
+	if err := stream.Validate(); err != nil {
+		return nil, err
+	}
+	request, err := proto.Marshal(stream.request())
+	if err != nil {
+		return nil, fmt.Errorf("nozzle.shard_id, nozzle.deterministic_name: %w", err)
+	}
+	r := &RLP{
+		options: options,
+		request: request,
+		account: ledger.Source(nameRLP),
+		newSink: newSink,
+		log:     log.With("source", nameRLP, "address", options.Address),
+		retry:   backoff{first: retryFirst, limit: retryLimit},
+	}
+	if _, err := r.tlsConfig(); err != nil {
+		return nil, err
+	}
+	r.account.expect(rlpReasons...)
+	return r, nil
+}
+
+// Name implements Source.
+func (r *RLP) Name() string { return nameRLP }
+
+// Run implements Source. Nothing that an RLP does ends it: whatever was wrong may be mended at the other side, or in the certificate files.
+func (r *RLP) Run(ctx context.Context) error {
+	intake := &batchIntake{intake: NewIntake(r.account, r.newSink()), log: r.log}
+	for {
+		began, before := time.Now(), intake.batches
+		failed := r.stream(ctx, intake)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if intake.batches > before || time.Since(began) >= goodStream {
+			r.retry.reset()
+		}
+		r.account.reconnecting(failed.reason)
+		pause := r.retry.next()
+		r.log.Warn(failed.advice, "reason", failed.reason, "error", failed.err, "retry_in", pause.Round(time.Millisecond).String())
+		if !wait(ctx, pause) {
+			return nil
+		}
+	}
+}
+
+// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one reads the certificates
+// anew, and gets the data of a doppler that went mute on the old one.
+func (r *RLP) stream(ctx context.Context, intake *batchIntake) failure {
+	config, err := r.tlsConfig()
+	if err != nil {
+		return failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
+	}
+	attempt := newAttempt(config)
+	conn, err := r.dial(attempt)
+	if err != nil {
+		return attempt.explain(err, r.options)
+	}
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	desc := grpc.StreamDesc{StreamName: "BatchedReceiver", ServerStreams: true}
+	stream, err := conn.NewStream(ctx, &desc, rlpMethod, grpc.ForceCodecV2(rawCodec{}))
+	if err != nil {
+		return attempt.explain(err, r.options)
+	}
+	r.account.connect()
+	defer r.account.disconnect()
+	attempt.connected = true
+	if err := stream.SendMsg(rawMessage(r.request)); err != nil {
+		return attempt.explain(streamError(stream, err), r.options)
+	}
+	if err := stream.CloseSend(); err != nil {
+		return attempt.explain(err, r.options)
+	}
+	r.log.Info("connected to the reverse log proxy")
+	for {
+		if err := stream.RecvMsg(intake); err != nil {
+			return attempt.explain(err, r.options)
+		}
+	}
+}
+
+// streamError is why a stream could not be written to: SendMsg itself only says that it ended.
+func streamError(stream grpc.ClientStream, sent error) error {
+	if err := stream.RecvMsg(&discard{}); err != nil {
+		return err
+	}
+	return sent
+}
+
+func (r *RLP) dial(a *attempt) (*grpc.ClientConn, error) {
+	return grpc.NewClient(r.options.Address,
+		grpc.WithTransportCredentials(a),
+		grpc.WithContextDialer(a.dial),
+		// The RLP is inside the foundation: proxies of the environment are for the way out.
+		grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(rlpMaxMessage)),
+		grpc.WithInitialWindowSize(rlpWindow),
+		grpc.WithInitialConnWindowSize(rlpWindow),
+		grpc.WithReadBufferSize(rlpReadBuffer),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: rlpPingAfter, Timeout: rlpPingTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: rlpDialTimeout}),
+		grpc.WithDisableServiceConfig(),
+	)
+}
+
+func (r *RLP) tlsConfig() (*tls.Config, error) {
+	if r.options.TLSConfig == nil {
+		return r.options.TLS.client(rlpTLSKey, r.options.ServerName)
+	}
+	config := r.options.TLSConfig.Clone()
+	if config.ServerName == "" {
+		config.ServerName = r.options.ServerName
+	}
+	return config, nil
+}

@@ -1,0 +1,169 @@
+package nozzle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// UDPOptions configure the dropsonde UDP source.
+type UDPOptions struct {
+	Enabled            bool   `mapstructure:"enabled"`
+	ListenAddress      string `mapstructure:"listen_address"`
+	ReceiveBufferBytes int    `mapstructure:"receive_buffer_bytes"`
+}
+
+const (
+	nameUDP = "udp"
+
+	// A datagram of UDP cannot be longer: none is ever cut off.
+	maxDatagram = 65535
+)
+
+// UDP receives dropsonde envelopes, one a datagram, from the components of a VM: it stands in the place of
+// Loggregator's agent. It is connected as long as it listens.
+type UDP struct {
+	options UDPOptions
+	account *SourceLedger
+	newSink func() Sink
+	log     *slog.Logger
+
+	opened chan struct{} // closed when addr is set, or Run has failed to listen
+	addr   netip.AddrPort
+	failed error
+}
+
+// NewUDP checks the options. The source listens from Run on, which is called once.
+func NewUDP(options UDPOptions, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*UDP, error) {
+	if _, _, err := net.SplitHostPort(options.ListenAddress); err != nil {
+		return nil, fmt.Errorf("nozzle.udp.listen_address %q: want host:port: %w", options.ListenAddress, err)
+	}
+	if options.ReceiveBufferBytes < 0 {
+		return nil, fmt.Errorf("nozzle.udp.receive_buffer_bytes: %d is negative", options.ReceiveBufferBytes)
+	}
+	return &UDP{
+		options: options,
+		account: ledger.Source(nameUDP),
+		newSink: newSink,
+		log:     log.With("source", nameUDP),
+		opened:  make(chan struct{}),
+	}, nil
+}
+
+// Name implements Source.
+func (u *UDP) Name() string { return nameUDP }
+
+// Addr waits until the source listens and returns its address, of interest where the port was left to the system.
+func (u *UDP) Addr(ctx context.Context) (netip.AddrPort, error) {
+	select {
+	case <-u.opened:
+		return u.addr, u.failed
+	case <-ctx.Done():
+		return netip.AddrPort{}, ctx.Err()
+	}
+}
+
+// Run implements Source. It fails where the address cannot be listened on, and where the socket breaks.
+func (u *UDP) Run(ctx context.Context) error {
+	conn, err := u.listen(ctx)
+	if err != nil {
+		u.failed = err
+		close(u.opened)
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+
+	u.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	u.account.connect()
+	defer u.account.disconnect()
+	close(u.opened)
+	u.log.Info("listening for dropsonde envelopes", "address", u.addr.String())
+
+	err = u.receive(conn)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (u *UDP) listen(ctx context.Context) (*net.UDPConn, error) {
+	var config net.ListenConfig
+	packets, err := config.ListenPacket(ctx, "udp", u.options.ListenAddress)
+	if err != nil {
+		return nil, fmt.Errorf("nozzle.udp.listen_address: cannot listen on %s: %w", u.options.ListenAddress, err)
+	}
+	conn, ok := packets.(*net.UDPConn)
+	if !ok {
+		_ = packets.Close()
+		return nil, fmt.Errorf("nozzle.udp.listen_address: %s is not a UDP address", u.options.ListenAddress)
+	}
+	u.enlargeBuffer(conn)
+	return conn, nil
+}
+
+// enlargeBuffer asks for the receive buffer. With less the source works, and loses datagrams in bursts.
+func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
+	asked := u.options.ReceiveBufferBytes
+	if asked == 0 {
+		return
+	}
+	if err := conn.SetReadBuffer(asked); err != nil {
+		u.log.Warn("cannot set the receive buffer: bursts of datagrams may be lost", "asked_bytes", asked, "error", err)
+		return
+	}
+	granted, err := receiveBuffer(conn)
+	switch {
+	case err != nil:
+		u.log.Warn("cannot read the receive buffer's size back", "asked_bytes", asked, "error", err)
+	case granted < asked:
+		u.log.Warn(fmt.Sprintf("the kernel gives a smaller receive buffer than asked for: bursts of datagrams may be lost; "+
+			"raise it by: sysctl -w net.core.rmem_max=%d", asked), "asked_bytes", asked, "granted_bytes", granted)
+	}
+}
+
+// receive reads until the socket is closed or breaks.
+func (u *UDP) receive(conn *net.UDPConn) error {
+	intake := NewIntake(u.account, u.newSink())
+	buffer := make([]byte, maxDatagram)
+	var garbage complaint
+	for {
+		n, from, err := conn.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return fmt.Errorf("nozzle.udp: receive on %s: %w", u.addr, err)
+		}
+		now := time.Now()
+		if intake.V1(buffer[:n], now) {
+			continue
+		}
+		if count, due := garbage.add(now); due {
+			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", netip.AddrPortFrom(from.Addr().Unmap(), from.Port()).String(), "bytes", n, "malformed_since_last_report", count)
+		}
+	}
+}
+
+const complaintInterval = time.Minute
+
+// complaint keeps a log line that bad input could repeat without end to one a minute, and counts what it stands for.
+type complaint struct {
+	last  time.Time
+	count int
+}
+
+// add counts one more, and says whether it is time to report all since the last report.
+func (c *complaint) add(now time.Time) (count int, due bool) {
+	c.count++
+	if !c.last.IsZero() && now.Sub(c.last) < complaintInterval {
+		return 0, false
+	}
+	count, c.last, c.count = c.count, now, 0
+	return count, true
+}
