@@ -1,0 +1,89 @@
+package web
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"net/http/pprof"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// Paths of the pages that are always there.
+const (
+	HealthyPath = "/-/healthy"
+	ReadyPath   = "/-/ready"
+	pprofPath   = "/debug/pprof/"
+)
+
+// Pages is what there is to serve.
+type Pages struct {
+	// Metrics is served at TelemetryPath, which starts with / and is no path of the package's own.
+	Metrics       http.Handler
+	TelemetryPath string
+	// Ready says whether the exporter does its work, and where it does not, why. It is called for every probe.
+	Ready func() (ok bool, why string)
+	// Pprof mounts Go's profiles.
+	Pprof bool
+	// Version is shown on the landing page.
+	Version string
+}
+
+// NewHandler routes requests to the pages. What they do not name is answered with 404, what does not read with 405.
+func NewHandler(p Pages) (http.Handler, error) {
+	landing, err := p.landing()
+	if err != nil {
+		return nil, fmt.Errorf("building the landing page: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", landing)
+	mux.Handle("GET "+p.TelemetryPath, p.Metrics)
+	mux.HandleFunc("GET "+HealthyPath, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "OK")
+	})
+	mux.HandleFunc("GET "+ReadyPath, func(w http.ResponseWriter, _ *http.Request) {
+		if ok, why := p.Ready(); !ok {
+			answer(w, http.StatusServiceUnavailable, "not ready: "+why)
+			return
+		}
+		answer(w, http.StatusOK, "OK")
+	})
+	if p.Pprof {
+		mux.HandleFunc(pprofPath, pprof.Index)
+		mux.HandleFunc(pprofPath+"cmdline", pprof.Cmdline)
+		mux.HandleFunc(pprofPath+"profile", pprof.Profile)
+		mux.HandleFunc(pprofPath+"symbol", pprof.Symbol)
+		mux.HandleFunc(pprofPath+"trace", pprof.Trace)
+	}
+	return mux, nil
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text)
+}
+
+// landing builds the page at /. The toolkit's template escapes nothing, so that is done here.
+func (p *Pages) landing() (http.Handler, error) {
+	links := []toolkit.LandingLinks{
+		{Address: html.EscapeString(p.TelemetryPath), Text: "Metrics", Description: "for Prometheus to scrape"},
+		{Address: HealthyPath, Text: "Health", Description: "answers as long as the process serves"},
+		{Address: ReadyPath, Text: "Readiness", Description: "answers 200 once a source is connected"},
+	}
+	profiling := "false"
+	if p.Pprof {
+		links = append(links, toolkit.LandingLinks{Address: pprofPath, Text: "Profiles", Description: "of the Go runtime"})
+		profiling = "true"
+	}
+	return toolkit.NewLandingPage(toolkit.LandingConfig{
+		Name:        "loggregator_exporter",
+		Description: "Prometheus exporter for Cloud Foundry's Loggregator",
+		Version:     html.EscapeString(p.Version),
+		Links:       links,
+		Profiling:   profiling,
+	})
+}

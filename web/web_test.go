@@ -1,0 +1,243 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func pages() Pages {
+	return Pages{
+		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
+		TelemetryPath: "/metrics",
+		Ready:         func() (bool, string) { return true, "" },
+		Version:       "1.2.3 <dev>",
+	}
+}
+
+func get(t *testing.T, p Pages, method, path string) (int, string) {
+	t.Helper()
+	h, err := NewHandler(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w.Code, w.Body.String()
+}
+
+func TestPages(t *testing.T) {
+	notReady := pages()
+	notReady.Ready = func() (bool, string) { return false, "no source is connected: rlp" }
+	elsewhere := pages()
+	elsewhere.TelemetryPath = "/federate"
+	profiled := pages()
+	profiled.Pprof = true
+	for _, tc := range []struct {
+		name         string
+		pages        Pages
+		method, path string
+		status       int
+		body         string // the whole body, where not empty
+	}{
+		{"healthy", pages(), "GET", "/-/healthy", 200, "OK\n"},
+		{"healthy by HEAD", pages(), "HEAD", "/-/healthy", 200, ""},
+		{"healthy while not ready", notReady, "GET", "/-/healthy", 200, "OK\n"},
+		{"ready", pages(), "GET", "/-/ready", 200, "OK\n"},
+		{"not ready", notReady, "GET", "/-/ready", 503, "not ready: no source is connected: rlp\n"},
+		{"metrics", pages(), "GET", "/metrics", 200, "up 1\n"},
+		{"metrics elsewhere", elsewhere, "GET", "/federate", 200, "up 1\n"},
+		{"metrics moved away", elsewhere, "GET", "/metrics", 404, ""},
+		{"metrics only read", pages(), "POST", "/metrics", 405, ""},
+		{"unknown", pages(), "GET", "/nothing", 404, ""},
+		{"profiles off", pages(), "GET", "/debug/pprof/", 404, ""},
+		{"heap off", pages(), "GET", "/debug/pprof/heap", 404, ""},
+		{"profiles on", profiled, "GET", "/debug/pprof/", 200, ""},
+		{"heap on", profiled, "GET", "/debug/pprof/heap", 200, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			status, body := get(t, tc.pages, tc.method, tc.path)
+			if status != tc.status || tc.body != "" && body != tc.body {
+				t.Errorf("%d %q, want %d %q", status, body, tc.status, tc.body)
+			}
+		})
+	}
+}
+
+func TestLandingPage(t *testing.T) {
+	p := pages()
+	p.TelemetryPath = "/cf/metrics"
+	status, body := get(t, p, "GET", "/")
+	if status != 200 {
+		t.Fatal(status, body)
+	}
+	for _, want := range []string{
+		"<h1>loggregator_exporter</h1>", "Version: 1.2.3 &lt;dev&gt;",
+		`<a href="/cf/metrics">Metrics</a>`, `<a href="/-/healthy">Health</a>`, `<a href="/-/ready">Readiness</a>`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in the page:\n%s", want, body)
+		}
+	}
+	if strings.Contains(body, "debug/pprof") {
+		t.Error("the page links profiles that are off")
+	}
+	p.Pprof = true
+	if _, body = get(t, p, "GET", "/"); !strings.Contains(body, `<a href="/debug/pprof/">Profiles</a>`) {
+		t.Error("the page does not link profiles that are on")
+	}
+}
+
+// start runs a server and returns its address, a way to stop it, and what Run returned.
+func start(t *testing.T, h http.Handler, configFile string) (address string, stop context.CancelFunc, done <-chan error) {
+	t.Helper()
+	s := New(h, Options{Address: "127.0.0.1:0", ConfigFile: configFile, Log: quiet})
+	addr, err := s.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- s.Run(ctx) }()
+	t.Cleanup(cancel)
+	return addr.String(), cancel, result
+}
+
+func client(t *testing.T) *http.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// TestGracefulStop: a request under way when the server is told to stop gets its whole answer, a new one none.
+func TestGracefulStop(t *testing.T) {
+	began, finish := make(chan struct{}), make(chan struct{})
+	address, stop, done := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(began)
+		<-finish
+		_, _ = io.WriteString(w, "whole")
+	}), "")
+	type answer struct {
+		body string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	c := client(t)
+	go func() {
+		res, err := c.Get("http://" + address)
+		if err != nil {
+			answers <- answer{err: err}
+			return
+		}
+		body, err := io.ReadAll(res.Body)
+		answers <- answer{string(body), errors.Join(err, res.Body.Close())}
+	}()
+	<-began
+	stop()
+	for { // until the port is closed
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+	}
+	close(finish)
+	if a := <-answers; a.err != nil || a.body != "whole" {
+		t.Errorf("cut off: %q, %v", a.body, a.err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// TestStopBeforeRun: a stop that comes before the server serves is not lost.
+func TestStopBeforeRun(t *testing.T) {
+	s := New(http.NotFoundHandler(), Options{Address: "127.0.0.1:0", Log: quiet})
+	if _, err := s.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBusyPort(t *testing.T) {
+	address, stop, done := start(t, http.NotFoundHandler(), "")
+	_, err := New(http.NotFoundHandler(), Options{Address: address, Log: quiet}).Listen(t.Context())
+	want := "cannot listen on " + address + ", which is in use: choose another address by --web.listen_address, for example --web.listen_address=:9287: " +
+		"listen tcp " + address + ": bind: address already in use"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	s := New(http.NotFoundHandler(), Options{Address: address, Log: quiet})
+	if _, err := s.Listen(t.Context()); err != nil {
+		t.Fatalf("the port is not free again: %v", err)
+	}
+	_ = s.listener.Close()
+}
+
+func TestBasicAuth(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "web.yml")
+	// The password is "fakepassword", as in the toolkit's own documentation of its dummy hash.
+	hash := "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
+	if err := os.WriteFile(file, []byte("basic_auth_users: {probe: "+hash+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h, err := NewHandler(pages())
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, stop, done := start(t, h, file)
+	c := client(t)
+	for password, want := range map[string]int{"fakepassword": 200, "wrong": 401} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("probe", password)
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", password, res.StatusCode, want)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWrongConfigFile: Run fails and gives the port back.
+func TestWrongConfigFile(t *testing.T) {
+	address, _, done := start(t, http.NotFoundHandler(), filepath.Join(t.TempDir(), "missing.yml"))
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "missing.yml: no such file") {
+		t.Errorf("got %v", err)
+	}
+	if conn, err := net.Dial("tcp", address); err == nil {
+		_ = conn.Close()
+		t.Error("the port is still open")
+	}
+}
