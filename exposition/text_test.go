@@ -39,6 +39,7 @@ func golden() content {
 			{Value: 0},
 		}},
 		{store.Family{Name: "cf_num_bytes_sent_total", Unit: "bytes", Type: metric.TypeCounter}, []store.Sample{one(1e15)}},
+		{store.Family{Name: "cf_sent_bytes_total", Unit: "bytes", Type: metric.TypeCounter}, []store.Sample{one(1e6)}},
 		{store.Family{Name: "cf_requests_total", Help: "Requests.", Type: metric.TypeCounter}, []store.Sample{{Labels: labels("a", "b"), Value: 1 << 60}}},
 		{store.Family{Name: "requests", Help: "A verbatim counter.", Type: metric.TypeCounter}, []store.Sample{one(3)}},
 		{store.Family{Name: "memoryStats.\"x\"", Help: "A verbatim name.", Type: metric.TypeGauge}, []store.Sample{{Labels: labels("a", "b"), Value: 1}, one(2)}},
