@@ -1,0 +1,132 @@
+package nozzle
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/mem"
+
+	"loggregator_exporter/metric"
+)
+
+// benchBatch is a batch as a busy foundation sends them: gauges of six tags.
+func benchBatch(b testing.TB, size int) []byte {
+	var envelopes []*loggregator_v2.Envelope
+	for i := range size {
+		e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), Tags: tagsV2(), Message: gaugeV2("memoryStats.numBytesAllocated")}
+		envelopes = append(envelopes, e)
+	}
+	return batchOf(b, envelopes...)
+}
+
+func BenchmarkV1(b *testing.B) {
+	for name, e := range map[string][]byte{
+		"value": marshalV1(b, valueV1()), "counter": marshalV1(b, counterV1()), "container": marshalV1(b, containerV1()), "http": marshalV1(b, httpV1()),
+	} {
+		b.Run(name, func(b *testing.B) {
+			var d V1
+			var view metric.Envelope
+			b.ReportAllocs()
+			for b.Loop() {
+				if !d.Decode(e, &view) {
+					b.Fatal("malformed")
+				}
+			}
+		})
+	}
+	b.Run("value/intake", func(b *testing.B) {
+		l, _ := newTestLedger(b)
+		in := NewIntake(l.Source("udp"), &nullSink{})
+		e := marshalV1(b, valueV1())
+		b.ReportAllocs()
+		for b.Loop() {
+			in.V1(e, time.Now())
+		}
+	})
+}
+
+// BenchmarkV2 gives the time of an envelope in batches of a hundred.
+func BenchmarkV2(b *testing.B) {
+	l, _ := newTestLedger(b)
+	in := NewIntake(l.Source("rlp"), &nullSink{})
+	batch := benchBatch(b, 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		in.V2(batch, time.Unix(1, 0))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/envelope")
+}
+
+// benchServer streams one marshalled batch without end.
+func benchServer(b *testing.B, ca *authority) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	batch := benchBatch(b, 100)
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(b, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}),
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			for {
+				if err := stream.SendMsg(rawMessage(batch)); err != nil {
+					return err
+				}
+			}
+		}))
+	go func() { _ = server.Serve(listener) }()
+	b.Cleanup(server.Stop)
+	return listener.Addr().String()
+}
+
+// floor does nothing with what it receives.
+type floor struct{ batches int }
+
+func (f *floor) receive(mem.BufferSlice) { f.batches++ }
+
+// BenchmarkStream reads batches of a hundred envelopes by gRPC with mutual TLS; the server's share of the time is in it. The floor receives
+// and does nothing; the exporter decodes and accounts.
+func BenchmarkStream(b *testing.B) {
+	ca := newAuthority(b)
+	read := func(b *testing.B, into receiver) {
+		log, _ := newTestLog()
+		l, _ := newTestLedger(b)
+		r, err := NewRLP(RLPOptions{Address: benchServer(b, ca), ServerName: "reverselogproxy", TLSConfig: ca.client(b)},
+			StreamOptions{Selectors: selectorKinds}, l, func() Sink { return &nullSink{} }, log)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if into == nil {
+			into = &batchIntake{intake: NewIntake(r.account, r.newSink()), log: r.log}
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		conn, err := r.dial(newAttempt(mustTLS(b, r)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, rlpMethod, grpc.ForceCodecV2(rawCodec{}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := stream.SendMsg(rawMessage(r.request)); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		before := cpuTime(b)
+		for b.Loop() {
+			if err := stream.RecvMsg(into); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/envelope")
+		b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/100, "cpu-ns/envelope")
+	}
+	b.Run("floor", func(b *testing.B) { read(b, &floor{}) })
+	b.Run("exporter", func(b *testing.B) { read(b, nil) })
+}

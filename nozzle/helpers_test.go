@@ -1,0 +1,252 @@
+package nozzle
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"loggregator_exporter/metric"
+)
+
+// plain is a view without its references to received memory, in a form that does not depend on the order of tags and points.
+type plain struct {
+	Kind                       metric.Kind
+	Timestamp                  int64
+	SourceID, InstanceID, Name string
+	Tags                       map[string]string
+	Points                     map[string]plainPoint
+	Delta, Total               uint64
+	Start, Stop                int64
+}
+
+type plainPoint struct {
+	Unit string
+	Bits uint64 // of the value, so that NaN equals itself
+}
+
+func plainOf(e *metric.Envelope) plain {
+	p := plain{
+		Kind: e.Kind, Timestamp: e.Timestamp, SourceID: string(e.SourceID), InstanceID: string(e.InstanceID), Name: string(e.Name),
+		Tags: map[string]string{}, Points: map[string]plainPoint{}, Delta: e.Delta, Total: e.Total, Start: e.Start, Stop: e.Stop,
+	}
+	for _, t := range e.Tags {
+		p.Tags[string(t.Key)] = string(t.Value)
+	}
+	for _, pt := range e.Points {
+		p.Points[string(pt.Name)] = plainPoint{string(pt.Unit), math.Float64bits(pt.Value)}
+	}
+	return p
+}
+
+func requireEqual(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// channelSink hands copies of what it gets to a test.
+type channelSink chan plain
+
+func (s channelSink) Write(e *metric.Envelope, tally *metric.Tally) {
+	tally[metric.Stored] += uint64(e.Samples())
+	s <- plainOf(e)
+}
+
+// nullSink counts and forgets.
+type nullSink struct{ envelopes int }
+
+func (s *nullSink) Write(e *metric.Envelope, tally *metric.Tally) {
+	s.envelopes++
+	tally[metric.Stored] += uint64(e.Samples())
+}
+
+func newTestLedger(t testing.TB) (*Ledger, *prometheus.Registry) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	l, err := NewLedger(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, reg
+}
+
+// requireMetrics compares families of the registry with their text.
+func requireMetrics(t testing.TB, reg prometheus.Gatherer, want string, names ...string) {
+	t.Helper()
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receive takes the next value, and fails where the test's time is up.
+func receive[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing came within 30 s")
+		panic("unreachable")
+	}
+}
+
+// logLine is a log record's message and its attributes as text.
+type logLine struct {
+	level   slog.Level
+	message string
+	attrs   map[string]string
+}
+
+// logChannel is a slog.Handler that hands every line to a test.
+type logChannel struct {
+	lines chan logLine
+	with  []slog.Attr
+}
+
+func newTestLog() (*slog.Logger, chan logLine) {
+	lines := make(chan logLine, 1000)
+	return slog.New(&logChannel{lines: lines}), lines
+}
+
+func (h *logChannel) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *logChannel) Handle(_ context.Context, r slog.Record) error {
+	line := logLine{r.Level, r.Message, map[string]string{}}
+	for _, a := range h.with {
+		line.attrs[a.Key] = a.Value.String()
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		line.attrs[a.Key] = a.Value.String()
+		return true
+	})
+	h.lines <- line
+	return nil
+}
+
+func (h *logChannel) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &logChannel{h.lines, append(append([]slog.Attr{}, h.with...), attrs...)}
+}
+
+func (h *logChannel) WithGroup(string) slog.Handler { return h }
+
+// authority is a certificate authority of one test.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pool *x509.CertPool
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "loggregatorCA"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return &authority{cert, key, pool}
+}
+
+// issue makes a certificate for a name, for servers and clients alike.
+func (a *authority) issue(t testing.TB, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// server is the configuration of a server that demands a certificate of this authority.
+func (a *authority) server(t testing.TB, name string) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{a.issue(t, name)},
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.pool,
+	}
+}
+
+// client is the configuration of a client of this authority.
+func (a *authority) client(t testing.TB) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool, Certificates: []tls.Certificate{a.issue(t, "exporter")}}
+}
+
+// files writes the authority and a client certificate as PEM files.
+func (a *authority) files(t testing.TB, dir string) TLSOptions {
+	t.Helper()
+	cert := a.issue(t, "exporter")
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := TLSOptions{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	for file, block := range map[string]*pem.Block{
+		o.CAFile:   {Type: "CERTIFICATE", Bytes: a.cert.Raw},
+		o.CertFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},
+		o.KeyFile:  {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return o
+}
+
+func mustTLS(t testing.TB, r *RLP) *tls.Config {
+	t.Helper()
+	config, err := r.tlsConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// cpuTime is what the process has used so far, in nanoseconds.
+func cpuTime(t testing.TB) int64 {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return usage.Utime.Nano() + usage.Stime.Nano()
+}
