@@ -16,10 +16,12 @@ type agent struct {
 	totals map[string]uint64
 }
 
-// convert returns the v2 shape of a v1 envelope, which it may change. Its source id is the tag of that name, else the origin.
+// convert returns the v2 shape of a v1 envelope whose tags are not nil. Its source id is the tag of that name, else the
+// origin. The conversion copies all that it takes, so that the envelope can be changed and sent again.
 func (a *agent) convert(e *events.Envelope) *loggregator_v2.Envelope {
-	if _, ok := e.GetTags()["source_id"]; !ok {
+	if _, ok := e.Tags["source_id"]; !ok {
 		e.Tags["source_id"] = e.GetOrigin()
+		defer delete(e.Tags, "source_id")
 	}
 	v2 := conversion.ToV2(e, true)
 	a.total(v2)

@@ -207,7 +207,7 @@ type outlet struct {
 	ledger *ledger
 }
 
-// legacy takes an envelope as dropsonde emits it, which it may change.
+// legacy takes an envelope as dropsonde emits it, and keeps nothing of it.
 func (o outlet) legacy(m *machine, e *events.Envelope) error {
 	if m.Path == RLP {
 		v2 := m.agent.convert(e)

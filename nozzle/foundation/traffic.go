@@ -98,20 +98,13 @@ func (t *traffic) request(out outlet, stop time.Time) error {
 	m.routed.lastLatency = math.Round(latency.Seconds()*1e6) / 1e3
 
 	e := t.envelope(m, stop, latency, status)
-	for _, peer := range []events.PeerType{events.PeerType_Server, events.PeerType_Client} {
-		sent, ok := proto.Clone(e).(*events.Envelope)
-		if !ok {
-			return fmt.Errorf("a clone of %T is none", e)
-		}
-		sent.HttpStartStop.PeerType = peer.Enum()
-		if peer == events.PeerType_Client {
-			sent.HttpStartStop.StartTimestamp = proto.Int64(e.HttpStartStop.GetStartTimestamp() + int64(150*time.Microsecond))
-		}
-		if err := out.legacy(m, sent); err != nil {
-			return err
-		}
+	e.HttpStartStop.PeerType = events.PeerType_Server.Enum()
+	if err := out.legacy(m, e); err != nil {
+		return err
 	}
-	return nil
+	e.HttpStartStop.PeerType = events.PeerType_Client.Enum()
+	e.HttpStartStop.StartTimestamp = proto.Int64(e.HttpStartStop.GetStartTimestamp() + int64(150*time.Microsecond))
+	return out.legacy(m, e)
 }
 
 // latency is log-normal around 12 ms; one request in a hundred takes up to forty times as long, and errors of the
