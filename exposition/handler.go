@@ -37,7 +37,6 @@ const (
 // handler answers scrapes.
 type handler struct {
 	families  func() []store.Family
-	newReader func() Reader
 	gatherer  prometheus.Gatherer
 	options   Options
 	metrics   *metrics
@@ -81,7 +80,6 @@ func newHandler(families func() []store.Family, newReader func() Reader, g prome
 	}
 	return &handler{
 		families:  families,
-		newReader: newReader,
 		gatherer:  g,
 		options:   o,
 		metrics:   newMetrics(o.Registerer),

@@ -288,3 +288,18 @@ func TestAbortedClientEndsTheScrape(t *testing.T) {
 		})
 	}
 }
+
+// TestCancelledScrapeRendersNoFurther has a client that is known to be gone before any write could fail.
+func TestCancelledScrapeRendersNoFurther(t *testing.T) {
+	_, handled, over := serveEndless(Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	func() {
+		defer func() { _ = recover() }()
+		handled.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody).WithContext(ctx))
+	}()
+	if got := <-over; got != any(http.ErrAbortHandler) || w.Body.Len() > 0 {
+		t.Errorf("ended with %v after %d bytes", got, w.Body.Len())
+	}
+}

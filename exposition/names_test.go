@@ -101,6 +101,10 @@ func TestNamesThatMeetAreWrittenOnce(t *testing.T) {
 			content{counter("a", one(1)), counter("a_total", one(2))}, []string{"a_total"},
 		},
 		{
+			"an ending that OpenMetrics reserves", expfmt.FmtOpenMetrics_1_0_0,
+			content{gauge("a.created", one(1)), histogram("a", hist)}, []string{"a_bucket", "a_sum", "a_count"},
+		},
+		{
 			"no name, and a type whose values the store does not have", expfmt.FmtText,
 			content{gauge("", one(1)), {store.Family{Name: "s", Type: metric.TypeSummary}, []store.Sample{one(1)}}, gauge("a", one(1))}, []string{"a"},
 		},

@@ -57,6 +57,7 @@ type page struct {
 // begin makes the page ready for a scrape.
 func (p *page) begin(w io.Writer, stop func() error) {
 	p.w, p.stop = w, stop
+	p.claims.reset()
 	p.buf, p.planned, p.omitted = p.buf[:0], p.planned[:0], p.omitted[:0]
 }
 
@@ -65,7 +66,7 @@ func (p *page) end() {
 	p.w, p.stop = nil, nil
 	clear(p.planned)
 	clear(p.omitted)
-	clear(p.claims.by)
+	p.claims.reset()
 	if cap(p.buf) > keepBytes {
 		p.buf = nil
 	}
@@ -98,7 +99,6 @@ func (p *page) render(o *offer, own []*dto.MetricFamily, families []store.Family
 // that the store gave, then those that the format or its escaping made: who has a legal name never suffers from one who
 // has not. Among equals the order of the families decides, so that the same one is left out of every scrape.
 func (p *page) plan(e encoder, own []*dto.MetricFamily, families []store.Family) {
-	p.claims.reset()
 	for _, mf := range own {
 		f := store.Family{Name: mf.GetName(), Type: ownType(mf.GetType())}
 		p.claims.claim(e.names(&f).family, e.suffixes(f.Type))

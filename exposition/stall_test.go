@@ -2,7 +2,9 @@ package exposition
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -41,7 +43,7 @@ func TestStalledClientEndsTheScrape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, conn := net.Pipe()
 		h, handled, over := serveEndless(Options{StallTimeout: 20 * time.Second})
-		server := &http.Server{Handler: handled} //nolint:gosec // its timeouts are what is tested
+		server := &http.Server{Handler: handled}
 		served := make(chan error, 1)
 		listener := newPipeListener(conn)
 		go func() { served <- server.Serve(listener) }()
@@ -61,54 +63,60 @@ func TestStalledClientEndsTheScrape(t *testing.T) {
 		if err := client.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := server.Shutdown(context.Background()); err != nil {
+		if err := server.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
 		<-served
 	})
 }
 
-// TestDeadlineEndsWithThePage asks twice over one connection, the second time long after the first page's deadline.
+// TestDeadlineEndsWithThePage asks for a page and then, over the same connection and long after the page's deadline, for
+// something else of the server's, which has no deadline of its own.
 func TestDeadlineEndsWithThePage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, serverConn := net.Pipe()
-		server := &http.Server{Handler: newTestHandler(small, own(), Options{StallTimeout: time.Second})} //nolint:gosec // see above
+		mux := http.NewServeMux()
+		mux.Handle("/metrics", newTestHandler(small, own(), Options{StallTimeout: time.Second}))
+		mux.HandleFunc("/other", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, textPage) })
+		server := &http.Server{Handler: mux}
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(newPipeListener(serverConn)) }()
-		dialed := false
+		conns := make(chan net.Conn, 1)
+		conns <- conn
 		client := &http.Client{Transport: &http.Transport{
 			DialContext: func(context.Context, string, string) (net.Conn, error) {
-				if dialed {
+				select {
+				case c := <-conns:
+					return c, nil
+				default:
 					return nil, net.ErrClosed
 				}
-				dialed = true
-				return conn, nil
 			},
 		}}
-		for range 2 {
-			resp, err := client.Get("http://pipe/metrics")
-			if err != nil {
-				t.Fatal(err)
+		for _, path := range []string{"/metrics", "/other"} {
+			body, err := fetch(t.Context(), client, "http://pipe"+path)
+			if body != textPage || err != nil {
+				t.Errorf("%s: got %q, %v", path, body, err)
 			}
-			buf := make([]byte, len(textPage)+1)
-			n := 0
-			for err == nil {
-				var m int
-				m, err = resp.Body.Read(buf[n:])
-				n += m
-			}
-			if string(buf[:n]) != textPage {
-				t.Errorf("got %q, %v", buf[:n], err)
-			}
-			if err := resp.Body.Close(); err != nil {
-				t.Error(err)
-			}
-			<-time.After(time.Hour)
+			<-time.After(time.Minute)
 		}
 		client.CloseIdleConnections()
-		if err := server.Shutdown(context.Background()); err != nil {
+		if err := server.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
 		<-served
 	})
+}
+
+func fetch(ctx context.Context, c *http.Client, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return "", err
+	}
+	body, err := io.ReadAll(resp.Body)
+	return string(body), errors.Join(err, resp.Body.Close())
 }

@@ -1,0 +1,172 @@
+package exposition
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"loggregator_exporter/store"
+)
+
+const benchSeries = 100_000
+
+// foundation is 100,000 series of nine labels: 200 families from 500 VMs, with the cardinalities of a real foundation.
+func foundation() content {
+	const families, vms = 200, benchSeries / 200
+	sets := make([]store.Sample, vms)
+	for i := range sets {
+		job := []string{"diego-cell", "router", "doppler", "api", "uaa"}[i%5]
+		sets[i].Labels = labels(
+			"bosh_deployment", "cf-7f0c1d2e3a4b", "bosh_job_id", fmt.Sprintf("0b6c3f4e-91d2-4c55-8a7e-%012x", i*7919),
+			"bosh_job_ip", fmt.Sprintf("10.0.%d.%d", i/250, i%250), "bosh_job_name", job, "component", job, "index", strconv.Itoa(i/5),
+			"origin", job+"__"+strconv.Itoa(i/5), "source_id", job, "type", "vm_memory")
+	}
+	c := make(content, families)
+	for f := range c {
+		c[f] = gauge(fmt.Sprintf("cf_memory_stats_metric_%03d_bytes", f), append([]store.Sample(nil), sets...)...)
+		for i := range c[f].samples {
+			// A third each of small integers, byte sizes and fractions.
+			switch f % 3 {
+			case 0:
+				c[f].samples[i].Value = float64(i % 100)
+			case 1:
+				c[f].samples[i].Value = float64(i*f) * 4096
+			default:
+				c[f].samples[i].Value = float64(i) / 7 * float64(f)
+			}
+		}
+	}
+	return c
+}
+
+// chunked reads as the store does, in chunks of 4,096.
+type chunked struct {
+	fakeReader
+	by map[string][]store.Sample
+}
+
+func (r *chunked) Reset(f *store.Family) { r.rest = nil; r.rest = r.by[f.Name] }
+func (r *chunked) Next() []store.Sample {
+	n := min(4096, len(r.rest))
+	chunk := r.rest[:n]
+	r.rest = r.rest[n:]
+	return chunk
+}
+
+type counting int64
+
+func (c *counting) Write(b []byte) (int, error) { *c += counting(len(b)); return len(b), nil }
+
+func perLine(b *testing.B, bytes counting) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchSeries), "ns/line")
+	b.ReportMetric(float64(bytes)/float64(b.N)/1e6, "MB/page")
+}
+
+func BenchmarkPage(b *testing.B) {
+	c := foundation()
+	families := c.families()
+	r := &chunked{by: map[string][]store.Sample{}}
+	for _, s := range c {
+		r.by[s.Name] = s.samples
+	}
+	mfs := make([]*dto.MetricFamily, len(c))
+	for i := range c {
+		mfs[i] = toDTO(&c[i])
+	}
+	for _, f := range []struct {
+		name   string
+		format expfmt.Format
+	}{{"text", expfmt.FmtText}, {"openmetrics", expfmt.FmtOpenMetrics_1_0_0}} {
+		for _, enc := range encodings() {
+			b.Run(f.name+"/"+enc.name+"/ours", func(b *testing.B) {
+				var n counting
+				var p page
+				b.ReportAllocs()
+				for b.Loop() {
+					w := enc.take(&n)
+					p.begin(w, func() error { return nil })
+					if err := p.render(newOffer(f.format), nil, families, r); err != nil {
+						b.Fatal(err)
+					}
+					p.end()
+					if err := w.Close(); err != nil {
+						b.Fatal(err)
+					}
+					enc.give(w)
+				}
+				perLine(b, n)
+			})
+			b.Run(f.name+"/"+enc.name+"/expfmt", func(b *testing.B) {
+				var n counting
+				b.ReportAllocs()
+				for b.Loop() {
+					w := enc.take(&n)
+					e := expfmt.NewEncoder(w, f.format)
+					for _, mf := range mfs {
+						if err := e.Encode(mf); err != nil {
+							b.Fatal(err)
+						}
+					}
+					if err := w.Close(); err != nil {
+						b.Fatal(err)
+					}
+					enc.give(w)
+				}
+				perLine(b, n)
+			})
+		}
+	}
+}
+
+func BenchmarkHistograms(b *testing.B) {
+	h := &store.Histogram{
+		Bounds: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+		Counts: []uint64{100, 200, 300, 400, 500, 600, 700, 80, 90, 10, 11, 12}, Count: 3003, Sum: 77.25,
+	}
+	samples := make([]store.Sample, 1000)
+	for i := range samples {
+		samples[i] = store.Sample{Labels: labels("app_id", fmt.Sprintf("0b6c3f4e-91d2-4c55-8a7e-%012x", i), "component", "gorouter", "method", "GET", "status", "2xx"), Histogram: h}
+	}
+	s := histogram("cf_http_request_duration_seconds", samples...)
+	var p page
+	e := &textEncoder{}
+	b.ReportAllocs()
+	p.begin(io.Discard, func() error { return nil })
+	for b.Loop() {
+		if err := e.encode(&p, &s.Family, e.names(&s.Family), s.samples, &fakeReader{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(samples)*(len(h.Counts)+2)), "ns/line")
+}
+
+// BenchmarkGzipLevels shows what the choice of the level costs and saves, on a page of text.
+func BenchmarkGzipLevels(b *testing.B) {
+	text := []byte(write(b, expfmt.FmtText, foundation()))
+	for _, level := range []int{gzip.StatelessCompression, gzip.HuffmanOnly, 1, 2, 3, 5} {
+		b.Run(strconv.Itoa(level), func(b *testing.B) {
+			var n counting
+			w, err := gzip.NewWriterLevel(&n, level)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				w.Reset(&n)
+				for rest := text; len(rest) > 0; rest = rest[min(chunkBytes, len(rest)):] {
+					if _, err := w.Write(rest[:min(chunkBytes, len(rest))]); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perLine(b, n)
+		})
+	}
+}
