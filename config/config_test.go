@@ -1,7 +1,13 @@
 package config
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"flag"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,8 +82,8 @@ func TestBad(t *testing.T) {
 				args = append(args, "--config=config.yml")
 			}
 			cfg, _, err := load(t, args...)
-			if err == nil {
-				t.Fatalf("accepted: %+v", cfg)
+			if err == nil || cfg == nil {
+				t.Fatalf("accepted, or nothing left to check: %+v", cfg)
 			}
 			got := err.Error() + "\n"
 			if *update {
@@ -224,17 +230,85 @@ func TestListFlags(t *testing.T) {
 	}
 }
 
-// TestSourceDefault: udp is on only where nothing else was chosen.
-func TestSourceDefault(t *testing.T) {
-	if _, _, err := load(t, "--nozzle.rlp.enabled=false"); err != nil {
-		t.Error(err)
+// TestSources: udp is on only where nothing else was chosen, or where it is asked for.
+func TestSources(t *testing.T) {
+	cert, key := certificate(t)
+	rlp := []string{"--nozzle.rlp.enabled", "--nozzle.rlp.address=rlp:8082", "--nozzle.rlp.tls.ca_file=" + cert,
+		"--nozzle.rlp.tls.cert_file=" + cert, "--nozzle.rlp.tls.key_file=" + key}
+	for _, tc := range []struct {
+		name     string
+		args     []string
+		rlp, udp bool
+	}{
+		{"nothing", nil, false, true},
+		{"rlp off", []string{"--nozzle.rlp.enabled=false"}, false, true},
+		{"rlp off but configured", []string{"--nozzle.rlp.enabled=false", "--nozzle.rlp.address=rlp:8082"}, false, true},
+		{"rlp", rlp, true, false},
+		{"both", append(rlp[:len(rlp):len(rlp)], "--nozzle.udp.enabled"), true, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cfg, _, err := load(t, tc.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cfg.Nozzle.RLP.Enabled != tc.rlp || cfg.Nozzle.UDP.Enabled != tc.udp {
+				t.Errorf("rlp %v, udp %v", cfg.Nozzle.RLP.Enabled, cfg.Nozzle.UDP.Enabled)
+			}
+		})
 	}
-	l := loader{flags: pflag.NewFlagSet("", pflag.ContinueOnError), file: newFile("")}
-	cfg := Default()
-	cfg.Nozzle.RLP.Enabled = true
-	l.defaultSource(cfg)
-	if cfg.Nozzle.UDP.Enabled {
-		t.Error("udp is on beside rlp though nobody asked for it")
+}
+
+// certificate writes a certificate that signed itself, and its key.
+func certificate(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyBytes, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	writeFile(t, certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
+	writeFile(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyBytes})))
+	return certFile, keyFile
+}
+
+// TestLoadWeb: for a probe only the web settings count.
+func TestLoadWeb(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yml")
+	for _, tc := range []struct{ name, text, address, problem string }{
+		{"good", "web: {listen_address: ':1'}", ":1", ""},
+		{"broken elsewhere", "web: {listen_address: ':1'}\nmetrics: {expiration: x}\nlgo: {}", ":1", ""},
+		{"no YAML", "web: {listen_address: :1}", "", path + ":1: not valid YAML, here or in the next line: did not find expected node content"},
+		{"wrong value", "web: {listen_address: x}", "", path + ":1: web.listen_address: \"x\" is not host:port, for example :9286"},
+		{"wrong type", "web: {listen_address: [1]}", "", path + ":1: web.listen_address: a list is not a string"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			writeFile(t, path, tc.text)
+			flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+			AddFlags(flags)
+			if err := flags.Parse([]string{"-c", path}); err != nil {
+				t.Fatal(err)
+			}
+			w, err := LoadWeb(flags)
+			if tc.problem != "" {
+				if err == nil || err.Error() != tc.problem {
+					t.Errorf("got  %v\nwant %s", err, tc.problem)
+				}
+				return
+			}
+			if err != nil || w.ListenAddress != tc.address {
+				t.Error(w, err)
+			}
+		})
 	}
 }
 

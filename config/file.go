@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,18 +28,22 @@ type file struct {
 	lines    map[string]int
 	bad      map[string]bool // settings whose value cannot be read
 	errs     []error
+	// unreadable says that nothing is known of what the file holds.
+	unreadable bool
 }
 
 // readFile reads a configuration file. Everything that is right in it is in the result even where the error is not nil.
 func readFile(path string) (*file, error) {
+	unreadable := newFile(path)
+	unreadable.unreadable = true
 	f, err := os.Open(path)
 	if err != nil {
-		return newFile(path), fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
+		return unreadable, fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
-		return newFile(path), fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
+		return unreadable, fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
 	}
 	return parseFile(path, text)
 }
@@ -62,6 +67,7 @@ func newFile(path string) *file {
 func parseFile(path string, text []byte) (*file, error) {
 	f := newFile(path)
 	if len(text) > maxFileBytes {
+		f.unreadable = true
 		return f, fmt.Errorf("%s: the file is larger than %d bytes: it is no configuration file", path, maxFileBytes)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -71,6 +77,7 @@ func parseFile(path string, text []byte) (*file, error) {
 		return f, nil
 	}
 	if err != nil {
+		f.unreadable = true
 		return f, f.syntaxError(err)
 	}
 	if err := decoder.Decode(&next); !errors.Is(err, io.EOF) {
@@ -84,16 +91,13 @@ func parseFile(path string, text []byte) (*file, error) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
-// syntaxError puts the place first, as every other error does.
+// syntaxError puts the place first, as every other error does. The reader counts some lines from 0, and leaves a 0 out.
 func (f *file) syntaxError(err error) error {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m == nil {
-		return fmt.Errorf("%s: not valid YAML: %w", f.path, err)
+	line, problem := "1", err.Error()
+	if m := yamlLine.FindStringSubmatch(problem); m != nil {
+		line, problem = cmp.Or(m[1], line), m[2]
 	}
-	if m[1] == "" {
-		return fmt.Errorf("%s: not valid YAML: %s", f.path, m[2])
-	}
-	return fmt.Errorf("%s:%s: not valid YAML: %s", f.path, m[1], m[2])
+	return fmt.Errorf("%s:%s: not valid YAML, here or in the next line: %s", f.path, line, problem)
 }
 
 func (f *file) fail(line int, key, format string, args ...any) {

@@ -36,32 +36,35 @@ func defaults() map[string]any {
 // the process, and flags that AddFlags added. Warnings are for the log. The error joins all mistakes, one a line, each with its
 // place: file and line, variable or flag.
 func Load(flags *pflag.FlagSet) (cfg *Config, warnings []string, err error) {
-	l := loader{viper: viper.New(), flags: flags, file: newFile("")}
-	path := os.Getenv(configEnv)
-	if f := flags.Lookup(configFlag); f != nil && f.Changed {
-		path = f.Value.String()
-	}
-	if path != "" {
-		l.file, err = readFile(path)
-		l.add(err)
-	}
-	values, err := l.values()
+	l := newLoader(flags)
+	cfg, err = l.read()
 	if err != nil {
-		return nil, nil, err
+		return Default(), nil, err
 	}
-	cfg, err = decode(values)
-	if err != nil {
-		return nil, nil, err
-	}
-	cfg.File = path
-	l.defaultSource(cfg)
-	v := validator{loader: &l}
+	v := validator{loader: l}
 	v.config(cfg)
 	warnings = append(unknownVariables(os.Environ()), v.warnings...)
-	if err := errors.Join(l.errs...); err != nil {
-		return nil, warnings, err
+	return cfg, warnings, errors.Join(l.errs...)
+}
+
+// LoadWeb reads the settings of the web server only. Mistakes elsewhere do not matter to it: a probe must not fail because
+// a file was edited under a running exporter.
+func LoadWeb(flags *pflag.FlagSet) (*Web, error) {
+	l := newLoader(flags)
+	cfg, err := l.read()
+	if err != nil {
+		return nil, err
 	}
-	return cfg, warnings, nil
+	broken := l.file.unreadable
+	for key := range l.bad {
+		broken = broken || strings.HasPrefix(key, "web.")
+	}
+	if broken {
+		return nil, errors.Join(l.errs...)
+	}
+	v := validator{loader: &loader{flags: l.flags, file: l.file}}
+	v.web(&cfg.Web)
+	return &cfg.Web, errors.Join(v.errs...)
 }
 
 // loader puts the layers on each other and remembers where each value came from.
@@ -71,6 +74,34 @@ type loader struct {
 	file  *file
 	errs  []error
 	bad   map[string]bool // keys that already have an error: their values are defaults, and not worth more errors
+}
+
+func newLoader(flags *pflag.FlagSet) *loader {
+	return &loader{viper: viper.New(), flags: flags, file: newFile("")}
+}
+
+// read puts the layers together. Mistakes are in errs; an error is one of the program.
+func (l *loader) read() (*Config, error) {
+	path := os.Getenv(configEnv)
+	if f := l.flags.Lookup(configFlag); f != nil && f.Changed {
+		path = f.Value.String()
+	}
+	if path != "" {
+		var err error
+		l.file, err = readFile(path)
+		l.add(err)
+	}
+	values, err := l.values()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := decode(values)
+	if err != nil {
+		return nil, err
+	}
+	cfg.File = path
+	l.defaultSource(cfg)
+	return cfg, nil
 }
 
 // add takes an error apart, so that all errors can be joined flat.

@@ -93,18 +93,21 @@ func (v *validator) needed(key, file string) []byte {
 	if !v.check(file != "", key, "is needed when nozzle.rlp.enabled is true: %s", v.remedy(key)) {
 		return nil
 	}
-	text, err := readBounded(file)
+	text, err := readBounded(file, maxFileBytes)
 	v.check(err == nil, key, "cannot read the file: %v", err)
 	return text
 }
 
-func readBounded(file string) ([]byte, error) {
+// maxRulesBytes bounds a file of rules, as their reader does.
+const maxRulesBytes = 8 << 20
+
+func readBounded(file string, most int64) ([]byte, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFileBytes {
-		return nil, fmt.Errorf("%s is no regular file of at most %d bytes", file, maxFileBytes)
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s is no regular file of at most %d bytes", file, most)
 	}
 	return os.ReadFile(file)
 }
@@ -119,7 +122,7 @@ func (v *validator) remedy(key string) string {
 func (v *validator) files(key string, files []string) {
 	v.unique(key, files)
 	for i, file := range files {
-		_, err := readBounded(file)
+		_, err := readBounded(file, maxRulesBytes)
 		v.check(err == nil, indexKey(key, i), "cannot read the file: %v", err)
 	}
 }
