@@ -217,10 +217,17 @@ func (d *V1) convert(h *v1Header, e *metric.Envelope) {
 // addTags adds the fields of the envelope to the tags, behind the tags that it has, so that the fields win.
 func (h *v1Header) addTags(e *metric.Envelope, scratch *[]byte) {
 	e.AddTag(keyOrigin, h.origin)
-	for _, t := range [...]metric.Tag{{Key: keyDeployment, Value: h.deployment}, {Key: keyJob, Value: h.job}, {Key: keyIndex, Value: h.index}, {Key: keyIP, Value: h.ip}} {
-		if t.Value != nil {
-			e.AddTag(t.Key, t.Value)
-		}
+	if h.deployment != nil {
+		e.AddTag(keyDeployment, h.deployment)
+	}
+	if h.job != nil {
+		e.AddTag(keyJob, h.job)
+	}
+	if h.index != nil {
+		e.AddTag(keyIndex, h.index)
+	}
+	if h.ip != nil {
+		e.AddTag(keyIP, h.ip)
 	}
 	e.AddTag(keyV1Type, enumName(eventTypes, h.eventType, scratch))
 }

@@ -1,0 +1,233 @@
+package nozzle
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudfoundry/dropsonde/emitter"
+	"github.com/cloudfoundry/dropsonde/metric_sender"
+	"github.com/cloudfoundry/sonde-go/events"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"loggregator_exporter/metric"
+)
+
+// runningUDP is a source that listens.
+type runningUDP struct {
+	address string
+	ledger  *Ledger
+	reg     *prometheus.Registry
+	got     channelSink
+	lines   chan logLine
+	stop    func()
+}
+
+func runUDP(t *testing.T, options UDPOptions) *runningUDP {
+	t.Helper()
+	r := &runningUDP{got: make(channelSink, 1000)}
+	r.ledger, r.reg = newTestLedger(t)
+	log, lines := newTestLog()
+	r.lines = lines
+	options.ListenAddress = "127.0.0.1:0"
+	u, err := NewUDP(options, r.ledger, func() Sink { return r.got }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- u.Run(ctx) }()
+	addr, err := u.Addr(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.address = addr.String()
+	r.stop = func() {
+		cancel()
+		if err := receive(t, done); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// TestUDPFromDropsonde: what components send with the public client library arrives.
+func TestUDPFromDropsonde(t *testing.T) {
+	u := runUDP(t, UDPOptions{})
+	defer u.stop()
+	if !u.ledger.Ready() {
+		t.Fatal("listens, and is not ready")
+	}
+	udp, err := emitter.NewUdpEmitter(u.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events1 := emitter.NewEventEmitter(udp, "router__0")
+	defer events1.Close()
+	sender := metric_sender.NewMetricSender(events1)
+
+	send := func(err error) plain {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := receive(t, u.got)
+		if p.Timestamp == 0 {
+			t.Fatal("no timestamp")
+		}
+		p.Timestamp = 0
+		return p
+	}
+	tags := func(more ...string) map[string]string {
+		m := map[string]string{"origin": "router__0"}
+		for i := 0; i < len(more); i += 2 {
+			m[more[i]] = more[i+1]
+		}
+		return m
+	}
+	requireEqual(t, "value", send(sender.SendValue("memoryStats.numBytesAllocated", 1048576, "count")), plain{
+		Kind: metric.KindGauge, SourceID: "router__0", Tags: tags("__v1_type", "ValueMetric"),
+		Points: map[string]plainPoint{"memoryStats.numBytesAllocated": {"count", 0x4130000000000000}},
+	})
+	requireEqual(t, "tagged value", send(sender.Value("latency", 1, "ms").SetTag("source_id", "s").SetTag("a", "b").Send()), plain{
+		Kind: metric.KindGauge, SourceID: "s", Tags: tags("__v1_type", "ValueMetric", "a", "b"),
+		Points: map[string]plainPoint{"latency": {"ms", 0x3ff0000000000000}},
+	})
+	requireEqual(t, "counter", send(sender.AddToCounter("total_requests", 5)), plain{
+		Kind: metric.KindCounter, SourceID: "router__0", Tags: tags("__v1_type", "CounterEvent"), Points: map[string]plainPoint{},
+		Name: "total_requests", Delta: 5,
+	})
+	requireEqual(t, "container", send(sender.SendContainerMetric("the-app", 2, 1, 2, 0)), plain{
+		Kind: metric.KindGauge, SourceID: "the-app", InstanceID: "2", Tags: tags("__v1_type", "ContainerMetric"),
+		Points: map[string]plainPoint{
+			"cpu": {"percentage", 0x3ff0000000000000}, "memory": {"bytes", 0x4000000000000000}, "disk": {"bytes", 0}, "memory_quota": {"bytes", 0}, "disk_quota": {"bytes", 0},
+		},
+	})
+	http := httpV1().HttpStartStop
+	requireEqual(t, "http", send(events1.Emit(http)).Tags["status_code"], "404")
+}
+
+// TestUDPBadDatagrams: each is counted, the first is reported with its sender, and what follows is not lost.
+func TestUDPBadDatagrams(t *testing.T) {
+	u := runUDP(t, UDPOptions{})
+	conn, err := net.Dial("udp", u.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	good := marshalV1(t, valueV1())
+	long := valueV1()
+	long.ValueMetric.Name = proto.String(strings.Repeat("n", 60_000))
+	log := eventV1(events.Envelope_LogMessage)
+	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: proto.Int64(1)}
+	for _, datagram := range [][]byte{
+		{}, []byte("garbage"), good[:len(good)-1], bytes.Repeat([]byte{0}, 65507), bytes.Repeat([]byte{0xff}, 65507), marshalV1(t, log), marshalV1(t, long), good,
+	} {
+		if _, err := conn.Write(datagram); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range receive(t, u.got).Points {
+		if len(name) != 60_000 {
+			t.Fatalf("name of %d bytes", len(name))
+		}
+	}
+	receive(t, u.got)
+	u.stop()
+	requireMetrics(t, u.reg, `
+# HELP loggregator_exporter_envelopes_received_total Envelopes received from Loggregator.
+# TYPE loggregator_exporter_envelopes_received_total counter
+loggregator_exporter_envelopes_received_total{source="udp"} 8
+# HELP loggregator_exporter_envelopes_total Envelopes by what became of them.
+# TYPE loggregator_exporter_envelopes_total counter
+loggregator_exporter_envelopes_total{outcome="converted",source="udp"} 2
+loggregator_exporter_envelopes_total{outcome="filtered",source="udp"} 0
+loggregator_exporter_envelopes_total{outcome="ignored",source="udp"} 1
+loggregator_exporter_envelopes_total{outcome="malformed",source="udp"} 5
+# HELP loggregator_exporter_source_up Whether the source is connected (1) or not (0).
+# TYPE loggregator_exporter_source_up gauge
+loggregator_exporter_source_up{source="udp"} 0
+`, metricPrefix+"envelopes_received_total", metricPrefix+"envelopes_total", metricPrefix+"source_up")
+	var warnings []logLine
+	close(u.lines)
+	for line := range u.lines {
+		if line.level == slog.LevelWarn {
+			warnings = append(warnings, line)
+		}
+	}
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].message, "malformed datagram") || warnings[0].attrs["remote"] != conn.LocalAddr().String() {
+		t.Fatalf("%+v", warnings)
+	}
+}
+
+func TestUDPAddressInUse(t *testing.T) {
+	taken := runUDP(t, UDPOptions{})
+	defer taken.stop()
+	ledger, _ := newTestLedger(t)
+	log, _ := newTestLog()
+	u, err := NewUDP(UDPOptions{ListenAddress: taken.address}, ledger, func() Sink { return &nullSink{} }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = u.Run(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "nozzle.udp.listen_address: cannot listen on "+taken.address+": ") {
+		t.Fatal(err)
+	}
+	if _, same := u.Addr(t.Context()); same != err { //nolint:errorlint // it is the very error
+		t.Fatal(same)
+	}
+	if ledger.Ready() {
+		t.Fatal("ready without a socket")
+	}
+}
+
+// TestUDPSmallBuffer: no kernel gives a gibibyte, and the log must say how to raise the limit.
+func TestUDPSmallBuffer(t *testing.T) {
+	u := runUDP(t, UDPOptions{ReceiveBufferBytes: 1 << 30})
+	defer u.stop()
+	line := receive(t, u.lines)
+	if line.level != slog.LevelWarn || !strings.Contains(line.message, "sysctl -w net.core.rmem_max=1073741824") || line.attrs["granted_bytes"] == "" {
+		t.Fatalf("%+v", line)
+	}
+}
+
+func TestUDPOptionErrors(t *testing.T) {
+	ledger, _ := newTestLedger(t)
+	for _, c := range []struct {
+		options UDPOptions
+		want    string
+	}{
+		{UDPOptions{}, `nozzle.udp.listen_address "": want host:port: missing port in address`},
+		{UDPOptions{ListenAddress: "127.0.0.1"}, `nozzle.udp.listen_address "127.0.0.1": want host:port: address 127.0.0.1: missing port in address`},
+		{UDPOptions{ListenAddress: ":1", ReceiveBufferBytes: -1}, `nozzle.udp.receive_buffer_bytes: -1 is negative`},
+	} {
+		if _, err := NewUDP(c.options, ledger, nil, slog.Default()); err == nil || err.Error() != c.want {
+			t.Errorf("%+v: %v, want %s", c.options, err, c.want)
+		}
+	}
+}
+
+func TestComplaintIsOncePerMinute(t *testing.T) {
+	var c complaint
+	start := time.Unix(1000, 0)
+	type report struct {
+		count int
+		due   bool
+	}
+	var got []report
+	for _, after := range []time.Duration{0, time.Second, 59 * time.Second, time.Minute, 61 * time.Second, 3 * time.Minute} {
+		count, due := c.add(start.Add(after))
+		got = append(got, report{count, due})
+	}
+	want := []report{{1, true}, {0, false}, {0, false}, {3, true}, {0, false}, {2, true}}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("%v, want %v", got, want)
+		}
+	}
+}
