@@ -1,0 +1,198 @@
+package tagger
+
+import (
+	"loggregator_exporter/metric"
+)
+
+// maxChain bounds the rules that a name runs through.
+const maxChain = 8
+
+// chain remembers which rules let through which lengths of text, so that none is tried again on what it left unchanged.
+type chain struct {
+	n     int
+	rules [maxChain]*rule
+	sizes [maxChain]int
+}
+
+func (c *chain) add(r *rule, size int) {
+	c.rules[c.n], c.sizes[c.n] = r, size
+	c.n++
+}
+
+func (c *chain) has(r *rule, size int) bool {
+	for i := c.n - 1; i >= 0; i-- {
+		if c.rules[i] == r && c.sizes[i] == size {
+			return true
+		}
+	}
+	return false
+}
+
+// Apply runs a name through the rules and leaves what they made of it in dst, whose memory is reused.
+//
+// tr is nil in production: Apply then allocates nothing but what dst lacks and what templates of several parts, changed
+// letter case and the quarantine put together. With a trace, the same code also notes each of its steps there.
+func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
+	dst.Reset()
+	var vals values
+	t.parseOrigin(s, dst, &vals, tr)
+	said := description{}
+	var applied chain
+	text, keepIDs := s.Name, false
+	for applied.n < maxChain {
+		m := search{text: text, set: t.names, subject: s, after: -1, applied: &applied}
+		m.component, m.origins = components(dst)
+		r := m.match(&vals)
+		if tr != nil {
+			tr.matched(StageRule, &m, r, &vals)
+		}
+		if r == nil {
+			break
+		}
+		dst.Rule = r.id
+		if r.drop {
+			dst.Base, dst.Dropped, dst.Kind = text, true, s.Kind
+			return
+		}
+		before := len(dst.Tags)
+		dst.Tags = r.setTags(dst.Tags, s, vals[:])
+		r.describe(dst, &said)
+		keepIDs = keepIDs || r.noQuarantine
+		next, more := r.next(text, s, &vals)
+		if tr != nil {
+			tr.applied(r, s, dst.Tags, before, &vals, next, more)
+		}
+		if applied.add(r, len(text)); !more {
+			text = next
+			break
+		}
+		text = next
+	}
+	dst.Base = text
+	if !dst.Final {
+		promoteOrigin(dst, tr)
+		if t.quarantine && !keepIDs {
+			quarantine(dst, tr)
+		}
+		t.describe(s, dst, &said, &vals, tr)
+	}
+	if !said.kind {
+		dst.Kind = s.Kind
+	}
+	if !said.unit {
+		dst.Unit = t.unit(s.Unit)
+	}
+}
+
+// next is the text that is left of a name, and whether it goes on through the rules.
+func (r *rule) next(text string, s *Subject, vals *values) (next string, more bool) {
+	if r.rest >= 0 {
+		if vals[r.rest] == "" {
+			return text, false
+		}
+		return vals[r.rest], true
+	}
+	if r.name != nil {
+		if name := r.name.expand(s, vals[:]); name != "" {
+			return name, false
+		}
+	}
+	return text, false
+}
+
+// components returns the component as conditions see it, and the texts of captures of type origin.
+func components(dst *Result) (component string, origins [2]string) {
+	component = dst.Tag(labelComponent)
+	of := dst.OriginTag(labelComponent)
+	switch {
+	case component == "":
+		return of, [2]string{of}
+	case foldEqual(component, of):
+		return component, [2]string{component}
+	case len(of) > len(component):
+		return component, [2]string{of, component}
+	default:
+		return component, [2]string{component, of}
+	}
+}
+
+// Names of tags that mean the same wherever they come from.
+const (
+	labelComponent = "component"
+	labelZone      = "zone"
+	labelIndex     = "index"
+)
+
+// parseOrigin takes the origin apart. A plain one is the component as a whole.
+func (t *Tagger) parseOrigin(s *Subject, dst *Result, vals *values, tr *Trace) {
+	if s.Origin == "" {
+		return
+	}
+	m := search{text: s.Origin, set: t.origins, subject: s, after: -1}
+	r := m.match(vals)
+	if r != nil {
+		dst.OriginTags = r.setTags(dst.OriginTags, s, vals[:])
+	}
+	if dst.OriginTag(labelComponent) == "" {
+		dst.OriginTags = append(dst.OriginTags, metric.Label{Name: labelComponent, Value: s.Origin})
+	}
+	if tr != nil {
+		tr.matched(StageOrigin, &m, r, vals)
+		tr.last().Tags = cloneLabels(dst.OriginTags)
+	}
+}
+
+// promoteOrigin makes component, zone and index of an origin such as router__0 part of the name's tags where the name
+// says nothing else, so that both shapes of a name end in the same tags. They come first, as they do in the other shape.
+func promoteOrigin(dst *Result, tr *Trace) {
+	index := dst.OriginTag(labelIndex)
+	if index == "" || dst.Tag(labelIndex) != "" {
+		return
+	}
+	of, named := dst.OriginTag(labelComponent), dst.Tag(labelComponent)
+	if named != "" && named != of {
+		return
+	}
+	before := len(dst.Tags)
+	for _, label := range [...]string{labelComponent, labelZone, labelIndex} {
+		dst.Tags = setTag(dst.Tags, label, dst.OriginTag(label))
+	}
+	rotate(dst.Tags, before)
+	if tr != nil {
+		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base, Tags: cloneLabels(dst.Tags[:len(dst.Tags)-before])})
+	}
+}
+
+// rotate moves the labels from k on to the front. There are three of them at most.
+func rotate(labels []metric.Label, k int) {
+	for moved := 0; k < len(labels); k, moved = k+1, moved+1 {
+		l := labels[k]
+		copy(labels[moved+1:k+1], labels[moved:k])
+		labels[moved] = l
+	}
+}
+
+// describe adds what metrics entries say: each field from the first entry that matches and says it.
+func (t *Tagger) describe(s *Subject, dst *Result, said *description, vals *values, tr *Trace) {
+	if len(t.metrics.rules) == 0 {
+		return
+	}
+	component, origins := components(dst)
+	after := int32(-1)
+	for {
+		m := search{text: dst.Base, set: t.metrics, subject: s, component: component, origins: origins, after: after}
+		r := m.match(vals)
+		if r == nil {
+			return
+		}
+		r.describe(dst, said)
+		if tr != nil {
+			tr.matched(StageMetadata, &m, r, vals)
+			tr.last().says(r)
+		}
+		if said.kind && said.unit && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
+			return
+		}
+		after = m.best
+	}
+}

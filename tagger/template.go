@@ -1,0 +1,126 @@
+package tagger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// template is text with captures and variables in it, compiled. A nil template is empty.
+type template []templatePart
+
+type templatePart struct {
+	kind partKind
+	text string // partText: the text; partTag: the name of the tag
+	slot int    // partCapture: which value
+}
+
+type partKind uint8
+
+const (
+	partText partKind = iota
+	partCapture
+	partOrigin
+	partSourceID
+	partUnit
+	partTag
+)
+
+// parseTemplate compiles a template over the captures of a rule.
+func parseTemplate(text string, captures []string) (template, error) {
+	var t template
+	var lit strings.Builder
+	flush := func() {
+		if lit.Len() > 0 {
+			t = append(t, templatePart{kind: partText, text: lit.String()})
+			lit.Reset()
+		}
+	}
+	for i := 0; i < len(text); i++ {
+		switch {
+		case strings.HasPrefix(text[i:], "{{"), strings.HasPrefix(text[i:], "}}"):
+			lit.WriteByte(text[i])
+			i++
+		case text[i] == '}':
+			return nil, &patternError{i, `"}" closes nothing: write }} for the character`}
+		case text[i] == '{':
+			end := strings.IndexByte(text[i:], '}')
+			if end < 0 {
+				return nil, &patternError{i, `"{" is never closed: write {{ for the character`}
+			}
+			flush()
+			part, err := parseVariable(text[i+1:i+end], captures)
+			if err != nil {
+				return nil, &patternError{i, err.Error()}
+			}
+			t = append(t, part)
+			i += end
+		default:
+			lit.WriteByte(text[i])
+		}
+	}
+	flush()
+	return t, nil
+}
+
+func parseVariable(name string, captures []string) (templatePart, error) {
+	if slot := slices.Index(captures, name); slot >= 0 {
+		return templatePart{kind: partCapture, slot: slot}, nil
+	}
+	switch name {
+	case "$origin":
+		return templatePart{kind: partOrigin}, nil
+	case "$source_id":
+		return templatePart{kind: partSourceID}, nil
+	case "$unit":
+		return templatePart{kind: partUnit}, nil
+	}
+	if tag, ok := strings.CutPrefix(name, "$tag."); ok && tag != "" {
+		return templatePart{kind: partTag, text: tag}, nil
+	}
+	if strings.HasPrefix(name, "$") {
+		return templatePart{}, fmt.Errorf("no variable {%s}: use {$origin}, {$source_id}, {$unit} or {$tag.NAME}", name)
+	}
+	if len(captures) == 0 {
+		return templatePart{}, fmt.Errorf("no capture {%s}: the rule captures nothing", name)
+	}
+	return templatePart{}, fmt.Errorf("no capture {%s}%s: the rule captures %s", name, didYouMean(name, captures), strings.Join(captures, ", "))
+}
+
+// uses says whether the template holds a capture.
+func (t template) uses(slot int) bool {
+	return slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partCapture && p.slot == slot })
+}
+
+// expand fills the template in. It allocates only where there is more than one part.
+func (t template) expand(s *Subject, values []string) string {
+	if len(t) == 0 {
+		return ""
+	}
+	if len(t) == 1 {
+		return t[0].value(s, values)
+	}
+	var b [256]byte
+	out := b[:0]
+	for i := range t {
+		out = append(out, t[i].value(s, values)...)
+	}
+	return string(out)
+}
+
+func (p *templatePart) value(s *Subject, values []string) string {
+	switch p.kind {
+	case partCapture:
+		return values[p.slot]
+	case partOrigin:
+		return s.Origin
+	case partSourceID:
+		return s.SourceID
+	case partUnit:
+		return s.Unit
+	case partTag:
+		return valueOf(s.Tags, p.text)
+	default:
+		return p.text
+	}
+}
