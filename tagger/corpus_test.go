@@ -1,0 +1,251 @@
+package tagger
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger/catalogue"
+)
+
+const corpusDir = "testdata/corpus"
+
+// corpusRow is a metric of the corpus, with what the catalogue is to make of it.
+type corpusRow struct {
+	origin, name, kind, unit string
+	base                     string
+	tags                     map[string]string
+	bare                     bool // the component is in the origin only
+	pattern, confidence      string
+}
+
+func (r corpusRow) String() string { return fmt.Sprintf("%s: %q", r.origin, r.name) }
+
+// subject is the row as it arrives: statsd counters and timings as values, with their type for a unit.
+func (r corpusRow) subject() *Subject {
+	s := &Subject{Origin: r.origin, Name: r.name, Unit: r.unit, Kind: metric.KindGauge}
+	if r.kind == "counter" && r.unit != "counter" {
+		s.Kind = metric.KindCounter
+	}
+	return s
+}
+
+func readTable(t testing.TB, file string, columns int) [][]string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(corpusDir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]string
+	for i, line := range strings.Split(strings.TrimRight(string(data), "\n"), "\n") {
+		row := strings.Split(line, "\t")
+		if len(row) != columns {
+			t.Fatalf("%s:%d: %d columns, want %d", file, i+1, len(row), columns)
+		}
+		if i > 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+func readTags(s string) map[string]string {
+	tags := make(map[string]string)
+	for pair := range strings.SplitSeq(s, ";") {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			tags[name] = value
+		}
+	}
+	return tags
+}
+
+func readCorpus(t testing.TB) []corpusRow {
+	t.Helper()
+	var rows []corpusRow
+	for _, c := range readTable(t, "names.tsv", 11) {
+		rows = append(rows, corpusRow{
+			origin: c[0], name: c[1], kind: c[2], unit: c[3], base: c[5], tags: readTags(c[6]), bare: c[8] == "bare", pattern: c[9], confidence: c[10],
+		})
+	}
+	return rows
+}
+
+func newCatalogueTagger(t testing.TB) *Tagger {
+	t.Helper()
+	tg, warnings, err := New(Options{Catalogue: catalogue.Files(), Quarantine: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range warnings {
+		t.Errorf("the catalogue has a warning: %s", w)
+	}
+	return tg
+}
+
+// nameTags are the tags that came from the name. For a bare row the component is the origin's affair.
+func nameTags(r *Result, bare bool) map[string]string {
+	tags := make(map[string]string)
+	for _, tag := range r.Tags {
+		tags[tag.Name] = tag.Value
+	}
+	if bare {
+		delete(tags, "component")
+	}
+	return tags
+}
+
+// score counts rows of one pattern or confidence.
+type score struct{ rows, exact int }
+
+func (s score) percent() float64 { return 100 * float64(s.exact) / float64(max(s.rows, 1)) }
+
+// TestCorpus holds the catalogue to its bars, and to never giving a name a tag that is not its own. With -v it prints accuracy by pattern and
+// confidence: this is `make corpus`.
+func TestCorpus(t *testing.T) {
+	tg := newCatalogueTagger(t)
+	byPattern, byConfidence := make(map[string]score), make(map[string]score)
+	var result Result
+	for _, row := range readCorpus(t) {
+		result.Reset()
+		tg.Apply(row.subject(), &result, nil)
+		tags := nameTags(&result, row.bare)
+		exact := result.Base == row.base && maps.Equal(tags, row.tags)
+		for _, count := range []struct {
+			scores map[string]score
+			key    string
+		}{{byPattern, row.pattern + "\t" + row.confidence}, {byConfidence, row.confidence}} {
+			s := count.scores[count.key]
+			s.rows++
+			if exact {
+				s.exact++
+			}
+			count.scores[count.key] = s
+		}
+		if !exact {
+			t.Logf("%s (%s, %s): base %q, tags %v by rule %s; want %q, %v", row, row.pattern, row.confidence, result.Base, tags, result.Rule, row.base, row.tags)
+		}
+		for name, value := range tags {
+			if row.tags[name] != value {
+				t.Errorf("%s: wrong tag %s=%q by rule %s", row, name, value, result.Rule)
+			}
+		}
+	}
+	t.Log("\n" + scoreTable(byPattern, byConfidence))
+	for confidence, bar := range map[string]float64{"clear": 99.5, "hard": 97} {
+		if got := byConfidence[confidence].percent(); got < bar {
+			t.Errorf("%s: %.2f %% of the rows are exact, want at least %.1f", confidence, got, bar)
+		}
+	}
+}
+
+func scoreTable(byPattern, byConfidence map[string]score) string {
+	var b bytes.Buffer
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprint(w, "pattern\tconfidence\trows\texact\t%\t\n")
+	for _, key := range slices.Sorted(maps.Keys(byPattern)) {
+		s := byPattern[key]
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%.1f\t\n", key, s.rows, s.exact, s.percent())
+	}
+	for _, key := range slices.Sorted(maps.Keys(byConfidence)) {
+		s := byConfidence[key]
+		_, _ = fmt.Fprintf(w, "all\t%s\t%d\t%d\t%.2f\t\n", key, s.rows, s.exact, s.percent())
+	}
+	_ = w.Flush()
+	return b.String()
+}
+
+// TestCorpusVariants: the rules are for families. These names stand in no component's documentation.
+func TestCorpusVariants(t *testing.T) {
+	tg := newCatalogueTagger(t)
+	var result Result
+	for _, c := range readTable(t, "variants.tsv", 4) {
+		result.Reset()
+		tg.Apply(&Subject{Origin: c[0], Name: c[1], Kind: metric.KindGauge}, &result, nil)
+		tags, want := nameTags(&result, false), readTags(c[3])
+		if _, ok := want["component"]; !ok {
+			delete(tags, "component")
+		}
+		if result.Base != c[2] || !maps.Equal(tags, want) {
+			t.Errorf("%s: %q: base %q, tags %v by rule %s; want %q, %v", c[0], c[1], result.Base, tags, result.Rule, c[2], want)
+		}
+	}
+}
+
+// TestBothShapes: origin `router__0` with the short name, and the whole name under another origin, give one metric with the same tags from the name.
+func TestBothShapes(t *testing.T) {
+	tg := newCatalogueTagger(t)
+	var short, whole Result
+	for _, origin := range []string{"router__0", "dea_next__13", "router_z1/12", "router_z2_1", "metrics-demo/z1/0"} {
+		for _, name := range []string{"memoryStats.numBytesAllocated", "total_requests", "responses.5xx"} {
+			short.Reset()
+			tg.Apply(&Subject{Origin: origin, Name: name}, &short, nil)
+			whole.Reset()
+			tg.Apply(&Subject{Origin: "collector", Name: origin + "." + name}, &whole, nil)
+			if short.Base != whole.Base || !maps.Equal(nameTags(&short, false), nameTags(&whole, false)) {
+				t.Errorf("%s, %s: %q %v, whole %q %v", origin, name, short.Base, short.Tags, whole.Base, whole.Tags)
+			}
+		}
+	}
+}
+
+// TestContainerMetrics: bare names of container metrics get their own families, and no other component's are taken for them.
+func TestContainerMetrics(t *testing.T) {
+	tg := newCatalogueTagger(t)
+	v1 := []metric.Label{{Name: "__v1_type", Value: "ContainerMetric"}}
+	naming := Naming{Namespace: "cf"}
+	tests := []struct {
+		subject Subject
+		want    string
+	}{
+		{Subject{Origin: "rep", Name: "cpu", Unit: "percentage"}, "cf_container_cpu_ratio"},
+		{Subject{Origin: "rep", Name: "memory", Unit: "bytes"}, "cf_container_memory_bytes"},
+		{Subject{Origin: "rep", Name: "memory_quota", Unit: "bytes"}, "cf_container_memory_quota_bytes"},
+		{Subject{Origin: "rep", Name: "disk", Unit: "bytes"}, "cf_container_disk_bytes"},
+		{Subject{Origin: "rep", Name: "disk_quota", Unit: "bytes"}, "cf_container_disk_quota_bytes"},
+		{Subject{Origin: "rep", Name: "cpu_entitlement", Unit: "percentage"}, "cf_container_cpu_entitlement_ratio"},
+		{Subject{Origin: "rep", Name: "absolute_usage", Unit: "nanoseconds"}, "cf_container_absolute_usage_seconds"},
+		{Subject{Origin: "rep", Name: "absolute_entitlement", Unit: "nanoseconds"}, "cf_container_absolute_entitlement_seconds"},
+		{Subject{Origin: "rep", Name: "container_age", Unit: "nanoseconds"}, "cf_container_age_seconds"},
+		{Subject{Origin: "rep", Name: "log_rate"}, "cf_container_log_rate_bytes_per_second"},
+		{Subject{Origin: "rep", Name: "log_rate_limit"}, "cf_container_log_rate_limit_bytes_per_second"},
+		{Subject{Origin: "rep", Name: "spike_start", Unit: "seconds"}, "cf_container_spike_start_seconds"},
+		{Subject{Origin: "rep", Name: "rx_bytes", Kind: metric.KindCounter}, "cf_container_rx_bytes_total"},
+		{Subject{Origin: "dea", Name: "cpu", Tags: v1}, "cf_container_cpu_ratio"},
+		{Subject{Origin: "dea", Name: "disk_quota", Tags: v1}, "cf_container_disk_quota_bytes"},
+		{Subject{Origin: "my-app", Name: "cpu"}, "cf_cpu"},
+		{Subject{Origin: "my-app", Name: "memory", Unit: "bytes"}, "cf_memory_bytes"},
+		{Subject{Origin: "rep", Name: "CapacityTotalMemory", Unit: "MiB"}, "cf_capacity_total_memory_bytes"},
+	}
+	var result Result
+	for _, tt := range tests {
+		if tt.subject.Kind == metric.KindNone {
+			tt.subject.Kind = metric.KindGauge
+		}
+		result.Reset()
+		tg.Apply(&tt.subject, &result, nil)
+		if got := naming.Name(result.Base, result.Unit, typeOf(result.Kind)).Metric; got != tt.want {
+			t.Errorf("%s %s: %s, want %s", tt.subject.Origin, tt.subject.Name, got, tt.want)
+		}
+		if len(result.Tags) != 0 {
+			t.Errorf("%s %s: tags %v", tt.subject.Origin, tt.subject.Name, result.Tags)
+		}
+	}
+}
+
+func typeOf(k metric.Kind) metric.Type {
+	switch k {
+	case metric.KindCounter:
+		return metric.TypeCounter
+	case metric.KindTimer:
+		return metric.TypeHistogram
+	default:
+		return metric.TypeGauge
+	}
+}
