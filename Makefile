@@ -1,0 +1,59 @@
+# What a developer and the CI run. Tools are built once, from exact versions, into a cache outside the tree.
+
+CACHE     ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loggregator_exporter
+TOOLS     := $(CACHE)/bin
+LINT      := $(TOOLS)/golangci-lint-v2.15.0
+NESTED    := e2e bench
+FUZZTIME  ?= 60s
+
+.PHONY: test unit race nested lint corpus fuzz bench build docs clean
+
+## test: everything that must hold before a change lands
+test: lint race nested corpus
+
+## build: the exporter, static and reproducible, as bin/exporter
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/exporter ./cmd/exporter
+
+## unit: the quick tests
+unit:
+	go test ./...
+
+## race: all tests of the product under the race detector; what counts allocations runs without it, whose own would be counted
+race:
+	go vet ./...
+	go test -race ./...
+	go test -run 'Alloc' ./...
+
+## nested: the tests of the nested modules, against real programs and peers
+nested:
+	for m in $(NESTED); do (cd $$m && go vet ./... && go test ./...) || exit 1; done
+
+## corpus: how much of the corpus of real names is parsed as expected
+corpus:
+	go test -run TestCorpus -count=1 -v ./tagger | grep -v '^=== '
+
+## lint: formatting and static checks
+lint: $(LINT)
+	$(LINT) run ./...
+	for m in $(NESTED); do (cd $$m && $(LINT) run -c ../.golangci.yml ./...) || exit 1; done
+
+$(LINT):
+	mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+## fuzz: every fuzz target for FUZZTIME
+fuzz:
+	@for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; \
+	done
+
+## bench: what it costs, with floors and peers in the same run
+bench:
+	cd bench && go test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf bin
