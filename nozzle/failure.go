@@ -47,21 +47,27 @@ type attempt struct {
 	// connected says that a stream was opened.
 	connected bool
 
-	mu        *sync.Mutex
-	dialing   *error
-	handshake *error
+	heard *handshake
+}
+
+// handshake is what was heard of the last connection; it is shared by all clones of an attempt.
+type handshake struct {
+	mu      sync.Mutex
+	dialing error // of the connection
+	failed  error // of the handshake
+	done    bool  // the client's part of the handshake succeeded
 }
 
 func newAttempt(config *tls.Config) *attempt {
-	return &attempt{TransportCredentials: credentials.NewTLS(config), mu: &sync.Mutex{}, dialing: new(error), handshake: new(error)}
+	return &attempt{TransportCredentials: credentials.NewTLS(config), heard: &handshake{}}
 }
 
 // ClientHandshake implements credentials.TransportCredentials.
 func (a *attempt) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := a.TransportCredentials.ClientHandshake(ctx, authority, raw)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	*a.handshake = err
+	a.heard.mu.Lock()
+	defer a.heard.mu.Unlock()
+	a.heard.failed, a.heard.done = err, err == nil
 	return conn, info, err
 }
 
@@ -75,9 +81,9 @@ func (a *attempt) Clone() credentials.TransportCredentials {
 // dial connects as gRPC itself would.
 func (a *attempt) dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	*a.dialing = err
+	a.heard.mu.Lock()
+	defer a.heard.mu.Unlock()
+	a.heard.dialing = err
 	return conn, err
 }
 
@@ -86,20 +92,17 @@ func (a *attempt) explain(err error, o RLPOptions) failure {
 	if a.connected {
 		return explainStream(err, o)
 	}
-	a.mu.Lock()
-	dialing, handshake := *a.dialing, *a.handshake
-	a.mu.Unlock()
+	a.heard.mu.Lock()
+	defer a.heard.mu.Unlock()
 	switch {
-	case dialing != nil:
-		return failure{reasonUnreachable, "the reverse log proxy cannot be reached; is nozzle.rlp.address right, and does it run?", dialing}
-	case handshake != nil:
-		return explainHandshake(handshake, o)
-	}
-	message := status.Convert(err).Message()
-	// With TLS 1.3 a server turns a client away after the client's part of the handshake is done: by an alert, which the closing of
-	// the connection may overtake.
-	if strings.Contains(message, "remote error: tls:") || strings.Contains(message, "server preface") {
-		return failure{reasonClientCertificate, "the reverse log proxy closed the connection after the TLS handshake: it most likely refuses our client certificate; " +
+	case a.heard.dialing != nil:
+		return failure{reasonUnreachable, "the reverse log proxy cannot be reached; is nozzle.rlp.address right, and does it run?", a.heard.dialing}
+	case a.heard.failed != nil:
+		return explainHandshake(a.heard.failed, o)
+	case a.heard.done:
+		// With TLS 1.3 a server turns a client away after the client's part of the handshake is done: by an alert, which the closing
+		// of the connection may overtake.
+		return failure{reasonClientCertificate, "the reverse log proxy closed the connection right after the TLS handshake: most likely it refuses our client certificate; " +
 			"is that of nozzle.rlp.tls.cert_file in date and signed by the CA of the proxy?", err}
 	}
 	return failure{reasonUnreachable, "no connection to the reverse log proxy; is nozzle.rlp.address right?", err}

@@ -1,0 +1,406 @@
+package nozzle
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"loggregator_exporter/metric"
+)
+
+// testRLP serves the batches that a test puts into it.
+type testRLP struct {
+	loggregator_v2.UnimplementedEgressServer
+	requests chan *loggregator_v2.EgressBatchRequest
+	batches  chan *loggregator_v2.EnvelopeBatch
+	end      chan struct{} // ends a stream in order
+	ended    chan struct{} // tells that a stream ended
+
+	address string
+	server  *grpc.Server
+}
+
+func (s *testRLP) BatchedReceiver(r *loggregator_v2.EgressBatchRequest, stream loggregator_v2.Egress_BatchedReceiverServer) error {
+	s.requests <- r
+	defer func() { s.ended <- struct{}{} }()
+	for {
+		select {
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		case <-s.end:
+			return nil
+		case b := <-s.batches:
+			if err := stream.Send(b); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// serveRLP starts a server; address is that of one before, or 127.0.0.1:0.
+func serveRLP(t *testing.T, address string, config *tls.Config) *testRLP {
+	t.Helper()
+	s := &testRLP{
+		requests: make(chan *loggregator_v2.EgressBatchRequest, 100), batches: make(chan *loggregator_v2.EnvelopeBatch),
+		end: make(chan struct{}), ended: make(chan struct{}, 100),
+	}
+	s.serve(t, address, grpc.NewServer(grpc.Creds(credentials.NewTLS(config)), grpc.MaxSendMsgSize(64<<20)))
+	return s
+}
+
+func (s *testRLP) serve(t *testing.T, address string, server *grpc.Server) {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address, s.server = listener.Addr().String(), server
+	loggregator_v2.RegisterEgressServer(server, s)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := receive(t, done); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			t.Error(err)
+		}
+	})
+}
+
+// runningRLP is a source that runs.
+type runningRLP struct {
+	ledger *Ledger
+	reg    *prometheus.Registry
+	got    channelSink
+	lines  chan logLine
+	stop   func()
+}
+
+var allKinds = StreamOptions{Selectors: []string{"gauge", "counter", "timer"}}
+
+func runRLP(t *testing.T, options RLPOptions, stream StreamOptions) *runningRLP {
+	t.Helper()
+	r := &runningRLP{got: make(channelSink, 1000)}
+	r.ledger, r.reg = newTestLedger(t)
+	log, lines := newTestLog()
+	r.lines = lines
+	source, err := NewRLP(options, stream, r.ledger, func() Sink { return r.got }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.retry = backoff{first: time.Millisecond, limit: 20 * time.Millisecond}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- source.Run(ctx) }()
+	stopped := false
+	r.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := receive(t, done); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+// await returns the next log line with the reason, or the message where it has none.
+func (r *runningRLP) await(t *testing.T, reasonOrMessage string) logLine {
+	t.Helper()
+	for {
+		line := receive(t, r.lines)
+		if line.attrs["reason"] == reasonOrMessage || line.message == reasonOrMessage {
+			return line
+		}
+		// Lines of another reason would be a wrong diagnosis; those of success are of no interest.
+		if reason, is := line.attrs["reason"]; is {
+			t.Fatalf("reason %s instead of %s: %+v", reason, reasonOrMessage, line)
+		}
+	}
+}
+
+const connectedMessage = "connected to the reverse log proxy"
+
+func TestRLP(t *testing.T) {
+	ca := newAuthority(t)
+	server := serveRLP(t, "127.0.0.1:0", ca.server(t, "reverselogproxy"))
+	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLS: ca.files(t, t.TempDir())},
+		StreamOptions{ShardID: "shard", DeterministicName: "3", Selectors: []string{"gauge", "counter", "timer"}})
+
+	want := &loggregator_v2.EgressBatchRequest{
+		ShardId: "shard", DeterministicName: "3", UsePreferredTags: true,
+		Selectors: []*loggregator_v2.Selector{
+			{Message: &loggregator_v2.Selector_Gauge{Gauge: &loggregator_v2.GaugeSelector{}}},
+			{Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{}}},
+			{Message: &loggregator_v2.Selector_Timer{Timer: &loggregator_v2.TimerSelector{}}},
+		},
+	}
+	if diff := cmp.Diff(want, receive(t, server.requests), protocmp.Transform()); diff != "" {
+		t.Fatal(diff)
+	}
+	r.await(t, connectedMessage)
+	if !r.ledger.Ready() {
+		t.Fatal("connected, and not ready")
+	}
+	// One batch in one buffer, and one of more than gRPC's own limit of 4 MiB, which comes in many.
+	all := envelopesV2()
+	huge := &loggregator_v2.Envelope{SourceId: strings.Repeat("s", 6<<20), Message: gaugeV2("huge")}
+	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: all[:3]}
+	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{huge, all[0]}}
+	server.batches <- &loggregator_v2.EnvelopeBatch{}
+	for _, e := range []*loggregator_v2.Envelope{all[0], all[1], all[2], huge, all[0]} {
+		requireEqual(t, "envelope", receive(t, r.got), oracleV2(e))
+	}
+	r.stop()
+	if r.ledger.Ready() {
+		t.Fatal("stopped, and ready")
+	}
+	if got := total(t, r.reg, "envelopes_received_total"); got != 5 {
+		t.Fatalf("%d received", got)
+	}
+}
+
+// TestRLPComesLaterAndRestarts: an RLP that is not there yet is reported and found, one that ends or breaks is found again.
+func TestRLPComesLaterAndRestarts(t *testing.T) {
+	ca := newAuthority(t)
+	config := ca.server(t, "reverselogproxy")
+	before := serveRLP(t, "127.0.0.1:0", config)
+	before.server.Stop()
+	r := runRLP(t, RLPOptions{Address: before.address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
+	line := r.await(t, reasonUnreachable)
+	if line.attrs["address"] != before.address || !strings.Contains(line.message, "nozzle.rlp.address") || !strings.Contains(line.attrs["error"], "connection refused") {
+		t.Fatalf("%+v", line)
+	}
+	if r.ledger.Ready() {
+		t.Fatal("ready without a server")
+	}
+
+	batch := &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}
+	first := serveRLP(t, before.address, config)
+	first.batches <- batch
+	receive(t, r.got)
+	drain(r.lines)
+	first.end <- struct{}{}
+	r.await(t, reasonEnded)
+	receive(t, first.requests)
+	first.batches <- batch
+	receive(t, r.got)
+
+	drain(r.lines)
+	first.server.Stop()
+	r.await(t, reasonLost)
+	second := serveRLP(t, before.address, config)
+	second.batches <- batch
+	receive(t, r.got)
+	r.stop()
+	reasons := r.ledger.Source("rlp").reasons()
+	if reasons[reasonUnreachable] == 0 || reasons[reasonEnded] != 1 || reasons[reasonLost] != 1 {
+		t.Fatalf("%v", reasons)
+	}
+}
+
+func drain(lines chan logLine) {
+	for {
+		select {
+		case <-lines:
+		default:
+			return
+		}
+	}
+}
+
+// TestRLPSetUpMistakes: each has a line of its own that says what to look at.
+func TestRLPSetUpMistakes(t *testing.T) {
+	ca, foreign := newAuthority(t), newAuthority(t)
+	serve := func(config *tls.Config) string { return serveRLP(t, "127.0.0.1:0", config).address }
+	good := serve(ca.server(t, "reverselogproxy"))
+	withoutCertificate := ca.client(t)
+	withoutCertificate.Certificates = nil
+	withForeign := ca.client(t)
+	withForeign.Certificates = foreign.client(t).Certificates
+	old := ca.server(t, "reverselogproxy")
+	old.MaxVersion = tls.VersionTLS12
+
+	plaintext := &testRLP{}
+	plaintext.serve(t, "127.0.0.1:0", grpc.NewServer())
+
+	for _, c := range []struct {
+		name    string
+		address string
+		config  *tls.Config
+		reason  string
+		advice  string
+	}{
+		{"server of another authority", serve(foreign.server(t, "reverselogproxy")), ca.client(t), reasonServerCertificate, "nozzle.rlp.tls.ca_file"},
+		{"server of another name", serve(ca.server(t, "doppler")), ca.client(t), reasonServerName, `"reverselogproxy"; is nozzle.rlp.server_name right`},
+		{"no client certificate", good, withoutCertificate, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
+		{"client of another authority", good, withForeign, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
+		{"client of another authority, TLS 1.2", serve(old), withForeign, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
+		{"server without TLS", plaintext.address, ca.client(t), reasonTLS, "does not speak TLS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := runRLP(t, RLPOptions{Address: c.address, ServerName: "reverselogproxy", TLSConfig: c.config}, allKinds)
+			line := r.await(t, c.reason)
+			if line.level != slog.LevelWarn || !strings.Contains(line.message, c.advice) || line.attrs["error"] == "" || line.attrs["retry_in"] == "" {
+				t.Fatalf("%+v", line)
+			}
+			// It goes on trying.
+			r.await(t, c.reason)
+			r.stop()
+			if n := r.ledger.Source("rlp").reasons()[c.reason]; n < 2 {
+				t.Fatalf("%d reconnects", n)
+			}
+		})
+	}
+}
+
+// TestRLPRefused: the address may be that of another gRPC server of the foundation.
+func TestRLPRefused(t *testing.T) {
+	ca := newAuthority(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(t, "reverselogproxy"))))
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	r := runRLP(t, RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
+	r.await(t, reasonRefused)
+	r.stop()
+	if r.ledger.Ready() {
+		t.Fatal("ready")
+	}
+}
+
+func TestRLPOversizedMessage(t *testing.T) {
+	ca := newAuthority(t)
+	server := serveRLP(t, "127.0.0.1:0", ca.server(t, "reverselogproxy"))
+	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
+	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", rlpMaxMessage+1)}}}
+	r.await(t, reasonOversized)
+	receive(t, server.ended)
+	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}
+	receive(t, r.got)
+}
+
+// TestRLPMalformedBatch: the stream goes on, the broken envelope is counted and reported.
+func TestRLPMalformedBatch(t *testing.T) {
+	ca := newAuthority(t)
+	good := batchOf(t, envelopesV2()[0])
+	messages := make(chan []byte)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(t, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}),
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			for {
+				select {
+				case <-stream.Context().Done():
+					return nil
+				case m := <-messages:
+					if err := stream.SendMsg(rawMessage(m)); err != nil {
+						return err
+					}
+				}
+			}
+		}))
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	r := runRLP(t, RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
+	messages <- append(append([]byte{}, good...), 0x0a, 0x7f)
+	receive(t, r.got)
+	line := r.await(t, "malformed envelopes in a batch")
+	if line.attrs["malformed"] != "1" {
+		t.Fatalf("%+v", line)
+	}
+	messages <- good
+	receive(t, r.got)
+	r.stop()
+	account := r.ledger.Source("rlp")
+	if account.received.Load() != 3 || account.envelopes[converted].Load() != 2 || account.envelopes[malformed].Load() != 1 {
+		t.Fatalf("%d received", account.received.Load())
+	}
+}
+
+// TestRLPRotatesCertificates: files that change under the source are read for the next connection; half-written ones are waited for.
+func TestRLPRotatesCertificates(t *testing.T) {
+	dir := t.TempDir()
+	first, second := newAuthority(t), newAuthority(t)
+	files := first.files(t, dir)
+	server := serveRLP(t, "127.0.0.1:0", first.server(t, "reverselogproxy"))
+	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLS: files}, allKinds)
+	r.await(t, connectedMessage)
+	if err := os.WriteFile(files.KeyFile, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.end <- struct{}{}
+	r.await(t, reasonEnded)
+	if line := r.await(t, reasonCertificateFiles); !strings.Contains(line.attrs["error"], files.KeyFile) {
+		t.Fatalf("%+v", line)
+	}
+	server.server.Stop()
+	renewed := serveRLP(t, server.address, second.server(t, "reverselogproxy"))
+	second.files(t, dir)
+	renewed.batches <- &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}
+	if p := receive(t, r.got); p.Kind != metric.KindGauge {
+		t.Fatalf("%+v", p)
+	}
+}
+
+func TestRLPOptionErrors(t *testing.T) {
+	dir := t.TempDir()
+	good := newAuthority(t).files(t, dir)
+	other := newAuthority(t).files(t, t.TempDir())
+	empty := dir + "/empty.pem"
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	change := func(f func(*TLSOptions)) RLPOptions {
+		o := RLPOptions{Address: "127.0.0.1:8082", TLS: good}
+		f(&o.TLS)
+		return o
+	}
+	fine := change(func(*TLSOptions) {})
+	for _, c := range []struct {
+		options RLPOptions
+		stream  StreamOptions
+		want    string
+	}{
+		{RLPOptions{}, allKinds, `nozzle.rlp.address "": want host:port: missing port in address`},
+		{change(func(o *TLSOptions) { o.CAFile = "" }), allKinds, `nozzle.rlp.tls.ca_file: not set`},
+		{change(func(o *TLSOptions) { o.CertFile = "" }), allKinds, `nozzle.rlp.tls.cert_file: not set`},
+		{change(func(o *TLSOptions) { o.KeyFile = "" }), allKinds, `nozzle.rlp.tls.key_file: not set`},
+		{change(func(o *TLSOptions) { o.CAFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.ca_file: open ` + dir + `/none: no such file or directory`},
+		{change(func(o *TLSOptions) { o.CAFile = empty }), allKinds, `nozzle.rlp.tls.ca_file: ` + empty + ` holds no PEM certificate`},
+		{change(func(o *TLSOptions) { o.CertFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.cert_file: open ` + dir + `/none: no such file or directory`},
+		{change(func(o *TLSOptions) { o.KeyFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.key_file: open ` + dir + `/none: no such file or directory`},
+		{
+			change(func(o *TLSOptions) { o.KeyFile = other.KeyFile }), allKinds,
+			`nozzle.rlp.tls: cert_file ` + good.CertFile + ` with key_file ` + other.KeyFile + `: tls: private key does not match public key`,
+		},
+		{fine, StreamOptions{}, `nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of gauge, counter, timer`},
+		{fine, StreamOptions{Selectors: []string{"gauge", "log"}}, `nozzle.selectors: "log" is not one of gauge, counter, timer`},
+		{fine, StreamOptions{Selectors: []string{"gauge", "gauge"}}, `nozzle.selectors: "gauge" stands twice, Loggregator would deliver each such envelope twice`},
+	} {
+		ledger, _ := newTestLedger(t)
+		if _, err := NewRLP(c.options, c.stream, ledger, nil, slog.Default()); err == nil || err.Error() != c.want {
+			t.Errorf("got %v\nwant %s", err, c.want)
+		}
+	}
+}
