@@ -6,20 +6,33 @@ import "strings"
 const maxMisspelt = 100
 
 // Nearest returns the candidate that a misspelt dotted key most likely means: up to two slips of the pen, else the same last
-// word in another section, else the fewest slips. Candidates must not be empty; of equals the first one is returned.
+// word in another section, else the fewest slips, where a shared beginning of the last word makes up for slips.
+// Candidates must not be empty; of equals the first one is returned.
 func Nearest(key string, candidates []string) string {
 	key = key[:min(len(key), maxMisspelt)]
 	best, bestCost := "", -1
 	for _, c := range candidates {
-		cost := 2 * distance(key, c)
-		if lastWord(key) == lastWord(c) {
-			cost = min(cost, 5)
+		cost := distance(key, c)
+		switch {
+		case cost <= 2:
+		case lastWord(key) == lastWord(c):
+			cost = 3
+		default:
+			cost = max(4, cost-sharedPrefix(lastWord(key), lastWord(c)))
 		}
 		if bestCost < 0 || cost < bestCost {
 			best, bestCost = c, cost
 		}
 	}
 	return best
+}
+
+func sharedPrefix(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 func lastWord(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"loggregator_exporter/config"
+)
+
+func newCheck() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check configuration and rules",
+		Long: "Reads the configuration and the rules as `exporter run` would, and opens nothing. Mistakes are told with file, line and rule,\n" +
+			"and end in exit status 1.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return check(cmd)
+		},
+	}
+	config.AddFlags(cmd.Flags())
+	return cmd
+}
+
+func check(cmd *cobra.Command) error {
+	cfg, warnings, err := config.Load(cmd.Flags())
+	if err != nil {
+		// The rules may have mistakes of their own: all are told at once. Files that cannot be read are in err already.
+		if _, _, rulesErr := newTagger(readable(&cfg.Tagger)); rulesErr != nil {
+			err = errors.Join(err, rulesErr)
+		}
+		return err
+	}
+	s, err := assemble(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	for _, w := range s.warnings {
+		warnings = append(warnings, w.String())
+	}
+	return report(cmd.OutOrStdout(), cfg, s, warnings)
+}
+
+// readable returns the settings with only those rule files that can be read.
+func readable(c *config.Tagger) *config.Tagger {
+	only := *c
+	only.RulesFiles = slices.DeleteFunc(slices.Clone(c.RulesFiles), func(file string) bool {
+		f, err := os.Open(file)
+		if err == nil {
+			err = f.Close()
+		}
+		return err != nil
+	})
+	return &only
+}
+
+// report says what was checked, so that whoever meant another file notices.
+func report(w io.Writer, cfg *config.Config, s *service, warnings []string) error {
+	file := cfg.File
+	if file == "" {
+		file = "no file, only defaults, variables and flags"
+	}
+	rules := append([]string{}, cfg.Tagger.RulesFiles...)
+	if cfg.Tagger.Catalogue {
+		rules = append(rules, "the built-in catalogue")
+	}
+	if len(rules) == 0 {
+		rules = []string{"none"}
+	}
+	sources := make([]string, len(s.sources))
+	for i, source := range s.sources {
+		sources[i] = source.Name()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "configuration: %s\nsources: %s\nrules: %s\n", file, strings.Join(sources, ", "), strings.Join(rules, ", "))
+	for _, warning := range warnings {
+		fmt.Fprintf(&b, "warning: %s\n", warning)
+	}
+	b.WriteString("no mistakes found\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/web"
+)
+
+// probe is what the flags of healthcheck say.
+type probe struct {
+	ready              bool
+	timeout            time.Duration
+	caFile, serverName string
+	skipVerify         bool
+	certFile, keyFile  string
+	username           string
+	passwordFile       string
+}
+
+func newHealthcheck() *cobra.Command {
+	var p probe
+	cmd := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask a running exporter for its health",
+		Long: "Asks the exporter that runs on this host for its health: exit status 0 if it is well, else 1. For probes of containers.\n" +
+			"Address, TLS and certificate are taken from the exporter's own configuration (web.listen_address, web.config_file).\n" +
+			"Where that has TLS, the certificate must be the configured one, unless --ca-file says who must have signed it.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.LoadWeb(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			answer, err := p.ask(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), answer)
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&p.ready, "ready", false, "Ask whether it is ready, which takes a connected source, instead of whether it is healthy.")
+	flags.DurationVar(&p.timeout, "timeout", 5*time.Second, "Time for the answer.")
+	flags.StringVar(&p.caFile, "ca-file", "", "CA certificate (PEM) that must have signed the exporter's certificate.")
+	flags.StringVar(&p.serverName, "server-name", "", "Name that the certificate must hold, with --ca-file. Default: the host of the address.")
+	flags.BoolVar(&p.skipVerify, "insecure-skip-verify", false, "Accept any certificate.")
+	flags.StringVar(&p.certFile, "cert-file", "", "Client certificate (PEM), where the exporter asks for one.")
+	flags.StringVar(&p.keyFile, "key-file", "", "Key (PEM) of the client certificate.")
+	flags.StringVar(&p.username, "username", "", "User name for basic authentication.")
+	flags.StringVar(&p.passwordFile, "password-file", "", "File that holds the password.")
+	config.AddFlags(flags)
+	return cmd
+}
+
+// maxAnswer bounds what is read of an answer: one line.
+const maxAnswer = 1 << 10
+
+// ask returns the exporter's answer, or an error where it is not well.
+func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
+	transport := &http.Transport{DisableKeepAlives: true} // and no proxy: the exporter is on this host
+	scheme := "http"
+	tlsConfig, err := p.tlsConfig(c.ConfigFile)
+	if err != nil {
+		return "", err
+	}
+	if tlsConfig != nil {
+		scheme, transport.TLSClientConfig = "https", tlsConfig
+	}
+	path := web.HealthyPath
+	if p.ready {
+		path = web.ReadyPath
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+loopback(c.ListenAddress)+path, nil)
+	if err != nil {
+		return "", fmt.Errorf("asking the exporter: %w", err)
+	}
+	if err := p.authenticate(req); err != nil {
+		return "", err
+	}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("asking the exporter: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return "", fmt.Errorf("reading the exporter's answer: %w", err)
+	}
+	text := strings.TrimSpace(string(body))
+	switch res.StatusCode {
+	case http.StatusOK:
+		return text, nil
+	case http.StatusUnauthorized:
+		return "", fmt.Errorf("%s: the exporter wants other credentials: give --username and --password-file", req.URL)
+	default:
+		return "", fmt.Errorf("%s: status %d: %q", req.URL, res.StatusCode, text)
+	}
+}
+
+func (p *probe) authenticate(req *http.Request) error {
+	if p.username == "" && p.passwordFile == "" {
+		return nil
+	}
+	if p.username == "" || p.passwordFile == "" {
+		return errors.New("--username and --password-file belong together: give both or none")
+	}
+	password, err := os.ReadFile(p.passwordFile)
+	if err != nil {
+		return fmt.Errorf("--password-file: %w", err)
+	}
+	req.SetBasicAuth(p.username, strings.TrimRight(string(password), "\r\n"))
+	return nil
+}
+
+// tlsConfig is how to talk to a server with that web configuration file, or nil where it has no TLS.
+func (p *probe) tlsConfig(configFile string) (*tls.Config, error) {
+	server, err := serverTLS(configFile)
+	if server == nil || err != nil {
+		return nil, err
+	}
+	c := &tls.Config{MinVersion: uint16(server.MinVersion), ServerName: p.serverName}
+	switch {
+	case p.skipVerify:
+		c.InsecureSkipVerify = true
+	case p.caFile != "":
+		pem, err := os.ReadFile(p.caFile)
+		if err != nil {
+			return nil, fmt.Errorf("--ca-file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca-file: %s holds no certificate in PEM form", p.caFile)
+		}
+	default:
+		if err := pin(c, server); err != nil {
+			return nil, err
+		}
+	}
+	if p.certFile != "" || p.keyFile != "" {
+		pair, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
+		if err != nil {
+			return nil, fmt.Errorf("--cert-file, --key-file: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// pin accepts the server's configured certificate and no other. It stands for the usual verification, which would fail on a loopback
+// address, whatever names the certificate holds.
+func pin(c *tls.Config, server *toolkit.TLSConfig) error {
+	text := []byte(server.TLSCert)
+	if server.TLSCertPath != "" {
+		var err error
+		if text, err = os.ReadFile(server.TLSCertPath); err != nil {
+			return fmt.Errorf("reading the exporter's certificate: %w", err)
+		}
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return errors.New("the exporter's certificate is not in PEM form")
+	}
+	c.InsecureSkipVerify = true // VerifyConnection is stricter
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, block.Bytes) {
+			return errors.New("the certificate is not the one that web.config_file names: another server has the port, or give --ca-file")
+		}
+		return nil
+	}
+	return nil
+}
+
+// serverTLS reads the TLS part of a web configuration file, which has been checked; nil where there is none.
+func serverTLS(configFile string) (*toolkit.TLSConfig, error) {
+	if configFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(configFile)
+	if err != nil {
+		return nil, fmt.Errorf("web.config_file: %w", err)
+	}
+	file := struct {
+		TLS toolkit.TLSConfig `yaml:"tls_server_config"`
+	}{TLS: toolkit.TLSConfig{MinVersion: tls.VersionTLS12}}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		// The text of the error may hold values of the file.
+		return nil, fmt.Errorf("web.config_file: %s is not as exporter-toolkit wants it: exporter check tells more", configFile)
+	}
+	if !file.TLS.IsEnabled() {
+		return nil, nil
+	}
+	file.TLS.SetDirectory(filepath.Dir(configFile))
+	return &file.TLS, nil
+}
+
+// loopback turns an address to listen at into one to ask at.
+func loopback(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	switch ip := net.ParseIP(host); {
+	case host == "" || ip != nil && ip.IsUnspecified() && ip.To4() != nil:
+		host = "127.0.0.1"
+	case ip != nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"loggregator_exporter/web"
+)
+
+// serveProbes starts a web server on a port of its own and returns its address. It stops at the end of the test.
+func serveProbes(t *testing.T, configFile string, ready func() (bool, string)) string {
+	t.Helper()
+	handler, err := web.NewHandler(web.Pages{Metrics: http.NotFoundHandler(), TelemetryPath: "/metrics", Ready: ready})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := web.New(handler, web.Options{Address: "127.0.0.1:0", ConfigFile: configFile, Log: slog.New(slog.DiscardHandler)})
+	addr, err := s.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return addr.String()
+}
+
+func isReady() (bool, string) { return true, "" }
+
+func TestHealthcheckPlain(t *testing.T) {
+	address := serveProbes(t, "", func() (bool, string) { return false, "no source is connected: rlp" })
+	if status, out, errs := command(t, "healthcheck", "--web.listen_address="+address); status != 0 || out != "OK\n" {
+		t.Error(status, out, errs)
+	}
+	status, out, errs := command(t, "healthcheck", "--ready", "--web.listen_address="+address)
+	want := "http://" + address + `/-/ready: status 503: "not ready: no source is connected: rlp"` + "\n"
+	if status != 1 || out != "" || errs != want {
+		t.Errorf("%d %q\ngot  %swant %s", status, out, errs, want)
+	}
+}
+
+func TestHealthcheckNobodyThere(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	_ = listener.Close()
+	status, _, errs := command(t, "healthcheck", "--web.listen_address="+address)
+	if status != 1 || !strings.Contains(errs, "asking the exporter: ") || !strings.Contains(errs, "refused") {
+		t.Error(status, errs)
+	}
+}
+
+// TestHealthcheckTimeout asks a server that accepts connections and never answers.
+func TestHealthcheckTimeout(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	status, _, errs := command(t, "healthcheck", "--timeout=50ms", "--web.listen_address="+listener.Addr().String())
+	if status != 1 || !strings.Contains(errs, "deadline exceeded") {
+		t.Error(status, errs)
+	}
+}
+
+func TestHealthcheckTLSAndPassword(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	writeCertificate(t, dir)
+	writeCertificate(t, other)
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	// The hash is that of "fakepassword".
+	users := "basic_auth_users: {probe: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi}\n"
+	webFile := write("web.yml", "tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n"+users)
+	otherFile := write("other.yml", "tls_server_config: {cert_file: "+other+"/tls.crt, key_file: "+other+"/tls.key}\n"+users)
+	plainFile := write("plain.yml", users)
+	login := []string{"--username=probe", "--password-file=" + write("password", "fakepassword\n")}
+	wrongLogin := []string{"--username=probe", "--password-file=" + write("wrong", "guess")}
+	address := serveProbes(t, webFile, isReady)
+
+	for _, tc := range []struct {
+		name    string
+		file    string
+		args    []string
+		problem string // a part of the message; "" where it is well
+	}{
+		{"certificate of the configuration", webFile, login, ""},
+		{"another certificate", otherFile, login, "the certificate is not the one that web.config_file names"},
+		{"any certificate", otherFile, append(login, "--insecure-skip-verify"), ""},
+		{"signed by a CA", otherFile, append(login, "--ca-file="+dir+"/tls.crt", "--server-name=exporter"), ""},
+		{"signed by another CA", webFile, append(login, "--ca-file="+other+"/tls.crt", "--server-name=exporter"), "certificate"},
+		{"signed for another name", webFile, append(login, "--ca-file="+dir+"/tls.crt"), "doesn't contain any IP SANs"},
+		{"no password", webFile, nil, "/-/healthy: the exporter wants other credentials: give --username and --password-file"},
+		{"wrong password", webFile, wrongLogin, "the exporter wants other credentials"},
+		{"half a password", webFile, login[:1], "--username and --password-file belong together"},
+		{"no TLS where there is TLS", plainFile, login, "status 400"},
+		{"no such CA file", webFile, append(login, "--ca-file=missing"), "--ca-file: open missing"},
+		{"no CA in the file", webFile, append(login, "--ca-file="+dir+"/password"), "holds no certificate in PEM form"},
+		{"broken web file", write("broken.yml", "basic_auth_users: hunter2"), login, "(value hidden)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"healthcheck", "--web.listen_address=" + address, "--web.config_file=" + tc.file}, tc.args...)
+			status, out, errs := command(t, args...)
+			if tc.problem == "" && (status != 0 || out != "OK\n") || tc.problem != "" && (status != 1 || !strings.Contains(errs, tc.problem)) {
+				t.Errorf("status %d, %q, %q", status, out, errs)
+			}
+			if strings.Contains(errs, "hunter2") || strings.Contains(errs, "fakepassword") {
+				t.Error("a secret is shown: " + errs)
+			}
+		})
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for in, want := range map[string]string{
+		":9286": "127.0.0.1:9286", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1", "10.0.0.1:1": "10.0.0.1:1", "host:1": "host:1", "[fe80::1]:2": "[fe80::1]:2",
+	} {
+		if got := loopback(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}

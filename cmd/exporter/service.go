@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/version"
+	"golang.org/x/sync/errgroup"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/exposition"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/web"
+)
+
+// stopTimeout leaves half a second of the five within which the process must end after a signal.
+const stopTimeout = 4500 * time.Millisecond
+
+// running is what there is to see of a service that runs.
+type running struct {
+	Web    net.Addr
+	UDP    netip.AddrPort // the zero value where the source is off
+	Ledger *nozzle.Ledger
+	Store  *store.Store
+}
+
+// hooks let a caller of serve follow what happens.
+type hooks struct {
+	// started is called once, from a goroutine of the service, when all ports are open.
+	started func(running)
+}
+
+// serve runs the exporter until ctx is done, and returns nil then. It is the whole of it: sources, store and web server.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, h hooks) error {
+	s, err := assemble(cfg, log)
+	if err != nil {
+		return err
+	}
+	for _, w := range s.warnings {
+		log.Warn("rules hardly work as intended", "warning", w.String())
+	}
+	addr, err := s.server.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.run(ctx, addr, h) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("did not stop within %s", stopTimeout)
+	}
+}
+
+// service is everything wired, nothing started.
+type service struct {
+	ledger   *nozzle.Ledger
+	store    *store.Store
+	sources  []nozzle.Source
+	udp      *nozzle.UDP // the one of sources that has a port, or nil
+	server   *web.Server
+	warnings []tagger.Warning
+}
+
+// assemble wires a service. It opens and starts nothing, so that it serves `exporter check` as well.
+func assemble(cfg *config.Config, log *slog.Logger) (*service, error) {
+	reg, err := newRegistry()
+	if err != nil {
+		return nil, err
+	}
+	var s service
+	if s.ledger, err = nozzle.NewLedger(reg); err != nil {
+		return nil, err
+	}
+	rules, warnings, err := newTagger(&cfg.Tagger)
+	if err != nil {
+		return nil, err
+	}
+	s.warnings = warnings
+	if s.store, err = store.New(storeOptions(cfg, rules, log)); err != nil {
+		return nil, err
+	}
+	if err := reg.Register(s.store.Collector()); err != nil {
+		return nil, fmt.Errorf("registering the store's metrics: %w", err)
+	}
+	if err := s.addSources(&cfg.Nozzle, log); err != nil {
+		return nil, err
+	}
+	pages, err := web.NewHandler(web.Pages{
+		Metrics:       exposition.NewHandler(s.store, reg, exposition.Options{Logger: log, Registerer: reg}),
+		TelemetryPath: cfg.Web.TelemetryPath,
+		Ready:         s.ready,
+		Pprof:         cfg.Web.EnablePprof,
+		Version:       version.Version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server = web.New(pages, web.Options{Address: cfg.Web.ListenAddress, ConfigFile: cfg.Web.ConfigFile, Log: log})
+	return &s, nil
+}
+
+func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
+	options := tagger.Options{Quarantine: c.Quarantine}
+	if c.Catalogue {
+		options.Catalogue = catalogue.Files()
+	}
+	for _, file := range c.RulesFiles {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, nil, fmt.Errorf("tagger.rules_files: %w", err)
+		}
+		options.UserRules = append(options.UserRules, tagger.Source{File: file, Data: data})
+	}
+	return tagger.New(options)
+}
+
+// storeOptions are the store's part of the configuration.
+func storeOptions(cfg *config.Config, rules *tagger.Tagger, log *slog.Logger) store.Options {
+	m := &cfg.Metrics
+	labels := store.LabelOptions{Drop: m.Labels.Drop}
+	for _, l := range m.Labels.Add {
+		labels.Add = append(labels.Add, metric.Label{Name: l.Name, Value: l.Value})
+	}
+	for _, r := range m.Labels.Rename {
+		labels.Rename = append(labels.Rename, store.Rename{From: r.From, To: r.To})
+	}
+	return store.Options{
+		Tagger:      rules,
+		Naming:      tagger.Naming{Namespace: m.Namespace, Verbatim: m.Naming == "verbatim", KeepUnits: m.Units == "keep"},
+		Environment: m.Environment,
+		Labels:      labels,
+		Expiration:  m.Expiration,
+		MaxSeries:   m.MaxSeries,
+		HTTP:        store.HTTPOptions{Buckets: m.HTTP.Buckets, SizeBuckets: m.HTTP.SizeBuckets, Labels: m.HTTP.Labels},
+		Log:         log,
+	}
+}
+
+func (s *service) addSources(c *config.Nozzle, log *slog.Logger) error {
+	newSink := func() nozzle.Sink { return s.store.Writer() }
+	if c.RLP.Enabled {
+		rlp, err := nozzle.NewRLP(c.RLP, c.Stream, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, rlp)
+	}
+	if c.UDP.Enabled {
+		udp, err := nozzle.NewUDP(c.UDP, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.udp = udp
+		s.sources = append(s.sources, udp)
+	}
+	return nil
+}
+
+// run runs all parts. The end of one, which is always an error, ends the others.
+func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.server.Run(ctx) })
+	group.Go(func() error { return s.store.Run(ctx) })
+	for _, source := range s.sources {
+		group.Go(func() error {
+			err := source.Run(ctx)
+			if err == nil && ctx.Err() == nil {
+				err = errors.New("ended without being told to")
+			}
+			if err != nil {
+				return fmt.Errorf("source %s: %w", source.Name(), err)
+			}
+			return nil
+		})
+	}
+	if h.started != nil {
+		group.Go(func() error {
+			r := running{Web: addr, Ledger: s.ledger, Store: s.store}
+			if s.udp != nil {
+				var err error
+				if r.UDP, err = s.udp.Addr(ctx); err != nil {
+					return nil //nolint:nilerr // its Run says so
+				}
+			}
+			h.started(r)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// ready says whether at least one source is connected, and if none is, which there are.
+func (s *service) ready() (ok bool, why string) {
+	if s.ledger.Ready() {
+		return true, ""
+	}
+	names := make([]string, len(s.sources))
+	for i, source := range s.sources {
+		names[i] = source.Name()
+	}
+	return false, "no source is connected: " + strings.Join(names, ", ")
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/cloudfoundry/sonde-go/events"
+	"google.golang.org/protobuf/proto"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/nozzle"
+)
+
+func testConfig() *config.Config {
+	cfg := config.Default()
+	cfg.Web.ListenAddress, cfg.Nozzle.UDP.ListenAddress = "127.0.0.1:0", "127.0.0.1:0"
+	return cfg
+}
+
+// startService runs a service until the end of the test, or until stop, which returns what serve returned.
+func startService(t *testing.T, cfg *config.Config, log *slog.Logger) (r running, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	started, done := make(chan running, 1), make(chan error, 1)
+	go func() { done <- serve(ctx, cfg, log, hooks{started: func(r running) { started <- r }}) }()
+	stop = func() error {
+		cancel()
+		return <-done
+	}
+	select {
+	case r = <-started:
+		return r, stop
+	case err := <-done:
+		cancel()
+		t.Fatal(err)
+		return r, nil
+	}
+}
+
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := (&http.Client{Transport: transport}).Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode, string(body)
+}
+
+// TestServe: a datagram that arrives at a service as `exporter run` has it with no configuration ends in a scrape.
+func TestServe(t *testing.T) {
+	r, stop := startService(t, testConfig(), slog.New(slog.DiscardHandler))
+	envelope := &events.Envelope{
+		Origin: proto.String("router__0"), EventType: events.Envelope_ValueMetric.Enum(), Timestamp: proto.Int64(1),
+		ValueMetric: &events.ValueMetric{Name: proto.String("memoryStats.numBytesAllocated"), Value: proto.Float64(42), Unit: proto.String("count")},
+	}
+	datagram, err := proto.Marshal(envelope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", r.UDP.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.Write(datagram); err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + r.Web.String()
+	var body string
+	for !strings.Contains(body, "cf_num_bytes_allocated{") { // the test's own timeout ends it
+		_, body = fetch(t, url+"/metrics")
+	}
+	for _, want := range []string{
+		`component="router"`, `index="0"`,
+		"loggregator_exporter_build_info{", "\ngo_goroutines ", "\nprocess_open_fds ",
+		"\nloggregator_exporter_config_last_reload_successful 1\n", "\nloggregator_exporter_config_last_reload_success_timestamp_seconds ",
+		`loggregator_exporter_envelopes_received_total{source="udp"} 1`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in:\n%s", want, body)
+		}
+	}
+	for path, want := range map[string]int{"/": 200, "/-/healthy": 200, "/-/ready": 200, "/debug/pprof/": 404} {
+		if status, body := fetch(t, url+path); status != want {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServeFails: what cannot work ends the service with an error that names the key to change.
+func TestServeFails(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tcp.Close() }()
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = udp.Close() }()
+	for _, tc := range []struct {
+		name   string
+		change func(*config.Config)
+		want   string
+	}{
+		{"web port in use", func(c *config.Config) { c.Web.ListenAddress = tcp.Addr().String() }, "--web.listen_address"},
+		{"datagram port in use", func(c *config.Config) { c.Nozzle.UDP.ListenAddress = udp.LocalAddr().String() }, "nozzle.udp.listen_address"},
+		{"web file gone", func(c *config.Config) { c.Web.ConfigFile = "missing.yml" }, "missing.yml"},
+		{"rules gone", func(c *config.Config) { c.Tagger.RulesFiles = []string{"missing.yml"} }, "tagger.rules_files"},
+		{"certificates gone", func(c *config.Config) {
+			c.Nozzle.RLP = nozzle.RLPOptions{Enabled: true, Address: "127.0.0.1:1", ServerName: "rlp"}
+		}, "nozzle.rlp.tls"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cfg := testConfig()
+			tc.change(cfg)
+			err := serve(t.Context(), cfg, slog.New(slog.DiscardHandler), hooks{})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want something of %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestStopAtOnce: a signal during the start is obeyed.
+func TestStopAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := serve(ctx, testConfig(), slog.New(slog.DiscardHandler), hooks{}); err != nil && !strings.Contains(err.Error(), "canceled") {
+		t.Error(err)
+	}
+}
+
+func TestNewLogger(t *testing.T) {
+	for _, tc := range []struct {
+		log  config.Log
+		want string
+	}{
+		{config.Log{Level: "info", Format: "logfmt"}, "level=INFO msg=text key=value\nlevel=ERROR msg=bad\n"},
+		{config.Log{Level: "error", Format: "json"}, `{"level":"ERROR","msg":"bad"}` + "\n"},
+		{config.Log{Level: "warn", Format: "logfmt"}, "level=ERROR msg=bad\n"},
+		{config.Log{Level: "debug", Format: "logfmt"}, "level=DEBUG msg=fine\nlevel=INFO msg=text key=value\nlevel=ERROR msg=bad\n"},
+	} {
+		var out bytes.Buffer
+		log := newLogger(tc.log, &out)
+		log.Debug("fine")
+		log.Info("text", "key", "value")
+		log.Error("bad")
+		if got := withoutTime(out.String()); got != tc.want {
+			t.Errorf("%+v:\n%s", tc.log, got)
+		}
+	}
+}
+
+var logTime = regexp.MustCompile(`time=\S+ |"time":"[^"]+",`)
+
+func withoutTime(text string) string { return logTime.ReplaceAllString(text, "") }
