@@ -23,7 +23,8 @@ func AddFlags(flags *pflag.FlagSet) {
 			continue
 		}
 		v := &flagValue{kind: s.Kind, text: plain(s.Default)}
-		f := flags.VarPF(v, s.Flag(), "", s.Help)
+		// pflag takes a word in backquotes for the name of the value.
+		f := flags.VarPF(v, s.Flag(), "", strings.ReplaceAll(s.Help, "`", ""))
 		f.DefValue = v.text
 		if s.DefaultText != "" {
 			f.DefValue = ""
