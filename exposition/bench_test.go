@@ -3,13 +3,21 @@ package exposition
 import (
 	"fmt"
 	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
 
@@ -28,7 +36,7 @@ func foundation() content {
 	}
 	c := make(content, families)
 	for f := range c {
-		c[f] = gauge(fmt.Sprintf("cf_memory_stats_metric_%03d_bytes", f), append([]store.Sample(nil), sets...)...)
+		c[f] = gauge(fmt.Sprintf("cf_memory_stats_metric_%03d_bytes", f), slices.Clone(sets)...)
 		for i := range c[f].samples {
 			// A third each of small integers, byte sizes and fractions.
 			switch f % 3 {
@@ -64,7 +72,9 @@ func (c *counting) Write(b []byte) (int, error) { *c += counting(len(b)); return
 
 func perLine(b *testing.B, bytes counting) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchSeries), "ns/line")
-	b.ReportMetric(float64(bytes)/float64(b.N)/1e6, "MB/page")
+	if bytes > 0 {
+		b.ReportMetric(float64(bytes)/float64(b.N)/1e6, "MB/page")
+	}
 }
 
 func BenchmarkPage(b *testing.B) {
@@ -118,6 +128,48 @@ func BenchmarkPage(b *testing.B) {
 					enc.give(w)
 				}
 				perLine(b, n)
+			})
+		}
+	}
+}
+
+// discardResponse is a client that takes everything at no cost.
+type discardResponse struct{ header http.Header }
+
+func (d discardResponse) Header() http.Header         { return d.header }
+func (d discardResponse) Write(b []byte) (int, error) { return len(b), nil }
+func (d discardResponse) WriteHeader(int)             {}
+
+// BenchmarkScrape is the whole way from a real store with 100,000 series to the client, self-metrics included.
+func BenchmarkScrape(b *testing.B) {
+	s := newStore(b)
+	w, now := s.Writer(), time.Now().UnixNano()
+	var tally metric.Tally
+	for _, f := range foundation() {
+		for _, sample := range f.samples {
+			e := metric.Envelope{Kind: metric.KindGauge, Arrived: now, Points: []metric.Point{{Name: []byte(f.Name), Value: sample.Value}}}
+			for name, value := range sample.Labels.All() {
+				e.AddTag([]byte(name), []byte(value))
+			}
+			w.Write(&e, &tally)
+		}
+	}
+	if tally[metric.Stored] != benchSeries {
+		b.Fatalf("outcomes %v", tally)
+	}
+	h := NewHandler(s, own(), Options{Logger: slog.New(slog.DiscardHandler)})
+	for _, accept := range []string{"text/plain", prometheus3} {
+		for _, encoding := range []string{identity, "gzip"} {
+			r := httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody)
+			r.Header.Set("Accept", accept)
+			r.Header.Set("Accept-Encoding", encoding)
+			name, _, _ := strings.Cut(string(Negotiate(r.Header)), ";")
+			b.Run(path.Base(name)+"/"+encoding, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					h.ServeHTTP(discardResponse{http.Header{}}, r)
+				}
+				perLine(b, 0)
 			})
 		}
 	}

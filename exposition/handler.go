@@ -1,6 +1,7 @@
 package exposition
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -50,12 +51,14 @@ type handler struct {
 type work struct {
 	page   page
 	reader Reader
+	out    *bufio.Writer // compressors write a few hundred bytes at a time; what is not compressed passes it by
 }
 
 // end lets go of what belongs to the scrape.
 func (w *work) end() {
 	w.page.end()
 	w.reader.Reset(nil)
+	w.out.Reset(nil)
 }
 
 // NewHandler answers scrapes of what s holds, followed by what g gathers. It takes a snapshot first and holds no lock of
@@ -85,7 +88,7 @@ func newHandler(families func() []store.Family, newReader func() Reader, g prome
 		metrics:   newMetrics(o.Registerer),
 		encodings: encodings(),
 		slots:     make(chan struct{}, o.MaxScrapes),
-		works:     sync.Pool{New: func() any { return &work{reader: newReader()} }},
+		works:     sync.Pool{New: func() any { return &work{reader: newReader(), out: bufio.NewWriterSize(nil, chunkBytes/2)} }},
 		omissions: omissionLog{logger: o.Logger},
 	}
 }
@@ -129,15 +132,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // write renders a page to the client.
 func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, enc *encoding) error {
-	out := &client{w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout}
-	body := enc.take(out)
-	defer enc.give(body)
+	to := &client{w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout}
 	wk := h.works.Get().(*work)
-	wk.page.begin(body, ctx.Err)
 	defer func() {
 		wk.end()
 		h.works.Put(wk)
 	}()
+	wk.out.Reset(to)
+	body := enc.take(wk.out)
+	defer enc.give(body)
+	wk.page.begin(body, ctx.Err)
 
 	own := h.gather()
 	err := wk.page.render(o, own, h.families(), wk.reader)
@@ -149,7 +153,10 @@ func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, en
 	if err := body.Close(); err != nil {
 		return err
 	}
-	return out.finish()
+	if err := wk.out.Flush(); err != nil {
+		return err
+	}
+	return to.finish()
 }
 
 // gather returns the exporter's own metrics: after an error those that there are.

@@ -57,11 +57,11 @@ func (r *fakeReader) Next() []store.Sample {
 	return chunk
 }
 
-func write(t testing.TB, format expfmt.Format, c content) string {
-	t.Helper()
+func write(tb testing.TB, format expfmt.Format, c content) string {
+	tb.Helper()
 	var b bytes.Buffer
 	if err := Write(&b, format, c.families(), c.reader()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.String()
 }

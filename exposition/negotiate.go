@@ -14,9 +14,9 @@ const text100 expfmt.Format = "text/plain; version=1.0.0; charset=utf-8"
 
 // format is a format on offer.
 type format struct {
-	name expfmt.Format // as it is negotiated, and without the escaping the Content-Type
-	own  expfmt.Format // what expfmt calls it when it writes the exporter's own metrics
-	make func(model.EscapingScheme) encoder
+	name    expfmt.Format // as it is negotiated, and without the escaping the Content-Type
+	own     expfmt.Format // what expfmt calls it when it writes the exporter's own metrics
+	encoder func(model.EscapingScheme) encoder
 }
 
 // formats lists what is on offer, the preferred ones first, in client_golang's order.
@@ -51,7 +51,7 @@ func newOffer(negotiated expfmt.Format) *offer {
 	scheme := negotiated.ToEscapingScheme()
 	for _, f := range formats() {
 		if strings.HasPrefix(string(negotiated), string(f.name)) {
-			return &offer{f.make(scheme), f.own.WithEscapingScheme(scheme)}
+			return &offer{f.encoder(scheme), f.own.WithEscapingScheme(scheme)}
 		}
 	}
 	return &offer{newText(scheme), expfmt.FmtText.WithEscapingScheme(scheme)}

@@ -37,7 +37,7 @@ func appendBound(dst []byte, v float64, openMetrics bool) []byte {
 // appendEscaped appends text as both formats write it inside quotes, or, without quotes, as the text format writes HELP.
 func appendEscaped(dst []byte, s string, quotes bool) []byte {
 	from := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		switch {
 		case c == '\n':

@@ -24,26 +24,26 @@ import (
 
 const manySeries = 20_000 // several chunks of the store's, several of ours
 
-func newStore(t testing.TB) *store.Store {
-	t.Helper()
+func newStore(tb testing.TB) *store.Store {
+	tb.Helper()
 	rules, _, err := tagger.New(tagger.Options{Quarantine: true})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s, err := store.New(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: time.Hour, MaxSeries: 2 * manySeries,
+		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: time.Hour, MaxSeries: benchSeries,
 		HTTP: store.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"component", "method", "status"}},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // fill writes n gauges with the value, and as many requests, and checks that none is lost. Concurrent calls need deployments
 // of their own, as their clocks would disagree on which of their values is the newer one.
-func fill(t testing.TB, s *store.Store, deployment string, n int, value float64) {
-	t.Helper()
+func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64) {
+	tb.Helper()
 	w := s.Writer()
 	var tally metric.Tally
 	for i := range n {
@@ -63,7 +63,7 @@ func fill(t testing.TB, s *store.Store, deployment string, n int, value float64)
 		}, &tally)
 	}
 	if tally[metric.Stored] != uint64(2*n) {
-		t.Errorf("%d of %d samples stored: %v", tally[metric.Stored], 2*n, tally)
+		tb.Errorf("%d of %d samples stored: %v", tally[metric.Stored], 2*n, tally)
 	}
 }
 
