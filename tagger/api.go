@@ -53,10 +53,12 @@ type Result struct {
 
 // Reset empties the result and keeps its memory.
 func (r *Result) Reset() {
-	*r = Result{
-		Tags: r.Tags[:0], OriginTags: r.OriginTags[:0],
-		DropLabels: r.DropLabels[:0], RenameLabels: r.RenameLabels[:0],
-	}
+	// Field by field: a composite literal would be built aside and copied.
+	r.Base, r.Rule, r.Unit, r.Help = "", "", "", ""
+	r.Tags, r.OriginTags = r.Tags[:0], r.OriginTags[:0]
+	r.DropLabels, r.RenameLabels = r.DropLabels[:0], r.RenameLabels[:0]
+	r.Kind, r.Dropped, r.Final = metric.KindNone, false, false
+	r.Expiry, r.Buckets = 0, nil
 }
 
 // Tag returns the value of a tag from the name, or "".

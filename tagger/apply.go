@@ -11,17 +11,17 @@ const maxChain = 8
 type chain struct {
 	n     int
 	rules [maxChain]*rule
-	sizes [maxChain]int
+	sizes [maxChain]int32
 }
 
 func (c *chain) add(r *rule, size int) {
-	c.rules[c.n], c.sizes[c.n] = r, size
+	c.rules[c.n], c.sizes[c.n] = r, int32(size)
 	c.n++
 }
 
 func (c *chain) has(r *rule, size int) bool {
 	for i := c.n - 1; i >= 0; i-- {
-		if c.rules[i] == r && c.sizes[i] == size {
+		if c.rules[i] == r && c.sizes[i] == int32(size) {
 			return true
 		}
 	}
@@ -34,47 +34,16 @@ func (c *chain) has(r *rule, size int) bool {
 // letter case and the quarantine put together. With a trace, the same code also notes each of its steps there.
 func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	dst.Reset()
-	var vals values
-	t.parseOrigin(s, dst, &vals, tr)
+	m := search{subject: s}
+	m.parseOrigin(t.origins, dst, tr)
 	said := description{}
-	var applied chain
-	text, keepIDs := s.Name, false
-	for applied.n < maxChain {
-		m := search{text: text, set: t.names, subject: s, after: -1, applied: &applied}
-		m.component, m.origins = components(dst)
-		r := m.match(&vals)
-		if tr != nil {
-			tr.matched(StageRule, &m, r, &vals)
-		}
-		if r == nil {
-			break
-		}
-		dst.Rule = r.id
-		if r.drop {
-			dst.Base, dst.Dropped, dst.Kind = text, true, s.Kind
-			return
-		}
-		before := len(dst.Tags)
-		dst.Tags = r.setTags(dst.Tags, s, vals[:])
-		r.describe(dst, &said)
-		keepIDs = keepIDs || r.noQuarantine
-		next, more := r.next(text, s, &vals)
-		if tr != nil {
-			tr.applied(r, s, dst.Tags, before, &vals, next, more)
-		}
-		if applied.add(r, len(text)); !more {
-			text = next
-			break
-		}
-		text = next
-	}
-	dst.Base = text
-	if !dst.Final {
+	keepIDs := m.rename(t.names, dst, &said, tr)
+	if !dst.Final && !dst.Dropped {
 		promoteOrigin(dst, tr)
 		if t.quarantine && !keepIDs {
 			quarantine(dst, tr)
 		}
-		t.describe(s, dst, &said, &vals, tr)
+		m.describe(t.metrics, dst, &said, tr)
 	}
 	if !said.kind {
 		dst.Kind = s.Kind
@@ -84,16 +53,48 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	}
 }
 
+// rename runs the name through the rules. It says whether one of them wants ids to stay in the base name.
+func (m *search) rename(names *ruleSet, dst *Result, said *description, tr *Trace) (keepIDs bool) {
+	s := m.subject
+	text, more := s.Name, true
+	for more && m.applied.n < maxChain {
+		m.component, m.origins = components(dst)
+		r := m.match(names, text, -1)
+		if tr != nil {
+			tr.matched(StageRule, m, r)
+		}
+		if r == nil {
+			break
+		}
+		dst.Rule = r.id
+		if r.drop {
+			dst.Dropped = true
+			break
+		}
+		before := len(dst.Tags)
+		dst.Tags = r.setTags(dst.Tags, s, m.values[:])
+		r.describe(dst, said)
+		keepIDs = keepIDs || r.noQuarantine
+		m.applied.add(r, len(text))
+		text, more = r.next(text, s, m.values[:])
+		if tr != nil {
+			tr.applied(r, m, dst.Tags, before, text, more)
+		}
+	}
+	dst.Base = text
+	return keepIDs
+}
+
 // next is the text that is left of a name, and whether it goes on through the rules.
-func (r *rule) next(text string, s *Subject, vals *values) (next string, more bool) {
+func (r *rule) next(text string, s *Subject, values []string) (next string, more bool) {
 	if r.rest >= 0 {
-		if vals[r.rest] == "" {
+		if values[r.rest] == "" {
 			return text, false
 		}
-		return vals[r.rest], true
+		return values[r.rest], true
 	}
 	if r.name != nil {
-		if name := r.name.expand(s, vals[:]); name != "" {
+		if name := r.name.expand(s, values); name != "" {
 			return name, false
 		}
 	}
@@ -124,20 +125,19 @@ const (
 )
 
 // parseOrigin takes the origin apart. A plain one is the component as a whole.
-func (t *Tagger) parseOrigin(s *Subject, dst *Result, vals *values, tr *Trace) {
-	if s.Origin == "" {
+func (m *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
+	if m.subject.Origin == "" {
 		return
 	}
-	m := search{text: s.Origin, set: t.origins, subject: s, after: -1}
-	r := m.match(vals)
+	r := m.match(origins, m.subject.Origin, -1)
 	if r != nil {
-		dst.OriginTags = r.setTags(dst.OriginTags, s, vals[:])
+		dst.OriginTags = r.setTags(dst.OriginTags, m.subject, m.values[:])
 	}
 	if dst.OriginTag(labelComponent) == "" {
-		dst.OriginTags = append(dst.OriginTags, metric.Label{Name: labelComponent, Value: s.Origin})
+		dst.OriginTags = append(dst.OriginTags, metric.Label{Name: labelComponent, Value: m.subject.Origin})
 	}
 	if tr != nil {
-		tr.matched(StageOrigin, &m, r, vals)
+		tr.matched(StageOrigin, m, r)
 		tr.last().Tags = cloneLabels(dst.OriginTags)
 	}
 }
@@ -173,26 +173,24 @@ func rotate(labels []metric.Label, k int) {
 }
 
 // describe adds what metrics entries say: each field from the first entry that matches and says it.
-func (t *Tagger) describe(s *Subject, dst *Result, said *description, vals *values, tr *Trace) {
-	if len(t.metrics.rules) == 0 {
+func (m *search) describe(entries *ruleSet, dst *Result, said *description, tr *Trace) {
+	if len(entries.rules) == 0 {
 		return
 	}
-	component, origins := components(dst)
-	after := int32(-1)
-	for {
-		m := search{text: dst.Base, set: t.metrics, subject: s, component: component, origins: origins, after: after}
-		r := m.match(vals)
+	m.component, m.origins = components(dst)
+	m.applied.n = 0
+	for after := int32(-1); ; after = m.best {
+		r := m.match(entries, dst.Base, after)
 		if r == nil {
 			return
 		}
 		r.describe(dst, said)
 		if tr != nil {
-			tr.matched(StageMetadata, &m, r, vals)
+			tr.matched(StageMetadata, m, r)
 			tr.last().says(r)
 		}
 		if said.kind && said.unit && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
 			return
 		}
-		after = m.best
 	}
 }

@@ -99,80 +99,66 @@ type byteSet [4]uint64
 func (b *byteSet) add(c byte)      { b[c>>6] |= 1 << (c & 63) }
 func (b *byteSet) has(c byte) bool { return b[c>>6]&(1<<(c&63)) != 0 }
 
-func (b *byteSet) intersects(o *byteSet) bool {
-	return b[0]&o[0]|b[1]&o[1]|b[2]&o[2]|b[3]&o[3] != 0
-}
-
-// bytesOf are the bytes that the text of a capture may hold. It may say too many, never too few.
-func (c *capture) bytesOf() byteSet {
-	var b byteSet
-	for i := 0; i < 256; i++ {
-		ch := byte(i)
-		in := true
-		switch c.kind {
-		case kindSegment:
-			in = ch != '.' && ch != '/'
-		case kindPath:
-			in = ch != '/'
-		case kindDotted:
-			in = ch != '.'
-		case kindInt, kindPort:
-			in = isDigit(ch)
-		case kindWord:
-			in = isWord(ch)
-		}
-		if in {
-			b.add(ch)
-		}
+// isRun says that the capture takes any run of certain bytes, and shortestRun how many at least.
+func (c *capture) isRun() bool {
+	switch c.kind {
+	case kindSegment, kindPath, kindDotted, kindRest, kindInt, kindWord:
+		return true
 	}
-	return b
+	return false
 }
 
-// span returns the shortest and the longest text that the capture can take of s from pos on, as ends; every end between is one
-// too. ok is false where it can take nothing. Not for kindOrigin and kindSet, whose ends do not form a range.
-func (c *capture) span(s string, pos int) (shortest, longest int, ok bool) {
-	end := pos
+func (c *capture) shortestRun() int {
+	if c.kind == kindDotted {
+		return 0
+	}
+	return 1
+}
+
+// holds says whether a run of the capture may hold a byte.
+func (c *capture) holds(b byte) bool {
 	switch c.kind {
 	case kindSegment:
-		for end < len(s) && s[end] != '.' && s[end] != '/' {
-			end++
-		}
+		return b != '.' && b != '/'
 	case kindPath:
-		for end < len(s) && s[end] != '/' {
-			end++
-		}
+		return b != '/'
 	case kindDotted:
-		for end < len(s) && s[end] != '.' {
-			end++
-		}
-		return pos, end, true
-	case kindRest:
-		end = len(s)
+		return b != '.'
 	case kindInt:
-		for end < len(s) && isDigit(s[end]) {
-			end++
-		}
+		return isDigit(b)
 	case kindWord:
-		for end < len(s) && isWord(s[end]) {
+		return isWord(b)
+	}
+	return true
+}
+
+// span returns the ends of the shortest and the longest text that the capture can take of s from pos on; every end between is one
+// too. ok is false where it can take nothing. Not for kindOrigin and kindSet, whose ends do not form a range.
+func (c *capture) span(s string, pos int) (shortest, longest int, ok bool) {
+	if c.isRun() {
+		end := pos
+		for end < len(s) && c.holds(s[end]) {
 			end++
 		}
-	case kindGUID:
-		n := guidLen(s[pos:])
-		return pos + n, pos + n, n > 0
-	case kindStatus:
-		n := statusLen(s[pos:])
-		return pos + n, pos + n, n > 0
-	case kindIP:
-		lo, hi := ipLen(s[pos:])
-		return pos + lo, pos + hi, hi > 0
-	case kindZone:
-		lo, hi := zoneLen(s[pos:])
-		return pos + lo, pos + hi, hi > 0
-	case kindPort:
-		n := portLen(s[pos:])
-		end = pos + n
+		shortest = pos + c.shortestRun()
+		return shortest, end, end >= shortest
 	}
-	return pos + 1, end, end > pos
+	lo, hi := 0, 0
+	switch c.kind {
+	case kindGUID:
+		hi = guidLen(s[pos:])
+		lo = hi
+	case kindStatus:
+		hi = statusLen(s[pos:])
+		lo = hi
+	case kindIP:
+		lo, hi = ipLen(s[pos:])
+	case kindZone:
+		lo, hi = zoneLen(s[pos:])
+	case kindPort:
+		lo, hi = 1, portLen(s[pos:])
+	}
+	return pos + lo, pos + hi, hi > 0
 }
 
 // regexp is the capture as a regular expression: what patterns mean is defined by it. origins are the texts of kindOrigin.

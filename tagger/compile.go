@@ -41,6 +41,7 @@ func compileRule(d *document, s *ruleSpec, types map[string]*valueSet, layer int
 	compileTags(d, s, r)
 	compileDescription(d, s, r)
 	compileLabels(d, s, r)
+	r.says = s.kind != nil || s.unit != nil || s.help != "" || s.expire != nil || len(s.buckets) > 0 || s.labels != nil
 	if len(d.errs) > before {
 		return nil
 	}

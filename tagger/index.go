@@ -28,11 +28,18 @@ type node struct {
 }
 
 type captureEdge struct {
-	capture   *capture
-	to        *node
-	follow    byteSet // first bytes of the literals behind it
-	exclusive bool    // the capture cannot hold any of them, so only its longest text is worth a try
+	capture *capture
+	to      *node
+	// classes says of each byte whether the capture, where it is a run, can hold it, and whether a literal behind it starts so.
+	classes *[256]uint8
+	literal bool // there are literals behind it
 }
+
+// Bits of captureEdge.classes.
+const (
+	classHeld   = 1
+	classFollow = 2
+)
 
 const noOrder = math.MaxInt32
 
@@ -140,11 +147,16 @@ func (n *node) finish() {
 	for i := range n.captures {
 		e := &n.captures[i]
 		e.to.finish()
+		e.literal = len(e.to.children) > 0
+		e.classes = new([256]uint8)
 		for _, c := range e.to.children {
-			e.follow.add(c.text[0])
+			e.classes[c.text[0]] |= classFollow
 		}
-		held := e.capture.bytesOf()
-		e.exclusive = !e.follow.intersects(&held)
+		for b := range e.classes {
+			if e.capture.isRun() && e.capture.holds(byte(b)) {
+				e.classes[b] |= classHeld
+			}
+		}
 	}
 	slices.SortStableFunc(n.captures, func(a, b captureEdge) int { return cmp.Compare(a.to.first, b.to.first) })
 }
@@ -162,16 +174,19 @@ func commonPrefix(a, b string) int {
 // span is a piece of the text, as byte offsets.
 type span struct{ start, end int32 }
 
-// search is the state of one walk through an index, on the stack of its user.
+// search is the state of Apply and of its walks through indexes. It lives on the stack of Apply.
 type search struct {
-	text      string
-	set       *ruleSet
 	subject   *Subject
-	component string    // the component of the metric, as far as it is known
-	origins   [2]string // texts of captures of kindOrigin, longest first; "" for none
-	applied   *chain    // rules that are not to be tried again on the same text; nil for none
-	after     int32     // only sequences of a higher order count
-	best      int32     // found so far: only sequences of a lower order count; noOrder at the start
+	component string                  // the component of the metric, as far as it is known
+	origins   [2]string               // texts of captures of kindOrigin, longest first; "" for none
+	applied   chain                   // rules that are not to be tried again on the same text
+	values    [maxRuleCaptures]string // captures of the rule that matched last
+
+	// Of one walk:
+	set   *ruleSet
+	text  string
+	after int32 // only sequences of a higher order count
+	best  int32 // found so far: only sequences of a lower order count; noOrder at the start
 
 	spans     [maxCaptures]span
 	bestSpans [maxCaptures]span
@@ -191,7 +206,7 @@ func (s *search) allowed(order int32) bool {
 	if r.when != nil && !r.when.holds(s.subject, s.component) {
 		return false
 	}
-	return s.applied == nil || !s.applied.has(r, len(s.text))
+	return !s.applied.has(r, len(s.text))
 }
 
 // find leaves the order of the first sequence that matches in best, and its captures in bestSpans.
@@ -248,6 +263,8 @@ func (s *search) accept(n *node) {
 // take follows a capture with each text that it can take, the longest first.
 func (s *search) take(e *captureEdge, pos int) {
 	switch e.capture.kind {
+	case kindSegment, kindPath, kindDotted, kindRest, kindInt, kindWord:
+		s.takeRun(e, pos)
 	case kindSet:
 		set := e.capture.set
 		if pos == len(s.text) || !set.first.has(s.text[pos]) {
@@ -273,9 +290,6 @@ func (s *search) take(e *captureEdge, pos int) {
 		if !ok {
 			return
 		}
-		if e.exclusive {
-			shortest = longest
-		}
 		for end := longest; end >= shortest; end-- {
 			if s.worthwhile(e, end) {
 				s.follow(e, pos, end)
@@ -284,11 +298,40 @@ func (s *search) take(e *captureEdge, pos int) {
 	}
 }
 
+// takeRun is take for runs of bytes. One pass finds the end of the run and the last place where a literal may follow.
+func (s *search) takeRun(e *captureEdge, pos int) {
+	text, shortest := s.text, pos+e.capture.shortestRun()
+	end, last := pos, -1
+	switch {
+	case !e.literal && e.capture.kind == kindRest:
+		end = len(text)
+	default:
+		for end < len(text) {
+			class := e.classes[text[end]]
+			if class&classFollow != 0 {
+				last = end
+			}
+			if class&classHeld == 0 {
+				break
+			}
+			end++
+		}
+	}
+	if end == len(text) && end >= shortest && len(e.to.accepts) > 0 {
+		s.follow(e, pos, end)
+	}
+	for end = last; end >= shortest; end-- {
+		if e.classes[text[end]]&classFollow != 0 {
+			s.follow(e, pos, end)
+		}
+	}
+}
+
 func (s *search) worthwhile(e *captureEdge, end int) bool {
 	if end == len(s.text) {
 		return len(e.to.accepts) > 0
 	}
-	return e.follow.has(s.text[end])
+	return e.classes[s.text[end]]&classFollow != 0
 }
 
 func (s *search) follow(e *captureEdge, start, end int) {

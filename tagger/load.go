@@ -178,7 +178,7 @@ func usesOrigin(seqs []sequence) bool {
 // usualUnits maps the spellings of units that are seen most to canonical ones, so that they need not be folded each time.
 func usualUnits() map[string]string {
 	m := make(map[string]string)
-	for _, s := range append(Units(), "", "count", "Count", "counter", "gauge", "metric", "Metric", "total", "percentage", "Percent", "ms", "ns", "nanos",
+	for _, s := range append(Units(), "count", "Count", "counter", "gauge", "metric", "Metric", "total", "percentage", "Percent", "ms", "ns", "nanos",
 		"s", "kb", "Kb", "KiB", "MiB", "b", "B") {
 		m[s] = CanonicalUnit(s)
 	}
@@ -186,6 +186,9 @@ func usualUnits() map[string]string {
 }
 
 func (t *Tagger) unit(emitted string) string {
+	if emitted == "" {
+		return ""
+	}
 	if u, ok := t.units[emitted]; ok {
 		return u
 	}

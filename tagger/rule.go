@@ -8,8 +8,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// maxRuleCaptures bounds the captures of a rule over all of its patterns.
-const maxRuleCaptures = 24
+// maxRuleCaptures bounds the captures of a rule over all of its patterns, the rest behind a prefix included.
+const maxRuleCaptures = maxCaptures + 1
 
 // rule is a compiled rule of any section of a rule file. It is never changed once compiled.
 type rule struct {
@@ -39,6 +39,7 @@ type rule struct {
 	renameLabels []metric.Label
 	noQuarantine bool
 	final        bool
+	says         bool // it says something of the metric, apart from name and tags
 
 	// What it was compiled from, for traces and for finding shadowed rules.
 	sequences []sequence
@@ -109,6 +110,9 @@ func setTag(dst []metric.Label, name, value string) []metric.Label {
 
 // describe sets what a rule says about the metric, apart from name and tags, unless it is set already.
 func (r *rule) describe(dst *Result, said *description) {
+	if !r.says {
+		return
+	}
 	if r.kind != metric.KindNone && !said.kind {
 		dst.Kind, said.kind = r.kind, true
 	}

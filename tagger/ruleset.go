@@ -55,33 +55,32 @@ func slotsOf(q sequence, captures []string) []int8 {
 	return slots
 }
 
-// values are the texts of a rule's captures.
-type values [maxRuleCaptures]string
-
-// match finds the first rule for s.text and fills in the texts of its captures. It returns nil where none matches.
+// match finds the first rule for a text, of a higher order than after, and leaves the texts of its captures in m.values. It
+// returns nil where none matches.
 //
 // It allocates nothing unless a regular expression has to be run or the walk is very long.
-func (s *search) match(dst *values) *rule {
-	s.best = noOrder
-	s.find(s.set.index)
+func (s *search) match(set *ruleSet, text string, after int32) *rule {
+	s.set, s.text, s.after, s.best = set, text, after, noOrder
+	s.steps, s.visited = 0, nil
+	s.find(set.index)
 	var groups []int
-	if len(s.set.regexes.all) > 0 {
-		groups = s.set.regexes.match(s)
+	if len(set.regexes.all) > 0 {
+		groups = set.regexes.match(s)
 	}
 	if s.best == noOrder {
 		return nil
 	}
-	v := &s.set.variants[s.best]
-	r := s.set.rules[v.rule]
-	clear(dst[:len(r.captures)])
+	v := &set.variants[s.best]
+	r := set.rules[v.rule]
+	clear(s.values[:len(r.captures)])
 	for i, slot := range v.slots {
 		if slot < 0 {
 			continue
 		}
 		if v.sequence != nil {
-			dst[slot] = s.text[s.bestSpans[i].start:s.bestSpans[i].end]
+			s.values[slot] = text[s.bestSpans[i].start:s.bestSpans[i].end]
 		} else if start := groups[2*i+2]; start >= 0 {
-			dst[slot] = s.text[start:groups[2*i+3]]
+			s.values[slot] = text[start:groups[2*i+3]]
 		}
 	}
 	return r

@@ -55,14 +55,14 @@ const maxAttempts = 50
 func (t *Trace) last() *Step { return &t.Steps[len(t.Steps)-1] }
 
 // matched notes a search and what came of it. r is nil where nothing matched.
-func (t *Trace) matched(stage Stage, s *search, r *rule, vals *values) {
+func (t *Trace) matched(stage Stage, s *search, r *rule) {
 	step := Step{Stage: stage, Text: s.text}
 	if r != nil {
 		step.Rule, step.Pattern, step.Place = r.id, r.source, r.place.String()
 		step.Dropped = stage == StageRule && r.drop
 		for i, name := range r.captures {
-			if i < len(vals) && vals[i] != "" && name != restName {
-				step.Captures = append(step.Captures, metric.Label{Name: name, Value: strings.Clone(vals[i])})
+			if v := s.values[i]; v != "" && name != restName {
+				step.Captures = append(step.Captures, metric.Label{Name: name, Value: v})
 			}
 		}
 	}
@@ -73,10 +73,10 @@ func (t *Trace) matched(stage Stage, s *search, r *rule, vals *values) {
 }
 
 // applied adds to the last step what the rule did.
-func (t *Trace) applied(r *rule, s *Subject, tags []metric.Label, before int, vals *values, next string, more bool) {
+func (t *Trace) applied(r *rule, s *search, tags []metric.Label, before int, next string, more bool) {
 	step := t.last()
 	step.Tags = cloneLabels(tags[before:])
-	for _, l := range r.setTags(nil, s, vals[:]) {
+	for _, l := range r.setTags(nil, s.subject, s.values[:]) {
 		if v := valueOf(tags[:before], l.Name); v != "" && v != l.Value {
 			step.Kept = append(step.Kept, l)
 		}
@@ -175,7 +175,7 @@ func (s *search) refusal(r *rule) string {
 			return "the pattern matches, but when." + key + " does not hold"
 		}
 	}
-	if s.applied != nil && s.applied.has(r, len(s.text)) {
+	if s.applied.has(r, len(s.text)) {
 		return "it has been applied to this already"
 	}
 	return "the pattern matches"
