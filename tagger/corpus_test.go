@@ -37,7 +37,7 @@ func (r corpusRow) subject() *Subject {
 	return s
 }
 
-func readTable(t testing.TB, file string, columns int) [][]string {
+func readTable(t *testing.T, file string, columns int) [][]string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(corpusDir, file))
 	if err != nil {
@@ -66,7 +66,7 @@ func readTags(s string) map[string]string {
 	return tags
 }
 
-func readCorpus(t testing.TB) []corpusRow {
+func readCorpus(t *testing.T) []corpusRow {
 	t.Helper()
 	var rows []corpusRow
 	for _, c := range readTable(t, "names.tsv", 11) {
@@ -77,7 +77,7 @@ func readCorpus(t testing.TB) []corpusRow {
 	return rows
 }
 
-func newCatalogueTagger(t testing.TB) *Tagger {
+func newCatalogueTagger(t *testing.T) *Tagger {
 	t.Helper()
 	tg, warnings, err := New(Options{Catalogue: catalogue.Files(), Quarantine: true})
 	if err != nil {

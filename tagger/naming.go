@@ -89,8 +89,8 @@ func (n Naming) join(words []string) string {
 // words say it already.
 func stateUnit(words []string, u *unit, target string) []string {
 	targetWords := strings.Split(target, "_")
-	for i := len(words) - 1; i >= 0; i-- {
-		if !slices.Contains(u.words, words[i]) {
+	for i, word := range slices.Backward(words) {
+		if !slices.Contains(u.words, word) {
 			continue
 		}
 		from := i
