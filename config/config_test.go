@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write the expected messages and the documentation anew")
 
 // load reads a configuration as a command does.
-func load(t testing.TB, args ...string) (*Config, []string, error) {
+func load(t *testing.T, args ...string) (*Config, []string, error) {
 	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	AddFlags(flags)
@@ -87,7 +88,7 @@ func TestBad(t *testing.T) {
 			}
 			got := err.Error() + "\n"
 			if *update {
-				archive.Files = append(archive.Files[:len(archive.Files):len(archive.Files)], txtar.File{Name: "want", Data: []byte(got)})
+				archive.Files = append(slices.Clip(archive.Files), txtar.File{Name: "want", Data: []byte(got)})
 				if want != "" {
 					archive.Files = append(archive.Files[:len(archive.Files)-2], archive.Files[len(archive.Files)-1])
 				}
@@ -233,8 +234,10 @@ func TestListFlags(t *testing.T) {
 // TestSources: udp is on only where nothing else was chosen, or where it is asked for.
 func TestSources(t *testing.T) {
 	cert, key := certificate(t)
-	rlp := []string{"--nozzle.rlp.enabled", "--nozzle.rlp.address=rlp:8082", "--nozzle.rlp.tls.ca_file=" + cert,
-		"--nozzle.rlp.tls.cert_file=" + cert, "--nozzle.rlp.tls.key_file=" + key}
+	rlp := []string{
+		"--nozzle.rlp.enabled", "--nozzle.rlp.address=rlp:8082", "--nozzle.rlp.tls.ca_file=" + cert,
+		"--nozzle.rlp.tls.cert_file=" + cert, "--nozzle.rlp.tls.key_file=" + key,
+	}
 	for _, tc := range []struct {
 		name     string
 		args     []string
@@ -244,7 +247,7 @@ func TestSources(t *testing.T) {
 		{"rlp off", []string{"--nozzle.rlp.enabled=false"}, false, true},
 		{"rlp off but configured", []string{"--nozzle.rlp.enabled=false", "--nozzle.rlp.address=rlp:8082"}, false, true},
 		{"rlp", rlp, true, false},
-		{"both", append(rlp[:len(rlp):len(rlp)], "--nozzle.udp.enabled"), true, true},
+		{"both", append(slices.Clip(rlp), "--nozzle.udp.enabled"), true, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg, _, err := load(t, tc.args...)
@@ -314,13 +317,13 @@ func TestLoadWeb(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Setenv("LOGGREGATOR_EXPORTER_PORT_9286_TCP", "tcp://10.0.0.1:9286")
-	t.Setenv("LOGGREGATOR_EXPORTER_LOG_LEVLE", "debug")
+	t.Setenv("LOGGREGATOR_EXPORTER_LOG_LEVL", "debug")
 	_, warnings, err := load(t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"variable LOGGREGATOR_EXPORTER_LOG_LEVLE is no setting and is ignored: did you mean LOGGREGATOR_EXPORTER_LOG_LEVEL?",
+		"variable LOGGREGATOR_EXPORTER_LOG_LEVL is no setting and is ignored: did you mean LOGGREGATOR_EXPORTER_LOG_LEVEL?",
 		"variable LOGGREGATOR_EXPORTER_PORT_9286_TCP is no setting and is ignored",
 	}
 	if diff := cmp.Diff(want, warnings); diff != "" {

@@ -14,89 +14,155 @@ func Settings() []Setting {
 
 func nozzleSettings() []Setting {
 	return []Setting{
-		{Key: "nozzle.shard_id", Kind: KindString, Default: "loggregator_exporter", Example: "loggregator_exporter",
-			Help: "Exporters with the same shard id share the stream between them. Another id gets a whole copy of it."},
-		{Key: "nozzle.deterministic_name", Kind: KindString, Default: "", Example: "exporter-0",
+		{
+			Key: "nozzle.shard_id", Kind: KindString, Default: "loggregator_exporter", Example: "loggregator_exporter",
+			Help: "Exporters with the same shard id share the stream between them. Another id gets a whole copy of it.",
+		},
+		{
+			Key: "nozzle.deterministic_name", Kind: KindString, Default: "", Example: "exporter-0",
 			Help: "Name of this instance among those with the same shard id. Where all of them have one, every source id always reaches the same instance, " +
-				"so that no series is split between them. Empty: Loggregator spreads envelopes at random."},
-		{Key: "nozzle.selectors", Kind: KindEnums, Default: []string{"gauge", "counter", "timer"}, Values: []string{"gauge", "counter", "timer"}, Example: "gauge,counter",
-			Help: "Kinds of envelopes to ask the RLP for. Without timer there are no HTTP histograms and far less traffic."},
-		{Key: "nozzle.rlp.enabled", Kind: KindBool, Default: false, Example: "true",
-			Help: "Read from the Reverse Log Proxy over gRPC with mutual TLS: all envelopes of the foundation."},
-		{Key: "nozzle.rlp.address", Kind: KindAddress, Default: "", Example: "reverse-log-proxy.service.cf.internal:8082",
-			Help: "Address of the Reverse Log Proxy."},
-		{Key: "nozzle.rlp.server_name", Kind: KindString, Default: "reverselogproxy", Example: "reverselogproxy",
-			Help: "Name that the RLP's certificate must hold."},
-		{Key: "nozzle.rlp.tls.ca_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/ca.crt",
-			Help: "CA certificate (PEM) that signed the RLP's certificate."},
-		{Key: "nozzle.rlp.tls.cert_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/client.crt",
-			Help: "Client certificate (PEM) to show to the RLP."},
-		{Key: "nozzle.rlp.tls.key_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/client.key",
-			Help: "Key (PEM) of the client certificate."},
-		{Key: "nozzle.udp.enabled", Kind: KindBool, Default: false, DefaultText: "true when no other source is enabled, else false", Example: "true",
-			Help: "Receive dropsonde datagrams, as components send them to the Metron agent of their VM. It is what `exporter run` does with no configuration at all."},
-		{Key: "nozzle.udp.listen_address", Kind: KindAddress, Default: "127.0.0.1:3457", Example: "127.0.0.1:3457",
-			Help: "Address to receive datagrams at. They carry no authentication: keep it on loopback."},
-		{Key: "nozzle.udp.receive_buffer_bytes", Kind: KindInt, Default: 4194304, Example: "4194304",
-			Help: "Receive buffer to ask the kernel for, 65536 to 1073741824 bytes. Where the kernel gives less, a warning names the sysctl to raise."},
+				"so that no series is split between them. Empty: Loggregator spreads envelopes at random.",
+		},
+		{
+			Key: "nozzle.selectors", Kind: KindEnums, Default: []string{"gauge", "counter", "timer"}, Values: []string{"gauge", "counter", "timer"}, Example: "gauge,counter",
+			Help: "Kinds of envelopes to ask the RLP for. Without timer there are no HTTP histograms and far less traffic.",
+		},
+		{
+			Key: "nozzle.rlp.enabled", Kind: KindBool, Default: false, Example: "true",
+			Help: "Read from the Reverse Log Proxy over gRPC with mutual TLS: all envelopes of the foundation.",
+		},
+		{
+			Key: "nozzle.rlp.address", Kind: KindAddress, Default: "", Example: "reverse-log-proxy.service.cf.internal:8082",
+			Help: "Address of the Reverse Log Proxy.",
+		},
+		{
+			Key: "nozzle.rlp.server_name", Kind: KindString, Default: "reverselogproxy", Example: "reverselogproxy",
+			Help: "Name that the RLP's certificate must hold.",
+		},
+		{
+			Key: "nozzle.rlp.tls.ca_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/ca.crt",
+			Help: "CA certificate (PEM) that signed the RLP's certificate.",
+		},
+		{
+			Key: "nozzle.rlp.tls.cert_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/client.crt",
+			Help: "Client certificate (PEM) to show to the RLP.",
+		},
+		{
+			Key: "nozzle.rlp.tls.key_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/client.key",
+			Help: "Key (PEM) of the client certificate.",
+		},
+		{
+			Key: "nozzle.udp.enabled", Kind: KindBool, Default: false, DefaultText: "true when no other source is enabled, else false", Example: "true",
+			Help: "Receive dropsonde datagrams, as components send them to the Metron agent of their VM. It is what `exporter run` does with no configuration at all.",
+		},
+		{
+			Key: "nozzle.udp.listen_address", Kind: KindAddress, Default: "127.0.0.1:3457", Example: "127.0.0.1:3457",
+			Help: "Address to receive datagrams at. They carry no authentication: keep it on loopback.",
+		},
+		{
+			Key: "nozzle.udp.receive_buffer_bytes", Kind: KindInt, Default: 4194304, Example: "4194304",
+			Help: "Receive buffer to ask the kernel for, 65536 to 1073741824 bytes. Where the kernel gives less, a warning names the sysctl to raise.",
+		},
 	}
 }
 
 func taggerSettings() []Setting {
 	return []Setting{
-		{Key: "tagger.rules_files", Kind: KindPaths, Default: []string{}, Example: "rules.yml",
-			Help: "Files with rules of your own. They go before the built-in ones, in the order given; the first match wins."},
-		{Key: "tagger.catalogue", Kind: KindBool, Default: true, Example: "false",
-			Help: "Apply the built-in rules, units, kinds and descriptions."},
-		{Key: "tagger.quarantine", Kind: KindBool, Default: true, Example: "false",
-			Help: "Take GUIDs, IP addresses, indexes and zones out of names that no rule knows."},
+		{
+			Key: "tagger.rules_files", Kind: KindPaths, Default: []string{}, Example: "rules.yml",
+			Help: "Files with rules of your own. They go before the built-in ones, in the order given; the first match wins.",
+		},
+		{
+			Key: "tagger.catalogue", Kind: KindBool, Default: true, Example: "false",
+			Help: "Apply the built-in rules, units, kinds and descriptions.",
+		},
+		{
+			Key: "tagger.quarantine", Kind: KindBool, Default: true, Example: "false",
+			Help: "Take GUIDs, IP addresses, indexes and zones out of names that no rule knows.",
+		},
 	}
 }
 
 func metricsSettings() []Setting {
 	return []Setting{
-		{Key: "metrics.namespace", Kind: KindString, Default: "cf", Example: "cf",
-			Help: "First word of every metric name. May be empty (in the file or by flag)."},
-		{Key: "metrics.environment", Kind: KindString, Default: "", Example: "production",
-			Help: "Value of the label `environment` on every series. Empty: no such label."},
-		{Key: "metrics.naming", Kind: KindEnum, Default: "prometheus", Values: []string{"prometheus", "verbatim"}, Example: "verbatim",
-			Help: "`prometheus`: snake_case with base units and `_total`. `verbatim`: names as the component spells them."},
-		{Key: "metrics.units", Kind: KindEnum, Default: "convert", Values: []string{"convert", "keep"}, Example: "keep",
-			Help: "`convert`: values to base units (seconds, bytes, ratios), names to match. `keep`: values as sent."},
-		{Key: "metrics.expiration", Kind: KindDuration, Default: 10 * time.Minute, Example: "10m",
-			Help: "A series without new samples for so long disappears."},
-		{Key: "metrics.max_series", Kind: KindInt, Default: 2000000, Example: "2000000",
-			Help: "Most series to hold. New ones beyond it are refused and counted as `over_limit`; those that exist stay."},
-		{Key: "metrics.labels.add", Kind: KindNameVals, Default: []any{}, Example: "[{name: region, value: eu}]",
-			Help: "Labels with constant values for every series."},
-		{Key: "metrics.labels.drop", Kind: KindStrings, Default: []string{}, Example: "instance_id",
-			Help: "Labels to leave out. Series that differ in nothing else are a conflict: the first one stays, the others are counted."},
-		{Key: "metrics.labels.rename", Kind: KindFromTos, Default: []any{}, Example: "[{from: app_id, to: application_id}]",
-			Help: "Labels to rename."},
-		{Key: "metrics.http.buckets", Kind: KindNumbers, Default: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, Example: "0.1,0.5,1,5",
-			Help: "Upper bounds of the buckets of `cf_http_request_duration_seconds`, in seconds, ascending, without +Inf."},
-		{Key: "metrics.http.size_buckets", Kind: KindNumbers, Default: []float64{256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216}, Example: "1024,65536,1048576",
-			Help: "Upper bounds of the buckets of `cf_http_response_size_bytes`, in bytes, ascending, without +Inf."},
-		{Key: "metrics.http.labels", Kind: KindStrings, Default: []string{"bosh_deployment", "component", "app_id", "app_name", "space_name", "organization_name", "process_type", "method", "status"},
+		{
+			Key: "metrics.namespace", Kind: KindString, Default: "cf", Example: "cf",
+			Help: "First word of every metric name. May be empty (in the file or by flag).",
+		},
+		{
+			Key: "metrics.environment", Kind: KindString, Default: "", Example: "production",
+			Help: "Value of the label `environment` on every series. Empty: no such label.",
+		},
+		{
+			Key: "metrics.naming", Kind: KindEnum, Default: "prometheus", Values: []string{"prometheus", "verbatim"}, Example: "verbatim",
+			Help: "`prometheus`: snake_case with base units and `_total`. `verbatim`: names as the component spells them.",
+		},
+		{
+			Key: "metrics.units", Kind: KindEnum, Default: "convert", Values: []string{"convert", "keep"}, Example: "keep",
+			Help: "`convert`: values to base units (seconds, bytes, ratios), names to match. `keep`: values as sent.",
+		},
+		{
+			Key: "metrics.expiration", Kind: KindDuration, Default: 10 * time.Minute, Example: "10m",
+			Help: "A series without new samples for so long disappears.",
+		},
+		{
+			Key: "metrics.max_series", Kind: KindInt, Default: 2000000, Example: "2000000",
+			Help: "Most series to hold. New ones beyond it are refused and counted as `over_limit`; those that exist stay.",
+		},
+		{
+			Key: "metrics.labels.add", Kind: KindNameVals, Default: []any{}, Example: "[{name: region, value: eu}]",
+			Help: "Labels with constant values for every series.",
+		},
+		{
+			Key: "metrics.labels.drop", Kind: KindStrings, Default: []string{}, Example: "instance_id",
+			Help: "Labels to leave out. Series that differ in nothing else are a conflict: the first one stays, the others are counted.",
+		},
+		{
+			Key: "metrics.labels.rename", Kind: KindFromTos, Default: []any{}, Example: "[{from: app_id, to: application_id}]",
+			Help: "Labels to rename.",
+		},
+		{
+			Key: "metrics.http.buckets", Kind: KindNumbers, Default: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, Example: "0.1,0.5,1,5",
+			Help: "Upper bounds of the buckets of `cf_http_request_duration_seconds`, in seconds, ascending, without +Inf.",
+		},
+		{
+			Key: "metrics.http.size_buckets", Kind: KindNumbers, Default: []float64{256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216}, Example: "1024,65536,1048576",
+			Help: "Upper bounds of the buckets of `cf_http_response_size_bytes`, in bytes, ascending, without +Inf.",
+		},
+		{
+			Key: "metrics.http.labels", Kind: KindStrings, Default: []string{"bosh_deployment", "component", "app_id", "app_name", "space_name", "organization_name", "process_type", "method", "status"},
 			Example: "app_name,method,status",
-			Help:    "The only labels of the HTTP histograms. Requests that differ in nothing else share a series, so a label such as a request id costs nothing while it is not listed here."},
+			Help:    "The only labels of the HTTP histograms. Requests that differ in nothing else share a series, so a label such as a request id costs nothing while it is not listed here.",
+		},
 	}
 }
 
 func serviceSettings() []Setting {
 	return []Setting{
-		{Key: "web.listen_address", Kind: KindAddress, Default: ":9286", Example: ":9286",
-			Help: "Address of the web server."},
-		{Key: "web.telemetry_path", Kind: KindString, Default: "/metrics", Example: "/metrics",
-			Help: "Path of the metrics."},
-		{Key: "web.config_file", Kind: KindPath, Default: "", Example: "web.yml",
+		{
+			Key: "web.listen_address", Kind: KindAddress, Default: ":9286", Example: ":9286",
+			Help: "Address of the web server.",
+		},
+		{
+			Key: "web.telemetry_path", Kind: KindString, Default: "/metrics", Example: "/metrics",
+			Help: "Path of the metrics.",
+		},
+		{
+			Key: "web.config_file", Kind: KindPath, Default: "", Example: "web.yml",
 			Help: "TLS and basic authentication of the web server, in the file format that all Prometheus exporters share " +
-				"(https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md)."},
-		{Key: "web.enable_pprof", Kind: KindBool, Default: false, Example: "true",
-			Help: "Serve Go's profiles under /debug/pprof/. They show memory contents and cost CPU: protect them with `web.config_file`."},
-		{Key: "log.level", Kind: KindEnum, Default: "info", Values: []string{"debug", "info", "warn", "error"}, Example: "debug",
-			Help: "Least severe messages to log."},
-		{Key: "log.format", Kind: KindEnum, Default: "logfmt", Values: []string{"logfmt", "json"}, Example: "json",
-			Help: "Format of the log, which goes to standard error."},
+				"(https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md).",
+		},
+		{
+			Key: "web.enable_pprof", Kind: KindBool, Default: false, Example: "true",
+			Help: "Serve Go's profiles under /debug/pprof/. They show memory contents and cost CPU: protect them with `web.config_file`.",
+		},
+		{
+			Key: "log.level", Kind: KindEnum, Default: "info", Values: []string{"debug", "info", "warn", "error"}, Example: "debug",
+			Help: "Least severe messages to log.",
+		},
+		{
+			Key: "log.format", Kind: KindEnum, Default: "logfmt", Values: []string{"logfmt", "json"}, Example: "json",
+			Help: "Format of the log, which goes to standard error.",
+		},
 	}
 }

@@ -138,7 +138,7 @@ func (v *validator) address(key, address string, minPort int) {
 }
 
 func (v *validator) metrics(m *Metrics) {
-	v.check(m.Namespace == "" || model.LabelName(m.Namespace).IsValidLegacy(), "metrics.namespace",
+	v.check(m.Namespace == "" || model.LegacyValidation.IsValidLabelName(m.Namespace), "metrics.namespace",
 		"%s cannot start a metric name: use letters, digits and _, and no digit first", quote(m.Namespace))
 	v.check(m.Expiration > 0, "metrics.expiration", "must be more than 0, is %s", m.Expiration)
 	v.check(m.MaxSeries > 0, "metrics.max_series", "must be more than 0, is %d", m.MaxSeries)
@@ -191,7 +191,7 @@ func (v *validator) newLabel(path, name string, taken map[string]string) {
 }
 
 func (v *validator) label(path, name string) bool {
-	return v.check(model.LabelName(name).IsValidLegacy() && !strings.HasPrefix(name, "__"), path,
+	return v.check(model.LegacyValidation.IsValidLabelName(name) && !strings.HasPrefix(name, "__"), path,
 		"%s is no legal label name: use letters, digits and _, no digit first, and not __ at the start", quote(name)) &&
 		v.check(name != model.BucketLabel && name != model.QuantileLabel, path, "the label %s belongs to histograms and summaries: choose another", name)
 }

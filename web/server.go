@@ -78,7 +78,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		s.stop()
+		s.stop(context.WithoutCancel(ctx))
 	})
 	flags := &toolkit.FlagConfig{WebConfigFile: &s.options.ConfigFile}
 	err := toolkit.ServeMultiple([]net.Listener{s.listener}, s.server, flags, s.options.Log)
@@ -91,8 +91,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return fmt.Errorf("serving at %s: %w", s.listener.Addr(), err)
 }
 
-func (s *Server) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+func (s *Server) stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
 		s.options.Log.Warn("cutting off requests that did not finish", "error", err)

@@ -118,6 +118,7 @@ func start(t *testing.T, h http.Handler, configFile string) (address string, sto
 }
 
 func client(t *testing.T) *http.Client {
+	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}

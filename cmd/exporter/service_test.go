@@ -63,8 +63,8 @@ func fetch(t *testing.T, url string) (int, string) {
 func TestServe(t *testing.T) {
 	r, stop := startService(t, testConfig(), slog.New(slog.DiscardHandler))
 	envelope := &events.Envelope{
-		Origin: proto.String("router__0"), EventType: events.Envelope_ValueMetric.Enum(), Timestamp: proto.Int64(1),
-		ValueMetric: &events.ValueMetric{Name: proto.String("memoryStats.numBytesAllocated"), Value: proto.Float64(42), Unit: proto.String("count")},
+		Origin: new("router__0"), EventType: events.Envelope_ValueMetric.Enum(), Timestamp: new(int64(1)),
+		ValueMetric: &events.ValueMetric{Name: new("memoryStats.numBytesAllocated"), Value: new(42.0), Unit: new("count")},
 	}
 	datagram, err := proto.Marshal(envelope)
 	if err != nil {
