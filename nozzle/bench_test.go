@@ -63,21 +63,24 @@ func BenchmarkV2(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/envelope")
 }
 
-// benchServer streams one marshalled batch without end.
+// repeat serves one marshalled batch without end, to whatever is asked.
+func repeat(batch []byte) grpc.StreamHandler {
+	return func(_ any, stream grpc.ServerStream) error {
+		for {
+			if err := stream.SendMsg(rawMessage(batch)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 func benchServer(b *testing.B, ca *authority) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	batch := benchBatch(b, 100)
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(b, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}),
-		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-			for {
-				if err := stream.SendMsg(rawMessage(batch)); err != nil {
-					return err
-				}
-			}
-		}))
+		grpc.UnknownServiceHandler(repeat(benchBatch(b, 100))))
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(server.Stop)
 	return listener.Addr().String()

@@ -64,7 +64,7 @@ func (d *V1) Decode(b []byte, e *metric.Envelope) bool {
 	e.Reset()
 	d.seen, d.scratch = 0, d.scratch[:0]
 	var h v1Header
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		ok := true
 		switch f.key {
@@ -150,7 +150,7 @@ func (d *V1) unread(i int, first bool, b []byte, required ...uint64) bool {
 	if first {
 		d.other[i] = 0
 	}
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		for n, key := range required {
 			if f.key == key {

@@ -48,7 +48,7 @@ type v1Value struct {
 }
 
 func (m *v1Value) read(b []byte) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -77,7 +77,7 @@ type v1Counter struct {
 }
 
 func (m *v1Counter) read(b []byte) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -106,7 +106,7 @@ type v1Container struct {
 }
 
 func (m *v1Container) read(b []byte) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -156,7 +156,7 @@ type v1UUID struct {
 
 func (u *v1UUID) read(b []byte) bool {
 	u.present = true
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireVarint:
@@ -206,7 +206,7 @@ func (m *v1HTTP) complete() bool {
 }
 
 func (m *v1HTTP) read(b []byte) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		ok := true
 		switch f.key {

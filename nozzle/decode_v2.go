@@ -34,7 +34,7 @@ type V2 struct {
 func (d *V2) Decode(b []byte, e *metric.Envelope) bool {
 	e.Reset()
 	deprecated := false
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		ok := true
 		switch f.key {
@@ -91,7 +91,7 @@ func become(e *metric.Envelope, kind metric.Kind) {
 }
 
 func (d *V2) counter(b []byte, e *metric.Envelope) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -106,7 +106,7 @@ func (d *V2) counter(b []byte, e *metric.Envelope) bool {
 }
 
 func (d *V2) timer(b []byte, e *metric.Envelope) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -121,7 +121,7 @@ func (d *V2) timer(b []byte, e *metric.Envelope) bool {
 }
 
 func (d *V2) gauge(b []byte, e *metric.Envelope) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		if f.key != 1<<3|wireBytes {
 			continue
@@ -137,7 +137,7 @@ func (d *V2) gauge(b []byte, e *metric.Envelope) bool {
 
 // point reads an entry of map<string, GaugeValue>.
 func point(entry []byte, p *metric.Point) bool {
-	f := fields{rest: entry}
+	f := fields{message: entry}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -152,7 +152,7 @@ func point(entry []byte, p *metric.Point) bool {
 }
 
 func gaugeValue(b []byte, p *metric.Point) bool {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -168,12 +168,12 @@ func gaugeValue(b []byte, p *metric.Point) bool {
 func (d *V2) allTags(b []byte, e *metric.Envelope) bool {
 	d.scratch = d.scratch[:0]
 	e.Tags, e.TooManyTags = e.Tags[:0], false
-	for f := (fields{rest: b}); f.next(); {
+	for f := (fields{message: b}); f.next(); {
 		if f.key == v2DeprecatedTags && !d.deprecatedTag(f.bytes, e) {
 			return false
 		}
 	}
-	for f := (fields{rest: b}); f.next(); {
+	for f := (fields{message: b}); f.next(); {
 		if f.key == v2Tags {
 			key, value, _ := stringPair(f.bytes)
 			e.AddTag(key, value)
@@ -185,7 +185,7 @@ func (d *V2) allTags(b []byte, e *metric.Envelope) bool {
 // deprecatedTag reads an entry of map<string, Value{text | integer | decimal}>.
 func (d *V2) deprecatedTag(entry []byte, e *metric.Envelope) bool {
 	var key, value []byte
-	f := fields{rest: entry}
+	f := fields{message: entry}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
@@ -203,7 +203,7 @@ func (d *V2) deprecatedTag(entry []byte, e *metric.Envelope) bool {
 
 // tagValue renders a Value as Loggregator does where it turns a deprecated tag into a preferred one; a Value without content keeps the text before it.
 func (d *V2) tagValue(b, text []byte) ([]byte, bool) {
-	f := fields{rest: b}
+	f := fields{message: b}
 	for f.next() {
 		from := len(d.scratch)
 		switch f.key {

@@ -248,7 +248,7 @@ func FuzzV2(f *testing.F) {
 	f.Fuzz(func(t *testing.T, batch []byte) {
 		var d V2
 		var view metric.Envelope
-		walk := fields{rest: batch}
+		walk := fields{message: batch}
 		for walk.next() {
 			if walk.key == 1<<3|wireBytes {
 				compareV2(t, &d, &view, walk.bytes)

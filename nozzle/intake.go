@@ -51,7 +51,7 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 func (in *Intake) V2(batch []byte, arrived time.Time) int {
 	now := arrived.UnixNano()
 	before := in.envelopes[malformed]
-	f := fields{rest: batch}
+	f := fields{message: batch}
 	for f.next() {
 		if f.key == 1<<3|wireBytes {
 			in.received++

@@ -16,9 +16,10 @@ const (
 // fields walks the fields of one message. A field is known by its key, the number and the wire type together as they
 // stand on the wire, so that a known number of the wrong type is an unknown field, as it is to protobuf.
 //
-//	for f := (fields{rest: message}); f.next(); { switch f.key { ... } }
+//	for f := (fields{message: message}); f.next(); { switch f.key { ... } }
 type fields struct {
-	rest []byte
+	message []byte
+	at      int // where the next field begins
 
 	key    uint64
 	number uint64 // the value of a varint or fixed64
@@ -30,76 +31,81 @@ type fields struct {
 // their own. It is the hottest code of the exporter: its fast paths are for keys of up to two bytes, numbers of one byte and
 // lengths below 128.
 func (f *fields) next() bool {
-	b := f.rest
-	if len(b) < 2 {
-		// The shortest field is a key and one byte.
-		return len(b) != 0 && f.fail()
+	b, at := f.message, f.at
+	if at >= len(b) {
+		return false
 	}
-	key, at := uint64(b[0]), 1
+	key := uint64(b[at])
+	at++
 	if key >= 0x80 {
-		if b[1] < 0x80 {
-			key, at = key&0x7f|uint64(b[1])<<7, 2
-		} else if key, at = protowire.ConsumeVarint(b); at < 0 || key>>3 > uint64(protowire.MaxValidNumber) {
-			return f.fail()
+		if at < len(b) && b[at] < 0x80 {
+			key = key&0x7f | uint64(b[at])<<7
+			at++
+		} else {
+			n := 0
+			if key, n = protowire.ConsumeVarint(b[at-1:]); n < 0 || key>>3 > uint64(protowire.MaxValidNumber) {
+				return f.fail()
+			}
+			at += n - 1
 		}
 	}
 	if key>>3 < uint64(protowire.MinValidNumber) {
 		return f.fail()
 	}
-	f.key, b = key, b[at:]
+	f.key = key
 	switch key & 7 {
 	case wireBytes:
-		if len(b) > 0 && b[0] < 0x80 {
-			if end := int(b[0]) + 1; end <= len(b) {
-				f.bytes, f.rest = b[1:end], b[end:]
+		if at < len(b) && b[at] < 0x80 {
+			if end := at + 1 + int(b[at]); end <= len(b) {
+				f.bytes, f.at = b[at+1:end], end
 				return true
 			}
 			return f.fail()
 		}
-		v, n := protowire.ConsumeBytes(b)
+		v, n := protowire.ConsumeBytes(b[at:])
 		if n < 0 {
 			return f.fail()
 		}
-		f.bytes, f.rest = v, b[n:]
+		f.bytes, f.at = v, at+n
 	case wireVarint:
-		if len(b) > 0 && b[0] < 0x80 {
-			f.number, f.rest = uint64(b[0]), b[1:]
+		if at < len(b) && b[at] < 0x80 {
+			f.number, f.at = uint64(b[at]), at+1
 			return true
 		}
-		v, n := protowire.ConsumeVarint(b)
+		v, n := protowire.ConsumeVarint(b[at:])
 		if n < 0 {
 			return f.fail()
 		}
-		f.number, f.rest = v, b[n:]
+		f.number, f.at = v, at+n
 	case wireFixed64:
-		if len(b) < 8 {
+		if len(b)-at < 8 {
 			return f.fail()
 		}
-		f.number, f.rest = binary.LittleEndian.Uint64(b), b[8:]
+		f.number, f.at = binary.LittleEndian.Uint64(b[at:]), at+8
 	default:
-		return f.skip(b)
+		return f.skip(at)
 	}
 	return true
 }
 
 // skip steps over a value of a wire type that no field of ours has: fixed32 and groups.
-func (f *fields) skip(b []byte) bool {
-	n := protowire.ConsumeFieldValue(protowire.Number(f.key>>3), protowire.Type(f.key&7), b)
+func (f *fields) skip(at int) bool {
+	n := protowire.ConsumeFieldValue(protowire.Number(f.key>>3), protowire.Type(f.key&7), f.message[at:])
 	if n < 0 {
 		return f.fail()
 	}
-	f.rest = b[n:]
+	f.at = at + n
 	return true
 }
 
 func (f *fields) fail() bool {
-	f.bad, f.rest = true, nil
+	f.bad, f.at = true, len(f.message)
 	return false
 }
 
 // wellFormed says whether a message whose content is of no interest could be read at all.
 func wellFormed(message []byte) bool {
-	f := fields{rest: message}
+	f := fields{message: message}
 	for f.next() {
 	}
 	return !f.bad
@@ -113,7 +119,7 @@ func stringPair(entry []byte) (key, value []byte, ok bool) {
 			return entry[2:k], entry[k+2:], true
 		}
 	}
-	f := fields{rest: entry}
+	f := fields{message: entry}
 	for f.next() {
 		switch f.key {
 		case 1<<3 | wireBytes:
