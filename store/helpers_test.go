@@ -8,6 +8,7 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
 )
 
 // start is the arrival time of the tests' first samples: the beginning of the fake clock of testing/synctest.
@@ -15,7 +16,7 @@ var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
 func testOptions(t testing.TB) Options {
 	t.Helper()
-	rules, warnings, err := tagger.New(tagger.Options{Catalogue: nil, Quarantine: true})
+	rules, warnings, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("built-in rules: %v, %v", err, warnings)
 	}

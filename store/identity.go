@@ -47,15 +47,22 @@ func (k nameKind) kind() metric.Kind {
 	}
 }
 
-// canonicalTag orders tags by key. Most keys differ in their first eight bytes, which compare as one number.
-type canonicalTag struct {
+// keyedTag is a tag on its way to being sorted. Most keys differ in their first eight bytes, which compare as one number;
+// having no pointers, it moves without a write barrier.
+type keyedTag struct {
 	prefix uint64
-	tag    metric.Tag
+	at     uint32 // position in the envelope's tags
 }
 
+// keyPrefix returns the first eight bytes of a key as a number that compares as the bytes do; shorter keys end in zeros.
 func keyPrefix(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
+	if cap(key) >= 8 {
+		// Fast path: a shorter key is part of a message, whose next bytes may be read and are cut off.
+		p := binary.BigEndian.Uint64(key[:8])
+		if len(key) < 8 {
+			p &^= ^uint64(0) >> (8 * len(key))
+		}
+		return p
 	}
 	var p uint64
 	for i, c := range key {
@@ -64,47 +71,56 @@ func keyPrefix(key []byte) uint64 {
 	return p
 }
 
-// insertTag keeps tags sorted by key. A key that is there already gets the new value: the last one on the wire counts.
-func insertTag(tags []canonicalTag, t metric.Tag) []canonicalTag {
-	p := keyPrefix(t.Key)
-	i := len(tags)
-	for i > 0 {
-		before := &tags[i-1]
-		if before.prefix < p {
-			break
-		}
-		if before.prefix == p {
-			c := bytes.Compare(before.tag.Key, t.Key)
+// sortTags returns the positions of tags in the order of their keys, in order's memory. Of a key that is there twice only the last
+// one on the wire counts. There are a few tags, which insertion sorts best.
+func sortTags(order []keyedTag, tags []metric.Tag) []keyedTag {
+	order = order[:0]
+next:
+	for at := range tags {
+		key := tags[at].Key
+		p := keyPrefix(key)
+		i := len(order)
+		for ; i > 0 && order[i-1].prefix >= p; i-- {
+			if order[i-1].prefix > p {
+				continue
+			}
+			c := bytes.Compare(tags[order[i-1].at].Key, key)
 			if c == 0 {
-				before.tag.Value = t.Value
-				return tags
+				order[i-1].at = uint32(at)
+				continue next
 			}
 			if c < 0 {
 				break
 			}
 		}
-		i--
+		order = append(order, keyedTag{})
+		for k := len(order) - 1; k > i; k-- {
+			order[k] = order[k-1]
+		}
+		order[i] = keyedTag{p, uint32(at)}
 	}
-	tags = append(tags, canonicalTag{})
-	copy(tags[i+1:], tags[i:])
-	tags[i] = canonicalTag{prefix: p, tag: t}
-	return tags
+	return order
 }
 
 // appendIdentity appends the canonical form of an envelope's identity: every part behind its length, so that no two
 // identities have the same bytes, and tags in the order of their keys, so that the order on the wire does not matter.
-func appendIdentity(dst, sourceID, instanceID []byte, tags []canonicalTag) []byte {
+func appendIdentity(dst, sourceID, instanceID []byte, tags []metric.Tag, order []keyedTag) []byte {
 	dst = appendPart(dst, sourceID)
 	dst = appendPart(dst, instanceID)
-	for i := range tags {
-		dst = appendPart(dst, tags[i].tag.Key)
-		dst = appendPart(dst, tags[i].tag.Value)
+	for i := range order {
+		t := &tags[order[i].at]
+		dst = appendPart(dst, t.Key)
+		dst = appendPart(dst, t.Value)
 	}
 	return dst
 }
 
 func appendPart(dst, part []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(part)))
+	if len(part) < 0x80 {
+		dst = append(dst, byte(len(part)))
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(len(part)))
+	}
 	return append(dst, part...)
 }
 

@@ -10,10 +10,9 @@ const (
 	stateDropped       // a rule drops it
 )
 
-// flags of a counter: where its value comes from.
 const (
-	flagTotals uint8 = 1 << iota // the emitter says totals
-	flagDeltas                   // only deltas came so far: they are added up here
+	flagTotals uint8 = 1 << iota // of a counter: the emitter says totals, and not only deltas
+	flagFamily                   // of a refused entry: it lost to a family
 )
 
 // ref names an entry as it was at one moment: an entry that was freed and used again has another gen.
@@ -23,7 +22,7 @@ type ref struct {
 
 // series is what the store knows of one raw identity: a tag set and a name. In the common case it owns the exposed series
 // that the rules made of it; else it remembers why it does not. It holds no pointers: a million of them cost
-// the garbage collector nothing.
+// the garbage collector nothing. It fills one cache line, since the steady state waits for little else than memory.
 type series struct {
 	value         float64
 	stamp         int64 // the emitter's clock at the value, nanoseconds
@@ -31,8 +30,7 @@ type series struct {
 	outdatedSince int64 // our clock at the first of the samples since the value that were all outdated; 0 for none
 
 	tagset, name   uint32
-	family, labels uint32 // stateLive
-	owner          ref    // stateRefused: a series, or a family where byFamily is set
+	family, labels uint32 // stateLive; where stateRefused they hold the owner
 	gen            uint32
 	extra          uint32 // position of the histogram; of the refusal where stateRefused
 
@@ -40,8 +38,12 @@ type series struct {
 	expiry     uint16 // position in Store.expiries
 	state      state
 	flags      uint8
-	byFamily   bool
 }
+
+// setOwner notes what a refused entry lost to: a series, or a family where flagFamily is set.
+func (e *series) setOwner(o ref) { e.family, e.labels = o.pos, o.gen }
+
+func (e *series) owner() ref { return ref{e.family, e.labels} }
 
 const (
 	chunkBits = 10

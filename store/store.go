@@ -182,7 +182,8 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	family, ok := s.families.claim(r)
 	f := &s.families.all[family]
 	if !ok {
-		e.owner, e.byFamily = ref{family, f.gen}, true
+		e.setOwner(ref{family, f.gen})
+		e.flags |= flagFamily
 		s.refuse(e, id, r, fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type))
 		return metric.Conflict
 	}
@@ -191,7 +192,7 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	if owner, taken := s.exposed[key]; taken {
 		s.labels.release(labels)
 		o := s.slab.at(owner)
-		e.owner = ref{owner, o.gen}
+		e.setOwner(ref{owner, o.gen})
 		s.refuse(e, id, r, fmt.Sprintf("its series belongs to raw name %q", s.ids.names[o.name].text))
 		return metric.Conflict
 	}
@@ -217,10 +218,11 @@ func (s *Store) refuse(e *series, id *Identity, r *Resolved, reason string) {
 }
 
 func (s *Store) ownerAlive(e *series) bool {
-	if e.byFamily {
-		return s.families.all[e.owner.pos].gen == e.owner.gen
+	owner := e.owner()
+	if e.flags&flagFamily != 0 {
+		return s.families.all[owner.pos].gen == owner.gen
 	}
-	return s.slab.alive(e.owner)
+	return s.slab.alive(owner)
 }
 
 // identity puts an entry's identity together again.

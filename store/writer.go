@@ -9,7 +9,8 @@ import (
 // Writer takes envelopes into the store. It owns the scratch memory of one goroutine: each source has its own.
 type Writer struct {
 	store *Store
-	tags  []canonicalTag
+	tags  []metric.Tag // of a timer: those that make its identity
+	order []keyedTag
 	key   []byte
 }
 
@@ -73,14 +74,16 @@ func (w *Writer) counter(e *metric.Envelope) metric.Outcome {
 
 // identify brings the envelope's identity into its canonical form, in w.key. It is false where the envelope exceeds the bounds.
 func (w *Writer) identify(e *metric.Envelope) bool {
-	w.tags = w.tags[:0]
 	ok := !e.TooManyTags && len(e.SourceID) <= metric.MaxValueBytes && len(e.InstanceID) <= metric.MaxValueBytes
-	for _, t := range e.Tags {
-		ok = ok && len(t.Key)+len(t.Value) <= metric.MaxValueBytes
-		w.tags = insertTag(w.tags, t)
+	for i := range e.Tags {
+		ok = ok && len(e.Tags[i].Key)+len(e.Tags[i].Value) <= metric.MaxValueBytes
 	}
-	w.key = appendIdentity(w.key[:0], e.SourceID, e.InstanceID, w.tags)
-	return ok
+	if !ok {
+		return false
+	}
+	w.order = sortTags(w.order, e.Tags)
+	w.key = appendIdentity(w.key[:0], e.SourceID, e.InstanceID, e.Tags, w.order)
+	return true
 }
 
 func validName(name []byte) bool { return len(name) > 0 && len(name) <= metric.MaxNameBytes }
@@ -218,19 +221,20 @@ func (w *Writer) identifyTimer(e *metric.Envelope) (duplicate bool, length float
 			hasApp = hasApp || len(t.Value) > 0
 		}
 		if len(t.Value) <= metric.MaxValueBytes && w.store.timerTags[string(t.Key)] {
-			w.tags = insertTag(w.tags, t)
+			w.tags = append(w.tags, t)
 		}
 	}
 	sourceID := e.SourceID
 	if isGUID(sourceID) {
 		if !hasApp && w.store.timerTags["app_id"] {
-			w.tags = insertTag(w.tags, metric.Tag{Key: appIDKey, Value: sourceID})
+			w.tags = append(w.tags, metric.Tag{Key: appIDKey, Value: sourceID})
 		}
 		sourceID = nil
 	} else if len(origin) > 0 {
 		sourceID = nil // it only serves to name the component, which the origin does better
 	}
-	w.key = appendIdentity(w.key[:0], sourceID, nil, w.tags)
+	w.order = sortTags(w.order, w.tags)
+	w.key = appendIdentity(w.key[:0], sourceID, nil, w.tags, w.order)
 	return client && w.store.fromRouter(origin, e.SourceID), length
 }
 
@@ -291,9 +295,6 @@ func (s *Store) setGauge(e *series, v float64, stamp, arrived int64) metric.Outc
 func (s *Store) setCounter(e *series, env *metric.Envelope) metric.Outcome {
 	c := s.conversions[e.conversion]
 	if env.Total == 0 && env.Delta > 0 {
-		if e.flags&flagTotals == 0 {
-			e.flags |= flagDeltas
-		}
 		e.value += float64(env.Delta) * c.mul / c.div
 		e.stamp = max(e.stamp, clampStamp(env.Timestamp, env.Arrived))
 		return metric.Stored

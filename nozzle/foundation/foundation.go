@@ -22,6 +22,8 @@ type Options struct {
 	// UDPAddress is where the components of some VMs send their datagrams (host:port). Where it is empty, the envelopes
 	// of those VMs go by the RLP as well.
 	UDPAddress string
+	// UDP says that there are such VMs although UDPAddress is not known yet: SendTo tells it before anything is emitted.
+	UDP bool
 	// Interval is the time between two rounds, 15 s by default, as in real components.
 	Interval time.Duration
 	// RequestsPerSecond is how many HTTP requests pass the routers, each reported twice.
@@ -44,6 +46,8 @@ type Foundation struct {
 
 	emitting sync.Mutex // held while envelopes are made: models and the UDP socket are not for concurrent use
 	next     int        // the VM that Run lets emit next
+	rounded  chan struct{}
+	round    sync.Once // closes rounded
 
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
@@ -52,7 +56,7 @@ type Foundation struct {
 
 // New makes a foundation. It opens and starts nothing.
 func New(options Options) (*Foundation, error) {
-	f := &Foundation{options: options.withDefaults(), rlp: newRLP()}
+	f := &Foundation{options: options.withDefaults(), rlp: newRLP(), rounded: make(chan struct{})}
 	if f.options.Interval < 0 || f.options.RequestsPerSecond < 0 {
 		return nil, errors.New("foundation: the interval and the rate of requests cannot be negative")
 	}
@@ -89,6 +93,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+func (o Options) hasUDP() bool { return o.UDP || o.UDPAddress != "" }
+
 // rng returns a source of chance of its own for whatever the name stands for.
 func (o Options) rng(name string) *rand.Rand {
 	hash := fnv.New64a()
@@ -102,7 +108,7 @@ func (f *Foundation) populate() error {
 	if err != nil {
 		return err
 	}
-	vms, err := buildInventory(inventoryTable, f.options.VMs, f.options.UDPAddress != "", f.options.rng("inventory"))
+	vms, err := buildInventory(inventoryTable, f.options.VMs, f.options.hasUDP(), f.options.rng("inventory"))
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,20 @@ func (f *Foundation) Listen() error {
 	return nil
 }
 
+// SendTo opens the socket that datagrams leave by, where Options.UDP promised an address.
+func (f *Foundation) SendTo(address string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.options.UDP || f.udp != nil {
+		return errors.New("foundation: SendTo is for a foundation with Options.UDP, once")
+	}
+	var err error
+	if f.udp, err = dialUDP(address); err != nil {
+		return fmt.Errorf("foundation: %w", err)
+	}
+	return nil
+}
+
 // Close closes what Listen opened. After Serve or Run it does nothing.
 func (f *Foundation) Close() error {
 	f.mu.Lock()
@@ -67,6 +81,16 @@ func (f *Foundation) RLPAddress() string {
 // AwaitReaders blocks until at least count streams are open at the RLP.
 func (f *Foundation) AwaitReaders(ctx context.Context, count int) error {
 	return f.rlp.await(ctx, count)
+}
+
+// AwaitRound blocks until Run has emitted a whole round to at least one reader of the RLP.
+func (f *Foundation) AwaitRound(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-f.rounded:
+		return nil
+	}
 }
 
 // Serve answers the RLP's clients until ctx is done, and returns nil then. It emits nothing: together with Round it makes
@@ -124,13 +148,13 @@ func (f *Foundation) serve(ctx context.Context, emit func(context.Context) error
 
 // emit lets the VMs emit by the clock until ctx is done.
 func (f *Foundation) emit(ctx context.Context) error {
-	if err := f.Round(ctx); err != nil {
+	readers, changed := f.rlp.watch()
+	if err := f.firstRound(ctx, readers); err != nil {
 		return err
 	}
 	step := max(f.options.Interval/time.Duration(len(f.machines)), time.Microsecond)
 	ticker := time.NewTicker(step)
 	defer ticker.Stop()
-	readers, changed := f.rlp.watch()
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,7 +162,7 @@ func (f *Foundation) emit(ctx context.Context) error {
 		case <-changed:
 			before := readers
 			if readers, changed = f.rlp.watch(); before == 0 && readers > 0 {
-				if err := f.Round(ctx); err != nil {
+				if err := f.firstRound(ctx, readers); err != nil {
 					return err
 				}
 			}
@@ -148,6 +172,17 @@ func (f *Foundation) emit(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// firstRound emits a round, and tells those who await one that somebody read it.
+func (f *Foundation) firstRound(ctx context.Context, readers int) error {
+	if err := f.Round(ctx); err != nil {
+		return err
+	}
+	if readers > 0 {
+		f.round.Do(func() { close(f.rounded) })
+	}
+	return nil
 }
 
 // step lets the next VM in turn emit, and the HTTP requests of that time happen.
@@ -193,8 +228,8 @@ func (f *Foundation) Round(ctx context.Context) error {
 func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.options.UDPAddress != "" && f.udp == nil {
-		return outlet{}, errors.New("foundation: Listen comes before anything is emitted by UDP")
+	if f.options.hasUDP() && f.udp == nil {
+		return outlet{}, errors.New("foundation: Listen, or SendTo, comes before anything is emitted by UDP")
 	}
 	return outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, ledger: &f.ledger}, nil
 }

@@ -1,0 +1,91 @@
+package bench
+
+import (
+	"io"
+	"log/slog"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+)
+
+// cpu is the processor time that this process has used.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// newStore makes a store as the service does, with the built-in rules and the default configuration.
+func newStore(b *testing.B, series int) *store.Store {
+	b.Helper()
+	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	cfg := config.Default().Metrics
+	s, err := store.New(store.Options{
+		Tagger: rules, Naming: tagger.Naming{Namespace: cfg.Namespace}, Expiration: time.Hour, MaxSeries: 2 * series,
+		HTTP: store.HTTPOptions{Buckets: cfg.HTTP.Buckets, SizeBuckets: cfg.HTTP.SizeBuckets, Labels: cfg.HTTP.Labels},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+func newLedger(b *testing.B) *nozzle.Ledger {
+	b.Helper()
+	l, err := nozzle.NewLedger(prometheus.NewRegistry())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return l
+}
+
+func workload(b *testing.B, series int) *foundation.Workload {
+	b.Helper()
+	w, err := foundation.NewWorkload(series, 1, time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return w
+}
+
+// fill takes one cycle of a workload into a store.
+func fill(b *testing.B, s *store.Store, series int) {
+	b.Helper()
+	batches, err := workload(b, series).Batches()
+	if err != nil {
+		b.Fatal(err)
+	}
+	in := nozzle.NewIntake(newLedger(b).Source("rlp"), s.Writer())
+	for _, batch := range batches {
+		in.V2(batch, time.Now())
+	}
+	if got := s.Stats().Series; got != series {
+		b.Fatalf("%d series of %d: %+v", got, series, s.Refusals())
+	}
+}
+
+func liveHeap() float64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/nozzle/foundation"
+)
+
+const (
+	demoSeed              = 1
+	demoRequestsPerSecond = 50
+	demoListenAddress     = "127.0.0.1:9286"
+	listenFlag            = "web.listen_address"
+)
+
+func newDemo() *cobra.Command {
+	var address string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the exporter on a simulated foundation",
+		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the real protocols: dropsonde\n" +
+			"datagrams for some VMs, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the loopback\n" +
+			"interface, certificates are made at start, and no file is written.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			context.AfterFunc(ctx, stop)
+			tuneGC()
+			d := demo{address: address, out: cmd.OutOrStdout(), log: newLogger(config.Log{Level: "warn"}, cmd.ErrOrStderr())}
+			return d.run(ctx)
+		},
+	}
+	cmd.Flags().StringVar(&address, listenFlag, demoListenAddress, "Address to serve on; port 0 takes any free one.")
+	return cmd
+}
+
+// demo is a simulated foundation and the exporter that reads it.
+type demo struct {
+	address string
+	out     io.Writer
+	log     *slog.Logger
+	began   time.Time
+}
+
+func (d *demo) run(ctx context.Context) error {
+	d.began = time.Now()
+	f, err := foundation.New(foundation.Options{Seed: demoSeed, RequestsPerSecond: demoRequestsPerSecond, UDP: true})
+	if err != nil {
+		return err
+	}
+	d.say("a foundation of %d VMs and %d apps is made, with certificates of its own", len(f.Inventory()), len(f.Apps()))
+	if err := f.Listen(); err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	d.say("its reverse log proxy listens at %s (gRPC, mutual TLS)", f.RLPAddress())
+
+	group, ctx := errgroup.WithContext(ctx)
+	started := make(chan running, 1)
+	group.Go(func() error {
+		return serve(ctx, d.config(f), d.log, hooks{started: func(r running) { started <- r }})
+	})
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-started:
+			return d.play(ctx, f, r)
+		}
+	})
+	return group.Wait()
+}
+
+// config is what a user would write, with certificates that exist in memory only.
+func (d *demo) config(f *foundation.Foundation) *config.Config {
+	cfg := config.Default()
+	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
+	cfg.Nozzle.UDP.Enabled, cfg.Nozzle.UDP.ListenAddress = true, "127.0.0.1:0"
+	cfg.Metrics.Environment = "demo"
+	cfg.Web.ListenAddress = d.address
+	return cfg
+}
+
+// play lets the foundation run, now that the exporter is there to read it.
+func (d *demo) play(ctx context.Context, f *foundation.Foundation, r running) error {
+	d.say("the exporter serves at %s and takes datagrams at %s", r.Web, r.UDP)
+	if err := f.SendTo(r.UDP.String()); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return f.Run(ctx) })
+	group.Go(func() error {
+		if err := f.AwaitRound(ctx); err != nil {
+			return ignoreDone(ctx, err)
+		}
+		stats := r.Store.Stats()
+		d.say("every VM has sent its metrics: %d series in %d families so far", stats.Series, stats.Families)
+		return d.table(r.Web)
+	})
+	return group.Wait()
+}
+
+func ignoreDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// say prints a line of progress with the time since the start.
+func (d *demo) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.out, "%5.1fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// table says what there is to open.
+func (d *demo) table(addr net.Addr) error {
+	at := strings.Replace(addr.String(), "127.0.0.1", "localhost", 1)
+	var b strings.Builder
+	b.WriteString("\nTry these while it runs; Ctrl-C stops it.\n\n")
+	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	for _, row := range [][2]string{
+		{"the twenty memory metrics of the proposal as one", fmt.Sprintf("curl -s %s/metrics | grep '^cf_num_bytes_allocated{'", at)},
+		{"what became of every envelope and sample", fmt.Sprintf("curl -s %s/metrics | grep '^loggregator_exporter_'", at)},
+		{"how a name is parsed, step by step", "go run ./cmd/exporter explain router__0.memoryStats.numBytesAllocated"},
+		{"everything, in a browser", fmt.Sprintf("http://%s/", at)},
+		{"for Prometheus", fmt.Sprintf("static_configs: [{targets: [%q]}]", at)},
+	} {
+		_, _ = fmt.Fprintf(w, "  %s\t%s\n", row[0], row[1])
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(d.out, b.String())
+	return err
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+)
+
+// maxLine bounds a line of standard input. Names beyond metric.MaxNameBytes are refused by the service.
+const maxLine = 64 << 10
+
+// question is one name to explain.
+type question struct {
+	origin, name, unit string
+	kind               metric.Kind
+	tags               []metric.Label
+	sourceID           string
+}
+
+// explanation is what `explain -o json` prints, one object a line.
+type explanation struct {
+	Origin  string            `json:"origin"`
+	RawName string            `json:"raw_name"`
+	Base    string            `json:"base_name"`
+	Tags    map[string]string `json:"tags"`
+	Metric  string            `json:"metric"`
+	Labels  map[string]string `json:"labels"`
+	Kind    string            `json:"kind"`
+	Unit    string            `json:"unit"`
+	Help    string            `json:"help"`
+	Rule    string            `json:"rule"`
+	Dropped bool              `json:"dropped,omitempty"`
+}
+
+// explainer runs names through the production path and shows what it did.
+type explainer struct {
+	tagger   *tagger.Tagger
+	resolver *store.Resolver
+	out      io.Writer
+	json     bool
+}
+
+func newExplain() *cobra.Command {
+	var (
+		output      string
+		noCatalogue bool
+		rules       []string
+		template    question
+		kind        string
+		tags        []string
+	)
+	cmd := &cobra.Command{
+		Use:   "explain [NAME...]",
+		Short: "Show how names are parsed",
+		Long: "Shows how metric names are parsed: every step, the rule, the tags, and the series that results. Names are arguments, or come\n" +
+			"from standard input, one a line: `raw_name`, or separated by tabs `origin`, `raw_name`, `kind`, `unit`, of which the last two\n" +
+			"may be missing. Rules, naming and labels are those of the configuration.",
+		Example: "  exporter explain router__0.memoryStats.numBytesAllocated\n" +
+			"  printf 'router__0\\tmemoryStats.numBytesAllocated\\n' | exporter explain -o json",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if output != "text" && output != "json" {
+				return fmt.Errorf("--output %q: want text or json", output)
+			}
+			if err := template.fill(kind, tags); err != nil {
+				return err
+			}
+			e, err := newExplainer(cmd, rules, noCatalogue)
+			if err != nil {
+				return err
+			}
+			buffered := bufio.NewWriter(cmd.OutOrStdout())
+			e.out, e.json = buffered, output == "json"
+			err = e.all(template, names, cmd.InOrStdin())
+			return errors.Join(err, buffered.Flush())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&output, "output", "o", "text", "Output: text or json (one object a line).")
+	flags.StringArrayVar(&rules, "rules", nil, "Rule file that comes before those of the configuration. May be repeated.")
+	flags.BoolVar(&noCatalogue, "no-catalogue", false, "Leave out the built-in rules and the quarantine.")
+	flags.StringVar(&template.origin, "origin", "", "Origin of names that do not come with one.")
+	flags.StringVar(&kind, "kind", "gauge", "Kind of names that do not come with one: gauge, counter or timer.")
+	flags.StringVar(&template.unit, "unit", "", "Unit of names that do not come with one.")
+	flags.StringVar(&template.sourceID, "source-id", "", "Source id of the envelopes.")
+	flags.StringArrayVar(&tags, "tag", nil, "Tag of the envelopes, as name=value. May be repeated.")
+	config.AddFlags(flags)
+	return cmd
+}
+
+func (q *question) fill(kind string, tags []string) error {
+	var err error
+	if q.kind, err = parseKind(kind); err != nil {
+		return fmt.Errorf("--kind: %w", err)
+	}
+	for _, t := range tags {
+		name, value, ok := strings.Cut(t, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("--tag %q: want name=value", t)
+		}
+		q.tags = append(q.tags, metric.Label{Name: name, Value: value})
+	}
+	return nil
+}
+
+// parseKind reads the kind of a metric. A container metric is a gauge.
+func parseKind(s string) (metric.Kind, error) {
+	switch s {
+	case "", "container":
+		return metric.KindGauge, nil
+	}
+	if k, ok := metric.ParseKind(s); ok && k != metric.KindNone && k != metric.KindLog && k != metric.KindEvent {
+		return k, nil
+	}
+	return metric.KindNone, fmt.Errorf("%q is none of gauge, counter, timer", s)
+}
+
+func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explainer, error) {
+	cfg, err := config.LoadRules(cmd.Flags())
+	if err != nil {
+		return nil, err
+	}
+	cfg.Tagger.RulesFiles = slices.Concat(rules, cfg.Tagger.RulesFiles)
+	if noCatalogue {
+		cfg.Tagger.Catalogue, cfg.Tagger.Quarantine = false, false
+	}
+	t, _, err := newTagger(&cfg.Tagger)
+	if err != nil {
+		return nil, err
+	}
+	return &explainer{tagger: t, resolver: store.NewResolver(storeOptions(cfg, t, nil))}, nil
+}
+
+// all explains names, or the lines of in where there are none.
+func (e *explainer) all(template question, names []string, in io.Reader) error {
+	for _, name := range names {
+		q := template
+		q.name = name
+		if err := e.explain(&q); err != nil {
+			return err
+		}
+	}
+	if len(names) > 0 {
+		return nil
+	}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSuffix(lines.Text(), "\r")
+		if line == "" {
+			continue
+		}
+		q, err := template.parse(line)
+		if err != nil {
+			return fmt.Errorf("standard input, line %d: %w", n, err)
+		}
+		if err := e.explain(&q); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	return nil
+}
+
+// parse reads a line of standard input.
+func (q question) parse(line string) (question, error) {
+	fields := strings.Split(line, "\t")
+	if len(fields) > 4 {
+		return q, fmt.Errorf("%d fields, want raw_name, or origin, raw_name, kind and unit", len(fields))
+	}
+	if len(fields) == 1 {
+		q.name = fields[0]
+		return q, nil
+	}
+	q.origin, q.name = fields[0], fields[1]
+	var err error
+	if len(fields) > 2 {
+		if q.kind, err = parseKind(fields[2]); err != nil {
+			return q, err
+		}
+	}
+	if len(fields) > 3 {
+		q.unit = fields[3]
+	}
+	return q, nil
+}
+
+// identity is the question as the envelope's identity that the store would see.
+func (q *question) identity() store.Identity {
+	id := store.Identity{Kind: q.kind, Name: q.name, Unit: q.unit, SourceID: q.sourceID, Tags: slices.Clone(q.tags)}
+	if q.origin != "" {
+		id.Tags = append(id.Tags, metric.Label{Name: "origin", Value: q.origin})
+	}
+	slices.SortStableFunc(id.Tags, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
+	return id
+}
+
+func (e *explainer) explain(q *question) error {
+	id := q.identity()
+	if e.json {
+		r := e.resolver.Resolve(&id, nil)
+		encoder := json.NewEncoder(e.out)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(explanationOf(q, &r))
+	}
+	var trace store.Trace
+	r := e.resolver.Resolve(&id, &trace)
+	return e.write(q, &r, &trace)
+}
+
+func explanationOf(q *question, r *store.Resolved) explanation {
+	out := explanation{
+		Origin: q.origin, RawName: q.name, Base: r.Base, Metric: r.Metric, Kind: r.Kind.String(),
+		Unit: r.Result.Unit, Help: r.Help, Rule: r.Rule, Dropped: r.Dropped,
+		Tags: map[string]string{}, Labels: map[string]string{},
+	}
+	for _, t := range r.Tags {
+		out.Tags[t.Name] = t.Value
+	}
+	for _, l := range r.Labels {
+		out.Labels[l.Name] = l.Value
+	}
+	return out
+}

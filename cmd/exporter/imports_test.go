@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is the way of the data, which is also the layout: which packages of the project each package may use.
+var mayImport = map[string][]string{
+	"metric":             {},
+	"nozzle":             {"metric"},
+	"nozzle/foundation":  {"metric"},
+	"tagger":             {"metric"},
+	"tagger/catalogue":   {},
+	"store":              {"metric", "tagger"},
+	"exposition":         {"metric", "store"},
+	"web":                {"metric", "tagger", "store"},
+	"config":             {"metric", "nozzle", "tagger", "store"}, // for the option types that it fills
+	"cmd/exporter":       nil,                                     // the only place that wires: everything
+	"cmd/corpus":         {"metric", "tagger", "tagger/catalogue"},
+	"nozzle/certificate": {},
+}
+
+func TestImportGraph(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "loggregator_exporter/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	const module = "loggregator_exporter/"
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, ok := mayImport[name]
+		if !ok {
+			t.Errorf("package %s is not in the layout", name)
+			continue
+		}
+		if allowed == nil {
+			continue
+		}
+		for _, i := range p.Imports {
+			if of, ours := strings.CutPrefix(i, module); ours && !slices.Contains(allowed, of) {
+				t.Errorf("%s imports %s", name, of)
+			}
+		}
+	}
+}
