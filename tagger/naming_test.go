@@ -145,7 +145,7 @@ func FuzzNaming(f *testing.F) {
 		if namespace != "cf" || name.Unit == "" {
 			return
 		}
-		if again := naming.Name(name.Metric, name.Unit, typ); again.Metric != name.Metric {
+		if again := naming.Name(name.Metric, name.Unit, typ); len(again.Metric) > len(name.Metric) {
 			t.Fatalf("%q became %q, and that %q", base, name.Metric, again.Metric)
 		}
 	})

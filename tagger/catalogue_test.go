@@ -1,0 +1,86 @@
+package tagger
+
+import (
+	"io/fs"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger/catalogue"
+)
+
+// catalogueEntry is what a metrics entry of the catalogue says, for each name alone.
+type catalogueEntry struct{ file, name, kind, unit, help string }
+
+func readCatalogueEntries(t *testing.T) []catalogueEntry {
+	t.Helper()
+	files, err := fs.Glob(catalogue.Files(), "*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("files %v, error %v", files, err)
+	}
+	var all []catalogueEntry
+	for _, file := range files {
+		data, err := fs.ReadFile(catalogue.Files(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var content struct {
+			Metrics []struct {
+				Name             yaml.Node
+				Kind, Unit, Help string
+			}
+		}
+		if err := yaml.Unmarshal(data, &content); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, m := range content.Metrics {
+			names := []*yaml.Node{&m.Name}
+			if m.Name.Kind == yaml.SequenceNode {
+				names = m.Name.Content
+			}
+			for _, n := range names {
+				all = append(all, catalogueEntry{file, n.Value, m.Kind, m.Unit, m.Help})
+			}
+		}
+	}
+	return all
+}
+
+// TestCatalogueEntriesAgree: no base name is described twice, and base names that end in one metric name have one help text, one kind and one unit: HELP
+// and TYPE of a family must not depend on what arrives first.
+func TestCatalogueEntriesAgree(t *testing.T) {
+	byBase, byName := make(map[string]catalogueEntry), make(map[string]catalogueEntry)
+	for _, e := range readCatalogueEntries(t) {
+		if e.help == "" {
+			if e.file != "90-generic.yaml" {
+				t.Errorf("%s: %s has no help", e.file, e.name)
+			}
+			continue
+		}
+		if first, ok := byBase[e.name]; ok {
+			t.Errorf("%s and %s both describe %s", first.file, e.file, e.name)
+		}
+		byBase[e.name] = e
+		typ := metric.TypeGauge
+		if e.kind == "counter" {
+			typ = metric.TypeCounter
+		}
+		name := Naming{Namespace: "cf"}.Name(e.name, CanonicalUnit(e.unit), typ)
+		if e.unit == "none" && (name.Unit != "" || name.Mul != 1 || name.Div != 1) {
+			t.Errorf("%s: %s has no unit, and becomes %s in %s", e.file, e.name, name.Metric, name.Unit)
+		}
+		first, ok := byName[name.Metric]
+		if ok && (first.kind != e.kind || first.help != e.help || baseUnit(first.unit) != baseUnit(e.unit)) {
+			t.Errorf("%s: %s (%s) and %s (%s) differ", name.Metric, first.name, first.file, e.name, e.file)
+		}
+		byName[name.Metric] = e
+	}
+}
+
+func baseUnit(spelt string) string {
+	if u := unitNamed(CanonicalUnit(spelt)); u != nil {
+		return u.base
+	}
+	return ""
+}
