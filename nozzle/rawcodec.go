@@ -71,8 +71,3 @@ func (b *batchIntake) receive(data mem.BufferSlice) {
 		}
 	}
 }
-
-// discard takes messages that are of no interest.
-type discard struct{}
-
-func (*discard) receive(mem.BufferSlice) {}

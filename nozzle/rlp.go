@@ -3,7 +3,9 @@ package nozzle
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -100,7 +102,7 @@ func (r *RLP) Run(ctx context.Context) error {
 		}
 		r.account.reconnecting(failed.reason)
 		pause := r.retry.next()
-		r.log.Warn(failed.advice, "reason", failed.reason, "error", failed.err, "retry_in", pause.Round(time.Millisecond).String())
+		r.log.Warn("no stream from the reverse log proxy", "reason", failed.reason, "advice", failed.advice, "error", failed.err, "retry_in", pause.Round(time.Millisecond).String())
 		if !wait(ctx, pause) {
 			return nil
 		}
@@ -131,10 +133,11 @@ func (r *RLP) stream(ctx context.Context, intake *batchIntake) failure {
 	r.account.connect()
 	defer r.account.disconnect()
 	attempt.connected = true
-	if err := stream.SendMsg(rawMessage(r.request)); err != nil {
-		return attempt.explain(streamError(stream, err), r.options)
+	// That a stream ended, SendMsg and CloseSend tell as io.EOF only; RecvMsg then says why.
+	if err := stream.SendMsg(rawMessage(r.request)); err != nil && !errors.Is(err, io.EOF) {
+		return attempt.explain(err, r.options)
 	}
-	if err := stream.CloseSend(); err != nil {
+	if err := stream.CloseSend(); err != nil && !errors.Is(err, io.EOF) {
 		return attempt.explain(err, r.options)
 	}
 	r.log.Info("connected to the reverse log proxy")
@@ -143,14 +146,6 @@ func (r *RLP) stream(ctx context.Context, intake *batchIntake) failure {
 			return attempt.explain(err, r.options)
 		}
 	}
-}
-
-// streamError is why a stream could not be written to: SendMsg itself only says that it ended.
-func streamError(stream grpc.ClientStream, sent error) error {
-	if err := stream.RecvMsg(&discard{}); err != nil {
-		return err
-	}
-	return sent
 }
 
 func (r *RLP) dial(a *attempt) (*grpc.ClientConn, error) {

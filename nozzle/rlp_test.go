@@ -183,7 +183,7 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 	before.server.Stop()
 	r := runRLP(t, RLPOptions{Address: before.address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
 	line := r.await(t, reasonUnreachable)
-	if line.attrs["address"] != before.address || !strings.Contains(line.message, "nozzle.rlp.address") || !strings.Contains(line.attrs["error"], "connection refused") {
+	if line.attrs["address"] != before.address || !strings.Contains(line.attrs["advice"], "nozzle.rlp.address") || !strings.Contains(line.attrs["error"], "connection refused") {
 		t.Fatalf("%+v", line)
 	}
 	if r.ledger.Ready() {
@@ -256,7 +256,7 @@ func TestRLPSetUpMistakes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := runRLP(t, RLPOptions{Address: c.address, ServerName: "reverselogproxy", TLSConfig: c.config}, allKinds)
 			line := r.await(t, c.reason)
-			if line.level != slog.LevelWarn || !strings.Contains(line.message, c.advice) || line.attrs["error"] == "" || line.attrs["retry_in"] == "" {
+			if line.level != slog.LevelWarn || !strings.Contains(line.attrs["advice"], c.advice) || line.attrs["error"] == "" || line.attrs["retry_in"] == "" {
 				t.Fatalf("%+v", line)
 			}
 			// It goes on trying.

@@ -73,6 +73,9 @@ func (u *UDP) Run(ctx context.Context) error {
 	if err != nil {
 		u.failed = err
 		close(u.opened)
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	defer func() { _ = conn.Close() }()
@@ -122,8 +125,8 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 	case err != nil:
 		u.log.Warn("cannot read the receive buffer's size back", "asked_bytes", asked, "error", err)
 	case granted < asked:
-		u.log.Warn(fmt.Sprintf("the kernel gives a smaller receive buffer than asked for: bursts of datagrams may be lost; "+
-			"raise it by: sysctl -w net.core.rmem_max=%d", asked), "asked_bytes", asked, "granted_bytes", granted)
+		u.log.Warn("the kernel gives a smaller receive buffer than asked for: bursts of datagrams may be lost",
+			"asked_bytes", asked, "granted_bytes", granted, "remedy", fmt.Sprintf("sysctl -w net.core.rmem_max=%d", asked))
 	}
 }
 
