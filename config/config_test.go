@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-viper/mapstructure/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 	"golang.org/x/tools/txtar"
@@ -337,5 +338,19 @@ func TestWarnings(t *testing.T) {
 	}
 	if got, want := warnings[2], path+":1: metrics.labels.add[0].name: Prometheus sets the label job itself and will rename this one to exported_job"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestTableAndStructAgree: no field without a setting, and (in decode) no setting without a field.
+func TestTableAndStructAgree(t *testing.T) {
+	var cfg Config
+	var meta mapstructure.Metadata
+	if err := mapstructure.DecodeMetadata(nest(defaults()), &cfg, &meta); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range meta.Unset {
+		if field != "-" && !strings.HasSuffix(field, ".-") { // fields that no setting is meant to fill
+			t.Errorf("%s has no setting", field)
+		}
 	}
 }
