@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // captureKind says which text a capture takes.
@@ -188,21 +189,34 @@ func (c *capture) regexp(origins []string) string {
 	case kindPort:
 		return `(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{1,3}|[1-9])`
 	case kindOrigin:
-		return `(?i:` + alternation(origins) + `)`
+		return `(?:` + alternation(origins, folded) + `)`
 	default:
-		return `(?:` + alternation(c.set.values) + `)`
+		return `(?:` + alternation(c.set.values, regexp.QuoteMeta) + `)`
 	}
 }
 
-func alternation(values []string) string {
+func alternation(values []string, write func(string) string) string {
 	if len(values) == 0 {
-		return `[^\x00-\x{10FFFF}]`
+		return `[^\x00-\x{10FFFF}]` // nothing matches
 	}
-	quoted := make([]string, len(values))
+	written := make([]string, len(values))
 	for i, v := range values {
-		quoted[i] = regexp.QuoteMeta(v)
+		written[i] = write(v)
 	}
-	return strings.Join(quoted, "|")
+	return strings.Join(written, "|")
+}
+
+// folded is an expression for a text in either ASCII case.
+func folded(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf && isLetter(byte(r)) {
+			b.WriteString("[" + strings.ToLower(string(r)) + strings.ToUpper(string(r)) + "]")
+			continue
+		}
+		b.WriteString(regexp.QuoteMeta(string(r)))
+	}
+	return b.String()
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -181,6 +181,8 @@ type search struct {
 	origins   [2]string               // texts of captures of kindOrigin, longest first; "" for none
 	applied   chain                   // rules that are not to be tried again on the same text
 	values    [maxRuleCaptures]string // captures of the rule that matched last
+	// unconditional is for finding shadowed rules: patterns alone decide.
+	unconditional bool
 
 	// Of one walk:
 	set   *ruleSet
@@ -192,17 +194,16 @@ type search struct {
 	bestSpans [maxCaptures]span
 	depth     int
 
-	steps int
-	// visited holds the nodes and positions where the walk has been. It is made when a walk is long: to be at the same place
-	// again can only find what was found, so that the time is bounded by nodes times bytes, whatever pattern and text are.
-	visited map[uint64]struct{}
+	steps  int
+	memory *memory // nil for short walks
 }
-
-const stepsBeforeMemory = 2000
 
 // allowed says whether the rule behind an order may be used here.
 func (s *search) allowed(order int32) bool {
 	r := s.set.rules[s.set.variants[order].rule]
+	if s.unconditional {
+		return true
+	}
 	if r.when != nil && !r.when.holds(s.subject, s.component) {
 		return false
 	}
@@ -214,8 +215,13 @@ func (s *search) find(x *index) { s.walk(x.root, 0) }
 
 func (s *search) walk(n *node, pos int) {
 	for n.first < s.best {
-		if s.steps++; s.steps > stepsBeforeMemory && s.seen(n, pos) {
-			return
+		if s.steps++; s.steps > stepsBeforeMemory {
+			if s.memory == nil {
+				s.memory = &memory{}
+			}
+			if s.memory.seen(n, pos) {
+				return
+			}
 		}
 		for i := range n.captures {
 			if e := &n.captures[i]; e.to.first < s.best && pos <= len(s.text) {
@@ -233,18 +239,6 @@ func (s *search) walk(n *node, pos int) {
 		pos += len(child.text)
 		n = child
 	}
-}
-
-func (s *search) seen(n *node, pos int) bool {
-	if s.visited == nil {
-		s.visited = make(map[uint64]struct{})
-	}
-	key := uint64(n.id)<<32 | uint64(uint32(pos))
-	if _, ok := s.visited[key]; ok {
-		return true
-	}
-	s.visited[key] = struct{}{}
-	return false
 }
 
 func (s *search) accept(n *node) {
@@ -300,6 +294,10 @@ func (s *search) take(e *captureEdge, pos int) {
 
 // takeRun is take for runs of bytes. One pass finds the end of the run and the last place where a literal may follow.
 func (s *search) takeRun(e *captureEdge, pos int) {
+	if s.memory != nil {
+		s.takeRest(e, pos)
+		return
+	}
 	text, shortest := s.text, pos+e.capture.shortestRun()
 	end, last := pos, -1
 	switch {

@@ -194,5 +194,3 @@ func (t *Tagger) unit(emitted string) string {
 	}
 	return CanonicalUnit(emitted)
 }
-
-func (l *loader) warnings() []Warning { return nil }

@@ -61,7 +61,7 @@ func slotsOf(q sequence, captures []string) []int8 {
 // It allocates nothing unless a regular expression has to be run or the walk is very long.
 func (s *search) match(set *ruleSet, text string, after int32) *rule {
 	s.set, s.text, s.after, s.best = set, text, after, noOrder
-	s.steps, s.visited = 0, nil
+	s.steps, s.memory = 0, nil
 	s.find(set.index)
 	var groups []int
 	if len(set.regexes.all) > 0 {
