@@ -20,7 +20,7 @@ func (b *backoff) next() time.Duration {
 		d = b.first << shift
 	}
 	b.failures++
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // it spreads attempts, and guards nothing
 }
 
 // reset begins anew, after an attempt that succeeded.

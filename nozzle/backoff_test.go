@@ -10,9 +10,9 @@ import (
 func TestBackoffGrowsToItsLimit(t *testing.T) {
 	b := backoff{first: time.Second, limit: 10 * time.Second}
 	for round := range 2 {
-		for i, most := range []time.Duration{1, 2, 4, 8, 10, 10} {
-			if d := b.next(); d < most*time.Second/2 || d > most*time.Second {
-				t.Fatalf("round %d, wait %d: %v, want half of %d s to all", round, i, d, most)
+		for i, most := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second} {
+			if d := b.next(); d < most/2 || d > most {
+				t.Fatalf("round %d, wait %d: %v, want half of %v to all of it", round, i, d, most)
 			}
 		}
 		b.reset()

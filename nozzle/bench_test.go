@@ -16,13 +16,14 @@ import (
 )
 
 // benchBatch is a batch as a busy foundation sends them: gauges of six tags.
-func benchBatch(b testing.TB, size int) []byte {
+func benchBatch(tb testing.TB, size int) []byte {
+	tb.Helper()
 	var envelopes []*loggregator_v2.Envelope
 	for i := range size {
 		e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), Tags: tagsV2(), Message: gaugeV2("memoryStats.numBytesAllocated")}
 		envelopes = append(envelopes, e)
 	}
-	return batchOf(b, envelopes...)
+	return batchOf(tb, envelopes...)
 }
 
 func BenchmarkV1(b *testing.B) {
@@ -75,6 +76,7 @@ func repeat(batch []byte) grpc.StreamHandler {
 }
 
 func benchServer(b *testing.B, ca *authority) string {
+	b.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -96,6 +98,7 @@ func (f *floor) receive(mem.BufferSlice) { f.batches++ }
 func BenchmarkStream(b *testing.B) {
 	ca := newAuthority(b)
 	read := func(b *testing.B, into receiver) {
+		b.Helper()
 		log, _ := newTestLog()
 		l, _ := newTestLedger(b)
 		r, err := NewRLP(RLPOptions{Address: benchServer(b, ca), ServerName: "reverselogproxy", TLSConfig: ca.client(b)},

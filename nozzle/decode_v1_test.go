@@ -3,6 +3,7 @@ package nozzle
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -19,9 +20,7 @@ import (
 func oracleV1(e *events.Envelope) plain {
 	sent := map[string]bool{"deployment": e.Deployment != nil, "job": e.Job != nil, "index": e.Index != nil, "ip": e.Ip != nil}
 	tags := map[string]string{}
-	for k, v := range e.Tags {
-		tags[k] = v
-	}
+	maps.Copy(tags, e.Tags)
 	if e.Tags == nil {
 		e.Tags = map[string]string{}
 	}
@@ -68,28 +67,28 @@ func compareV1(t *testing.T, d *V1, view *metric.Envelope, b []byte) {
 
 func eventV1(eventType events.Envelope_EventType) *events.Envelope {
 	return &events.Envelope{
-		Origin: proto.String("router__0"), EventType: eventType.Enum(), Timestamp: proto.Int64(1795342433316702720),
-		Deployment: proto.String("cf"), Job: proto.String("router"), Index: proto.String("9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1"), Ip: proto.String("10.0.0.5"),
+		Origin: new("router__0"), EventType: eventType.Enum(), Timestamp: new(int64(1795342433316702720)),
+		Deployment: new("cf"), Job: new("router"), Index: new("9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1"), Ip: new("10.0.0.5"),
 	}
 }
 
 func valueV1() *events.Envelope {
 	e := eventV1(events.Envelope_ValueMetric)
-	e.ValueMetric = &events.ValueMetric{Name: proto.String("memoryStats.numBytesAllocated"), Value: proto.Float64(1048576), Unit: proto.String("count")}
+	e.ValueMetric = &events.ValueMetric{Name: new("memoryStats.numBytesAllocated"), Value: new(1048576.0), Unit: new("count")}
 	return e
 }
 
 func counterV1() *events.Envelope {
 	e := eventV1(events.Envelope_CounterEvent)
-	e.CounterEvent = &events.CounterEvent{Name: proto.String("total_requests"), Delta: proto.Uint64(5), Total: proto.Uint64(math.MaxUint64)}
+	e.CounterEvent = &events.CounterEvent{Name: new("total_requests"), Delta: new(uint64(5)), Total: new(uint64(math.MaxUint64))}
 	return e
 }
 
 func containerV1() *events.Envelope {
 	e := eventV1(events.Envelope_ContainerMetric)
 	e.ContainerMetric = &events.ContainerMetric{
-		ApplicationId: proto.String("8a5c1c33-0d4e-4f55-9a4b-6c7d8e9f0a1b"), InstanceIndex: proto.Int32(2), CpuPercentage: proto.Float64(12.5),
-		MemoryBytes: proto.Uint64(1 << 40), DiskBytes: proto.Uint64(2), MemoryBytesQuota: proto.Uint64(3), DiskBytesQuota: proto.Uint64(math.MaxUint64),
+		ApplicationId: new("8a5c1c33-0d4e-4f55-9a4b-6c7d8e9f0a1b"), InstanceIndex: new(int32(2)), CpuPercentage: new(12.5),
+		MemoryBytes: new(uint64(1 << 40)), DiskBytes: new(uint64(2)), MemoryBytesQuota: new(uint64(3)), DiskBytesQuota: new(uint64(math.MaxUint64)),
 	}
 	return e
 }
@@ -97,12 +96,12 @@ func containerV1() *events.Envelope {
 func httpV1() *events.Envelope {
 	e := eventV1(events.Envelope_HttpStartStop)
 	e.HttpStartStop = &events.HttpStartStop{
-		StartTimestamp: proto.Int64(1795342433316702720), StopTimestamp: proto.Int64(1795342433417702720),
-		RequestId: &events.UUID{Low: proto.Uint64(0x0123456789abcdef), High: proto.Uint64(0x00000000000000ff)},
-		PeerType:  events.PeerType_Server.Enum(), Method: events.Method_POST.Enum(), Uri: proto.String("https://app.example.com/x?y=\n"),
-		RemoteAddress: proto.String("10.1.1.1:4321"), UserAgent: proto.String("agent"), StatusCode: proto.Int32(404), ContentLength: proto.Int64(-1),
-		ApplicationId: &events.UUID{Low: proto.Uint64(0xfedcba9876543210), High: proto.Uint64(1)}, InstanceIndex: proto.Int32(3),
-		InstanceId: proto.String("instance"), Forwarded: []string{"10.9.9.9", "10.8.8.8"},
+		StartTimestamp: new(int64(1795342433316702720)), StopTimestamp: new(int64(1795342433417702720)),
+		RequestId: &events.UUID{Low: new(uint64(0x0123456789abcdef)), High: new(uint64(0x00000000000000ff))},
+		PeerType:  events.PeerType_Server.Enum(), Method: events.Method_POST.Enum(), Uri: new("https://app.example.com/x?y=\n"),
+		RemoteAddress: new("10.1.1.1:4321"), UserAgent: new("agent"), StatusCode: new(int32(404)), ContentLength: new(int64(-1)),
+		ApplicationId: &events.UUID{Low: new(uint64(0xfedcba9876543210)), High: new(uint64(1))}, InstanceIndex: new(int32(3)),
+		InstanceId: new("instance"), Forwarded: []string{"10.9.9.9", "10.8.8.8"},
 	}
 	return e
 }
@@ -122,15 +121,15 @@ func envelopesV1() []*events.Envelope {
 		with(containerV1(), func(e *events.Envelope) { e.Tags = tags }),
 		with(httpV1(), func(e *events.Envelope) { e.Tags = tags }),
 		with(valueV1(), func(e *events.Envelope) { bare(e); e.Tags = tags }),
-		with(valueV1(), func(e *events.Envelope) { bare(e); e.Job = proto.String("") }),
-		with(valueV1(), func(e *events.Envelope) { e.ValueMetric.Value = proto.Float64(math.NaN()) }),
-		with(valueV1(), func(e *events.Envelope) { e.ValueMetric.Name = proto.String("a \xff/\x00") }),
+		with(valueV1(), func(e *events.Envelope) { bare(e); e.Job = new("") }),
+		with(valueV1(), func(e *events.Envelope) { e.ValueMetric.Value = new(math.NaN()) }),
+		with(valueV1(), func(e *events.Envelope) { e.ValueMetric.Name = new("a \xff/\x00") }),
 		with(counterV1(), func(e *events.Envelope) { e.CounterEvent.Total = nil }),
 		with(containerV1(), func(e *events.Envelope) {
 			e.ContainerMetric.MemoryBytesQuota, e.ContainerMetric.DiskBytesQuota = nil, nil
 		}),
 		with(containerV1(), func(e *events.Envelope) {
-			e.ContainerMetric.ApplicationId, e.ContainerMetric.InstanceIndex = proto.String(""), proto.Int32(-1)
+			e.ContainerMetric.ApplicationId, e.ContainerMetric.InstanceIndex = new(""), new(int32(-1))
 		}),
 		with(httpV1(), func(e *events.Envelope) {
 			e.HttpStartStop.ApplicationId, e.HttpStartStop.InstanceIndex, e.HttpStartStop.InstanceId, e.HttpStartStop.Forwarded = nil, nil, nil, nil
@@ -144,10 +143,10 @@ func envelopesV1() []*events.Envelope {
 		with(containerV1(), func(e *events.Envelope) { e.ContainerMetric = nil }),
 		with(valueV1(), func(e *events.Envelope) { e.EventType = events.Envelope_CounterEvent.Enum() }),
 		with(eventV1(events.Envelope_LogMessage), func(e *events.Envelope) {
-			e.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: proto.Int64(1), AppId: proto.String("app")}
+			e.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: new(int64(1)), AppId: new("app")}
 		}),
 		with(eventV1(events.Envelope_Error), func(e *events.Envelope) {
-			e.Error = &events.Error{Source: proto.String("s"), Code: proto.Int32(1), Message: proto.String("m")}
+			e.Error = &events.Error{Source: new("s"), Code: new(int32(1)), Message: new("m")}
 		}),
 		eventV1(events.Envelope_EventType(77)), eventV1(events.Envelope_EventType(-1)),
 	}
@@ -175,32 +174,33 @@ func partialV1() []*events.Envelope {
 	lacking(httpV1(), func(e *events.Envelope) { e.HttpStartStop.ContentLength = nil })
 	lacking(httpV1(), func(e *events.Envelope) { e.HttpStartStop.StartTimestamp = nil })
 	lacking(eventV1(events.Envelope_LogMessage), func(e *events.Envelope) { e.LogMessage = &events.LogMessage{Message: []byte("m")} })
-	lacking(eventV1(events.Envelope_Error), func(e *events.Envelope) { e.Error = &events.Error{Code: proto.Int32(1)} })
+	lacking(eventV1(events.Envelope_Error), func(e *events.Envelope) { e.Error = &events.Error{Code: new(int32(1))} })
 	lacking(valueV1(), func(e *events.Envelope) { e.Error = &events.Error{} })
 	return all
 }
 
-func marshalV1(t testing.TB, e *events.Envelope) []byte {
-	t.Helper()
+func marshalV1(tb testing.TB, e *events.Envelope) []byte {
+	tb.Helper()
 	b, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(e)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // oddV1 are envelopes that no encoder writes: parts that come twice, in another order, broken.
-func oddV1(t testing.TB) [][]byte {
+func oddV1(tb testing.TB) [][]byte {
+	tb.Helper()
 	var odd [][]byte
 	all := append(envelopesV1(), partialV1()...)
 	for i, e := range all {
-		next := marshalV1(t, all[(i+1)%len(all)])
-		odd = append(odd, append(marshalV1(t, e), next...))
+		next := marshalV1(tb, all[(i+1)%len(all)])
+		odd = append(odd, append(marshalV1(tb, e), next...))
 	}
-	tail := marshalV1(t, &events.Envelope{Tags: map[string]string{"a": "b", "source_id": "s"}})
-	twoHalves := append(marshalV1(t, &events.Envelope{ValueMetric: &events.ValueMetric{Name: proto.String("n"), Unit: proto.String("u")}}),
-		marshalV1(t, &events.Envelope{ValueMetric: &events.ValueMetric{Value: proto.Float64(1)}})...)
-	odd = append(odd, append(bytes.Clone(tail), marshalV1(t, valueV1())...), append(twoHalves, marshalV1(t, eventV1(events.Envelope_ValueMetric))...))
+	tail := marshalV1(tb, &events.Envelope{Tags: map[string]string{"a": "b", "source_id": "s"}})
+	twoHalves := append(marshalV1(tb, &events.Envelope{ValueMetric: &events.ValueMetric{Name: new("n"), Unit: new("u")}}),
+		marshalV1(tb, &events.Envelope{ValueMetric: &events.ValueMetric{Value: new(1.0)}})...)
+	odd = append(odd, append(bytes.Clone(tail), marshalV1(tb, valueV1())...), append(twoHalves, marshalV1(tb, eventV1(events.Envelope_ValueMetric))...))
 	return append(odd, nil, []byte("garbage"), []byte{0x0a, 0x7f}, bytes.Repeat([]byte{0xff}, 100))
 }
 
@@ -244,7 +244,7 @@ func TestV1TooManyTags(t *testing.T) {
 	for i := range 10_000 {
 		e.Tags[fmt.Sprint(i)] = "v"
 	}
-	e.ValueMetric.Name = proto.String(strings.Repeat("n", 100_000))
+	e.ValueMetric.Name = new(strings.Repeat("n", 100_000))
 	var d V1
 	var view metric.Envelope
 	if !d.Decode(marshalV1(t, e), &view) || !view.TooManyTags || len(view.Tags) != metric.MaxTags || len(view.Points) != 1 {

@@ -3,6 +3,7 @@ package nozzle
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -32,9 +33,7 @@ func oracleV2(e *loggregator_v2.Envelope) plain {
 			p.Tags[k] = ""
 		}
 	}
-	for k, v := range e.GetTags() {
-		p.Tags[k] = v
-	}
+	maps.Copy(p.Tags, e.GetTags())
 	switch m := e.GetMessage().(type) {
 	case *loggregator_v2.Envelope_Log:
 		p.Kind = metric.KindLog
@@ -227,11 +226,11 @@ func TestV2TooManyTags(t *testing.T) {
 }
 
 // batchOf marshals a batch.
-func batchOf(t testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
-	t.Helper()
+func batchOf(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
+	tb.Helper()
 	b, err := proto.Marshal(&loggregator_v2.EnvelopeBatch{Batch: envelopes})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

@@ -56,10 +56,10 @@ func plainOf(e *metric.Envelope) plain {
 	return p
 }
 
-func requireEqual(t testing.TB, what string, got, want any) {
-	t.Helper()
+func requireEqual(tb testing.TB, what string, got, want any) {
+	tb.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Fatalf("%s (-want +got):\n%s", what, diff)
+		tb.Fatalf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
@@ -79,32 +79,32 @@ func (s *nullSink) Write(e *metric.Envelope, tally *metric.Tally) {
 	tally[metric.Stored] += uint64(e.Samples())
 }
 
-func newTestLedger(t testing.TB) (*Ledger, *prometheus.Registry) {
-	t.Helper()
+func newTestLedger(tb testing.TB) (*Ledger, *prometheus.Registry) {
+	tb.Helper()
 	reg := prometheus.NewRegistry()
 	l, err := NewLedger(reg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return l, reg
 }
 
 // requireMetrics compares families of the registry with their text.
-func requireMetrics(t testing.TB, reg prometheus.Gatherer, want string, names ...string) {
-	t.Helper()
+func requireMetrics(tb testing.TB, reg prometheus.Gatherer, want string, names ...string) {
+	tb.Helper()
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // receive takes the next value, and fails where the test's time is up.
-func receive[T any](t testing.TB, ch <-chan T) T {
-	t.Helper()
+func receive[T any](tb testing.TB, ch <-chan T) T {
+	tb.Helper()
 	select {
 	case v := <-ch:
 		return v
 	case <-time.After(30 * time.Second):
-		t.Fatal("nothing came within 30 s")
+		tb.Fatal("nothing came within 30 s")
 		panic("unreachable")
 	}
 }
@@ -155,11 +155,11 @@ type authority struct {
 	pool *x509.CertPool
 }
 
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
+func newAuthority(tb testing.TB) *authority {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "loggregatorCA"},
@@ -168,11 +168,11 @@ func newAuthority(t testing.TB) *authority {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
@@ -180,11 +180,11 @@ func newAuthority(t testing.TB) *authority {
 }
 
 // issue makes a certificate for a name, for servers and clients alike.
-func (a *authority) issue(t testing.TB, name string) tls.Certificate {
-	t.Helper()
+func (a *authority) issue(tb testing.TB, name string) tls.Certificate {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
@@ -193,31 +193,33 @@ func (a *authority) issue(t testing.TB, name string) tls.Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // server is the configuration of a server that demands a certificate of this authority.
-func (a *authority) server(t testing.TB, name string) *tls.Config {
+func (a *authority) server(tb testing.TB, name string) *tls.Config {
+	tb.Helper()
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{a.issue(t, name)},
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{a.issue(tb, name)},
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.pool,
 	}
 }
 
 // client is the configuration of a client of this authority.
-func (a *authority) client(t testing.TB) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool, Certificates: []tls.Certificate{a.issue(t, "exporter")}}
+func (a *authority) client(tb testing.TB) *tls.Config {
+	tb.Helper()
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool, Certificates: []tls.Certificate{a.issue(tb, "exporter")}}
 }
 
 // files writes the authority and a client certificate as PEM files.
-func (a *authority) files(t testing.TB, dir string) TLSOptions {
-	t.Helper()
-	cert := a.issue(t, "exporter")
+func (a *authority) files(tb testing.TB, dir string) TLSOptions {
+	tb.Helper()
+	cert := a.issue(tb, "exporter")
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	o := TLSOptions{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
 	for file, block := range map[string]*pem.Block{
@@ -226,27 +228,27 @@ func (a *authority) files(t testing.TB, dir string) TLSOptions {
 		o.KeyFile:  {Type: "PRIVATE KEY", Bytes: key},
 	} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return o
 }
 
-func mustTLS(t testing.TB, r *RLP) *tls.Config {
-	t.Helper()
+func mustTLS(tb testing.TB, r *RLP) *tls.Config {
+	tb.Helper()
 	config, err := r.tlsConfig()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return config
 }
 
 // cpuTime is what the process has used so far, in nanoseconds.
-func cpuTime(t testing.TB) int64 {
-	t.Helper()
+func cpuTime(tb testing.TB) int64 {
+	tb.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }

@@ -15,9 +15,9 @@ import (
 
 func TestLedgerStartsAtZero(t *testing.T) {
 	l, reg := newTestLedger(t)
-	l.Source("udp")
+	udp := l.Source("udp")
 	l.Source("rlp").expect("lost", "ended")
-	if l.Source("udp") != l.Source("udp") {
+	if l.Source("udp") != udp {
 		t.Fatal("one source has two accounts")
 	}
 	requireMetrics(t, reg, `

@@ -95,7 +95,7 @@ func (r *RLP) Run(ctx context.Context) error {
 		began, before := time.Now(), intake.batches
 		failed := r.stream(ctx, intake)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to end
 		}
 		if intake.batches > before || time.Since(began) >= goodStream {
 			r.retry.reset()

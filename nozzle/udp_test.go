@@ -13,7 +13,6 @@ import (
 	"github.com/cloudfoundry/dropsonde/metric_sender"
 	"github.com/cloudfoundry/sonde-go/events"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/metric"
 )
@@ -122,9 +121,9 @@ func TestUDPBadDatagrams(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	good := marshalV1(t, valueV1())
 	long := valueV1()
-	long.ValueMetric.Name = proto.String(strings.Repeat("n", 60_000))
+	long.ValueMetric.Name = new(strings.Repeat("n", 60_000))
 	log := eventV1(events.Envelope_LogMessage)
-	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: proto.Int64(1)}
+	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: new(int64(1))}
 	for _, datagram := range [][]byte{
 		{}, []byte("garbage"), good[:len(good)-1], bytes.Repeat([]byte{0}, 65507), bytes.Repeat([]byte{0xff}, 65507), marshalV1(t, log), marshalV1(t, long), good,
 	} {

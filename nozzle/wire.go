@@ -42,11 +42,11 @@ func (f *fields) next() bool {
 			key = key&0x7f | uint64(b[at])<<7
 			at++
 		} else {
-			n := 0
-			if key, n = protowire.ConsumeVarint(b[at-1:]); n < 0 || key>>3 > uint64(protowire.MaxValidNumber) {
+			long, n := protowire.ConsumeVarint(b[at-1:])
+			if n < 0 || long>>3 > uint64(protowire.MaxValidNumber) {
 				return f.fail()
 			}
-			at += n - 1
+			key, at = long, at+n-1
 		}
 	}
 	if key>>3 < uint64(protowire.MinValidNumber) {
