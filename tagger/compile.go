@@ -156,8 +156,7 @@ func compileName(d *document, s *ruleSpec, r *rule) {
 	if s.prefix != nil {
 		r.rest = len(r.captures)
 		r.captures = append(r.captures, restName)
-	}
-	if s.rest != nil {
+	} else if s.rest != nil {
 		name, ok := strings.CutPrefix(s.rest.s, "{")
 		name, closed := strings.CutSuffix(name, "}")
 		if r.rest = slices.Index(r.captures, name); !ok || !closed || r.rest < 0 {
@@ -173,7 +172,7 @@ func compileName(d *document, s *ruleSpec, r *rule) {
 		}
 		r.name = t
 	}
-	if s.name == nil && s.section == "rules" && !r.drop && r.rest < 0 && len(r.captures) > 0 {
+	if s.name == nil && s.rest == nil && s.section == "rules" && !r.drop && r.rest < 0 && len(r.captures) > 0 {
 		d.fail(s.node, "the rule captures %s, but does not say what is left: add name, such as name: \"some.name\" (or {_} for what is not to become a tag)",
 			strings.Join(r.captures, ", "))
 	}

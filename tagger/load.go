@@ -89,7 +89,7 @@ func (l *loader) load(s Source, layer int) {
 		d.failAt(0, 0, "the rule files stand for more than %d patterns: remove some rules or alternatives", maxSequences)
 	}
 	l.files = append(l.files, f)
-	l.errs = append(l.errs, d.errs...)
+	l.errs = append(l.errs, d.sorted()...)
 }
 
 func (f *compiledFile) compile(d *document, spec *fileSpec, layer int) {

@@ -178,7 +178,7 @@ func (p *patternParser) alternatives(depth int) ([]sequence, error) {
 		}
 	}
 	if depth > 0 {
-		return nil, p.fail(len(p.text), `")" is missing`)
+		return nil, p.fail(len(p.text), `")" is missing: write \( for the character "("`)
 	}
 	return append(all, current...), nil
 }

@@ -1,6 +1,7 @@
 package tagger
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -130,6 +131,10 @@ func compileRegex(text string, anchored bool) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("the expression has %d bytes, at most %d are allowed", len(text), maxRegexBytes)
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)
+	var bad *syntax.Error
+	if errors.As(err, &bad) && (bad.Code == syntax.ErrInvalidRepeatSize || bad.Code == syntax.ErrLarge) {
+		return nil, errors.New("the expression is too large: at most 1000 repetitions are allowed, those inside of each other multiplied")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("bad regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}

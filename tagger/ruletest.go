@@ -76,7 +76,7 @@ func ReadTests(file string, data []byte) (*TestFile, error) {
 		d.failAt(0, 0, "the file holds no tests: add a list under tests")
 	}
 	if len(d.errs) > 0 {
-		return nil, errors.Join(d.errs...)
+		return nil, errors.Join(d.sorted()...)
 	}
 	return f, nil
 }

@@ -2,10 +2,12 @@ package tagger
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,6 +56,21 @@ func (d *document) fail(n *yaml.Node, format string, args ...any) {
 
 func (d *document) failAt(line, column int, format string, args ...any) {
 	d.errs = append(d.errs, &FileError{File: d.file, Line: line, Column: column, Rule: d.rule, Message: fmt.Sprintf(format, args...)})
+}
+
+// sorted are the errors in the order of the file.
+func (d *document) sorted() []error {
+	at := func(err error) (line, column int) {
+		var f *FileError
+		errors.As(err, &f)
+		return f.Line, f.Column
+	}
+	slices.SortStableFunc(d.errs, func(a, b error) int {
+		aLine, aColumn := at(a)
+		bLine, bColumn := at(b)
+		return cmp.Or(cmp.Compare(aLine, bLine), cmp.Compare(aColumn, bColumn))
+	})
+	return d.errs
 }
 
 // failIn reports an error at a byte of a scalar.
