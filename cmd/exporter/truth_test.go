@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudfoundry/dropsonde/emitter"
+	"github.com/cloudfoundry/dropsonde/instrumented_handler"
+	"github.com/cloudfoundry/dropsonde/metric_sender"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/store"
+)
+
+// samples reads a page: the value of every gauge and counter by its name and labels, and the number of observations of
+// every histogram.
+func samples(t *testing.T, page string) map[string]float64 {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(page))
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, page)
+	}
+	out := map[string]float64{}
+	for name, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []metric.Label
+			for _, l := range m.GetLabel() {
+				labels = append(labels, metric.Label{Name: l.GetName(), Value: l.GetValue()})
+			}
+			key := name + "{" + string(metric.RenderLabels(labels)) + "}"
+			if _, twice := out[key]; twice {
+				t.Errorf("twice in one page: %s", key)
+			}
+			out[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return out
+}
+
+// expected returns what a scrape has to hold of what a foundation sent. Two raw names that end in one series make a choice:
+// either value is right.
+func expected(r *store.Resolver, sent []foundation.Sent) map[string][]float64 {
+	out := map[string][]float64{}
+	for _, s := range sent {
+		if s.Kind == metric.KindTimer {
+			continue
+		}
+		id := store.Identity{Kind: s.Kind, Name: s.Name, Unit: s.Unit, SourceID: s.SourceID, InstanceID: s.InstanceID}
+		for _, tag := range slices.Sorted(maps.Keys(s.Tags)) {
+			id.Tags = append(id.Tags, metric.Label{Name: tag, Value: s.Tags[tag]})
+		}
+		resolved := r.Resolve(&id, nil)
+		value := s.Value
+		if s.Kind == metric.KindCounter {
+			value = float64(s.Total)
+		}
+		key := resolved.Metric + "{" + string(metric.RenderLabels(resolved.Labels)) + "}"
+		out[key] = append(out[key], value*resolved.Mul/resolved.Div)
+	}
+	return out
+}
+
+// Everything that a foundation sends, by datagram and by the reverse log proxy, is in the scrape with its value and labels.
+func TestEverythingSentIsScraped(t *testing.T) {
+	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig()
+	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
+	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := f.SendTo(r.UDP.String()); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	serving, end := context.WithCancel(ctx)
+	go func() { served <- f.Serve(serving) }()
+	if err := f.AwaitReaders(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.Round(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := expected(r.Store.Resolver(), f.Sent())
+	if len(want) < 4000 {
+		t.Fatalf("the foundation sent only %d series", len(want))
+	}
+	var missing, wrong []string
+	for {
+		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
+		got := samples(t, page)
+		missing, wrong = compare(want, got)
+		if len(missing)+len(wrong) == 0 || ctx.Err() != nil {
+			break
+		}
+	}
+	for _, m := range missing[:min(len(missing), 10)] {
+		t.Errorf("missing (one of %d): %s", len(missing), m)
+	}
+	for _, w := range wrong[:min(len(wrong), 10)] {
+		t.Errorf("wrong value (one of %d): %s", len(wrong), w)
+	}
+	end()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func compare(want map[string][]float64, got map[string]float64) (missing, wrong []string) {
+	for key, values := range want {
+		v, ok := got[key]
+		switch {
+		case !ok:
+			missing = append(missing, key)
+		case !slices.Contains(values, v):
+			wrong = append(wrong, key)
+		}
+	}
+	return missing, wrong
+}
+
+// A component that uses the public dropsonde library, as Cloud Foundry's own do, is read by datagram.
+func TestDropsondeClient(t *testing.T) {
+	r, stop := startService(t, testConfig(), slog.New(slog.DiscardHandler))
+	udp, err := emitter.NewUdpEmitter(r.UDP.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := emitter.NewEventEmitter(udp, "router__0")
+	defer events.Close()
+	sender := metric_sender.NewMetricSender(events)
+	const app = "f1a3c2d0-7a7e-4c55-9f0f-2f0b9d3a4b11"
+	for what, err := range map[string]error{
+		"value":     sender.SendValue("memoryStats.lastGCPauseTimeNS", 5e6, "count"),
+		"tagged":    sender.Value("latency", 250, "ms").SetTag("component", "uaa").Send(),
+		"counter":   sender.AddToCounter("total_requests", 3),
+		"increment": sender.IncrementCounter("total_requests"),
+		"container": sender.SendContainerMetric(app, 2, 12.5, 1024, 2048),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	handler := instrumented_handler.InstrumentedHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+	}), events)
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/nowhere", nil))
+
+	router := `component="router",index="0",origin="router__0",source_id="router__0"`
+	container := `component="router",index="0",instance_id="2",origin="router__0",source_id="` + app + `"`
+	want := map[string][]float64{
+		`cf_last_gc_pause_time_seconds{component="router",index="0",origin="router__0",source_id="router__0",type="vm_memory"}`: {0.005},
+		`cf_latency_seconds{component="router",index="0",origin="router__0",source_id="router__0",target_component="uaa"}`:      {0.25},
+		`cf_total_requests_total{` + router + `}`:                                        {4},
+		`cf_container_cpu_ratio{` + container + `}`:                                      {0.125},
+		`cf_container_memory_bytes{` + container + `}`:                                   {1024},
+		`cf_container_disk_bytes{` + container + `}`:                                     {2048},
+		`cf_http_request_duration_seconds{component="router",method="GET",status="4xx"}`: {1},
+		`loggregator_exporter_envelopes_received_total{source="udp"}`:                    {6},
+		`loggregator_exporter_envelopes_total{outcome="converted",source="udp"}`:         {6},
+		`loggregator_exporter_samples_total{outcome="stored"}`:                           {10},
+	}
+	for {
+		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
+		got := samples(t, page)
+		if got["loggregator_exporter_envelopes_received_total{source=\"udp\"}"] < 6 {
+			continue // datagrams are on their way; the test's own timeout ends it
+		}
+		missing, wrong := compare(want, got)
+		if len(missing)+len(wrong) > 0 {
+			t.Errorf("missing %q, wrong %q in:\n%s", missing, wrong, page)
+		}
+		break
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
