@@ -12,9 +12,10 @@ import (
 
 // UDPOptions configure the dropsonde UDP source.
 type UDPOptions struct {
-	Enabled            bool   `mapstructure:"enabled"`
-	ListenAddress      string `mapstructure:"listen_address"`
-	ReceiveBufferBytes int    `mapstructure:"receive_buffer_bytes"`
+	Enabled       bool   `mapstructure:"enabled"`
+	ListenAddress string `mapstructure:"listen_address"`
+	// ReceiveBufferBytes is asked of the kernel; 0 leaves the buffer as it is.
+	ReceiveBufferBytes int `mapstructure:"receive_buffer_bytes"`
 }
 
 const (
