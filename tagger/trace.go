@@ -40,7 +40,7 @@ type Step struct {
 	Dropped              bool
 	Said                 []string // what it says of the metric, such as `unit seconds`
 	// Tried are the rules before the one that matched, or all of them if none did, that share the first segment with
-	// the text, and why they did not match; More is the number of those left out.
+	// the text (regular expressions: a literal piece), and why they did not match; More is the number of those left out.
 	Tried []Attempt
 	More  int
 }
@@ -159,7 +159,7 @@ func (s *search) reason(v *variant, r *rule, segment int) string {
 	if p.walk(v.sequence, 0) {
 		return s.refusal(r)
 	}
-	if p.furthest < segment || p.furthest == 0 {
+	if p.furthest < segment || p.furthest == segment && v.sequence[0].cap != nil {
 		return ""
 	}
 	if p.failed == nil {
