@@ -47,13 +47,6 @@ func (k nameKind) kind() metric.Kind {
 	}
 }
 
-// keyedTag is a tag on its way to being sorted. Most keys differ in their first eight bytes, which compare as one number;
-// having no pointers, it moves without a write barrier.
-type keyedTag struct {
-	prefix uint64
-	at     uint32 // position in the envelope's tags
-}
-
 // keyPrefix returns the first eight bytes of a key as a number that compares as the bytes do; shorter keys end in zeros.
 func keyPrefix(key []byte) uint64 {
 	if cap(key) >= 8 {
@@ -71,56 +64,91 @@ func keyPrefix(key []byte) uint64 {
 	return p
 }
 
-// sortTags returns the positions of tags in the order of their keys, in order's memory. Of a key that is there twice only the last
-// one on the wire counts. There are a few tags, which insertion sorts best.
-func sortTags(order []keyedTag, tags []metric.Tag) []keyedTag {
-	order = order[:0]
-next:
-	for at := range tags {
-		key := tags[at].Key
-		p := keyPrefix(key)
-		i := len(order)
-		for ; i > 0 && order[i-1].prefix >= p; i-- {
-			if order[i-1].prefix > p {
-				continue
-			}
-			c := bytes.Compare(tags[order[i-1].at].Key, key)
-			if c == 0 {
-				order[i-1].at = uint32(at)
-				continue next
-			}
-			if c < 0 {
-				break
-			}
-		}
-		order = append(order, keyedTag{})
-		for k := len(order) - 1; k > i; k-- {
-			order[k] = order[k-1]
-		}
-		order[i] = keyedTag{p, uint32(at)}
+// tagOrder sorts the tags of an envelope by key. It remembers the keys of the last one, since a sender that writes its tags in a fixed
+// order needs no sorting.
+type tagOrder struct {
+	prefixes []uint64 // of the keys, as they came
+	order    []uint32 // positions of the tags in the order of their keys
+	distinct bool     // all prefixes differ, so that they alone decide the order
+}
+
+// sort returns the positions of tags in the order of their keys, valid until the next call. Of a key that is there twice only the
+// last one on the wire counts.
+func (o *tagOrder) sort(tags []metric.Tag) []uint32 {
+	same := o.distinct && len(tags) == len(o.prefixes)
+	if len(tags) > len(o.prefixes) {
+		o.prefixes = append(o.prefixes, make([]uint64, len(tags)-len(o.prefixes))...)
 	}
-	return order
+	o.prefixes = o.prefixes[:len(tags)]
+	for i := range tags {
+		p := keyPrefix(tags[i].Key)
+		same = same && o.prefixes[i] == p
+		o.prefixes[i] = p
+	}
+	if same {
+		// Fast path: the same keys in the same order as before.
+		return o.order
+	}
+	o.order, o.distinct = o.order[:0], true
+	for at := range tags {
+		o.insert(tags, uint32(at))
+	}
+	return o.order
+}
+
+// insert puts a tag in its place. There are a few tags, which insertion sorts best; most keys differ in their first eight bytes.
+func (o *tagOrder) insert(tags []metric.Tag, at uint32) {
+	p := o.prefixes[at]
+	i := len(o.order)
+	for ; i > 0; i-- {
+		before := o.order[i-1]
+		if o.prefixes[before] < p {
+			break
+		}
+		if o.prefixes[before] > p {
+			continue
+		}
+		o.distinct = false
+		c := bytes.Compare(tags[before].Key, tags[at].Key)
+		if c == 0 {
+			o.order[i-1] = at
+			return
+		}
+		if c < 0 {
+			break
+		}
+	}
+	o.order = append(o.order, at)
+	for k := len(o.order) - 1; k > i; k-- {
+		o.order[k] = o.order[k-1]
+	}
+	o.order[i] = at
 }
 
 // appendIdentity appends the canonical form of an envelope's identity: every part behind its length, so that no two
 // identities have the same bytes, and tags in the order of their keys, so that the order on the wire does not matter.
-func appendIdentity(dst, sourceID, instanceID []byte, tags []metric.Tag, order []keyedTag) []byte {
+func appendIdentity(dst, sourceID, instanceID []byte, tags []metric.Tag, order []uint32) []byte {
 	dst = appendPart(dst, sourceID)
 	dst = appendPart(dst, instanceID)
-	for i := range order {
-		t := &tags[order[i].at]
+	for _, at := range order {
+		t := &tags[at]
 		dst = appendPart(dst, t.Key)
 		dst = appendPart(dst, t.Value)
 	}
 	return dst
 }
 
+const shortPart = 16
+
 func appendPart(dst, part []byte) []byte {
-	if len(part) < 0x80 {
-		dst = append(dst, byte(len(part)))
-	} else {
-		dst = binary.AppendUvarint(dst, uint64(len(part)))
+	if n := len(dst); len(part) <= shortPart && cap(part) >= shortPart && cap(dst) > n+shortPart {
+		// Fast path: the bytes behind a short part are copied too, which costs less than a call, and cut off again.
+		dst = dst[:n+1+shortPart]
+		dst[n] = byte(len(part))
+		*(*[shortPart]byte)(dst[n+1:]) = [shortPart]byte(part[:shortPart])
+		return dst[:n+1+len(part)]
 	}
+	dst = binary.AppendUvarint(dst, uint64(len(part)))
 	return append(dst, part...)
 }
 

@@ -32,9 +32,10 @@ func TestIdentityIsExact(t *testing.T) {
 		}
 		return id
 	})
+	var sorter tagOrder // keeps what it saw last, which must make no difference
 	canonical := func(id identity) string {
-		order := sortTags(nil, id.tags)
-		return string(appendIdentity(nil, []byte(id.source), []byte(id.instance), id.tags, order))
+		order := sorter.sort(id.tags)
+		return string(appendIdentity(make([]byte, 0, 64), []byte(id.source), []byte(id.instance), id.tags, order))
 	}
 	meaning := func(id identity) map[string]string {
 		m := map[string]string{}

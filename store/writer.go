@@ -10,7 +10,7 @@ import (
 type Writer struct {
 	store *Store
 	tags  []metric.Tag // of a timer: those that make its identity
-	order []keyedTag
+	order tagOrder
 	key   []byte
 }
 
@@ -81,8 +81,7 @@ func (w *Writer) identify(e *metric.Envelope) bool {
 	if !ok {
 		return false
 	}
-	w.order = sortTags(w.order, e.Tags)
-	w.key = appendIdentity(w.key[:0], e.SourceID, e.InstanceID, e.Tags, w.order)
+	w.key = appendIdentity(w.key[:0], e.SourceID, e.InstanceID, e.Tags, w.order.sort(e.Tags))
 	return true
 }
 
@@ -233,8 +232,7 @@ func (w *Writer) identifyTimer(e *metric.Envelope) (duplicate bool, length float
 	} else if len(origin) > 0 {
 		sourceID = nil // it only serves to name the component, which the origin does better
 	}
-	w.order = sortTags(w.order, w.tags)
-	w.key = appendIdentity(w.key[:0], sourceID, nil, w.tags, w.order)
+	w.key = appendIdentity(w.key[:0], sourceID, nil, w.tags, w.order.sort(w.tags))
 	return client && w.store.fromRouter(origin, e.SourceID), length
 }
 
