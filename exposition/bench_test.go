@@ -71,6 +71,7 @@ type counting int64
 func (c *counting) Write(b []byte) (int, error) { *c += counting(len(b)); return len(b), nil }
 
 func perLine(b *testing.B, bytes counting) {
+	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchSeries), "ns/line")
 	if bytes > 0 {
 		b.ReportMetric(float64(bytes)/float64(b.N)/1e6, "MB/page")

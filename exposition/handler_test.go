@@ -132,7 +132,7 @@ func (b broken) Gather() ([]*dto.MetricFamily, error) {
 	if err != nil {
 		return nil, err
 	}
-	empty := &dto.MetricFamily{Name: proto.String("go_empty"), Help: proto.String("Empty."), Type: dto.MetricType_GAUGE.Enum(), Metric: []*dto.Metric{{}}}
+	empty := &dto.MetricFamily{Name: new("go_empty"), Help: new("Empty."), Type: dto.MetricType_GAUGE.Enum(), Metric: []*dto.Metric{{}}}
 	return append([]*dto.MetricFamily{empty}, mfs...), errors.New("a collector failed")
 }
 

@@ -70,43 +70,53 @@ func TestNamesThatMeetAreWrittenOnce(t *testing.T) {
 	}{
 		{
 			"a legal name wins, though it comes later", expfmt.FmtText,
-			content{gauge("a.b", one(1)), gauge("a_b", one(2))}, []string{"a_b"},
+			content{gauge("a.b", one(1)), gauge("a_b", one(2))},
+			[]string{"a_b"},
 		},
 		{
 			"of two escaped names the first wins", expfmt.FmtText,
-			content{gauge("a-b", one(1)), gauge("a.b", one(2))}, []string{"a_b"},
+			content{gauge("a-b", one(1)), gauge("a.b", one(2))},
+			[]string{"a_b"},
 		},
 		{
 			"nothing is lost where UTF-8 is understood", text100 + "; escaping=allow-utf-8",
-			content{gauge("a-b", one(1)), gauge("a.b", one(2)), gauge("a_b", one(3))}, []string{"a-b", "a.b", "a_b"},
+			content{gauge("a-b", one(1)), gauge("a.b", one(2)), gauge("a_b", one(3))},
+			[]string{"a-b", "a.b", "a_b"},
 		},
 		{
 			"a histogram's other names are its own", expfmt.FmtText,
-			content{gauge("a.b.count", one(1)), histogram("a_b", hist)}, []string{"a_b_bucket", "a_b_sum", "a_b_count"},
+			content{gauge("a.b.count", one(1)), histogram("a_b", hist)},
+			[]string{"a_b_bucket", "a_b_sum", "a_b_count"},
 		},
 		{
 			"and so they are where the histogram's name is the escaped one", expfmt.FmtText,
-			content{histogram("a.b", hist), gauge("a_b_count", one(1))}, []string{"a_b_count"},
+			content{histogram("a.b", hist), gauge("a_b_count", one(1))},
+			[]string{"a_b_count"},
 		},
 		{
 			"the name of an OpenMetrics counter without its ending", expfmt.FmtOpenMetrics_1_0_0,
-			content{counter("a.b_total", one(1)), gauge("a_b", one(2))}, []string{"a_b"},
+			content{counter("a.b_total", one(1)), gauge("a_b", one(2))},
+			[]string{"a_b"},
 		},
 		{
 			"which the text format can tell apart", expfmt.FmtText,
-			content{counter("a.b_total", one(1)), gauge("a_b", one(2))}, []string{"a_b_total", "a_b"},
+			content{counter("a.b_total", one(1)), gauge("a_b", one(2))},
+			[]string{"a_b_total", "a_b"},
 		},
 		{
 			"an ending that only OpenMetrics adds", expfmt.FmtOpenMetrics_1_0_0,
-			content{counter("a", one(1)), counter("a_total", one(2))}, []string{"a_total"},
+			content{counter("a", one(1)), counter("a_total", one(2))},
+			[]string{"a_total"},
 		},
 		{
 			"an ending that OpenMetrics reserves", expfmt.FmtOpenMetrics_1_0_0,
-			content{gauge("a.created", one(1)), histogram("a", hist)}, []string{"a_bucket", "a_sum", "a_count"},
+			content{gauge("a.created", one(1)), histogram("a", hist)},
+			[]string{"a_bucket", "a_sum", "a_count"},
 		},
 		{
 			"no name, and a type whose values the store does not have", expfmt.FmtText,
-			content{gauge("", one(1)), {store.Family{Name: "s", Type: metric.TypeSummary}, []store.Sample{one(1)}}, gauge("a", one(1))}, []string{"a"},
+			content{gauge("", one(1)), {store.Family{Name: "s", Type: metric.TypeSummary}, []store.Sample{one(1)}}, gauge("a", one(1))},
+			[]string{"a"},
 		},
 	} {
 		t.Run(tc.why, func(t *testing.T) {

@@ -21,9 +21,9 @@ import (
 
 // toDTO is a family as client_golang would hold it.
 func toDTO(s *series) *dto.MetricFamily {
-	mf := &dto.MetricFamily{Name: proto.String(s.Name)}
+	mf := &dto.MetricFamily{Name: new(s.Name)}
 	if s.Help != "" {
-		mf.Help = proto.String(strings.ToValidUTF8(s.Help, "\uFFFD"))
+		mf.Help = new(strings.ToValidUTF8(s.Help, "\uFFFD"))
 	}
 	mf.Type = map[metric.Type]*dto.MetricType{
 		metric.TypeGauge:     dto.MetricType_GAUGE.Enum(),
@@ -34,13 +34,13 @@ func toDTO(s *series) *dto.MetricFamily {
 		sample := &s.samples[i]
 		m := &dto.Metric{}
 		for n, v := range sample.Labels.All() {
-			m.Label = append(m.Label, &dto.LabelPair{Name: proto.String(n), Value: proto.String(v)})
+			m.Label = append(m.Label, &dto.LabelPair{Name: new(n), Value: new(v)})
 		}
 		switch s.Type {
 		case metric.TypeGauge:
-			m.Gauge = &dto.Gauge{Value: proto.Float64(sample.Value)}
+			m.Gauge = &dto.Gauge{Value: new(sample.Value)}
 		case metric.TypeCounter:
-			m.Counter = &dto.Counter{Value: proto.Float64(sample.Value)}
+			m.Counter = &dto.Counter{Value: new(sample.Value)}
 		default:
 			m.Histogram = toDTOHistogram(sample.Histogram)
 		}
@@ -50,7 +50,7 @@ func toDTO(s *series) *dto.MetricFamily {
 }
 
 func toDTOHistogram(h *store.Histogram) *dto.Histogram {
-	d := &dto.Histogram{SampleSum: proto.Float64(h.Sum)}
+	d := &dto.Histogram{SampleSum: new(h.Sum)}
 	total := uint64(0)
 	for i, c := range h.Counts {
 		bound := math.Inf(1)
@@ -58,9 +58,9 @@ func toDTOHistogram(h *store.Histogram) *dto.Histogram {
 			bound = h.Bounds[i]
 		}
 		total += c
-		d.Bucket = append(d.Bucket, &dto.Bucket{UpperBound: proto.Float64(bound), CumulativeCount: proto.Uint64(total)})
+		d.Bucket = append(d.Bucket, &dto.Bucket{UpperBound: new(bound), CumulativeCount: new(total)})
 	}
-	d.SampleCount = proto.Uint64(total)
+	d.SampleCount = new(total)
 	return d
 }
 
@@ -109,7 +109,7 @@ func checkRoundTrip(t *testing.T, c content, scheme model.EscapingScheme) {
 	for i := range c {
 		if len(c[i].samples) > 0 {
 			mf := toDTO(&c[i])
-			mf.Name = proto.String(escape(c[i].Name, scheme))
+			mf.Name = new(escape(c[i].Name, scheme))
 			want[mf.GetName()] = flatten(mf)
 		}
 	}
@@ -136,10 +136,10 @@ func checkAgainstClient(t *testing.T, c content, format expfmt.Format) {
 		if format.FormatType() == expfmt.TypeOpenMetrics {
 			n := openMetricsNames(&c[i].Family, format.ToEscapingScheme())
 			if n.altered && mf.GetType() == dto.MetricType_COUNTER {
-				mf.Name = proto.String(n.sample)
+				mf.Name = new(n.sample)
 			}
 			if hasUnit(n.family, c[i].Unit) {
-				mf.Unit = proto.String(c[i].Unit)
+				mf.Unit = new(c[i].Unit)
 			}
 		}
 		if err := enc.Encode(mf); err != nil {

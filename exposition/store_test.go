@@ -2,6 +2,7 @@ package exposition
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -57,8 +58,10 @@ func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64
 		w.Write(&metric.Envelope{
 			Kind: metric.KindTimer, Timestamp: now, Arrived: now, Name: []byte("http"), Start: now - int64(time.Second/2), Stop: now,
 			Tags: []metric.Tag{
-				{Key: []byte("peer_type"), Value: []byte("Server")}, {Key: []byte("origin"), Value: []byte("gorouter")},
-				{Key: []byte("method"), Value: []byte("GET")}, {Key: []byte("status_code"), Value: []byte("200")},
+				{Key: []byte("peer_type"), Value: []byte("Server")},
+				{Key: []byte("origin"), Value: []byte("gorouter")},
+				{Key: []byte("method"), Value: []byte("GET")},
+				{Key: []byte("status_code"), Value: []byte("200")},
 			},
 		}, &tally)
 	}
@@ -112,7 +115,9 @@ func TestUnreadPageDelaysNoWriter(t *testing.T) {
 	if err := server.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 // joined reads one reader after the other.

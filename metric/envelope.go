@@ -1,5 +1,7 @@
 package metric
 
+import "slices"
+
 // Kind says what an envelope, and so every sample in it, measures.
 type Kind uint8
 
@@ -93,9 +95,9 @@ func (e *Envelope) AddTag(key, value []byte) {
 
 // Tag returns the value of a tag, the last one where the key repeats, or nil.
 func (e *Envelope) Tag(key string) []byte {
-	for i := len(e.Tags) - 1; i >= 0; i-- {
-		if string(e.Tags[i].Key) == key {
-			return e.Tags[i].Value
+	for _, v := range slices.Backward(e.Tags) {
+		if string(v.Key) == key {
+			return v.Value
 		}
 	}
 	return nil

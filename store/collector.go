@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,9 +90,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	c.store.mu.Lock()
 	overrides := make(map[string]uint64, len(c.store.overrides))
-	for l, n := range c.store.overrides {
-		overrides[l] = n
-	}
+	maps.Copy(overrides, c.store.overrides)
 	c.store.mu.Unlock()
 	for l, n := range overrides {
 		ch <- prometheus.MustNewConstMetric(c.overrides, prometheus.CounterValue, float64(n), l)

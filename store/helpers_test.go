@@ -14,11 +14,11 @@ import (
 // start is the arrival time of the tests' first samples: the beginning of the fake clock of testing/synctest.
 var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-func testOptions(t testing.TB) Options {
-	t.Helper()
+func testOptions(tb testing.TB) Options {
+	tb.Helper()
 	rules, warnings, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
 	if err != nil || len(warnings) > 0 {
-		t.Fatalf("built-in rules: %v, %v", err, warnings)
+		tb.Fatalf("built-in rules: %v, %v", err, warnings)
 	}
 	return Options{
 		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: 10 * time.Minute, MaxSeries: 1000,
@@ -29,15 +29,15 @@ func testOptions(t testing.TB) Options {
 	}
 }
 
-func testStore(t testing.TB, change ...func(*Options)) *Store {
-	t.Helper()
-	o := testOptions(t)
+func testStore(tb testing.TB, change ...func(*Options)) *Store {
+	tb.Helper()
+	o := testOptions(tb)
 	for _, c := range change {
 		c(&o)
 	}
 	s, err := New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

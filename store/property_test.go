@@ -109,7 +109,7 @@ func checkScrape(s *Store) error {
 	seen := map[string]bool{}
 	owner := map[string]string{}
 	var last string
-	for _, line := range strings.Split(strings.TrimSuffix(dump(s), "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSuffix(dump(s), "\n"), "\n") {
 		if line == "" {
 			continue
 		}
@@ -156,7 +156,7 @@ func TestConcurrentUse(t *testing.T) {
 		background.Go(func() {
 			for ctx.Err() == nil {
 				seen := map[string]bool{}
-				for _, line := range strings.Split(dump(s), "\n") {
+				for line := range strings.SplitSeq(dump(s), "\n") {
 					key := line[:strings.LastIndex(line, "}")+1]
 					if key != "" && seen[key] {
 						t.Errorf("twice: %s", key)
