@@ -45,6 +45,8 @@ type Result struct {
 	Expiry time.Duration
 	// Buckets are the upper bounds of a timer's histogram, ascending; nil where no rule says so. Shared: not to be changed.
 	Buckets []float64
+	// Statsd is set where Final is. Shared: not to be changed.
+	Statsd *StatsdOptions
 	// DropLabels and RenameLabels (Name to Value) are for the labels of the series as it would be exposed, wherever they
 	// came from.
 	DropLabels   []string
@@ -58,7 +60,7 @@ func (r *Result) Reset() {
 	r.Tags, r.OriginTags = r.Tags[:0], r.OriginTags[:0]
 	r.DropLabels, r.RenameLabels = r.DropLabels[:0], r.RenameLabels[:0]
 	r.Kind, r.Dropped, r.Final = metric.KindNone, false, false
-	r.Expiry, r.Buckets = 0, nil
+	r.Expiry, r.Buckets, r.Statsd = 0, nil, nil
 }
 
 // Tag returns the value of a tag from the name, or "".

@@ -76,6 +76,15 @@ func (m *search) rename(names *ruleSet, dst *Result, said *description, tr *Trac
 		r.describe(dst, said)
 		keepIDs = keepIDs || r.noQuarantine
 		m.applied.add(r, len(text))
+		if r.final {
+			if text = escapeName(r.name.expand(s, m.values[:])); text == "" {
+				text, dst.Dropped = s.Name, true
+			}
+			if tr != nil {
+				tr.applied(r, m, dst.Tags, before, text, false)
+			}
+			break
+		}
 		text, more = r.next(text, s, m.values[:])
 		if tr != nil {
 			tr.applied(r, m, dst.Tags, before, text, more)

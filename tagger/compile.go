@@ -237,20 +237,26 @@ func compileDescription(d *document, s *ruleSpec, r *rule) {
 		}
 		r.expiry = v
 	}
-	if len(s.buckets) > maxBuckets {
-		d.failAt(s.buckets[0].line, s.buckets[0].column, "%d buckets are too many: at most %d are allowed", len(s.buckets), maxBuckets)
+	r.buckets = compileBuckets(d, s.buckets)
+}
+
+func compileBuckets(d *document, bounds []text) []float64 {
+	if len(bounds) > maxBuckets {
+		d.failAt(bounds[0].line, bounds[0].column, "%d buckets are too many: at most %d are allowed", len(bounds), maxBuckets)
 	}
-	for i, b := range s.buckets {
+	var buckets []float64
+	for _, b := range bounds {
 		v, err := strconv.ParseFloat(b.s, 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 			d.failAt(b.line, b.column, "%q is no number for a bucket: +Inf is always there by itself", b.s)
 			continue
 		}
-		if i > 0 && len(r.buckets) > 0 && v <= r.buckets[len(r.buckets)-1] {
+		if n := len(buckets); n > 0 && v <= buckets[n-1] {
 			d.failAt(b.line, b.column, "bucket %s is not above the one before: list the bounds in ascending order", b.s)
 		}
-		r.buckets = append(r.buckets, v)
+		buckets = append(buckets, v)
 	}
+	return buckets
 }
 
 func compileLabels(d *document, s *ruleSpec, r *rule) {

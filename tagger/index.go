@@ -207,7 +207,7 @@ func (s *search) allowed(order int32) bool {
 	if r.when != nil && !r.when.holds(s.subject, s.component) {
 		return false
 	}
-	return !s.applied.has(r, len(s.text))
+	return !s.applied.has(r, len(s.text)) && (!r.final || s.applied.n == 0)
 }
 
 // find leaves the order of the first sequence that matches in best, and its captures in bestSpans.

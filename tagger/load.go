@@ -77,7 +77,11 @@ func (l *loader) load(s Source, layer int) {
 	d := &document{file: s.File}
 	f := &compiledFile{}
 	if root := d.root(s.Data); root != nil {
-		f.compile(d, readFile(d, root), layer)
+		if isMappingFile(root) {
+			f.rules = compileMappings(d, root, layer)
+		} else {
+			f.compile(d, readFile(d, root), layer)
+		}
 	}
 	d.rule = ""
 	l.unique(d, f.rules)

@@ -38,7 +38,9 @@ type rule struct {
 	dropLabels   []string
 	renameLabels []metric.Label
 	noQuarantine bool
-	final        bool
+	final        bool // a mapping of statsd_exporter: for whole names only, and what it says is final
+	honor        bool // tags of the envelope win over those of the rule
+	statsd       *StatsdOptions
 	says         bool // it says something of the metric, apart from name and tags
 
 	// What it was compiled from, for traces and for finding shadowed rules.
@@ -89,7 +91,13 @@ func (r *rule) setTags(dst []metric.Label, s *Subject, values []string) []metric
 	}
 	for i := range r.tags {
 		t := &r.tags[i]
-		if v := t.value.expand(s, values); v != "" {
+		v := t.value.expand(s, values)
+		if r.honor {
+			if sent := valueOf(s.Tags, t.name); sent != "" {
+				v = sent
+			}
+		}
+		if v != "" {
 			dst = setTag(dst, t.name, r.change(t.name, v))
 		}
 	}
@@ -128,7 +136,9 @@ func (r *rule) describe(dst *Result, said *description) {
 	if dst.Buckets == nil {
 		dst.Buckets = r.buckets
 	}
-	dst.Final = dst.Final || r.final
+	if r.final {
+		dst.Final, dst.Statsd = true, r.statsd
+	}
 	dst.DropLabels = append(dst.DropLabels, r.dropLabels...)
 	dst.RenameLabels = append(dst.RenameLabels, r.renameLabels...)
 }

@@ -31,8 +31,12 @@ func (rs *ruleSet) add(r *rule, seqs []sequence) {
 	if r.regex != nil {
 		order := int32(len(rs.variants))
 		var slots []int8
-		for _, name := range r.regex.SubexpNames()[1:] {
-			slots = append(slots, int8(slices.Index(r.captures, name)))
+		for i, name := range r.regex.SubexpNames()[1:] {
+			slot := slices.Index(r.captures, name)
+			if r.final { // captures by number
+				slot = i
+			}
+			slots = append(slots, int8(slot))
 		}
 		rs.variants = append(rs.variants, variant{rule: at, slots: slots})
 		rs.regexes.add(r.regex, order)

@@ -61,7 +61,7 @@ func (f *shadowFinder) find() []Warning {
 			}
 		}
 		if r.regex != nil {
-			expressions[r.source] = append(expressions[r.source], r)
+			expressions[r.regex.String()] = append(expressions[r.regex.String()], r)
 		}
 		if by == nil {
 			continue
@@ -99,7 +99,7 @@ func (c *condition) never() bool {
 func (f *shadowFinder) shadow(r *rule, order int32, expressions map[string][]*rule) *rule {
 	q := f.set.variants[order].sequence
 	if q == nil {
-		for _, e := range expressions[r.source] {
+		for _, e := range expressions[r.regex.String()] {
 			if f.wins(e, r) {
 				return e
 			}

@@ -135,9 +135,12 @@ func readRule(d *document, n *yaml.Node, section string, at int) *ruleSpec {
 	return r
 }
 
+// fileBase is the name of a file without folder and extension.
+func fileBase(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
+
 // idOf is the rule's own id, or the file's base name and the pattern.
 func idOf(file string, n *yaml.Node, section string, at int) string {
-	base := strings.TrimSuffix(path.Base(file), path.Ext(file)) + "/"
+	base := fileBase(file) + "/"
 	pattern := ""
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		key, v := n.Content[i].Value, n.Content[i+1]

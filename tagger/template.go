@@ -24,6 +24,7 @@ const (
 	partSourceID
 	partUnit
 	partTag
+	partName // the whole name
 )
 
 // parseTemplate compiles a template over the captures of a rule.
@@ -118,6 +119,8 @@ func (p *templatePart) value(s *Subject, values []string) string {
 		return s.SourceID
 	case partUnit:
 		return s.Unit
+	case partName:
+		return s.Name
 	case partTag:
 		return valueOf(s.Tags, p.text)
 	default:

@@ -110,6 +110,12 @@ func (s *Step) says(r *rule) {
 	if r.buckets != nil {
 		s.Said = append(s.Said, fmt.Sprintf("buckets %v", r.buckets))
 	}
+	if r.final {
+		s.Said = append(s.Said, "the name is final")
+	}
+	if r.statsd != nil && r.statsd.Scale != 1 {
+		s.Said = append(s.Said, "scale "+strconv.FormatFloat(r.statsd.Scale, 'g', -1, 64))
+	}
 	for _, l := range r.dropLabels {
 		s.Said = append(s.Said, "drop label "+l)
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -109,7 +111,10 @@ func (d *document) root(data []byte) *yaml.Node {
 		d.failAt(line, 0, "not YAML: %s (quote patterns, and do not indent with tabs)", yamlLine.ReplaceAllString(err.Error(), ""))
 		return nil
 	}
-	n := first.Content[0]
+	n := d.withoutAliases(first.Content[0])
+	if n == nil {
+		return nil
+	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return nil
 	}
@@ -134,8 +139,6 @@ func (d *document) fields(n *yaml.Node, what string, known map[string]func(*yaml
 			d.fail(key, "unknown key %q in %s%s: known are %s", key.Value, what, didYouMean(key.Value, keys), strings.Join(keys, ", "))
 		case seen[key.Value]:
 			d.fail(key, "key %q is there twice in %s: keep one", key.Value, what)
-		case value.Kind == yaml.AliasNode:
-			d.fail(value, "aliases (*%s) are not supported: repeat the value", value.Value)
 		default:
 			seen[key.Value] = true
 			read(value)
@@ -238,14 +241,38 @@ func (d *document) flag(n *yaml.Node, what string) (value, ok bool) {
 	return false, false
 }
 
+// number reads a finite number.
+func (d *document) number(n *yaml.Node, what string) float64 {
+	t, ok := d.scalar(n, what)
+	if !ok {
+		return 0
+	}
+	v, err := strconv.ParseFloat(t.s, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		d.fail(n, "%s must be a number, not %q", what, t.s)
+	}
+	return v
+}
+
+// duration reads a duration of zero or more.
+func (d *document) duration(n *yaml.Node, what string) time.Duration {
+	t, ok := d.scalar(n, what)
+	if !ok {
+		return 0
+	}
+	v, err := time.ParseDuration(t.s)
+	if err != nil || v < 0 {
+		d.fail(n, "%s must be a duration such as 90s or 1h30m, not %q", what, t.s)
+	}
+	return v
+}
+
 func kindOf(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "a map"
 	case yaml.SequenceNode:
 		return "a list"
-	case yaml.AliasNode:
-		return "an alias"
 	}
 	switch n.Tag {
 	case "!!null":
