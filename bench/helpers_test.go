@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"io"
 	"log/slog"
 	"runtime"
 	"syscall"
@@ -88,4 +87,4 @@ func liveHeap() float64 {
 	return float64(m.HeapAlloc)
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

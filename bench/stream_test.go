@@ -209,6 +209,7 @@ func BenchmarkStream(b *testing.B) {
 }
 
 func run(b *testing.B, address string, config *tls.Config, to nozzle.Sink) {
+	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}
@@ -224,6 +225,7 @@ func run(b *testing.B, address string, config *tls.Config, to nozzle.Sink) {
 }
 
 func receive(b *testing.B, address string, config *tls.Config) {
+	b.Helper()
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithInitialWindowSize(2<<20), grpc.WithInitialConnWindowSize(2<<20), grpc.WithReadBufferSize(128<<10))
 	if err != nil {
@@ -254,6 +256,7 @@ func receive(b *testing.B, address string, config *tls.Config) {
 }
 
 func report(b *testing.B, took time.Duration) {
+	b.Helper()
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(took)/float64(b.N), "cpu-ns/envelope")
 }
