@@ -6,7 +6,11 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e bench
 FUZZTIME  ?= 60s
 
-.PHONY: test unit race nested lint corpus fuzz bench build docs clean
+.PHONY: help test unit race nested lint corpus fuzz bench build clean
+
+## help: the targets
+help:
+	@sed -n 's/^## //p' Makefile
 
 ## test: everything that must hold before a change lands
 test: lint race nested corpus
@@ -31,7 +35,7 @@ nested:
 
 ## corpus: how much of the corpus of real names is parsed as expected
 corpus:
-	go test -run TestCorpus -count=1 -v ./tagger | grep -v '^=== '
+	go test -run TestCorpus -count=1 -v ./tagger
 
 ## lint: formatting and static checks
 lint: $(LINT)
@@ -55,5 +59,6 @@ fuzz:
 bench:
 	cd bench && go test -run '^$$' -bench . -benchmem ./...
 
+## clean: remove what build made
 clean:
 	rm -rf bin
