@@ -156,8 +156,11 @@ func TestApplyAllocatesNothing(t *testing.T) {
 	tg := load(t, true, chainRules)
 	var r tagger.Result
 	subjects := []tagger.Subject{
-		{Origin: "router__0", Name: "memoryStats.numFrees", Unit: "count"}, {Origin: "x", Name: "router_z1/0.requests.total"},
-		{Origin: "cc", Name: "cc.log_count.info", Unit: "gauge"}, {Name: "nothing.matches.this"}, {Name: "secret.x"},
+		{Origin: "router__0", Name: "memoryStats.numFrees", Unit: "count"},
+		{Origin: "x", Name: "router_z1/0.requests.total"},
+		{Origin: "cc", Name: "cc.log_count.info", Unit: "gauge"},
+		{Name: "nothing.matches.this"},
+		{Name: "secret.x"},
 	}
 	for i := range subjects {
 		tg.Apply(&subjects[i], &r, nil)

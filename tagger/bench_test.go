@@ -80,3 +80,12 @@ func BenchmarkRegexMiss(b *testing.B) {
 		t.Apply(&s, &r, nil)
 	}
 }
+
+// BenchmarkLoad is the cost of reading and compiling 2,000 rules, the search for shadowed ones included.
+func BenchmarkLoad(b *testing.B) {
+	data := globRules(1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		newTagger(b, data)
+	}
+}

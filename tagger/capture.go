@@ -105,8 +105,9 @@ func (c *capture) isRun() bool {
 	switch c.kind {
 	case kindSegment, kindPath, kindDotted, kindRest, kindInt, kindWord:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func (c *capture) shortestRun() int {
@@ -129,8 +130,9 @@ func (c *capture) holds(b byte) bool {
 		return isDigit(b)
 	case kindWord:
 		return isWord(b)
+	default:
+		return true
 	}
-	return true
 }
 
 // span returns the ends of the shortest and the longest text that the capture can take of s from pos on; every end between is one
@@ -144,7 +146,7 @@ func (c *capture) span(s string, pos int) (shortest, longest int, ok bool) {
 		shortest = pos + c.shortestRun()
 		return shortest, end, end >= shortest
 	}
-	lo, hi := 0, 0
+	var lo, hi int
 	switch c.kind {
 	case kindGUID:
 		hi = guidLen(s[pos:])
@@ -156,7 +158,7 @@ func (c *capture) span(s string, pos int) (shortest, longest int, ok bool) {
 		lo, hi = ipLen(s[pos:])
 	case kindZone:
 		lo, hi = zoneLen(s[pos:])
-	case kindPort:
+	default:
 		lo, hi = 1, portLen(s[pos:])
 	}
 	return pos + lo, pos + hi, hi > 0
@@ -237,7 +239,7 @@ func guidLen(s string) int {
 	if sep != '-' && sep != '_' {
 		return 0
 	}
-	for i := 0; i < n; i++ {
+	for i := range n {
 		switch i {
 		case 8, 13, 18, 23:
 			if s[i] != sep {
@@ -353,7 +355,7 @@ func foldEqual(a, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}
-	for i := 0; i < len(a); i++ {
+	for i := range len(a) {
 		x, y := a[i], b[i]
 		if x == y {
 			continue

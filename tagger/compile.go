@@ -21,8 +21,10 @@ const maxBuckets = 200
 func compileRule(d *document, s *ruleSpec, types map[string]*valueSet, layer int) *rule {
 	d.rule = s.id.s
 	before := len(d.errs)
-	r := &rule{id: s.id.s, layer: layer, place: place{d.file, s.node.Line, s.node.Column}, when: s.when, rest: -1,
-		drop: s.drop, help: s.help, noQuarantine: s.keepIDs}
+	r := &rule{
+		id: s.id.s, layer: layer, place: place{d.file, s.node.Line, s.node.Column}, when: s.when, rest: -1,
+		drop: s.drop, help: s.help, noQuarantine: s.keepIDs,
+	}
 	if !compileMatch(d, s, r, types) {
 		return nil
 	}
@@ -135,15 +137,16 @@ func checkKeys(d *document, s *ruleSpec) {
 			d.fail(s.node, "%s means nothing beside drop, which leaves nothing of the metric: remove one", key)
 		case s.drop && key == "prefix":
 			d.fail(s.node, "a prefix lets the rest go on and cannot drop: use pattern: %q", s.prefix.s+".{_...}")
-		case key == "name" && s.section == "rules" && (given("continue") || given("prefix")):
-			d.fail(s.node, "name means nothing here, since the rest goes on to get its name from other rules: remove it")
-		case key == "continue" && given("prefix"):
-			d.fail(s.node, "continue is what a prefix does anyway: remove it, or use pattern instead of prefix")
 		case key == "buckets" && s.kind != nil && s.kind.s != metric.KindTimer.String():
 			d.fail(s.node, "buckets are for timers, but the rule makes the metric a %s: remove one", s.kind.s)
 		}
 	}
-	if s.section == "metrics" && len(s.given) > 0 && !given("kind") && !given("unit") && !given("help") && !given("expire") && !given("buckets") {
+	switch {
+	case s.section == "rules" && given("name") && (given("continue") || given("prefix")):
+		d.fail(s.node, "name means nothing here, since the rest goes on to get its name from other rules: remove it")
+	case given("continue") && given("prefix"):
+		d.fail(s.node, "continue is what a prefix does anyway: remove it, or use pattern instead of prefix")
+	case s.section == "metrics" && !slices.ContainsFunc([]string{"kind", "unit", "help", "expire", "buckets"}, given):
 		d.fail(s.node, "the entry says nothing about the metric: give unit, kind, help, expire or buckets")
 	}
 }

@@ -64,6 +64,7 @@ func literalsOf(re *syntax.Regexp) literals {
 		return alternateLiterals(re.Sub)
 	case syntax.OpConcat:
 		return concatLiterals(re.Sub)
+	default:
 	}
 	return literals{}
 }

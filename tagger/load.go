@@ -45,12 +45,11 @@ func Load(sources ...Source) (*Tagger, []Warning, error) {
 }
 
 type loader struct {
-	tagger   *Tagger
-	ids      map[string]place
-	files    []*compiledFile
-	prefixes []*rule
-	sum      int
-	errs     []error
+	tagger *Tagger
+	ids    map[string]place
+	files  []*compiledFile
+	sum    int
+	errs   []error
 }
 
 type compiledFile struct {

@@ -126,7 +126,7 @@ func FuzzIndex(f *testing.F) {
 
 // TestLongWalksAreBounded finds in a short time what a naive backtracker would look for until the end of days.
 func TestLongWalksAreBounded(t *testing.T) {
-	var set = newRuleSet()
+	set := newRuleSet()
 	for _, p := range []string{
 		"{a}_{b}_{c}_{d}_{e}_{f}_{g}_{h}_{i}_{j}_{k}_{l}_{m}_{n}_{o}_!", "{a...}a{b...}a{c...}a{d...}a{e...}a{f...}a{g...}a{h...}a{i...}!",
 	} {

@@ -70,8 +70,6 @@ func (c *capture) String() string {
 		name = "_"
 	}
 	switch c.kind {
-	case kindSegment, kindDotted:
-		return "{" + name + "}"
 	case kindRest:
 		return "{" + name + "...}"
 	case kindSet:
@@ -80,13 +78,14 @@ func (c *capture) String() string {
 			return fmt.Sprintf("{%s:%s|... %d more}", name, strings.Join(values[:3], "|"), len(values)-3)
 		}
 		return "{" + name + ":" + strings.Join(values, "|") + "}"
-	}
-	for _, t := range captureKindNames() {
-		if k, _ := captureKindNamed(t); k == c.kind {
-			return "{" + name + ":" + t + "}"
+	default:
+		for _, t := range captureKindNames() {
+			if k, _ := captureKindNamed(t); k == c.kind {
+				return "{" + name + ":" + t + "}"
+			}
 		}
+		return "{" + name + "}"
 	}
-	return "{" + name + "}"
 }
 
 // patternError says what is wrong at which byte of a pattern.
@@ -374,7 +373,7 @@ func isLabelName(s string) bool {
 	if s == "" || isDigit(s[0]) || strings.HasPrefix(s, "__") {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if !isLetter(s[i]) && !isDigit(s[i]) && s[i] != '_' {
 			return false
 		}

@@ -97,7 +97,7 @@ func (rs *regexSet) match(s *search) []int {
 }
 
 func (rs *regexSet) before(text string, i int, g uint32) bool {
-	for j := 0; j < i; j++ {
+	for j := range i {
 		if gram(text, j) == g {
 			return true
 		}

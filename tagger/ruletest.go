@@ -65,8 +65,8 @@ func ReadTests(file string, data []byte) (*TestFile, error) {
 					f.RulesFiles = append(f.RulesFiles, t.s)
 				}
 			},
-			"catalogue":  func(n *yaml.Node) { f.Catalogue, _ = d.flag(n, "catalogue") },
-			"quarantine": func(n *yaml.Node) { f.Quarantine, _ = d.flag(n, "quarantine") },
+			"catalogue":  func(n *yaml.Node) { f.Catalogue = d.flag(n, "catalogue") },
+			"quarantine": func(n *yaml.Node) { f.Quarantine = d.flag(n, "quarantine") },
 			"tests": func(n *yaml.Node) {
 				d.items(n, "tests", func(n *yaml.Node) { f.Cases = append(f.Cases, readCase(d, n)) })
 			},

@@ -2,6 +2,7 @@ package tagger
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"loggregator_exporter/metric"
@@ -87,12 +88,7 @@ func (c *condition) never() bool {
 	if c == nil || c.kinds == nil {
 		return false
 	}
-	for _, k := range kindNames() {
-		if c.kinds.fits(k) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(kindNames(), c.kinds.fits)
 }
 
 // shadow returns an earlier rule that takes everything that the sequence or expression of an order matches, or nil.
@@ -195,17 +191,13 @@ func (c *coverage) from(i, j, at int) bool {
 	if j == len(c.b) || c.failed[key] {
 		return false
 	}
-	ok := false
-	if c.a[i].cap == nil {
-		lit := c.a[i].lit
-		ok = c.b[j].cap == nil && strings.HasPrefix(c.b[j].lit[at:], lit) && c.from(i+1, j, at+len(lit))
+	if of := c.a[i].cap; of != nil {
+		c.failed[key] = !c.capture(of, i, j, at)
 	} else {
-		ok = c.capture(c.a[i].cap, i, j, at)
+		lit := c.a[i].lit
+		c.failed[key] = c.b[j].cap != nil || !strings.HasPrefix(c.b[j].lit[at:], lit) || !c.from(i+1, j, at+len(lit))
 	}
-	if !ok {
-		c.failed[key] = true
-	}
-	return ok
+	return !c.failed[key]
 }
 
 // capture tries what the capture at i of a can take of b.
@@ -290,6 +282,7 @@ func (c *capture) mayHold(b byte) bool {
 			}
 		}
 		return false
+	default:
+		return c.holds(b)
 	}
-	return c.holds(b)
 }

@@ -111,8 +111,10 @@ func keysOf(section string) []string {
 	case "metrics":
 		return []string{"name", "when", "kind", "unit", "help", "expire", "buckets"}
 	default:
-		return []string{"id", "pattern", "regex", "prefix", "when", "name", "tags", "lower", "map", "continue", "drop", "kind", "unit",
-			"help", "expire", "buckets", "labels", "quarantine"}
+		return []string{
+			"id", "pattern", "regex", "prefix", "when", "name", "tags", "lower", "map", "continue", "drop", "kind", "unit",
+			"help", "expire", "buckets", "labels", "quarantine",
+		}
 	}
 }
 
@@ -185,14 +187,14 @@ func (r *ruleSpec) readers(d *document) map[string]func(*yaml.Node) {
 		"lower":      func(n *yaml.Node) { r.lower = d.list(n, "lower") },
 		"map":        func(n *yaml.Node) { r.maps = d.pairs(n, "map") },
 		"continue":   one(&r.rest, "continue"),
-		"drop":       func(n *yaml.Node) { r.drop, _ = d.flag(n, "drop") },
+		"drop":       func(n *yaml.Node) { r.drop = d.flag(n, "drop") },
 		"kind":       one(&r.kind, "kind"),
 		"unit":       one(&r.unit, "unit"),
 		"help":       func(n *yaml.Node) { t, _ := d.scalar(n, "help"); r.help = t.s },
 		"expire":     one(&r.expire, "expire"),
 		"buckets":    func(n *yaml.Node) { r.buckets = d.list(n, "buckets") },
 		"labels":     func(n *yaml.Node) { r.labels = n },
-		"quarantine": func(n *yaml.Node) { on, _ := d.flag(n, "quarantine"); r.keepIDs = !on },
+		"quarantine": func(n *yaml.Node) { r.keepIDs = !d.flag(n, "quarantine") },
 	}
 	if r.section == "metrics" {
 		readers["name"] = func(n *yaml.Node) { r.patterns = d.list(n, "name") }

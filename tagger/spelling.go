@@ -26,8 +26,8 @@ func didYouMean(word string, known []string) string {
 func editDistance(a, b string) int {
 	const most = 64
 	a, b = a[:min(len(a), most)], b[:min(len(b), most)]
-	var row [most + 1]int
-	for j := range len(b) + 1 {
+	row := make([]int, len(b)+1)
+	for j := range row {
 		row[j] = j
 	}
 	for i := 1; i <= len(a); i++ {

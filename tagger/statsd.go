@@ -98,7 +98,7 @@ func compileMappings(d *document, root *yaml.Node, layer int) []*rule {
 // specificity orders globs so that at each level a name comes before a star.
 func specificity(glob string) string {
 	var b strings.Builder
-	for _, field := range strings.Split(glob, ".") {
+	for field := range strings.SplitSeq(glob, ".") {
 		if field == "*" {
 			b.WriteByte('1')
 		} else {
@@ -122,8 +122,10 @@ func mappingDefaultKeys() []string {
 }
 
 func mappingKeys() []string {
-	return []string{"match", "name", "labels", "honor_labels", "observer_type", "match_type", "help", "action", "match_metric_type", "ttl",
-		"summary_options", "histogram_options", "scale"}
+	return []string{
+		"match", "name", "labels", "honor_labels", "observer_type", "match_type", "help", "action", "match_metric_type", "ttl",
+		"summary_options", "histogram_options", "scale",
+	}
 }
 
 func readMapping(d *document, n *yaml.Node, m *mapping, what string, keys []string) {
@@ -140,7 +142,7 @@ func readMapping(d *document, n *yaml.Node, m *mapping, what string, keys []stri
 		"match":             func(n *yaml.Node) { *m.match, _ = d.scalar(n, "match") },
 		"name":              func(n *yaml.Node) { *m.name, _ = d.scalar(n, "name") },
 		"labels":            func(n *yaml.Node) { m.labels = readTexts(d, n, "labels") },
-		"honor_labels":      func(n *yaml.Node) { m.honor, _ = d.flag(n, "honor_labels") },
+		"honor_labels":      func(n *yaml.Node) { m.honor = d.flag(n, "honor_labels") },
 		"help":              func(n *yaml.Node) { t, _ := d.scalar(n, "help"); m.help = t.s },
 		"observer_type":     word(&m.observer, "observer_type", "histogram", "summary"),
 		"match_type":        word(&m.matchType, "match_type", "glob", "regex"),
@@ -151,7 +153,7 @@ func readMapping(d *document, n *yaml.Node, m *mapping, what string, keys []stri
 		"summary_options":   func(n *yaml.Node) { m.summary = readSummary(d, n) },
 		"histogram_options": func(n *yaml.Node) { m.histogram, m.buckets = true, readHistogram(d, n) },
 		"glob_disable_ordering": func(n *yaml.Node) {
-			m.unordered, _ = d.flag(n, "glob_disable_ordering")
+			m.unordered = d.flag(n, "glob_disable_ordering")
 		},
 	}
 	known := make(map[string]func(*yaml.Node))
@@ -206,8 +208,10 @@ func defaultBuckets() []float64 { return []float64{.005, .01, .025, .05, .1, .25
 
 func compileMapping(d *document, m, defaults *mapping) *rule {
 	before := len(d.errs)
-	r := &rule{place: place{d.file, m.node.Line, m.node.Column}, rest: -1, final: true, drop: m.drop, honor: m.honor, help: m.help,
-		expiry: cmp.Or(m.ttl, defaults.ttl), source: m.match.s, says: true}
+	r := &rule{
+		place: place{d.file, m.node.Line, m.node.Column}, rest: -1, final: true, drop: m.drop, honor: m.honor, help: m.help,
+		expiry: cmp.Or(m.ttl, defaults.ttl), source: m.match.s, says: true,
+	}
 	if m.match.s == "" || m.name.s == "" {
 		d.fail(m.node, "the mapping needs match and name, even to drop: add what is missing")
 		return nil

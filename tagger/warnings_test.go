@@ -22,7 +22,8 @@ func TestWarnings(t *testing.T) {
 - {id: c, regex: "x[0-9]+", name: z}
 `, []string{
 			`r.yaml:3:3: rule "b" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`,
-			`r.yaml:4:3: rule "c" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`}},
+			`r.yaml:4:3: rule "c" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`,
+		}},
 		{"a prefix first", `rules:
 - {id: a, prefix: "{component}__{index:int}"}
 - {id: b, pattern: "router__0.requests"}

@@ -63,9 +63,10 @@ func (d *document) failAt(line, column int, format string, args ...any) {
 // sorted are the errors in the order of the file.
 func (d *document) sorted() []error {
 	at := func(err error) (line, column int) {
-		var f *FileError
-		errors.As(err, &f)
-		return f.Line, f.Column
+		if f, ok := errors.AsType[*FileError](err); ok {
+			return f.Line, f.Column
+		}
+		return 0, 0
 	}
 	slices.SortStableFunc(d.errs, func(a, b error) int {
 		aLine, aColumn := at(a)
@@ -78,8 +79,7 @@ func (d *document) sorted() []error {
 // failIn reports an error at a byte of a scalar.
 func (d *document) failIn(t text, err error) {
 	column := t.column
-	var at *patternError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*patternError](err); ok {
 		column += at.offset
 	}
 	d.failAt(t.line, column, "%s", err)
@@ -233,12 +233,11 @@ func (d *document) pairs(n *yaml.Node, what string) []pair {
 }
 
 // flag reads true or false.
-func (d *document) flag(n *yaml.Node, what string) (value, ok bool) {
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!bool" {
-		return strings.EqualFold(n.Value, "true"), true
+func (d *document) flag(n *yaml.Node, what string) bool {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		d.fail(n, "%s must be true or false, not %s", what, kindOf(n))
 	}
-	d.fail(n, "%s must be true or false, not %s", what, kindOf(n))
-	return false, false
+	return strings.EqualFold(n.Value, "true")
 }
 
 // number reads a finite number.
@@ -268,17 +267,16 @@ func (d *document) duration(n *yaml.Node, what string) time.Duration {
 }
 
 func kindOf(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
+	switch {
+	case n.Kind == yaml.MappingNode:
 		return "a map"
-	case yaml.SequenceNode:
+	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	}
-	switch n.Tag {
-	case "!!null":
+	case n.Tag == "!!null":
 		return "nothing"
-	case "!!str":
+	case n.Tag == "!!str":
 		return "text"
+	default:
+		return n.Value
 	}
-	return n.Value
 }
