@@ -42,6 +42,7 @@ func regexFile() string {
 }
 
 func benchmark(b *testing.B, file string, names []string) {
+	b.Helper()
 	m, tg := both(b, file)
 	b.Run("statsd_exporter", func(b *testing.B) {
 		b.ReportAllocs()
