@@ -65,7 +65,8 @@ func sampleNames(name string, t metric.Type) []string {
 func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 	if pos, found := fs.claims[r.Metric]; found {
 		f := &fs.all[pos]
-		return pos, f.name == r.Metric && f.typ == r.Type
+		// Other bounds mean another rule, of before a reload: its series are on their way out.
+		return pos, f.name == r.Metric && f.typ == r.Type && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
 	}
 	for _, p := range ownPrefixes {
 		if strings.HasPrefix(r.Metric, p) {

@@ -22,7 +22,7 @@ type name struct {
 	kind       nameKind
 	hash       uint64
 	refs       uint32
-	untagged   bool // no rule matched it
+	untagged   uint32 // how many of its entries no rule matched
 }
 
 // nameKind tells apart the series that envelopes of one name may feed.
@@ -180,7 +180,7 @@ type identities struct {
 	names     []name
 	nameIndex index
 	freeNames []uint32
-	untagged  int
+	untagged  int // names of which that is more than none
 }
 
 func newIdentities() identities {
@@ -249,13 +249,22 @@ func (d *identities) addName(hash uint64, kind nameKind, text, unit []byte) uint
 	return pos
 }
 
+// countUntagged notes that no rule matches an entry of a name (1), or that the entry is gone or tagged now (-1).
+func (d *identities) countUntagged(pos uint32, change int) {
+	n := &d.names[pos]
+	if n.untagged == 0 {
+		d.untagged++
+	}
+	n.untagged += uint32(change)
+	if n.untagged == 0 {
+		d.untagged--
+	}
+}
+
 func (d *identities) releaseName(pos uint32) {
 	n := &d.names[pos]
 	if n.refs--; n.refs > 0 {
 		return
-	}
-	if n.untagged {
-		d.untagged--
 	}
 	d.nameIndex.remove(n.hash, pos)
 	*n = name{}

@@ -124,6 +124,9 @@ func (r *Resolver) name(id *Identity, out *Resolved) {
 		out.Buckets = out.Result.Buckets
 	}
 	named := r.naming.Name(base, unit, out.Type)
+	if out.Final {
+		named = tagger.Name{Metric: base, Mul: out.Statsd.Scale, Div: 1}
+	}
 	out.Metric, out.Unit, out.Mul, out.Div = named.Metric, named.Unit, named.Mul, named.Div
 	if id.Kind == metric.KindTimer {
 		// Timers are taken in seconds, response sizes in bytes: there is nothing left to convert.

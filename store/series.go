@@ -11,8 +11,9 @@ const (
 )
 
 const (
-	flagTotals uint8 = 1 << iota // of a counter: the emitter says totals, and not only deltas
-	flagFamily                   // of a refused entry: it lost to a family
+	flagTotals   uint8 = 1 << iota // of a counter: the emitter says totals, and not only deltas
+	flagFamily                     // of a refused entry: it lost to a family
+	flagUntagged                   // no rule matched it
 )
 
 // ref names an entry as it was at one moment: an entry that was freed and used again has another gen.

@@ -47,12 +47,12 @@ type HTTPOptions struct {
 // Store holds all series. One mutex guards everything: it is held for the time of one envelope, or of one chunk of
 // a scrape, never while something is written or compiled.
 type Store struct {
-	resolver   *Resolver
 	timerTags  map[string]bool
-	maxSeries  int
 	sweepEvery time.Duration
 
 	mu          sync.Mutex
+	resolver    *Resolver
+	maxSeries   int
 	ids         identities
 	pairs       index // tag set and name to series
 	slab        slab
@@ -88,13 +88,8 @@ type histogram struct {
 
 // New makes an empty store.
 func New(o Options) (*Store, error) {
-	switch {
-	case o.Tagger == nil:
-		return nil, errors.New("store: no tagger")
-	case o.Expiration <= 0:
-		return nil, fmt.Errorf("store: expiration %v: must be positive", o.Expiration)
-	case o.MaxSeries <= 0:
-		return nil, fmt.Errorf("store: max series %d: must be positive", o.MaxSeries)
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -115,8 +110,25 @@ func New(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Resolver returns what turns identities into series, for those who want to show it.
-func (s *Store) Resolver() *Resolver { return s.resolver }
+func (o *Options) validate() error {
+	switch {
+	case o.Tagger == nil:
+		return errors.New("store: no tagger")
+	case o.Expiration <= 0:
+		return fmt.Errorf("store: expiration %v: must be positive", o.Expiration)
+	case o.MaxSeries <= 0:
+		return fmt.Errorf("store: max series %d: must be positive", o.MaxSeries)
+	default:
+		return nil
+	}
+}
+
+// Resolver returns what turns identities into series now, for those who want to show it.
+func (s *Store) Resolver() *Resolver {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resolver
+}
 
 // timerTags lists the envelope tags that the allowed labels can come from.
 func timerTags(labels []string) map[string]bool {
@@ -164,10 +176,7 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 	})
 	id := s.identity(tagset, name)
 	r := s.resolver.Resolve(&id, nil)
-	if n := &s.ids.names[name]; r.Rule == "" && !r.Dropped && !n.untagged && n.kind != nameHTTPDuration && n.kind != nameHTTPSize {
-		n.untagged = true
-		s.ids.untagged++
-	}
+	s.tag(e, &r)
 	e.expiry = s.expiryOf(r.Expiry)
 	if r.Dropped {
 		e.state = stateDropped
@@ -175,6 +184,20 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 		return pos, metric.DroppedByRule
 	}
 	return pos, s.expose(pos, e, &id, &r)
+}
+
+// tag notes whether a rule matched an entry. HTTP timers need none.
+func (s *Store) tag(e *series, r *Resolved) {
+	kind := s.ids.names[e.name].kind
+	untagged := r.Rule == "" && !r.Dropped && kind != nameHTTPDuration && kind != nameHTTPSize
+	switch was := e.flags&flagUntagged != 0; {
+	case untagged && !was:
+		e.flags |= flagUntagged
+		s.ids.countUntagged(e.name, 1)
+	case was && !untagged:
+		e.flags &^= flagUntagged
+		s.ids.countUntagged(e.name, -1)
+	}
 }
 
 // expose gives an entry its exposed series, or refuses it where that, or the family's name, is another's.
@@ -292,6 +315,9 @@ func (s *Store) free(pos uint32) {
 		}
 	} else {
 		s.others--
+	}
+	if e.flags&flagUntagged != 0 {
+		s.ids.countUntagged(e.name, -1)
 	}
 	s.pairs.remove(s.ids.hashPair(e.tagset, e.name), pos)
 	s.ids.releaseTagset(e.tagset)

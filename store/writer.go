@@ -300,7 +300,7 @@ func (s *Store) setCounter(e *series, env *metric.Envelope) metric.Outcome {
 	if !e.accept(env.Timestamp, env.Arrived) {
 		return metric.Outdated
 	}
-	e.flags = flagTotals
+	e.flags |= flagTotals
 	e.value = float64(env.Total) * c.mul / c.div
 	return metric.Stored
 }

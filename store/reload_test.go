@@ -1,0 +1,158 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"loggregator_exporter/tagger"
+)
+
+// rules compiles a rule file on its own.
+func rules(t *testing.T, text string) *tagger.Tagger {
+	t.Helper()
+	r, _, err := tagger.New(tagger.Options{UserRules: []tagger.Source{{File: "rules.yaml", Data: []byte(text)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+const before = `
+rules:
+  - {pattern: "same.{x}", name: same}
+  - {pattern: "sum.{x}", name: sum}
+  - {pattern: "named.{x}", name: before}
+  - {pattern: "dropped", drop: true}
+  - {pattern: "gone", name: gone}
+metrics:
+  - {name: helped, help: Before.}
+`
+
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o Options
+		s := testStore(t, func(options *Options) {
+			options.Tagger = rules(t, before)
+			o = *options
+		})
+		for _, name := range []string{"same.a", "named.b", "dropped", "gone", "untagged", "helped"} {
+			write(s, gauge(name, 1))
+		}
+		write(s, counter("sum.c", 2, 0))
+		write(s, timer("http", time.Second))
+		check := func(when, want string, untagged int) {
+			t.Helper()
+			if got := dump(s); got != want {
+				t.Errorf("%s: got\n%swant\n%s", when, got, want)
+			}
+			if got := s.Stats(); got.Series != strings.Count(want, "\n") || got.UntaggedNames != untagged {
+				t.Errorf("%s: %+v", when, got)
+			}
+		}
+		http := "histogram cf_http_request_duration_seconds{} [0.1 1] [0 1 0] count=1 sum=1\n"
+		check("before", "gauge cf_before{x=\"b\"} 1\ngauge cf_gone{} 1\ngauge cf_helped{} 1\n"+http+
+			"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 2\ngauge cf_untagged{} 1\n", 2)
+
+		o.Tagger = rules(t, `
+rules:
+  - {pattern: "same.{x}", name: same}
+  - {pattern: "sum.{x}", name: sum}
+  - {pattern: "named.{x}", name: after}
+  - {pattern: "gone", drop: true}
+  - {pattern: "untagged", name: untagged}
+metrics:
+  - {name: helped, help: After.}
+`)
+		done, err := s.Reload(o)
+		if err != nil || done != (Reloaded{Kept: 5, Retired: 3}) {
+			t.Errorf("%+v, %v", done, err)
+		}
+		check("after", "gauge cf_helped{} 1\n"+http+"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 2\ngauge cf_untagged{} 1\n", 1)
+		for _, f := range s.Families() {
+			if f.Name == "cf_helped" && f.Help != "After." {
+				t.Errorf("HELP is still %q", f.Help)
+			}
+		}
+		for name, want := range map[string]string{"named.b": "stored", "gone": "dropped_by_rule", "dropped": "stored"} {
+			if got := write(s, gauge(name, 3)); got != want {
+				t.Errorf("%s: %s, want %s", name, got, want)
+			}
+		}
+		write(s, counter("sum.c", 2, 0))
+		check("later", "gauge cf_after{x=\"b\"} 3\ngauge cf_dropped{} 3\ngauge cf_helped{} 1\n"+http+
+			"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 4\ngauge cf_untagged{} 1\n", 2)
+	})
+}
+
+func TestReloadChangesExpiryLimitAndBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := "rules: [{pattern: work, name: work, kind: timer, buckets: [%s], expire: %s}]"
+		var o Options
+		s := testStore(t, func(options *Options) {
+			options.Tagger = rules(t, fmt.Sprintf(file, "1, 2", "1h"))
+			o = *options
+		})
+		write(s, timer("work", time.Second))
+		write(s, gauge("a", 1))
+		o.Tagger, o.Expiration, o.MaxSeries = rules(t, fmt.Sprintf(file, "1, 2, 3", "2m")), time.Minute, 2
+		if done, err := s.Reload(o); err != nil || done != (Reloaded{Kept: 1, Retired: 1}) {
+			t.Errorf("%+v, %v", done, err)
+		}
+		write(s, timer("work", 3*time.Second))
+		if got := write(s, gauge("b", 1)); got != "over_limit" {
+			t.Errorf("beyond the new limit: %s", got)
+		}
+		want := "gauge cf_a{} 1\nhistogram cf_work_seconds{} [1 2 3] [0 0 1 0] count=1 sum=3\n"
+		if got := dump(s); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+		<-time.After(time.Minute)
+		if got := dump(s); strings.Contains(got, "cf_a") || !strings.Contains(got, "cf_work_seconds") {
+			t.Errorf("after a minute:\n%s", got)
+		}
+		if _, err := s.Reload(Options{}); err == nil || err.Error() != "store: no tagger" {
+			t.Errorf("a reload of nothing: %v", err)
+		}
+	})
+}
+
+// Samples that come in while rules change end in one series or another, each exactly once.
+func TestReloadWhileWriting(t *testing.T) {
+	var o Options
+	one := rules(t, `rules: [{pattern: "m.{x}", name: one}]`)
+	two := rules(t, `rules: [{pattern: "m.{x}", name: two}]`)
+	s := testStore(t, func(options *Options) {
+		options.Tagger = one
+		o = *options
+	})
+	const names, rounds = 300, 6
+	var writers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() {
+			for i := range names * rounds {
+				e := gauge(fmt.Sprint("m.", i%names), 1)
+				e.Arrived = time.Now().UnixNano()
+				write(s, e)
+			}
+		})
+	}
+	for i := range rounds {
+		if o.Tagger = one; i%2 == 0 {
+			o.Tagger = two
+		}
+		if _, err := s.Reload(o); err != nil {
+			t.Error(err)
+		}
+	}
+	writers.Wait()
+	if got := s.Stats(); got.Series > names || got.Series != strings.Count(dump(s), "\n") {
+		t.Errorf("%+v of %d names", got, names)
+	}
+	if strings.Contains(dump(s), "cf_two") {
+		t.Error("the rules before the last reload are still in force")
+	}
+}
