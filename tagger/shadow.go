@@ -38,6 +38,9 @@ func withoutPrefixes(warnings []Warning, set *ruleSet) []Warning {
 	return kept
 }
 
+// maxShadowing bounds the earlier rules that a sequence is compared with, so that many rules of one pattern load in time.
+const maxShadowing = 100
+
 type shadowFinder struct {
 	set      *ruleSet
 	metadata bool
@@ -104,7 +107,8 @@ func (f *shadowFinder) shadow(r *rule, order int32, expressions map[string][]*ru
 	}
 	s := search{subject: &Subject{}, origins: [2]string{witnessOrigin}, unconditional: true}
 	text := witness(q)
-	for after := int32(-1); ; after = s.best {
+	after := int32(-1)
+	for range maxShadowing {
 		earlier := s.match(f.set, text, after)
 		if earlier == nil || s.best >= order {
 			return nil
@@ -113,7 +117,9 @@ func (f *shadowFinder) shadow(r *rule, order int32, expressions map[string][]*ru
 		if earlier != r && v.sequence != nil && f.wins(earlier, r) && !letsThrough(earlier, v.sequence) && covers(v.sequence, q) {
 			return earlier
 		}
+		after = s.best
 	}
+	return nil
 }
 
 // wins says whether an earlier rule is used wherever a later one could be, if its pattern matches.
