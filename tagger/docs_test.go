@@ -7,10 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger"
 )
 
 var fenced = regexp.MustCompile("(?ms)^```yaml (rules|tests|mappings)\n(.*?)^```$")
+
+// named resolves metrics by the default naming. Labels are not for this page.
+func named(_ *tagger.Subject, r *tagger.Result) tagger.Resolved {
+	return tagger.Resolved{Metric: tagger.Naming{Namespace: "cf"}.Name(r.Base, r.Unit, metric.TypeGauge).Metric}
+}
 
 // TestDocumentation runs every example of docs/rules.md: each block of rules with the block of tests behind it.
 func TestDocumentation(t *testing.T) {
@@ -39,7 +45,7 @@ func TestDocumentation(t *testing.T) {
 		for _, w := range warnings {
 			t.Error(w)
 		}
-		for _, r := range f.Run(tg, nil) {
+		for _, r := range f.Run(tg, named) {
 			ran++
 			for _, failure := range r.Failures {
 				t.Errorf("%s: %s: %s", r.Place, r.Title, failure)
