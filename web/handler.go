@@ -13,6 +13,7 @@ import (
 const (
 	HealthyPath = "/-/healthy"
 	ReadyPath   = "/-/ready"
+	ReloadPath  = "/-/reload"
 	pprofPath   = "/debug/pprof/"
 )
 
@@ -23,6 +24,8 @@ type Pages struct {
 	TelemetryPath string
 	// Ready says whether the exporter does its work, and where it does not, why. It is called for every probe.
 	Ready func() (ok bool, why string)
+	// Reload is called by POST or PUT to ReloadPath; nil where that is not allowed.
+	Reload func() error
 	// Pprof mounts Go's profiles.
 	Pprof bool
 	// Version is shown on the landing page.
@@ -48,6 +51,9 @@ func NewHandler(p Pages) (http.Handler, error) {
 		}
 		answer(w, http.StatusOK, "OK")
 	})
+	for _, method := range []string{http.MethodPost, http.MethodPut} {
+		mux.HandleFunc(method+" "+ReloadPath, p.reload)
+	}
 	if p.Pprof {
 		mux.HandleFunc(pprofPath, pprof.Index)
 		mux.HandleFunc(pprofPath+"cmdline", pprof.Cmdline)
@@ -56,6 +62,18 @@ func NewHandler(p Pages) (http.Handler, error) {
 		mux.HandleFunc(pprofPath+"trace", pprof.Trace)
 	}
 	return mux, nil
+}
+
+func (p *Pages) reload(w http.ResponseWriter, _ *http.Request) {
+	if p.Reload == nil {
+		answer(w, http.StatusForbidden, "reloading by request is off: set web.enable_lifecycle, or send SIGHUP")
+		return
+	}
+	if err := p.Reload(); err != nil {
+		answer(w, http.StatusInternalServerError, "reload failed, the old rules stay in force: "+err.Error())
+		return
+	}
+	answer(w, http.StatusOK, "OK")
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

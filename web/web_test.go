@@ -45,6 +45,9 @@ func TestPages(t *testing.T) {
 	notReady.Ready = func() (bool, string) { return false, "no source is connected: rlp" }
 	elsewhere := pages()
 	elsewhere.TelemetryPath = "/federate"
+	reloading, failing := pages(), pages()
+	reloading.Reload = func() error { return nil }
+	failing.Reload = func() error { return errors.New("rules.yaml:3:5: no such thing") }
 	profiled := pages()
 	profiled.Pprof = true
 	for _, tc := range []struct {
@@ -63,6 +66,11 @@ func TestPages(t *testing.T) {
 		{"metrics elsewhere", elsewhere, "GET", "/federate", 200, "up 1\n"},
 		{"metrics moved away", elsewhere, "GET", "/metrics", 404, ""},
 		{"metrics only read", pages(), "POST", "/metrics", 405, ""},
+		{"reload off", pages(), "POST", "/-/reload", 403, "reloading by request is off: set web.enable_lifecycle, or send SIGHUP\n"},
+		{"reload", reloading, "POST", "/-/reload", 200, "OK\n"},
+		{"reload by PUT", reloading, "PUT", "/-/reload", 200, "OK\n"},
+		{"reload is no page", reloading, "GET", "/-/reload", 405, ""},
+		{"reload fails", failing, "POST", "/-/reload", 500, "reload failed, the old rules stay in force: rules.yaml:3:5: no such thing\n"},
 		{"unknown", pages(), "GET", "/nothing", 404, ""},
 		{"profiles off", pages(), "GET", "/debug/pprof/", 404, ""},
 		{"heap off", pages(), "GET", "/debug/pprof/heap", 404, ""},

@@ -38,7 +38,7 @@ func check(cmd *cobra.Command) error {
 		}
 		return err
 	}
-	s, err := assemble(cfg, slog.New(slog.DiscardHandler))
+	s, err := assemble(cfg, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

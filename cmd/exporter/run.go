@@ -39,5 +39,8 @@ func runExporter(cmd *cobra.Command, _ []string) error {
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	return serve(ctx, cfg, log, hooks{})
+	return serve(ctx, cfg, log, hooks{load: func() (*config.Config, error) {
+		cfg, _, err := config.Load(cmd.Flags())
+		return cfg, err
+	}})
 }

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/store"
+)
+
+// settle is how long rule files must be left alone before they are read: editors and deployments write in several steps.
+const settle = 500 * time.Millisecond
+
+// reloader brings changed rules and limits into a running store.
+type reloader struct {
+	// load reads the whole configuration anew.
+	load  func() (*config.Config, error)
+	store *store.Store
+	log   *slog.Logger
+
+	mu          sync.Mutex // one reload at a time
+	files       []string   // the rule files in force
+	changed     chan struct{}
+	successful  prometheus.Gauge
+	successTime prometheus.Gauge
+}
+
+func newReloader(cfg *config.Config, load func() (*config.Config, error), s *store.Store, log *slog.Logger) *reloader {
+	r := &reloader{
+		load: load, store: s, log: log, files: cfg.Tagger.RulesFiles, changed: make(chan struct{}, 1),
+		successful: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: program + "_config_last_reload_successful",
+			Help: "Whether the last attempt to load the configuration succeeded (1) or not (0).",
+		}),
+		successTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: program + "_config_last_reload_success_timestamp_seconds",
+			Help: "Unix time at which the configuration was last loaded.",
+		}),
+	}
+	r.successful.Set(1)
+	r.successTime.SetToCurrentTime()
+	return r
+}
+
+// reload reads the configuration and puts its rules, names, labels and limits in force. On any mistake everything stays as it was.
+func (r *reloader) reload(why string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done, err := r.swap()
+	if err != nil {
+		r.successful.Set(0)
+		r.log.Error("reload failed, the old rules stay in force", "reason", why, "error", err)
+		return err
+	}
+	r.successful.Set(1)
+	r.successTime.SetToCurrentTime()
+	r.log.Info("reloaded rules and limits", "reason", why, "kept", done.Kept, "retired", done.Retired)
+	return nil
+}
+
+func (r *reloader) swap() (store.Reloaded, error) {
+	cfg, err := r.load()
+	if err != nil {
+		return store.Reloaded{}, err
+	}
+	rules, warnings, err := newTagger(&cfg.Tagger)
+	if err != nil {
+		return store.Reloaded{}, err
+	}
+	for _, w := range warnings {
+		r.log.Warn("rules hardly work as intended", "warning", w.String())
+	}
+	done, err := r.store.Reload(storeOptions(cfg, rules, r.log))
+	if err != nil {
+		return store.Reloaded{}, err
+	}
+	r.files = cfg.Tagger.RulesFiles
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+	return done, nil
+}
+
+// Run reloads on SIGHUP and when a rule file changes, until ctx is done.
+func (r *reloader) Run(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watching rule files: %w", err)
+	}
+	defer func() { _ = watcher.Close() }()
+	sum := r.watch(watcher)
+	quiet := time.NewTimer(settle)
+	quiet.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			_ = r.reload("SIGHUP") // it has logged what is wrong
+		case <-watcher.Events:
+			quiet.Reset(settle)
+		case err := <-watcher.Errors:
+			r.log.Warn("watching rule files", "error", err)
+			quiet.Reset(settle)
+		case <-quiet.C:
+			if now := r.sum(); now != sum {
+				sum = now
+				_ = r.reload("a rule file changed") // it has logged what is wrong
+			}
+		case <-r.changed:
+			sum = r.watch(watcher)
+		}
+	}
+}
+
+// watch looks at the folders of the rule files in force, since editors, and Kubernetes, replace files instead of writing them. It returns
+// what they hold now.
+func (r *reloader) watch(w *fsnotify.Watcher) [sha256.Size]byte {
+	for _, dir := range w.WatchList() {
+		_ = w.Remove(dir)
+	}
+	for _, file := range r.rulesFiles() {
+		if err := w.Add(filepath.Dir(file)); err != nil {
+			r.log.Warn("cannot watch a rule file: reload by SIGHUP after a change", "file", file, "error", err)
+		}
+	}
+	return r.sum()
+}
+
+func (r *reloader) rulesFiles() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.files
+}
+
+// sum stands for the contents of the rule files.
+func (r *reloader) sum() (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, name := range r.rulesFiles() {
+		_, _ = fmt.Fprintf(h, "%q:", name)
+		if err := copyFile(h, name); err != nil {
+			_, _ = fmt.Fprint(h, err)
+		}
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+func copyFile(w io.Writer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return errors.Join(err, f.Close())
+}

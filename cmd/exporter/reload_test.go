@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cloudfoundry/dropsonde/emitter"
+	"github.com/cloudfoundry/dropsonde/metric_sender"
+
+	"loggregator_exporter/config"
+)
+
+// reloadable is a service with a rule file that the test changes.
+type reloadable struct {
+	t     *testing.T
+	rules string
+	url   string
+	send  *metric_sender.MetricSender
+}
+
+func startReloadable(t *testing.T) (*reloadable, func()) {
+	t.Helper()
+	s := &reloadable{t: t, rules: filepath.Join(t.TempDir(), "rules.yaml")}
+	load := func() (*config.Config, error) {
+		cfg := testConfig()
+		cfg.Web.EnableLifecycle = true
+		cfg.Tagger.RulesFiles = []string{s.rules}
+		return cfg, nil
+	}
+	s.write(`rules: [{pattern: mine, name: one}]`)
+	cfg, _ := load()
+	ctx, cancel := context.WithCancel(context.Background())
+	started, done := make(chan running, 1), make(chan error, 1)
+	go func() {
+		done <- serve(ctx, cfg, slog.New(slog.DiscardHandler), hooks{started: func(r running) { started <- r }, load: load})
+	}()
+	r := <-started
+	s.url = "http://" + r.Web.String()
+	udp, err := emitter.NewUdpEmitter(r.UDP.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := emitter.NewEventEmitter(udp, "o")
+	s.send = metric_sender.NewMetricSender(events)
+	return s, func() {
+		events.Close()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// write replaces the rule file as editors and deployments do: by another file of its name.
+func (s *reloadable) write(rules string) {
+	s.t.Helper()
+	next := s.rules + ".next"
+	if err := os.WriteFile(next, []byte(rules), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(next, s.rules); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// await sends the metric until a scrape shows it as wanted; the test's own timeout ends it.
+func (s *reloadable) await(want string) {
+	s.t.Helper()
+	for {
+		if err := s.send.SendValue("mine", 1, ""); err != nil {
+			s.t.Fatal(err)
+		}
+		if _, page := fetch(s.t, s.url+"/metrics"); strings.Contains(page, want) {
+			return
+		}
+	}
+}
+
+func (s *reloadable) post() (int, string) {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+"/-/reload", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}}
+	response, err := client.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body := make([]byte, 1000)
+	n, _ := response.Body.Read(body)
+	return response.StatusCode, string(body[:n])
+}
+
+// Rules are reloaded by request, by SIGHUP and when their file changes; broken ones leave everything as it is.
+func TestReload(t *testing.T) {
+	s, stop := startReloadable(t)
+	defer stop()
+	s.await("\ncf_one{")
+
+	s.write(`rules: [{pattern: mine, name: two}]`)
+	if status, body := s.post(); status != 200 || body != "OK\n" {
+		t.Errorf("%d %s", status, body)
+	}
+	s.await("\ncf_two{")
+	if _, page := fetch(t, s.url+"/metrics"); strings.Contains(page, "cf_one{") {
+		t.Error("the series of the old rule is still there")
+	}
+
+	s.write(`rules: [{pattern: mine, nmae: three}]`)
+	status, body := s.post()
+	if status != 500 || !strings.HasPrefix(body, "reload failed, the old rules stay in force: ") || !strings.Contains(body, "rules.yaml:1:25: ") {
+		t.Errorf("%d %s", status, body)
+	}
+	s.await("\nloggregator_exporter_config_last_reload_successful 0\n")
+	s.await("\ncf_two{")
+
+	s.write(`rules: [{pattern: mine, name: three}]`)
+	s.await("\ncf_three{") // the file is watched
+	s.await("\nloggregator_exporter_config_last_reload_successful 1\n")
+
+	_, before := fetch(t, s.url+"/metrics")
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	stamp := func(page string) string {
+		_, rest, _ := strings.Cut(page, "\nloggregator_exporter_config_last_reload_success_timestamp_seconds ")
+		line, _, _ := strings.Cut(rest, "\n")
+		return line
+	}
+	for page := before; stamp(page) == stamp(before); {
+		_, page = fetch(t, s.url+"/metrics")
+	}
+	s.await("\ncf_three{")
+}
