@@ -11,8 +11,11 @@ const (
 )
 
 const (
-	flagTotals   uint8 = 1 << iota // of a counter: the emitter says totals, and not only deltas
-	flagFamily                     // of a refused entry: it lost to a family
+	flagFamily   uint8 = 1 << iota // of a refused entry: it lost to a family
+	flagTotals                     // of a counter: its highest total counts
+	flagDeltas                     // of a counter: its deltas are added up
+	flagMet                        // of a counter: it had a delta and a total at once, and its siblings were looked for
+	flagShared                     // of a counter: siblings share its total
 	flagUntagged                   // no rule matched it
 )
 
@@ -25,15 +28,17 @@ type ref struct {
 // that the rules made of it; else it remembers why it does not. It holds no pointers: a million of them cost
 // the garbage collector nothing. It fills one cache line, since the steady state waits for little else than memory.
 type series struct {
-	value         float64
-	stamp         int64 // the emitter's clock at the value, nanoseconds
-	arrived       int64 // our clock at the last sample, nanoseconds: what expiry goes by
-	outdatedSince int64 // our clock at the first of the samples since the value that were all outdated; 0 for none
+	value   float64
+	stamp   int64 // the emitter's clock at the value, nanoseconds
+	arrived int64 // our clock at the last sample, nanoseconds: what expiry goes by
+	// Of a gauge our clock at the first of the samples since the value that were all outdated, 0 for none; of a counter its highest
+	// total, or the sum of its deltas (a uint64).
+	aux int64
 
 	tagset, name   uint32
 	family, labels uint32 // stateLive; where stateRefused they hold the owner
 	gen            uint32
-	extra          uint32 // position of the histogram; of the refusal where stateRefused
+	extra          uint32 // position of the histogram; of what a counter needs beside, 0 for nothing; of the refusal where stateRefused
 
 	conversion uint16
 	expiry     uint16 // position in Store.expiries

@@ -61,6 +61,8 @@ type Store struct {
 	labels      labelSets
 	hists       []histogram
 	freeHists   []uint32
+	counters    counterSides
+	siblings    siblings
 	conversions []conversion
 	expiries    []time.Duration // the configuration's, then those that rules ask for
 	refusals    refusals
@@ -308,6 +310,7 @@ func (s *Store) free(pos uint32) {
 			s.hists[e.extra] = histogram{}
 			s.freeHists = append(s.freeHists, e.extra)
 		}
+		s.freeCounter(e)
 		f.dead++
 		s.live--
 		if f.live--; f.live == 0 {

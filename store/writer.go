@@ -67,7 +67,7 @@ func (w *Writer) counter(e *metric.Envelope) metric.Outcome {
 	tagset := noTagset
 	pos, outcome := s.series(w, hash, &tagset, nameCounter, e.Name, nil, e.Arrived)
 	if outcome == metric.Stored {
-		outcome = s.setCounter(s.slab.at(pos), e)
+		outcome = s.setCounter(pos, s.slab.at(pos), e)
 	}
 	return outcome
 }
@@ -288,23 +288,6 @@ func (s *Store) setGauge(e *series, v float64, stamp, arrived int64) metric.Outc
 	return metric.Stored
 }
 
-// setCounter keeps what the emitter says its total is. Where only deltas come, as by UDP, it adds them up; they do not
-// depend on their order.
-func (s *Store) setCounter(e *series, env *metric.Envelope) metric.Outcome {
-	c := s.conversions[e.conversion]
-	if env.Total == 0 && env.Delta > 0 {
-		e.value += float64(env.Delta) * c.mul / c.div
-		e.stamp = max(e.stamp, clampStamp(env.Timestamp, env.Arrived))
-		return metric.Stored
-	}
-	if !e.accept(env.Timestamp, env.Arrived) {
-		return metric.Outdated
-	}
-	e.flags |= flagTotals
-	e.value = float64(env.Total) * c.mul / c.div
-	return metric.Stored
-}
-
 const (
 	aheadLimit    = int64(60e9)  // a timestamp further ahead than this is a clock gone wrong
 	outdatedLimit = int64(120e9) // after this long of nothing but outdated samples, the new clock is believed
@@ -318,17 +301,17 @@ func clampStamp(stamp, arrived int64) int64 {
 	return stamp
 }
 
-// accept says whether a sample may replace the value, and moves the entry's clock.
+// accept says whether a sample may replace the value of a gauge, and moves the entry's clock.
 func (e *series) accept(stamp, arrived int64) bool {
 	stamp = clampStamp(stamp, arrived)
 	if stamp < e.stamp {
-		if e.outdatedSince == 0 {
-			e.outdatedSince = arrived
+		if e.aux == 0 {
+			e.aux = arrived
 		}
-		if arrived-e.outdatedSince < outdatedLimit {
+		if arrived-e.aux < outdatedLimit {
 			return false
 		}
 	}
-	e.stamp, e.outdatedSince = stamp, 0
+	e.stamp, e.aux = stamp, 0
 	return true
 }
