@@ -3,6 +3,8 @@ package nozzle
 import (
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"loggregator_exporter/metric"
 )
 
@@ -18,24 +20,33 @@ type Intake struct {
 	account *SourceLedger
 	sink    Sink
 
-	v1  V1
-	v2  V2
-	env metric.Envelope
+	recorder Recorder    // or nil
+	clock    *replayTime // or nil
+	pulse    *pulse      // or nil; of the stream that it reads
+
+	v1   V1
+	v2   V2
+	json JSON
+	env  metric.Envelope
 
 	// What happened since the last flush.
 	received  uint64
+	steady    uint64 // gauges and counters
 	envelopes [numEnvelopeOutcomes]uint64
 	samples   metric.Tally
 }
 
 // NewIntake returns an intake that accounts to a source's ledger. The sink is the intake's alone.
 func NewIntake(account *SourceLedger, sink Sink) *Intake {
-	return &Intake{account: account, sink: sink}
+	return &Intake{account: account, sink: sink, recorder: account.ledger.recorder}
 }
 
 // V1 takes one dropsonde envelope, received at the time given, and says whether it was well formed. The ledger is written when it returns.
 func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 	now := arrived.UnixNano()
+	if in.recorder != nil {
+		in.recorder.RecordV1(in.account.name, envelope, arrived)
+	}
 	in.received++
 	ok := in.v1.Decode(envelope, &in.env)
 	in.take(ok, now)
@@ -50,6 +61,9 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 // stood before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
 func (in *Intake) V2(batch []byte, arrived time.Time) int {
 	now := arrived.UnixNano()
+	if in.recorder != nil {
+		in.recorder.RecordV2(in.account.name, batch, arrived)
+	}
 	before := in.envelopes[malformed]
 	f := fields{message: batch}
 	for f.next() {
@@ -67,9 +81,26 @@ func (in *Intake) V2(batch []byte, arrived time.Time) int {
 	return n
 }
 
+// V2Envelope takes one loggregator.v2 Envelope that came outside of a batch, received at the time given, and says whether it was well
+// formed. The ledger is written when it returns.
+func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) bool {
+	now := arrived.UnixNano()
+	if in.recorder != nil {
+		in.recorder.RecordV2(in.account.name, protowire.AppendBytes([]byte{1<<3 | byte(wireBytes)}, envelope), arrived)
+	}
+	in.received++
+	ok := in.v2.Decode(envelope, &in.env)
+	in.take(ok, now)
+	in.flush(now)
+	return ok
+}
+
 // take hands a decoded envelope over.
 func (in *Intake) take(ok bool, now int64) {
 	e := &in.env
+	if e.Kind == metric.KindGauge || e.Kind == metric.KindCounter {
+		in.steady++
+	}
 	switch {
 	case !ok:
 		in.envelopes[malformed]++
@@ -77,6 +108,9 @@ func (in *Intake) take(ok bool, now int64) {
 		in.envelopes[ignored]++
 	default:
 		e.Arrived = now
+		if in.clock != nil {
+			in.clock.shift(e)
+		}
 		if e.Kind == metric.KindCounter {
 			in.account.ledger.upstream.note(e)
 		}
@@ -87,6 +121,10 @@ func (in *Intake) take(ok bool, now int64) {
 
 // flush adds what happened to the ledger. Most entries are 0 at most times, and cost nothing then.
 func (in *Intake) flush(now int64) {
+	if in.pulse != nil {
+		in.pulse.took(in.received-min(in.received, in.envelopes[malformed]), in.steady)
+	}
+	in.steady = 0
 	if in.received > 0 {
 		in.account.received.Add(in.received)
 		if in.received > in.envelopes[malformed] {
@@ -106,7 +144,7 @@ func (in *Intake) flush(now int64) {
 			in.samples[i] = 0
 		}
 	}
-	if cap(in.env.Points) > maxKeptPoints || cap(in.v1.scratch) > maxKeptScratch || cap(in.v2.scratch) > maxKeptScratch || cap(in.v1.http.forwarded) > maxKeptPoints {
-		in.env, in.v1, in.v2 = metric.Envelope{}, V1{}, V2{}
+	if cap(in.env.Points) > maxKeptPoints || cap(in.v1.scratch) > maxKeptScratch || cap(in.v2.scratch) > maxKeptScratch || cap(in.json.scratch) > maxKeptScratch || cap(in.v1.http.forwarded) > maxKeptPoints {
+		in.env, in.v1, in.v2, in.json = metric.Envelope{}, V1{}, V2{}, JSON{}
 	}
 }

@@ -36,7 +36,9 @@ type Ledger struct {
 
 	upstream *upstream
 
-	received, envelopes, samples, dropped, up, last, reconnects *prometheus.Desc
+	recorder Recorder // set before any source runs
+
+	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
 }
 
 // NewLedger registers a ledger. Its metrics are there from the start, at 0 in every combination of labels that can be known.
@@ -53,6 +55,7 @@ func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 		up:         desc("source_up", "Whether the source is connected (1) or not (0).", "source"),
 		last:       desc("source_last_envelope_timestamp_seconds", "Unix time at which the source last received an envelope; 0 if never.", "source"),
 		reconnects: desc("source_reconnects_total", "Times the source had to connect again, by why.", "source", "reason"),
+		refusals:   desc("source_refusals_total", "Connections and streams that the source itself refused or gave up, by why.", "source", "reason"),
 	}
 	if err := reg.Register(l); err != nil {
 		return nil, fmt.Errorf("register the ledger's metrics: %w", err)
@@ -69,7 +72,7 @@ func (l *Ledger) Source(name string) *SourceLedger {
 			return s
 		}
 	}
-	s := &SourceLedger{name: name, ledger: l, reconnects: map[string]uint64{}}
+	s := &SourceLedger{name: name, ledger: l, reconnects: map[string]uint64{}, refusals: map[string]uint64{}}
 	l.sources = append(l.sources, s)
 	return s
 }
@@ -92,7 +95,7 @@ func (l *Ledger) all() []*SourceLedger {
 
 // Describe implements prometheus.Collector.
 func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.received, l.envelopes, l.samples, l.dropped, l.up, l.last, l.reconnects} {
+	for _, d := range []*prometheus.Desc{l.received, l.envelopes, l.samples, l.dropped, l.up, l.last, l.reconnects, l.refusals} {
 		ch <- d
 	}
 }
@@ -120,8 +123,11 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(l.up, up, s.name)
 		gauge(l.last, float64(s.last.Load())/float64(time.Second), s.name)
-		for reason, n := range s.reasons() {
+		for reason, n := range s.reasons(s.reconnects) {
 			counter(l.reconnects, n, s.name, reason)
+		}
+		for reason, n := range s.reasons(s.refusals) {
+			counter(l.refusals, n, s.name, reason)
 		}
 	}
 	for i, n := range samples {
@@ -142,13 +148,26 @@ type SourceLedger struct {
 	samples   [metric.NumOutcomes]atomic.Uint64
 	last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
 	connected atomic.Int32 // connections that are open
+	opened    atomic.Int64 // when the last of them was, like last
+	quiet     atomic.Int64 // longest silence in nanoseconds that is ordinary while connected; 0 where any is
 
 	mu         sync.Mutex
 	reconnects map[string]uint64 // by reason
+	refusals   map[string]uint64 // by reason
 }
 
-// Up says whether the source is connected.
-func (s *SourceLedger) Up() bool { return s.connected.Load() > 0 }
+// Up says whether the source is connected and, where it has a watchdog, no longer silent than is ordinary for it: a connection
+// whose other side vanished looks as open as any.
+func (s *SourceLedger) Up() bool {
+	if s.connected.Load() <= 0 {
+		return false
+	}
+	quiet := s.quiet.Load()
+	return quiet == 0 || time.Now().UnixNano()-max(s.last.Load(), s.opened.Load()) <= quiet
+}
+
+// ordinary says how long a silence is ordinary.
+func (s *SourceLedger) ordinary(quiet time.Duration) { s.quiet.Store(int64(quiet)) }
 
 // expect names the reasons that the source may give for connecting again, so that each is exposed at 0.
 func (s *SourceLedger) expect(reasons ...string) {
@@ -160,7 +179,11 @@ func (s *SourceLedger) expect(reasons ...string) {
 }
 
 // connect notes an open connection; each call of it is followed by one of disconnect.
-func (s *SourceLedger) connect()    { s.connected.Add(1) }
+func (s *SourceLedger) connect() {
+	s.opened.Store(time.Now().UnixNano())
+	s.connected.Add(1)
+}
+
 func (s *SourceLedger) disconnect() { s.connected.Add(-1) }
 
 // reconnecting counts a connection that has to be made again.
@@ -170,8 +193,25 @@ func (s *SourceLedger) reconnecting(reason string) {
 	s.reconnects[reason]++
 }
 
-func (s *SourceLedger) reasons() map[string]uint64 {
+// expectRefusals names the reasons that the source may have to refuse, so that each is exposed at 0.
+func (s *SourceLedger) expectRefusals(reasons ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.reconnects)
+	for _, reason := range reasons {
+		s.refusals[reason] += 0
+	}
+}
+
+// refuse counts a connection or a stream that the source refused or gave up.
+func (s *SourceLedger) refuse(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusals[reason]++
+}
+
+// reasons copies one of the two maps.
+func (s *SourceLedger) reasons(of map[string]uint64) map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(of)
 }

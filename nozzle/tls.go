@@ -17,35 +17,58 @@ type TLSOptions struct {
 
 // client reads the files and returns the configuration of a client. key is where the options stand in the configuration, for errors.
 func (o TLSOptions) client(key, serverName string) (*tls.Config, error) {
+	pool, cert, err := o.read(key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		RootCAs:      pool,
+		Certificates: []tls.Certificate{cert},
+		ServerName:   serverName,
+	}, nil
+}
+
+// server reads the files and returns the configuration of a server that demands a certificate of the CA.
+func (o TLSOptions) server(key string) (*tls.Config, error) {
+	pool, cert, err := o.read(key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		ClientCAs:    pool,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		Certificates: []tls.Certificate{cert},
+	}, nil
+}
+
+func (o TLSOptions) read(key string) (*x509.CertPool, tls.Certificate, error) {
+	var none tls.Certificate
 	for _, file := range []struct{ name, value string }{{"ca_file", o.CAFile}, {"cert_file", o.CertFile}, {"key_file", o.KeyFile}} {
 		if file.value == "" {
-			return nil, fmt.Errorf("%s.%s: not set", key, file.name)
+			return nil, none, fmt.Errorf("%s.%s: not set", key, file.name)
 		}
 	}
 	pem, err := os.ReadFile(o.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s.ca_file: %w", key, err)
+		return nil, none, fmt.Errorf("%s.ca_file: %w", key, err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s.ca_file: %s holds no PEM certificate", key, o.CAFile)
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, none, fmt.Errorf("%s.ca_file: %s holds no PEM certificate", key, o.CAFile)
 	}
 	certPEM, err := os.ReadFile(o.CertFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s.cert_file: %w", key, err)
+		return nil, none, fmt.Errorf("%s.cert_file: %w", key, err)
 	}
 	keyPEM, err := os.ReadFile(o.KeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s.key_file: %w", key, err)
+		return nil, none, fmt.Errorf("%s.key_file: %w", key, err)
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("%s: cert_file %s with key_file %s: %w", key, o.CertFile, o.KeyFile, err)
+		return nil, none, fmt.Errorf("%s: cert_file %s with key_file %s: %w", key, o.CertFile, o.KeyFile, err)
 	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		RootCAs:      roots,
-		Certificates: []tls.Certificate{cert},
-		ServerName:   serverName,
-	}, nil
+	return pool, cert, nil
 }

@@ -1,0 +1,166 @@
+package nozzle
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// Why the ingress source turned a client away, beside those in failure.go.
+const (
+	reasonNoClientCertificate = "no_client_certificate" // the client shows none
+	reasonClosed              = "closed_in_handshake"   // the client hung up before it said anything of use, as port scanners do
+)
+
+var ingressRefusals = []string{
+	reasonClientCertificate, reasonNoClientCertificate, reasonServerCertificate, reasonCertificateFiles, reasonTLS, reasonClosed, reasonOversized,
+}
+
+// ingressCredentials make the server's side of connections. They count clients that are let in, and explain why others are not.
+type ingressCredentials struct {
+	credentials.TransportCredentials
+	source *Ingress
+}
+
+func newIngressCredentials(i *Ingress) *ingressCredentials {
+	outer := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2"},
+		// Certificates are read anew for each connection, so that they can be rotated under a running exporter.
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			config, err := i.tlsConfig()
+			if err != nil {
+				return nil, &filesError{err}
+			}
+			config.NextProtos = []string{"h2"}
+			config.ClientAuth = tls.RequireAndVerifyClientCert
+			return config, nil
+		},
+	}
+	return &ingressCredentials{credentials.NewTLS(outer), i}
+}
+
+// filesError says that our own certificates could not be read.
+type filesError struct{ error }
+
+func (e *filesError) Unwrap() error { return e.error }
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		reason, advice := explainClient(err)
+		c.source.refused.add(reason, advice, err, "remote", raw.RemoteAddr().String())
+		return nil, nil, err
+	}
+	c.source.account.connect()
+	c.source.log.Info("a client connected", "remote", raw.RemoteAddr().String(), "client", clientName(info))
+	return &countedConn{Conn: conn, closed: func() {
+		c.source.account.disconnect()
+		c.source.log.Info("a client is gone", "remote", raw.RemoteAddr().String())
+	}}, info, nil
+}
+
+// Clone implements credentials.TransportCredentials.
+func (c *ingressCredentials) Clone() credentials.TransportCredentials {
+	return &ingressCredentials{c.TransportCredentials.Clone(), c.source}
+}
+
+// countedConn tells once that it was closed.
+type countedConn struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
+
+func clientName(info credentials.AuthInfo) string {
+	if t, ok := info.(credentials.TLSInfo); ok && len(t.State.PeerCertificates) > 0 {
+		return t.State.PeerCertificates[0].Subject.CommonName
+	}
+	return ""
+}
+
+// explainClient finds out why a handshake with a client failed.
+func explainClient(err error) (reason, advice string) {
+	var (
+		files       *filesError
+		unknown     x509.UnknownAuthorityError
+		invalid     x509.CertificateInvalidError
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &files):
+		return reasonCertificateFiles, "our own certificates cannot be read: mend the files of nozzle.ingress.tls"
+	case errors.As(err, &unknown):
+		return reasonClientCertificate, "the client's certificate is not signed by the CA of nozzle.ingress.tls.ca_file, which must be that of the foundation's agents (loggregator_ca)"
+	case errors.As(err, &invalid), errors.As(err, &certificate):
+		return reasonClientCertificate, "the client's certificate is not valid, perhaps out of date or not for clients"
+	case strings.Contains(err.Error(), "client didn't provide a certificate"):
+		return reasonNoClientCertificate, "the client shows no certificate: agents do, so it is none"
+	case strings.Contains(err.Error(), "remote error: tls:"):
+		return reasonServerCertificate, "the client refuses our certificate: that of nozzle.ingress.tls.cert_file needs the name " + ingressServerName + ", and must be in date and signed by the CA of the agents"
+	case errors.As(err, &record):
+		return reasonTLS, "the client does not speak TLS"
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "connection reset"):
+		return reasonClosed, "the client hung up during the TLS handshake; was it a port scan, or does it refuse our certificate?"
+	default:
+		return reasonTLS, "the TLS handshake with the client failed"
+	}
+}
+
+// namesServer says whether a certificate is good for a server of that name.
+func namesServer(pair *tls.Certificate, name string) error {
+	leaf := pair.Leaf
+	if leaf == nil {
+		var err error
+		if leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return err
+		}
+	}
+	if err := leaf.VerifyHostname(name); err != nil {
+		return err
+	}
+	if len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny) {
+		return errors.New("the certificate is not for servers: its extended key usage lacks serverAuth")
+	}
+	return nil
+}
+
+// refusals counts what a source refuses, and reports each reason at most once a minute: whoever keeps trying must not fill the log.
+type refusals struct {
+	account *SourceLedger
+	log     *slog.Logger
+
+	mu  sync.Mutex
+	due map[string]*complaint
+}
+
+func (r *refusals) add(reason, advice string, err error, attrs ...any) {
+	r.account.refuse(reason)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.due == nil {
+		r.due = make(map[string]*complaint)
+	}
+	if r.due[reason] == nil {
+		r.due[reason] = &complaint{}
+	}
+	if count, due := r.due[reason].add(time.Now()); due {
+		r.log.With(attrs...).Warn("refused", "reason", reason, "advice", advice, "error", err, "refused_since_last_report", count)
+	}
+}
