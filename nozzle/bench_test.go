@@ -107,11 +107,11 @@ func BenchmarkStream(b *testing.B) {
 			b.Fatal(err)
 		}
 		if into == nil {
-			into = &batchIntake{intake: NewIntake(r.account, r.newSink()), log: r.log}
+			into = &batchIntake{intake: NewIntake(r.account, r.newSink()), pulse: &pulse{tell: func(streamEvent) {}}, log: r.log}
 		}
 		ctx, cancel := context.WithCancel(b.Context())
 		defer cancel()
-		conn, err := r.dial(newAttempt(mustTLS(b, r)))
+		conn, err := r.dial(newAttempt(mustTLS(b, r), dialTCP))
 		if err != nil {
 			b.Fatal(err)
 		}

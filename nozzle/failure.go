@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -28,6 +29,15 @@ const (
 	reasonOversized         = "oversized"          // a message beyond the limit
 	reasonEnded             = "ended"              // the server ended the stream in order
 	reasonLost              = "lost"               // the connection broke
+	reasonToken             = "token"              // UAA gives none
+	reasonTokenScope        = "token_scope"        // the token lacks the scope
+	reasonUnauthorized      = "unauthorized"       // the server refuses the token, a fresh one too
+	reasonWrongURL          = "wrong_url"          // something else answers there, or the platform has no such route
+	reasonUnavailable       = "unavailable"        // the server is there, and cannot serve
+	reasonClosing           = "closing_event"      // the RLP gateway ended the stream as it does after its time
+	reasonMalformedStream   = "malformed_stream"   // what comes is no stream of events
+	reasonTextFrame         = "text_frame"         // a websocket message that is no envelope
+	reasonSlow              = "slow"               // the server ended the stream because we read too slowly
 )
 
 var rlpReasons = []string{
@@ -46,6 +56,7 @@ type attempt struct {
 	credentials.TransportCredentials
 	// connected says that a stream was opened.
 	connected bool
+	dialer    dialer
 
 	heard *handshake
 }
@@ -58,8 +69,18 @@ type handshake struct {
 	done    bool  // the client's part of the handshake succeeded
 }
 
-func newAttempt(config *tls.Config) *attempt {
-	return &attempt{TransportCredentials: credentials.NewTLS(config), heard: &handshake{}}
+// dialer opens a connection to host:port.
+type dialer func(ctx context.Context, address string) (net.Conn, error)
+
+// dialTCP opens a TCP connection whose other side may vanish without a word for no longer than five seconds while nothing is sent:
+// the kernel asks after two, and then each second. Where data comes all the time it asks nothing.
+func dialTCP(ctx context.Context, address string) (net.Conn, error) {
+	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 3}}
+	return d.DialContext(ctx, "tcp", address)
+}
+
+func newAttempt(config *tls.Config, d dialer) *attempt {
+	return &attempt{TransportCredentials: credentials.NewTLS(config), dialer: d, heard: &handshake{}}
 }
 
 // ClientHandshake implements credentials.TransportCredentials.
@@ -78,9 +99,9 @@ func (a *attempt) Clone() credentials.TransportCredentials {
 	return &clone
 }
 
-// dial connects as gRPC itself would.
+// dial connects, and keeps the error.
 func (a *attempt) dial(ctx context.Context, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	conn, err := a.dialer(ctx, address)
 	a.heard.mu.Lock()
 	defer a.heard.mu.Unlock()
 	a.heard.dialing = err

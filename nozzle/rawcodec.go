@@ -46,14 +46,14 @@ func (rawCodec) Name() string { return "proto" }
 type batchIntake struct {
 	intake  *Intake
 	log     *slog.Logger
-	batches uint64 // received so far
+	pulse   *pulse
 	scratch []byte // a batch that came in several buffers, in one piece
 	broken  complaint
 }
 
 func (b *batchIntake) receive(data mem.BufferSlice) {
 	now := time.Now()
-	b.batches++
+	b.pulse.begin()
 	var batch []byte
 	if len(data) == 1 {
 		batch = data[0].ReadOnlyData()

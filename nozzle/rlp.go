@@ -36,9 +36,10 @@ const (
 	// brings nothing, and what is not read must pile up, and be counted as lost, at the RLP.
 	rlpWindow = 1 << 20
 
-	// The server ends connections that ping more often than every 10 s.
-	rlpPingAfter   = 30 * time.Second
-	rlpPingTimeout = 15 * time.Second
+	// The server ends connections that ping more often than every 10 s: this finds a proxy that is frozen.
+	rlpPingAfter = 12 * time.Second
+	// How long a ping may go unanswered, and by TCP_USER_TIMEOUT, which gRPC sets to the same, what was sent unacknowledged.
+	rlpPingTimeout = 4 * time.Second
 	rlpDialTimeout = 10 * time.Second
 
 	retryFirst = 500 * time.Millisecond
@@ -48,14 +49,15 @@ const (
 )
 
 // RLP reads the whole foundation's envelopes from the reverse log proxy, by gRPC with mutual TLS. It is connected while a
-// stream is open.
+// stream is open and no longer silent than is ordinary for it.
 type RLP struct {
 	options RLPOptions
 	request []byte
 	account *SourceLedger
 	newSink func() Sink
 	log     *slog.Logger
-	retry   backoff
+	keep    keeper
+	dialer  dialer
 }
 
 // NewRLP checks the options, including the certificates.
@@ -76,12 +78,17 @@ func NewRLP(options RLPOptions, stream StreamOptions, ledger *Ledger, newSink fu
 		account: ledger.Source(nameRLP),
 		newSink: newSink,
 		log:     log.With("source", nameRLP, "address", options.Address),
-		retry:   backoff{first: retryFirst, limit: retryLimit},
+		dialer:  dialTCP,
+	}
+	r.keep = keeper{
+		account: r.account, log: r.log, retry: backoff{first: retryFirst, limit: retryLimit},
+		idle: stream.IdleTimeout, share: stream.ShardID != "", read: r.stream,
 	}
 	if _, err := r.tlsConfig(); err != nil {
 		return nil, err
 	}
 	r.account.expect(rlpReasons...)
+	r.account.expect(watchdogReasons...)
 	return r, nil
 }
 
@@ -90,33 +97,18 @@ func (r *RLP) Name() string { return nameRLP }
 
 // Run implements Source. Nothing that an RLP does ends it: whatever was wrong may be mended at the other side, or in the certificate files.
 func (r *RLP) Run(ctx context.Context) error {
-	intake := &batchIntake{intake: NewIntake(r.account, r.newSink()), log: r.log}
-	for {
-		began, before := time.Now(), intake.batches
-		failed := r.stream(ctx, intake)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it was told to end
-		}
-		if intake.batches > before || time.Since(began) >= goodStream {
-			r.retry.reset()
-		}
-		r.account.reconnecting(failed.reason)
-		pause := r.retry.next()
-		r.log.Warn("no stream from the reverse log proxy", "reason", failed.reason, "advice", failed.advice, "error", failed.err, "retry_in", pause.Round(time.Millisecond).String())
-		if !wait(ctx, pause) {
-			return nil
-		}
-	}
+	r.keep.run(ctx)
+	return nil
 }
 
 // stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one reads the certificates
 // anew, and gets the data of a doppler that went mute on the old one.
-func (r *RLP) stream(ctx context.Context, intake *batchIntake) failure {
+func (r *RLP) stream(ctx context.Context, p *pulse) failure {
 	config, err := r.tlsConfig()
 	if err != nil {
 		return failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
 	}
-	attempt := newAttempt(config)
+	attempt := newAttempt(config, r.dialer)
 	conn, err := r.dial(attempt)
 	if err != nil {
 		return attempt.explain(err, r.options)
@@ -130,8 +122,6 @@ func (r *RLP) stream(ctx context.Context, intake *batchIntake) failure {
 	if err != nil {
 		return attempt.explain(err, r.options)
 	}
-	r.account.connect()
-	defer r.account.disconnect()
 	attempt.connected = true
 	// That a stream ended, SendMsg and CloseSend tell as io.EOF only; RecvMsg then says why.
 	if err := stream.SendMsg(rawMessage(r.request)); err != nil && !errors.Is(err, io.EOF) {
@@ -140,12 +130,16 @@ func (r *RLP) stream(ctx context.Context, intake *batchIntake) failure {
 	if err := stream.CloseSend(); err != nil && !errors.Is(err, io.EOF) {
 		return attempt.explain(err, r.options)
 	}
+	p.opened()
 	r.log.Info("connected to the reverse log proxy")
-	for {
+	intake := &batchIntake{intake: NewIntake(r.account, r.newSink()), pulse: p, log: r.log}
+	intake.intake.pulse = p
+	for !p.leave() {
 		if err := stream.RecvMsg(intake); err != nil {
 			return attempt.explain(err, r.options)
 		}
 	}
+	return failure{}
 }
 
 func (r *RLP) dial(a *attempt) (*grpc.ClientConn, error) {

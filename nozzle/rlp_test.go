@@ -100,7 +100,7 @@ func runRLP(t *testing.T, options RLPOptions, stream StreamOptions) *runningRLP 
 	if err != nil {
 		t.Fatal(err)
 	}
-	source.retry = backoff{first: time.Millisecond, limit: 20 * time.Millisecond}
+	source.keep.retry = backoff{first: time.Millisecond, limit: 20 * time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- source.Run(ctx) }()
@@ -208,7 +208,8 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 	second.batches <- batch
 	receive(t, r.got)
 	r.stop()
-	reasons := r.ledger.Source("rlp").reasons()
+	account := r.ledger.Source("rlp")
+	reasons := account.reasons(account.reconnects)
 	if reasons[reasonUnreachable] == 0 || reasons[reasonEnded] != 1 || reasons[reasonLost] != 1 {
 		t.Fatalf("%v", reasons)
 	}
@@ -262,7 +263,8 @@ func TestRLPSetUpMistakes(t *testing.T) {
 			// It goes on trying.
 			r.await(t, c.reason)
 			r.stop()
-			if n := r.ledger.Source("rlp").reasons()[c.reason]; n < 2 {
+			account := r.ledger.Source("rlp")
+			if n := account.reasons(account.reconnects)[c.reason]; n < 2 {
 				t.Fatalf("%d reconnects", n)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 )
@@ -17,6 +18,8 @@ type StreamOptions struct {
 	DeterministicName string `mapstructure:"deterministic_name"`
 	// Selectors are the kinds of envelopes to ask for: gauge, counter, timer; each once.
 	Selectors []string `mapstructure:"selectors"`
+	// IdleTimeout is how long a stream may bring nothing before a new one is opened; 30 s where 0.
+	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 }
 
 // selectorKinds are the kinds that hold metrics.

@@ -35,7 +35,7 @@ func TestStreamAllocations(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	conn, err := r.dial(newAttempt(mustTLS(t, r)))
+	conn, err := r.dial(newAttempt(mustTLS(t, r), dialTCP))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestStreamAllocations(t *testing.T) {
 	if err := stream.SendMsg(rawMessage(r.request)); err != nil {
 		t.Fatal(err)
 	}
-	intake := &batchIntake{intake: NewIntake(r.account, sink), log: log}
+	intake := &batchIntake{intake: NewIntake(r.account, sink), pulse: &pulse{tell: func(streamEvent) {}}, log: log}
 	read := func(batches int) {
 		for range batches {
 			if err := stream.RecvMsg(intake); err != nil {

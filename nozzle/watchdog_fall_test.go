@@ -1,0 +1,131 @@
+package nozzle
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// steadily is what a foundation sends in one look: senders that emit by the clock, each at its own moment.
+type steadily struct {
+	rng     *rand.Rand
+	senders []sender
+	look    int
+}
+
+type sender struct{ interval, phase, envelopes, doppler int }
+
+func newSteadily(seed uint64, senders, dopplers int) *steadily {
+	s := &steadily{rng: rand.New(rand.NewPCG(seed, 1))}
+	for i := range senders {
+		interval := []int{5, 10, 15, 15, 15, 30, 60}[s.rng.IntN(7)]
+		s.senders = append(s.senders, sender{interval, s.rng.IntN(interval), 5 + s.rng.IntN(100), i % dopplers})
+	}
+	return s
+}
+
+// next is the number of envelopes of the next look, without those of a doppler that is mute (-1 for none).
+func (s *steadily) next(mute int) uint64 {
+	n := 0
+	for _, x := range s.senders {
+		if s.look%x.interval == x.phase && x.doppler != mute {
+			n += x.envelopes
+		}
+	}
+	s.look++
+	return uint64(n)
+}
+
+// A part that one of a few dopplers carries is missed within half a minute and a step, and only then.
+func TestFallNoticesADoppler(t *testing.T) {
+	for _, dopplers := range []int{1, 2, 3, 4} {
+		for seed := range uint64(20) {
+			s, f := newSteadily(seed, 100, dopplers), &fall{}
+			for i := range 3600 {
+				if f.look(s.next(-1)) {
+					t.Fatalf("%d dopplers, seed %d: fell after %d s of ordinary variation", dopplers, seed, i)
+				}
+			}
+			mute, after := int(seed)%dopplers, 0
+			for after = 1; !f.look(s.next(mute)); after++ {
+				if after > (fallWindow+1)*fallStep {
+					t.Fatalf("%d dopplers, seed %d: the loss of one is not noticed within %d s", dopplers, seed, after)
+				}
+			}
+			// A new stream has all of it again: the next loss is noticed as soon as this one.
+			for i := range fallWindow*fallStep + 1 {
+				if f.look(s.next(-1)) {
+					t.Fatalf("%d dopplers, seed %d: fell %d s after the rate came back", dopplers, seed, i)
+				}
+			}
+			for after = 1; !f.look(s.next(mute)); after++ {
+				if after > (fallWindow+1)*fallStep {
+					t.Fatalf("%d dopplers, seed %d: the second loss is not noticed within %d s", dopplers, seed, after)
+				}
+			}
+		}
+	}
+}
+
+// A lower rate that two new streams do not mend is believed, and what falls from there is noticed.
+func TestFallBelievesWhatStays(t *testing.T) {
+	s, f := newSteadily(1, 100, 4), &fall{}
+	for range 600 {
+		f.look(s.next(-1))
+	}
+	verdicts := 0
+	for range 3600 {
+		if f.look(s.next(0)) {
+			verdicts++
+		}
+	}
+	if verdicts != fallTries {
+		t.Fatalf("%d new streams for a rate that stays low, want %d", verdicts, fallTries)
+	}
+	for after := 1; !f.look(s.next(0) / 2); after++ {
+		if after > (fallWindow+1)*fallStep {
+			t.Fatal("a fall from the new rate is not noticed")
+		}
+	}
+}
+
+// A rate that rose for good, as when another exporter left, is soon what falls are measured by.
+func TestFallFollowsARise(t *testing.T) {
+	s, f := newSteadily(1, 100, 1), &fall{}
+	for range 600 {
+		f.look(s.next(-1) / 2)
+	}
+	for i := range 180 {
+		if f.look(s.next(-1)) {
+			t.Fatalf("fell %d s after a rise", i)
+		}
+	}
+	for after := 1; !f.look(s.next(-1) / 2); after++ {
+		if after > (fallWindow+1)*fallStep {
+			t.Fatal("a fall to the rate from before the rise is not noticed")
+		}
+	}
+}
+
+// What is irregular or rare gives no verdict, or hardly ever one.
+func TestFallLeavesRareAndIrregular(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for name, c := range map[string]struct {
+		next func(i int) uint64
+		most int // verdicts in a day
+	}{
+		"rare":    {func(int) uint64 { return rng.Uint64N(3) }, 0},
+		"bursts":  {func(i int) uint64 { return map[bool]uint64{true: 10_000}[i%60 == 0] }, 0},
+		"nothing": {func(int) uint64 { return 0 }, 0},
+		"chance":  {func(int) uint64 { return rng.Uint64N(400) }, 6},
+	} {
+		f, verdicts := &fall{}, 0
+		for i := range 24 * 3600 {
+			if f.look(c.next(i)) {
+				verdicts++
+			}
+		}
+		if verdicts > c.most {
+			t.Errorf("%s: %d verdicts in a day", name, verdicts)
+		}
+	}
+}

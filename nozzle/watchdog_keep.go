@@ -1,0 +1,250 @@
+package nozzle
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+const (
+	// leaveWithin is how long a stream that is to end may wait for its next message; Loggregator sends one each 100 ms.
+	leaveWithin = 150 * time.Millisecond
+	// overlapWithin is how long an old stream is kept beside a new one by which nothing comes.
+	overlapWithin = 5 * time.Second
+)
+
+// keeper keeps one stream open for as long as it runs. It opens a new one when the one before ended, after a pause that grows with
+// each failure, and when its watchdog says that the one before is mute, wholly (idle) or in part (fell). A stream whose sink is
+// stuck (stalled) is closed, so that its share goes to others.
+//
+// Where streams of one shard share what comes, a new stream is opened beside the mute one, which is closed, at the end of a
+// message, once an envelope came by the new one: nothing comes twice, and what is lost is less than either order of closing
+// and opening alone would lose.
+type keeper struct {
+	account *SourceLedger
+	log     *slog.Logger
+	retry   backoff
+	idle    time.Duration // defaultIdleTimeout where 0
+	share   bool
+	// read opens a stream and reads it to its end, which is its own failure, or comes soon after ctx is done or pulse.leave is
+	// true. It calls pulse.opened, and pulse.begin before each message; its intake has the pulse.
+	read func(ctx context.Context, p *pulse) failure
+}
+
+// keeping is a keeper that runs. It lives in one goroutine; readers tell it what happens by events.
+type keeping struct {
+	*keeper
+	events  chan event
+	streams []*watched // the newest last; two while one replaces the other
+	again   *time.Timer
+	waiting bool // for again, to open a stream
+	leaving *time.Timer
+	fall    fall
+	pauses  pauses
+}
+
+type event struct {
+	stream *watched
+	what   streamEvent
+	failed failure
+}
+
+// run keeps a stream open until ctx is done; it returns when the last one is closed.
+func (k *keeper) run(ctx context.Context) {
+	if k.idle <= 0 {
+		k.idle = defaultIdleTimeout
+	}
+	r := &keeping{keeper: k, events: make(chan event), again: time.NewTimer(0), waiting: true, leaving: time.NewTimer(0)}
+	watch := time.NewTicker(watchEvery)
+	defer watch.Stop()
+	defer r.again.Stop()
+	defer r.leaving.Stop()
+	k.account.ordinary(k.idle)
+	for {
+		select {
+		case <-ctx.Done():
+			r.stop()
+			return
+		case e := <-r.events:
+			r.on(ctx, e)
+		case <-r.again.C:
+			r.waiting = false
+			r.open(ctx)
+		case <-r.leaving.C:
+			r.cut()
+		case <-watch.C:
+			r.look(ctx)
+		}
+	}
+}
+
+var errWatchdog = errors.New("closed by the watchdog")
+
+// open starts a stream.
+func (r *keeping) open(ctx context.Context) {
+	// A stream may outlive ctx for a moment, to end well.
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	w := &watched{cancel: cancel, began: time.Now()}
+	w.tell = func(what streamEvent) { r.events <- event{stream: w, what: what} }
+	r.streams = append(r.streams, w)
+	go func() {
+		failed := r.read(own, &w.pulse)
+		r.events <- event{stream: w, what: streamEnded, failed: failed}
+	}()
+}
+
+// stop closes all streams and waits for their ends.
+func (r *keeping) stop() {
+	for _, w := range r.streams {
+		w.meant = true
+		w.left.Store(true)
+	}
+	r.leaving.Reset(leaveWithin)
+	for len(r.streams) > 0 {
+		select {
+		case e := <-r.events:
+			if e.what == streamEnded {
+				r.remove(e.stream)
+			}
+		case <-r.leaving.C:
+			r.cut()
+		}
+	}
+}
+
+// cut ends those streams at once that were to end by themselves.
+func (r *keeping) cut() {
+	for _, w := range r.streams {
+		if w.meant {
+			w.cancel(errWatchdog)
+		}
+	}
+}
+
+func (r *keeping) on(ctx context.Context, e event) {
+	w := e.stream
+	switch e.what {
+	case streamOpened:
+		if !w.meant {
+			w.connected = true
+			r.account.connect()
+		}
+	case streamHeard:
+		r.retire(w)
+	case streamEnded:
+		r.ended(ctx, w, e.failed)
+	}
+}
+
+// retire ends the streams that a new one replaces.
+func (r *keeping) retire(by *watched) {
+	for _, w := range r.streams {
+		if w == by {
+			return
+		}
+		w.meant = true
+		w.left.Store(true)
+		r.leaving.Reset(leaveWithin)
+	}
+}
+
+func (r *keeping) remove(w *watched) {
+	w.cancel(nil)
+	r.disconnect(w)
+	for i, other := range r.streams {
+		if other == w {
+			r.streams = append(r.streams[:i], r.streams[i+1:]...)
+			return
+		}
+	}
+}
+
+func (r *keeping) disconnect(w *watched) {
+	if w.connected {
+		w.connected = false
+		r.account.disconnect()
+	}
+}
+
+// ended goes on after a stream ended: with the one that replaces it, with a new one at once where the watchdog closed it, else
+// with a new one after a pause.
+func (r *keeping) ended(ctx context.Context, w *watched, failed failure) {
+	newest := w == r.streams[len(r.streams)-1]
+	r.remove(w)
+	if w.meant {
+		if newest && !r.waiting {
+			r.open(ctx)
+		}
+		return
+	}
+	if w.envelopes.Load() > 0 || time.Since(w.began) >= goodStream {
+		r.retry.reset()
+	}
+	if w.reason != "" {
+		failed = failure{reason: w.reason, advice: "what received envelopes did not return; the stream was closed for others to take its share", err: errWatchdog}
+	}
+	r.account.reconnecting(failed.reason)
+	if !newest {
+		return // the one that replaces it is being opened
+	}
+	pause := r.retry.next()
+	r.log.Warn("no stream", "reason", failed.reason, "advice", failed.advice, "error", failed.err, "retry_in", pause.Round(time.Millisecond).String())
+	r.again.Reset(pause)
+	r.waiting = true
+}
+
+// look is what the watchdog does each second.
+func (r *keeping) look(ctx context.Context) {
+	var steady uint64
+	connected := false
+	for i, w := range r.streams {
+		n, came, pause := w.look()
+		steady += n
+		connected = connected || w.connected
+		if came && i == len(r.streams)-1 {
+			r.pauses.note(pause)
+		}
+		if w.stuck >= looks(stallTimeout) && w.reason == "" {
+			w.reason = reasonStalled
+			r.disconnect(w)
+			w.cancel(errWatchdog)
+		}
+	}
+	r.account.ordinary(r.pauses.limit(r.idle))
+	fell := false
+	if connected {
+		fell = r.fall.look(steady)
+	} else {
+		r.fall.skip()
+	}
+	if len(r.streams) == 0 {
+		return
+	}
+	newest := r.streams[len(r.streams)-1]
+	switch {
+	case r.waiting || newest.reason != "" || newest.meant:
+	case len(r.streams) > 1:
+		if newest.connected && newest.silent >= looks(overlapWithin) {
+			r.retire(newest)
+		}
+	// A look is late by up to watchEvery, and the new stream takes a moment.
+	case newest.silent >= max(1, looks(r.idle)-2):
+		r.replace(ctx, newest, failure{reason: reasonIdle, advice: "no envelope came; a doppler may have been restarted, which leaves the stream open and mute"})
+	case fell:
+		r.replace(ctx, newest, failure{reason: reasonFell, advice: "fewer gauges and counters come than before; one of several dopplers may have been restarted, or another exporter came"})
+	}
+}
+
+// replace opens a new stream in place of one that is mute.
+func (r *keeping) replace(ctx context.Context, old *watched, why failure) {
+	r.account.reconnecting(why.reason)
+	r.log.Warn("opening a new stream", "reason", why.reason, "advice", why.advice)
+	if r.share {
+		r.open(ctx)
+		return
+	}
+	old.meant = true
+	old.left.Store(true)
+	r.leaving.Reset(leaveWithin)
+}
