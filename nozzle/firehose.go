@@ -1,0 +1,228 @@
+package nozzle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// FirehoseOptions configure the v1 firehose source.
+type FirehoseOptions struct {
+	Enabled bool             `mapstructure:"enabled"`
+	URL     string           `mapstructure:"url"`
+	TLS     ServerTLSOptions `mapstructure:"tls"`
+}
+
+const (
+	nameFirehose = "firehose"
+	firehoseKey  = "nozzle.firehose"
+	firehoseWhat = "the traffic controller"
+
+	// Envelopes are of some hundred bytes. gRPC's limit inside of Loggregator bounds what may come.
+	maxFrame    = 10 << 20
+	frameBuffer = 64 << 10
+	// What one frame may leave behind as memory that is kept for the next.
+	maxKeptFrame = 1 << 20
+)
+
+var firehoseReasons = []string{
+	reasonUnreachable, reasonServerCertificate, reasonServerName, reasonTLS, reasonCertificateFiles, reasonToken, reasonTokenScope, reasonUnauthorized,
+	reasonWrongURL, reasonUnavailable, reasonTextFrame, reasonOversized, reasonMalformedStream, reasonSlow, reasonEnded, reasonLost,
+}
+
+// Firehose reads the whole foundation's envelopes in the v1 form from the traffic controller: one dropsonde envelope a binary message of a
+// websocket, authorized by a token of UAA. Readers with the same shard id share the envelopes; there are no deterministic names, and the
+// selectors do not apply: logs come as well, and are ignored. It is connected while a websocket is open.
+//
+// The websocket library is github.com/coder/websocket: it is maintained, dials by net/http (so that proxies, certificates and refusals are dealt with in one
+// way for all sources that use HTTPS), takes contexts, answers pings while it reads, bounds messages, allocates nothing for one, and depends
+// on nothing. gorilla/websocket does as much with an API of its own for dialling and deadlines; noaa, which is built on it, retries and refreshes
+// tokens by itself, without naming a reason, and unmarshals every envelope.
+type Firehose struct {
+	peer    httpsPeer
+	uaa     *UAA
+	account *SourceLedger
+	newSink func() Sink
+	log     *slog.Logger
+	keeper  keeper
+}
+
+// NewFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be empty. The caller
+// runs uaa.
+func NewFirehose(options FirehoseOptions, stream StreamOptions, uaa *UAA, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Firehose, error) {
+	if err := validURL(firehoseKey+".url", options.URL, "wss", "wss://doppler.sys.example.com"); err != nil {
+		return nil, err
+	}
+	if stream.ShardID == "" {
+		return nil, errors.New("nozzle.shard_id: not set; it is the subscription id of the firehose")
+	}
+	if uaa == nil {
+		return nil, errors.New("uaa.url: not set; the firehose asks for a token of UAA")
+	}
+	f := &Firehose{
+		peer:    httpsPeer{key: firehoseKey, what: firehoseWhat, url: strings.TrimRight(options.URL, "/") + "/firehose/" + url.PathEscape(stream.ShardID), tls: options.TLS},
+		uaa:     uaa,
+		account: ledger.Source(nameFirehose),
+		newSink: newSink,
+		log:     log.With("source", nameFirehose, "url", options.URL),
+	}
+	if _, err := f.peer.tlsConfig(); err != nil {
+		return nil, err
+	}
+	f.keeper = keeper{
+		account: f.account, log: f.log, retry: backoff{first: retryFirst, limit: retryLimit},
+		idle: stream.IdleTimeout, share: stream.ShardID != "", read: f.stream,
+	}
+	f.account.expect(append(firehoseReasons, watchdogReasons...)...)
+	return f, nil
+}
+
+// Name implements Source.
+func (f *Firehose) Name() string { return nameFirehose }
+
+// Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the other side.
+func (f *Firehose) Run(ctx context.Context) error {
+	f.keeper.run(ctx)
+	return nil
+}
+
+// stream connects, reads one websocket to its end and says why it ended.
+func (f *Firehose) stream(ctx context.Context, p *pulse) failure {
+	client, err := f.peer.client()
+	if err != nil {
+		return failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
+	}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var conn *websocket.Conn
+	if failed := f.uaa.authorize(ctx, func(authorization string) (failed *failure, refused bool) {
+		conn, failed, refused = f.open(ctx, client, authorization)
+		return failed, refused
+	}); failed != nil {
+		return *failed
+	}
+	// What is in flight is of no more use: there is no handshake of closing.
+	defer func() { _ = conn.CloseNow() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.CloseNow() })()
+	p.opened()
+	f.log.Info("connected to the firehose")
+	frames := &firehoseStream{conn: conn, buf: make([]byte, frameBuffer), intake: NewIntake(f.account, f.newSink()), pulse: p, log: f.log}
+	frames.intake.pulse = p
+	return frames.read()
+}
+
+// open connects and says whether it was the token that was refused.
+func (f *Firehose) open(ctx context.Context, client *http.Client, authorization string) (conn *websocket.Conn, failed *failure, refused bool) {
+	header := http.Header{"Authorization": {authorization}, "User-Agent": {userAgent}}
+	conn, answer, err := websocket.Dial(ctx, f.peer.url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
+	if err == nil {
+		conn.SetReadLimit(maxFrame)
+		return conn, nil, false
+	}
+	switch {
+	case answer == nil:
+		e := f.peer.explain(err)
+		failed = &e
+	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
+		return nil, &failure{
+			reasonUnauthorized, "the traffic controller does not accept the token; " + scopeAdvice + ", and uaa.url must be the UAA of that traffic controller",
+			fmt.Errorf("%s answered %s", f.peer.url, answer.Status),
+		}, true
+	case answer.StatusCode == http.StatusSwitchingProtocols:
+		failed = &failure{reasonWrongURL, "what answers at nozzle.firehose.url does not speak the websocket protocol as it should", err}
+	default:
+		e := f.peer.explainStatus(answer)
+		failed = &e
+	}
+	return nil, failed, false
+}
+
+// firehoseStream is an open websocket.
+type firehoseStream struct {
+	conn   *websocket.Conn
+	buf    []byte
+	intake *Intake
+	pulse  *pulse
+	log    *slog.Logger
+	broken complaint
+}
+
+// read takes messages until the websocket ends. It waits without a context, which would cost a timer for each message: whoever ends the
+// stream closes the connection.
+func (s *firehoseStream) read() failure {
+	for !s.pulse.leave() {
+		kind, r, err := s.conn.Reader(context.Background())
+		if err != nil {
+			return s.explain(err)
+		}
+		if kind != websocket.MessageBinary {
+			s.intake.Unreadable(time.Now())
+			return failure{reasonTextFrame, "what answers at nozzle.firehose.url sends text, which no traffic controller does; is there something between it and us?", errors.New("a text message")}
+		}
+		message, err := s.message(r)
+		if err != nil {
+			return s.explain(err)
+		}
+		s.take(message, time.Now())
+	}
+	return failure{reason: reasonEnded, advice: "no more of this stream was wanted"}
+}
+
+// message reads a message into the buffer, which grows up to the limit on messages.
+func (s *firehoseStream) message(r io.Reader) ([]byte, error) {
+	if len(s.buf) > maxKeptFrame {
+		s.buf = make([]byte, frameBuffer)
+	}
+	n := 0
+	for {
+		m, err := r.Read(s.buf[n:])
+		n += m
+		if errors.Is(err, io.EOF) {
+			return s.buf[:n], nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n == len(s.buf) {
+			grown := make([]byte, 2*len(s.buf))
+			copy(grown, s.buf)
+			s.buf = grown
+		}
+	}
+}
+
+func (s *firehoseStream) take(message []byte, now time.Time) {
+	s.pulse.begin()
+	if s.intake.V1(message, now) {
+		return
+	}
+	if count, due := s.broken.add(now); due {
+		s.log.Warn("malformed message: not a dropsonde envelope", "bytes", len(message), "malformed_since_last_report", count)
+	}
+}
+
+func (s *firehoseStream) explain(err error) failure {
+	status := websocket.CloseStatus(err)
+	switch {
+	case errors.Is(err, websocket.ErrMessageTooBig):
+		s.intake.Unreadable(time.Now())
+		return failure{reasonOversized, fmt.Sprintf("a message is longer than the %d bytes that are accepted", maxFrame), err}
+	case status == websocket.StatusPolicyViolation:
+		return failure{reasonSlow, "the traffic controller says that we read too slowly: is the exporter short of CPU? more exporters with the same nozzle.shard_id share the load", err}
+	case status != -1:
+		return failure{reasonEnded, "the traffic controller ended the stream", err}
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return failure{reasonLost, "the connection to the traffic controller was lost; it cuts readers that it cannot write to for 5 s: is the exporter short of CPU?", err}
+	default:
+		return failure{reasonLost, "the connection to the traffic controller was lost", err}
+	}
+}

@@ -1,0 +1,219 @@
+package nozzle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// GatewayOptions configure the RLP gateway source.
+type GatewayOptions struct {
+	Enabled bool             `mapstructure:"enabled"`
+	URL     string           `mapstructure:"url"`
+	TLS     ServerTLSOptions `mapstructure:"tls"`
+}
+
+const (
+	nameGateway = "gateway"
+	gatewayKey  = "nozzle.gateway"
+	gatewayWhat = "the RLP gateway"
+)
+
+var gatewayReasons = []string{
+	reasonUnreachable, reasonServerCertificate, reasonServerName, reasonTLS, reasonCertificateFiles, reasonToken, reasonTokenScope, reasonUnauthorized,
+	reasonWrongURL, reasonRefused, reasonUnavailable, reasonClosing, reasonMalformedStream, reasonOversized, reasonEnded, reasonLost,
+}
+
+// Gateway reads the whole foundation's envelopes from the RLP gateway: server-sent events by HTTPS, authorized by a token of UAA.
+// It is connected while a stream is open.
+type Gateway struct {
+	peer    httpsPeer
+	uaa     *UAA
+	account *SourceLedger
+	newSink func() Sink
+	log     *slog.Logger
+	keeper  keeper
+}
+
+// NewGateway checks the options, including the certificates. The caller runs uaa.
+func NewGateway(options GatewayOptions, stream StreamOptions, uaa *UAA, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Gateway, error) {
+	if err := validURL(gatewayKey+".url", options.URL, "https", "https://log-stream.sys.example.com"); err != nil {
+		return nil, err
+	}
+	if err := stream.Validate(); err != nil {
+		return nil, err
+	}
+	if uaa == nil {
+		return nil, errors.New("uaa.url: not set; the RLP gateway asks for a token of UAA")
+	}
+	g := &Gateway{
+		peer:    httpsPeer{key: gatewayKey, what: gatewayWhat, url: strings.TrimRight(options.URL, "/") + "/v2/read?" + stream.query(), tls: options.TLS},
+		uaa:     uaa,
+		account: ledger.Source(nameGateway),
+		newSink: newSink,
+		log:     log.With("source", nameGateway, "url", options.URL),
+	}
+	if _, err := g.peer.tlsConfig(); err != nil {
+		return nil, err
+	}
+	g.keeper = keeper{
+		account: g.account, log: g.log, retry: backoff{first: retryFirst, limit: retryLimit},
+		idle: stream.IdleTimeout, share: stream.ShardID != "", read: g.stream,
+	}
+	g.account.expect(append(gatewayReasons, watchdogReasons...)...)
+	return g, nil
+}
+
+// query is what the gateway is asked for.
+func (o StreamOptions) query() string {
+	q := append([]string{}, o.Selectors...)
+	for _, p := range []struct{ key, value string }{{"shard_id", o.ShardID}, {"deterministic_name", o.DeterministicName}} {
+		if p.value != "" {
+			q = append(q, p.key+"="+url.QueryEscape(p.value))
+		}
+	}
+	return strings.Join(q, "&")
+}
+
+// Name implements Source.
+func (g *Gateway) Name() string { return nameGateway }
+
+// Run implements Source. Nothing that a gateway does ends it: whatever was wrong may be mended at the other side.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.keeper.run(ctx)
+	return nil
+}
+
+// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one reads the certificate
+// anew, and gets the data of a doppler that went mute on the old one.
+func (g *Gateway) stream(ctx context.Context, p *pulse) failure {
+	client, err := g.peer.client()
+	if err != nil {
+		return failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
+	}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var answer *http.Response
+	if failed := g.uaa.authorize(ctx, func(authorization string) (failed *failure, refused bool) {
+		answer, failed, refused = g.open(ctx, client, authorization)
+		return failed, refused
+	}); failed != nil {
+		return *failed
+	}
+	defer func() { _ = answer.Body.Close() }()
+	p.opened()
+	g.log.Info("connected to the RLP gateway")
+	events := &gatewayStream{
+		events: eventReader{from: answer.Body, limit: maxEvent},
+		intake: NewIntake(g.account, g.newSink()),
+		pulse:  p,
+		log:    g.log,
+	}
+	events.intake.pulse = p
+	return events.read()
+}
+
+// open asks for a stream and says whether it was the token that was refused, which the gateway answers with 404.
+func (g *Gateway) open(ctx context.Context, client *http.Client, authorization string) (answer *http.Response, failed *failure, refused bool) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.peer.url, http.NoBody)
+	if err != nil {
+		return nil, &failure{reasonWrongURL, "nozzle.gateway.url makes no request", err}, false
+	}
+	request.Header.Set("Authorization", authorization)
+	request.Header.Set("Accept", eventStream)
+	request.Header.Set("User-Agent", userAgent)
+	answer, err = client.Do(request)
+	if err != nil {
+		f := g.peer.explain(err)
+		return nil, &f, false
+	}
+	media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	if answer.StatusCode == http.StatusOK && media == eventStream {
+		return answer, nil, false
+	}
+	_ = answer.Body.Close()
+	switch status := answer.StatusCode; {
+	case status == http.StatusOK:
+		failed = &failure{reasonWrongURL, "what answers at nozzle.gateway.url is no RLP gateway: the answer is no stream of events", fmt.Errorf("content of type %.100q", media)}
+	case (status == http.StatusNotFound || status == http.StatusUnauthorized || status == http.StatusForbidden) && answer.Header.Get(routerErrorHeader) == "":
+		return nil, &failure{
+			reasonUnauthorized,
+			"the RLP gateway does not accept the token (it answers 404 then); " + scopeAdvice + ", and uaa.url must be the UAA of that gateway; or is nozzle.gateway.url another server's?",
+			fmt.Errorf("%s answered %s", g.peer.url, answer.Status),
+		}, true
+	case status == http.StatusBadRequest:
+		failed = &failure{reasonRefused, "the RLP gateway does not understand the request; is nozzle.gateway.url right?", fmt.Errorf("%s answered %s", g.peer.url, answer.Status)}
+	default:
+		f := g.peer.explainStatus(answer)
+		failed = &f
+	}
+	return nil, failed, false
+}
+
+const (
+	eventStream    = "text/event-stream"
+	eventHeartbeat = "heartbeat" // after 15 s without data: it says nothing about the dopplers
+	eventClosing   = "closing"
+)
+
+// gatewayStream is an open stream of the gateway.
+type gatewayStream struct {
+	events eventReader
+	intake *Intake
+	pulse  *pulse
+	log    *slog.Logger
+	broken complaint
+}
+
+// read takes events until the stream ends.
+func (s *gatewayStream) read() failure {
+	for !s.pulse.leave() {
+		name, data, err := s.events.next()
+		if err != nil {
+			return s.explain(err)
+		}
+		switch string(name) {
+		case "", "message":
+			s.batch(data, time.Now())
+		case eventClosing:
+			return failure{reasonClosing, "the RLP gateway ends each stream after some time", fmt.Errorf("event closing: %.100q", data)}
+		case eventHeartbeat:
+		default:
+			s.log.Debug("unknown event", "event", string(name[:min(len(name), 100)]))
+		}
+	}
+	return failure{reason: reasonEnded, advice: "no more of this stream was wanted"}
+}
+
+func (s *gatewayStream) batch(data []byte, now time.Time) {
+	s.pulse.begin()
+	bytes := len(data)
+	if malformed := s.intake.JSON(data, now); malformed > 0 {
+		if batches, due := s.broken.add(now); due {
+			s.log.Warn("malformed envelopes in an event", "malformed", malformed, "bytes", bytes, "such_events_since_last_report", batches)
+		}
+	}
+}
+
+func (s *gatewayStream) explain(err error) failure {
+	switch {
+	case errors.Is(err, errOversizedEvent):
+		s.intake.Unreadable(time.Now())
+		return failure{reasonOversized, "an event is longer than what is accepted", err}
+	case errors.Is(err, errNoEventField):
+		s.intake.Unreadable(time.Now())
+		return failure{reasonMalformedStream, "what comes is no stream of events; is there something between the RLP gateway and us that changes it?", err}
+	case errors.Is(err, io.EOF):
+		return failure{reasonEnded, "the RLP gateway, or a load balancer before it, ended the stream", err}
+	default:
+		return failure{reasonLost, "the connection to the RLP gateway was lost", err}
+	}
+}

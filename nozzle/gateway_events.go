@@ -1,0 +1,157 @@
+package nozzle
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	eventBuffer = 64 << 10
+	// Batches of 6 MB of protobuf have been seen; their JSON is some three times as long.
+	maxEvent = 32 << 20
+	// What one event may leave behind as memory that is kept for the next.
+	maxKeptEvent = 4 << 20
+)
+
+var (
+	errOversizedEvent = errors.New("an event beyond the limit on its length")
+	errNoEventField   = errors.New("a line that is no field of an event")
+)
+
+// eventReader reads server-sent events, as the HTML standard defines their stream, with lines that end in LF or CRLF. It holds one event at a
+// time in a buffer of its own.
+type eventReader struct {
+	from  io.Reader
+	limit int // on the bytes of an event
+
+	buf   []byte
+	begin int // of the event at hand
+	at    int // the end of the lines read
+	scan  int // up to which there is no end of a line
+	end   int // of what was read
+
+	// The event at hand: where its data lies, and what it is called. Both are good until the next call of next.
+	hasData  bool
+	dataFrom int
+	dataTo   int
+	name     []byte
+}
+
+// next returns the next event that has data: its name (empty is a message) and the data, both the caller's, to change even, until the next
+// call. What stands after the last blank line when the stream ends is no event.
+func (r *eventReader) next() (name, data []byte, err error) {
+	if r.begin = r.at; r.begin == r.end {
+		r.begin, r.at, r.scan, r.end = 0, 0, 0, 0
+		if len(r.buf) > maxKeptEvent {
+			r.buf = nil
+		}
+	}
+	r.name, r.hasData = r.name[:0], false
+	for {
+		line, err := r.line()
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(line) > 0 {
+			if err := r.field(line); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		if r.hasData {
+			return r.name, r.buf[r.dataFrom:r.dataTo:r.dataTo], nil
+		}
+		r.name, r.begin = r.name[:0], r.at
+	}
+}
+
+// field takes a line of an event. Fields that the standard does not know are ignored, as it demands, but a line whose first word is none is no field:
+// something else than events comes, or the middle of one.
+func (r *eventReader) field(line []byte) error {
+	colon := bytes.IndexByte(line, ':')
+	if colon == 0 {
+		return nil // a comment
+	}
+	field, value := line, line[len(line):]
+	if colon > 0 {
+		field, value = line[:colon], line[colon+1:]
+		if len(value) > 0 && value[0] == ' ' {
+			value = value[1:]
+		}
+	}
+	switch string(field) {
+	case "data":
+		r.add(value)
+	case "event":
+		r.name = append(r.name[:0], value...)
+	default:
+		for _, c := range field {
+			if (c|0x20 < 'a' || c|0x20 > 'z') && c != '-' && c != '_' {
+				return fmt.Errorf("%w: %.60q", errNoEventField, line)
+			}
+		}
+	}
+	return nil
+}
+
+// add takes the value of a data line, which is the line just read. Further ones are moved next to the first, with a line feed between.
+func (r *eventReader) add(value []byte) {
+	if !r.hasData {
+		r.hasData = true
+		// The value lies in the buffer, and the slices share its end.
+		r.dataFrom = cap(r.buf) - cap(value)
+		r.dataTo = r.dataFrom + len(value)
+		return
+	}
+	r.buf[r.dataTo] = '\n'
+	r.dataTo += 1 + copy(r.buf[r.dataTo+1:], value)
+}
+
+// line returns the next line without its end.
+func (r *eventReader) line() ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(r.buf[r.scan:r.end], '\n'); i >= 0 {
+			line := r.buf[r.at : r.scan+i]
+			r.at = r.scan + i + 1
+			r.scan = r.at
+			if n := len(line); n > 0 && line[n-1] == '\r' {
+				line = line[:n-1]
+			}
+			return line, nil
+		}
+		r.scan = r.end
+		if r.end-r.begin >= r.limit {
+			return nil, fmt.Errorf("%w of %d bytes", errOversizedEvent, r.limit)
+		}
+		if err := r.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// fill reads more, after making room for it.
+func (r *eventReader) fill() error {
+	if r.end == len(r.buf) {
+		r.makeRoom()
+	}
+	n, err := r.from.Read(r.buf[r.end:])
+	r.end += n
+	if n > 0 {
+		return nil // an error comes again
+	}
+	return err
+}
+
+// makeRoom moves the event at hand to the front, or doubles the buffer where it fills more than half of it.
+func (r *eventReader) makeRoom() {
+	to := r.buf
+	if r.end-r.begin > len(r.buf)/2 || len(r.buf) == 0 {
+		to = make([]byte, max(eventBuffer, min(2*len(r.buf), r.limit+eventBuffer)))
+	}
+	copy(to, r.buf[r.begin:r.end])
+	r.buf = to
+	r.at, r.scan, r.end = r.at-r.begin, r.scan-r.begin, r.end-r.begin
+	r.dataFrom, r.dataTo, r.begin = r.dataFrom-r.begin, r.dataTo-r.begin, 0
+}

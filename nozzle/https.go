@@ -1,0 +1,144 @@
+package nozzle
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// ServerTLSOptions say how to verify a server that asks for no client certificate: the RLP gateway, the traffic controller, UAA. The
+// file is read anew for each connection.
+type ServerTLSOptions struct {
+	// CAFile holds the certificates (PEM) to trust in place of those of the system.
+	CAFile string `mapstructure:"ca_file"`
+	// SkipVerify accepts any certificate.
+	SkipVerify bool `mapstructure:"skip_verify"`
+	// RootCAs, where set, stand in place of CAFile: certificates that are in memory only.
+	RootCAs *x509.CertPool `mapstructure:"-"`
+}
+
+const (
+	httpsDialTimeout      = 10 * time.Second
+	httpsHandshakeTimeout = 10 * time.Second
+	httpsAnswerTimeout    = 30 * time.Second // from the request to the answer's header
+
+	userAgent = "loggregator_exporter"
+	// The gorouter says by this header that an answer is its own, and why.
+	routerErrorHeader = "X-Cf-Routererror"
+	unknownRoute      = "unknown_route"
+)
+
+// httpsPeer is a server that is asked by HTTPS, as the configuration names it.
+type httpsPeer struct {
+	key  string // of its settings: nozzle.gateway
+	what string // for the log: the RLP gateway
+	url  string
+	tls  ServerTLSOptions
+}
+
+// validURL checks an address of scheme and host.
+func validURL(key, address, scheme, example string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", key, err)
+	case u.Scheme != scheme || u.Host == "" || u.Hostname() == "":
+		return fmt.Errorf("%s %q: want %s://host, for example %s", key, u.Redacted(), scheme, example)
+	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("%s %q: want no more than %s://host or %s://host:port", key, u.Redacted(), scheme, scheme)
+	}
+	return nil
+}
+
+func (p httpsPeer) tlsConfig() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: p.tls.SkipVerify} //nolint:gosec // only where the operator says so
+	if config.RootCAs = p.tls.RootCAs; config.RootCAs != nil || p.tls.CAFile == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(p.tls.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s.tls.ca_file: %w", p.key, err)
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s.tls.ca_file: %s holds no PEM certificate", p.key, p.tls.CAFile)
+	}
+	return config, nil
+}
+
+// client is for one connection: whoever has it closes it by CloseIdleConnections. It speaks HTTP/1.1, which is all that is needed
+// for one long answer and costs the least, goes through the proxy that the environment names, and follows no redirects: a token is for the
+// server that it was meant for.
+func (p httpsPeer) client() (*http.Client, error) {
+	config, err := p.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: httpsDialTimeout}).DialContext,
+			TLSClientConfig:       config,
+			TLSHandshakeTimeout:   httpsHandshakeTimeout,
+			ResponseHeaderTimeout: httpsAnswerTimeout,
+			ReadBufferSize:        64 << 10,
+			DisableCompression:    true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// explain finds out why a request got no answer.
+func (p httpsPeer) explain(err error) failure {
+	var (
+		unknown x509.UnknownAuthorityError
+		name    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		record  tls.RecordHeaderError
+		alert   tls.AlertError
+		dial    *net.OpError
+		dns     *net.DNSError
+	)
+	switch {
+	case errors.As(err, &name):
+		return failure{reasonServerName, fmt.Sprintf("the server's certificate is not for the host of %s.url; is that of %s?", p.key, p.what), err}
+	case errors.As(err, &unknown) && p.tls.CAFile == "":
+		return failure{reasonServerCertificate, fmt.Sprintf("the server's certificate is not signed by a CA that the system trusts; set %s.tls.ca_file to the CA of the platform", p.key), err}
+	case errors.As(err, &unknown):
+		return failure{reasonServerCertificate, fmt.Sprintf("the server's certificate is not signed by our CA; is %s.tls.ca_file that of the platform?", p.key), err}
+	case errors.As(err, &invalid):
+		return failure{reasonServerCertificate, "the server's certificate is not valid, perhaps out of date", err}
+	case errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return failure{reasonTLS, fmt.Sprintf("the server does not speak TLS; is %s.url that of %s?", p.key, p.what), err}
+	case errors.As(err, &alert):
+		return failure{reasonTLS, "the TLS handshake with " + p.what + " failed", err}
+	case errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial":
+		return failure{reasonUnreachable, fmt.Sprintf("%s cannot be reached; is %s.url right, and does it run?", p.what, p.key), err}
+	default:
+		return failure{reasonUnreachable, fmt.Sprintf("no answer from %s; is %s.url right?", p.what, p.key), err}
+	}
+}
+
+// explainStatus says what is wrong with an answer that is not a stream. Answers that may be about the token are the caller's.
+func (p httpsPeer) explainStatus(answer *http.Response) failure {
+	err := fmt.Errorf("%s answered %s", p.url, answer.Status)
+	router := answer.Header.Get(routerErrorHeader)
+	if router != "" {
+		err = fmt.Errorf("%w (router: %.100q)", err, router)
+	}
+	switch {
+	case router == unknownRoute:
+		return failure{reasonWrongURL, fmt.Sprintf("the platform has no such route; is %s.url that of %s, and does it run?", p.key, p.what), err}
+	case answer.StatusCode >= 500:
+		return failure{reasonUnavailable, p.what + " is there, and cannot serve at the moment", err}
+	default:
+		return failure{reasonWrongURL, fmt.Sprintf("what answers at %s.url does not serve the request; is it %s?", p.key, p.what), err}
+	}
+}
