@@ -23,6 +23,9 @@ type Nozzle struct {
 	Stream nozzle.StreamOptions `mapstructure:",squash"`
 	RLP    nozzle.RLPOptions    `mapstructure:"rlp"`
 	UDP    nozzle.UDPOptions    `mapstructure:"udp"`
+
+	Ingress nozzle.IngressOptions `mapstructure:"ingress"`
+	Replay  nozzle.ReplayOptions  `mapstructure:"replay"`
 }
 
 // Tagger says which rules take dimensions out of names.
@@ -75,7 +78,9 @@ type Web struct {
 	ListenAddress string `mapstructure:"listen_address"`
 	TelemetryPath string `mapstructure:"telemetry_path"`
 	ConfigFile    string `mapstructure:"config_file"`
-	EnablePprof   bool   `mapstructure:"enable_pprof"`
+	// EnableLifecycle allows reloads by request.
+	EnableLifecycle bool `mapstructure:"enable_lifecycle"`
+	EnablePprof     bool `mapstructure:"enable_pprof"`
 }
 
 // Log says what to log and how.

@@ -156,7 +156,7 @@ func TestPrecedence(t *testing.T) {
 
 // TestEveryFlagAndVariable sets each setting to its example in both ways and in the file, and expects the same.
 func TestEveryFlagAndVariable(t *testing.T) {
-	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false"}
+	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false"}
 	for _, s := range Settings() {
 		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {
 			continue
@@ -249,6 +249,10 @@ func TestSources(t *testing.T) {
 		{"rlp off but configured", []string{"--nozzle.rlp.enabled=false", "--nozzle.rlp.address=rlp:8082"}, false, true},
 		{"rlp", rlp, true, false},
 		{"both", append(slices.Clip(rlp), "--nozzle.udp.enabled"), true, true},
+		{"ingress", []string{
+			"--nozzle.ingress.enabled", "--nozzle.ingress.tls.ca_file=" + cert, "--nozzle.ingress.tls.cert_file=" + cert, "--nozzle.ingress.tls.key_file=" + key,
+		}, false, false},
+		{"replay", []string{"--nozzle.replay.enabled", "--nozzle.replay.file=-"}, false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg, _, err := load(t, tc.args...)

@@ -264,7 +264,7 @@ func (f *file) object(s *Setting, path string, node *yaml.Node) (map[string]any,
 // resolve makes the path of a file relative to the configuration file's folder.
 func (f *file) resolve(kind Kind, value any) any {
 	text, ok := value.(string)
-	if !ok || kind != KindPath && kind != KindPaths || text == "" || filepath.IsAbs(text) {
+	if !ok || kind != KindPath && kind != KindPaths || text == "" || text == "-" || filepath.IsAbs(text) {
 		return value
 	}
 	return filepath.Join(filepath.Dir(f.path), text)

@@ -64,6 +64,8 @@ func (v *flagValue) Type() string {
 		return "bool"
 	case KindInt:
 		return "int"
+	case KindNumber:
+		return "number"
 	case KindDuration:
 		return "duration"
 	case KindPath:

@@ -217,7 +217,8 @@ func (l *loader) where(path string) string {
 // defaultSource switches datagrams on where no source was chosen, so that the exporter works with no configuration.
 func (l *loader) defaultSource(cfg *Config) {
 	if !l.isSet("nozzle.udp.enabled") {
-		cfg.Nozzle.UDP.Enabled = !cfg.Nozzle.RLP.Enabled
+		n := &cfg.Nozzle
+		n.UDP.Enabled = !n.RLP.Enabled && !n.Ingress.Enabled && !n.Replay.Enabled
 	}
 }
 

@@ -13,6 +13,7 @@ const (
 	KindString Kind = iota
 	KindBool
 	KindInt
+	KindNumber
 	KindDuration
 	KindEnum     // one of Values
 	KindPath     // a file; in the configuration file relative to that file's folder
@@ -26,7 +27,7 @@ const (
 )
 
 var kindNames = [...]string{
-	"string", "boolean", "integer", "duration", "choice", "file", "address",
+	"string", "boolean", "integer", "number", "duration", "choice", "file", "address",
 	"list of strings", "list of choices", "list of files", "list of numbers", "list of {name, value}", "list of {from, to}",
 }
 
@@ -54,7 +55,7 @@ func (k Kind) fields() []string {
 type Setting struct {
 	Key  string // dotted path in the file
 	Kind Kind
-	// Default has the Go type that Kind decodes to: string, bool, int, time.Duration, []string, []float64 or []any.
+	// Default has the Go type that Kind decodes to: string, bool, int, float64, time.Duration, []string, []float64 or []any.
 	Default any
 	// DefaultText replaces the default in the documentation where it depends on other settings.
 	DefaultText string

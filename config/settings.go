@@ -63,6 +63,43 @@ func nozzleSettings() []Setting {
 			Key: "nozzle.udp.receive_buffer_bytes", Kind: KindInt, Default: 4194304, Example: "4194304",
 			Help: "Receive buffer to ask the kernel for, 65536 to 1073741824 bytes. Where the kernel gives less, a warning names the sysctl to raise.",
 		},
+		{
+			Key: "nozzle.ingress.enabled", Kind: KindBool, Default: false, Example: "true",
+			Help: "Be a downstream of the forwarder agent of a VM, over gRPC with mutual TLS: all envelopes of that VM.",
+		},
+		{
+			Key: "nozzle.ingress.listen_address", Kind: KindAddress, Default: "127.0.0.1:3560", Example: "127.0.0.1:3560",
+			Help: "Address to receive at. The agent dials 127.0.0.1.",
+		},
+		{
+			Key: "nozzle.ingress.port_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/ingress_port.yml",
+			Help: "File to tell the agent the port by. The agent looks for /var/vcap/jobs/*/config/ingress_port.yml once, at its own start: restart it after the " +
+				"exporter's first start. The file is replaced as a whole and stays when the exporter stops. Empty: none is written.",
+		},
+		{
+			Key: "nozzle.ingress.tls.ca_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/ca.crt",
+			Help: "CA certificate (PEM) that signed the agent's certificate.",
+		},
+		{
+			Key: "nozzle.ingress.tls.cert_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/ingress.crt",
+			Help: "Certificate (PEM) to show to the agent. It must hold the name metron.",
+		},
+		{
+			Key: "nozzle.ingress.tls.key_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/ingress.key",
+			Help: "Key (PEM) of that certificate.",
+		},
+		{
+			Key: "nozzle.replay.enabled", Kind: KindBool, Default: false, Example: "true",
+			Help: "Play a capture that `exporter record` wrote. At its end the exporter goes on with what it holds.",
+		},
+		{
+			Key: "nozzle.replay.file", Kind: KindPath, Default: "", Example: "foundation.capture",
+			Help: "Capture to play. `-` is standard input.",
+		},
+		{
+			Key: "nozzle.replay.speed", Kind: KindNumber, Default: 1.0, Example: "10",
+			Help: "Factor of the speed at which the capture was recorded; 0 is as fast as possible. Timestamps are moved into the present and scaled alike.",
+		},
 	}
 }
 
@@ -151,6 +188,10 @@ func serviceSettings() []Setting {
 			Key: "web.config_file", Kind: KindPath, Default: "", Example: "web.yml",
 			Help: "TLS and basic authentication of the web server, in the file format that all Prometheus exporters share " +
 				"(https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md).",
+		},
+		{
+			Key: "web.enable_lifecycle", Kind: KindBool, Default: false, Example: "true",
+			Help: "Reload rules and limits on POST to /-/reload.",
 		},
 		{
 			Key: "web.enable_pprof", Kind: KindBool, Default: false, Example: "true",

@@ -44,10 +44,12 @@ func (v *validator) nozzle(n *Nozzle) {
 	v.check(n.Stream.ShardID != "", "nozzle.shard_id", "must not be empty: exporters with the same shard id share the stream")
 	v.check(len(n.Stream.Selectors) > 0, "nozzle.selectors", "must name at least one kind, for example gauge,counter")
 	v.unique("nozzle.selectors", n.Stream.Selectors)
-	v.check(n.RLP.Enabled || n.UDP.Enabled, "nozzle.udp.enabled",
+	v.check(n.RLP.Enabled || n.UDP.Enabled || n.Ingress.Enabled || n.Replay.Enabled, "nozzle.udp.enabled",
 		"no source is enabled: set nozzle.udp.enabled or nozzle.rlp.enabled to true")
 	v.sourceSwitch("nozzle.rlp", n.RLP.Enabled)
 	v.sourceSwitch("nozzle.udp", n.UDP.Enabled)
+	v.sourceSwitch("nozzle.ingress", n.Ingress.Enabled)
+	v.sourceSwitch("nozzle.replay", n.Replay.Enabled)
 	if n.RLP.Enabled {
 		v.rlp(&n.RLP)
 	}
@@ -56,6 +58,13 @@ func (v *validator) nozzle(n *Nozzle) {
 		v.check(n.UDP.ReceiveBufferBytes >= 1<<16 && n.UDP.ReceiveBufferBytes <= 1<<30, "nozzle.udp.receive_buffer_bytes",
 			"must be 65536 to 1073741824, is %d", n.UDP.ReceiveBufferBytes)
 	}
+	if n.Ingress.Enabled {
+		v.ingress(&n.Ingress)
+	}
+	if n.Replay.Enabled {
+		v.replay(&n.Replay)
+	}
+	v.overlap(n)
 }
 
 // sourceSwitch refuses a source that is configured but was forgotten to be switched on; enabled: false says it is meant.
@@ -74,23 +83,29 @@ func (v *validator) sourceSwitch(prefix string, enabled bool) {
 func (v *validator) rlp(o *nozzle.RLPOptions) {
 	v.address("nozzle.rlp.address", o.Address, 1)
 	v.check(o.ServerName != "", "nozzle.rlp.server_name", "must not be empty: it is the name in the RLP's certificate, usually reverselogproxy")
-	ca := v.needed("nozzle.rlp.tls.ca_file", o.TLS.CAFile)
-	cert := v.needed("nozzle.rlp.tls.cert_file", o.TLS.CertFile)
-	key := v.needed("nozzle.rlp.tls.key_file", o.TLS.KeyFile)
+	v.mutualTLS("nozzle.rlp", &o.TLS)
+}
+
+// mutualTLS checks the files of a source that cannot do without them.
+func (v *validator) mutualTLS(source string, o *nozzle.TLSOptions) {
+	ca := v.needed(source, ".tls.ca_file", o.CAFile)
+	cert := v.needed(source, ".tls.cert_file", o.CertFile)
+	key := v.needed(source, ".tls.key_file", o.KeyFile)
 	if ca != nil {
-		v.check(x509.NewCertPool().AppendCertsFromPEM(ca), "nozzle.rlp.tls.ca_file",
-			"%s holds no certificate in PEM form", o.TLS.CAFile)
+		v.check(x509.NewCertPool().AppendCertsFromPEM(ca), source+".tls.ca_file",
+			"%s holds no certificate in PEM form", o.CAFile)
 	}
 	if cert != nil && key != nil {
 		_, err := tls.X509KeyPair(cert, key)
-		v.check(err == nil, "nozzle.rlp.tls.cert_file",
-			"%s and nozzle.rlp.tls.key_file %s are no certificate and its key in PEM form: %v", o.TLS.CertFile, o.TLS.KeyFile, err)
+		v.check(err == nil, source+".tls.cert_file",
+			"%s and %s.tls.key_file %s are no certificate and its key in PEM form: %v", o.CertFile, source, o.KeyFile, err)
 	}
 }
 
-// needed reads a file that the source rlp cannot do without, or adds a mistake and returns nil.
-func (v *validator) needed(key, file string) []byte {
-	if !v.check(file != "", key, "is needed when nozzle.rlp.enabled is true: %s", v.remedy(key)) {
+// needed reads a file that a source cannot do without, or adds a mistake and returns nil.
+func (v *validator) needed(source, name, file string) []byte {
+	key := source + name
+	if !v.check(file != "", key, "is needed when %s.enabled is true: %s", source, v.remedy(key)) {
 		return nil
 	}
 	text, err := readBounded(file, maxFileBytes)

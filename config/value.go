@@ -15,8 +15,8 @@ import (
 // scalar reads one value, or one item of a list, from a node of the file. A problem is the end of an error message.
 func (s *Setting) scalar(node *yaml.Node) (value any, problem string) {
 	switch s.Kind {
-	case KindBool, KindInt, KindNumbers:
-		want := map[Kind]string{KindBool: "!!bool", KindInt: "!!int", KindNumbers: "!!int !!float"}[s.Kind]
+	case KindBool, KindInt, KindNumber, KindNumbers:
+		want := map[Kind]string{KindBool: "!!bool", KindInt: "!!int", KindNumber: "!!int !!float", KindNumbers: "!!int !!float"}[s.Kind]
 		if node.Kind == yaml.ScalarNode && strings.Contains(want, node.ShortTag()) {
 			return s.parse(node.Value)
 		}
@@ -50,7 +50,7 @@ func (s *Setting) parse(text string) (value any, problem string) {
 		if v, err := strconv.Atoi(text); err == nil {
 			return v, ""
 		}
-	case KindNumbers:
+	case KindNumber, KindNumbers:
 		if v, err := strconv.ParseFloat(text, 64); err == nil {
 			return v, ""
 		}
@@ -106,7 +106,7 @@ func parseDuration(text string) (time.Duration, bool) {
 }
 
 func (s *Setting) notA(what string) string {
-	noun := map[Kind]string{KindBool: "a boolean", KindInt: "an integer", KindNumbers: "a number", KindDuration: "a duration"}[s.Kind]
+	noun := map[Kind]string{KindBool: "a boolean", KindInt: "an integer", KindNumber: "a number", KindNumbers: "a number", KindDuration: "a duration"}[s.Kind]
 	example, _, _ := strings.Cut(s.Example, ",")
 	return what + " is not " + noun + ", for example " + example
 }

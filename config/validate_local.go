@@ -1,0 +1,47 @@
+package config
+
+import (
+	"math"
+	"net"
+	"os"
+	"slices"
+
+	"loggregator_exporter/nozzle"
+)
+
+// reachable are the hosts to listen at that a client which dials 127.0.0.1 finds.
+var reachable = []string{"", "127.0.0.1", "0.0.0.0", "::", "localhost"}
+
+func (v *validator) ingress(o *nozzle.IngressOptions) {
+	v.address("nozzle.ingress.listen_address", o.ListenAddress, 0)
+	v.mutualTLS("nozzle.ingress", &o.TLS)
+	if o.PortFile == "" {
+		return
+	}
+	host, _, err := net.SplitHostPort(o.ListenAddress)
+	v.check(err != nil || slices.Contains(reachable, host), "nozzle.ingress.listen_address",
+		"the agent that reads nozzle.ingress.port_file dials 127.0.0.1, which does not reach %s", quote(o.ListenAddress))
+}
+
+func (v *validator) replay(o *nozzle.ReplayOptions) {
+	const file = "nozzle.replay.file"
+	if v.check(o.File != "", file, "is needed when nozzle.replay.enabled is true: %s", v.remedy(file)) && o.File != "-" {
+		_, err := os.Stat(o.File)
+		v.check(err == nil, file, "cannot read the file: %v", err)
+	}
+	v.check(o.Speed >= 0 && !math.IsInf(o.Speed, 0), "nozzle.replay.speed",
+		"%v is no speed: 1 is that of the recording, 10 is ten times as fast, 0 is as fast as possible", o.Speed)
+}
+
+// overlap warns of a VM's own source beside one of the whole foundation: what the VM's agent forwards comes by both.
+func (v *validator) overlap(n *Nozzle) {
+	if !n.RLP.Enabled {
+		return
+	}
+	for key, enabled := range map[string]bool{"nozzle.udp.enabled": n.UDP.Enabled, "nozzle.ingress.enabled": n.Ingress.Enabled} {
+		if enabled {
+			v.warnings = append(v.warnings, v.where(key)+": envelopes of this VM may come by nozzle.rlp as well, and their requests and deltas then count twice; "+
+				"enable both only where the VM's agent does not forward them")
+		}
+	}
+}
