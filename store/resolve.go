@@ -103,6 +103,9 @@ func (r *Resolver) Resolve(id *Identity, tr *Trace) Resolved {
 
 func (r *Resolver) name(id *Identity, out *Resolved) {
 	base, unit := out.Base, out.Result.Unit
+	if m := out.Result.Metric; m != "" && !r.naming.Verbatim {
+		base = m
+	}
 	out.Help = out.Result.Help
 	switch {
 	case id.Kind == metric.KindTimer:

@@ -29,6 +29,9 @@ type Result struct {
 	// OriginTags are the dimensions that the origin itself holds: component and, where it is spelt like `router__0`,
 	// `router_z1/0` or `metrics-demo/z1/0`, index and zone.
 	OriginTags []metric.Label
+	// Metric is the text that the metric's name is made from in place of Base, where a rule or the catalogue says so, since
+	// different things share the base name or one thing has several; "" otherwise. It is not for verbatim names.
+	Metric string
 	// Rule is the id of the last rule that matched; "quarantine" where only the quarantine did; "" where nothing did.
 	Rule string
 	// Kind, Unit and Help are a rule's or the catalogue's word, else Kind and Unit are the subject's and Help is "".
@@ -56,7 +59,7 @@ type Result struct {
 // Reset empties the result and keeps its memory.
 func (r *Result) Reset() {
 	// Field by field: a composite literal would be built aside and copied.
-	r.Base, r.Rule, r.Unit, r.Help = "", "", "", ""
+	r.Base, r.Metric, r.Rule, r.Unit, r.Help = "", "", "", "", ""
 	r.Tags, r.OriginTags = r.Tags[:0], r.OriginTags[:0]
 	r.DropLabels, r.RenameLabels = r.DropLabels[:0], r.RenameLabels[:0]
 	r.Kind, r.Dropped, r.Final = metric.KindNone, false, false

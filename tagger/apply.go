@@ -1,6 +1,8 @@
 package tagger
 
 import (
+	"slices"
+
 	"loggregator_exporter/metric"
 )
 
@@ -39,7 +41,7 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	said := description{}
 	keepIDs := m.rename(t.names, dst, &said, tr)
 	if !dst.Final && !dst.Dropped {
-		promoteOrigin(dst, tr)
+		promoteOrigin(dst, said.fixedComponent, tr)
 		if t.quarantine && !keepIDs {
 			quarantine(dst, tr)
 		}
@@ -71,9 +73,10 @@ func (m *search) rename(names *ruleSet, dst *Result, said *description, tr *Trac
 			dst.Dropped = true
 			break
 		}
-		before := len(dst.Tags)
+		before, named := len(dst.Tags), dst.Tag(labelComponent) != ""
 		dst.Tags = r.setTags(dst.Tags, s, m.values[:])
-		r.describe(dst, said)
+		said.fixedComponent = said.fixedComponent || !named && r.fixesComponent
+		r.describe(dst, said, s, m.values[:])
 		keepIDs = keepIDs || r.noQuarantine
 		m.applied.add(r, len(text))
 		if r.final {
@@ -151,16 +154,20 @@ func (m *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
 	}
 }
 
-// promoteOrigin makes component, zone and index of an origin such as router__0 part of the name's tags where the name
-// says nothing else, so that both shapes of a name end in the same tags. They come first, as they do in the other shape.
-func promoteOrigin(dst *Result, tr *Trace) {
+// promoteOrigin makes component, zone and index of an origin such as router__0 tags of the name, where the text of the name says
+// nothing else: both shapes of a name, router__0 with x and router__0.x, end in the same tags. They come first, as they
+// do in the other shape, and a component that a rule sets to fixed text yields to that of the origin, as it does there.
+func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	index := dst.OriginTag(labelIndex)
 	if index == "" || dst.Tag(labelIndex) != "" {
 		return
 	}
 	of, named := dst.OriginTag(labelComponent), dst.Tag(labelComponent)
 	if named != "" && named != of {
-		return
+		if !fixedComponent {
+			return
+		}
+		dst.Tags = slices.DeleteFunc(dst.Tags, func(l metric.Label) bool { return l.Name == labelComponent })
 	}
 	before := len(dst.Tags)
 	for _, label := range [...]string{labelComponent, labelZone, labelIndex} {
@@ -193,12 +200,12 @@ func (m *search) describe(entries *ruleSet, dst *Result, said *description, tr *
 		if r == nil {
 			return
 		}
-		r.describe(dst, said)
+		r.describe(dst, said, m.subject, m.values[:])
 		if tr != nil {
 			tr.matched(StageMetadata, m, r)
 			tr.last().says(r)
 		}
-		if said.kind && said.unit && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
+		if said.kind && said.unit && dst.Metric != "" && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
 			return
 		}
 	}

@@ -43,7 +43,7 @@ func compileRule(d *document, s *ruleSpec, types map[string]*valueSet, layer int
 	compileTags(d, s, r)
 	compileDescription(d, s, r)
 	compileLabels(d, s, r)
-	r.says = s.kind != nil || s.unit != nil || s.help != "" || s.expire != nil || len(s.buckets) > 0 || s.labels != nil
+	r.says = s.metric != nil || s.kind != nil || s.unit != nil || s.help != "" || s.expire != nil || len(s.buckets) > 0 || s.labels != nil
 	if len(d.errs) > before {
 		return nil
 	}
@@ -146,8 +146,8 @@ func checkKeys(d *document, s *ruleSpec) {
 		d.fail(s.node, "name means nothing here, since the rest goes on to get its name from other rules: remove it")
 	case given("continue") && given("prefix"):
 		d.fail(s.node, "continue is what a prefix does anyway: remove it, or use pattern instead of prefix")
-	case s.section == "metrics" && !slices.ContainsFunc([]string{"kind", "unit", "help", "expire", "buckets"}, given):
-		d.fail(s.node, "the entry says nothing about the metric: give unit, kind, help, expire or buckets")
+	case s.section == "metrics" && !slices.ContainsFunc([]string{"metric", "kind", "unit", "help", "expire", "buckets"}, given):
+		d.fail(s.node, "the entry says nothing about the metric: give metric, unit, kind, help, expire or buckets")
 	}
 }
 
@@ -195,6 +195,7 @@ func compileTags(d *document, s *ruleSpec, r *rule) {
 			continue
 		}
 		r.tags = append(r.tags, tagTemplate{p.key.s, t})
+		r.fixesComponent = r.fixesComponent || p.key.s == labelComponent && t.fixed()
 	}
 	known := func(at text, key string) {
 		i := slices.Index(r.captures, at.s)
@@ -217,8 +218,17 @@ func compileTags(d *document, s *ruleSpec, r *rule) {
 	}
 }
 
-// compileDescription compiles kind, unit, expire and buckets.
+// compileDescription compiles metric, kind, unit, expire and buckets.
 func compileDescription(d *document, s *ruleSpec, r *rule) {
+	if s.metric != nil {
+		t, err := parseTemplate(s.metric.s, r.captures)
+		if err != nil {
+			d.failIn(*s.metric, err)
+		} else if len(t) == 0 {
+			d.failAt(s.metric.line, s.metric.column, "metric is empty: leave the key out to name the metric after the base name")
+		}
+		r.metric, r.metricText = t, s.metric.s
+	}
 	if s.kind != nil {
 		if !slices.Contains(kindNames(), s.kind.s) {
 			d.failAt(s.kind.line, s.kind.column, "no kind %q: use %s", s.kind.s, strings.Join(kindNames(), ", "))

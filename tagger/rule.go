@@ -23,16 +23,20 @@ type rule struct {
 	keep     []bool   // by capture: it becomes a tag
 	name     template // nil: the name stays
 	tags     []tagTemplate
-	lower    []string
-	maps     []valueMap
-	rest     int // the capture that goes on, or -1
-	isPrefix bool
-	drop     bool
+	// fixesComponent says that one of them sets the component, whatever the name is.
+	fixesComponent bool
+	lower          []string
+	maps           []valueMap
+	rest           int // the capture that goes on, or -1
+	isPrefix       bool
+	drop           bool
 
 	kind         metric.Kind // KindNone: not overridden
 	unit         string      // canonical
 	hasUnit      bool
 	help         string
+	metric       template // nil: the metric is named after the base name
+	metricText   string   // metric as written
 	expiry       time.Duration
 	buckets      []float64
 	dropLabels   []string
@@ -117,7 +121,7 @@ func setTag(dst []metric.Label, name, value string) []metric.Label {
 }
 
 // describe sets what a rule says about the metric, apart from name and tags, unless it is set already.
-func (r *rule) describe(dst *Result, said *description) {
+func (r *rule) describe(dst *Result, said *description, s *Subject, values []string) {
 	if !r.says {
 		return
 	}
@@ -129,6 +133,9 @@ func (r *rule) describe(dst *Result, said *description) {
 	}
 	if dst.Help == "" {
 		dst.Help = r.help
+	}
+	if dst.Metric == "" && r.metric != nil {
+		dst.Metric = r.metric.expand(s, values)
 	}
 	if dst.Expiry == 0 {
 		dst.Expiry = r.expiry
@@ -145,5 +152,6 @@ func (r *rule) describe(dst *Result, said *description) {
 
 // description tells what of a metric rules have spoken about so far.
 type description struct {
-	kind, unit bool
+	kind, unit     bool
+	fixedComponent bool // the component in the tags is none that the name holds
 }

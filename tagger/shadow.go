@@ -131,7 +131,8 @@ func (f *shadowFinder) wins(earlier, later *rule) bool {
 		return true
 	}
 	return (later.kind == metric.KindNone || earlier.kind != metric.KindNone) && (!later.hasUnit || earlier.hasUnit) &&
-		(later.help == "" || earlier.help != "") && (later.expiry == 0 || earlier.expiry != 0) && (later.buckets == nil || earlier.buckets != nil)
+		(later.metric == nil || earlier.metric != nil) && (later.help == "" || earlier.help != "") &&
+		(later.expiry == 0 || earlier.expiry != 0) && (later.buckets == nil || earlier.buckets != nil)
 }
 
 // letsThrough says whether the rule passes the whole text on, so that later rules get their turn.

@@ -26,6 +26,7 @@ type ruleSpec struct {
 	drop     bool
 	kind     *text
 	unit     *text
+	metric   *text
 	help     string
 	expire   *text
 	buckets  []text
@@ -109,10 +110,10 @@ func keysOf(section string) []string {
 	case "origins":
 		return []string{"id", "pattern", "tags", "lower", "map"}
 	case "metrics":
-		return []string{"name", "when", "kind", "unit", "help", "expire", "buckets"}
+		return []string{"name", "when", "metric", "kind", "unit", "help", "expire", "buckets"}
 	default:
 		return []string{
-			"id", "pattern", "regex", "prefix", "when", "name", "tags", "lower", "map", "continue", "drop", "kind", "unit",
+			"id", "pattern", "regex", "prefix", "when", "name", "tags", "lower", "map", "continue", "drop", "metric", "kind", "unit",
 			"help", "expire", "buckets", "labels", "quarantine",
 		}
 	}
@@ -190,6 +191,7 @@ func (r *ruleSpec) readers(d *document) map[string]func(*yaml.Node) {
 		"drop":       func(n *yaml.Node) { r.drop = d.flag(n, "drop") },
 		"kind":       one(&r.kind, "kind"),
 		"unit":       one(&r.unit, "unit"),
+		"metric":     one(&r.metric, "metric"),
 		"help":       func(n *yaml.Node) { t, _ := d.scalar(n, "help"); r.help = t.s },
 		"expire":     one(&r.expire, "expire"),
 		"buckets":    func(n *yaml.Node) { r.buckets = d.list(n, "buckets") },

@@ -93,6 +93,11 @@ func (t template) uses(slot int) bool {
 	return slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partCapture && p.slot == slot })
 }
 
+// fixed says whether the template is the same for all names of a metric's emitter.
+func (t template) fixed() bool {
+	return !slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partCapture || p.kind == partName })
+}
+
 // expand fills the template in. It allocates only where there is more than one part.
 func (t template) expand(s *Subject, values []string) string {
 	if len(t) == 0 {

@@ -101,6 +101,9 @@ func (s *Step) says(r *rule) {
 		}
 		s.Said = append(s.Said, "unit "+unit)
 	}
+	if r.metric != nil {
+		s.Said = append(s.Said, "metric "+r.metricText)
+	}
 	if r.help != "" {
 		s.Said = append(s.Said, "help "+strconv.Quote(r.help))
 	}
