@@ -27,6 +27,7 @@ func (s *Store) Reload(o Options) (Reloaded, error) {
 	s.resolver = NewResolver(o)
 	s.maxSeries = o.MaxSeries
 	s.expiries[0] = o.Expiration
+	s.adaptive.set(o.AdaptiveExpiration)
 	s.mu.Unlock()
 	var done Reloaded
 	for from := uint32(0); s.reloadChunk(from, &done); from += reloadChunk {

@@ -44,6 +44,7 @@ type series struct {
 	expiry     uint16 // position in Store.expiries
 	state      state
 	flags      uint8
+	pace       pace
 }
 
 // setOwner notes what a refused entry lost to: a series, or a family where flagFamily is set.

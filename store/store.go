@@ -20,6 +20,8 @@ type Options struct {
 	Environment string // value of the label environment, none where empty
 	Labels      LabelOptions
 	Expiration  time.Duration // a series without a sample for this long vanishes
+	// AdaptiveExpiration lets gauges and counters vanish after three of their own intervals and 15 s, if that is sooner.
+	AdaptiveExpiration bool
 	MaxSeries   int           // how many series may live at once; entries that are refused or dropped have a limit of the same size
 	HTTP        HTTPOptions
 	Log         *slog.Logger
@@ -65,6 +67,7 @@ type Store struct {
 	siblings    siblings
 	conversions []conversion
 	expiries    []time.Duration // the configuration's, then those that rules ask for
+	adaptive    adaptive
 	refusals    refusals
 	overrides   map[string]uint64
 	live        int // stateLive
@@ -109,6 +112,7 @@ func New(o Options) (*Store, error) {
 		refusals:    newRefusals(o.Log),
 		overrides:   map[string]uint64{},
 	}
+	s.adaptive.set(o.AdaptiveExpiration)
 	return s, nil
 }
 
@@ -180,6 +184,9 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 	r := s.resolver.Resolve(&id, nil)
 	s.tag(e, &r)
 	e.expiry = s.expiryOf(r.Expiry)
+	if s.adaptive.on {
+		e.pace = s.adaptive.begin(s.contentHash(e))
+	}
 	if r.Dropped {
 		e.state = stateDropped
 		s.others++
@@ -358,13 +365,19 @@ func (s *Store) sweepChunk(from uint32, now int64) bool {
 	defer s.mu.Unlock()
 	to := min(from+sweepChunk, s.slab.next)
 	for pos := from; pos < to; pos++ {
-		if e := s.slab.at(pos); e.state != stateFree && s.expired(e, now) {
+		e := s.slab.at(pos)
+		switch {
+		case e.state == stateFree:
+		case s.expired(e, now):
+			s.forget(e)
 			s.free(pos)
+		case s.adaptive.on:
+			s.survey(e)
 		}
 	}
-	return to < s.slab.next
-}
-
-func (s *Store) expired(e *series, now int64) bool {
-	return now-e.arrived >= int64(s.expiries[e.expiry])
+	if to < s.slab.next {
+		return true
+	}
+	s.adaptive.summarize()
+	return false
 }

@@ -114,6 +114,9 @@ func (s *Store) series(w *Writer, hash uint64, tagset *uint32, kind nameKind, na
 // revisit returns what is known of an entry. A refused one may have outlived what it was refused for; it is then made anew.
 func (s *Store) revisit(pos uint32, w *Writer, hash uint64, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
 	e := s.slab.at(pos)
+	if s.adaptive.on && kind.learns() {
+		e.pace = e.pace.learn(e.arrived, arrived)
+	}
 	e.arrived = arrived
 	switch e.state {
 	case stateLive:
