@@ -21,7 +21,7 @@ import (
 //   - it falls behind the deltas, or has begun anew maxFalls times: an agent with more than 10,000 counters empties its map, again and again.
 //
 // The second mode is not left since what made the totals wrong lasts as long as the agent's load does, and every change of mode risks
-// counting something twice. It is exact as long as nothing is lost on the way; its order does not matter either.
+// counting twice what is on its way at that moment. It is exact as long as nothing is lost; its order does not matter either.
 //
 // A total that begins anew is believed only after a second low sample, fallGrace after the first one, with no higher one between; the value
 // stands still until then and nothing is lost by it. A total with deltas is an agent's, so the emitter has not begun anew: the
@@ -181,6 +181,7 @@ func (s *Store) beginAnew(e *series, side *counterSide) {
 		s.setCount(e, f.top)
 		return
 	}
+	// What the totals rose by would hold lost samples too, but samples of two maps of the agent may be among them: rather too few than too many.
 	count := addUp(s.count(e), f.deltas)
 	side.falls++
 	if f.deltas > f.top-f.start || side.falls >= maxFalls {
