@@ -128,3 +128,8 @@ func (f *Foundation) serverTLS() *tls.Config {
 		ClientCAs:    f.authority.pool,
 	}
 }
+
+// httpsTLS is the configuration of servers that ask for no client certificate.
+func (f *Foundation) httpsTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{f.server}}
+}

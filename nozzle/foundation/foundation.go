@@ -30,6 +30,8 @@ type Options struct {
 	RequestsPerSecond float64
 	// Now is the clock of timestamps, time.Now by default.
 	Now func() time.Time
+	// HTTPS says whether and how the RLP gateway, the traffic controller and UAA serve beside the RLP.
+	HTTPS HTTPSOptions
 }
 
 // Foundation is an inventory of VMs and what they emit. Its methods may be called at any time from any goroutine.
@@ -39,6 +41,7 @@ type Foundation struct {
 	machines  []*machine
 	traffic   *traffic
 	rlp       *rlp
+	https     *https
 	ledger    ledger
 	authority *authority
 	server    tls.Certificate
@@ -60,6 +63,7 @@ func New(options Options) (*Foundation, error) {
 	if f.options.Interval < 0 || f.options.RequestsPerSecond < 0 {
 		return nil, errors.New("foundation: the interval and the rate of requests cannot be negative")
 	}
+	f.https = newHTTPS(f.options.HTTPS, f.rlp, f.options.Now)
 	if err := f.populate(); err != nil {
 		return nil, fmt.Errorf("foundation: %w", err)
 	}

@@ -33,6 +33,11 @@ func (f *Foundation) Listen() error {
 			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close())
 		}
 	}
+	if f.options.HTTPS.On {
+		if err := f.https.listen(); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
 	f.listener = listener
 	return nil
 }
@@ -64,6 +69,7 @@ func (f *Foundation) Close() error {
 	if f.udp != nil {
 		errs = append(errs, f.udp.close())
 	}
+	errs = append(errs, f.https.close())
 	f.listener, f.udp = nil, nil
 	return errors.Join(errs...)
 }
@@ -132,6 +138,9 @@ func (f *Foundation) serve(ctx context.Context, emit func(context.Context) error
 		}
 		return nil
 	})
+	if f.options.HTTPS.On {
+		group.Go(func() error { return f.https.serve(groupCtx, f.httpsTLS()) })
+	}
 	group.Go(func() error {
 		if err := emit(groupCtx); err != nil && groupCtx.Err() == nil {
 			return err
