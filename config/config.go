@@ -11,11 +11,13 @@ type Config struct {
 	// File is the configuration file that was read, or "".
 	File string `mapstructure:"-"`
 
-	Nozzle  Nozzle  `mapstructure:"nozzle"`
-	Tagger  Tagger  `mapstructure:"tagger"`
-	Metrics Metrics `mapstructure:"metrics"`
-	Web     Web     `mapstructure:"web"`
-	Log     Log     `mapstructure:"log"`
+	Nozzle Nozzle `mapstructure:"nozzle"`
+	// UAA gives the tokens for the gateway and the firehose.
+	UAA     nozzle.UAAOptions `mapstructure:"uaa"`
+	Tagger  Tagger            `mapstructure:"tagger"`
+	Metrics Metrics           `mapstructure:"metrics"`
+	Web     Web               `mapstructure:"web"`
+	Log     Log               `mapstructure:"log"`
 }
 
 // Nozzle says what to read and from where.
@@ -23,6 +25,11 @@ type Nozzle struct {
 	Stream nozzle.StreamOptions `mapstructure:",squash"`
 	RLP    nozzle.RLPOptions    `mapstructure:"rlp"`
 	UDP    nozzle.UDPOptions    `mapstructure:"udp"`
+
+	Gateway  nozzle.GatewayOptions  `mapstructure:"gateway"`
+	Firehose nozzle.FirehoseOptions `mapstructure:"firehose"`
+	// AllowOverlap allows more than one source of a whole foundation.
+	AllowOverlap bool `mapstructure:"allow_overlap"`
 
 	Ingress nozzle.IngressOptions `mapstructure:"ingress"`
 	Replay  nozzle.ReplayOptions  `mapstructure:"replay"`

@@ -156,7 +156,7 @@ func TestPrecedence(t *testing.T) {
 
 // TestEveryFlagAndVariable sets each setting to its example in both ways and in the file, and expects the same.
 func TestEveryFlagAndVariable(t *testing.T) {
-	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false"}
+	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false", "--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false"}
 	for _, s := range Settings() {
 		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {
 			continue
@@ -342,6 +342,27 @@ func TestWarnings(t *testing.T) {
 	}
 	if got, want := warnings[2], path+":1: metrics.labels.add[0].name: Prometheus sets the label job itself and will rename this one to exported_job"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestOverlapWarnings: what counts twice is said for each of a VM's own sources; several foundations are allowed on demand.
+func TestOverlapWarnings(t *testing.T) {
+	both := []string{
+		"--nozzle.gateway.enabled", "--nozzle.gateway.url=https://log-stream.sys.example.com", "--nozzle.udp.enabled",
+		"--uaa.url=https://uaa.sys.example.com", "--uaa.client_id=exporter", "--uaa.client_secret=secret",
+	}
+	cfg, warnings, err := load(t, both...)
+	if err != nil || cfg.UAA.ClientSecret != "secret" {
+		t.Fatal(err)
+	}
+	want := []string{"--nozzle.udp.enabled: envelopes of this VM may come by nozzle.gateway as well, and their requests and deltas then count twice; " +
+		"enable both only where the VM's agent does not forward them"}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Error(diff)
+	}
+	cfg, _, err = load(t, append(both, "--nozzle.firehose.enabled", "--nozzle.firehose.url=wss://doppler.sys.example.com", "--nozzle.allow_overlap")...)
+	if err != nil || !cfg.Nozzle.Firehose.Enabled || !cfg.Nozzle.Gateway.Enabled {
+		t.Error(err)
 	}
 }
 

@@ -218,7 +218,7 @@ func (l *loader) where(path string) string {
 func (l *loader) defaultSource(cfg *Config) {
 	if !l.isSet("nozzle.udp.enabled") {
 		n := &cfg.Nozzle
-		n.UDP.Enabled = !n.RLP.Enabled && !n.Ingress.Enabled && !n.Replay.Enabled
+		n.UDP.Enabled = !n.RLP.Enabled && !n.Gateway.Enabled && !n.Firehose.Enabled && !n.Ingress.Enabled && !n.Replay.Enabled
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	KindEnum     // one of Values
 	KindPath     // a file; in the configuration file relative to that file's folder
 	KindAddress  // host:port or :port
+	KindSecret   // a string that no message shows
 	KindStrings  // a list of strings, comma-separated in flags and variables
 	KindEnums    // a list of some of Values
 	KindPaths    // a list of files
@@ -27,7 +28,7 @@ const (
 )
 
 var kindNames = [...]string{
-	"string", "boolean", "integer", "number", "duration", "choice", "file", "address",
+	"string", "boolean", "integer", "number", "duration", "choice", "file", "address", "secret",
 	"list of strings", "list of choices", "list of files", "list of numbers", "list of {name, value}", "list of {from, to}",
 }
 

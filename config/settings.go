@@ -6,6 +6,7 @@ import "time"
 func Settings() []Setting {
 	var all []Setting
 	all = append(all, nozzleSettings()...)
+	all = append(all, uaaSettings()...)
 	all = append(all, taggerSettings()...)
 	all = append(all, metricsSettings()...)
 	all = append(all, serviceSettings()...)
@@ -26,6 +27,10 @@ func nozzleSettings() []Setting {
 		{
 			Key: "nozzle.selectors", Kind: KindEnums, Default: []string{"gauge", "counter", "timer"}, Values: []string{"gauge", "counter", "timer"}, Example: "gauge,counter",
 			Help: "Kinds of envelopes to ask the RLP for. Without timer there are no HTTP histograms and far less traffic.",
+		},
+		{
+			Key: "nozzle.allow_overlap", Kind: KindBool, Default: false, Example: "true",
+			Help: "Allow more than one of `nozzle.rlp`, `nozzle.gateway` and `nozzle.firehose`. Each brings all envelopes of its foundation: from the same foundation, everything would count twice.",
 		},
 		{
 			Key: "nozzle.rlp.enabled", Kind: KindBool, Default: false, Example: "true",
@@ -50,6 +55,39 @@ func nozzleSettings() []Setting {
 		{
 			Key: "nozzle.rlp.tls.key_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/client.key",
 			Help: "Key (PEM) of the client certificate.",
+		},
+		{
+			Key: "nozzle.gateway.enabled", Kind: KindBool, Default: false, Example: "true",
+			Help: "Read from the RLP gateway over HTTPS, with a token of UAA: all envelopes of the foundation, from outside of it.",
+		},
+		{
+			Key: "nozzle.gateway.url", Kind: KindString, Default: "", Example: "https://log-stream.sys.example.com",
+			Help: "URL of the RLP gateway.",
+		},
+		{
+			Key: "nozzle.gateway.tls.ca_file", Kind: KindPath, Default: "", Example: "/etc/loggregator_exporter/ca.crt",
+			Help: "CA certificates (PEM) to trust for the RLP gateway. Empty: those of the system.",
+		},
+		{
+			Key: "nozzle.gateway.tls.skip_verify", Kind: KindBool, Default: false, Example: "true",
+			Help: "Accept any certificate of the RLP gateway. Whoever is between can then read the token: for trials only.",
+		},
+		{
+			Key: "nozzle.firehose.enabled", Kind: KindBool, Default: false, Example: "true",
+			Help: "Read the v1 firehose of the traffic controller by websocket, with a token of UAA: all envelopes of the foundation, logs as well. " +
+				"`nozzle.shard_id` is the subscription id; `nozzle.selectors` and `nozzle.deterministic_name` do not apply. Prefer the RLP gateway.",
+		},
+		{
+			Key: "nozzle.firehose.url", Kind: KindString, Default: "", Example: "wss://doppler.sys.example.com",
+			Help: "URL of the traffic controller.",
+		},
+		{
+			Key: "nozzle.firehose.tls.ca_file", Kind: KindPath, Default: "", Example: "/etc/loggregator_exporter/ca.crt",
+			Help: "CA certificates (PEM) to trust for the traffic controller. Empty: those of the system.",
+		},
+		{
+			Key: "nozzle.firehose.tls.skip_verify", Kind: KindBool, Default: false, Example: "true",
+			Help: "Accept any certificate of the traffic controller. Whoever is between can then read the token: for trials only.",
 		},
 		{
 			Key: "nozzle.udp.enabled", Kind: KindBool, Default: false, DefaultText: "true when no other source is enabled, else false", Example: "true",
@@ -99,6 +137,35 @@ func nozzleSettings() []Setting {
 		{
 			Key: "nozzle.replay.speed", Kind: KindNumber, Default: 1.0, Example: "10",
 			Help: "Factor of the speed at which the capture was recorded; 0 is as fast as possible. Timestamps are moved into the present and scaled alike.",
+		},
+	}
+}
+
+func uaaSettings() []Setting {
+	return []Setting{
+		{
+			Key: "uaa.url", Kind: KindString, Default: "", Example: "https://uaa.sys.example.com",
+			Help: "URL of UAA, which gives the tokens for `nozzle.gateway` and `nozzle.firehose`: one token for both, fetched anew well before it expires.",
+		},
+		{
+			Key: "uaa.client_id", Kind: KindString, Default: "", Example: "loggregator_exporter",
+			Help: "UAA client with the grant type client_credentials and the authority doppler.firehose (for the RLP gateway logs.admin will do).",
+		},
+		{
+			Key: "uaa.client_secret", Kind: KindSecret, Default: "", Example: "secret",
+			Help: "Secret of the client. Prefer `uaa.client_secret_file`, or the variable: flags can be seen by others.",
+		},
+		{
+			Key: "uaa.client_secret_file", Kind: KindPath, Default: "", Example: "/etc/loggregator_exporter/uaa_secret",
+			Help: "File with the secret of the client, in place of `uaa.client_secret`. It is read for each token, so that the secret can be rotated.",
+		},
+		{
+			Key: "uaa.tls.ca_file", Kind: KindPath, Default: "", Example: "/etc/loggregator_exporter/ca.crt",
+			Help: "CA certificates (PEM) to trust for UAA. Empty: those of the system.",
+		},
+		{
+			Key: "uaa.tls.skip_verify", Kind: KindBool, Default: false, Example: "true",
+			Help: "Accept any certificate of UAA. Whoever is between can then read the secret: for trials only.",
 		},
 	}
 }

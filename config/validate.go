@@ -26,6 +26,7 @@ type validator struct {
 
 func (v *validator) config(cfg *Config) {
 	v.nozzle(&cfg.Nozzle)
+	v.https(cfg)
 	v.files("tagger.rules_files", cfg.Tagger.RulesFiles)
 	v.metrics(&cfg.Metrics)
 	v.web(&cfg.Web)
@@ -44,9 +45,11 @@ func (v *validator) nozzle(n *Nozzle) {
 	v.check(n.Stream.ShardID != "", "nozzle.shard_id", "must not be empty: exporters with the same shard id share the stream")
 	v.check(len(n.Stream.Selectors) > 0, "nozzle.selectors", "must name at least one kind, for example gauge,counter")
 	v.unique("nozzle.selectors", n.Stream.Selectors)
-	v.check(n.RLP.Enabled || n.UDP.Enabled || n.Ingress.Enabled || n.Replay.Enabled, "nozzle.udp.enabled",
+	v.check(n.RLP.Enabled || n.Gateway.Enabled || n.Firehose.Enabled || n.UDP.Enabled || n.Ingress.Enabled || n.Replay.Enabled, "nozzle.udp.enabled",
 		"no source is enabled: set nozzle.udp.enabled or nozzle.rlp.enabled to true")
 	v.sourceSwitch("nozzle.rlp", n.RLP.Enabled)
+	v.sourceSwitch("nozzle.gateway", n.Gateway.Enabled)
+	v.sourceSwitch("nozzle.firehose", n.Firehose.Enabled)
 	v.sourceSwitch("nozzle.udp", n.UDP.Enabled)
 	v.sourceSwitch("nozzle.ingress", n.Ingress.Enabled)
 	v.sourceSwitch("nozzle.replay", n.Replay.Enabled)

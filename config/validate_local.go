@@ -32,16 +32,3 @@ func (v *validator) replay(o *nozzle.ReplayOptions) {
 	v.check(o.Speed >= 0 && !math.IsInf(o.Speed, 0), "nozzle.replay.speed",
 		"%v is no speed: 1 is that of the recording, 10 is ten times as fast, 0 is as fast as possible", o.Speed)
 }
-
-// overlap warns of a VM's own source beside one of the whole foundation: what the VM's agent forwards comes by both.
-func (v *validator) overlap(n *Nozzle) {
-	if !n.RLP.Enabled {
-		return
-	}
-	for key, enabled := range map[string]bool{"nozzle.udp.enabled": n.UDP.Enabled, "nozzle.ingress.enabled": n.Ingress.Enabled} {
-		if enabled {
-			v.warnings = append(v.warnings, v.where(key)+": envelopes of this VM may come by nozzle.rlp as well, and their requests and deltas then count twice; "+
-				"enable both only where the VM's agent does not forward them")
-		}
-	}
-}

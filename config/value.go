@@ -32,6 +32,9 @@ func (s *Setting) scalar(node *yaml.Node) (value any, problem string) {
 		return s.parse(node.Value)
 	default:
 		text, problem := scalarString(node)
+		if problem != "" && s.Kind == KindSecret && node.Kind == yaml.ScalarNode {
+			problem = "(value hidden) is not a string: write it in quotes"
+		}
 		if problem != "" {
 			return nil, problem
 		}
