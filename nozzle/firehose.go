@@ -55,8 +55,7 @@ type Firehose struct {
 	keeper  keeper
 }
 
-// NewFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be empty. The caller
-// runs uaa.
+// NewFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be empty.
 func NewFirehose(options FirehoseOptions, stream StreamOptions, uaa *UAA, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Firehose, error) {
 	if err := validURL(firehoseKey+".url", options.URL, "wss", "wss://doppler.sys.example.com"); err != nil {
 		return nil, err
@@ -90,6 +89,7 @@ func (f *Firehose) Name() string { return nameFirehose }
 
 // Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the other side.
 func (f *Firehose) Run(ctx context.Context) error {
+	defer f.uaa.use()()
 	f.keeper.run(ctx)
 	return nil
 }

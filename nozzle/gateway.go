@@ -42,7 +42,7 @@ type Gateway struct {
 	keeper  keeper
 }
 
-// NewGateway checks the options, including the certificates. The caller runs uaa.
+// NewGateway checks the options, including the certificates.
 func NewGateway(options GatewayOptions, stream StreamOptions, uaa *UAA, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Gateway, error) {
 	if err := validURL(gatewayKey+".url", options.URL, "https", "https://log-stream.sys.example.com"); err != nil {
 		return nil, err
@@ -87,6 +87,7 @@ func (g *Gateway) Name() string { return nameGateway }
 
 // Run implements Source. Nothing that a gateway does ends it: whatever was wrong may be mended at the other side.
 func (g *Gateway) Run(ctx context.Context) error {
+	defer g.uaa.use()()
 	g.keeper.run(ctx)
 	return nil
 }

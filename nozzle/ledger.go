@@ -36,6 +36,8 @@ type Ledger struct {
 
 	upstream *upstream
 
+	registerer prometheus.Registerer // for what belongs to sources alone
+
 	recorder Recorder // set before any source runs
 
 	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
@@ -48,6 +50,7 @@ func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 	}
 	l := &Ledger{
 		upstream:   newUpstream(),
+		registerer: reg,
 		received:   desc("envelopes_received_total", "Envelopes received from Loggregator.", "source"),
 		envelopes:  desc("envelopes_total", "Envelopes by what became of them.", "source", "outcome"),
 		samples:    desc("samples_total", "Samples of converted envelopes by what became of them.", "outcome"),

@@ -56,8 +56,8 @@ const (
 // The scopes that open the foundation's streams: the first one both of them, the second one the RLP gateway.
 var firehoseScopes = []string{"doppler.firehose", "logs.admin"} // constant
 
-// UAA is the one source of tokens of all sources that need one. Run fetches them, one at a time, well before they expire; the
-// sources take what is there. It never asks more often than every few seconds, and far less often when UAA fails or when fresh tokens are
+// UAA is the one source of tokens of all sources that need one. While one of them runs, tokens are fetched, one at a time, well before
+// they expire; the sources take what is there. It never asks more often than every few seconds, and far less often when UAA fails or when fresh tokens are
 // refused.
 type UAA struct {
 	options UAAOptions
@@ -75,6 +75,8 @@ type UAA struct {
 	ask chan struct{} // holds one entry while a token is wanted before its time
 
 	mu      sync.Mutex
+	users   int    // sources that run
+	stop    func() // ends run, and waits for that
 	current uaaToken
 	failed  *failure      // why the last request failed; nil after one that did not
 	changed chan struct{} // closed and replaced when current or failed changes
@@ -93,8 +95,8 @@ func (t uaaToken) hasScope() bool {
 	return t.scopes == nil || slices.ContainsFunc(t.scopes, func(s string) bool { return slices.Contains(firehoseScopes, s) })
 }
 
-// NewUAA checks the options, including the files. It asks for nothing before Run.
-func NewUAA(options UAAOptions, reg prometheus.Registerer, log *slog.Logger) (*UAA, error) {
+// NewUAA checks the options, including the files. It asks for nothing before a source runs.
+func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) {
 	if err := validURL(uaaKey+".url", options.URL, "https", "https://uaa.sys.example.com"); err != nil {
 		return nil, err
 	}
@@ -129,16 +131,39 @@ func NewUAA(options UAAOptions, reg prometheus.Registerer, log *slog.Logger) (*U
 		u.requests.WithLabelValues(outcome)
 	}
 	for _, c := range []prometheus.Collector{u.requests, u.expiry} {
-		if err := reg.Register(c); err != nil {
+		if err := ledger.registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("register UAA's metrics: %w", err)
 		}
 	}
 	return u, nil
 }
 
-// Run fetches tokens until ctx is done, and returns nil then: the first one at once, each further one when 80 % of the life of the one before
-// is over. It is called once.
-func (u *UAA) Run(ctx context.Context) error {
+// use has tokens fetched until what it returns is called.
+func (u *UAA) use() (release func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.users++; u.users == 1 {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			u.run(ctx)
+		}()
+		u.stop = func() { cancel(); <-done }
+	}
+	return func() {
+		u.mu.Lock()
+		u.users--
+		last, stop := u.users == 0, u.stop
+		u.mu.Unlock()
+		if last {
+			stop()
+		}
+	}
+}
+
+// run fetches tokens until ctx is done: the first one at once, each further one when 80 % of the life of the one before is over.
+func (u *UAA) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		token, failed := u.fetch(ctx)
 		if ctx.Err() != nil {
@@ -157,7 +182,6 @@ func (u *UAA) Run(ctx context.Context) error {
 		}
 		u.waitForNext(ctx, token)
 	}
-	return nil
 }
 
 // waitForNext blocks until it is time for the next token.
