@@ -24,10 +24,19 @@ type Options struct {
 	UDPAddress string
 	// UDP says that there are such VMs although UDPAddress is not known yet: SendTo tells it before anything is emitted.
 	UDP bool
+	// Forwarder is the forwarder agent that one VM sends by, or nil: that VM's envelopes then go by the RLP. Others run it.
+	Forwarder *Forwarder
+	// Agents say what the agents in front of the RLP do to what they forward.
+	Agents AgentOptions
 	// Interval is the time between two rounds, 15 s by default, as in real components.
 	Interval time.Duration
 	// RequestsPerSecond is how many HTTP requests pass the routers, each reported twice.
 	RequestsPerSecond float64
+	// Dopplers is how many there are, 2 by default. Each VM sends to one of them.
+	Dopplers int
+	// BatchInterval is how long the RLP gathers envelopes for a batch of less than 100, 100 ms by default as in the real one; -1 is
+	// not at all.
+	BatchInterval time.Duration
 	// Now is the clock of timestamps, time.Now by default.
 	Now func() time.Time
 	// HTTPS says whether and how the RLP gateway, the traffic controller and UAA serve beside the RLP.
@@ -46,6 +55,8 @@ type Foundation struct {
 	authority *authority
 	server    tls.Certificate
 	client    tls.Certificate
+	metron    tls.Certificate
+	bursts    bursts // guarded by emitting
 
 	emitting sync.Mutex // held while envelopes are made: models and the UDP socket are not for concurrent use
 	next     int        // the VM that Run lets emit next
@@ -59,7 +70,8 @@ type Foundation struct {
 
 // New makes a foundation. It opens and starts nothing.
 func New(options Options) (*Foundation, error) {
-	f := &Foundation{options: options.withDefaults(), rlp: newRLP(), rounded: make(chan struct{})}
+	options = options.withDefaults()
+	f := &Foundation{options: options, rlp: newRLP(options), rounded: make(chan struct{})}
 	if f.options.Interval < 0 || f.options.RequestsPerSecond < 0 {
 		return nil, errors.New("foundation: the interval and the rate of requests cannot be negative")
 	}
@@ -77,6 +89,9 @@ func New(options Options) (*Foundation, error) {
 	if f.client, err = f.authority.issue("loggregator_exporter"); err != nil {
 		return nil, fmt.Errorf("foundation: %w", err)
 	}
+	if f.metron, err = f.authority.issue(ForwarderName); err != nil {
+		return nil, fmt.Errorf("foundation: %w", err)
+	}
 	return f, nil
 }
 
@@ -90,6 +105,12 @@ func (o Options) withDefaults() Options {
 	o.Apps = max(o.Apps, 0)
 	if o.Interval == 0 {
 		o.Interval = 15 * time.Second
+	}
+	if o.Dopplers < 1 {
+		o.Dopplers = 2
+	}
+	if o.BatchInterval == 0 {
+		o.BatchInterval = 100 * time.Millisecond
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -118,10 +139,14 @@ func (f *Foundation) populate() error {
 	}
 	var cells, routers []*machine
 	for _, vm := range vms {
+		if vm.Path == Ingress && f.options.Forwarder == nil {
+			vm.Path = RLP
+		}
 		m, err := f.newMachine(vm, definitions)
 		if err != nil {
 			return err
 		}
+		m.doppler = len(f.machines) % f.options.Dopplers
 		f.machines = append(f.machines, m)
 		switch vm.Job {
 		case "diego-cell":
@@ -140,7 +165,7 @@ func (f *Foundation) populate() error {
 }
 
 func (f *Foundation) newMachine(vm VM, definitions map[string]*componentDefinition) (*machine, error) {
-	m := &machine{VM: vm, rng: f.options.rng(vm.Index)}
+	m := &machine{VM: vm, rng: f.options.rng(vm.Index), agent: agent{limit: f.options.Agents.Totals}}
 	var counts tallies
 	switch {
 	case vm.Job == "router":
@@ -150,7 +175,7 @@ func (f *Foundation) newMachine(vm VM, definitions map[string]*componentDefiniti
 		// All streams belong to the first VM that runs the RLP.
 		counts = f.rlp.tallies()
 	case vm.Job == "log-api":
-		counts = newRLP().tallies()
+		counts = newRLP(f.options).tallies()
 	}
 	for _, id := range vm.Components {
 		def := definitions[id]

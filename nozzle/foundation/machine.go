@@ -15,6 +15,7 @@ type machine struct {
 	instances  []*instance // of apps, on cells
 	routed     *tallied    // set on routers
 	agent      agent
+	doppler    int // that its agent sends to
 	rng        *rand.Rand
 }
 

@@ -2,8 +2,11 @@ package foundation
 
 import (
 	"context"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"google.golang.org/grpc/codes"
@@ -15,18 +18,29 @@ const (
 	readerBuffer = 10_000 // envelopes that the RLP holds for a reader
 )
 
-// rlp is the reverse log proxy: it serves the API loggregator.v2.Egress. Each reader gets every envelope that it selects.
-// One that is too slow is never disconnected; it loses the newest envelopes, which is counted.
+// rlp is the reverse log proxy, with the dopplers behind it: it serves the API loggregator.v2.Egress. Readers that have a shard id
+// share what they ask for; one without gets everything. A reader that is too slow is never disconnected; it loses the newest
+// envelopes, which is counted.
 type rlp struct {
 	loggregator_v2.UnimplementedEgressServer
 
-	mu                       sync.Mutex
-	readers                  []*reader     // in the order in which they came
-	changed                  chan struct{} // closed and replaced when a reader comes or goes
-	ingress, egress, dropped uint64
+	dopplers      int
+	batchInterval time.Duration
+
+	mu              sync.Mutex
+	rng             *rand.Rand
+	readers         []*reader // in the order in which they came
+	groups          []*group
+	mutes           map[mute]time.Time // until when
+	among           []*reader          // scratch
+	changed         chan struct{}      // closed and replaced when a reader comes or goes
+	ingress, egress uint64
+	lost            Lost
 }
 
-func newRLP() *rlp { return &rlp{changed: make(chan struct{})} }
+func newRLP(o Options) *rlp {
+	return &rlp{dopplers: o.Dopplers, batchInterval: o.BatchInterval, rng: o.rng("rlp"), mutes: make(map[mute]time.Time), changed: make(chan struct{})}
+}
 
 // tallies are the words that metrics.tsv uses for it.
 func (r *rlp) tallies() tallies {
@@ -40,7 +54,7 @@ func (r *rlp) tallies() tallies {
 	return tallies{
 		"rlp ingress": count(&r.ingress),
 		"rlp egress":  count(&r.egress),
-		"rlp dropped": count(&r.dropped),
+		"rlp dropped": count(&r.lost.Full),
 		"rlp subscriptions": func() float64 {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -49,22 +63,42 @@ func (r *rlp) tallies() tallies {
 	}
 }
 
-// publish offers an envelope to all readers. It must not be changed afterwards.
-func (r *rlp) publish(e *loggregator_v2.Envelope) {
+// publish offers an envelope to the readers, by any of the dopplers. It must not be changed afterwards.
+func (r *rlp) publish(e *loggregator_v2.Envelope) { r.publishBy(anyDoppler, e) }
+
+const anyDoppler = -1
+
+// publishBy offers an envelope that came by one doppler to the readers. It must not be changed afterwards.
+func (r *rlp) publishBy(doppler int, e *loggregator_v2.Envelope) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if doppler == anyDoppler {
+		doppler = r.rng.IntN(r.dopplers)
+	}
 	r.ingress++
-	for _, reader := range r.readers {
-		for _, s := range reader.selectors {
-			if !selects(s, e) {
-				continue
-			}
-			if reader.push(e) {
-				r.egress++
-			} else {
-				r.dropped++
-			}
+	for _, g := range r.groups {
+		if !selects(g.selector, e) {
+			continue
 		}
+		among := r.present(g.members, doppler)
+		switch {
+		case len(among) == 0:
+			r.lost.Nobody++
+		case g.shard == "":
+			for _, reader := range among {
+				r.push(reader, e)
+			}
+		default:
+			r.push(g.choose(e, among, r.rng), e)
+		}
+	}
+}
+
+func (r *rlp) push(to *reader, e *loggregator_v2.Envelope) {
+	if to.push(e) {
+		r.egress++
+	} else {
+		r.lost.Full++
 	}
 }
 
@@ -90,28 +124,48 @@ func (r *rlp) await(ctx context.Context, count int) error {
 	}
 }
 
-// join makes a reader of the streams's selectors; leave ends it.
-func (r *rlp) join(selectors []*loggregator_v2.Selector) (*reader, error) {
-	if len(selectors) == 0 {
+// join makes a reader of a request; leave ends it.
+func (r *rlp) join(request *loggregator_v2.EgressBatchRequest) (*reader, error) {
+	if len(request.GetSelectors()) == 0 {
 		return nil, status.Error(codes.InvalidArgument, "Selectors cannot be empty")
 	}
-	for _, s := range selectors {
+	for _, s := range request.GetSelectors() {
 		if s.GetMessage() == nil {
 			return nil, status.Error(codes.InvalidArgument, "Selectors must have a Message")
 		}
 	}
-	reader := &reader{selectors: selectors, ready: make(chan struct{}, 1)}
+	reader := &reader{name: request.GetDeterministicName(), ready: make(chan struct{}, 1), interval: r.batchInterval}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.readers = append(r.readers, reader)
+	for _, s := range request.GetSelectors() {
+		r.group(request.GetShardId(), s).add(reader)
+	}
 	r.announce()
 	return reader, nil
+}
+
+// group finds or makes a group; mu is held.
+func (r *rlp) group(shard string, s *loggregator_v2.Selector) *group {
+	key := groupKey(shard, s)
+	if i := slices.IndexFunc(r.groups, func(g *group) bool { return g.key == key }); i >= 0 {
+		return r.groups[i]
+	}
+	g := &group{key: key, shard: shard, selector: s}
+	r.groups = append(r.groups, g)
+	return g
 }
 
 func (r *rlp) leave(gone *reader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.readers = slices.DeleteFunc(r.readers, func(other *reader) bool { return other == gone })
+	for _, g := range r.groups {
+		g.remove(gone)
+	}
+	r.groups = slices.DeleteFunc(r.groups, func(g *group) bool { return len(g.members) == 0 })
+	maps.DeleteFunc(r.mutes, func(m mute, _ time.Time) bool { return m.reader == gone })
+	r.lost.Left += uint64(gone.held())
 	r.announce()
 }
 
@@ -121,9 +175,10 @@ func (r *rlp) announce() {
 	r.changed = make(chan struct{})
 }
 
-// BatchedReceiver streams batches of at most 100 envelopes until the client ends the stream or the RLP stops.
+// BatchedReceiver streams batches of at most 100 envelopes, or of what came within the batch interval, until the client ends the
+// stream or the RLP stops.
 func (r *rlp) BatchedReceiver(request *loggregator_v2.EgressBatchRequest, stream loggregator_v2.Egress_BatchedReceiverServer) error {
-	reader, err := r.join(request.GetSelectors())
+	reader, err := r.join(request)
 	if err != nil {
 		return err
 	}
@@ -142,9 +197,9 @@ func (r *rlp) BatchedReceiver(request *loggregator_v2.EgressBatchRequest, stream
 	}
 }
 
-// Receiver streams envelopes one by one.
+// Receiver streams envelopes one by one. It takes no notice of the reader's name.
 func (r *rlp) Receiver(request *loggregator_v2.EgressRequest, stream loggregator_v2.Egress_ReceiverServer) error {
-	reader, err := r.join(request.GetSelectors())
+	reader, err := r.join(&loggregator_v2.EgressBatchRequest{ShardId: request.GetShardId(), Selectors: request.GetSelectors()})
 	if err != nil {
 		return err
 	}
@@ -165,13 +220,15 @@ func (r *rlp) Receiver(request *loggregator_v2.EgressRequest, stream loggregator
 	}
 }
 
-// reader is one stream: what it selects, and what waits for it.
+// reader is one stream: what waits for it.
 type reader struct {
-	selectors []*loggregator_v2.Selector
-	ready     chan struct{} // holds one token while something may wait
+	name     string
+	interval time.Duration // how long an envelope may wait for others
+	ready    chan struct{} // holds one token when something new waits, or a batch is full
 
 	mu      sync.Mutex
 	waiting []*loggregator_v2.Envelope
+	taken   int // of the last batch, as long as it may not have left
 }
 
 // push adds an envelope, or says that the buffer is full.
@@ -182,28 +239,54 @@ func (r *reader) push(e *loggregator_v2.Envelope) bool {
 		return false
 	}
 	r.waiting = append(r.waiting, e)
-	select {
-	case r.ready <- struct{}{}:
-	default:
+	if n := len(r.waiting); n == 1 || n == batchSize {
+		r.wake()
 	}
 	return true
 }
 
-// take blocks until something waits, and returns at most a batch of it, which the caller owns. The envelopes are shared.
+func (r *reader) wake() {
+	select {
+	case r.ready <- struct{}{}:
+	default:
+	}
+}
+
+// held is how many envelopes never left.
+func (r *reader) held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.waiting) + r.taken
+}
+
+// take blocks until a batch is full, or something has waited for the interval, and returns at most a batch of it, which the
+// caller owns. The envelopes are shared. To call it again says that the batch before has left.
 func (r *reader) take(ctx context.Context) ([]*loggregator_v2.Envelope, error) {
+	var late <-chan time.Time
+	overdue := r.interval <= 0
 	for {
 		r.mu.Lock()
+		r.taken = 0
 		n := min(len(r.waiting), batchSize)
-		batch := slices.Clone(r.waiting[:n])
-		r.waiting = slices.Delete(r.waiting, 0, n)
-		r.mu.Unlock()
-		if n > 0 {
+		if n == batchSize || n > 0 && overdue {
+			batch := slices.Clone(r.waiting[:n])
+			r.waiting = slices.Delete(r.waiting, 0, n)
+			r.taken = n
+			r.mu.Unlock()
 			return batch, nil
+		}
+		r.mu.Unlock()
+		if n > 0 && late == nil {
+			timer := time.NewTimer(r.interval)
+			defer timer.Stop()
+			late = timer.C
 		}
 		select {
 		case <-ctx.Done():
 			return nil, status.FromContextError(ctx.Err()).Err()
 		case <-r.ready:
+		case <-late:
+			overdue = true
 		}
 	}
 }

@@ -92,7 +92,7 @@ func receive(t *testing.T, stream loggregator_v2.Egress_BatchedReceiverClient, c
 func (r *rlp) counts() (ingress, egress, dropped int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return int(r.ingress), int(r.egress), int(r.dropped)
+	return int(r.ingress), int(r.egress), int(r.lost.Full)
 }
 
 func gaugeSelector(names ...string) *loggregator_v2.Selector {

@@ -208,7 +208,10 @@ func (f *Foundation) step(ctx context.Context, elapsed time.Duration) error {
 	if err := f.traffic.serve(out, now, f.options.RequestsPerSecond, elapsed); err != nil {
 		return err
 	}
-	return m.emit(out, now.UnixNano(), f.options.Interval.Seconds())
+	if err := m.emit(out, now.UnixNano(), f.options.Interval.Seconds()); err != nil {
+		return err
+	}
+	return f.bursts.release(ctx, true, f.rlp.publish)
 }
 
 // Round emits one whole round now, back to back: the HTTP requests of one interval, then every metric of every VM once.
@@ -230,7 +233,7 @@ func (f *Foundation) Round(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return f.bursts.release(ctx, false, f.rlp.publish)
 }
 
 // outlet is where envelopes go for as long as ctx lasts. Those who use it hold emitting.
@@ -240,7 +243,11 @@ func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
 	if f.options.hasUDP() && f.udp == nil {
 		return outlet{}, errors.New("foundation: Listen, or SendTo, comes before anything is emitted by UDP")
 	}
-	return outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, ledger: &f.ledger}, nil
+	out := outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, forwarder: f.options.Forwarder, ledger: &f.ledger}
+	if f.options.Agents.Reorder {
+		out.bursts = &f.bursts
+	}
+	return out, nil
 }
 
 // outlet takes what the components of VMs emit to the protocols that the VMs feed. It lives for one round.
@@ -249,14 +256,15 @@ type outlet struct {
 	udp    *datagrams
 	rlp    *rlp
 	ledger *ledger
+
+	forwarder *Forwarder
+	bursts    *bursts // nil where agents keep the order
 }
 
 // legacy takes an envelope as dropsonde emits it, and keeps nothing of it.
 func (o outlet) legacy(m *machine, e *events.Envelope) error {
-	if m.Path == RLP {
-		v2 := m.agent.convert(e)
-		o.ledger.record(RLP, v2)
-		o.rlp.publish(v2)
+	if m.Path != UDP {
+		o.forward(m, m.agent.convert(e))
 		return nil
 	}
 	datagram, err := proto.Marshal(e)
@@ -270,6 +278,18 @@ func (o outlet) legacy(m *machine, e *events.Envelope) error {
 // native takes an envelope as a client of Loggregator v2 emits it to its agent.
 func (o outlet) native(m *machine, e *loggregator_v2.Envelope) {
 	m.agent.total(e)
-	o.ledger.record(RLP, e)
-	o.rlp.publish(e)
+	o.forward(m, e)
+}
+
+// forward takes an envelope from the agent of a VM to where that sends it.
+func (o outlet) forward(m *machine, e *loggregator_v2.Envelope) {
+	o.ledger.record(m.Path, e)
+	switch {
+	case m.Path == Ingress:
+		o.forwarder.Emit(e)
+	case o.bursts != nil:
+		o.bursts.add(m, e)
+	default:
+		o.rlp.publishBy(m.doppler, e)
+	}
 }

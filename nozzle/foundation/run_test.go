@@ -218,7 +218,7 @@ func TestEveryVMEmitsOncePerInterval(t *testing.T) {
 		// The first reader is greeted with a round, the next one is not.
 		var readers []*reader
 		for _, want := range []time.Duration{15*time.Second + 1, 15*time.Second + 1} {
-			reader, err := f.rlp.join([]*loggregator_v2.Selector{gaugeSelector()})
+			reader, err := f.rlp.join(&loggregator_v2.EgressBatchRequest{Selectors: []*loggregator_v2.Selector{gaugeSelector()}})
 			if err != nil {
 				t.Fatal(err)
 			}

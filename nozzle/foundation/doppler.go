@@ -1,0 +1,130 @@
+package foundation
+
+import (
+	"errors"
+	"hash/crc64"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"google.golang.org/protobuf/proto"
+)
+
+// group is the readers among whom a doppler shares what a selector lets through: those with the same shard id that asked for
+// exactly the same. Without a shard id each of them gets everything.
+type group struct {
+	key      string
+	shard    string
+	selector *loggregator_v2.Selector
+	// named says that one of them has a name at least: counters and gauges then go by their names.
+	named   bool
+	members []*reader // by name, those without one first
+}
+
+// groupKey tells groups apart.
+func groupKey(shard string, s *loggregator_v2.Selector) string {
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)
+	if err != nil {
+		return shard
+	}
+	return shard + "\x00" + string(text)
+}
+
+func (g *group) add(r *reader) {
+	at, _ := slices.BinarySearchFunc(g.members, r.name, func(m *reader, name string) int {
+		if m.name == name {
+			return -1 // of the same name, the newest is the last
+		}
+		return strings.Compare(m.name, name)
+	})
+	g.members = slices.Insert(g.members, at, r)
+	g.named = g.members[len(g.members)-1].name != ""
+}
+
+func (g *group) remove(r *reader) {
+	g.members = slices.DeleteFunc(g.members, func(m *reader) bool { return m == r })
+	g.named = len(g.members) > 0 && g.members[len(g.members)-1].name != ""
+}
+
+// choose picks which of some readers gets an envelope, as a doppler does: by the checksum of a counter's name, by the sum of those
+// of all names in a gauge, by chance for everything else. Nothing but names counts, so that all instances of a metric
+// go to one reader.
+func (g *group) choose(e *loggregator_v2.Envelope, among []*reader, rng *rand.Rand) *reader {
+	if hash, ok := hashNames(e); ok && g.named {
+		return among[hash%uint64(len(among))]
+	}
+	return among[rng.IntN(len(among))]
+}
+
+var ecma = crc64.MakeTable(crc64.ECMA) // constant
+
+func hashNames(e *loggregator_v2.Envelope) (hash uint64, ok bool) {
+	switch message := e.Message.(type) {
+	case *loggregator_v2.Envelope_Counter:
+		return crc64.Checksum([]byte(message.Counter.GetName()), ecma), true
+	case *loggregator_v2.Envelope_Gauge:
+		for name := range message.Gauge.GetMetrics() {
+			hash += crc64.Checksum([]byte(name), ecma)
+		}
+		return hash, true
+	default:
+		return 0, false
+	}
+}
+
+// present leaves out those readers by whose streams nothing of a doppler comes.
+func (r *rlp) present(members []*reader, doppler int) []*reader {
+	if len(r.mutes) == 0 {
+		return members
+	}
+	now := time.Now()
+	r.among = r.among[:0]
+	for _, m := range members {
+		if until, muted := r.mutes[mute{m, doppler}]; !muted || !now.Before(until) {
+			r.among = append(r.among, m)
+		}
+	}
+	return r.among
+}
+
+// mute is a stream that does not have the data of a doppler.
+type mute struct {
+	reader  *reader
+	doppler int
+}
+
+// RestartDoppler restarts one of the dopplers. Streams that are open stay open, and for some time (up to 111 s were measured) nothing
+// of that doppler comes by them; a stream that is opened now has its data at once. Nothing is lost for other reasons: the VMs' agents
+// find it again at once.
+func (f *Foundation) RestartDoppler(doppler int, silence time.Duration) error {
+	if doppler < 0 || doppler >= f.options.Dopplers {
+		return errors.New("foundation: there is no such doppler")
+	}
+	r := f.rlp
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until := time.Now().Add(silence)
+	for _, reader := range r.readers {
+		r.mutes[mute{reader, doppler}] = until
+	}
+	return nil
+}
+
+// Lost says how many envelopes that a reader had asked for never left the RLP.
+type Lost struct {
+	// Full are those for which a reader's buffer had no room.
+	Full uint64
+	// Left are those that were held for a reader when it left.
+	Left uint64
+	// Nobody are those that only readers without the doppler's data had asked for.
+	Nobody uint64
+}
+
+// Lost returns what was lost so far.
+func (f *Foundation) Lost() Lost {
+	f.rlp.mu.Lock()
+	defer f.rlp.mu.Unlock()
+	return f.rlp.lost
+}
