@@ -107,7 +107,9 @@ func TestAdaptiveExpirationGuards(t *testing.T) {
 			return last
 		}, 0},
 		"a histogram": {adaptiveStore(t), "cf_http_request_duration_seconds", func(s *Store) time.Duration {
-			return periodic(s, func() *metric.Envelope { return timer("http", time.Second, "origin", "gorouter", "peer_type", "Server") }, 0, time.Second, 20)
+			return periodic(s, func() *metric.Envelope {
+				return timer("http", time.Second, "origin", "gorouter", "peer_type", "Server")
+			}, 0, time.Second, 20)
 		}, all},
 	} {
 		last := c.write(c.store)
