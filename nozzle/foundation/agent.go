@@ -1,6 +1,7 @@
 package foundation
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -10,10 +11,14 @@ import (
 	"github.com/cloudfoundry/sonde-go/events"
 )
 
-// agent is Loggregator's agent on a VM: it brings v1 envelopes into the shape of v2 and adds up the deltas of counters.
+// agent is Loggregator's agent on a VM: it brings v1 envelopes into the shape of v2 and adds up the deltas of
+// counters, up to a number of them.
 type agent struct {
 	// totals are keyed by name, source id and tags, but not by instance id: instances of one source share a total.
 	totals map[string]uint64
+	limit  int // of the totals; 0: as measured; negative: none
+
+	burst []*loggregator_v2.Envelope // what is held back by bursts
 }
 
 // convert returns the v2 shape of a v1 envelope whose tags are not nil. Its source id is the tag of that name, else the
@@ -38,6 +43,9 @@ func (a *agent) total(e *loggregator_v2.Envelope) {
 		a.totals = make(map[string]uint64)
 	}
 	key := counter.Name + "\x00" + e.SourceId + "\x00" + canonical(e.Tags)
+	if _, known := a.totals[key]; !known && a.limit >= 0 && len(a.totals) >= cmp.Or(a.limit, agentTotals) {
+		clear(a.totals)
+	}
 	a.totals[key] += counter.Delta
 	counter.Total = a.totals[key]
 }

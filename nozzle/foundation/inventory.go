@@ -21,6 +21,8 @@ const (
 	UDP Path = "udp"
 	// RLP: an agent takes what components emit; it is read from the reverse log proxy.
 	RLP Path = "rlp"
+	// Ingress: a forwarder agent takes what components emit to a downstream on the same VM.
+	Ingress Path = "ingress"
 )
 
 // VM is one machine of the foundation, as BOSH names it.
@@ -63,7 +65,7 @@ func buildInventory(table string, total int, udp bool, rng *rand.Rand) ([]VM, er
 		if count < 0 {
 			count = total - fixed
 		}
-		if !udp {
+		if !udp && g.path == UDP {
 			g.path = RLP
 		}
 		for range count {
@@ -98,7 +100,7 @@ func parseInventory(table string) ([]vmGroup, error) {
 			count:      -1,
 			components: strings.Fields(fields[4]),
 		}
-		if g.path != UDP && g.path != RLP {
+		if g.path != UDP && g.path != RLP && g.path != Ingress {
 			return nil, fmt.Errorf("inventory.tsv:%d: unknown path %q", number, fields[2])
 		}
 		if fields[3] != "*" {
