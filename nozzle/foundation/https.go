@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	stdlog "log"
 	"net"
 	"net/http"
 	"sync"
@@ -98,7 +98,7 @@ func (h *https) serve(ctx context.Context, config *tls.Config) error {
 			BaseContext: func(net.Listener) context.Context { return ctx },
 			// The real ones speak HTTP/2 as well; what is asked of them here does not.
 			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-			ErrorLog:     log.New(io.Discard, "", 0), // clients that do not trust us, or that go
+			ErrorLog:     stdlog.New(io.Discard, "", 0), // clients that do not trust us, or that go
 		}
 		servers = append(servers, server)
 		group.Go(func() error {
@@ -224,10 +224,14 @@ func (s *localStream) Context() context.Context { return s.ctx }
 func (s *localStream) Send(b *loggregator_v2.EnvelopeBatch) error { return s.send(b) }
 
 // GatewayURL is that of the RLP gateway, https://127.0.0.1:port, or empty where there is none.
-func (f *Foundation) GatewayURL() string { return f.url("https", func(h *https) *port { return h.gateway }) }
+func (f *Foundation) GatewayURL() string {
+	return f.url("https", func(h *https) *port { return h.gateway })
+}
 
 // FirehoseURL is that of the traffic controller, wss://127.0.0.1:port, or empty where there is none.
-func (f *Foundation) FirehoseURL() string { return f.url("wss", func(h *https) *port { return h.firehose }) }
+func (f *Foundation) FirehoseURL() string {
+	return f.url("wss", func(h *https) *port { return h.firehose })
+}
 
 // UAAURL is that of UAA, https://127.0.0.1:port, or empty where there is none.
 func (f *Foundation) UAAURL() string { return f.url("https", func(h *https) *port { return h.tokens }) }
@@ -262,3 +266,6 @@ func (f *Foundation) Cut() {
 // RLPGone makes the RLP unreachable for the gateway and the traffic controller, or reachable again: streams end, and the gateway refuses new
 // ones.
 func (f *Foundation) RLPGone(gone bool) { f.https.proxy.set(gone) }
+
+// Publish hands an envelope to the RLP, as if an agent had sent it. It must not be changed afterwards, and is no part of Sent.
+func (f *Foundation) Publish(e *loggregator_v2.Envelope) { f.rlp.publish(e) }
