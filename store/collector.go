@@ -47,6 +47,7 @@ type collector struct {
 	store *Store
 
 	series, families, untagged, refused, overrides *prometheus.Desc
+	metricSeries, labelValues, ownerSeries         *prometheus.Desc
 }
 
 // Collector returns the collector of the store's self-metrics.
@@ -65,12 +66,16 @@ func (s *Store) Collector() prometheus.Collector {
 		overrides: desc("label_overrides_total",
 			"Series of which a label was asked for twice with different values; the envelope's is kept as envelope_<label>.",
 			"label"),
+		metricSeries: desc("top_metric_series", "Series of the ten metrics that have the most.", "metric"),
+		labelValues: desc("top_label_values",
+			"Values of the label that has the most, among the first 20,000 series of each of the ten largest metrics.", "metric", "label"),
+		ownerSeries: desc("top_owner_series", "Series of the ten owners that have the most, where metrics.max_series_per_owner is set.", "owner"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.series, c.families, c.untagged, c.refused, c.overrides} {
+	for _, d := range []*prometheus.Desc{c.series, c.families, c.untagged, c.refused, c.overrides, c.metricSeries, c.labelValues, c.ownerSeries} {
 		ch <- d
 	}
 }
@@ -87,6 +92,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, r := range c.store.Refusals() {
 		ch <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(r.Count),
 			r.Outcome.String(), r.Metric, r.RawName)
+	}
+	top := c.store.Offenders()
+	for _, o := range top.Metrics {
+		ch <- prometheus.MustNewConstMetric(c.metricSeries, prometheus.GaugeValue, float64(o.Series), o.Metric)
+		ch <- prometheus.MustNewConstMetric(c.labelValues, prometheus.GaugeValue, float64(o.Values), o.Metric, o.Label)
+	}
+	for _, o := range top.Owners {
+		ch <- prometheus.MustNewConstMetric(c.ownerSeries, prometheus.GaugeValue, float64(o.Series), printable(o.Owner))
 	}
 	c.store.mu.Lock()
 	overrides := make(map[string]uint64, len(c.store.overrides))

@@ -13,6 +13,8 @@ type tagset struct {
 	key  string // canonical bytes, see appendIdentity
 	hash uint64
 	refs uint32
+
+	owner uint32 // position in identities.owners
 }
 
 // name is an interned metric name with its kind and unit as emitted: a changed unit is another identity, because
@@ -173,6 +175,7 @@ type identities struct {
 	seed maphash.Seed
 	mask uint64 // what of a hash is used: tests make all hashes equal with 0
 
+	owners      owners
 	tagsets     []tagset
 	tagsetIndex index
 	freeTagsets []uint32
@@ -184,7 +187,7 @@ type identities struct {
 }
 
 func newIdentities() identities {
-	return identities{seed: maphash.MakeSeed(), mask: ^uint64(0)}
+	return identities{seed: maphash.MakeSeed(), mask: ^uint64(0), owners: newOwners()}
 }
 
 func (d *identities) hashBytes(b []byte) uint64 { return maphash.Bytes(d.seed, b) & d.mask }
@@ -225,6 +228,7 @@ func (d *identities) releaseTagset(pos uint32) {
 		return
 	}
 	d.tagsetIndex.remove(t.hash, pos)
+	d.owners.release(t.owner)
 	*t = tagset{}
 	d.freeTagsets = append(d.freeTagsets, pos)
 }

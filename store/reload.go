@@ -26,6 +26,12 @@ func (s *Store) Reload(o Options) (Reloaded, error) {
 	o.HTTP = s.resolver.http
 	s.resolver = NewResolver(o)
 	s.maxSeries = o.MaxSeries
+	if before := s.limits; before != o.Limits {
+		s.limits = o.Limits
+		if before.Owner != o.Limits.Owner || (before.PerOwner == 0) != (o.Limits.PerOwner == 0) {
+			s.reown()
+		}
+	}
 	s.expiries[0] = o.Expiration
 	s.adaptive.set(o.AdaptiveExpiration)
 	s.mu.Unlock()

@@ -17,6 +17,7 @@ const (
 	flagMet                        // of a counter: it had a delta and a total at once, and its siblings were looked for
 	flagShared                     // of a counter: siblings share its total
 	flagUntagged                   // no rule matched it
+	flagFull                       // of a refused entry: a limit was reached; its owner is the family
 )
 
 // ref names an entry as it was at one moment: an entry that was freed and used again has another gen.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"loggregator_exporter/metric"
@@ -22,9 +23,10 @@ type Options struct {
 	Expiration  time.Duration // a series without a sample for this long vanishes
 	// AdaptiveExpiration lets gauges and counters vanish after three of their own intervals and 15 s, if that is sooner.
 	AdaptiveExpiration bool
-	MaxSeries   int           // how many series may live at once; entries that are refused or dropped have a limit of the same size
-	HTTP        HTTPOptions
-	Log         *slog.Logger
+	MaxSeries          int // how many series may live at once; entries that are refused or dropped have a limit of the same size
+	Limits             LimitOptions
+	HTTP               HTTPOptions
+	Log                *slog.Logger
 }
 
 // LabelOptions change the labels of every series: they are renamed, then dropped; constants win over what comes from envelopes.
@@ -55,6 +57,7 @@ type Store struct {
 	mu          sync.Mutex
 	resolver    *Resolver
 	maxSeries   int
+	limits      LimitOptions
 	ids         identities
 	pairs       index // tag set and name to series
 	slab        slab
@@ -73,7 +76,8 @@ type Store struct {
 	live        int // stateLive
 	others      int // stateRefused and stateDropped
 
-	sorting sync.Mutex // held by the scrape that puts new series in order
+	offenders atomic.Pointer[Offenders] // as of the last survey
+	sorting   sync.Mutex                // held by the scrape that puts new series in order
 }
 
 // exposedKey is what a scrape may hold only once.
@@ -102,6 +106,7 @@ func New(o Options) (*Store, error) {
 	s := &Store{
 		resolver: NewResolver(o), timerTags: timerTags(o.HTTP.Labels),
 		maxSeries:   o.MaxSeries,
+		limits:      o.Limits,
 		sweepEvery:  max(time.Second, min(o.Expiration/20, 15*time.Second)),
 		ids:         newIdentities(),
 		exposed:     map[exposedKey]uint32{},
@@ -125,7 +130,7 @@ func (o *Options) validate() error {
 	case o.MaxSeries <= 0:
 		return fmt.Errorf("store: max series %d: must be positive", o.MaxSeries)
 	default:
-		return nil
+		return o.Limits.validate()
 	}
 }
 
@@ -216,7 +221,7 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	if !ok {
 		e.setOwner(ref{family, f.gen})
 		e.flags |= flagFamily
-		s.refuse(e, id, r, fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type))
+		s.refuse(e, metric.Conflict, id, r, fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type))
 		return metric.Conflict
 	}
 	labels := s.labels.intern(metric.RenderLabels(r.Labels))
@@ -225,10 +230,19 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 		s.labels.release(labels)
 		o := s.slab.at(owner)
 		e.setOwner(ref{owner, o.gen})
-		s.refuse(e, id, r, fmt.Sprintf("its series belongs to raw name %q", s.ids.names[o.name].text))
+		s.refuse(e, metric.Conflict, id, r, fmt.Sprintf("its series belongs to raw name %q", s.ids.names[o.name].text))
 		return metric.Conflict
 	}
+	if reason := s.full(f, e.tagset); reason != "" {
+		s.labels.release(labels)
+		s.refuseFull(e, id, r, family, reason)
+		if f.live == 0 {
+			s.families.release(family)
+		}
+		return metric.OverLimit
+	}
 	s.exposed[key] = pos
+	s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live++
 	e.state, e.family, e.labels = stateLive, family, labels
 	e.conversion = s.convert(r.Mul, r.Div)
 	if f.typ == metric.TypeHistogram {
@@ -241,16 +255,21 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	return metric.Stored
 }
 
-// refuse notes an entry that lost to its owner.
-func (s *Store) refuse(e *series, id *Identity, r *Resolved, reason string) {
+// refuse notes an entry that lost to its owner, or had no room.
+func (s *Store) refuse(e *series, outcome metric.Outcome, id *Identity, r *Resolved, reason string) {
 	e.state = stateRefused
 	s.others++
-	e.extra = s.refusals.add(metric.Conflict, r.Metric, id.Name, reason)
+	e.extra = s.refusals.add(outcome, r.Metric, id.Name, reason)
 	s.refusals.count(e.extra)
 }
 
-func (s *Store) ownerAlive(e *series) bool {
+// stillRefused says whether what an entry was refused for is still there.
+func (s *Store) stillRefused(e *series) bool {
 	owner := e.owner()
+	if e.flags&flagFull != 0 {
+		f := &s.families.all[owner.pos]
+		return s.ownerFull(e.tagset) || f.gen == owner.gen && s.familyFull(f)
+	}
 	if e.flags&flagFamily != 0 {
 		return s.families.all[owner.pos].gen == owner.gen
 	}
@@ -311,6 +330,7 @@ func (s *Store) free(pos uint32) {
 	e := s.slab.at(pos)
 	if e.state == stateLive {
 		delete(s.exposed, exposedKey{e.family, e.labels})
+		s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live--
 		s.labels.release(e.labels)
 		f := &s.families.all[e.family]
 		if f.typ == metric.TypeHistogram {
@@ -339,12 +359,16 @@ func (s *Store) free(pos uint32) {
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.sweepEvery)
 	defer tick.Stop()
+	survey := time.NewTicker(surveyEvery)
+	defer survey.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
 			s.sweep(now)
+		case <-survey.C:
+			s.findOffenders()
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (s *Store) series(w *Writer, hash uint64, tagset *uint32, kind nameKind, na
 		if n, ok := s.ids.findName(nameHash, kind, name, unit); ok {
 			// Fast path: both halves are known, and so is the pair.
 			if pos, ok := s.find(*tagset, n); ok {
-				return s.revisit(pos, w, hash, kind, name, unit, arrived)
+				return s.revisit(pos, w, hash, tagset, kind, name, unit, arrived)
 			}
 		}
 	}
@@ -112,7 +112,7 @@ func (s *Store) series(w *Writer, hash uint64, tagset *uint32, kind nameKind, na
 }
 
 // revisit returns what is known of an entry. A refused one may have outlived what it was refused for; it is then made anew.
-func (s *Store) revisit(pos uint32, w *Writer, hash uint64, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
+func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
 	e := s.slab.at(pos)
 	if s.adaptive.on && kind.learns() {
 		e.pace = e.pace.learn(e.arrived, arrived)
@@ -125,13 +125,16 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, kind nameKind, name,
 		return pos, metric.DroppedByRule
 	case stateRefused, stateFree:
 	}
-	if s.ownerAlive(e) {
+	if s.stillRefused(e) {
 		s.refusals.count(e.extra)
+		if e.flags&flagFull != 0 {
+			return pos, metric.OverLimit
+		}
 		return pos, metric.Conflict
 	}
 	s.free(pos)
-	tagset := noTagset
-	return s.series(w, hash, &tagset, kind, name, unit, arrived)
+	*tagset = noTagset // it may be gone with the entry
+	return s.series(w, hash, tagset, kind, name, unit, arrived)
 }
 
 // admit makes the entry of an identity that is not known.
@@ -144,6 +147,7 @@ func (s *Store) admit(w *Writer, hash uint64, tagset *uint32, nameHash uint64, k
 		pos, ok := s.ids.findTagset(hash, w.key)
 		if !ok {
 			pos = s.ids.addTagset(hash, w.key)
+			s.ids.tagsets[pos].owner = s.ids.owners.intern(s.ownerOf(s.ids.tagsets[pos].key))
 		}
 		*tagset = pos
 	}

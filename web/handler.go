@@ -1,12 +1,15 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
 	"net/http/pprof"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"loggregator_exporter/store"
 )
 
 // Paths of the pages that are always there.
@@ -14,7 +17,9 @@ const (
 	HealthyPath = "/-/healthy"
 	ReadyPath   = "/-/ready"
 	ReloadPath  = "/-/reload"
-	pprofPath   = "/debug/pprof/"
+
+	cardinalityPath = "/api/v1/cardinality"
+	pprofPath       = "/debug/pprof/"
 )
 
 // Pages is what there is to serve.
@@ -26,6 +31,8 @@ type Pages struct {
 	Ready func() (ok bool, why string)
 	// Reload is called by POST or PUT to ReloadPath; nil where that is not allowed.
 	Reload func() error
+	// Cardinality returns what is shown as JSON of the metrics and owners with the most series.
+	Cardinality func() store.Offenders
 	// Pprof mounts Go's profiles.
 	Pprof bool
 	// Version is shown on the landing page.
@@ -50,6 +57,11 @@ func NewHandler(p Pages) (http.Handler, error) {
 			return
 		}
 		answer(w, http.StatusOK, "OK")
+	})
+	mux.HandleFunc("GET "+cardinalityPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = json.NewEncoder(w).Encode(p.Cardinality())
 	})
 	for _, method := range []string{http.MethodPost, http.MethodPut} {
 		mux.HandleFunc(method+" "+ReloadPath, p.reload)
@@ -90,6 +102,7 @@ func (p *Pages) landing() (http.Handler, error) {
 	links := []toolkit.LandingLinks{
 		{Address: html.EscapeString(p.TelemetryPath), Text: "Metrics", Description: "for Prometheus to scrape"},
 		{Address: HealthyPath, Text: "Health", Description: "answers as long as the process serves"},
+		{Address: cardinalityPath, Text: "Cardinality", Description: "which metrics and owners have the most series (JSON)"},
 		{Address: ReadyPath, Text: "Readiness", Description: "answers 200 once a source is connected"},
 	}
 	profiling := "false"

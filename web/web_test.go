@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"loggregator_exporter/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,6 +28,9 @@ func pages() Pages {
 		TelemetryPath: "/metrics",
 		Ready:         func() (bool, string) { return true, "" },
 		Version:       "1.2.3 <dev>",
+		Cardinality: func() store.Offenders {
+			return store.Offenders{Metrics: []store.Offender{{Metric: "cf_a", Label: "b", Values: 2, Series: 3}}, Owners: []store.Offender{}}
+		},
 	}
 }
 
@@ -71,6 +76,7 @@ func TestPages(t *testing.T) {
 		{"reload by PUT", reloading, "PUT", "/-/reload", 200, "OK\n"},
 		{"reload is no page", reloading, "GET", "/-/reload", 405, ""},
 		{"reload fails", failing, "POST", "/-/reload", 500, "reload failed, the old rules stay in force: rules.yaml:3:5: no such thing\n"},
+		{"cardinality", pages(), "GET", "/api/v1/cardinality", 200, `{"metrics":[{"metric":"cf_a","label":"b","values":2,"series":3}],"owners":[]}` + "\n"},
 		{"unknown", pages(), "GET", "/nothing", 404, ""},
 		{"profiles off", pages(), "GET", "/debug/pprof/", 404, ""},
 		{"heap off", pages(), "GET", "/debug/pprof/heap", 404, ""},
