@@ -73,7 +73,7 @@ func NewGateway(options GatewayOptions, stream StreamOptions, uaa *UAA, ledger *
 
 // query is what the gateway is asked for.
 func (o StreamOptions) query() string {
-	q := append([]string{}, o.Selectors...)
+	q := o.gatewaySelectors()
 	for _, p := range []struct{ key, value string }{{"shard_id", o.ShardID}, {"deterministic_name", o.DeterministicName}} {
 		if p.value != "" {
 			q = append(q, p.key+"="+url.QueryEscape(p.value))

@@ -23,6 +23,7 @@ type Intake struct {
 	recorder Recorder    // or nil
 	clock    *replayTime // or nil
 	pulse    *pulse      // or nil; of the stream that it reads
+	filter   *filterRun  // or nil
 
 	v1   V1
 	v2   V2
@@ -38,7 +39,7 @@ type Intake struct {
 
 // NewIntake returns an intake that accounts to a source's ledger. The sink is the intake's alone.
 func NewIntake(account *SourceLedger, sink Sink) *Intake {
-	return &Intake{account: account, sink: sink, recorder: account.ledger.recorder}
+	return &Intake{account: account, sink: sink, recorder: account.ledger.recorder, filter: account.filterRun()}
 }
 
 // V1 takes one dropsonde envelope, received at the time given, and says whether it was well formed. The ledger is written when it returns.
@@ -113,6 +114,10 @@ func (in *Intake) take(ok bool, now int64) {
 		}
 		if e.Kind == metric.KindCounter {
 			in.account.ledger.upstream.note(e)
+		}
+		if in.filter != nil && !in.filter.pass(e, &in.samples) {
+			in.envelopes[filtered]++
+			return
 		}
 		in.sink.Write(e, &in.samples)
 		in.envelopes[converted]++

@@ -38,7 +38,9 @@ type Ledger struct {
 
 	registerer prometheus.Registerer // for what belongs to sources alone
 
-	recorder Recorder // set before any source runs
+	recorder Recorder // set before any source runs, and so are the next two
+	filter   *Filter
+	selected uint8 // the kinds that streams are asked for, one bit a metric.Kind; 0 for all
 
 	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 )
 
 // StreamOptions say what a reader asks a foundation-wide stream for; all such sources share them.
@@ -20,6 +18,8 @@ type StreamOptions struct {
 	Selectors []string `mapstructure:"selectors"`
 	// IdleTimeout is how long a stream may bring nothing before a new one is opened; 30 s where 0.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
+	// Filters decide what of all sources is stored. A stream is not asked for what they refuse, where the protocol has words for that.
+	Filters []FilterOptions `mapstructure:"filters"`
 }
 
 // selectorKinds are the kinds that hold metrics.
@@ -38,23 +38,6 @@ func (o StreamOptions) Validate() error {
 			return fmt.Errorf("nozzle.selectors: %q stands twice, Loggregator would deliver each such envelope twice", s)
 		}
 	}
-	return nil
-}
-
-// request is what the RLP is asked for.
-func (o StreamOptions) request() *loggregator_v2.EgressBatchRequest {
-	r := &loggregator_v2.EgressBatchRequest{ShardId: o.ShardID, DeterministicName: o.DeterministicName, UsePreferredTags: true}
-	for _, s := range o.Selectors {
-		selector := &loggregator_v2.Selector{}
-		switch s {
-		case "gauge":
-			selector.Message = &loggregator_v2.Selector_Gauge{Gauge: &loggregator_v2.GaugeSelector{}}
-		case "counter":
-			selector.Message = &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{}}
-		case "timer":
-			selector.Message = &loggregator_v2.Selector_Timer{Timer: &loggregator_v2.TimerSelector{}}
-		}
-		r.Selectors = append(r.Selectors, selector)
-	}
-	return r
+	_, err := NewFilter(o.Filters)
+	return err
 }
