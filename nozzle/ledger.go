@@ -153,7 +153,7 @@ type SourceLedger struct {
 	samples   [metric.NumOutcomes]atomic.Uint64
 	last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
 	connected atomic.Int32 // connections that are open
-	opened    atomic.Int64 // when the last of them was, like last
+	opened    atomic.Int64 // when the first of them was, like last
 	quiet     atomic.Int64 // longest silence in nanoseconds that is ordinary while connected; 0 where any is
 
 	mu         sync.Mutex
@@ -185,7 +185,10 @@ func (s *SourceLedger) expect(reasons ...string) {
 
 // connect notes an open connection; each call of it is followed by one of disconnect.
 func (s *SourceLedger) connect() {
-	s.opened.Store(time.Now().UnixNano())
+	// A connection beside one that is silent is no sign of life by itself.
+	if s.connected.Load() <= 0 {
+		s.opened.Store(time.Now().UnixNano())
+	}
 	s.connected.Add(1)
 }
 

@@ -10,6 +10,8 @@ const (
 	fallMemory = 120 // windows to remember: ten minutes of steps
 	// Fewer envelopes in a window than this vary by chance more than a doppler's share does.
 	fallMinimum = 100
+	// How many windows in a row must be too low: what comes late is no loss.
+	fallSteps = 2
 	// How often a new stream is tried before the lower rate is believed.
 	fallTries = 2
 )
@@ -28,6 +30,7 @@ type fall struct {
 	recent  []uint64           // the steps of the current window
 	pending []uint64           // windows that overlap the current one
 	known   []uint64           // windows before
+	lower   int                // windows in a row that are too low
 	tries   int                // verdicts since the rate was last as learned
 	higher  int                // windows in a row that exceed all known
 	sorted  [fallMemory]uint64 // scratch
@@ -35,7 +38,7 @@ type fall struct {
 
 // skip forgets the current window: it is not comparable, since no stream was open.
 func (f *fall) skip() {
-	f.looks, f.step = 0, 0
+	f.looks, f.step, f.lower = 0, 0, 0
 	f.recent, f.pending = f.recent[:0], f.pending[:0]
 }
 
@@ -72,7 +75,11 @@ func (f *fall) judge(window uint64) bool {
 	low, mean, high := f.level()
 	switch margin := max(mean/10, mean-low); {
 	case mean < fallMinimum || window+margin >= low:
-		f.tries = 0
+		f.tries, f.lower = 0, 0
+	case f.lower < fallSteps-1:
+		// Neither known nor judged yet: a hiccup is made up for by the next step.
+		f.lower++
+		return false
 	case f.tries == fallTries:
 		f.relearn()
 		return false

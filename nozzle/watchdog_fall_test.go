@@ -35,7 +35,7 @@ func (s *steadily) next(mute int) uint64 {
 	return uint64(n)
 }
 
-// A part that one of a few dopplers carries is missed within half a minute and a step, and only then.
+// A part that one of a few dopplers carries is missed within half a minute and two steps, and only then.
 func TestFallNoticesADoppler(t *testing.T) {
 	for _, dopplers := range []int{1, 2, 3, 4} {
 		for seed := range uint64(20) {
@@ -47,7 +47,7 @@ func TestFallNoticesADoppler(t *testing.T) {
 			}
 			mute, after := int(seed)%dopplers, 0
 			for after = 1; !f.look(s.next(mute)); after++ {
-				if after > (fallWindow+1)*fallStep {
+				if after > (fallWindow+fallSteps)*fallStep {
 					t.Fatalf("%d dopplers, seed %d: the loss of one is not noticed within %d s", dopplers, seed, after)
 				}
 			}
@@ -58,7 +58,7 @@ func TestFallNoticesADoppler(t *testing.T) {
 				}
 			}
 			for after = 1; !f.look(s.next(mute)); after++ {
-				if after > (fallWindow+1)*fallStep {
+				if after > (fallWindow+fallSteps)*fallStep {
 					t.Fatalf("%d dopplers, seed %d: the second loss is not noticed within %d s", dopplers, seed, after)
 				}
 			}
@@ -82,7 +82,7 @@ func TestFallBelievesWhatStays(t *testing.T) {
 		t.Fatalf("%d new streams for a rate that stays low, want %d", verdicts, fallTries)
 	}
 	for after := 1; !f.look(s.next(0) / 2); after++ {
-		if after > (fallWindow+1)*fallStep {
+		if after > (fallWindow+fallSteps)*fallStep {
 			t.Fatal("a fall from the new rate is not noticed")
 		}
 	}
@@ -100,7 +100,7 @@ func TestFallFollowsARise(t *testing.T) {
 		}
 	}
 	for after := 1; !f.look(s.next(-1) / 2); after++ {
-		if after > (fallWindow+1)*fallStep {
+		if after > (fallWindow+fallSteps)*fallStep {
 			t.Fatal("a fall to the rate from before the rise is not noticed")
 		}
 	}
