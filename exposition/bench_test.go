@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
@@ -92,7 +93,7 @@ func BenchmarkPage(b *testing.B) {
 	for _, f := range []struct {
 		name   string
 		format expfmt.Format
-	}{{"text", expfmt.FmtText}, {"openmetrics", expfmt.FmtOpenMetrics_1_0_0}} {
+	}{{"text", expfmt.FmtText}, {"openmetrics", expfmt.FmtOpenMetrics_1_0_0}, {"protobuf", expfmt.FmtProtoDelim}} {
 		for _, enc := range encodings() {
 			b.Run(f.name+"/"+enc.name+"/ours", func(b *testing.B) {
 				var n counting
@@ -198,28 +199,42 @@ func BenchmarkHistograms(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(samples)*(len(h.Counts)+2)), "ns/line")
 }
 
-// BenchmarkGzipLevels shows what the choice of the level costs and saves, on a page of text.
-func BenchmarkGzipLevels(b *testing.B) {
+// BenchmarkCompressors shows what the choice of level and window costs and saves, on a page of text.
+func BenchmarkCompressors(b *testing.B) {
 	text := []byte(write(b, expfmt.FmtText, foundation()))
 	for _, level := range []int{gzip.StatelessCompression, gzip.HuffmanOnly, 1, 2, 3, 5} {
-		b.Run(strconv.Itoa(level), func(b *testing.B) {
-			var n counting
-			w, err := gzip.NewWriterLevel(&n, level)
-			if err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				w.Reset(&n)
-				for rest := text; len(rest) > 0; rest = rest[min(chunkBytes, len(rest)):] {
-					if _, err := w.Write(rest[:min(chunkBytes, len(rest))]); err != nil {
-						b.Fatal(err)
-					}
-				}
-				if err := w.Close(); err != nil {
+		benchCompressor(b, fmt.Sprintf("gzip/level=%d", level), text, func() (compressor, error) {
+			return gzip.NewWriterLevel(io.Discard, level)
+		})
+	}
+	for _, level := range []zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault} {
+		for _, window := range []int{64 << 10, 256 << 10, zstdWindow, 1 << 20, 4 << 20} {
+			benchCompressor(b, fmt.Sprintf("zstd/level=%s/window=%d", level, window), text, func() (compressor, error) {
+				return newZstd(level, window)
+			})
+		}
+	}
+}
+
+func benchCompressor(b *testing.B, name string, text []byte, create func() (compressor, error)) {
+	b.Helper()
+	b.Run(name, func(b *testing.B) {
+		w, err := create()
+		if err != nil {
+			b.Fatal(err)
+		}
+		var n counting
+		for b.Loop() {
+			w.Reset(&n)
+			for chunk := range slices.Chunk(text, chunkBytes) {
+				if _, err := w.Write(chunk); err != nil {
 					b.Fatal(err)
 				}
 			}
-			perLine(b, n)
-		})
-	}
+			if err := w.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		perLine(b, n)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 )
 
 // compressor is what the writers of klauspost/compress have in common.
@@ -19,7 +20,11 @@ type encoding struct {
 	pool *sync.Pool
 }
 
-// encodings lists what is on offer, identity first.
+// zstdWindow bounds the memory of a compressor, and of whoever reads it. A larger one saves nothing on a page, as what repeats does
+// so within it, and costs time, as it leaves the processor's cache.
+const zstdWindow = 512 << 10
+
+// encodings lists what is on offer, in client_golang's order.
 func encodings() []encoding {
 	return []encoding{
 		{identity, &sync.Pool{New: func() any { return new(plain) }}},
@@ -29,7 +34,17 @@ func encodings() []encoding {
 			w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
 			return w
 		}}},
+		{"zstd", &sync.Pool{New: func() any {
+			w, _ := newZstd(zstd.SpeedFastest, zstdWindow)
+			return w
+		}}},
 	}
+}
+
+// newZstd makes a compressor that starts no goroutine and writes a frame for an empty page too, which some readers want.
+func newZstd(level zstd.EncoderLevel, window int) (compressor, error) {
+	return zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1),
+		zstd.WithLowerEncoderMem(true), zstd.WithZeroFrames(true))
 }
 
 func (e *encoding) take(w io.Writer) compressor {

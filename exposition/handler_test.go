@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
@@ -86,23 +87,33 @@ loggregator_exporter_series 7.0
 	}
 }
 
+// inflaters read what the encodings write. They are others' where there are any.
+var inflaters = map[string]func(io.Reader) (io.Reader, error){
+	"gzip": func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+	"zstd": func(r io.Reader) (io.Reader, error) {
+		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+	},
+}
+
 func TestHandlerCompresses(t *testing.T) {
 	h := newTestHandler(small, own(), Options{})
-	for range 3 { // the second and third use what the first left in the pools
-		resp, body := scrape(t, h, http.MethodGet, "Accept-Encoding", "gzip")
-		if got := resp.Header.Get("Content-Encoding"); got != "gzip" {
-			t.Fatalf("Content-Encoding %q", got)
-		}
-		z, err := gzip.NewReader(strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain, err := io.ReadAll(z)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(textPage, string(plain)); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
+	for name, inflate := range inflaters {
+		for range 3 { // the second and third use what the first left in the pools
+			resp, body := scrape(t, h, http.MethodGet, "Accept-Encoding", name)
+			if got := resp.Header.Get("Content-Encoding"); got != name {
+				t.Fatalf("%s: Content-Encoding %q", name, got)
+			}
+			z, err := inflate(strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err := io.ReadAll(z)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(textPage, string(plain)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
 		}
 	}
 	if resp, body := scrape(t, h, http.MethodGet, "Accept-Encoding", "gzip;q=0"); resp.Header.Get("Content-Encoding") != "" || body != textPage {
@@ -253,7 +264,7 @@ func serveEndless(o Options) (h *handler, handled http.Handler, over chan any) {
 }
 
 func TestAbortedClientEndsTheScrape(t *testing.T) {
-	for _, encoding := range []string{identity, "gzip"} {
+	for _, encoding := range []string{identity, "gzip", "zstd"} {
 		t.Run(encoding, func(t *testing.T) {
 			h, handled, over := serveEndless(Options{})
 			server := httptest.NewServer(handled)

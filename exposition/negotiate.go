@@ -24,6 +24,7 @@ func formats() []format {
 	return []format{
 		{expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_1_0_0, newOpenMetrics},
 		{expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtOpenMetrics_0_0_1, newOpenMetrics},
+		{expfmt.FmtProtoDelim, expfmt.FmtProtoDelim, newProtobuf},
 		{text100, expfmt.FmtText, newText},
 		{expfmt.FmtText, expfmt.FmtText, newText},
 	}

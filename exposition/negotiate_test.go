@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // the peer's own
 	"github.com/prometheus/common/expfmt"
 )
 
@@ -14,10 +15,14 @@ import (
 const prometheus3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
 	"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
+// protobufFirst is what Prometheus 3 sends where native histograms are on.
+const protobufFirst = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=allow-utf-8;q=0.7," + prometheus3
+
 func TestNegotiateAsClientGolangDoes(t *testing.T) {
 	const (
 		om1   = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping="
 		om0   = "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping="
+		proto = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping="
 		text0 = "text/plain; version=0.0.4; charset=utf-8; escaping="
 		text1 = "text/plain; version=1.0.0; charset=utf-8; escaping="
 	)
@@ -39,7 +44,12 @@ func TestNegotiateAsClientGolangDoes(t *testing.T) {
 		{"application/openmetrics-text;version=2.0.0,text/plain;q=0.5", text0 + "underscores", ""},
 		{"application/openmetrics-text;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.5", text0 + "underscores", ""},
 		{prometheus3, om1 + "allow-utf-8", ""},
-		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7," + prometheus3, om1 + "allow-utf-8", ""},
+		{protobufFirst, proto + "allow-utf-8", ""},
+		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.1," + prometheus3, om1 + "allow-utf-8", ""},
+		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;version=0.0.4;q=0.3", proto + "underscores", ""},
+		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0", proto + "underscores", ""},
+		{"application/vnd.google.protobuf;encoding=delimited,text/plain;q=0.3", text0 + "underscores", ""},
+		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", text0 + "underscores", ""},
 		{"application/json", text0 + "underscores", ""},
 		{"garbage;;;q=x,,", text0 + "underscores", ""},
 		{"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,*/*;q=0.5", text1 + "allow-utf-8", text0 + "allow-utf-8"},
@@ -49,7 +59,7 @@ func TestNegotiateAsClientGolangDoes(t *testing.T) {
 		if got := string(Negotiate(h)); got != tc.want {
 			t.Errorf("%q: got %q, want %q", tc.accept, got, tc.want)
 		}
-		client := expfmt.NegotiateAccept(h, expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtText)
+		client := expfmt.NegotiateAccept(h, expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim, expfmt.FmtText)
 		want := tc.want
 		if tc.client != "" {
 			want = tc.client
@@ -61,9 +71,7 @@ func TestNegotiateAsClientGolangDoes(t *testing.T) {
 }
 
 func TestNegotiateEncoding(t *testing.T) {
-	client := promhttp.HandlerFor(prometheus.NewRegistry(), promhttp.HandlerOpts{
-		OfferedCompressions: []promhttp.Compression{promhttp.Identity, promhttp.Gzip},
-	})
+	client := promhttp.HandlerFor(prometheus.NewRegistry(), promhttp.HandlerOpts{})
 	for _, tc := range []struct {
 		accept, want string
 		differs      bool // from client_golang
@@ -76,6 +84,13 @@ func TestNegotiateEncoding(t *testing.T) {
 		{"gzip;q=0.5, identity;q=1", identity, false},
 		{"gzip;q=1, identity;q=0.5", "gzip", false},
 		{"gzip, identity", identity, false},
+		{"zstd", "zstd", false},
+		{"zstd, gzip", "gzip", false},
+		{"gzip;q=0.5, zstd", "zstd", false},
+		{"zstd;q=0.5, gzip;q=0.4, identity;q=0.1", "zstd", false},
+		{"zstd;q=0, gzip", "gzip", false},
+		{"gzip;q=1.0, zstd;q=0.9, identity; q=0.5, *;q=0", "gzip", false},
+		{"br;q=1.0, zstd;q=0.8", "zstd", false},
 		{"*", identity, false},
 		{"*;q=0", identity, false},
 		{"gzip ; q=0.1", "gzip", false},

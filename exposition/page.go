@@ -52,6 +52,8 @@ type page struct {
 	claims  claims
 	planned []names // what was decided on the family of the same index: nothing is written where sample is empty
 	omitted []omission
+
+	snapshot snapshot // of one family, for formats that need it
 }
 
 // begin makes the page ready for a scrape.

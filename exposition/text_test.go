@@ -148,7 +148,7 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 		hists[i] = store.Sample{Labels: samples[i].Labels, Histogram: h}
 	}
 	gauges, timers := gauge("cf_g", samples...), histogram("cf_h", hists...)
-	for _, e := range []*textEncoder{{}, {openMetrics: true}} {
+	for _, e := range []encoder{&textEncoder{}, &textEncoder{openMetrics: true}, &protobufEncoder{}} {
 		var p page
 		r := content{}.reader()
 		p.begin(discard{}, func() error { return nil })
@@ -160,7 +160,7 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 			}
 		})
 		if got != 0 {
-			t.Errorf("openMetrics %v: %v allocations", e.openMetrics, got)
+			t.Errorf("%+v: %v allocations", e, got)
 		}
 	}
 }
