@@ -1,0 +1,451 @@
+package nozzle
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+)
+
+// runningIngress is a source that listens.
+type runningIngress struct {
+	address string
+	ledger  *Ledger
+	reg     *prometheus.Registry
+	got     channelSink
+	lines   chan logLine
+	stop    func()
+}
+
+func runIngress(t *testing.T, options IngressOptions, sink Sink) *runningIngress {
+	t.Helper()
+	r := &runningIngress{got: make(channelSink, 1000)}
+	if sink == nil {
+		sink = r.got
+	}
+	r.ledger, r.reg = newTestLedger(t)
+	log, lines := newTestLog()
+	r.lines = lines
+	if options.ListenAddress == "" {
+		options.ListenAddress = "127.0.0.1:0"
+	}
+	source, err := NewIngress(options, r.ledger, func() Sink { return sink }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- source.Run(ctx) }()
+	addr, err := source.Addr(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.address = addr.String()
+	stopped := false
+	r.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := receive(t, done); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+// await returns the next log line with the message.
+func (r *runningIngress) await(t *testing.T, message string) logLine {
+	t.Helper()
+	for {
+		if line := receive(t, r.lines); line.message == message {
+			return line
+		}
+	}
+}
+
+// metronClient is what a forwarder agent shows and demands.
+func metronClient(tb testing.TB, ca *authority) *tls.Config {
+	tb.Helper()
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "metron", RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(tb, "metron")}}
+}
+
+func dialIngress(tb testing.TB, address string, config *tls.Config) loggregator_v2.IngressClient {
+	tb.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(config)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close() })
+	return loggregator_v2.NewIngressClient(conn)
+}
+
+// TestIngress: all three calls of the API deliver, whatever an agent's downstream sees.
+func TestIngress(t *testing.T) {
+	ca := newAuthority(t)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	if r.ledger.Ready() {
+		t.Fatal("nobody is connected, and it is ready")
+	}
+	client := dialIngress(t, r.address, metronClient(t, ca))
+	all := envelopesV2()
+	var want []*loggregator_v2.Envelope // what holds a metric
+	for _, e := range all {
+		if p := oracleV2(e); len(p.Points) > 0 || p.Kind.String() == "counter" || p.Kind.String() == "timer" {
+			want = append(want, e)
+		}
+	}
+	expect := func(how string) {
+		t.Helper()
+		for _, e := range want {
+			requireEqual(t, how, receive(t, r.got), oracleV2(e))
+		}
+	}
+
+	batches, err := client.BatchSender(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := batches.Send(&loggregator_v2.EnvelopeBatch{Batch: all}); err != nil {
+		t.Fatal(err)
+	}
+	expect("BatchSender")
+	if line := r.await(t, "a client connected"); line.attrs["client"] != "metron" || !r.ledger.Ready() {
+		t.Fatalf("%+v", line)
+	}
+	if _, err := batches.CloseAndRecv(); err != nil {
+		t.Fatal(err)
+	}
+
+	single, err := client.Sender(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if err := single.Send(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("Sender")
+	if _, err := single.CloseAndRecv(); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := client.Send(t.Context(), &loggregator_v2.EnvelopeBatch{Batch: all}); err != nil {
+		t.Fatal(err)
+	}
+	expect("Send")
+	n := uint64(3 * len(all))
+	if received, outcomes := total(t, r.reg, "envelopes_received_total"), total(t, r.reg, "envelopes_total"); received != n || outcomes != n {
+		t.Fatalf("%d received, %d outcomes, want %d", received, outcomes, n)
+	}
+	r.stop()
+	if r.ledger.Ready() {
+		t.Fatal("stopped, and ready")
+	}
+}
+
+// TestIngressKnowsItsClients: it is up while a client is connected, not before and not after.
+func TestIngressKnowsItsClients(t *testing.T) {
+	ca := newAuthority(t)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	for range 2 {
+		conn, err := grpc.NewClient(r.address, grpc.WithTransportCredentials(credentials.NewTLS(metronClient(t, ca))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Connect()
+		r.await(t, "a client connected")
+		if !r.ledger.Ready() {
+			t.Fatal("a client is connected, and it is not ready")
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r.await(t, "a client is gone")
+		if r.ledger.Ready() {
+			t.Fatal("the client is gone, and it is ready")
+		}
+	}
+}
+
+// TestIngressRefusals: each kind of bad client has a line and a count of its own, and a good client is served beside them.
+func TestIngressRefusals(t *testing.T) {
+	ca, foreign := newAuthority(t), newAuthority(t)
+	files := ca.filesFor(t, t.TempDir(), "metron")
+	r := runIngress(t, IngressOptions{TLS: files}, nil)
+	good := dialIngress(t, r.address, metronClient(t, ca))
+	handshake := func(config *tls.Config) func() {
+		return func() {
+			conn, err := tls.Dial("tcp", r.address, config)
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1)) // until it is turned away
+			_ = conn.Close()
+		}
+	}
+	outdated := ca.issueUntil(t, "metron", time.Now().Add(-time.Minute))
+	for _, c := range []struct {
+		reason, advice string
+		try            func()
+	}{
+		{reasonClientCertificate, "nozzle.ingress.tls.ca_file", handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool, Certificates: []tls.Certificate{foreign.issue(t, "metron")}})},
+		{reasonNoClientCertificate, "shows no certificate", handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool})},
+		{reasonServerCertificate, "needs the name metron", handshake(&tls.Config{ServerName: "reverselogproxy", RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(t, "metron")}})},
+		{reasonTLS, "does not speak TLS", func() {
+			conn, err := net.Dial("tcp", r.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = conn.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+			_ = conn.(*net.TCPConn).CloseWrite()
+			_, _ = conn.Read(make([]byte, 100))
+			_ = conn.Close()
+		}},
+		{reasonClosed, "port scan", func() {
+			conn, err := net.Dial("tcp", r.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.Close()
+		}},
+		{reasonCertificateFiles, "mend the files", func() {
+			if err := os.Rename(files.KeyFile, files.KeyFile+".away"); err != nil {
+				t.Fatal(err)
+			}
+			handshake(metronClient(t, ca))()
+			if err := os.Rename(files.KeyFile+".away", files.KeyFile); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		c.try()
+		line := r.await(t, "refused")
+		if line.attrs["reason"] != c.reason || !strings.Contains(line.attrs["advice"], c.advice) || line.attrs["remote"] == "" || line.attrs["error"] == "" || line.level != slog.LevelWarn {
+			t.Fatalf("want %s, %q: %+v", c.reason, c.advice, line)
+		}
+		if n := r.ledger.Source(nameIngress).reasons(r.ledger.Source(nameIngress).refusals)[c.reason]; n != 1 {
+			t.Fatalf("%s counted %d times", c.reason, n)
+		}
+		if _, err := good.Send(t.Context(), &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}); err != nil {
+			t.Fatal(err)
+		}
+		receive(t, r.got)
+	}
+	// The same again is counted, and not told again within the minute; out of date is as bad as foreign.
+	handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool, Certificates: []tls.Certificate{outdated}})()
+	r.stop()
+	if n := total(t, r.reg, "source_refusals_total"); n != 7 {
+		t.Fatalf("%d refusals", n)
+	}
+	close(r.lines)
+	for line := range r.lines {
+		if line.message == "refused" {
+			t.Fatalf("told twice: %+v", line)
+		}
+	}
+}
+
+// TestIngressOversized: 10 MiB are accepted, more end the stream with a reason, and the next stream is read.
+func TestIngressOversized(t *testing.T) {
+	ca := newAuthority(t)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	client := dialIngress(t, r.address, metronClient(t, ca))
+	envelope := func(size int) *loggregator_v2.EnvelopeBatch {
+		return &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", size), Message: gaugeV2("huge")}}}
+	}
+	_, err := client.Send(t.Context(), envelope(10<<20))
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Fatal(err)
+	}
+	stream, err := client.BatchSender(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(envelope(10 << 20)); err != nil {
+		t.Fatal(err)
+	}
+	if line := r.await(t, "refused"); line.attrs["reason"] != reasonOversized || line.attrs["limit_bytes"] != "10485760" {
+		t.Fatalf("%+v", line)
+	}
+	if _, err := client.Send(t.Context(), envelope(9<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if p := receive(t, r.got); len(p.SourceID) != 9<<20 {
+		t.Fatalf("%d bytes", len(p.SourceID))
+	}
+}
+
+// TestIngressMalformed: garbage is counted and reported once, and what follows it in the stream is taken.
+func TestIngressMalformed(t *testing.T) {
+	ca := newAuthority(t)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	conn, err := grpc.NewClient(r.address, grpc.WithTransportCredentials(credentials.NewTLS(metronClient(t, ca))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for _, method := range []string{"BatchSender", "Sender"} {
+		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, "/loggregator.v2.Ingress/"+method, grpc.ForceCodecV2(rawCodec{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		good := batchOf(t, envelopesV2()[0])
+		if method == "Sender" {
+			good = good[2:]
+			for good[0] != 0x08 { // the length has one or two bytes
+				good = good[1:]
+			}
+		}
+		for _, message := range [][]byte{{0xff}, {}, good} {
+			if err := stream.SendMsg(rawMessage(message)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		requireEqual(t, method, receive(t, r.got), oracleV2(envelopesV2()[0]))
+	}
+	// A batch without envelopes is nothing; an empty envelope is one without a message.
+	requireMetrics(t, r.reg, `
+# HELP loggregator_exporter_envelopes_total Envelopes by what became of them.
+# TYPE loggregator_exporter_envelopes_total counter
+loggregator_exporter_envelopes_total{outcome="converted",source="ingress"} 2
+loggregator_exporter_envelopes_total{outcome="filtered",source="ingress"} 0
+loggregator_exporter_envelopes_total{outcome="ignored",source="ingress"} 1
+loggregator_exporter_envelopes_total{outcome="malformed",source="ingress"} 2
+`, metricPrefix+"envelopes_total")
+}
+
+// TestPortFile: readers see the old file or the new one at any time, and a file that is right already is not touched.
+func TestPortFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "ingress_port.yml")
+	if err := writePortFile(path, 1); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	bad := make(chan string, 1)
+	go func() {
+		defer close(bad)
+		for {
+			text, err := os.ReadFile(path)
+			if s := string(text); err != nil || s != "ingress: 1\n" && s != "ingress: 65535\n" {
+				bad <- s
+				return
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	for range 200 {
+		for _, port := range []int{65535, 1} {
+			if err := writePortFile(path, port); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(stop)
+	if text, is := <-bad; is {
+		t.Fatalf("a reader saw %q", text)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writePortFile(path, 1); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(path)
+	if err != nil || !os.SameFile(before, after) || after.Mode().Perm() != 0o644 {
+		t.Fatalf("%v, mode %v", err, after.Mode())
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("left over: %v, %v", entries, err)
+	}
+}
+
+// TestIngressPortFile: an agent finds the port that was chosen, also while the exporter is being restarted; where the file
+// cannot be written the source fails and says so.
+func TestIngressPortFile(t *testing.T) {
+	ca := newAuthority(t)
+	path := filepath.Join(t.TempDir(), "ingress_port.yml")
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron"), PortFile: path}, nil)
+	_, port, _ := net.SplitHostPort(r.address)
+	for range 2 {
+		if text, err := os.ReadFile(path); err != nil || string(text) != "ingress: "+port+"\n" {
+			t.Fatalf("%q, %v", text, err)
+		}
+		r.stop()
+	}
+	ledger, _ := newTestLedger(t)
+	log, _ := newTestLog()
+	source, err := NewIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron"), PortFile: filepath.Join(path, "x")}, ledger, nil, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nozzle.ingress.port_file: cannot write ") {
+		t.Fatal(err)
+	}
+}
+
+func TestIngressAddressInUse(t *testing.T) {
+	ca := newAuthority(t)
+	taken := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	ledger, _ := newTestLedger(t)
+	log, _ := newTestLog()
+	source, err := NewIngress(IngressOptions{ListenAddress: taken.address, TLSConfig: ca.server(t, "metron")}, ledger, nil, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nozzle.ingress.listen_address: cannot listen on "+taken.address) {
+		t.Fatal(err)
+	}
+}
+
+// TestIngressWarnsOfItsName: every agent would refuse a certificate without the name metron.
+func TestIngressWarnsOfItsName(t *testing.T) {
+	ca := newAuthority(t)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "exporter")}, nil)
+	if line := r.await(t, "forwarder agents will refuse our certificate"); !strings.Contains(line.attrs["error"], "metron") {
+		t.Fatalf("%+v", line)
+	}
+	clients := ca.issueFor(t, "metron", x509.ExtKeyUsageClientAuth)
+	if err := namesServer(&clients, "metron"); err == nil || !strings.Contains(err.Error(), "serverAuth") {
+		t.Fatal(err)
+	}
+}
+
+func TestIngressOptionErrors(t *testing.T) {
+	ledger, _ := newTestLedger(t)
+	for _, c := range []struct {
+		options IngressOptions
+		want    string
+	}{
+		{IngressOptions{}, `nozzle.ingress.listen_address "": want host:port: missing port in address`},
+		{IngressOptions{ListenAddress: ":1"}, `nozzle.ingress.tls.ca_file: not set`},
+		{IngressOptions{ListenAddress: "10.0.0.1:1", PortFile: "p"}, `nozzle.ingress.listen_address "10.0.0.1:1": the agent that reads nozzle.ingress.port_file dials 127.0.0.1, which does not reach this address`},
+	} {
+		if _, err := NewIngress(c.options, ledger, nil, slog.Default()); err == nil || err.Error() != c.want {
+			t.Errorf("%+v: %v, want %s", c.options, err, c.want)
+		}
+	}
+}
