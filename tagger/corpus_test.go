@@ -2,6 +2,7 @@ package tagger
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -230,11 +231,11 @@ func TestContainerMetrics(t *testing.T) {
 		}
 		result.Reset()
 		tg.Apply(&tt.subject, &result, nil)
-		if got := naming.Name(result.Base, result.Unit, typeOf(result.Kind)).Metric; got != tt.want {
+		if got := naming.Name(cmp.Or(result.Metric, result.Base), result.Unit, typeOf(result.Kind)).Metric; got != tt.want {
 			t.Errorf("%s %s: %s, want %s", tt.subject.Origin, tt.subject.Name, got, tt.want)
 		}
-		if len(result.Tags) != 0 {
-			t.Errorf("%s %s: tags %v", tt.subject.Origin, tt.subject.Name, result.Tags)
+		if result.Base != tt.subject.Name || len(result.Tags) != 0 {
+			t.Errorf("%s %s: base %s, tags %v", tt.subject.Origin, tt.subject.Name, result.Base, result.Tags)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package tagger
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -19,6 +20,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 type exposed struct {
 	row        corpusRow
 	base, unit string
+	named      string // what the name is made from: base, or what the catalogue says instead
 	help       string
 	typ        metric.Type
 	name       Name
@@ -33,7 +35,8 @@ func exposeCorpus(t *testing.T) []exposed {
 	for _, row := range readCorpus(t) {
 		tg.Apply(row.subject(), &result, nil)
 		e := exposed{row: row, base: strings.Clone(result.Base), unit: result.Unit, help: result.Help, typ: typeOf(result.Kind)}
-		e.name = naming.Name(e.base, e.unit, e.typ)
+		e.named = strings.Clone(cmp.Or(result.Metric, result.Base))
+		e.name = naming.Name(e.named, e.unit, e.typ)
 		all = append(all, e)
 	}
 	return all
@@ -88,11 +91,7 @@ var sameThing = map[string]string{
 	"cf_doppler_proxy_firehoses":   "dopplerProxy.firehoses doppler_proxy.firehoses",
 	"cf_haproxy_heartbeat":         "haproxy.heartbeat haproxy/heartbeat",
 	"cf_rabbitmq_heartbeat":        "rabbitmq.heartbeat rabbitmq/heartbeat",
-	// Not one metric, and told apart by the label component only: the base names are fixed, and the words are the same. The
-	// health manager that counted instances of applications was gone before brokers counted theirs of services.
-	"cf_total_apps":               "total.apps totalApps",
-	"cf_total_instances":          "total.instances total_instances",
-	"cf_service_broker_heartbeat": "service_broker.heartbeat service_broker/heartbeat",
+	"cf_service_broker_heartbeat":  "service_broker.heartbeat service_broker/heartbeat",
 }
 
 // TestNamesOfFamilies holds what a reader of the golden file looks for: legal names, one metric under each, of one type, in one unit, with one help text.
@@ -124,9 +123,7 @@ func TestNamesOfFamilies(t *testing.T) {
 			t.Errorf("%s stands for several base names: %s", name, got)
 		}
 		if name, ok := strings.CutSuffix(name, "_total"); ok && byName[name].name.Metric != "" && byName[name+"_total"].typ == metric.TypeCounter {
-			if name != "cf_doppler_proxy_slow_consumer" { // a gauge until 2016, a counter since 2018
-				t.Errorf("%s is a counter's family in OpenMetrics, and another family", name)
-			}
+			t.Errorf("%s is a counter's family in OpenMetrics, and another family", name)
 		}
 		if cfExporterNames()[name] {
 			t.Errorf("%s is a name of cf_exporter", name)
@@ -144,7 +141,7 @@ func TestNamesLoseNoWord(t *testing.T) {
 			}
 		}
 		u := unitNamed(e.unit)
-		for _, word := range splitWords(e.base) {
+		for _, word := range splitWords(e.named) {
 			replaced := u != nil && slices.Contains(u.words, word) || word == "in"
 			if !replaced && !slices.Contains(words, word) {
 				t.Errorf("%s: %s has lost %q", e.row, e.name.Metric, word)
