@@ -39,6 +39,7 @@ type counterSide struct {
 	offset uint64
 	falls  int
 	fall   fall
+	start  int64 // our clock when the count was 0, nanoseconds; 0 where nobody saw it
 }
 
 // fall is a run of samples below the highest total, on which it is not decided yet whether they are late.
@@ -118,6 +119,7 @@ func (s *Store) setCounter(pos uint32, e *series, env *metric.Envelope) metric.O
 	case env.Delta > 0:
 		e.stamp = stamp
 		s.sumDeltas(e, env.Delta)
+		s.side(e).start = env.Arrived
 	}
 	return metric.Stored
 }
@@ -175,7 +177,7 @@ func (s *Store) beginAnew(e *series, side *counterSide) {
 	f := side.fall
 	e.stamp = f.stamp
 	if f.deltas == 0 {
-		side.offset = 0
+		side.offset, side.start = 0, f.since
 		e.aux = int64(f.top)
 		s.endFall(e)
 		s.setCount(e, f.top)
@@ -201,7 +203,7 @@ func (s *Store) endFall(e *series) {
 	}
 	side := &s.counters.all[e.extra]
 	side.fall = fall{}
-	if side.offset == 0 {
+	if side.offset == 0 && side.start == 0 {
 		s.counters.put(e.extra)
 		e.extra = 0
 	}
@@ -228,10 +230,18 @@ func (s *Store) side(e *series) *counterSide {
 
 // count is the number that the series has counted to.
 func (s *Store) count(e *series) uint64 {
-	if e.extra == 0 {
+	if e.extra == 0 || e.flags&flagTotals == 0 {
 		return uint64(e.aux)
 	}
 	return uint64(e.aux) + s.counters.all[e.extra].offset
+}
+
+// start is when a counter was 0, where that is known.
+func (s *Store) start(e *series) int64 {
+	if e.extra == 0 || e.flags&(flagTotals|flagDeltas) == 0 {
+		return 0
+	}
+	return s.counters.all[e.extra].start
 }
 
 // setCount shows a count. It is kept as an integer beside, so that a sum of many fractions does not drift.

@@ -46,6 +46,7 @@ type HTTPOptions struct {
 	Buckets     []float64 // upper bounds of durations in seconds, ascending, without +Inf
 	SizeBuckets []float64 // upper bounds of response sizes in bytes, ascending, without +Inf
 	Labels      []string  // the labels that timers may have
+	Native      bool      // count in native histograms, too
 }
 
 // Store holds all series. One mutex guards everything: it is held for the time of one envelope, or of one chunk of
@@ -87,12 +88,6 @@ type exposedKey struct {
 
 type conversion struct {
 	mul, div float64
-}
-
-type histogram struct {
-	counts []uint64
-	count  uint64
-	sum    float64
 }
 
 // New makes an empty store.
@@ -246,7 +241,7 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	e.state, e.family, e.labels = stateLive, family, labels
 	e.conversion = s.convert(r.Mul, r.Div)
 	if f.typ == metric.TypeHistogram {
-		e.extra = s.newHistogram(len(f.bounds) + 1)
+		e.extra = s.newHistogram(len(f.bounds), e.arrived)
 	}
 	f.live++
 	f.fresh = append(f.fresh, ref{pos, e.gen})
@@ -313,18 +308,6 @@ func (s *Store) convert(mul, div float64) uint16 {
 	return uint16(i)
 }
 
-func (s *Store) newHistogram(buckets int) uint32 {
-	h := histogram{counts: make([]uint64, buckets)}
-	if n := len(s.freeHists); n > 0 {
-		pos := s.freeHists[n-1]
-		s.freeHists = s.freeHists[:n-1]
-		s.hists[pos] = h
-		return pos
-	}
-	s.hists = append(s.hists, h)
-	return uint32(len(s.hists) - 1)
-}
-
 // free forgets an entry, and with it whatever nothing else refers to.
 func (s *Store) free(pos uint32) {
 	e := s.slab.at(pos)
@@ -334,8 +317,7 @@ func (s *Store) free(pos uint32) {
 		s.labels.release(e.labels)
 		f := &s.families.all[e.family]
 		if f.typ == metric.TypeHistogram {
-			s.hists[e.extra] = histogram{}
-			s.freeHists = append(s.freeHists, e.extra)
+			s.freeHistogram(e.extra)
 		}
 		s.freeCounter(e)
 		f.dead++

@@ -27,6 +27,9 @@ type Sample struct {
 	Labels metric.Labels
 	// Value is the value of a gauge or counter.
 	Value float64
+	// Start is when a counter or histogram was 0, in nanoseconds since the epoch by the exporter's clock; 0 where that is not known:
+	// it is never guessed.
+	Start int64
 	// Histogram is set where the family's Type is TypeHistogram. It belongs to the reader that Read was called on and is
 	// valid until the next Read.
 	Histogram *Histogram
@@ -39,6 +42,20 @@ type Histogram struct {
 	Counts []uint64
 	Count  uint64
 	Sum    float64
+	// Exemplars has one for each of Counts, of which those with Stamp 0 are none; or it is empty.
+	Exemplars []Exemplar
+	// Native is the same observations as a native histogram; nil where that is switched off.
+	Native *Native
+}
+
+// Native is a native histogram of values that are not negative: Counts are the observations of the buckets from index First on, none
+// left out, of a schema; Zero those of values up to ZeroThreshold.
+type Native struct {
+	Schema        int32
+	ZeroThreshold float64
+	Zero          uint64
+	First         int32
+	Counts        []uint64
 }
 
 // Families returns all families by name, with their series as they are now. The lock is held for one family at a time; what
@@ -145,7 +162,9 @@ type Reader struct {
 	at      int
 	samples []Sample
 	hists   []Histogram
+	natives []Native
 	counts  []uint64
+	traced  []Exemplar
 }
 
 // Reset points the reader at a family.
@@ -154,12 +173,13 @@ func (r *Reader) Reset(f *Family) { r.family, r.at = f, 0 }
 // Next returns the next samples in the order of their labels, or none at the end. They are valid until the next call.
 func (r *Reader) Next() []Sample {
 	f := r.family
-	r.samples, r.hists, r.counts = r.samples[:0], r.hists[:0], r.counts[:0]
+	r.samples, r.hists, r.natives = r.samples[:0], r.hists[:0], r.natives[:0]
+	r.counts, r.traced = r.counts[:0], r.traced[:0]
 	for len(r.samples) == 0 && r.at < len(f.members) {
 		size := readChunk
 		if f.Type == metric.TypeHistogram {
 			size = readChunkHistogram
-			r.hists = slices.Grow(r.hists, size)
+			r.hists, r.natives = slices.Grow(r.hists, size), slices.Grow(r.natives, size)
 		}
 		chunk := f.members[r.at:min(r.at+size, len(f.members))]
 		r.at += len(chunk)
@@ -178,20 +198,38 @@ func (r *Reader) read(chunk []ref) {
 			continue
 		}
 		sample := Sample{Labels: s.labels.all[e.labels].text, Value: e.value}
-		if r.family.Type == metric.TypeHistogram {
-			sample.Histogram = r.histogram(&s.hists[e.extra], s.families.all[e.family].bounds)
+		switch r.family.Type {
+		case metric.TypeCounter:
+			sample.Start = s.start(e)
+		case metric.TypeHistogram:
+			h := &s.hists[e.extra]
+			sample.Start, sample.Histogram = h.start, r.histogram(h, s.families.all[e.family].bounds)
 		}
 		r.samples = append(r.samples, sample)
 	}
 }
 
-// histogram copies a histogram into the reader's memory. r.hists has room for a chunk, so that pointers into it stay good; the counts
-// of those copied before stay good too when r.counts moves.
+// histogram copies a histogram into the reader's memory. r.hists and r.natives have room for a chunk, so that pointers into them stay
+// good; what was copied before stays good too when the other slices move.
 func (r *Reader) histogram(h *histogram, bounds []float64) *Histogram {
-	from := len(r.counts)
-	r.counts = append(r.counts, h.counts...)
-	r.hists = append(r.hists, Histogram{
-		Bounds: bounds, Counts: r.counts[from:len(r.counts):len(r.counts)], Count: h.count, Sum: h.sum,
-	})
+	out := Histogram{Bounds: bounds, Counts: r.copyCounts(h.counts), Count: h.count, Sum: h.sum}
+	if h.exemplars != nil {
+		from := len(r.traced)
+		r.traced = append(r.traced, h.exemplars...)
+		out.Exemplars = r.traced[from:len(r.traced):len(r.traced)]
+	}
+	if n := h.native; n != nil {
+		r.natives = append(r.natives, Native{
+			Schema: n.schema, ZeroThreshold: nativeZero, Zero: n.zero, First: n.first, Counts: r.copyCounts(n.counts),
+		})
+		out.Native = &r.natives[len(r.natives)-1]
+	}
+	r.hists = append(r.hists, out)
 	return &r.hists[len(r.hists)-1]
+}
+
+func (r *Reader) copyCounts(counts []uint64) []uint64 {
+	from := len(r.counts)
+	r.counts = append(r.counts, counts...)
+	return r.counts[from:len(r.counts):len(r.counts)]
 }

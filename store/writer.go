@@ -1,8 +1,6 @@
 package store
 
 import (
-	"slices"
-
 	"loggregator_exporter/metric"
 )
 
@@ -12,6 +10,7 @@ type Writer struct {
 	tags  []metric.Tag // of a timer: those that make its identity
 	order tagOrder
 	key   []byte
+	trace TraceID // of a timer
 }
 
 // Writer returns a new writer.
@@ -178,7 +177,7 @@ func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
 		tagset := noTagset
 		pos, outcome := s.series(w, hash, &tagset, nameTimer, e.Name, nil, e.Arrived)
 		if outcome == metric.Stored {
-			s.observe(s.slab.at(pos), seconds(e), e.Arrived)
+			s.observe(s.slab.at(pos), seconds(e), &w.trace, e.Arrived)
 		}
 		return outcome
 	}
@@ -187,13 +186,13 @@ func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
 	if outcome != metric.Stored {
 		return outcome
 	}
-	s.observe(s.slab.at(pos), seconds(e), e.Arrived)
+	s.observe(s.slab.at(pos), seconds(e), &w.trace, e.Arrived)
 	if length < 0 {
 		return metric.Stored
 	}
 	// The response size is a second family of the same sample, whose outcome is that of the duration.
 	if pos, outcome := s.series(w, hash, &tagset, nameHTTPSize, e.Name, nil, e.Arrived); outcome == metric.Stored {
-		s.observe(s.slab.at(pos), length, e.Arrived)
+		s.observe(s.slab.at(pos), length, &w.trace, e.Arrived)
 	}
 	return metric.Stored
 }
@@ -212,7 +211,7 @@ func (w *Writer) identifyTimer(e *metric.Envelope) (duplicate bool, length float
 	var client, hasApp bool
 	var origin []byte
 	length = -1
-	w.tags = w.tags[:0]
+	w.tags, w.trace = w.tags[:0], TraceID{}
 	for _, t := range e.Tags {
 		switch string(t.Key) {
 		case "peer_type":
@@ -225,6 +224,10 @@ func (w *Writer) identifyTimer(e *metric.Envelope) (duplicate bool, length float
 			t.Value = statusClass(t.Value)
 		case "app_id":
 			hasApp = hasApp || len(t.Value) > 0
+		default:
+			if traceTags[string(t.Key)] {
+				w.trace.readTrace(t)
+			}
 		}
 		if len(t.Value) <= metric.MaxValueBytes && w.store.timerTags[string(t.Key)] {
 			w.tags = append(w.tags, t)
@@ -272,17 +275,6 @@ func parseLength(b []byte) float64 {
 		n = n*10 + int64(c-'0')
 	}
 	return float64(n)
-}
-
-// observe adds a value to a histogram.
-func (s *Store) observe(e *series, v float64, arrived int64) {
-	h := &s.hists[e.extra]
-	bounds := s.families.all[e.family].bounds
-	i, _ := slices.BinarySearch(bounds, v)
-	h.counts[i]++
-	h.count++
-	h.sum += v
-	e.stamp = arrived
 }
 
 // setGauge applies the clock rules: the value with the newest timestamp stays.
