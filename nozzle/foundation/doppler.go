@@ -112,8 +112,10 @@ func (f *Foundation) RestartDoppler(doppler int, silence time.Duration) error {
 	return nil
 }
 
-// Lost says how many envelopes that a reader had asked for never left the RLP.
-type Lost struct {
+// Flow says what became of the envelopes that readers asked for, each as often as it was asked for.
+type Flow struct {
+	// Sent are those that went to a reader. What was on its way when that left may not have arrived.
+	Sent uint64
 	// Full are those for which a reader's buffer had no room.
 	Full uint64
 	// Left are those that were held for a reader when it left.
@@ -122,9 +124,11 @@ type Lost struct {
 	Nobody uint64
 }
 
-// Lost returns what was lost so far.
-func (f *Foundation) Lost() Lost {
+// Lost returns what was sent so far, and what was lost. What is held for readers now counts as sent.
+func (f *Foundation) Lost() Flow {
 	f.rlp.mu.Lock()
 	defer f.rlp.mu.Unlock()
-	return f.rlp.lost
+	flow := f.rlp.lost
+	flow.Sent = f.rlp.egress - flow.Left
+	return flow
 }

@@ -280,13 +280,13 @@ func TestLossOfLeaving(t *testing.T) {
 				<-time.After(time.Millisecond)
 			}
 		}
-		before := Lost{}
+		before := Flow{}
 		for range 10 {
 			second()
 			joined := newReaders(t, f, "shard", "2")
 			go read(joined[0])
 			second()
-			if lost := f.Lost(); lost != before {
+			if lost := f.Lost(); lost.Left+lost.Full+lost.Nobody != before.Left {
 				t.Errorf("%+v lost when a reader came", lost)
 			}
 			f.rlp.leave(joined[0])

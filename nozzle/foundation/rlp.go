@@ -35,7 +35,7 @@ type rlp struct {
 	among           []*reader          // scratch
 	changed         chan struct{}      // closed and replaced when a reader comes or goes
 	ingress, egress uint64
-	lost            Lost
+	lost            Flow // without Sent
 }
 
 func newRLP(o Options) *rlp {

@@ -24,9 +24,11 @@ func (f *Foundation) Listen() error {
 	if f.listener != nil {
 		return errors.New("foundation: already listening")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("foundation: RLP: %w", err)
+	listener, err := f.options.RLPListener, error(nil)
+	if listener == nil {
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return fmt.Errorf("foundation: RLP: %w", err)
+		}
 	}
 	if f.options.UDPAddress != "" {
 		if f.udp, err = dialUDP(f.options.UDPAddress); err != nil {
