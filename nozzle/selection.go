@@ -1,7 +1,6 @@
 package nozzle
 
 import (
-	"maps"
 	"slices"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
@@ -49,7 +48,8 @@ func (f *Filter) wants(kind metric.Kind) (some bool, sources []string) {
 	if f == nil {
 		return true, nil
 	}
-	only, anySource := map[string]struct{}{}, false
+	var only []string
+	anySource := false
 	for i := range f.rules {
 		r := &f.rules[i]
 		if r.kinds&(1<<kind) == 0 {
@@ -62,17 +62,18 @@ func (f *Filter) wants(kind metric.Kind) (some bool, sources []string) {
 			if anySource {
 				return true, nil
 			}
-			return len(only) > 0, slices.Sorted(maps.Keys(only))
+			slices.Sort(only)
+			return len(only) > 0, slices.Compact(only)
 		}
 		exact := r.sources()
 		anySource = anySource || exact == nil
-		maps.Copy(only, exact)
+		only = append(only, exact...)
 	}
 	return true, nil
 }
 
 // sources are the source ids that the rule names, if it names them all.
-func (r *filterRule) sources() map[string]struct{} {
+func (r *filterRule) sources() []string {
 	for i := range r.envs {
 		if m := &r.envs[i]; m.field == bySourceID && len(m.globs) == 0 {
 			return m.exact
