@@ -1,0 +1,181 @@
+package nozzle
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// replayed is one envelope that a replay handed over, and when.
+type replayed struct {
+	after time.Duration
+	plain plain
+}
+
+// play replays a capture in a bubble of its own time and returns what arrived.
+func play(t *testing.T, capture []byte, speed float64) (got []replayed, lines []logLine, l *Ledger) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ = newTestLedger(t)
+		sink := make(channelSink, 1000)
+		log, logged := newTestLog()
+		r, err := NewReplay(ReplayOptions{File: "-", Speed: speed, Stdin: bytes.NewReader(capture)}, l, func() Sink { return sink }, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- r.Run(t.Context()) }()
+		for ended := false; !ended; {
+			select {
+			case p := <-sink:
+				if p.Timestamp != 0 {
+					p.Timestamp -= began.UnixNano()
+				}
+				got = append(got, replayed{time.Since(began), p})
+			case <-r.Done():
+				ended = len(sink) == 0
+			case err := <-done:
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if l.Ready() {
+			t.Error("finished, and up")
+		}
+		close(logged)
+		for line := range logged {
+			lines = append(lines, line)
+		}
+	})
+	return got, lines, l
+}
+
+// TestReplay: envelopes come at the recorded speed, or a factor of it, with timestamps as old as they were, or scaled with the rest.
+func TestReplay(t *testing.T) {
+	envelope := func(at time.Duration) []byte {
+		e := envelopesV2()[0]
+		if at != 0 {
+			e.Timestamp = captureStart.Add(at).UnixNano()
+		} else {
+			e.Timestamp = 0
+		}
+		return batchOf(t, e)
+	}
+	timer := envelopesV2()[2]
+	timer.Timestamp = 0
+	capture := captureOf(t, CaptureOptions{},
+		CaptureRecord{0, "rlp", CaptureV2, envelope(-time.Hour)},
+		CaptureRecord{10 * time.Second, "rlp", CaptureV2, envelope(9 * time.Second)},
+		CaptureRecord{20 * time.Second, "rlp", CaptureV2, envelope(0)},
+		CaptureRecord{20 * time.Second, "rlp", CaptureV2, batchOf(t, timer)},
+		CaptureRecord{25 * time.Second, "udp", CaptureV1, marshalV1(t, valueV1())},
+	)
+	for _, c := range []struct {
+		speed      float64
+		after      []time.Duration
+		timestamps []time.Duration
+	}{
+		{1, []time.Duration{0, 10 * time.Second, 20 * time.Second, 20 * time.Second, 25 * time.Second}, []time.Duration{-time.Hour, 9 * time.Second, 0}},
+		{10, []time.Duration{0, time.Second, 2 * time.Second, 2 * time.Second, 2500 * time.Millisecond}, []time.Duration{-6 * time.Minute, 900 * time.Millisecond, 0}},
+		{0.5, []time.Duration{0, 20 * time.Second, 40 * time.Second, 40 * time.Second, 50 * time.Second}, []time.Duration{-2 * time.Hour, 18 * time.Second, 0}},
+		{0, []time.Duration{0, 0, 0, 0, 0}, []time.Duration{-3600 * time.Microsecond, 9 * time.Microsecond, 0}},
+	} {
+		got, lines, l := play(t, capture, c.speed)
+		if len(got) != 5 {
+			t.Fatalf("speed %v: %d envelopes", c.speed, len(got))
+		}
+		for i, g := range got {
+			if g.after != c.after[i] || i < 3 && time.Duration(g.plain.Timestamp) != c.timestamps[i] {
+				t.Errorf("speed %v, envelope %d: after %v with a timestamp of %v", c.speed, i, g.after, time.Duration(g.plain.Timestamp))
+			}
+		}
+		if lasted := got[3].plain.Stop - got[3].plain.Start; lasted != timer.GetTimer().Stop-timer.GetTimer().Start {
+			t.Errorf("speed %v: a timer of %d ns", c.speed, lasted)
+		}
+		if last := lines[len(lines)-1]; last.message != "the capture was played to its end; the source stays idle" || last.attrs["records"] != "5" {
+			t.Errorf("%+v", last)
+		}
+		if n := l.Source(nameReplay).received.Load(); n != 5 {
+			t.Errorf("%d received", n)
+		}
+	}
+}
+
+// TestReplayOfDamagedCaptures: what is good is played, the rest is reported with its place and counted, and the exporter goes on.
+func TestReplayOfDamagedCaptures(t *testing.T) {
+	one := (&CaptureRecord{Source: "udp", Format: CaptureV1, Message: marshalV1(t, valueV1())}).append(nil)
+	record := append(binary.AppendUvarint(nil, uint64(len(one))), one...)
+	header := (&CaptureHeader{Start: captureStart}).append(nil)
+	for reason, c := range map[string]struct {
+		tail []byte
+		text string
+	}{
+		reasonTruncated: {record[:9], "the capture is cut off"},
+		reasonMalformed: {[]byte{2, 0xff, 0xff}, "malformed"},
+	} {
+		got, lines, l := play(t, rawCapture(t, header, append(bytes.Clone(record), c.tail...)), 0)
+		last := lines[len(lines)-1]
+		want := fmt.Sprintf("capture: record 2, at byte %d of the uncompressed records: %s", len(record), c.text)
+		if len(got) != 1 || last.attrs["reason"] != reason || last.attrs["error"] != want {
+			t.Errorf("%d envelopes, %+v, want %s", len(got), last, want)
+		}
+		if n := l.Source(nameReplay).refusals[reason]; n != 1 {
+			t.Errorf("%s counted %d times", reason, n)
+		}
+	}
+}
+
+// TestReplayWithoutACapture: a source that can never work says so instead of staying silent.
+func TestReplayWithoutACapture(t *testing.T) {
+	l, _ := newTestLedger(t)
+	log, _ := newTestLog()
+	run := func(o ReplayOptions) error {
+		r, err := NewReplay(o, l, func() Sink { return &nullSink{} }, log)
+		if err != nil {
+			return err
+		}
+		return r.Run(t.Context())
+	}
+	for want, o := range map[string]ReplayOptions{
+		"nozzle.replay.file: not set":                              {},
+		"nozzle.replay.speed: -1 is no speed":                      {File: "-", Speed: -1},
+		"nozzle.replay.file: open ":                                {File: t.TempDir() + "/missing"},
+		"nozzle.replay.file: -: capture: no capture: it does not ": {File: "-", Stdin: strings.NewReader("hello")},
+	} {
+		if err := run(o); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// TestReplayStops: neither a wait for the next record nor standard input that says nothing holds the exporter's end up.
+func TestReplayStops(t *testing.T) {
+	waiting := captureOf(t, CaptureOptions{}, CaptureRecord{time.Hour, "rlp", CaptureV2, batchOf(t, envelopesV2()[0])})
+	synctest.Test(t, func(t *testing.T) {
+		silent, to := io.Pipe()
+		defer func() { _ = to.Close() }()
+		for _, stdin := range []io.Reader{bytes.NewReader(waiting), io.MultiReader(bytes.NewReader(waiting[:30]), silent), silent} {
+			l, _ := newTestLedger(t)
+			log, _ := newTestLog()
+			r, err := NewReplay(ReplayOptions{File: "-", Speed: 1, Stdin: stdin}, l, func() Sink { return &nullSink{} }, log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- r.Run(ctx) }()
+			synctest.Wait()
+			cancel()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
