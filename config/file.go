@@ -164,6 +164,10 @@ func (f *file) setting(s *Setting, node *yaml.Node) {
 		if v, ok := f.objects(s, node); ok {
 			f.values[s.Key] = v
 		}
+	case s.Kind == KindFilters:
+		if v, ok := f.filters(s, node); ok {
+			f.values[s.Key] = v
+		}
 	case s.Kind.isList():
 		if v, ok := f.list(s, node); ok {
 			f.values[s.Key] = v

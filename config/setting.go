@@ -25,11 +25,13 @@ const (
 	KindNumbers  // a list of numbers
 	KindNameVals // a list of {name, value}
 	KindFromTos  // a list of {from, to}
+	KindFilters  // a list of {keep: {...}} and {drop: {...}}
 )
 
 var kindNames = [...]string{
 	"string", "boolean", "integer", "number", "duration", "choice", "file", "address", "secret",
 	"list of strings", "list of choices", "list of files", "list of numbers", "list of {name, value}", "list of {from, to}",
+	"list of {keep} or {drop}",
 }
 
 // String names the kind as the documentation does.

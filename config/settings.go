@@ -29,6 +29,10 @@ func nozzleSettings() []Setting {
 			Help: "Kinds of envelopes to ask the RLP for. Without timer there are no HTTP histograms and far less traffic.",
 		},
 		{
+			Key: "nozzle.filters", Kind: KindFilters, Default: []any{}, Example: "[{drop: {kind: timer, app_name: load-*}}]",
+			Help: "What of all that sources receive is kept and what is dropped, before any series exists: the first filter that matches decides, what none matches is kept. See Filters above.",
+		},
+		{
 			Key: "nozzle.allow_overlap", Kind: KindBool, Default: false, Example: "true",
 			Help: "Allow more than one of `nozzle.rlp`, `nozzle.gateway` and `nozzle.firehose`. Each brings all envelopes of its foundation: from the same foundation, everything would count twice.",
 		},

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -68,6 +69,20 @@ func (v *validator) nozzle(n *Nozzle) {
 		v.replay(&n.Replay)
 	}
 	v.overlap(n)
+	v.filters(n.Stream.Filters)
+}
+
+func (v *validator) filters(filters []nozzle.FilterOptions) {
+	_, err := nozzle.NewFilter(filters)
+	mistakes := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		mistakes = joined.Unwrap()
+	}
+	for _, m := range mistakes {
+		if mistake := (*nozzle.FilterError)(nil); errors.As(m, &mistake) {
+			v.check(false, mistake.Path, "%s", mistake.Problem)
+		}
+	}
 }
 
 // sourceSwitch refuses a source that is configured but was forgotten to be switched on; enabled: false says it is meant.
@@ -160,6 +175,8 @@ func (v *validator) metrics(m *Metrics) {
 		"%s cannot start a metric name: use letters, digits and _, and no digit first", quote(m.Namespace))
 	v.check(m.Expiration > 0, "metrics.expiration", "must be more than 0, is %s", m.Expiration)
 	v.check(m.MaxSeries > 0, "metrics.max_series", "must be more than 0, is %d", m.MaxSeries)
+	v.check(m.MaxSeriesPerMetric >= 0, "metrics.max_series_per_metric", "must be 0 or more, is %d", m.MaxSeriesPerMetric)
+	v.check(m.MaxSeriesPerOwner >= 0, "metrics.max_series_per_owner", "must be 0 or more, is %d", m.MaxSeriesPerOwner)
 	v.labels(&m.Labels, m.Environment)
 	v.buckets("metrics.http.buckets", m.HTTP.Buckets)
 	v.buckets("metrics.http.size_buckets", m.HTTP.SizeBuckets)

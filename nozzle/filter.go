@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -87,7 +88,7 @@ type fieldMatch struct {
 
 const everyKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
 
-// NewFilter compiles filters; without any it returns nil. The error is a *FilterError.
+// NewFilter compiles filters; without any it returns nil. The error joins a *FilterError for each filter that is wrong.
 func NewFilter(rules []FilterOptions) (*Filter, error) {
 	if len(rules) == 0 {
 		return nil, nil //nolint:nilnil // no filter is what was asked for
@@ -96,37 +97,57 @@ func NewFilter(rules []FilterOptions) (*Filter, error) {
 		return nil, &FilterError{filtersKey, fmt.Sprintf("holds %d filters, at most %d are possible: put values that are treated alike into one list", len(rules), maxFilterRules)}
 	}
 	f := &Filter{}
+	var errs []error
 	for i := range rules {
-		path := filtersKey + "[" + strconv.Itoa(i) + "]"
-		match, keep := rules[i].Drop, false
-		key := path + ".drop"
-		if rules[i].Keep != nil {
-			match, keep, key = rules[i].Keep, true, path+".keep"
-		}
-		if match == nil || rules[i].Keep != nil && rules[i].Drop != nil {
-			return nil, &FilterError{path, "must have either keep or drop, for example {drop: {kind: timer}}"}
-		}
-		for n := range f.rules {
-			if f.rules[n].everything() {
-				return nil, &FilterError{path, fmt.Sprintf("is never reached: filter %d decides everything that comes to it; move it to the end", n)}
-			}
-		}
-		rule, err := compileFilter(match, key)
+		rule, err := compileRule(rules, i)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
-		rule.keep = keep
 		f.rules = append(f.rules, rule)
 		for _, m := range rule.envs {
 			f.tags = f.tags || m.field != bySourceID
 		}
 	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
 	return f, nil
 }
 
-// everything says whether the rule matches whatever comes to it.
-func (r *filterRule) everything() bool {
-	return r.kinds == everyKind && len(r.envs) == 0 && r.names == nil
+// compileRule makes the rule of one filter.
+func compileRule(rules []FilterOptions, i int) (filterRule, error) {
+	path := itemPath(filtersKey, i)
+	match, keep, key := rules[i].Drop, false, path+".drop"
+	if rules[i].Keep != nil {
+		match, keep, key = rules[i].Keep, true, path+".keep"
+	}
+	if match == nil || rules[i].Keep != nil && rules[i].Drop != nil {
+		return filterRule{}, &FilterError{path, "must have either keep or drop, for example {drop: {kind: timer}}"}
+	}
+	for n := range i {
+		if rules[n].everything() {
+			return filterRule{}, &FilterError{path, fmt.Sprintf("is never reached: filter %d decides everything that comes to it; move it to the end", n)}
+		}
+	}
+	rule, err := compileFilter(match, key)
+	rule.keep = keep
+	return rule, err
+}
+
+// everything says whether the filter matches whatever comes to it.
+func (o *FilterOptions) everything() bool {
+	for _, m := range []*FilterMatch{o.Keep, o.Drop} {
+		if m == nil {
+			continue
+		}
+		for _, texts := range m.patterns() {
+			if texts != nil {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func compileFilter(m *FilterMatch, path string) (filterRule, error) {

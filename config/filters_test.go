@@ -1,0 +1,45 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"loggregator_exporter/nozzle"
+)
+
+// TestFilters: filters come out of the file as they were written, one pattern or many.
+func TestFilters(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "c.yml", `
+nozzle:
+  filters:
+    - keep: {app_name: billing, kind: [timer, counter]}
+    - drop: {Name: x}
+`)
+	if _, _, err := load(t, "-c", "c.yml"); err == nil {
+		t.Error("keys are matched whatever their case")
+	}
+	writeFile(t, "c.yml", `
+nozzle:
+  filters:
+    - keep: {app_name: billing, kind: [timer, counter]}
+    - drop: {source_id: "a*", org: [o], space: s, app_id: "?", deployment: cf, origin: [rep, bbs], name: x}
+    - drop: {}
+`)
+	cfg, _, err := load(t, "-c", "c.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []nozzle.FilterOptions{
+		{Keep: &nozzle.FilterMatch{AppName: []string{"billing"}, Kind: []string{"timer", "counter"}}},
+		{Drop: &nozzle.FilterMatch{
+			SourceID: []string{"a*"}, Org: []string{"o"}, Space: []string{"s"}, AppID: []string{"?"}, Deployment: []string{"cf"},
+			Origin: []string{"rep", "bbs"}, Name: []string{"x"},
+		}},
+		{Drop: &nozzle.FilterMatch{}},
+	}
+	if diff := cmp.Diff(want, cfg.Nozzle.Stream.Filters); diff != "" {
+		t.Error(diff)
+	}
+}
