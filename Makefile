@@ -3,7 +3,7 @@
 CACHE     ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loggregator_exporter
 TOOLS     := $(CACHE)/bin
 LINT      := $(TOOLS)/golangci-lint-v2.15.0
-NESTED    := e2e bench
+NESTED    := e2e bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
 .PHONY: help test unit race nested lint corpus fuzz bench build clean
@@ -40,7 +40,7 @@ corpus:
 ## lint: formatting and static checks
 lint: $(LINT)
 	$(LINT) run ./...
-	for m in $(NESTED); do (cd $$m && $(LINT) run -c ../.golangci.yml ./...) || exit 1; done
+	for m in $(NESTED); do (cd $$m && $(LINT) run -c $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 $(LINT):
 	mkdir -p $(TOOLS)

@@ -43,6 +43,7 @@ rules:
 - {id: drop, pattern: "secret.{_...}", drop: true}
 - {id: deep, pattern: "d.{rest...}", continue: "{rest}"}
 - {id: optional, pattern: "o!({rest...})?", continue: "{rest}"}
+- {id: fixed, pattern: "fixed.{leaf}", name: "{leaf}", tags: {component: memory}}
 - {id: keep, pattern: "keep.{rest...}", name: "{rest}", quarantine: false}
 `
 
@@ -70,6 +71,9 @@ func TestChain(t *testing.T) {
 		{"", "o!", "", "o!", "", "optional", ""},
 		{"", "keep.3.x", "", "3.x", "", "keep", ""},
 		{"", "", "", "", "", "", ""},
+		{"router__0", "fixed.x", "", "x", "component=router,index=0", "fixed", ""},
+		{"", "router__0.fixed.x", "", "x", "component=router,index=0", "fixed", ""},
+		{"router", "fixed.x", "", "x", "component=memory", "fixed", ""},
 		{"cell__4", "a.9.b", "", "a.b", "component=cell,index=4,index_2=9", "quarantine", ""},
 		{"", "cell__4.a.9.b", "", "a.b", "component=cell,index=4,index_2=9", "p2", ""},
 	} {

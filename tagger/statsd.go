@@ -15,8 +15,8 @@ import (
 type StatsdOptions struct {
 	// Scale is what values are multiplied by; 1 where the mapping does not say.
 	Scale float64
-	// Summary says that timers become a summary, as statsd_exporter has it unless told otherwise; nil for a histogram with
-	// Result.Buckets.
+	// Summary says that the file asks for a summary, as it does unless told otherwise; nil where it asks for a histogram with
+	// Result.Buckets. The store makes histograms of both: quantiles cannot be put together, buckets can.
 	Summary *SummaryOptions
 }
 
