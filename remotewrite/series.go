@@ -1,0 +1,264 @@
+package remotewrite
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"loggregator_exporter/metric"
+)
+
+// family is what all its points have in common.
+type family struct {
+	name string // as it is pushed
+	typ  metric.Type
+	help string
+	unit string
+}
+
+// point is one child of a family: a value, or a whole histogram or summary. Slices are the owner's.
+type point struct {
+	labels metric.Labels
+	value  float64 // gauge, counter
+	// bounds are a histogram's upper bounds without +Inf, or a summary's quantiles; values are the cumulative counts of these
+	// buckets, or the quantiles' values.
+	bounds, values []float64
+	count, sum     float64
+	start          int64 // milliseconds at which it was 0; 0 where unknown
+}
+
+// spread is the number of time series that a point becomes.
+func spread(t metric.Type, bounds int) int {
+	switch t {
+	case metric.TypeHistogram:
+		return bounds + 3
+	case metric.TypeSummary:
+		return bounds + 2
+	default:
+		return 1
+	}
+}
+
+const nameLabel = "__name__"
+
+// encoder turns points into the time series of a message. Everything that it keeps is reused.
+type encoder struct {
+	message  *message
+	external []metric.Label // sorted by name
+
+	family *family
+	use    int // of the message when the names and the metadata were encoded
+	// names are the labels __name__ of the family's series: itself, _bucket, _sum and _count.
+	names    [4][]byte
+	metadata []byte
+
+	set []metric.Label
+	// The point's labels, encoded: before __name__, between that and the label of buckets or quantiles, after that.
+	parts  [3][]byte
+	bound  []byte
+	pieces [5][]byte
+	texts  map[float64]string
+}
+
+func newEncoder(v2 bool, external []metric.Label) *encoder {
+	return &encoder{message: newMessage(v2), external: external, texts: map[float64]string{}}
+}
+
+var suffixes = [...]string{"", "_bucket", "_sum", "_count"} // constant
+
+const (
+	suffixNone = iota
+	suffixBucket
+	suffixSum
+	suffixCount
+)
+
+// begin makes f the family of the points to come.
+func (e *encoder) begin(f *family) { e.family, e.use = f, 0 }
+
+// prepare encodes what is the family's, once in every message.
+func (e *encoder) prepare() {
+	if e.use == e.message.use {
+		return
+	}
+	e.use = e.message.use
+	f := e.family
+	for i, suffix := range suffixes {
+		composed := f.typ == metric.TypeHistogram || f.typ == metric.TypeSummary
+		if i > 0 && !composed || i == suffixNone && f.typ == metric.TypeHistogram || i == suffixBucket && f.typ == metric.TypeSummary {
+			continue
+		}
+		e.names[i] = e.message.appendLabel(e.names[i][:0], nameLabel, f.name+suffix)
+	}
+	e.metadata = e.metadata[:0]
+	if e.message.v2 {
+		e.metadata = e.message.appendMetadata(e.metadata, f)
+	}
+}
+
+// boundLabel is the label that tells a family's composed series apart.
+func boundLabel(t metric.Type) string {
+	if t == metric.TypeSummary {
+		return "quantile"
+	}
+	return "le"
+}
+
+// load encodes the labels of a point.
+func (e *encoder) load(labels metric.Labels) {
+	e.prepare()
+	e.merge(labels)
+	bound := boundLabel(e.family.typ)
+	part := 0
+	for i := range e.parts {
+		e.parts[i] = e.parts[i][:0]
+	}
+	for i := range e.set {
+		l := &e.set[i]
+		for part < 2 && l.Name > [...]string{nameLabel, bound}[part] {
+			part++
+		}
+		e.parts[part] = e.message.appendLabel(e.parts[part], l.Name, l.Value)
+	}
+}
+
+// merge fills e.set with the labels and the external ones, sorted by name.
+func (e *encoder) merge(labels metric.Labels) {
+	e.set = e.set[:0]
+	external, conflict := e.external, false
+	for name, value := range labels.All() {
+		for len(external) > 0 && external[0].Name < name {
+			e.set = append(e.set, external[0])
+			external = external[1:]
+		}
+		if len(external) > 0 && external[0].Name == name {
+			conflict = true
+		}
+		e.set = append(e.set, metric.Label{Name: name, Value: value})
+	}
+	e.set = append(e.set, external...)
+	if conflict {
+		e.resolve(labels)
+	}
+}
+
+// resolve does what a scrape does with a series that has a label of the target's: it becomes exported_<name>.
+func (e *encoder) resolve(labels metric.Labels) {
+	e.set = append(e.set[:0], e.external...)
+	taken := func(name string) bool {
+		return slices.ContainsFunc(e.set, func(l metric.Label) bool { return l.Name == name })
+	}
+	var moved []metric.Label
+	for name, value := range labels.All() {
+		if l := (metric.Label{Name: name, Value: value}); taken(name) {
+			moved = append(moved, l)
+		} else {
+			e.set = append(e.set, l)
+		}
+	}
+	for _, l := range moved {
+		for taken(l.Name) {
+			l.Name = "exported_" + l.Name
+		}
+		e.set = append(e.set, l)
+	}
+	slices.SortFunc(e.set, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// add adds all time series of a point.
+func (e *encoder) add(p *point, timestamp int64) {
+	e.load(p.labels)
+	s := sample{timestamp: timestamp, start: p.start}
+	with := func(v float64) sample {
+		s.bits = valueBits(v)
+		return s
+	}
+	switch e.family.typ {
+	case metric.TypeHistogram:
+		for i, b := range p.bounds {
+			e.composed(suffixBucket, b, with(p.values[i]))
+		}
+		e.composed(suffixBucket, math.Inf(1), with(p.count))
+	case metric.TypeSummary:
+		for i, q := range p.bounds {
+			e.composed(suffixNone, q, with(p.values[i]))
+		}
+	default:
+		e.simple(suffixNone, with(p.value))
+		return
+	}
+	e.simple(suffixSum, with(p.sum))
+	e.simple(suffixCount, with(p.count))
+}
+
+// end adds the stale markers of a point that had these bounds.
+func (e *encoder) end(labels metric.Labels, bounds []float64, timestamp int64) {
+	e.load(labels)
+	s := sample{bits: staleNaN, timestamp: timestamp}
+	switch e.family.typ {
+	case metric.TypeHistogram:
+		e.endBounds(bounds, s)
+		e.composed(suffixBucket, math.Inf(1), s)
+	case metric.TypeSummary:
+		e.endBounds(bounds, s)
+	default:
+		e.simple(suffixNone, s)
+		return
+	}
+	e.simple(suffixSum, s)
+	e.simple(suffixCount, s)
+}
+
+// endSome adds the stale markers of single bounds of a point that lives on with others.
+func (e *encoder) endSome(labels metric.Labels, bounds []float64, timestamp int64) {
+	e.load(labels)
+	e.endBounds(bounds, sample{bits: staleNaN, timestamp: timestamp})
+}
+
+func (e *encoder) endBounds(bounds []float64, s sample) {
+	suffix := suffixBucket
+	if e.family.typ == metric.TypeSummary {
+		suffix = suffixNone
+	}
+	for _, b := range bounds {
+		e.composed(suffix, b, s)
+	}
+}
+
+func (e *encoder) simple(suffix int, s sample) {
+	e.pieces = [5][]byte{e.parts[0], e.names[suffix], e.parts[1], e.parts[2]}
+	e.message.addSeries(e.pieces[:4], e.metadata, s)
+}
+
+func (e *encoder) composed(suffix int, bound float64, s sample) {
+	e.bound = e.message.appendLabel(e.bound[:0], boundLabel(e.family.typ), e.text(bound))
+	e.pieces = [5][]byte{e.parts[0], e.names[suffix], e.parts[1], e.bound, e.parts[2]}
+	e.message.addSeries(e.pieces[:], e.metadata, s)
+}
+
+// maxTexts bounds the memory of the texts of bounds.
+const maxTexts = 1 << 12
+
+// text spells a bound as Prometheus 3 stores it, whichever format it was scraped in.
+func (e *encoder) text(bound float64) string {
+	if t, ok := e.texts[bound]; ok {
+		return t
+	}
+	t := boundText(bound)
+	if len(e.texts) < maxTexts {
+		e.texts[bound] = t
+	}
+	return t
+}
+
+func boundText(bound float64) string {
+	if math.IsInf(bound, 1) {
+		return "+Inf"
+	}
+	t := strconv.FormatFloat(bound, 'g', -1, 64)
+	if !strings.ContainsAny(t, "e.nI") {
+		t += ".0"
+	}
+	return t
+}

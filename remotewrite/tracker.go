@@ -1,0 +1,165 @@
+package remotewrite
+
+import (
+	"cmp"
+	"slices"
+
+	"loggregator_exporter/metric"
+)
+
+// tracker knows which series the last round pushed, so that those that are gone are ended with stale markers. It is fed in the
+// order of the store, families by name and points by labels, so that what it knows is a sorted list: a label set costs
+// the 16 bytes of a string header, whose text is the store's.
+type tracker struct {
+	known []*tracked
+	next  []*tracked // known of the round that goes on
+	at    int        // known families before it have been dealt with
+
+	family *tracked // the family that is being fed
+	member int      // its members before it have been dealt with
+	// What the family holds now; copied to it at its end, so that the memory for two generations is that of one family only.
+	labels []metric.Labels
+	bounds [][]float64
+}
+
+// tracked is a family as the last round saw it. bounds are kept only where the type has some.
+type tracked struct {
+	raw    string // the store's name, by which it is sorted
+	family family
+	labels []metric.Labels
+	bounds [][]float64
+}
+
+func (t *tracked) boundsOf(i int) []float64 {
+	if len(t.bounds) == 0 {
+		return nil
+	}
+	return t.bounds[i]
+}
+
+// ender takes the series that are gone.
+type ender interface {
+	// gone ends a point with all its series.
+	gone(f *family, labels metric.Labels, bounds []float64)
+	// less ends those series of a living point that had the bounds.
+	less(f *family, labels metric.Labels, bounds []float64)
+}
+
+func (t *tracker) begin() { t.next, t.at = t.next[:0], 0 }
+
+// open begins a family, and ends those before it that are gone.
+func (t *tracker) open(raw string, f *family, e ender) {
+	for t.at < len(t.known) {
+		k := t.known[t.at]
+		order := cmp.Compare(k.raw, raw)
+		if order > 0 {
+			break
+		}
+		t.at++
+		if order == 0 && k.family.typ == f.typ && k.family.name == f.name {
+			k.family = *f
+			t.family = k
+			break
+		}
+		k.end(e)
+	}
+	if t.family == nil {
+		t.family = &tracked{raw: raw, family: *f}
+	}
+	t.member, t.labels, t.bounds = 0, t.labels[:0], t.bounds[:0]
+}
+
+// see notes a point, and ends those before it that are gone.
+func (t *tracker) see(labels metric.Labels, bounds []float64, e ender) {
+	k := t.family
+	var before []float64
+	for ; t.member < len(k.labels) && k.labels[t.member] <= labels; t.member++ {
+		if k.labels[t.member] < labels {
+			e.gone(&k.family, k.labels[t.member], k.boundsOf(t.member))
+			continue
+		}
+		before = k.boundsOf(t.member)
+		if gone := missing(before, bounds); len(gone) > 0 {
+			e.less(&k.family, labels, gone)
+		}
+	}
+	t.labels = append(t.labels, labels)
+	if bounds == nil {
+		return
+	}
+	switch last := len(t.bounds) - 1; {
+	case slices.Equal(before, bounds):
+		bounds = before
+	case last >= 0 && slices.Equal(t.bounds[last], bounds):
+		bounds = t.bounds[last]
+	default:
+		bounds = slices.Clone(bounds)
+	}
+	t.bounds = append(t.bounds, bounds)
+}
+
+func missing(before, now []float64) []float64 {
+	if slices.Equal(before, now) {
+		return nil
+	}
+	var gone []float64
+	for _, b := range before {
+		if !slices.Contains(now, b) {
+			gone = append(gone, b)
+		}
+	}
+	return gone
+}
+
+// shut ends the family and those of its points that were not seen.
+func (t *tracker) shut(e ender) {
+	k := t.family
+	t.family = nil
+	for ; t.member < len(k.labels); t.member++ {
+		e.gone(&k.family, k.labels[t.member], k.boundsOf(t.member))
+	}
+	k.labels, k.bounds = refill(k.labels, t.labels), refill(k.bounds, t.bounds)
+	clear(t.labels) // they would keep label sets from being freed
+	if len(k.labels) > 0 {
+		t.next = append(t.next, k)
+	}
+}
+
+// refill is append(old[:0], now...) that gives memory back when most of it is not needed any more.
+func refill[T any](old, now []T) []T {
+	if cap(old) > 2*len(now)+64 {
+		old = nil
+	}
+	clear(old)
+	return append(old[:0], now...)
+}
+
+// commit ends the families that were not seen. Without it, after an interrupted round, they are known still.
+func (t *tracker) commit(e ender) {
+	for ; t.at < len(t.known); t.at++ {
+		t.known[t.at].end(e)
+	}
+	t.interrupt()
+}
+
+// interrupt ends a round that did not see everything.
+func (t *tracker) interrupt() {
+	t.next = append(t.next, t.known[t.at:]...)
+	t.known, t.next = t.next, t.known
+	clear(t.next)
+	t.at = 0
+}
+
+// endAll ends everything that is known.
+func (t *tracker) endAll(e ender) {
+	for _, k := range t.known {
+		k.end(e)
+	}
+	t.known = nil
+}
+
+func (t *tracked) end(e ender) {
+	for i, l := range t.labels {
+		e.gone(&t.family, l, t.boundsOf(i))
+	}
+}
