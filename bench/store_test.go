@@ -94,25 +94,54 @@ func BenchmarkScrape(b *testing.B) {
 	for _, c := range []struct{ name, accept, encoding string }{
 		{"text", "text/plain", ""},
 		{"text+gzip", "text/plain", "gzip"},
+		{"text+zstd", "text/plain", "zstd"},
 		{"openmetrics", "application/openmetrics-text;version=1.0.0", ""},
+		{"protobuf", protobuf, ""},
+		{"protobuf+gzip", protobuf, "gzip"},
+		{"protobuf+zstd", protobuf, "zstd"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-			request.Header.Set("Accept", c.accept)
-			request.Header.Set("Accept-Encoding", c.encoding)
-			began := cpu(b)
-			for b.Loop() {
-				w := discard{header: http.Header{}}
-				handler.ServeHTTP(&w, request)
-				if w.size < series {
-					b.Fatalf("%d bytes", w.size)
-				}
-			}
-			b.ReportMetric(float64(cpu(b)-began)/float64(b.N)/1e6, "cpu-ms/scrape")
+			benchScrape(b, handler, c.accept, c.encoding, series)
 			b.ReportMetric(perSeries, "heap-B/series")
 		})
 	}
 	runtime.KeepAlive(s)
+}
+
+const protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+
+// benchScrape answers one scrape after the other. A series is a line.
+func benchScrape(b *testing.B, handler http.Handler, accept, encoding string, series int) {
+	b.Helper()
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Header.Set("Accept", accept)
+	request.Header.Set("Accept-Encoding", encoding)
+	size, began := 0, cpu(b)
+	for b.Loop() {
+		w := discard{header: http.Header{}}
+		handler.ServeHTTP(&w, request)
+		if size = w.size; size < series {
+			b.Fatalf("%d bytes", size)
+		}
+	}
+	used := float64(cpu(b)-began) / float64(b.N)
+	b.ReportMetric(used/1e6, "cpu-ms/scrape")
+	b.ReportMetric(used/float64(series), "cpu-ns/line")
+	b.ReportMetric(float64(size)/1e6, "MB/page")
+}
+
+// BenchmarkScrapeLine shows what a line costs with more and more series.
+func BenchmarkScrapeLine(b *testing.B) {
+	for _, series := range []int{10_000, 100_000, 1_000_000} {
+		s := newStore(b, series)
+		fill(b, s, series)
+		handler := exposition.NewHandler(s, prometheus.NewRegistry(), exposition.Options{Logger: quiet()})
+		for name, accept := range map[string]string{"text": "text/plain", "protobuf": protobuf} {
+			b.Run(fmt.Sprintf("series=%d/%s", series, name), func(b *testing.B) {
+				benchScrape(b, handler, accept, "", series)
+			})
+		}
+	}
 }
 
 // discard counts what is written to it.

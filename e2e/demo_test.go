@@ -36,6 +36,8 @@ var proposal = []string{
 	"LoggregatorTrafficController", "dea_logging_agent", "etcd", "bbs",
 }
 
+const protobuf = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=allow-utf-8"
+
 var serves = regexp.MustCompile(`the exporter serves at (127\.0\.0\.1:\d+)`)
 
 // The demo as a newcomer runs it: ten seconds after its start the proposal's metrics are there; it leaves no file
@@ -79,6 +81,7 @@ func TestDemo(t *testing.T) {
 		"application/openmetrics-text;version=1.0.0":                      "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
 		"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8": "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
 		"text/plain;version=1.0.0;escaping=allow-utf-8,text/plain;q=0.1":  "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+		strings.ReplaceAll(protobuf, " ", "") + ",text/plain;q=0.1":       protobuf,
 	} {
 		get(t, address, accept, contentType)
 	}

@@ -160,6 +160,7 @@ func (p *page) add(r *rand.Rand, name, y string) {
 func TestPrometheusReadsWhatIsWritten(t *testing.T) {
 	formats := []expfmt.Format{
 		expfmt.FmtText, "text/plain; version=1.0.0; charset=utf-8", expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1,
+		expfmt.FmtProtoDelim,
 	}
 	schemes := []model.EscapingScheme{model.NoEscaping, model.UnderscoreEscaping, model.DotsEscaping, model.ValueEncodingEscaping}
 	r := rand.New(rand.NewPCG(1, 2))

@@ -102,7 +102,7 @@ func BenchmarkPage(b *testing.B) {
 				for b.Loop() {
 					w := enc.take(&n)
 					p.begin(w, func() error { return nil })
-					if err := p.render(newOffer(f.format), nil, families, r); err != nil {
+					if err := p.render(newOffer(f.format), nil, nil, families, r); err != nil {
 						b.Fatal(err)
 					}
 					p.end()

@@ -99,6 +99,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
 		return
 	}
+	selection, err := newSelection(r.URL)
+	if err != nil {
+		h.metrics.scrapes.WithLabelValues(outcomeInvalid).Inc()
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
@@ -121,7 +127,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	if err := h.write(r.Context(), w, newOffer(format), enc); err != nil {
+	if err := h.write(r.Context(), w, newOffer(format), selection, enc); err != nil {
 		h.metrics.scrapes.WithLabelValues(outcomeAborted).Inc()
 		h.options.Logger.Debug("scrape ended early", "remote", r.RemoteAddr, "error", err)
 		// Returning would end the answer in good order, and what is missing would look like series that are gone.
@@ -131,7 +137,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // write renders a page to the client.
-func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, enc *encoding) error {
+func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, s *selection, enc *encoding) error {
 	to := &client{w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout}
 	wk := h.works.Get().(*work)
 	defer func() {
@@ -144,7 +150,7 @@ func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, en
 	wk.page.begin(body, ctx.Err)
 
 	own := h.gather()
-	err := wk.page.render(o, own, h.families(), wk.reader)
+	err := wk.page.render(o, s, own, h.families(), wk.reader)
 	h.metrics.omitted.Add(float64(len(wk.page.omitted)))
 	h.omissions.report(wk.page.omitted)
 	if err != nil {

@@ -163,10 +163,11 @@ func TestHandlerWritesWhatWasGathered(t *testing.T) {
 	if !strings.Contains(log.String(), "a collector failed") {
 		t.Errorf("log: %s", log.String())
 	}
-	const want = `# HELP loggregator_exporter_scrapes_total Scrapes by outcome: complete, aborted (the client went away or stalled), refused (too many at once).
+	const want = `# HELP loggregator_exporter_scrapes_total Scrapes by outcome: complete, aborted (the client went away or stalled), refused (too many at once), invalid (a selector that cannot be read).
 # TYPE loggregator_exporter_scrapes_total counter
 loggregator_exporter_scrapes_total{outcome="aborted"} 0
 loggregator_exporter_scrapes_total{outcome="complete"} 1
+loggregator_exporter_scrapes_total{outcome="invalid"} 0
 loggregator_exporter_scrapes_total{outcome="refused"} 0
 `
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "loggregator_exporter_scrapes_total"); err != nil {

@@ -12,6 +12,7 @@ const (
 	outcomeComplete = "complete"
 	outcomeAborted  = "aborted"
 	outcomeRefused  = "refused"
+	outcomeInvalid  = "invalid"
 )
 
 // metrics are the handler's own.
@@ -26,7 +27,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		scrapes: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "loggregator_exporter_scrapes_total",
-			Help: "Scrapes by outcome: complete, aborted (the client went away or stalled), refused (too many at once).",
+			Help: "Scrapes by outcome: complete, aborted (the client went away or stalled), refused (too many at once), invalid (a selector that cannot be read).",
 		}, []string{"outcome"}),
 		gatherErrors: f.NewCounter(prometheus.CounterOpts{
 			Name: "loggregator_exporter_scrape_gather_errors_total",
@@ -37,7 +38,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Families left out of scrapes because their names, as the format writes them, belong to another family; named in the log.",
 		}),
 	}
-	for _, outcome := range []string{outcomeComplete, outcomeAborted, outcomeRefused} {
+	for _, outcome := range []string{outcomeComplete, outcomeAborted, outcomeRefused, outcomeInvalid} {
 		m.scrapes.WithLabelValues(outcome)
 	}
 	return m

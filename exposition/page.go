@@ -74,27 +74,36 @@ func (p *page) end() {
 	}
 }
 
-// render writes the families, then the exporter's own, and the end of the format. An error is the writer's or that of stop.
-func (p *page) render(o *offer, own []*dto.MetricFamily, families []store.Family, r Reader) error {
+// render writes what is selected of the families, then of the exporter's own, and the end of the format. What a whole page
+// would leave out a partial one leaves out too. An error is the writer's or that of stop.
+func (p *page) render(o *offer, s *selection, own []*dto.MetricFamily, families []store.Family, r Reader) error {
 	p.plan(o.encoder, own, families)
+	if s == nil {
+		s = &selection{}
+	}
+	from := &selected{Reader: r, selection: s, stop: p.stop}
 	for i := range families {
-		if p.planned[i].sample == "" {
-			continue
-		}
 		f := &families[i]
-		r.Reset(f)
-		samples := r.Next()
-		if len(samples) == 0 {
+		if p.planned[i].sample == "" || !from.enter(f, p.planned[i]) {
 			continue
 		}
-		if err := o.encoder.encode(p, f, p.planned[i], samples, r); err != nil {
+		if err := p.renderFamily(o.encoder, f, p.planned[i], from); err != nil {
 			return err
 		}
 	}
-	if err := p.renderOwn(o.own, own); err != nil {
+	if err := p.renderOwn(o.own, s.own(own)); err != nil {
 		return err
 	}
 	return p.flush()
+}
+
+func (p *page) renderFamily(e encoder, f *store.Family, n names, r Reader) error {
+	r.Reset(f)
+	samples := r.Next()
+	if len(samples) == 0 {
+		return p.stop()
+	}
+	return e.encode(p, f, n, samples, r)
 }
 
 // plan names all families and leaves out those that would repeat a name. The exporter's own come first, then the names
@@ -205,5 +214,5 @@ func (p *page) flush() error {
 func Write(w io.Writer, format expfmt.Format, families []store.Family, r Reader) error {
 	var p page
 	p.begin(w, func() error { return nil })
-	return p.render(newOffer(format), nil, families, r)
+	return p.render(newOffer(format), nil, nil, families, r)
 }

@@ -178,7 +178,7 @@ func TestStopEndsASnapshot(t *testing.T) {
 		}
 		return nil
 	})
-	if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, small.families(), newEndless()); !errors.Is(err, stopped) {
+	if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, nil, small.families(), newEndless()); !errors.Is(err, stopped) {
 		t.Errorf("ended with %v", err)
 	}
 	if len(p.snapshot.samples) != 0 {
@@ -196,7 +196,7 @@ func TestSnapshotKeepsLittle(t *testing.T) {
 		var p page
 		p.begin(io.Discard, func() error { return nil })
 		c := content{gauge("g", samples...)}
-		if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, c.families(), c.reader()); err != nil {
+		if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, nil, c.families(), c.reader()); err != nil {
 			t.Fatal(err)
 		}
 		if kept := cap(p.snapshot.samples); (kept > 0) != (n < keepSamples) || kept > keepSamples {

@@ -1,0 +1,276 @@
+package exposition
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"loggregator_exporter/metric"
+)
+
+const nameLabel = "__name__"
+
+// Selector chooses series as a PromQL series selector does: all its matchers hold. A label that a series lacks is empty.
+type Selector struct {
+	names  []matcher // of the metric's name
+	labels []matcher
+}
+
+// matcher holds where the value of its label is, or is not, the one given, or matches the expression.
+type matcher struct {
+	label, value string
+	expression   *regexp.Regexp // nil: compare
+	not          bool
+}
+
+func (m *matcher) holds(value string) bool {
+	if m.expression != nil {
+		return m.expression.MatchString(value) != m.not
+	}
+	return (value == m.value) != m.not
+}
+
+// Matches says whether a series is chosen.
+func (s *Selector) Matches(name string, ls metric.Labels) bool {
+	return s.matchesName(name) && s.matchesLabels(ls)
+}
+
+func (s *Selector) matchesName(name string) bool {
+	for i := range s.names {
+		if !s.names[i].holds(name) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Selector) matchesLabels(ls metric.Labels) bool {
+	for i := range s.labels {
+		if m := &s.labels[i]; !m.holds(ls.Value(m.label)) {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseSelector reads a series selector as Prometheus does: name{label="v", l!="v", l=~"expression", l!~"expression"}, the name
+// alone, or the braces alone, in which it stands in quotes where it is not a classic one. Values have Go's escapes in
+// quotes of either kind and none in backticks; expressions are RE2 and match a whole value. Names that are words of PromQL
+// are names here. An error says at which character of the text, counted from 1, it stands and how to mend it.
+func ParseSelector(text string) (*Selector, error) {
+	p := &selectorParser{text: text, out: &Selector{}}
+	if err := p.parse(); err != nil {
+		if len(text) > maxQuoted {
+			text = strings.ToValidUTF8(text[:maxQuoted], "") + "..."
+		}
+		return nil, fmt.Errorf("%q at character %d: %w", text, utf8.RuneCountInString(p.text[:p.at])+1, err)
+	}
+	return p.out, nil
+}
+
+// maxQuoted bounds what an error repeats of a selector.
+const maxQuoted = 200
+
+// selectorParser reads a selector from its beginning to at, which is where an error stands.
+type selectorParser struct {
+	text string
+	at   int
+	out  *Selector
+}
+
+func (p *selectorParser) parse() error {
+	p.skip()
+	start := p.at
+	if name := p.word(true); name != "" {
+		p.out.names = append(p.out.names, matcher{label: nameLabel, value: name})
+	}
+	p.skip()
+	if p.take("{") {
+		if err := p.matchers(); err != nil {
+			return err
+		}
+	} else if p.at == start {
+		return errors.New(`a selector begins with a metric's name or with a brace, as in up{job="x"} or {job="x"}`)
+	}
+	if p.skip(); p.at < len(p.text) {
+		return errors.New("a selector ends here: leave out ranges, offsets, operators and functions, and give a second selector as a second match[]")
+	}
+	return nil
+}
+
+// matchers reads what stands in the braces, and the closing one.
+func (p *selectorParser) matchers() error {
+	for first := true; ; first = false {
+		p.skip()
+		if p.take("}") {
+			return nil
+		}
+		if !first {
+			if !p.take(",") {
+				return p.expected(`a comma or "}"`)
+			}
+			if p.skip(); p.take("}") {
+				return nil
+			}
+		}
+		if err := p.matcher(); err != nil {
+			return err
+		}
+	}
+}
+
+// matcher reads a label with operator and value, or the metric's name in quotes.
+func (p *selectorParser) matcher() error {
+	label, quoted := p.word(false), false
+	if label == "" {
+		var err error
+		if label, quoted, err = p.quoted(); err != nil {
+			return err
+		}
+		if !quoted {
+			return p.expected(`a label's name or "}"`)
+		}
+	}
+	p.skip()
+	operator := ""
+	for _, o := range []string{"=~", "!~", "!=", "="} {
+		if p.take(o) {
+			operator = o
+			break
+		}
+	}
+	if operator == "" {
+		if quoted {
+			p.out.names = append(p.out.names, matcher{label: nameLabel, value: label})
+			return nil
+		}
+		return p.expected("one of =, !=, =~ and !~ after the label's name")
+	}
+	p.skip()
+	at := p.at
+	value, quoted, err := p.quoted()
+	if err != nil {
+		return err
+	}
+	if !quoted {
+		return p.expected(`the label's value in quotes, as in ` + label + operator + `"value"`)
+	}
+	m, err := newMatcher(label, operator, value)
+	if err != nil {
+		p.at = at
+		return err
+	}
+	if label == nameLabel {
+		p.out.names = append(p.out.names, m)
+	} else {
+		p.out.labels = append(p.out.labels, m)
+	}
+	return nil
+}
+
+func newMatcher(label, operator, value string) (matcher, error) {
+	m := matcher{label: label, value: value, not: operator[0] == '!'}
+	if !strings.HasSuffix(operator, "~") {
+		return m, nil
+	}
+	// Parsed by itself first, so that nothing in it can reach beyond the anchors. A dot matches a newline too.
+	parsed, err := syntax.Parse(value, syntax.Perl|syntax.DotNL)
+	if err == nil {
+		m.expression, err = regexp.Compile("^(?s:" + parsed.String() + ")$")
+	}
+	if err != nil {
+		return m, fmt.Errorf("not a regular expression of RE2, %w", err)
+	}
+	return m, nil
+}
+
+// skip passes by white space and comments.
+func (p *selectorParser) skip() {
+	for p.at < len(p.text) {
+		switch p.text[p.at] {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+		case '#':
+			if end := strings.IndexAny(p.text[p.at:], "\r\n"); end >= 0 {
+				p.at += end
+			} else {
+				p.at = len(p.text)
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (p *selectorParser) take(s string) bool {
+	if !strings.HasPrefix(p.text[p.at:], s) {
+		return false
+	}
+	p.at += len(s)
+	return true
+}
+
+// word reads a classic name, of a metric with colons, or "" where there is none.
+func (p *selectorParser) word(colons bool) string {
+	start := p.at
+	for ; p.at < len(p.text); p.at++ {
+		c := p.text[p.at]
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || colons && c == ':'
+		if !letter && (p.at == start || c < '0' || c > '9') {
+			break
+		}
+	}
+	return p.text[start:p.at]
+}
+
+// quoted reads a text in quotes or backticks, if one is there.
+func (p *selectorParser) quoted() (text string, there bool, err error) {
+	if p.at >= len(p.text) || !strings.ContainsRune("\"'`", rune(p.text[p.at])) {
+		return "", false, nil
+	}
+	start, quote := p.at, p.text[p.at]
+	var b strings.Builder
+	for p.at++; p.at < len(p.text) && p.text[p.at] != quote; {
+		rest := p.text[p.at:]
+		first, size := utf8.DecodeRuneInString(rest)
+		if first == utf8.RuneError && size == 1 {
+			return "", false, errors.New("this is not UTF-8")
+		}
+		if quote == '`' {
+			b.WriteRune(first)
+			p.at += size
+			continue
+		}
+		if first == '\n' {
+			return "", false, errors.New(`a line ends within quotes: write \n`)
+		}
+		r, multibyte, tail, err := strconv.UnquoteChar(rest, quote)
+		if err != nil {
+			return "", false, errors.New(`no escape that Go and PromQL know: a backslash is written as \\`)
+		}
+		if multibyte {
+			b.WriteRune(r)
+		} else {
+			b.WriteByte(byte(r))
+		}
+		p.at += len(rest) - len(tail)
+	}
+	if p.at >= len(p.text) {
+		p.at = start
+		return "", false, fmt.Errorf("the text that begins here lacks its closing %c", quote)
+	}
+	p.at++
+	return b.String(), true, nil
+}
+
+func (p *selectorParser) expected(what string) error {
+	if p.at >= len(p.text) {
+		return fmt.Errorf("the selector ends where it needs %s", what)
+	}
+	r, _ := utf8.DecodeRuneInString(p.text[p.at:])
+	return fmt.Errorf("%q where it needs %s", r, what)
+}
