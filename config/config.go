@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/remotewrite"
 )
 
 // Config is the whole configuration, checked. Its fields follow the keys of the file; see Settings for what they mean.
@@ -16,8 +17,10 @@ type Config struct {
 	UAA     nozzle.UAAOptions `mapstructure:"uaa"`
 	Tagger  Tagger            `mapstructure:"tagger"`
 	Metrics Metrics           `mapstructure:"metrics"`
-	Web     Web               `mapstructure:"web"`
-	Log     Log               `mapstructure:"log"`
+	// RemoteWrite lacks the external labels that are added by default: they depend on the host.
+	RemoteWrite remotewrite.Options `mapstructure:"remote_write"`
+	Web         Web                 `mapstructure:"web"`
+	Log         Log                 `mapstructure:"log"`
 }
 
 // Nozzle says what to read and from where.
@@ -50,8 +53,12 @@ type Metrics struct {
 	Units       string        `mapstructure:"units"`  // convert or keep
 	Expiration  time.Duration `mapstructure:"expiration"`
 	MaxSeries   int           `mapstructure:"max_series"`
-	Labels      Labels        `mapstructure:"labels"`
-	HTTP        HTTP          `mapstructure:"http"`
+	// MaxSeriesPerMetric and MaxSeriesPerOwner are 0 where there is no such limit.
+	MaxSeriesPerMetric int    `mapstructure:"max_series_per_metric"`
+	MaxSeriesPerOwner  int    `mapstructure:"max_series_per_owner"`
+	SeriesOwner        string `mapstructure:"series_owner"` // source_id, app or space
+	Labels             Labels `mapstructure:"labels"`
+	HTTP               HTTP   `mapstructure:"http"`
 }
 
 // Labels changes the labels of every series.
@@ -75,6 +82,8 @@ type RenameLabel struct {
 
 // HTTP shapes the histograms of requests.
 type HTTP struct {
+	Classic     bool      `mapstructure:"classic"`      // classic buckets
+	Native      bool      `mapstructure:"native"`       // native histograms
 	Buckets     []float64 `mapstructure:"buckets"`      // seconds
 	SizeBuckets []float64 `mapstructure:"size_buckets"` // bytes
 	Labels      []string  `mapstructure:"labels"`

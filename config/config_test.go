@@ -156,7 +156,7 @@ func TestPrecedence(t *testing.T) {
 
 // TestEveryFlagAndVariable sets each setting to its example in both ways and in the file, and expects the same.
 func TestEveryFlagAndVariable(t *testing.T) {
-	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false", "--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false"}
+	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false", "--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false", "--remote_write.enabled=false"}
 	for _, s := range Settings() {
 		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {
 			continue

@@ -112,7 +112,7 @@ func allDefaults() string {
 func yamlText(value any) string {
 	switch v := value.(type) {
 	case string:
-		if v == "" || strings.Contains(v, ":") {
+		if v == "" || strings.Contains(v, ":") || v[0] >= '0' && v[0] <= '9' {
 			return fmt.Sprintf("%q", v)
 		}
 		return v

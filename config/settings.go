@@ -9,6 +9,7 @@ func Settings() []Setting {
 	all = append(all, uaaSettings()...)
 	all = append(all, taggerSettings()...)
 	all = append(all, metricsSettings()...)
+	all = append(all, remoteWriteSettings()...)
 	all = append(all, serviceSettings()...)
 	return all
 }
@@ -218,6 +219,18 @@ func metricsSettings() []Setting {
 			Help: "Most series to hold. New ones beyond it are refused and counted as `over_limit`; those that exist stay.",
 		},
 		{
+			Key: "metrics.max_series_per_metric", Kind: KindInt, Default: 0, Example: "100000",
+			Help: "Most series of one metric, so that one gone wrong leaves room for the others. 0: no such limit.",
+		},
+		{
+			Key: "metrics.max_series_per_owner", Kind: KindInt, Default: 0, Example: "5000",
+			Help: "Most series of one owner, see `metrics.series_owner`. 0: no such limit.",
+		},
+		{
+			Key: "metrics.series_owner", Kind: KindEnum, Default: "source_id", Values: []string{"source_id", "app", "space"}, Example: "space",
+			Help: "Whose series `metrics.max_series_per_owner` counts together.",
+		},
+		{
 			Key: "metrics.labels.add", Kind: KindNameVals, Default: []any{}, Example: "[{name: region, value: eu}]",
 			Help: "Labels with constant values for every series.",
 		},
@@ -228,6 +241,14 @@ func metricsSettings() []Setting {
 		{
 			Key: "metrics.labels.rename", Kind: KindFromTos, Default: []any{}, Example: "[{from: app_id, to: application_id}]",
 			Help: "Labels to rename.",
+		},
+		{
+			Key: "metrics.http.classic", Kind: KindBool, Default: true, Example: "false",
+			Help: "Count requests in the classic buckets below.",
+		},
+		{
+			Key: "metrics.http.native", Kind: KindBool, Default: true, Example: "false",
+			Help: "Count requests in native histograms, too, which scrapes by protobuf get.",
 		},
 		{
 			Key: "metrics.http.buckets", Kind: KindNumbers, Default: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, Example: "0.1,0.5,1,5",

@@ -30,6 +30,7 @@ func (v *validator) config(cfg *Config) {
 	v.https(cfg)
 	v.files("tagger.rules_files", cfg.Tagger.RulesFiles)
 	v.metrics(&cfg.Metrics)
+	v.remoteWrite(&cfg.RemoteWrite)
 	v.web(&cfg.Web)
 }
 

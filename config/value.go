@@ -30,6 +30,11 @@ func (s *Setting) scalar(node *yaml.Node) (value any, problem string) {
 			return nil, s.notA(describe(node))
 		}
 		return s.parse(node.Value)
+	case KindEnum:
+		if node.Kind != yaml.ScalarNode {
+			return nil, describe(node) + " is not a string"
+		}
+		return s.parse(node.Value) // whatever YAML takes 2.0 for
 	default:
 		text, problem := scalarString(node)
 		if problem != "" && s.Kind == KindSecret && node.Kind == yaml.ScalarNode {

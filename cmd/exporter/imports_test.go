@@ -20,9 +20,10 @@ var mayImport = map[string][]string{
 	"tagger/catalogue":  {},
 	"store":             {"metric", "tagger"},
 	"exposition":        {"metric", "store"},
+	"remotewrite":       {"metric", "store"},
 	"web":               {"metric", "tagger", "store"},
-	"config":            {"metric", "nozzle", "tagger", "store"}, // for the option types that it fills
-	"cmd/exporter":      nil,                                     // the only place that wires: everything
+	"config":            {"metric", "nozzle", "tagger", "store", "remotewrite"}, // for the option types that it fills
+	"cmd/exporter":      nil,                                                    // the only place that wires: everything
 }
 
 func TestImportGraph(t *testing.T) {
