@@ -61,7 +61,7 @@ func (s *Store) Collector() prometheus.Collector {
 		families: desc("families", "Metric families that are exposed now."),
 		untagged: desc("untagged_names", "Raw names that no rule matched."),
 		refused: desc("refused_samples_total",
-			"Samples that were not stored, by name; names beyond the first 200 are counted together, without a name.",
+			"Samples that were not stored, by name; beyond 100 names an outcome the rest is counted together, without a name.",
 			"outcome", "metric", "raw_name"),
 		overrides: desc("label_overrides_total",
 			"Series of which a label was asked for twice with different values; the envelope's is kept as envelope_<label>.",

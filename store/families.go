@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
+
 	"loggregator_exporter/metric"
 )
 
@@ -18,6 +20,8 @@ type family struct {
 	sorted []ref // by label text; may hold the dead; replaced as a whole, never changed: scrapes hold it
 	fresh  []ref // came since, in no order
 	dead   int   // how many of sorted and fresh are dead
+
+	sorting bool // a scrape is about to replace sorted and fresh
 }
 
 // families keeps every family and every name that one could write in any format, so that no two ever meet in a scrape.
@@ -27,8 +31,8 @@ type families struct {
 	claims map[string]uint32 // sample and metadata names to the family that writes them
 	count  int
 
-	order   []uint32 // live families by name
-	ordered bool
+	// version changes whenever a family comes or goes.
+	version uint64
 }
 
 // The first family stands for the exporter's own metrics. It has no series, is never released and owns every name that
@@ -60,11 +64,25 @@ func sampleNames(name string, t metric.Type) []string {
 	}
 }
 
+// writtenNames are the sample names, and those that scrapes get which do not take all of UTF-8: by default whatever is not legal in
+// a classic name becomes an underscore.
+func writtenNames(name string, t metric.Type) []string {
+	names := sampleNames(name, t)
+	if escaped := model.EscapeName(name, model.UnderscoreEscaping); escaped != name {
+		names = append(names, sampleNames(escaped, t)...)
+	}
+	return names
+}
+
 // claim returns the family of that name and type, made if it is not there. It fails where one of the names that the family
 // would write belongs to another, whose position it returns.
 func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 	if pos, found := fs.claims[r.Metric]; found {
 		f := &fs.all[pos]
+		if f.name == r.Metric && r.OwnHelp && r.Help < f.help {
+			// Of several base names without a text of their own the first by the alphabet speaks, not the first to arrive.
+			f.help = r.Help
+		}
 		// Other bounds mean another rule, of before a reload: its series are on their way out.
 		return pos, f.name == r.Metric && f.typ == r.Type && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
 	}
@@ -73,7 +91,7 @@ func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 			return ownFamily, false
 		}
 	}
-	names := sampleNames(r.Metric, r.Type)
+	names := writtenNames(r.Metric, r.Type)
 	for _, n := range names {
 		if owner, found := fs.claims[n]; found {
 			return owner, false
@@ -92,36 +110,37 @@ func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 		fs.claims[n] = pos
 	}
 	fs.count++
-	fs.ordered = false
+	fs.version++
 	return pos, true
 }
 
 // release forgets a family without series, and its names become free.
 func (fs *families) release(pos uint32) {
 	f := &fs.all[pos]
-	for _, n := range sampleNames(f.name, f.typ) {
+	for _, n := range writtenNames(f.name, f.typ) {
 		delete(fs.claims, n)
 	}
 	*f = family{gen: f.gen + 1}
 	fs.free = append(fs.free, pos)
 	fs.count--
-	fs.ordered = false
+	fs.version++
 }
 
-// inOrder returns the positions of the live families by name.
-func (fs *families) inOrder() []uint32 {
-	if fs.ordered {
-		return fs.order
-	}
-	fs.order = fs.order[:0]
+// namedFamily is a family on its way to being sorted.
+type namedFamily struct {
+	name string
+	pos  uint32
+}
+
+// named lists the live families.
+func (fs *families) named() []namedFamily {
+	all := make([]namedFamily, 0, fs.count)
 	for i := range fs.all {
 		if fs.all[i].name != "" && i != ownFamily {
-			fs.order = append(fs.order, uint32(i))
+			all = append(all, namedFamily{fs.all[i].name, uint32(i)})
 		}
 	}
-	slices.SortFunc(fs.order, func(a, b uint32) int { return strings.Compare(fs.all[a].name, fs.all[b].name) })
-	fs.ordered = true
-	return fs.order
+	return all
 }
 
 // labelSets interns rendered label sets.

@@ -38,6 +38,8 @@ const (
 	nameHTTPSize
 )
 
+func (k nameKind) timer() bool { return k >= nameTimer }
+
 func (k nameKind) kind() metric.Kind {
 	switch k {
 	case nameGauge:
@@ -133,9 +135,11 @@ func appendIdentity(dst, sourceID, instanceID []byte, tags []metric.Tag, order [
 	dst = appendPart(dst, sourceID)
 	dst = appendPart(dst, instanceID)
 	for _, at := range order {
-		t := &tags[at]
-		dst = appendPart(dst, t.Key)
-		dst = appendPart(dst, t.Value)
+		// An empty value is no label, and no part of the identity.
+		if t := &tags[at]; len(t.Value) > 0 {
+			dst = appendPart(dst, t.Key)
+			dst = appendPart(dst, t.Value)
+		}
 	}
 	return dst
 }

@@ -77,10 +77,8 @@ func (r *Resolver) label(id *Identity, b *labelBuilder) {
 		}
 		b.setEnvelope(name, t.Value, "name")
 	}
-	if id.Kind != metric.KindTimer {
-		b.setEnvelope("source_id", id.SourceID, "envelope field source_id")
-		b.setEnvelope("instance_id", id.InstanceID, "envelope field instance_id")
-	}
+	b.setEnvelope("source_id", id.SourceID, "envelope field source_id")
+	b.setEnvelope("instance_id", id.InstanceID, "envelope field instance_id")
 	r.labelTags(id, b)
 	r.labelComponent(id, b)
 	if id.Kind == metric.KindTimer {

@@ -8,8 +8,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// maxRefusals bounds how many names are counted one by one. What comes after is counted together.
-const maxRefusals = 200
+// maxRefusals bounds how many names are counted one by one for each outcome. What comes after is counted together.
+const maxRefusals = 100
 
 // Refusal says what was refused, how often and why.
 type Refusal struct {
@@ -25,6 +25,7 @@ type Refusal struct {
 type refusals struct {
 	all []Refusal // the first ones count what exceeds the bound, one an outcome
 	by  map[refusalKey]uint32
+	of  [metric.NumOutcomes]int // how many names each outcome has
 	log *slog.Logger
 }
 
@@ -48,9 +49,10 @@ func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) uint
 	if pos, ok := r.by[key]; ok {
 		return pos
 	}
-	if len(r.all) >= maxRefusals {
+	if r.of[outcome] >= maxRefusals {
 		return uint32(outcome)
 	}
+	r.of[outcome]++
 	pos := uint32(len(r.all))
 	key.name = strings.Clone(raw)
 	r.by[key] = pos

@@ -33,12 +33,25 @@ func (s *Store) Reload(o Options) (Reloaded, error) {
 		}
 	}
 	s.expiries[0] = o.Expiration
+	s.forgetConversions()
 	s.adaptive.set(o.AdaptiveExpiration)
 	s.mu.Unlock()
 	var done Reloaded
 	for from := uint32(0); s.reloadChunk(from, &done); from += reloadChunk {
 	}
 	return done, nil
+}
+
+// forgetConversions leaves only those in use, so that reload after reload adds none.
+func (s *Store) forgetConversions() {
+	before := s.conversions
+	s.conversions = []conversion{{1, 1}}
+	for pos := range s.slab.next {
+		if e := s.slab.at(pos); e.state == stateLive {
+			c := before[e.conversion]
+			e.conversion = s.convert(c.mul, c.div)
+		}
+	}
 }
 
 func (s *Store) reloadChunk(from uint32, done *Reloaded) bool {

@@ -33,6 +33,7 @@ type Resolved struct {
 	Type    metric.Type
 	Unit    string // the base unit that Metric ends in
 	Help    string
+	OwnHelp bool      // Help is made of the base name, since neither a rule nor the catalogue has any
 	Buckets []float64 // TypeHistogram
 	Labels  []metric.Label
 
@@ -57,6 +58,7 @@ type Resolver struct {
 	labels      LabelOptions
 	http        HTTPOptions
 	timerLabels map[string]bool
+	timerTags   map[string]bool // the envelope tags that the labels of timers can come from
 	always      map[string]bool // labels that no allow-list takes away
 }
 
@@ -64,7 +66,7 @@ type Resolver struct {
 func NewResolver(o Options) *Resolver {
 	r := &Resolver{
 		tagger: o.Tagger, naming: o.Naming, environment: o.Environment, labels: o.Labels, http: o.HTTP,
-		timerLabels: map[string]bool{}, always: map[string]bool{},
+		timerLabels: map[string]bool{}, timerTags: timerTags(o.HTTP.Labels), always: map[string]bool{},
 	}
 	for _, l := range o.HTTP.Labels {
 		r.timerLabels[l] = true
@@ -103,8 +105,10 @@ func (r *Resolver) Resolve(id *Identity, tr *Trace) Resolved {
 
 func (r *Resolver) name(id *Identity, out *Resolved) {
 	base, unit := out.Base, out.Result.Unit
-	if m := out.Result.Metric; m != "" && !r.naming.Verbatim {
-		base = m
+	fixed := id.Kind == metric.KindTimer && id.Name == httpTimer // whatever the naming
+	if m := out.Result.Metric; m != "" {
+		// The bare name would be another thing's as well.
+		base, fixed = m, true
 	}
 	out.Help = out.Result.Help
 	switch {
@@ -126,7 +130,16 @@ func (r *Resolver) name(id *Identity, out *Resolved) {
 	if out.Type == metric.TypeHistogram && len(out.Result.Buckets) > 0 {
 		out.Buckets = out.Result.Buckets
 	}
-	named := r.naming.Name(base, unit, out.Type)
+	naming := r.naming
+	if id.Kind == metric.KindTimer && tagger.UnitOfName(base) != "" && id.Name != httpTimer {
+		if n := naming.Name(base, tagger.UnitOfName(base), out.Type); n.Unit == unit {
+			unit = tagger.UnitOfName(base) // the name says its unit, which the base unit's word replaces
+		}
+	}
+	if fixed {
+		naming.Verbatim = false
+	}
+	named := naming.Name(base, unit, out.Type)
 	if out.Final {
 		named = tagger.Name{Metric: base, Mul: out.Statsd.Scale, Div: 1}
 	}
@@ -136,6 +149,32 @@ func (r *Resolver) name(id *Identity, out *Resolved) {
 		out.Mul, out.Div = 1, 1
 	}
 	if out.Help == "" {
-		out.Help = fmt.Sprintf("Cloud Foundry metric %s.", strings.ToValidUTF8(base, "\uFFFD"))
+		out.OwnHelp = true
+		out.Help = fmt.Sprintf("Cloud Foundry metric %s.", strings.ToValidUTF8(out.Base, "\uFFFD"))
 	}
+}
+
+// timerTags lists the envelope tags that the allowed labels can come from.
+func timerTags(labels []string) map[string]bool {
+	tags := map[string]bool{}
+	for _, l := range labels {
+		switch l {
+		case labelStatus:
+			tags[tagStatusCode] = true
+		case "component", "target_component":
+			tags["component"], tags["origin"] = true, true
+		case "index":
+			tags["origin"] = true
+		}
+		found := false
+		for tag, label := range tagLabels {
+			if label == l {
+				tags[tag], found = true, true
+			}
+		}
+		if !found && l != labelStatus {
+			tags[l] = true
+		}
+	}
+	return tags
 }

@@ -8,6 +8,7 @@ const (
 	stateLive          // it owns an exposed series
 	stateRefused       // its exposed series, or its family's name, belongs to another: see owner
 	stateDropped       // a rule drops it
+	stateJoined        // a timer whose series another timer owns: it observes there
 )
 
 const (
@@ -37,7 +38,7 @@ type series struct {
 	aux int64
 
 	tagset, name   uint32
-	family, labels uint32 // stateLive; where stateRefused they hold the owner
+	family, labels uint32 // stateLive; where stateRefused or stateJoined they hold the owner
 	gen            uint32
 	extra          uint32 // position of the histogram; of what a counter needs beside, 0 for nothing; of the refusal where stateRefused
 

@@ -75,10 +75,14 @@ type Store struct {
 	refusals    refusals
 	overrides   map[string]uint64
 	live        int // stateLive
-	others      int // stateRefused and stateDropped
+	others      int // stateRefused, stateDropped and stateJoined
 
 	offenders atomic.Pointer[Offenders] // as of the last survey
-	sorting   sync.Mutex                // held by the scrape that puts new series in order
+
+	// What the scrape that holds sorting keeps for the next.
+	order        []namedFamily // live families by name
+	orderVersion uint64
+	sorting      sync.Mutex // held by the scrape that puts new series in order
 }
 
 // exposedKey is what a scrape may hold only once.
@@ -98,8 +102,9 @@ func New(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	resolver := NewResolver(o)
 	s := &Store{
-		resolver: NewResolver(o), timerTags: timerTags(o.HTTP.Labels),
+		resolver: resolver, timerTags: resolver.timerTags,
 		maxSeries:   o.MaxSeries,
 		limits:      o.Limits,
 		sweepEvery:  max(time.Second, min(o.Expiration/20, 15*time.Second)),
@@ -136,31 +141,6 @@ func (s *Store) Resolver() *Resolver {
 	return s.resolver
 }
 
-// timerTags lists the envelope tags that the allowed labels can come from.
-func timerTags(labels []string) map[string]bool {
-	tags := map[string]bool{}
-	for _, l := range labels {
-		switch l {
-		case labelStatus:
-			tags[tagStatusCode] = true
-		case "component", "target_component":
-			tags["component"], tags["origin"] = true, true
-		case "index":
-			tags["origin"] = true
-		}
-		found := false
-		for tag, label := range tagLabels {
-			if label == l {
-				tags[tag], found = true, true
-			}
-		}
-		if !found && l != labelStatus {
-			tags[l] = true
-		}
-	}
-	return tags
-}
-
 // find returns the entry of a tag set and a name.
 func (s *Store) find(tagset, name uint32) (uint32, bool) {
 	return s.pairs.find(s.ids.hashPair(tagset, name), func(pos uint32) bool {
@@ -192,7 +172,12 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 		s.others++
 		return pos, metric.DroppedByRule
 	}
-	return pos, s.expose(pos, e, &id, &r)
+	outcome := s.expose(pos, e, &id, &r)
+	if e.state == stateJoined {
+		pos = e.owner().pos
+		s.slab.at(pos).arrived = arrived
+	}
+	return pos, outcome
 }
 
 // tag notes whether a rule matched an entry. HTTP timers need none.
@@ -225,6 +210,12 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 		s.labels.release(labels)
 		o := s.slab.at(owner)
 		e.setOwner(ref{owner, o.gen})
+		if kind := s.ids.names[e.name].kind; kind.timer() && kind == s.ids.names[o.name].kind {
+			// What tells the two apart becomes no label of a timer: they are one series, and their observations add up.
+			e.state = stateJoined
+			s.others++
+			return metric.Stored
+		}
 		s.refuse(e, metric.Conflict, id, r, fmt.Sprintf("its series belongs to raw name %q", s.ids.names[o.name].text))
 		return metric.Conflict
 	}
@@ -255,7 +246,9 @@ func (s *Store) refuse(e *series, outcome metric.Outcome, id *Identity, r *Resol
 	e.state = stateRefused
 	s.others++
 	e.extra = s.refusals.add(outcome, r.Metric, id.Name, reason)
-	s.refusals.count(e.extra)
+	if !id.ResponseSize { // the sample is counted by its duration
+		s.refusals.count(e.extra)
+	}
 }
 
 // stillRefused says whether what an entry was refused for is still there.
@@ -311,20 +304,17 @@ func (s *Store) convert(mul, div float64) uint16 {
 // free forgets an entry, and with it whatever nothing else refers to.
 func (s *Store) free(pos uint32) {
 	e := s.slab.at(pos)
+	family := uint32(ownFamily)
 	if e.state == stateLive {
+		family = e.family
 		delete(s.exposed, exposedKey{e.family, e.labels})
 		s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live--
 		s.labels.release(e.labels)
-		f := &s.families.all[e.family]
-		if f.typ == metric.TypeHistogram {
+		if s.families.all[family].typ == metric.TypeHistogram {
 			s.freeHistogram(e.extra)
 		}
 		s.freeCounter(e)
-		f.dead++
 		s.live--
-		if f.live--; f.live == 0 {
-			s.families.release(e.family)
-		}
 	} else {
 		s.others--
 	}
@@ -335,6 +325,29 @@ func (s *Store) free(pos uint32) {
 	s.ids.releaseTagset(e.tagset)
 	s.ids.releaseName(e.name)
 	s.slab.put(pos)
+	if family != ownFamily {
+		s.leaveFamily(family)
+	}
+}
+
+// maxDead is how many dead series a family keeps in its lists beyond as many as it has live ones.
+const maxDead = 64
+
+// leaveFamily notes that a series of a family was freed.
+func (s *Store) leaveFamily(pos uint32) {
+	f := &s.families.all[pos]
+	f.live--
+	f.dead++
+	switch {
+	case f.live == 0:
+		s.families.release(pos)
+	case !f.sorting && f.dead > f.live+maxDead:
+		// A scrape would do this, too, but nobody may be scraping. One under way may hold sorted: it is replaced, not changed.
+		dead := func(r ref) bool { return !s.slab.alive(r) }
+		f.fresh = slices.DeleteFunc(f.fresh, dead)
+		f.sorted = slices.DeleteFunc(slices.Clone(f.sorted), dead)
+		f.dead = 0
+	}
 }
 
 // Run expires silent series until ctx is done.

@@ -64,12 +64,18 @@ func (s *Store) Families() []Family {
 	s.sorting.Lock()
 	defer s.sorting.Unlock()
 	s.mu.Lock()
-	order := slices.Clone(s.families.inOrder())
+	changed := s.families.version != s.orderVersion
+	if changed {
+		s.order, s.orderVersion = s.families.named(), s.families.version
+	}
 	s.mu.Unlock()
+	if changed {
+		slices.SortFunc(s.order, func(a, b namedFamily) int { return strings.Compare(a.name, b.name) })
+	}
 	now := time.Now().UnixNano()
-	out := make([]Family, 0, len(order))
-	for _, pos := range order {
-		if f, ok := s.view(pos); ok {
+	out := make([]Family, 0, len(s.order))
+	for _, named := range s.order {
+		if f, ok := s.view(named.pos); ok {
 			f.store, f.now = s, now
 			out = append(out, f)
 		}
@@ -98,6 +104,7 @@ func (s *Store) view(pos uint32) (Family, bool) {
 		s.mu.Unlock()
 		return out, true
 	}
+	f.sorting = true
 	gen, taken, dead := f.gen, len(f.fresh), f.dead
 	sorted, fresh := s.alive(f.sorted), s.alive(f.fresh)
 	s.mu.Unlock()
@@ -108,6 +115,7 @@ func (s *Store) view(pos uint32) (Family, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f = &s.families.all[pos]; f.gen == gen {
+		f.sorting = false
 		f.sorted = out.members
 		f.fresh = append(f.fresh[:0], f.fresh[taken:]...)
 		f.dead -= dead

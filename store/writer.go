@@ -1,20 +1,21 @@
 package store
 
 import (
+	"slices"
+
 	"loggregator_exporter/metric"
 )
 
 // Writer takes envelopes into the store. It owns the scratch memory of one goroutine: each source has its own.
 type Writer struct {
+	identifier
 	store *Store
-	tags  []metric.Tag // of a timer: those that make its identity
-	order tagOrder
-	key   []byte
-	trace TraceID // of a timer
 }
 
 // Writer returns a new writer.
-func (s *Store) Writer() *Writer { return &Writer{store: s} }
+func (s *Store) Writer() *Writer {
+	return &Writer{store: s, identifier: identifier{timerTags: s.timerTags}}
+}
 
 // Write updates the series of an envelope and adds one outcome for each of its samples to the tally. It keeps nothing of the
 // envelope's memory. Everything that does not need the lock is done before it is taken; a known series costs two
@@ -31,15 +32,24 @@ func (w *Writer) Write(e *metric.Envelope, tally *metric.Tally) {
 	}
 }
 
+// pointsAtATime bounds how long one envelope holds the lock.
+const pointsAtATime = 256
+
 func (w *Writer) gauges(e *metric.Envelope, tally *metric.Tally) {
 	ok := w.identify(e)
 	hash := w.store.ids.hashBytes(w.key)
+	for points := range slices.Chunk(e.Points, pointsAtATime) {
+		w.points(e, points, ok, hash, tally)
+	}
+}
+
+func (w *Writer) points(e *metric.Envelope, points []metric.Point, ok bool, hash uint64, tally *metric.Tally) {
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tagset := noTagset
-	for i := range e.Points {
-		p := &e.Points[i]
+	for i := range points {
+		p := &points[i]
 		if !ok || !validName(p.Name) {
 			s.refusals.countInvalid(p.Name)
 			tally[metric.Invalid]++
@@ -69,19 +79,6 @@ func (w *Writer) counter(e *metric.Envelope) metric.Outcome {
 		outcome = s.setCounter(pos, s.slab.at(pos), e)
 	}
 	return outcome
-}
-
-// identify brings the envelope's identity into its canonical form, in w.key. It is false where the envelope exceeds the bounds.
-func (w *Writer) identify(e *metric.Envelope) bool {
-	ok := !e.TooManyTags && len(e.SourceID) <= metric.MaxValueBytes && len(e.InstanceID) <= metric.MaxValueBytes
-	for i := range e.Tags {
-		ok = ok && len(e.Tags[i].Key)+len(e.Tags[i].Value) <= metric.MaxValueBytes
-	}
-	if !ok {
-		return false
-	}
-	w.key = appendIdentity(w.key[:0], e.SourceID, e.InstanceID, e.Tags, w.order.sort(e.Tags))
-	return true
 }
 
 func validName(name []byte) bool { return len(name) > 0 && len(name) <= metric.MaxNameBytes }
@@ -122,10 +119,17 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 		return pos, metric.Stored
 	case stateDropped:
 		return pos, metric.DroppedByRule
+	case stateJoined:
+		if owner := e.owner(); s.slab.alive(owner) {
+			s.slab.at(owner.pos).arrived = arrived
+			return owner.pos, metric.Stored
+		}
 	case stateRefused, stateFree:
 	}
-	if s.stillRefused(e) {
-		s.refusals.count(e.extra)
+	if e.state == stateRefused && s.stillRefused(e) {
+		if kind != nameHTTPSize { // the sample is counted by its duration
+			s.refusals.count(e.extra)
+		}
 		if e.flags&flagFull != 0 {
 			return pos, metric.OverLimit
 		}
@@ -157,124 +161,39 @@ func (s *Store) admit(w *Writer, hash uint64, tagset *uint32, nameHash uint64, k
 	return s.create(*tagset, namePos, arrived)
 }
 
-// timer observes the duration of one request. Its identity covers only what may become a label, so that no request id or address
-// ever makes an entry.
+// timer observes the duration of one request, and for HTTP the size of its response.
 func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
 	http := string(e.Name) == httpTimer
-	ok := !e.TooManyTags && validName(e.Name) && e.Stop >= e.Start
-	duplicate, length := w.identifyTimer(e)
+	t := w.identifyTimer(e)
 	hash := w.store.ids.hashBytes(w.key)
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case !ok:
+	if !t.ok || !validName(e.Name) {
 		s.refusals.countInvalid(e.Name)
 		return metric.Invalid
-	case http && duplicate:
+	}
+	if http && t.duplicate {
 		return metric.Duplicate
-	case !http:
-		tagset := noTagset
-		pos, outcome := s.series(w, hash, &tagset, nameTimer, e.Name, nil, e.Arrived)
-		if outcome == metric.Stored {
-			s.observe(s.slab.at(pos), seconds(e), &w.trace, e.Arrived)
-		}
-		return outcome
+	}
+	kind := nameTimer
+	if http {
+		kind = nameHTTPDuration
 	}
 	tagset := noTagset
-	pos, outcome := s.series(w, hash, &tagset, nameHTTPDuration, e.Name, nil, e.Arrived)
+	pos, outcome := s.series(w, hash, &tagset, kind, e.Name, nil, e.Arrived)
 	if outcome != metric.Stored {
 		return outcome
 	}
-	s.observe(s.slab.at(pos), seconds(e), &w.trace, e.Arrived)
-	if length < 0 {
+	s.observe(s.slab.at(pos), t.seconds, &w.trace, e.Arrived)
+	if !http || t.length < 0 {
 		return metric.Stored
 	}
 	// The response size is a second family of the same sample, whose outcome is that of the duration.
 	if pos, outcome := s.series(w, hash, &tagset, nameHTTPSize, e.Name, nil, e.Arrived); outcome == metric.Stored {
-		s.observe(s.slab.at(pos), length, &w.trace, e.Arrived)
+		s.observe(s.slab.at(pos), t.length, &w.trace, e.Arrived)
 	}
 	return metric.Stored
-}
-
-func seconds(e *metric.Envelope) float64 { return float64(e.Stop-e.Start) / 1e9 }
-
-const (
-	tagStatusCode = "status_code"
-	labelStatus   = "status"
-)
-
-// identifyTimer puts the identity of a timer into w.key: the tags on the allow-list, the status code as its class, the
-// app's id. It also says whether the timer is the gorouter's second one for a request, and the response's length, -1 where
-// it does not say.
-func (w *Writer) identifyTimer(e *metric.Envelope) (duplicate bool, length float64) {
-	var client, hasApp bool
-	var origin []byte
-	length = -1
-	w.tags, w.trace = w.tags[:0], TraceID{}
-	for _, t := range e.Tags {
-		switch string(t.Key) {
-		case "peer_type":
-			client = string(t.Value) == "Client"
-		case "content_length":
-			length = parseLength(t.Value)
-		case "origin":
-			origin = t.Value
-		case tagStatusCode:
-			t.Value = statusClass(t.Value)
-		case "app_id":
-			hasApp = hasApp || len(t.Value) > 0
-		default:
-			if traceTags[string(t.Key)] {
-				w.trace.readTrace(t)
-			}
-		}
-		if len(t.Value) <= metric.MaxValueBytes && w.store.timerTags[string(t.Key)] {
-			w.tags = append(w.tags, t)
-		}
-	}
-	sourceID := e.SourceID
-	if isGUID(sourceID) {
-		if !hasApp && w.store.timerTags["app_id"] {
-			w.tags = append(w.tags, metric.Tag{Key: appIDKey, Value: sourceID})
-		}
-		sourceID = nil
-	} else if len(origin) > 0 {
-		sourceID = nil // it only serves to name the component, which the origin does better
-	}
-	w.key = appendIdentity(w.key[:0], sourceID, nil, w.tags, w.order.sort(w.tags))
-	return client && w.store.fromRouter(origin, e.SourceID), length
-}
-
-var appIDKey = []byte("app_id")
-
-// fromRouter says whether the gorouter sent an envelope, as an old one (router__0) or a new one.
-func (s *Store) fromRouter(origin, sourceID []byte) bool {
-	if len(origin) == 0 {
-		origin = sourceID
-	}
-	for _, p := range routerOrigins {
-		if len(origin) >= len(p) && string(origin[:len(p)]) == p {
-			return len(origin) == len(p) || origin[len(p)] == '_'
-		}
-	}
-	return false
-}
-
-var routerOrigins = []string{"gorouter", "router"}
-
-func parseLength(b []byte) float64 {
-	if len(b) == 0 || len(b) > 18 {
-		return -1
-	}
-	n := int64(0)
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return -1
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return float64(n)
 }
 
 // setGauge applies the clock rules: the value with the newest timestamp stays.
