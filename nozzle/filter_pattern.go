@@ -75,7 +75,7 @@ func (p *patterns) match(text []byte) bool {
 			return true
 		}
 	} else {
-		for _, e := range p.exact {
+		for _, e := range p.exact { //nolint:modernize // the conversion that slices.Contains needs may allocate
 			if string(text) == e {
 				return true
 			}

@@ -263,11 +263,13 @@ func TestSelection(t *testing.T) {
 		"kept in parts":      {all, []FilterOptions{keepIf(FilterMatch{Kind: []string{"timer"}, Origin: []string{"x"}}), dropIf(FilterMatch{Kind: []string{"timer"}})}, "gauge counter timer", "gauge&counter&timer"},
 		"everything refused": {all, []FilterOptions{dropIf(FilterMatch{})}, "counter/dropped", "counter.name=dropped"},
 		"two sources": {
-			all, []FilterOptions{keepIf(FilterMatch{SourceID: []string{"a", "b"}}), dropIf(FilterMatch{})},
+			all,
+			[]FilterOptions{keepIf(FilterMatch{SourceID: []string{"a", "b"}}), dropIf(FilterMatch{})},
 			"gauge:a gauge:b counter timer:a timer:b", "gauge&counter&timer",
 		},
 		"one source for gauges": {
-			all, []FilterOptions{dropIf(FilterMatch{Kind: []string{"counter", "timer"}}), keepIf(FilterMatch{SourceID: []string{"a"}}), dropIf(FilterMatch{})},
+			all,
+			[]FilterOptions{dropIf(FilterMatch{Kind: []string{"counter", "timer"}}), keepIf(FilterMatch{SourceID: []string{"a"}}), dropIf(FilterMatch{})},
 			"gauge:a counter/dropped", "gauge&counter.name=dropped",
 		},
 		"sources by pattern": {all, []FilterOptions{keepIf(FilterMatch{SourceID: []string{"a", "b*"}}), dropIf(FilterMatch{})}, "gauge counter timer", "gauge&counter&timer"},

@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -60,9 +61,7 @@ func TestUpstreamLosses(t *testing.T) {
 				u.note(e)
 			}
 			want := newUpstream().snapshot()
-			for key, n := range tc.want {
-				want[key] = n
-			}
+			maps.Copy(want, tc.want)
 			requireEqual(t, "losses", u.snapshot(), want)
 		})
 	}
