@@ -34,8 +34,9 @@ type Result struct {
 	Metric string
 	// Rule is the id of the last rule that matched; "quarantine" where only the quarantine did; "" where nothing did.
 	Rule string
-	// Kind, Unit and Help are a rule's or the catalogue's word, else Kind and Unit are the subject's and Help is "".
-	// Unit is spelt as in Units (a canonical unit), or "" where none is known.
+	// Kind, Unit and Help are a rule's or the catalogue's word, else Kind and Unit are the subject's and Help is "". Where the
+	// subject's unit says nothing, Unit is what the words of Base state. It is spelt as in Units (a canonical unit), or ""
+	// where none is known.
 	Kind metric.Kind
 	Unit string
 	Help string

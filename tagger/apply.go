@@ -52,6 +52,9 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	}
 	if !said.unit {
 		dst.Unit = t.unit(s.Unit)
+		if dst.Unit == "" && !dst.Final && !dst.Dropped {
+			dst.Unit = UnitOfName(dst.Base)
+		}
 	}
 }
 

@@ -32,17 +32,14 @@ type Name struct {
 	Mul, Div float64
 }
 
-// Name names the family of a base name. The unit is a canonical one (see Units) or ""; what the words of the base
-// name state serves where it is "". A result never is empty and never starts with a digit.
+// Name names the family of a base name. The unit is a canonical one (see Units), or "" for none: what the words of the name
+// state is no business of it, but of UnitOfName. A result never is empty and never starts with a digit.
 func (n Naming) Name(base, unitName string, t metric.Type) Name {
 	if n.Verbatim && base != "" {
 		return Name{Metric: base, Mul: 1, Div: 1}
 	}
 	words := splitWords(base)
 	u := unitNamed(unitName)
-	if u == nil {
-		u = unitOfWords(words)
-	}
 	counter := t == metric.TypeCounter
 	if last := len(words) - 1; counter && last >= 0 && words[last] == "total" {
 		words = words[:last]
@@ -122,36 +119,51 @@ func endsInUnit(words []string, unitName string) bool {
 // counts once: `running.running_apps` is running, apps. Letters beyond ASCII are spelt by their number, so that a name of
 // nothing else keeps its identity.
 func splitWords(name string) []string {
-	var words []string
-	segmentStart := false // the next word is the first one after a dot or slash
-	flush := func(w []rune) {
-		if len(w) == 0 {
-			return
-		}
-		word := lowerWord(w)
-		if !segmentStart || len(words) == 0 || words[len(words)-1] != word {
-			words = append(words, word)
-		}
-		segmentStart = false
-	}
 	runes := []rune(name)
+	var words []string
+	for _, s := range wordSpans(nil, runes) {
+		words = append(words, lowerWord(runes[s.start:s.end]))
+	}
+	return words
+}
+
+// wordSpan is where a word stands.
+type wordSpan struct{ start, end int }
+
+// wordSpans appends where the words of a name stand.
+func wordSpans(spans []wordSpan, name []rune) []wordSpan {
+	segmentStart := false // the next word is the first one after a dot or slash
 	start := 0
-	for i, r := range runes {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			flush(runes[start:i])
-			start = i + 1
-			if r == '.' || r == '/' {
-				segmentStart = true
-			}
+	for i := 0; i <= len(name); i++ {
+		ends := i == len(name) || !unicode.IsLetter(name[i]) && !unicode.IsDigit(name[i])
+		if !ends && (i == start || !startsWord(name, start, i)) {
 			continue
 		}
-		if i > start && startsWord(runes, start, i) {
-			flush(runes[start:i])
-			start = i
+		if i > start {
+			if last := len(spans) - 1; !segmentStart || last < 0 || !sameWord(name[spans[last].start:spans[last].end], name[start:i]) {
+				spans = append(spans, wordSpan{start, i})
+			}
+			segmentStart = false
+		}
+		start = i
+		if ends {
+			start++
+			segmentStart = segmentStart || i < len(name) && (name[i] == '.' || name[i] == '/')
 		}
 	}
-	flush(runes[start:])
-	return words
+	return spans
+}
+
+// sameWord tells whether words are equal but for the case of their ASCII letters.
+func sameWord(a, b []rune) bool {
+	return slices.EqualFunc(a, b, func(x, y rune) bool { return lower(x) == lower(y) })
+}
+
+func lower(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
 }
 
 // startsWord tells whether a new word starts at the upper-case letter runes[i], in a word that began at start: after a

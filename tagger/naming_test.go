@@ -43,7 +43,8 @@ func TestNaming(t *testing.T) {
 		{prometheus, "HTTPRouteNATSMessagesEmitted", "", g, Name{"cf_http_route_nats_messages_emitted", "", 1, 1}},
 		{prometheus, "p95Latency", "milliseconds", g, Name{"cf_p95_latency_seconds", "seconds", 1, 1e3}},
 		{prometheus, "2XX", "", g, Name{"cf_2xx", "", 1, 1}},
-		{prometheus, "DesiredStateSyncTimeInMilliseconds", "", g, Name{"cf_desired_state_sync_time_seconds", "seconds", 1, 1e3}},
+		{prometheus, "DesiredStateSyncTimeInMilliseconds", "milliseconds", g, Name{"cf_desired_state_sync_time_seconds", "seconds", 1, 1e3}},
+		{prometheus, "batch_ms", "", g, Name{"cf_batch_ms", "", 1, 1}},
 		{prometheus, "...", "", g, Name{"cf_unnamed", "", 1, 1}},
 		{prometheus, "", "", c, Name{"cf_total", "", 1, 1}},
 		{prometheus, "größe", "", g, Name{"cf_gru00f6u00dfe", "", 1, 1}},
@@ -90,6 +91,7 @@ func TestUnitOfName(t *testing.T) {
 		"seconds_behind_master": "seconds", "metric_store_replayed_bytes_total": "bytes", "receivedByteCount": "bytes",
 		"StoreUsagePercentage": "percent", "available_memory_ratio": "ratio", "storage_days": "days",
 		"nilByteWriterWrites": "", "instantaneous_ops_per_sec": "", "mf-sample-app": "", "ms": "", "total": "", "numFrees": "",
+		"wait_ms..total": "milliseconds", "/wait_ms/": "milliseconds", "_seconds_since_x": "seconds", "größe_bytes": "bytes", "a.b.c_Kb": "kibibytes",
 	}
 	for base, unit := range want {
 		if got := UnitOfName(base); got != unit {
@@ -122,6 +124,9 @@ func FuzzNaming(f *testing.F) {
 		f.Add(s, "cf", "kibibytes", false, true)
 	}
 	f.Fuzz(func(t *testing.T, base, namespace, unitName string, counter, keep bool) {
+		if got, want := UnitOfName(base), statedUnit(base); got != want {
+			t.Fatalf("UnitOfName(%q) = %q, want %q", base, got, want)
+		}
 		typ := metric.TypeGauge
 		if counter {
 			typ = metric.TypeCounter

@@ -3,6 +3,7 @@ package tagger
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // unit is a unit of measurement that components emit, or that their names hold, and the way to its base unit.
@@ -79,38 +80,104 @@ func unitNamed(name string) *unit {
 
 // UnitOfName returns the unit that the words of a base name state, or "": `memory_in_mb`, `lastGCPauseTimeNS`,
 // `system.disk.percent`, `numBytesAllocated`, `seconds_behind_master`. It is what is left to go by where neither a rule
-// nor the envelope knows a unit.
+// nor the envelope knows a unit. It looks where names carry their unit: at the end, before `total`; at the start, for times;
+// anywhere, for bytes and percentages. A rate (`per`) is in none of these.
 func UnitOfName(base string) string {
-	if u := unitOfWords(splitWords(base)); u != nil {
-		return u.name
+	if !mayStateUnit(base) {
+		return ""
+	}
+	return statedUnit(base)
+}
+
+func statedUnit(base string) string {
+	// Names of the usual length cost no memory.
+	var runeBuffer [96]rune
+	var spanBuffer [24]wordSpan
+	name := runeBuffer[:0]
+	for _, r := range base {
+		name = append(name, r)
+	}
+	words := wordSpans(spanBuffer[:0], name)
+	if n := len(words); n > 0 && wordIs(name, words[n-1], "total") {
+		words = words[:n-1]
+	}
+	if len(words) < 2 {
+		return ""
+	}
+	anywhere := ""
+	for i, w := range words {
+		switch {
+		case wordIs(name, w, "per"):
+			return ""
+		case anywhere != "":
+		case wordIs(name, w, "bytes"),
+			wordIs(name, w, "byte") && i+1 < len(words) && (wordIs(name, words[i+1], "count") || wordIs(name, words[i+1], "size")):
+			anywhere = "bytes"
+		case wordIs(name, w, "percent"), wordIs(name, w, "percentage"):
+			anywhere = "percent"
+		}
+	}
+	if anywhere != "" {
+		return anywhere
+	}
+	first, last := words[0], words[len(words)-1]
+	for i := range units {
+		u := &units[i]
+		for _, word := range u.words {
+			if wordIs(name, last, word) || u.base == "seconds" && wordIs(name, first, word) {
+				return u.name
+			}
+		}
 	}
 	return ""
 }
 
-// unitOfWords looks where names carry their unit: at the end, before `total`; at the start, for times; anywhere, for bytes and
-// percentages. A rate (`per`) is in none of these.
-func unitOfWords(words []string) *unit {
-	if n := len(words); n > 0 && words[n-1] == "total" {
-		words = words[:n-1]
-	}
-	if len(words) < 2 || slices.Contains(words, "per") {
-		return nil
-	}
-	for i, w := range words {
-		countsBytes := w == "byte" && i+1 < len(words) && (words[i+1] == "count" || words[i+1] == "size")
-		if w == "bytes" || countsBytes {
-			return unitNamed("bytes")
-		}
-		if w == "percent" || w == "percentage" {
-			return unitNamed("percent")
+// mayStateUnit says no to most names that state no unit, at a fraction of what it costs to take them apart.
+func mayStateUnit(name string) bool {
+	name = strings.TrimFunc(name, isPunctuation)
+	for i := 0; i+4 <= len(name); i++ {
+		switch name[i] | 0x20 {
+		case 'b':
+			if strings.EqualFold(name[i:i+4], "byte") {
+				return true
+			}
+		case 'p':
+			if strings.EqualFold(name[i:i+4], "perc") {
+				return true
+			}
 		}
 	}
-	last, first := words[len(words)-1], words[0]
+	if n := len(name) - len("total"); n > 0 && strings.EqualFold(name[n:], "total") {
+		name = strings.TrimRightFunc(name[:n], isPunctuation)
+	}
+	if name == "" {
+		return false
+	}
+	first, last := name[0]|0x20, name[len(name)-1]|0x20
 	for i := range units {
 		u := &units[i]
-		if slices.Contains(u.words, last) || u.base == "seconds" && slices.Contains(u.words, first) {
-			return u
+		for _, w := range u.words {
+			if len(w) > len(name) {
+				continue
+			}
+			if w[len(w)-1] == last && strings.EqualFold(name[len(name)-len(w):], w) || w[0] == first && u.base == "seconds" && strings.EqualFold(name[:len(w)], w) {
+				return true
+			}
 		}
 	}
-	return nil
+	return false
+}
+
+func isPunctuation(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+
+func wordIs(name []rune, at wordSpan, word string) bool {
+	if at.end-at.start != len(word) {
+		return false
+	}
+	for i := range len(word) {
+		if lower(name[at.start+i]) != rune(word[i]) {
+			return false
+		}
+	}
+	return true
 }
