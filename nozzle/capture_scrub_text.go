@@ -16,7 +16,15 @@ import (
 // nobody: it is random and is never written. It serves one goroutine.
 type Scrubber struct {
 	key [32]byte
+	// seen remembers what texts became; the same come again and again.
+	seen map[string]string
 }
+
+// What is remembered is forgotten beyond this number of texts, none of which is long.
+const (
+	maxScrubSeen     = 1 << 16
+	maxScrubSeenText = 256
+)
 
 // NewScrubber returns a scrubber with a key of its own.
 func NewScrubber() *Scrubber {
@@ -62,6 +70,20 @@ func (s *Scrubber) name(what, text string) string {
 
 // text replaces GUIDs, addresses and long hexadecimal ids wherever they stand, and nothing else.
 func (s *Scrubber) text(text string) string {
+	if known, ok := s.seen[text]; ok {
+		return known
+	}
+	scrubbed := s.scrub(text)
+	if s.seen == nil || len(s.seen) >= maxScrubSeen {
+		s.seen = make(map[string]string)
+	}
+	if len(text) <= maxScrubSeenText {
+		s.seen[strings.Clone(text)] = scrubbed
+	}
+	return scrubbed
+}
+
+func (s *Scrubber) scrub(text string) string {
 	var b strings.Builder
 	from := 0
 	replace := func(at, n int, with string) {

@@ -20,7 +20,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true, // execute prints it
 	}
 	root.SetFlagErrorFunc(suggestFlag)
-	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newHealthcheck(), newTest(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newHealthcheck(), newTest(), newVersion())
 	return root
 }
 

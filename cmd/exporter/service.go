@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
 	"golang.org/x/sync/errgroup"
 
@@ -18,6 +19,7 @@ import (
 	"loggregator_exporter/exposition"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/remotewrite"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
@@ -29,21 +31,25 @@ const stopTimeout = 4500 * time.Millisecond
 
 // running is what there is to see of a service that runs.
 type running struct {
-	Web    net.Addr
-	UDP    netip.AddrPort // the zero value where the source is off
-	Ledger *nozzle.Ledger
-	Store  *store.Store
+	Web net.Addr
+	UDP netip.AddrPort // the zero value where the source is off
+	// Ingress is likewise the address of the forwarder agent's downstream.
+	Ingress netip.AddrPort
+	Ledger  *nozzle.Ledger
+	Store   *store.Store
 }
 
 // hooks let a caller of serve follow what happens.
 type hooks struct {
 	// started is called once, from a goroutine of the service, when all ports are open.
 	started func(running)
+	// load reads the configuration anew, for reloads; nil where there are none.
+	load func() (*config.Config, error)
 }
 
 // serve runs the exporter until ctx is done, and returns nil then. It is the whole of it: sources, store and web server.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, h hooks) error {
-	s, err := assemble(cfg, log)
+	s, err := assemble(cfg, h.load, log)
 	if err != nil {
 		return err
 	}
@@ -77,13 +83,16 @@ type service struct {
 	ledger   *nozzle.Ledger
 	store    *store.Store
 	sources  []nozzle.Source
-	udp      *nozzle.UDP // the one of sources that has a port, or nil
+	udp      *nozzle.UDP     // those of sources that have a port, or nil
+	ingress  *nozzle.Ingress //
 	server   *web.Server
+	pusher   *remotewrite.Pusher // nil where remote write is off
+	reloader *reloader           // nil where the configuration cannot be read anew
 	warnings []tagger.Warning
 }
 
 // assemble wires a service. It opens and starts nothing, so that it serves `exporter check` as well.
-func assemble(cfg *config.Config, log *slog.Logger) (*service, error) {
+func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog.Logger) (*service, error) {
 	reg, err := newRegistry()
 	if err != nil {
 		return nil, err
@@ -103,13 +112,31 @@ func assemble(cfg *config.Config, log *slog.Logger) (*service, error) {
 	if err := reg.Register(s.store.Collector()); err != nil {
 		return nil, fmt.Errorf("registering the store's metrics: %w", err)
 	}
-	if err := s.addSources(&cfg.Nozzle, log); err != nil {
+	if err := s.addSources(cfg, func() nozzle.Sink { return s.store.Writer() }, log); err != nil {
 		return nil, err
+	}
+	if cfg.RemoteWrite.Enabled {
+		if s.pusher, err = newPusher(cfg, s.store, reg, log); err != nil {
+			return nil, err
+		}
+	}
+	r := newReloader(cfg, load, s.store, log)
+	if err := errors.Join(reg.Register(r.successful), reg.Register(r.successTime)); err != nil {
+		return nil, fmt.Errorf("registering the metrics of reloads: %w", err)
+	}
+	var lifecycle func() error
+	if load != nil {
+		s.reloader = r
+		if cfg.Web.EnableLifecycle {
+			lifecycle = func() error { return r.reload("POST to " + web.ReloadPath) }
+		}
 	}
 	pages, err := web.NewHandler(web.Pages{
 		Metrics:       exposition.NewHandler(s.store, reg, exposition.Options{Logger: log, Registerer: reg}),
 		TelemetryPath: cfg.Web.TelemetryPath,
 		Ready:         s.ready,
+		Reload:        lifecycle,
+		Cardinality:   s.store.Offenders,
 		Pprof:         cfg.Web.EnablePprof,
 		Version:       version.Version,
 	})
@@ -135,6 +162,19 @@ func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
 	return tagger.New(options)
 }
 
+func newPusher(cfg *config.Config, s *store.Store, reg *prometheus.Registry, log *slog.Logger) (*remotewrite.Pusher, error) {
+	o := cfg.RemoteWrite
+	instance := cfg.Nozzle.Stream.DeterministicName
+	if instance == "" {
+		var err error
+		if instance, err = os.Hostname(); err != nil {
+			return nil, fmt.Errorf("remote_write.external_labels: instance is not among them, and the host has no name: %w", err)
+		}
+	}
+	o.SetDefaultLabels(instance)
+	return remotewrite.New(o, s, reg, reg, log)
+}
+
 // storeOptions are the store's part of the configuration.
 func storeOptions(cfg *config.Config, rules *tagger.Tagger, log *slog.Logger) store.Options {
 	m := &cfg.Metrics
@@ -152,19 +192,54 @@ func storeOptions(cfg *config.Config, rules *tagger.Tagger, log *slog.Logger) st
 		Labels:      labels,
 		Expiration:  m.Expiration,
 		MaxSeries:   m.MaxSeries,
-		HTTP:        store.HTTPOptions{Buckets: m.HTTP.Buckets, SizeBuckets: m.HTTP.SizeBuckets, Labels: m.HTTP.Labels},
+		Limits:      store.LimitOptions{PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner)},
+		HTTP:        httpOptions(&m.HTTP),
 		Log:         log,
 	}
 }
 
-func (s *service) addSources(c *config.Nozzle, log *slog.Logger) error {
-	newSink := func() nozzle.Sink { return s.store.Writer() }
+func httpOptions(c *config.HTTP) store.HTTPOptions {
+	o := store.HTTPOptions{Labels: c.Labels, Native: c.Native}
+	if c.Classic {
+		o.Buckets, o.SizeBuckets = c.Buckets, c.SizeBuckets
+	}
+	return o
+}
+
+func (s *service) addSources(cfg *config.Config, newSink func() nozzle.Sink, log *slog.Logger) error {
+	c := &cfg.Nozzle
+	filter, err := nozzle.NewFilter(c.Stream.Filters)
+	if err != nil {
+		return err
+	}
+	s.ledger.FilterBy(filter, c.Stream.Selectors)
+	var uaa *nozzle.UAA // one for all
+	if c.Gateway.Enabled || c.Firehose.Enabled {
+		var err error
+		if uaa, err = nozzle.NewUAA(cfg.UAA, s.ledger, log); err != nil {
+			return err
+		}
+	}
 	if c.RLP.Enabled {
 		rlp, err := nozzle.NewRLP(c.RLP, c.Stream, s.ledger, newSink, log)
 		if err != nil {
 			return err
 		}
 		s.sources = append(s.sources, rlp)
+	}
+	if c.Gateway.Enabled {
+		gateway, err := nozzle.NewGateway(c.Gateway, c.Stream, uaa, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, gateway)
+	}
+	if c.Firehose.Enabled {
+		firehose, err := nozzle.NewFirehose(c.Firehose, c.Stream, uaa, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, firehose)
 	}
 	if c.UDP.Enabled {
 		udp, err := nozzle.NewUDP(c.UDP, s.ledger, newSink, log)
@@ -174,6 +249,21 @@ func (s *service) addSources(c *config.Nozzle, log *slog.Logger) error {
 		s.udp = udp
 		s.sources = append(s.sources, udp)
 	}
+	if c.Ingress.Enabled {
+		ingress, err := nozzle.NewIngress(c.Ingress, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.ingress = ingress
+		s.sources = append(s.sources, ingress)
+	}
+	if c.Replay.Enabled {
+		replay, err := nozzle.NewReplay(c.Replay, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, replay)
+	}
 	return nil
 }
 
@@ -182,6 +272,12 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Run(ctx) })
 	group.Go(func() error { return s.store.Run(ctx) })
+	if s.pusher != nil {
+		group.Go(func() error { return s.pusher.Run(ctx) })
+	}
+	if s.reloader != nil {
+		group.Go(func() error { return s.reloader.Run(ctx) })
+	}
 	for _, source := range s.sources {
 		group.Go(func() error {
 			err := source.Run(ctx)
@@ -200,6 +296,12 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 			if s.udp != nil {
 				var err error
 				if r.UDP, err = s.udp.Addr(ctx); err != nil {
+					return nil //nolint:nilerr // its Run says so
+				}
+			}
+			if s.ingress != nil {
+				var err error
+				if r.Ingress, err = s.ingress.Addr(ctx); err != nil {
 					return nil //nolint:nilerr // its Run says so
 				}
 			}

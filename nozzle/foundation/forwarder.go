@@ -77,6 +77,9 @@ func NewForwarder(options ForwarderOptions) *Forwarder {
 	return &Forwarder{options: options, waiting: make(chan *loggregator_v2.Envelope, options.Buffer)}
 }
 
+// Present sets the configuration of connections, for an agent that was made before its foundation; it comes before Run.
+func (a *Forwarder) Present(config *tls.Config) { a.options.TLS = config }
+
 // Emit takes an envelope, which must not be changed afterwards, and never blocks: where the buffer is full the envelope is lost.
 func (a *Forwarder) Emit(e *loggregator_v2.Envelope) {
 	a.emitted.Add(1)

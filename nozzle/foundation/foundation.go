@@ -214,3 +214,6 @@ func (f *Foundation) Apps() []App {
 
 // Sent returns what was sent last for each metric of each sender, always in the same order.
 func (f *Foundation) Sent() []Sent { return f.ledger.all() }
+
+// Envelopes is how many envelopes were sent by a path so far.
+func (f *Foundation) Envelopes(path Path) uint64 { return f.ledger.count(path) }

@@ -39,14 +39,19 @@ var perRequest = []string{"request_id", "remote_address", "user_agent", "content
 
 // ledger remembers the last of everything sent.
 type ledger struct {
-	mu   sync.Mutex
-	sent map[string]*Sent
+	mu        sync.Mutex
+	sent      map[string]*Sent
+	envelopes map[Path]uint64
 }
 
 // record notes an envelope, in the shape that its agent gives it.
 func (l *ledger) record(path Path, e *loggregator_v2.Envelope) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.envelopes == nil {
+		l.envelopes = make(map[Path]uint64)
+	}
+	l.envelopes[path]++
 	switch message := e.Message.(type) {
 	case *loggregator_v2.Envelope_Gauge:
 		tags := canonical(e.Tags)
@@ -89,6 +94,13 @@ func (l *ledger) entry(path Path, kind metric.Kind, name string, e *loggregator_
 	}
 	s.Timestamp = e.Timestamp
 	return s
+}
+
+// count is how many envelopes went by a path.
+func (l *ledger) count(path Path) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.envelopes[path]
 }
 
 // all returns a copy, in an order that depends only on what was sent.
