@@ -101,6 +101,9 @@ func (in *Intake) take(ok bool, now int64) {
 	e := &in.env
 	if e.Kind == metric.KindGauge || e.Kind == metric.KindCounter {
 		in.steady++
+		if in.pulse != nil && ok {
+			in.pulse.names.add(e)
+		}
 	}
 	switch {
 	case !ok:

@@ -61,8 +61,13 @@ func simulate(t *testing.T, options foundation.Options) *simulated {
 // read runs a source on the foundation and returns its account and what ends it.
 func (s *simulated) read(stream StreamOptions, sink Sink) (*SourceLedger, func()) {
 	s.t.Helper()
+	return s.readInto(stream, func() Sink { return sink })
+}
+
+func (s *simulated) readInto(stream StreamOptions, newSink func() Sink) (*SourceLedger, func()) {
+	s.t.Helper()
 	ledger, _ := newTestLedger(s.t)
-	r, err := NewRLP(RLPOptions{Address: "127.0.0.1:8082", TLSConfig: s.f.ClientTLS()}, stream, ledger, func() Sink { return sink }, slog.New(slog.DiscardHandler))
+	r, err := NewRLP(RLPOptions{Address: "127.0.0.1:8082", TLSConfig: s.f.ClientTLS()}, stream, ledger, newSink, slog.New(slog.DiscardHandler))
 	if err != nil {
 		s.t.Fatal(err)
 	}

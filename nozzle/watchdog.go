@@ -29,6 +29,7 @@ type pulse struct {
 	begun, done atomic.Uint64 // messages handed to the intake, and taken by it
 	envelopes   atomic.Uint64 // that came, malformed ones aside
 	steady      atomic.Uint64 // of those, gauges and counters
+	names       nameCounter   // of those
 	left        atomic.Bool
 
 	tell  func(streamEvent) // called by the reader's goroutine only

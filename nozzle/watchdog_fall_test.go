@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -9,55 +10,66 @@ import (
 type steadily struct {
 	rng     *rand.Rand
 	senders []sender
+	names   []uint64 // hashes
 	look    int
 }
 
-type sender struct{ interval, phase, envelopes, doppler int }
+// sender is a VM, which emits some names from the first on.
+type sender struct{ interval, phase, first, envelopes, doppler int }
 
 func newSteadily(seed uint64, senders, dopplers int) *steadily {
 	s := &steadily{rng: rand.New(rand.NewPCG(seed, 1))}
+	for i := range 1000 {
+		s.names = append(s.names, hashName(fmt.Appendf(nil, "metric.%d", i)))
+	}
 	for i := range senders {
 		interval := []int{5, 10, 15, 15, 15, 30, 60}[s.rng.IntN(7)]
-		s.senders = append(s.senders, sender{interval, s.rng.IntN(interval), 5 + s.rng.IntN(100), i % dopplers})
+		s.senders = append(s.senders, sender{interval, s.rng.IntN(interval), 40 * s.rng.IntN(20), 5 + s.rng.IntN(100), i % dopplers})
 	}
 	return s
 }
 
-// next is the number of envelopes of the next look, without those of a doppler that is mute (-1 for none).
-func (s *steadily) next(mute int) uint64 {
-	n := 0
+// next is what comes in the next look, without that of a doppler that is mute (-1 for none), for one of several exporters.
+func (s *steadily) next(mute, exporters int) (n uint64, names *nameCounts) {
+	names = &nameCounts{}
 	for _, x := range s.senders {
-		if s.look%x.interval == x.phase && x.doppler != mute {
-			n += x.envelopes
+		if s.look%x.interval != x.phase || x.doppler == mute {
+			continue
+		}
+		for i := range x.envelopes {
+			if name := s.names[x.first+i]; name>>20%uint64(exporters) == 0 {
+				n++
+				names[nameBucket(name)]++
+			}
 		}
 	}
 	s.look++
-	return uint64(n)
+	return n, names
 }
 
-// A part that one of a few dopplers carries is missed within half a minute and two steps, and only then.
+// A part that one of a few dopplers carries is missed within a minute, and only then.
 func TestFallNoticesADoppler(t *testing.T) {
 	for _, dopplers := range []int{1, 2, 3, 4} {
-		for seed := range uint64(20) {
+		for seed := range uint64(5) {
 			s, f := newSteadily(seed, 100, dopplers), &fall{}
 			for i := range 3600 {
-				if f.look(s.next(-1)) {
+				if f.look(s.next(-1, 1)) {
 					t.Fatalf("%d dopplers, seed %d: fell after %d s of ordinary variation", dopplers, seed, i)
 				}
 			}
 			mute, after := int(seed)%dopplers, 0
-			for after = 1; !f.look(s.next(mute)); after++ {
+			for after = 1; !f.look(s.next(mute, 1)); after++ {
 				if after > (fallWindow+fallSteps)*fallStep {
 					t.Fatalf("%d dopplers, seed %d: the loss of one is not noticed within %d s", dopplers, seed, after)
 				}
 			}
 			// A new stream has all of it again: the next loss is noticed as soon as this one.
 			for i := range fallWindow*fallStep + 1 {
-				if f.look(s.next(-1)) {
+				if f.look(s.next(-1, 1)) {
 					t.Fatalf("%d dopplers, seed %d: fell %d s after the rate came back", dopplers, seed, i)
 				}
 			}
-			for after = 1; !f.look(s.next(mute)); after++ {
+			for after = 1; !f.look(s.next(mute, 1)); after++ {
 				if after > (fallWindow+fallSteps)*fallStep {
 					t.Fatalf("%d dopplers, seed %d: the second loss is not noticed within %d s", dopplers, seed, after)
 				}
@@ -70,38 +82,47 @@ func TestFallNoticesADoppler(t *testing.T) {
 func TestFallBelievesWhatStays(t *testing.T) {
 	s, f := newSteadily(1, 100, 4), &fall{}
 	for range 600 {
-		f.look(s.next(-1))
+		f.look(s.next(-1, 1))
 	}
 	verdicts := 0
 	for range 3600 {
-		if f.look(s.next(0)) {
+		if f.look(s.next(0, 1)) {
 			verdicts++
 		}
 	}
 	if verdicts != fallTries {
 		t.Fatalf("%d new streams for a rate that stays low, want %d", verdicts, fallTries)
 	}
-	for after := 1; !f.look(s.next(0) / 2); after++ {
+	for i := range s.senders {
+		if s.senders[i].doppler == 1 {
+			s.senders[i].doppler = 0
+		}
+	}
+	for after := 1; !f.look(s.next(0, 1)); after++ {
 		if after > (fallWindow+fallSteps)*fallStep {
 			t.Fatal("a fall from the new rate is not noticed")
 		}
 	}
 }
 
-// A rate that rose for good, as when another exporter left, is soon what falls are measured by.
-func TestFallFollowsARise(t *testing.T) {
-	s, f := newSteadily(1, 100, 1), &fall{}
-	for range 600 {
-		f.look(s.next(-1) / 2)
-	}
-	for i := range 180 {
-		if f.look(s.next(-1)) {
-			t.Fatalf("fell %d s after a rise", i)
-		}
-	}
-	for after := 1; !f.look(s.next(-1) / 2); after++ {
-		if after > (fallWindow+fallSteps)*fallStep {
-			t.Fatal("a fall to the rate from before the rise is not noticed")
+// Another exporter that comes takes names, which no new stream brings back; one that leaves gives names. What falls thereafter is
+// noticed.
+func TestFallKnowsOtherExporters(t *testing.T) {
+	for exporters := 1; exporters <= 4; exporters++ {
+		for seed := range uint64(4) {
+			s, f := newSteadily(seed, 100, 2), &fall{}
+			for _, now := range []int{exporters, exporters + 1, exporters} {
+				for i := range 900 {
+					if f.look(s.next(-1, now)) {
+						t.Fatalf("%d exporters where there were %d, seed %d: fell after %d s", now, exporters, seed, i)
+					}
+				}
+			}
+			for after := 1; !f.look(s.next(1, exporters)); after++ {
+				if after > (fallWindow+fallSteps)*fallStep {
+					t.Fatalf("%d exporters, seed %d: the loss of a doppler is not noticed", exporters, seed)
+				}
+			}
 		}
 	}
 }
@@ -120,7 +141,7 @@ func TestFallLeavesRareAndIrregular(t *testing.T) {
 	} {
 		f, verdicts := &fall{}, 0
 		for i := range 24 * 3600 {
-			if f.look(c.next(i)) {
+			if f.look(c.next(i), &nameCounts{}) {
 				verdicts++
 			}
 		}

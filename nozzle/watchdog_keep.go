@@ -197,10 +197,12 @@ func (r *keeping) ended(ctx context.Context, w *watched, failed failure) {
 // look is what the watchdog does each second.
 func (r *keeping) look(ctx context.Context) {
 	var steady uint64
+	var names nameCounts
 	connected := false
 	for i, w := range r.streams {
 		n, came, pause := w.look()
 		steady += n
+		w.names.take(&names)
 		connected = connected || w.connected
 		if came && i == len(r.streams)-1 {
 			r.pauses.note(pause)
@@ -214,7 +216,7 @@ func (r *keeping) look(ctx context.Context) {
 	r.account.ordinary(r.pauses.limit(r.idle))
 	fell := false
 	if connected {
-		fell = r.fall.look(steady)
+		fell = r.fall.look(steady, &names)
 	} else {
 		r.fall.skip()
 	}
