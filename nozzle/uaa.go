@@ -287,6 +287,7 @@ func (u *UAA) accepted() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.refusals.reset()
+	u.refused = time.Time{}
 }
 
 // authorize opens a connection with a token; where the server refuses that, once more with a new one. open says whether it was the token that

@@ -1,0 +1,551 @@
+package nozzle
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/foundation"
+)
+
+// newFoundation serves a foundation with its HTTPS side, which sends what a test publishes.
+func newFoundation(t *testing.T, o foundation.HTTPSOptions) *foundation.Foundation {
+	t.Helper()
+	o.On = true
+	f, err := foundation.New(foundation.Options{Apps: -1, BatchInterval: -1, HTTPS: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := receive(t, done); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+// doorSink counts, and can be shut: Write then blocks.
+type doorSink struct {
+	mu     sync.Mutex
+	change *sync.Cond
+	shut   bool
+	n      int
+	sum    uint64 // of the totals of counters
+}
+
+func newDoorSink() *doorSink {
+	s := &doorSink{}
+	s.change = sync.NewCond(&s.mu)
+	return s
+}
+
+func (s *doorSink) Write(e *metric.Envelope, tally *metric.Tally) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.shut {
+		s.change.Wait()
+	}
+	tally[metric.Stored] += uint64(e.Samples())
+	s.n++
+	s.sum += e.Total
+	s.change.Broadcast()
+}
+
+func (s *doorSink) setShut(shut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shut = shut
+	s.change.Broadcast()
+}
+
+// await waits for at least n envelopes, and returns the sum of all totals.
+func (s *doorSink) await(t *testing.T, n int) (sum uint64) {
+	t.Helper()
+	late := false
+	timer := time.AfterFunc(60*time.Second, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		late = true
+		s.change.Broadcast()
+	})
+	defer timer.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.n < n {
+		if late {
+			t.Fatalf("%d of %d envelopes came", s.n, n)
+		}
+		s.change.Wait()
+	}
+	return s.sum
+}
+
+func (s *doorSink) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
+// httpsRun is a source that runs, and its UAA.
+type httpsRun struct {
+	runningRLP
+	sink *doorSink
+	uaa  *UAA
+}
+
+// httpsSetup is what a source is told.
+type httpsSetup struct {
+	uaa    UAAOptions
+	url    string
+	tls    ServerTLSOptions
+	stream StreamOptions
+}
+
+// setup is that of a source of a foundation.
+func setup(f *foundation.Foundation, url string) httpsSetup {
+	id, secret := f.UAAClient()
+	trust := ServerTLSOptions{RootCAs: f.RootCAs()}
+	return httpsSetup{
+		uaa: UAAOptions{URL: f.UAAURL(), ClientID: id, ClientSecret: secret, TLS: trust}, url: url, tls: trust,
+		stream: StreamOptions{ShardID: "shard", DeterministicName: "0", Selectors: []string{"gauge", "counter", "timer"}},
+	}
+}
+
+// httpsKinds are the sources under test.
+var httpsKinds = map[string]struct {
+	connected  string
+	withoutRLP string
+	url        func(*foundation.Foundation) string
+	make       func(s httpsSetup, r *httpsRun, newSink func() Sink, l *testLog) (Source, *keeper, error)
+}{
+	nameGateway: {"connected to the RLP gateway", reasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, l *testLog) (Source, *keeper, error) {
+		g, err := NewGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, l.log)
+		if err != nil {
+			return nil, nil, err
+		}
+		return g, &g.keeper, nil
+	}},
+	nameFirehose: {"connected to the firehose", reasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, l *testLog) (Source, *keeper, error) {
+		f, err := NewFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, l.log)
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, &f.keeper, nil
+	}},
+}
+
+func runHTTPS(t *testing.T, kind string, s httpsSetup) *httpsRun {
+	t.Helper()
+	r := &httpsRun{sink: newDoorSink()}
+	r.ledger, r.reg = newTestLedger(t)
+	l := newRecordingLog()
+	r.lines = l.lines
+	var err error
+	if r.uaa, err = NewUAA(s.uaa, r.ledger, l.log); err != nil {
+		t.Fatal(err)
+	}
+	r.uaa.spacing = time.Millisecond
+	r.uaa.retry = backoff{first: time.Millisecond, limit: 20 * time.Millisecond}
+	source, keep, err := httpsKinds[kind].make(s, r, func() Sink { return r.sink }, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep.retry = backoff{first: 5 * time.Millisecond, limit: 20 * time.Millisecond}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- source.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		r.sink.setShut(false)
+		if err := receive(t, done); err != nil {
+			t.Error(err)
+		}
+		for _, line := range l.all() {
+			if s.uaa.ClientSecret != "" && strings.Contains(line, s.uaa.ClientSecret) || strings.Contains(line, "eyJ") {
+				t.Errorf("a secret in the log: %s", line)
+			}
+		}
+		r.balance(t)
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+// balance holds at rest.
+func (r *httpsRun) balance(t *testing.T) {
+	t.Helper()
+	if got, want := total(t, r.reg, "envelopes_received_total"), total(t, r.reg, "envelopes_total"); got != want {
+		t.Errorf("%d envelopes received, %d accounted for", got, want)
+	}
+	if up := total(t, r.reg, "source_up"); up != 0 {
+		t.Errorf("stopped, and up: %d", up)
+	}
+}
+
+func counterV2(i int) *loggregator_v2.Envelope {
+	return &loggregator_v2.Envelope{
+		Timestamp: 1795342433316702720, SourceId: "gorouter", Tags: map[string]string{"origin": "gorouter", "job": "router"},
+		Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: fmt.Sprintf("requests.%d", i%100), Delta: 1, Total: uint64(i)}},
+	}
+}
+
+// publish sends so many counters, no more at a time than an RLP holds, and waits for them.
+func publish(t *testing.T, f *foundation.Foundation, s *doorSink, count int) {
+	t.Helper()
+	const chunk = 5000
+	sum := s.await(t, 0)
+	base := s.count()
+	for sent := 0; sent < count; {
+		for end := min(sent+chunk, count); sent < end; sent++ {
+			f.Publish(counterV2(sent + 1))
+		}
+		s.await(t, base+sent)
+	}
+	if got, want := s.await(t, base+count)-sum, uint64(count)*uint64(count+1)/2; got != want || s.count() != base+count {
+		t.Fatalf("%d envelopes, totals of %d, want %d", s.count()-base, got, want)
+	}
+}
+
+func awaitReader(t *testing.T, f *foundation.Foundation) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := f.AwaitReaders(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHTTPSSources: connect, many envelopes, a far side that restarts, tokens that become bad.
+func TestHTTPSSources(t *testing.T) {
+	for kind, k := range httpsKinds {
+		t.Run(kind, func(t *testing.T) {
+			f := newFoundation(t, foundation.HTTPSOptions{Heartbeat: 50 * time.Millisecond, Ping: 5 * time.Second})
+			r := runHTTPS(t, kind, setup(f, k.url(f)))
+			r.await(t, k.connected)
+			awaitReader(t, f)
+			publish(t, f, r.sink, 100_000)
+			if !r.ledger.Ready() {
+				t.Error("connected, and not ready")
+			}
+			if lost := f.Lost(); lost.Full != 0 || lost.Nobody != 0 {
+				t.Errorf("lost %+v", lost)
+			}
+
+			drain(r.lines)
+			f.Cut()
+			r.await(t, reasonLost)
+			r.await(t, k.connected)
+			awaitReader(t, f)
+			publish(t, f, r.sink, 100)
+
+			// The token in hand is no good any more: that is no failure, and costs one request.
+			before := f.TokenRequests()
+			f.RevokeTokens()
+			f.Cut()
+			r.await(t, reasonLost)
+			r.await(t, k.connected)
+			awaitReader(t, f)
+			publish(t, f, r.sink, 100)
+			if got := f.TokenRequests() - before; got != 1 {
+				t.Errorf("%d requests for tokens", got)
+			}
+
+			// All of it goes, UAA too.
+			f.Down(true)
+			f.RevokeTokens()
+			r.await(t, reasonLost)
+			if line := r.await(t, reasonUnreachable); line.attrs["advice"] == "" || line.attrs["retry_in"] == "" {
+				t.Errorf("%+v", line)
+			}
+			if r.ledger.Ready() {
+				t.Error("ready without a server")
+			}
+			f.Down(false)
+			r.awaitAmong(t, k.connected, reasonUnreachable, reasonToken)
+			awaitReader(t, f)
+			publish(t, f, r.sink, 100)
+
+			f.RLPGone(true)
+			r.awaitAmong(t, k.withoutRLP, reasonLost, reasonEnded)
+			f.RLPGone(false)
+			r.stop()
+			if got := total(t, r.reg, "envelopes_received_total"); got != 100_300 {
+				t.Errorf("%d received", got)
+			}
+		})
+	}
+}
+
+// awaitAmong is await where lines of other reasons are in order.
+func (r *httpsRun) awaitAmong(t *testing.T, want string, others ...string) logLine {
+	t.Helper()
+	for {
+		line := receive(t, r.lines)
+		reason, failed := line.attrs["reason"]
+		if reason == want || line.message == want {
+			return line
+		}
+		ok := !failed
+		for _, o := range others {
+			ok = ok || o == reason
+		}
+		if !ok {
+			t.Fatalf("reason %s instead of %s: %+v", reason, want, line)
+		}
+	}
+}
+
+// TestHTTPSMute: an open stream by which nothing comes is replaced; heartbeats and pings do not count.
+func TestHTTPSMute(t *testing.T) {
+	for kind, k := range httpsKinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			f := newFoundation(t, foundation.HTTPSOptions{Heartbeat: 10 * time.Millisecond, Ping: 500 * time.Millisecond})
+			s := setup(f, k.url(f))
+			s.stream.IdleTimeout = 2 * time.Second
+			r := runHTTPS(t, kind, s)
+			r.await(t, k.connected)
+			awaitReader(t, f)
+			publish(t, f, r.sink, 10)
+			for _, doppler := range []int{0, 1} {
+				if err := f.RestartDoppler(doppler, time.Hour); err != nil {
+					t.Fatal(err)
+				}
+			}
+			began := time.Now()
+			r.await(t, reasonIdle)
+			r.await(t, k.connected)
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("a new stream after %s", took)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := f.AwaitReaders(ctx, 2); err != nil {
+				t.Fatal(err)
+			}
+			publish(t, f, r.sink, 10)
+		})
+	}
+}
+
+// TestHTTPSSlowReader: the gateway's reader stays and misses what the RLP cannot hold; the firehose's is cut, and comes back.
+func TestHTTPSSlowReader(t *testing.T) {
+	for kind, k := range httpsKinds {
+		t.Run(kind, func(t *testing.T) {
+			f := newFoundation(t, foundation.HTTPSOptions{SlowConsumer: 100 * time.Millisecond})
+			r := runHTTPS(t, kind, setup(f, k.url(f)))
+			r.await(t, k.connected)
+			awaitReader(t, f)
+			r.sink.setShut(true)
+			const sent = 80_000
+			// Longer than what the buffers of two sockets take.
+			padding := strings.Repeat("x", 4000)
+			for i := range sent {
+				e := counterV2(i)
+				e.Tags["padding"] = padding
+				f.Publish(e)
+			}
+			if f.Lost().Full == 0 {
+				t.Fatal("the RLP held it all")
+			}
+			if kind == nameGateway {
+				r.sink.setShut(false)
+				r.sink.await(t, sent-int(f.Lost().Full))
+			} else {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				awaitCut(ctx, t, f)
+				r.sink.setShut(false)
+				if line := r.await(t, reasonLost); !strings.Contains(line.attrs["advice"], "short of CPU") {
+					t.Errorf("%+v", line)
+				}
+				r.await(t, k.connected)
+				awaitReader(t, f)
+				base := r.sink.count()
+				f.Publish(counterV2(1))
+				r.sink.await(t, base+1)
+			}
+		})
+	}
+}
+
+// awaitCut waits until the traffic controller gave its reader up, which shows by what was held for that.
+func awaitCut(ctx context.Context, t *testing.T, f *foundation.Foundation) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for f.Lost().Left == 0 {
+		select {
+		case <-ctx.Done():
+			t.Fatal("the slow reader was not cut")
+		case <-tick.C:
+		}
+	}
+}
+
+// TestHTTPSSetUpMistakes: each has a line and a reason of its own that says what to look at, and is tried again.
+func TestHTTPSSetUpMistakes(t *testing.T) {
+	f, foreign := newFoundation(t, foundation.HTTPSOptions{}), newFoundation(t, foundation.HTTPSOptions{})
+	plaintext := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plaintext.Close)
+	answering := func(header map[string]string, status int) httpsSetup {
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for k, v := range header {
+				w.Header().Set(k, v)
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "hello")
+		}))
+		t.Cleanup(server.Close)
+		s := setup(f, server.URL)
+		s.tls = ServerTLSOptions{SkipVerify: true}
+		return s
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*httpsSetup)
+		reason string
+		advice string // key is replaced by nozzle.gateway or nozzle.firehose
+	}{
+		{"server of another authority", func(s *httpsSetup) { s.tls.RootCAs = foreign.RootCAs() }, reasonServerCertificate, "key.tls.ca_file"},
+		{"server of another name", func(s *httpsSetup) { s.url = strings.Replace(s.url, "127.0.0.1", "localhost", 1) }, reasonServerName, "key.url"},
+		{"server without TLS", func(s *httpsSetup) { s.url = strings.Replace(plaintext.URL, "http:", "https:", 1) }, reasonTLS, "does not speak TLS; is key.url"},
+		{"nobody", func(s *httpsSetup) { s.url = "https://127.0.0.1:1" }, reasonUnreachable, "key.url"},
+		{"platform without such a route", func(s *httpsSetup) { *s = answering(map[string]string{"X-Cf-RouterError": "unknown_route"}, 404) }, reasonWrongURL, "no such route; is key.url"},
+		{"another server", func(s *httpsSetup) { *s = answering(nil, 200) }, reasonWrongURL, "key.url"},
+		{"redirect", func(s *httpsSetup) { *s = answering(map[string]string{"Location": "/"}, 302) }, reasonWrongURL, "key.url"},
+		{"no backend", func(s *httpsSetup) { *s = answering(nil, 502) }, reasonUnavailable, "cannot serve at the moment"},
+		{"UAA of another foundation", func(s *httpsSetup) {
+			other := setup(foreign, "")
+			s.uaa = other.uaa
+		}, reasonUnauthorized, "uaa.url"},
+		{"wrong secret", func(s *httpsSetup) { s.uaa.ClientSecret = "sesame" }, reasonToken, "uaa.client_id"},
+		{"UAA of another authority", func(s *httpsSetup) { s.uaa.TLS.RootCAs = foreign.RootCAs() }, reasonToken, "uaa.tls.ca_file"},
+		{"no UAA", func(s *httpsSetup) { s.uaa.URL = "https://127.0.0.1:1" }, reasonToken, "uaa.url"},
+		{"what is no UAA", func(s *httpsSetup) { s.uaa.URL = f.GatewayURL() }, reasonToken, "uaa.url"},
+	} {
+		for kind, k := range httpsKinds {
+			t.Run(c.name+"/"+kind, func(t *testing.T) {
+				s := setup(f, k.url(f))
+				c.change(&s)
+				if kind == nameFirehose {
+					s.url = strings.Replace(s.url, "https:", "wss:", 1)
+				}
+				r := runHTTPS(t, kind, s)
+				want := strings.ReplaceAll(c.advice, "key", "nozzle."+kind)
+				for range 2 {
+					line := r.awaitSource(t, kind)
+					if line.attrs["reason"] != c.reason || !strings.Contains(line.attrs["advice"], want) || line.attrs["error"] == "" || line.attrs["retry_in"] == "" {
+						t.Fatalf("want the reason %s and %q in the advice: %+v", c.reason, want, line)
+					}
+				}
+				r.stop()
+				if n := r.ledger.Source(kind).reconnects[c.reason]; n < 2 {
+					t.Fatalf("%d reconnects", n)
+				}
+			})
+		}
+	}
+}
+
+// awaitSource returns the next line of the source itself that has a reason.
+func (r *httpsRun) awaitSource(t *testing.T, kind string) logLine {
+	t.Helper()
+	for {
+		if line := receive(t, r.lines); line.attrs["source"] == kind && line.attrs["reason"] != "" {
+			return line
+		}
+	}
+}
+
+// TestHTTPSScope: a client without the authority is told so, and UAA is not asked without end.
+func TestHTTPSScope(t *testing.T) {
+	for kind, k := range httpsKinds {
+		t.Run(kind, func(t *testing.T) {
+			f := newFoundation(t, foundation.HTTPSOptions{})
+			_, secret := f.UAAClient()
+			f.SetUAAClient(secret, "cloud_controller.read", "uaa.resource")
+			r := runHTTPS(t, kind, setup(f, k.url(f)))
+			for range 5 {
+				line := r.awaitSource(t, kind)
+				if line.attrs["reason"] != reasonTokenScope || !strings.Contains(line.attrs["advice"], "doppler.firehose") || !strings.Contains(line.attrs["error"], "cloud_controller.read uaa.resource") {
+					t.Fatalf("%+v", line)
+				}
+			}
+			if n := f.TokenRequests(); n != 2 {
+				t.Errorf("%d requests for tokens, want the first one and one more", n)
+			}
+		})
+	}
+}
+
+func TestHTTPSOptionErrors(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty.pem")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ledger, _ := newTestLedger(t)
+	l := newRecordingLog()
+	fine := StreamOptions{ShardID: "a", Selectors: []string{"gauge"}}
+	uaa, err := NewUAA(UAAOptions{URL: "https://uaa", ClientID: "a", ClientSecret: "b"}, ledger, l.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		url    string
+		tls    ServerTLSOptions
+		stream StreamOptions
+		uaa    *UAA
+		want   [2]string // of the gateway and the firehose
+	}{
+		{"", ServerTLSOptions{}, fine, uaa, [2]string{
+			`nozzle.gateway.url "": want https://host, for example https://log-stream.sys.example.com`, `nozzle.firehose.url "": want wss://host, for example wss://doppler.sys.example.com`,
+		}},
+		{"SCHEME://a:b@c", ServerTLSOptions{}, fine, uaa, [2]string{
+			`nozzle.gateway.url "https://a:xxxxx@c": want no more than https://host or https://host:port`, `nozzle.firehose.url "wss://a:xxxxx@c": want no more than wss://host or wss://host:port`,
+		}},
+		{"SCHEME://c/v2/read", ServerTLSOptions{}, fine, uaa, [2]string{
+			`nozzle.gateway.url "https://c/v2/read": want no more than https://host or https://host:port`, `nozzle.firehose.url "wss://c/v2/read": want no more than wss://host or wss://host:port`,
+		}},
+		{"SCHEME://c", ServerTLSOptions{CAFile: empty}, fine, uaa, [2]string{
+			`nozzle.gateway.tls.ca_file: ` + empty + ` holds no PEM certificate`, `nozzle.firehose.tls.ca_file: ` + empty + ` holds no PEM certificate`,
+		}},
+		{"SCHEME://c", ServerTLSOptions{CAFile: dir + "/none"}, fine, uaa, [2]string{
+			`nozzle.gateway.tls.ca_file: open ` + dir + `/none: no such file or directory`, `nozzle.firehose.tls.ca_file: open ` + dir + `/none: no such file or directory`,
+		}},
+		{"SCHEME://c", ServerTLSOptions{}, StreamOptions{}, uaa, [2]string{
+			`nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of gauge, counter, timer`, `nozzle.shard_id: not set; it is the subscription id of the firehose`,
+		}},
+		{"SCHEME://c", ServerTLSOptions{}, fine, nil, [2]string{
+			`uaa.url: not set; the RLP gateway asks for a token of UAA`, `uaa.url: not set; the firehose asks for a token of UAA`,
+		}},
+	} {
+		_, err := NewGateway(GatewayOptions{URL: strings.Replace(c.url, "SCHEME", "https", 1), TLS: c.tls}, c.stream, c.uaa, ledger, nil, l.log)
+		if err == nil || err.Error() != c.want[0] {
+			t.Errorf("got %v\nwant %s", err, c.want[0])
+		}
+		_, err = NewFirehose(FirehoseOptions{URL: strings.Replace(c.url, "SCHEME", "wss", 1), TLS: c.tls}, c.stream, c.uaa, ledger, nil, l.log)
+		if err == nil || err.Error() != c.want[1] {
+			t.Errorf("got %v\nwant %s", err, c.want[1])
+		}
+	}
+}
