@@ -62,17 +62,18 @@ func (p pace) after() int64 {
 // an expiry of its own, nor for histograms, which end with the traffic and must not begin anew each time.
 //
 // A counter that is not known keeps the expiration: it may be rare. An unknown gauge is expected to come as often as three quarters
-// of the known ones do. One that is slower expires too early once: when it comes back, it is recognized, and keeps the expiration until
-// it is known.
+// of the known ones do. One that is slower expires too early twice: when it comes back again, it is recognized, and keeps the expiration
+// until it is known. Once is not enough, since who went to another exporter comes back too.
 type adaptive struct {
 	on      bool
 	typical pace     // of gauges; 0 while unknown
-	early   []uint16 // by the low bits of their hash: the high bits of unknown gauges that expired early
+	early   []uint16 // by the low bits of their hash: the high bits of unknown gauges that expired early, and in the lowest two how often
 	lengths [paceBits + 1]int
 }
 
 const (
-	earlyBits = 16
+	earlyBits  = 16
+	earlyOften = 2
 	// Among fewer known gauges than this there is no typical pace.
 	typicalOf = 100
 )
@@ -87,7 +88,7 @@ func (a *adaptive) set(on bool) {
 
 // begin returns the pace of a new entry.
 func (a *adaptive) begin(hash uint64) pace {
-	if a.early[hash&(1<<earlyBits-1)] == uint16(hash>>48)|1 {
+	if at := a.early[hash&(1<<earlyBits-1)]; at&^3 == uint16(hash>>48)&^3 && at&3 >= earlyOften {
 		return paceMax
 	}
 	return 0
@@ -95,8 +96,15 @@ func (a *adaptive) begin(hash uint64) pace {
 
 // ended notes a gauge that expired before it was known.
 func (a *adaptive) ended(hash uint64) {
-	if a.on {
-		a.early[hash&(1<<earlyBits-1)] = uint16(hash>>48) | 1
+	if !a.on {
+		return
+	}
+	at, tag := &a.early[hash&(1<<earlyBits-1)], uint16(hash>>48)&^3
+	if *at&^3 != tag {
+		*at = tag
+	}
+	if *at&3 < 3 {
+		*at++
 	}
 }
 
