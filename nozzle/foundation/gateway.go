@@ -66,6 +66,9 @@ func gatewaySelectors(query url.Values) []*loggregator_v2.Selector {
 			selectors = append(selectors, s.of)
 		}
 	}
+	if name := query.Get("counter.name"); name != "" && !query.Has("counter") {
+		selectors = append(selectors, &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{Name: name}}})
+	}
 	return selectors
 }
 
