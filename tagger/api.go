@@ -30,7 +30,7 @@ type Result struct {
 	// `router_z1/0` or `metrics-demo/z1/0`, index and zone.
 	OriginTags []metric.Label
 	// Metric is the text that the metric's name is made from in place of Base, where a rule or the catalogue says so, since
-	// different things share the base name or one thing has several; "" otherwise. It is not for verbatim names.
+	// different things share the base name or one thing has several; "" otherwise.
 	Metric string
 	// Rule is the id of the last rule that matched; "quarantine" where only the quarantine did; "" where nothing did.
 	Rule string
