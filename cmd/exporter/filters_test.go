@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
 
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"github.com/cloudfoundry/sonde-go/events"
 	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/foundation"
 )
 
 // TestServeFiltered: what the configuration's filters refuse never becomes a series, and is counted.
@@ -43,6 +46,58 @@ func TestServeFiltered(t *testing.T) {
 		t.Errorf("not filtered:\n%s", body)
 	}
 	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServeLosses: where counters are not asked for, what Loggregator lost comes all the same, and no other counter does.
+func TestServeLosses(t *testing.T) {
+	f, err := foundation.New(foundation.Options{VMs: 60, Apps: -1, Interval: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(ctx) }()
+	cfg := testConfig()
+	cfg.Nozzle.RLP = nozzle.RLPOptions{Enabled: true, Address: f.RLPAddress(), ServerName: "reverselogproxy", TLSConfig: f.ClientTLS()}
+	cfg.Nozzle.Stream.Selectors = []string{"gauge"}
+	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+	if err := f.AwaitReaders(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	counter := func(name string) *loggregator_v2.Envelope {
+		return &loggregator_v2.Envelope{
+			SourceId: "rlp", Tags: map[string]string{"origin": "loggregator.rlp", "direction": "egress"},
+			Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Delta: 7, Total: 7}},
+		}
+	}
+	f.Publish(counter("egress"))
+	f.Publish(counter("dropped"))
+	f.Publish(&loggregator_v2.Envelope{SourceId: "last", Message: &loggregator_v2.Envelope_Gauge{
+		Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{"last": {Value: 1}}},
+	}})
+	var body string
+	for !strings.Contains(body, "cf_last{") { // the test's own timeout ends it
+		_, body = fetch(t, "http://"+r.Web.String()+"/metrics")
+	}
+	for _, want := range []string{
+		`loggregator_exporter_upstream_dropped_total{direction="egress",origin="loggregator.rlp"} 7`,
+		`loggregator_exporter_envelopes_received_total{source="rlp"} 2`,
+		`loggregator_exporter_envelopes_total{outcome="filtered",source="rlp"} 1`,
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("no %s in:\n%s", want, body)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-served; err != nil {
 		t.Error(err)
 	}
 }
