@@ -52,7 +52,9 @@ type Metrics struct {
 	Naming      string        `mapstructure:"naming"` // prometheus or verbatim
 	Units       string        `mapstructure:"units"`  // convert or keep
 	Expiration  time.Duration `mapstructure:"expiration"`
-	MaxSeries   int           `mapstructure:"max_series"`
+	// AdaptiveExpiration is on as well where a deterministic name is in force.
+	AdaptiveExpiration bool `mapstructure:"adaptive_expiration"`
+	MaxSeries          int  `mapstructure:"max_series"`
 	// MaxSeriesPerMetric and MaxSeriesPerOwner are 0 where there is no such limit.
 	MaxSeriesPerMetric int    `mapstructure:"max_series_per_metric"`
 	MaxSeriesPerOwner  int    `mapstructure:"max_series_per_owner"`

@@ -11,6 +11,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"loggregator_exporter/nozzle"
 )
 
 // Default is the configuration when nothing is configured: it receives datagrams.
@@ -101,6 +103,7 @@ func (l *loader) read() (*Config, error) {
 	}
 	cfg.File = path
 	l.defaultSource(cfg)
+	l.defaultName(cfg)
 	return cfg, nil
 }
 
@@ -220,6 +223,19 @@ func (l *loader) defaultSource(cfg *Config) {
 		n := &cfg.Nozzle
 		n.UDP.Enabled = !n.RLP.Enabled && !n.Gateway.Enabled && !n.Firehose.Enabled && !n.Ingress.Enabled && !n.Replay.Enabled
 	}
+}
+
+// defaultName derives the deterministic name where none was set. One that was set to nothing stays so.
+func (l *loader) defaultName(cfg *Config) {
+	if l.isSet("nozzle.deterministic_name") {
+		return
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // there are other means
+	}
+	stream := &cfg.Nozzle.Stream
+	stream.DeterministicName, stream.NameFrom = nozzle.DeriveName(os.Getenv, host)
 }
 
 func decode(values map[string]any) (*Config, error) {

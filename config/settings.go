@@ -21,9 +21,14 @@ func nozzleSettings() []Setting {
 			Help: "Exporters with the same shard id share the stream between them. Another id gets a whole copy of it.",
 		},
 		{
-			Key: "nozzle.deterministic_name", Kind: KindString, Default: "", Example: "exporter-0",
-			Help: "Name of this instance among those with the same shard id. Where all of them have one, every source id always reaches the same instance, " +
-				"so that no series is split between them. Empty: Loggregator spreads envelopes at random.",
+			Key: "nozzle.deterministic_name", Kind: KindString, Default: "", Example: "0",
+			DefaultText: "`CF_INSTANCE_INDEX`, in Kubernetes the ordinal of a StatefulSet's pod, or `BOSH_INSTANCE_INDEX`",
+			Help: "Name of this instance among those with the same shard id. Where all of them have one, every gauge and counter name always reaches the same instance, " +
+				"so that no series is split between them; see [sharding.md](sharding.md). Empty: Loggregator spreads envelopes at random.",
+		},
+		{
+			Key: "nozzle.idle_timeout", Kind: KindDuration, Default: 30 * time.Second, Example: "30s",
+			Help: "Open a new stream to the RLP, the gateway or the traffic controller when nothing came for so long: a doppler that restarts can leave the old one open and mute.",
 		},
 		{
 			Key: "nozzle.selectors", Kind: KindEnums, Default: []string{"gauge", "counter", "timer"}, Values: []string{"gauge", "counter", "timer"}, Example: "gauge,counter",
@@ -213,6 +218,10 @@ func metricsSettings() []Setting {
 		{
 			Key: "metrics.expiration", Kind: KindDuration, Default: 10 * time.Minute, Example: "10m",
 			Help: "A series without new samples for so long disappears.",
+		},
+		{
+			Key: "metrics.adaptive_expiration", Kind: KindBool, Default: false, DefaultText: "true where a deterministic name is in force, else false", Example: "true",
+			Help: "Let a gauge or counter disappear after it missed three of its own intervals, and 15 seconds, where that is sooner than `metrics.expiration`.",
 		},
 		{
 			Key: "metrics.max_series", Kind: KindInt, Default: 2000000, Example: "2000000",

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -47,6 +48,7 @@ func (v *validator) nozzle(n *Nozzle) {
 	v.check(n.Stream.ShardID != "", "nozzle.shard_id", "must not be empty: exporters with the same shard id share the stream")
 	v.check(len(n.Stream.Selectors) > 0, "nozzle.selectors", "must name at least one kind, for example gauge,counter")
 	v.unique("nozzle.selectors", n.Stream.Selectors)
+	v.check(n.Stream.IdleTimeout >= 5*time.Second && n.Stream.IdleTimeout <= time.Hour, "nozzle.idle_timeout", "must be 5s to 1h, is %s", n.Stream.IdleTimeout)
 	v.check(n.RLP.Enabled || n.Gateway.Enabled || n.Firehose.Enabled || n.UDP.Enabled || n.Ingress.Enabled || n.Replay.Enabled, "nozzle.udp.enabled",
 		"no source is enabled: set nozzle.udp.enabled or nozzle.rlp.enabled to true")
 	v.sourceSwitch("nozzle.rlp", n.RLP.Enabled)

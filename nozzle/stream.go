@@ -14,6 +14,8 @@ type StreamOptions struct {
 	ShardID string `mapstructure:"shard_id"`
 	// DeterministicName tells the readers of a group apart, so that a series stays on one of them.
 	DeterministicName string `mapstructure:"deterministic_name"`
+	// NameFrom is what the name was derived from; empty where it was set, or there is none.
+	NameFrom string `mapstructure:"-"`
 	// Selectors are the kinds of envelopes to ask for: gauge, counter, timer; each once.
 	Selectors []string `mapstructure:"selectors"`
 	// IdleTimeout is how long a stream may bring nothing before a new one is opened; 30 s where 0.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,9 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, h hooks) e
 	s, err := assemble(cfg, h.load, log)
 	if err != nil {
 		return err
+	}
+	if stream := &cfg.Nozzle.Stream; stream.NameFrom != "" && stream.Deterministic() {
+		log.Info("the name among the exporters of the shard was derived", "shard_id", stream.ShardID, "deterministic_name", stream.DeterministicName, "from", stream.NameFrom)
 	}
 	for _, w := range s.warnings {
 		log.Warn("rules hardly work as intended", "warning", w.String())
@@ -191,10 +195,12 @@ func storeOptions(cfg *config.Config, rules *tagger.Tagger, log *slog.Logger) st
 		Environment: m.Environment,
 		Labels:      labels,
 		Expiration:  m.Expiration,
-		MaxSeries:   m.MaxSeries,
-		Limits:      store.LimitOptions{PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner)},
-		HTTP:        httpOptions(&m.HTTP),
-		Log:         log,
+		// A series is on another exporter as soon as one comes or goes.
+		AdaptiveExpiration: m.AdaptiveExpiration || cfg.Nozzle.Stream.Deterministic() && (cfg.Nozzle.RLP.Enabled || cfg.Nozzle.Gateway.Enabled),
+		MaxSeries:          m.MaxSeries,
+		Limits:             store.LimitOptions{PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner)},
+		HTTP:               httpOptions(&m.HTTP),
+		Log:                log,
 	}
 }
 
@@ -270,16 +276,22 @@ func (s *service) addSources(cfg *config.Config, newSink func() nozzle.Sink, log
 // run runs all parts. The end of one, which is always an error, ends the others.
 func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.server.Run(ctx) })
-	group.Go(func() error { return s.store.Run(ctx) })
+	// Sources end first: what they would still get, siblings of their shard have from then on. Scrapes go on until then.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group.Go(func() error { return s.server.Run(serving) })
+	group.Go(func() error { return s.store.Run(serving) })
 	if s.pusher != nil {
-		group.Go(func() error { return s.pusher.Run(ctx) })
+		group.Go(func() error { return s.pusher.Run(serving) })
 	}
 	if s.reloader != nil {
 		group.Go(func() error { return s.reloader.Run(ctx) })
 	}
+	var reading sync.WaitGroup
 	for _, source := range s.sources {
+		reading.Add(1)
 		group.Go(func() error {
+			defer reading.Done()
 			err := source.Run(ctx)
 			if err == nil && ctx.Err() == nil {
 				err = errors.New("ended without being told to")
@@ -290,6 +302,12 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 			return nil
 		})
 	}
+	group.Go(func() error {
+		<-ctx.Done()
+		reading.Wait()
+		stop()
+		return nil
+	})
 	if h.started != nil {
 		group.Go(func() error {
 			r := running{Web: addr, Ledger: s.ledger, Store: s.store}
