@@ -1,0 +1,111 @@
+package nozzle
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"loggregator_exporter/nozzle/foundation"
+)
+
+// serveEvents answers every request with the same stream, and then holds it open or ends it.
+func serveEvents(t *testing.T, stream string, hold bool) string {
+	t.Helper()
+	end := make(chan struct{})
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		_, _ = io.WriteString(w, stream)
+		_ = http.NewResponseController(w).Flush()
+		if hold {
+			select {
+			case <-r.Context().Done():
+			case <-end:
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(end) })
+	return server.URL
+}
+
+// TestGatewayStreams: how a stream may go wrong, and end.
+func TestGatewayStreams(t *testing.T) {
+	f := newFoundation(t, foundation.HTTPSOptions{})
+	good := "data: " + string(jsonBatch(t, envelopesJSON()[0])) + "\n\n"
+	for _, c := range []struct {
+		name, stream   string
+		hold           bool
+		reason, advice string
+		good, bad      uint64 // envelopes of one stream
+	}{
+		{"closing", good + "event: closing\ndata: closing due to stream timeout\n\n" + good, true, reasonClosing, "ends each stream", 1, 0},
+		{"end", good, false, reasonEnded, "load balancer", 1, 0},
+		{"malformed JSON", "data: {\"batch\":[{]}\n\n" + good, false, reasonEnded, "", 1, 1},
+		{"a batch in two lines", "data: {\"batch\":\ndata: []}\n\n" + good, false, reasonEnded, "", 1, 0},
+		{"heartbeat and unknown event", "event: heartbeat\ndata: 1\n\nevent: other\ndata: {\n\n" + good, false, reasonEnded, "", 1, 0},
+		{"no events", good + "<html>oops</html>\n", true, reasonMalformedStream, "changes it", 1, 1},
+		{"oversized", good + "data: " + strings.Repeat("x", maxEvent+2*eventBuffer), true, reasonOversized, "longer", 1, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := setup(f, serveEvents(t, c.stream, c.hold))
+			s.tls = ServerTLSOptions{SkipVerify: true}
+			r := runHTTPS(t, nameGateway, s)
+			line := r.await(t, c.reason)
+			if !strings.Contains(line.attrs["advice"], c.advice) || line.attrs["error"] == "" {
+				t.Errorf("%+v", line)
+			}
+			r.stop()
+			account := r.ledger.Source(nameGateway)
+			streams := account.reconnects[c.reason]
+			if got := account.envelopes[converted].Load(); streams == 0 || got < streams*c.good || got > (streams+1)*c.good {
+				t.Errorf("%d converted in %d streams", got, streams)
+			}
+			if got := account.envelopes[malformed].Load(); got < streams*c.bad || got > (streams+1)*c.bad {
+				t.Errorf("%d malformed in %d streams", got, streams)
+			}
+		})
+	}
+}
+
+// TestGatewayRequest: what is asked for, with an id that must be escaped.
+func TestGatewayRequest(t *testing.T) {
+	f := newFoundation(t, foundation.HTTPSOptions{})
+	asked := make(chan string, 100)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := r.Header.Get("Authorization")
+		asked <- fmt.Sprintf("%s %s %s %s %s", r.Method, r.URL, token[:min(len(token), 9)], r.Header.Get("Accept"), r.Header.Get("User-Agent"))
+		w.WriteHeader(http.StatusBadRequest)
+	}))
+	t.Cleanup(server.Close)
+	s := setup(f, server.URL)
+	s.tls = ServerTLSOptions{SkipVerify: true}
+	s.stream = StreamOptions{ShardID: "a b&c", DeterministicName: "7", Selectors: []string{"counter", "timer"}}
+	r := runHTTPS(t, nameGateway, s)
+	if got, want := receive(t, asked), "GET /v2/read?counter&timer&shard_id=a+b%26c&deterministic_name=7 bearer ey text/event-stream loggregator_exporter"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if line := r.await(t, reasonRefused); !strings.Contains(line.attrs["advice"], "nozzle.gateway.url") {
+		t.Errorf("%+v", line)
+	}
+}
+
+// TestGatewayClosesAfterItsTime: with the simulated gateway, stream after stream, and each brings data.
+func TestGatewayClosesAfterItsTime(t *testing.T) {
+	f := newFoundation(t, foundation.HTTPSOptions{StreamLife: 300 * time.Millisecond})
+	r := runHTTPS(t, nameGateway, setup(f, f.GatewayURL()))
+	for range 3 {
+		r.await(t, "connected to the RLP gateway")
+		r.await(t, reasonClosing)
+	}
+	r.await(t, "connected to the RLP gateway")
+	awaitReader(t, f)
+	f.Publish(counterV2(1))
+	r.sink.await(t, 1)
+	if n := f.TokenRequests(); n != 1 {
+		t.Errorf("%d requests for tokens for 4 streams", n)
+	}
+}
