@@ -2,6 +2,7 @@ package tagger_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -117,7 +118,11 @@ func TestQuarantine(t *testing.T) {
 		{"apps_v3_latency", "apps_v3_latency", ""},
 		{"nfsv3driver.p99", "nfsv3driver.p99", ""},
 		{"dea-13.x", "dea-13.x", ""},
-		{"v1.2", "v1", "index=2"},
+		{"v1.2.3.x", "v1.2.3.x", ""},
+		{"latency.p99.9", "latency.p99.9", ""},
+		{"gc/Quantile/0.95", "gc/Quantile/0.95", ""},
+		{"pool.0.p", "pool.p", "index=0"},
+		{"p1x.2", "p1x", "index=2"},
 		{"99", "99", ""},
 		{"a..0", "a.", "index=0"},
 	} {
@@ -269,5 +274,32 @@ func TestTraceOfNothing(t *testing.T) {
 	}
 	if near := tg.Nearest("zzz", 3); len(near) > 0 {
 		t.Errorf("%v is near to nothing", near)
+	}
+}
+
+// TestMetricText: a rule's word comes before an entry's, the first entry's before the next, and templates are filled in.
+func TestMetricText(t *testing.T) {
+	tg := load(t, false, `
+rules:
+- {pattern: "a.{x}", name: a, metric: "a.of.{x}.{$origin}"}
+- {pattern: "b", unit: ms}
+metrics:
+- {name: [a, b], metric: first}
+- {name: "{_}", metric: second}
+`)
+	for name, want := range map[string]string{"a.1": "a.of.1.o", "b": "first", "c": "second", "d.e": ""} {
+		var r tagger.Result
+		var tr tagger.Trace
+		tg.Apply(&tagger.Subject{Origin: "o", Name: name}, &r, &tr)
+		if r.Metric != want {
+			t.Errorf("%s: metric %q, want %q", name, r.Metric, want)
+		}
+		if name == "a.1" && !slices.Contains(tr.Steps[1].Said, "metric a.of.{x}.{$origin}") {
+			t.Errorf("the trace says %q", tr.Steps[1].Said)
+		}
+		r.Reset()
+		if r.Metric != "" {
+			t.Errorf("%s: Reset leaves %q", name, r.Metric)
+		}
 	}
 }

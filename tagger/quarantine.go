@@ -81,7 +81,32 @@ func idAt(s string, i int) (label string, n int) {
 			return "", 0
 		}
 	}
+	if isFraction(s[:i]) {
+		return "", 0
+	}
 	return labelIndex, len(segment)
+}
+
+// isFraction tells whether a number behind this text goes on with a quantile or a version: p99.9, quantile.0.95, v1.2.3.
+func isFraction(before string) bool {
+	for before != "" {
+		before = before[:len(before)-1] // the separator
+		start := strings.LastIndexAny(before, "./") + 1
+		segment := strings.ToLower(before[start:])
+		switch segment {
+		case "quantile", "quantiles", "percentile", "percentiles", "pct":
+			return true
+		}
+		digits := strings.TrimLeft(segment, "pv")
+		if digits == "" || strings.Trim(digits, "0123456789") != "" {
+			return false
+		}
+		if len(segment) == len(digits)+1 {
+			return true
+		}
+		before = before[:start]
+	}
+	return false
 }
 
 func isAlnum(c byte) bool { return isLetter(c) || isDigit(c) }
