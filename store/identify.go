@@ -51,9 +51,28 @@ type timing struct {
 func (d *identifier) identifyTimer(e *metric.Envelope) timing {
 	took := e.Stop - e.Start
 	t := timing{ok: !e.TooManyTags && e.Stop >= e.Start && took >= 0, seconds: float64(took) / 1e9, length: -1}
-	var client, hasApp bool
-	var origin []byte
-	d.key, d.tags, d.trace = d.key[:0], d.tags[:0], TraceID{}
+	d.key = d.key[:0]
+	hasApp, origin := d.timerFacts(e, &t)
+	sourceID, instanceID := e.SourceID, e.InstanceID
+	if isGUID(sourceID) && !hasApp && d.timerTags["app_id"] {
+		d.tags = append(d.tags, metric.Tag{Key: appIDKey, Value: sourceID})
+	}
+	if !d.timerTags["source_id"] && (isGUID(sourceID) || len(origin) > 0) {
+		sourceID = nil // it would only serve to name the component, which the origin does better
+	}
+	if !d.timerTags["instance_id"] {
+		instanceID = nil
+	}
+	if t.ok = t.ok && len(sourceID) <= metric.MaxValueBytes && len(instanceID) <= metric.MaxValueBytes; t.ok {
+		d.key = appendIdentity(d.key, sourceID, instanceID, d.tags, d.order.sort(d.tags))
+	}
+	return t
+}
+
+// timerFacts reads the tags of a timer, and keeps those on the allow-list.
+func (d *identifier) timerFacts(e *metric.Envelope, t *timing) (hasApp bool, origin []byte) {
+	client := false
+	d.tags, d.trace = d.tags[:0], TraceID{}
 	for _, tag := range e.Tags {
 		switch string(tag.Key) {
 		case "peer_type":
@@ -77,20 +96,7 @@ func (d *identifier) identifyTimer(e *metric.Envelope) timing {
 		}
 	}
 	t.duplicate = client && fromRouter(origin, e.SourceID)
-	sourceID, instanceID := e.SourceID, e.InstanceID
-	if isGUID(sourceID) && !hasApp && d.timerTags["app_id"] {
-		d.tags = append(d.tags, metric.Tag{Key: appIDKey, Value: sourceID})
-	}
-	if !d.timerTags["source_id"] && (isGUID(sourceID) || len(origin) > 0) {
-		sourceID = nil // it would only serve to name the component, which the origin does better
-	}
-	if !d.timerTags["instance_id"] {
-		instanceID = nil
-	}
-	if t.ok = t.ok && len(sourceID) <= metric.MaxValueBytes && len(instanceID) <= metric.MaxValueBytes; t.ok {
-		d.key = appendIdentity(d.key, sourceID, instanceID, d.tags, d.order.sort(d.tags))
-	}
-	return t
+	return hasApp, origin
 }
 
 // fromRouter says whether the gorouter sent an envelope, as an old one (router__0) or a new one.
@@ -126,13 +132,7 @@ func parseLength(b []byte) float64 {
 // is resolved. Samples that the store would count as invalid are an error.
 func (r *Resolver) Identities(e *metric.Envelope) ([]Identity, error) {
 	d := identifier{timerTags: r.timerTags}
-	ok := true
-	if e.Kind == metric.KindTimer {
-		ok = d.identifyTimer(e).ok
-	} else {
-		ok = d.identify(e)
-	}
-	if !ok {
+	if ok := e.Kind == metric.KindTimer && d.identifyTimer(e).ok || e.Kind != metric.KindTimer && d.identify(e); !ok {
 		return nil, fmt.Errorf("its tags exceed the bounds (%d tags, %d bytes each), or it is a timer that ends before it starts",
 			metric.MaxTags, metric.MaxValueBytes)
 	}

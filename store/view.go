@@ -207,6 +207,7 @@ func (r *Reader) read(chunk []ref) {
 		}
 		sample := Sample{Labels: s.labels.all[e.labels].text, Value: e.value}
 		switch r.family.Type {
+		case metric.TypeGauge, metric.TypeSummary:
 		case metric.TypeCounter:
 			sample.Start = s.start(e)
 		case metric.TypeHistogram:

@@ -58,7 +58,9 @@ func (s *Server) Listen(ctx context.Context) (net.Addr, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", s.options.Address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("cannot listen on %s, which is in use: choose another address by --web.listen_address, for example --web.listen_address=:9287: %w", s.options.Address, err)
+		host, _, _ := net.SplitHostPort(s.options.Address)
+		return nil, fmt.Errorf("cannot listen on %s, which is in use: choose another address by --web.listen_address, for example --web.listen_address=%s: %w",
+			s.options.Address, net.JoinHostPort(host, "9287"), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: correct --web.listen_address: %w", s.options.Address, err)

@@ -195,7 +195,7 @@ func TestStopBeforeRun(t *testing.T) {
 func TestBusyPort(t *testing.T) {
 	address, stop, done := start(t, http.NotFoundHandler(), "")
 	_, err := New(http.NotFoundHandler(), Options{Address: address, Log: quiet}).Listen(t.Context())
-	want := "cannot listen on " + address + ", which is in use: choose another address by --web.listen_address, for example --web.listen_address=:9287: " +
+	want := "cannot listen on " + address + ", which is in use: choose another address by --web.listen_address, for example --web.listen_address=127.0.0.1:9287: " +
 		"listen tcp " + address + ": bind: address already in use"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

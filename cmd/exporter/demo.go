@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -129,7 +130,10 @@ func (d *demo) say(format string, args ...any) {
 
 // table says what there is to open.
 func (d *demo) table(addr net.Addr) error {
-	at := strings.Replace(addr.String(), "127.0.0.1", "localhost", 1)
+	at := addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && (tcp.IP.IsLoopback() || tcp.IP.IsUnspecified()) {
+		at = net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
 	var b strings.Builder
 	b.WriteString("\nTry these while it runs; Ctrl-C stops it.\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)

@@ -81,7 +81,7 @@ func newExplain() *cobra.Command {
 			}
 			buffered := bufio.NewWriter(cmd.OutOrStdout())
 			e.out, e.json = buffered, output == "json"
-			err = e.all(template, names, cmd.InOrStdin())
+			err = e.all(template, names, cmd.InOrStdin(), cmd.ErrOrStderr())
 			return errors.Join(err, buffered.Flush())
 		},
 	}
@@ -115,8 +115,8 @@ func (q *question) fill(kind string, tags []string) error {
 
 // parseKind reads the kind of a metric. A container metric is a gauge.
 func parseKind(s string) (metric.Kind, error) {
-	switch s {
-	case "", "container":
+	s = strings.ToLower(s)
+	if s == "" || s == "container" {
 		return metric.KindGauge, nil
 	}
 	if k, ok := metric.ParseKind(s); ok && k != metric.KindNone && k != metric.KindLog && k != metric.KindEvent {
@@ -141,37 +141,57 @@ func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explai
 	return &explainer{tagger: t, resolver: store.NewResolver(storeOptions(cfg, t, nil))}, nil
 }
 
-// all explains names, or the lines of in where there are none.
-func (e *explainer) all(template question, names []string, in io.Reader) error {
+// all explains names, or the lines of in where there are none. What cannot be explained is told on errs, harms nothing else, and
+// makes the whole an error.
+func (e *explainer) all(template question, names []string, in io.Reader, errs io.Writer) error {
+	failed := 0
+	fail := func(err error) {
+		failed++
+		_, _ = fmt.Fprintln(errs, err)
+	}
 	for _, name := range names {
 		q := template
 		q.name = name
 		if err := e.explain(&q); err != nil {
-			return err
+			fail(err)
 		}
 	}
-	if len(names) > 0 {
-		return nil
-	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxLine)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSuffix(lines.Text(), "\r")
-		if line == "" {
-			continue
-		}
-		q, err := template.parse(line)
-		if err != nil {
-			return fmt.Errorf("standard input, line %d: %w", n, err)
-		}
-		if err := e.explain(&q); err != nil {
-			return err
+	if len(names) == 0 {
+		lines := bufio.NewReaderSize(in, maxLine)
+		for n, more := 1, true; more; n++ {
+			var line string
+			var err error
+			if line, more, err = readLine(lines); err == nil && (line != "" || more) {
+				var q question
+				if q, err = template.parse(line); err == nil {
+					err = e.explain(&q)
+				}
+			}
+			if err != nil {
+				fail(fmt.Errorf("standard input, line %d: %w", n, err))
+			}
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("standard input: %w", err)
+	if failed > 0 {
+		return fmt.Errorf("%d of the names could not be explained", failed)
 	}
 	return nil
+}
+
+// readLine reads a line; of one that is too long nothing but the error is left. more says whether another may follow.
+func readLine(r *bufio.Reader) (line string, more bool, err error) {
+	text, err := r.ReadSlice('\n')
+	line = strings.TrimRight(string(text), "\r\n")
+	if errors.Is(err, bufio.ErrBufferFull) {
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = r.ReadSlice('\n')
+		}
+		return "", err == nil, fmt.Errorf("it is longer than %d bytes", maxLine)
+	}
+	if errors.Is(err, io.EOF) {
+		return line, false, nil
+	}
+	return line, err == nil, err
 }
 
 // parse reads a line of standard input.
@@ -197,26 +217,54 @@ func (q question) parse(line string) (question, error) {
 	return q, nil
 }
 
-// identity is the question as the envelope's identity that the store would see.
-func (q *question) identity() store.Identity {
-	id := store.Identity{Kind: q.kind, Name: q.name, Unit: q.unit, SourceID: q.sourceID, Tags: slices.Clone(q.tags)}
-	if q.origin != "" {
-		id.Tags = append(id.Tags, metric.Label{Name: "origin", Value: q.origin})
+// envelope is the question as the nozzle would hand it over.
+func (q *question) envelope() *metric.Envelope {
+	e := &metric.Envelope{Kind: q.kind, SourceID: []byte(q.sourceID), Name: []byte(q.name)}
+	for _, t := range q.tags {
+		e.AddTag([]byte(t.Name), []byte(t.Value))
 	}
-	slices.SortStableFunc(id.Tags, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
-	return id
+	if q.origin != "" {
+		e.AddTag([]byte("origin"), []byte(q.origin))
+	}
+	if q.kind == metric.KindGauge {
+		e.Points = []metric.Point{{Name: []byte(q.name), Unit: []byte(q.unit)}}
+	}
+	return e
+}
+
+// identity is what the store would look for.
+func (q *question) identity(r *store.Resolver) (*store.Identity, error) {
+	ids, err := r.Identities(q.envelope())
+	if err != nil {
+		return nil, fmt.Errorf("%q would be counted as invalid: %w", shorten(q.name), err)
+	}
+	id := ids[0]
+	id.Unit = q.unit // counters and timers come without, but rules may look at it
+	return &id, nil
+}
+
+// shorten cuts a name to what a line of a terminal can bear.
+func shorten(name string) string {
+	const limit = 80
+	if len(name) > limit {
+		return strings.ToValidUTF8(name[:limit], "") + "..."
+	}
+	return name
 }
 
 func (e *explainer) explain(q *question) error {
-	id := q.identity()
+	id, err := q.identity(e.resolver)
+	if err != nil {
+		return err
+	}
 	if e.json {
-		r := e.resolver.Resolve(&id, nil)
+		r := e.resolver.Resolve(id, nil)
 		encoder := json.NewEncoder(e.out)
 		encoder.SetEscapeHTML(false)
 		return encoder.Encode(explanationOf(q, &r))
 	}
 	var trace store.Trace
-	r := e.resolver.Resolve(&id, &trace)
+	r := e.resolver.Resolve(id, &trace)
 	return e.write(q, &r, &trace)
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"loggregator_exporter/config"
-	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 )
@@ -109,9 +108,12 @@ func testFile(cfg *config.Config, name string) (*testedFile, error) {
 	resolver := store.NewResolver(storeOptions(cfg, rules, nil))
 	results := tests.Run(rules, func(s *tagger.Subject, _ *tagger.Result) tagger.Resolved {
 		q := question{origin: s.Origin, name: s.Name, unit: s.Unit, kind: s.Kind, sourceID: s.SourceID, tags: s.Tags}
-		id := q.identity()
-		r := resolver.Resolve(&id, nil)
-		return tagger.Resolved{Metric: r.Metric, Labels: slices.DeleteFunc(r.Labels, func(l metric.Label) bool { return l.Value == "" })}
+		id, err := q.identity(resolver)
+		if err != nil {
+			return tagger.Resolved{Metric: err.Error()} // which no test expects
+		}
+		r := resolver.Resolve(id, nil)
+		return tagger.Resolved{Metric: r.Metric, Labels: r.Labels}
 	})
 	return &testedFile{name, results, time.Since(began)}, nil
 }
