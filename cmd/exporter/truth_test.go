@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -73,7 +74,7 @@ func expected(r *store.Resolver, sent []foundation.Sent) map[string][]float64 {
 
 // Everything that a foundation sends, by datagram and by the reverse log proxy, is in the scrape with its value and labels.
 func TestEverythingSentIsScraped(t *testing.T) {
-	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true})
+	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true, RequestsPerSecond: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +104,20 @@ func TestEverythingSentIsScraped(t *testing.T) {
 	if len(want) < 4000 {
 		t.Fatalf("the foundation sent only %d series", len(want))
 	}
+	requests := 0.0
+	for _, s := range f.Sent() {
+		if s.Kind == metric.KindTimer && s.Tags["peer_type"] == "Server" {
+			requests += float64(s.Count)
+		}
+	}
 	var missing, wrong []string
 	for {
 		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
 		got := samples(t, page)
 		missing, wrong = compare(want, got)
+		if counted := sumOf(got, "cf_http_request_duration_seconds{"); counted != requests {
+			wrong = append(wrong, fmt.Sprintf("%v requests of %v", counted, requests))
+		}
 		if len(missing)+len(wrong) == 0 || ctx.Err() != nil {
 			break
 		}
@@ -125,6 +135,15 @@ func TestEverythingSentIsScraped(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+func sumOf(samples map[string]float64, prefix string) (sum float64) {
+	for key, v := range samples {
+		if strings.HasPrefix(key, prefix) {
+			sum += v
+		}
+	}
+	return sum
 }
 
 func compare(want map[string][]float64, got map[string]float64) (missing, wrong []string) {
