@@ -6,6 +6,8 @@ import "time"
 func Settings() []Setting {
 	var all []Setting
 	all = append(all, nozzleSettings()...)
+	all = append(all, httpsSettings()...)
+	all = append(all, vmSettings()...)
 	all = append(all, uaaSettings()...)
 	all = append(all, taggerSettings()...)
 	all = append(all, metricsSettings()...)
@@ -66,6 +68,11 @@ func nozzleSettings() []Setting {
 			Key: "nozzle.rlp.tls.key_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/certs/client.key",
 			Help: "Key (PEM) of the client certificate.",
 		},
+	}
+}
+
+func httpsSettings() []Setting {
+	return []Setting{
 		{
 			Key: "nozzle.gateway.enabled", Kind: KindBool, Default: false, Example: "true",
 			Help: "Read from the RLP gateway over HTTPS, with a token of UAA: all envelopes of the foundation, from outside of it.",
@@ -99,6 +106,11 @@ func nozzleSettings() []Setting {
 			Key: "nozzle.firehose.tls.skip_verify", Kind: KindBool, Default: false, Example: "true",
 			Help: "Accept any certificate of the traffic controller. Whoever is between can then read the token: for trials only.",
 		},
+	}
+}
+
+func vmSettings() []Setting {
+	return []Setting{
 		{
 			Key: "nozzle.udp.enabled", Kind: KindBool, Default: false, DefaultText: "true when no other source is enabled, else false", Example: "true",
 			Help: "Receive dropsonde datagrams, as components send them to the Metron agent of their VM. It is what `exporter run` does with no configuration at all.",

@@ -25,7 +25,7 @@ func (v *validator) https(cfg *Config) {
 }
 
 func (v *validator) uaa(o *nozzle.UAAOptions) {
-	const secret, file = "uaa.client_secret", "uaa.client_secret_file"
+	const secret, file = "uaa.client_secret", "uaa.client_secret_file" //nolint:gosec // keys, not values
 	v.url("uaa.url", o.URL, "https")
 	v.check(o.ClientID != "", "uaa.client_id", "is needed for nozzle.gateway and nozzle.firehose: %s", v.remedy("uaa.client_id"))
 	v.check(o.ClientSecret != "" || o.ClientSecretFile != "" || v.bad[secret], file, "is needed for nozzle.gateway and nozzle.firehose: %s", v.remedy(file))

@@ -89,7 +89,7 @@ func (f *Firehose) Name() string { return nameFirehose }
 
 // Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the other side.
 func (f *Firehose) Run(ctx context.Context) error {
-	defer f.uaa.use()()
+	defer f.uaa.use(ctx)()
 	f.keeper.run(ctx)
 	return nil
 }
@@ -117,13 +117,13 @@ func (f *Firehose) stream(ctx context.Context, p *pulse) failure {
 	f.log.Info("connected to the firehose")
 	frames := &firehoseStream{conn: conn, buf: make([]byte, frameBuffer), intake: NewIntake(f.account, f.newSink()), pulse: p, log: f.log}
 	frames.intake.pulse = p
-	return frames.read()
+	return frames.read(ctx)
 }
 
 // open connects and says whether it was the token that was refused.
 func (f *Firehose) open(ctx context.Context, client *http.Client, authorization string) (conn *websocket.Conn, failed *failure, refused bool) {
 	header := http.Header{"Authorization": {authorization}, "User-Agent": {userAgent}}
-	conn, answer, err := websocket.Dial(ctx, f.peer.url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
+	conn, answer, err := websocket.Dial(ctx, f.peer.url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header}) //nolint:bodyclose // Dial does
 	if err == nil {
 		conn.SetReadLimit(maxFrame)
 		return conn, nil, false
@@ -156,11 +156,12 @@ type firehoseStream struct {
 	broken complaint
 }
 
-// read takes messages until the websocket ends. It waits without a context, which would cost a timer for each message: whoever ends the
-// stream closes the connection.
-func (s *firehoseStream) read() failure {
+// read takes messages until the websocket ends. It waits with a context that never ends, since others cost allocations for each message:
+// whoever ends the stream closes the connection.
+func (s *firehoseStream) read(ctx context.Context) failure {
+	forever := context.WithoutCancel(ctx)
 	for !s.pulse.leave() {
-		kind, r, err := s.conn.Reader(context.Background())
+		kind, r, err := s.conn.Reader(forever)
 		if err != nil {
 			return s.explain(err)
 		}

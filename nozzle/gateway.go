@@ -87,7 +87,7 @@ func (g *Gateway) Name() string { return nameGateway }
 
 // Run implements Source. Nothing that a gateway does ends it: whatever was wrong may be mended at the other side.
 func (g *Gateway) Run(ctx context.Context) error {
-	defer g.uaa.use()()
+	defer g.uaa.use(ctx)()
 	g.keeper.run(ctx)
 	return nil
 }
@@ -104,7 +104,7 @@ func (g *Gateway) stream(ctx context.Context, p *pulse) failure {
 	defer cancel()
 	var answer *http.Response
 	if failed := g.uaa.authorize(ctx, func(authorization string) (failed *failure, refused bool) {
-		answer, failed, refused = g.open(ctx, client, authorization)
+		answer, failed, refused = g.open(ctx, client, authorization) //nolint:bodyclose // it is, below
 		return failed, refused
 	}); failed != nil {
 		return *failed

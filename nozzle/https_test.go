@@ -295,13 +295,13 @@ func TestHTTPSSources(t *testing.T) {
 }
 
 // awaitAmong is await where lines of other reasons are in order.
-func (r *httpsRun) awaitAmong(t *testing.T, want string, others ...string) logLine {
+func (r *httpsRun) awaitAmong(t *testing.T, want string, others ...string) {
 	t.Helper()
 	for {
 		line := receive(t, r.lines)
 		reason, failed := line.attrs["reason"]
 		if reason == want || line.message == want {
-			return line
+			return
 		}
 		ok := !failed
 		for _, o := range others {

@@ -138,12 +138,12 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 	return u, nil
 }
 
-// use has tokens fetched until what it returns is called.
-func (u *UAA) use() (release func()) {
+// use has tokens fetched until what it returns is called, whatever becomes of ctx: another source may need them longer.
+func (u *UAA) use(ctx context.Context) (release func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.users++; u.users == 1 {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

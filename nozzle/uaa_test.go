@@ -17,6 +17,7 @@ import (
 
 // scriptedUAA gives what a script says, and notes when it was asked.
 type scriptedUAA struct {
+	mu    sync.Mutex
 	began time.Time
 	asked []time.Duration
 	life  time.Duration
@@ -24,11 +25,27 @@ type scriptedUAA struct {
 }
 
 func (s *scriptedUAA) fetch(context.Context) (uaaToken, *failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.asked = append(s.asked, time.Since(s.began))
 	if s.fail {
 		return uaaToken{}, &failure{reasonUnavailable, "advice", errors.New("down")}
 	}
 	return uaaToken{value: fmt.Sprintf("token-%d", len(s.asked)), expires: time.Now().Add(s.life)}, nil
+}
+
+// requests are the times of all requests so far.
+func (s *scriptedUAA) requests() []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]time.Duration{}, s.asked...)
+}
+
+// setFail changes what becomes of requests.
+func (s *scriptedUAA) setFail(fail bool, life time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail, s.life = fail, life
 }
 
 func newScriptedUAA(t *testing.T, s *scriptedUAA) *UAA {
@@ -49,7 +66,7 @@ func TestUAAFetchesAheadOfExpiry(t *testing.T) {
 		s := &scriptedUAA{life: 10 * time.Minute}
 		u := newScriptedUAA(t, s)
 		// Many sources, one request at a time.
-		releases := []func(){u.use(), u.use()}
+		releases := []func(){u.use(t.Context()), u.use(t.Context())}
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
@@ -64,13 +81,13 @@ func TestUAAFetchesAheadOfExpiry(t *testing.T) {
 		synctest.Wait()
 		// 80 % of what is left when the spacing is over.
 		step := 5*time.Second + (10*time.Minute-5*time.Second)*4/5
-		requireEqual(t, "requests", s.asked, []time.Duration{0, step, 2 * step})
+		requireEqual(t, "requests", s.requests(), []time.Duration{0, step, 2 * step})
 		for _, release := range releases {
 			release()
 		}
 		pass(time.Hour)
-		if len(s.asked) != 3 {
-			t.Errorf("asked %v without a source", s.asked)
+		if len(s.requests()) != 3 {
+			t.Errorf("asked %v without a source", s.requests())
 		}
 	})
 }
@@ -79,17 +96,17 @@ func TestUAAIsNeverHammered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{fail: true}
 		u := newScriptedUAA(t, s)
-		defer u.use()()
+		defer u.use(t.Context())()
 		for range 3600 { // a source that wants a token each second
 			if _, failed := u.token(t.Context()); failed == nil || failed.reason != reasonToken || !strings.Contains(failed.advice, "advice") {
 				t.Fatal(failed)
 			}
 			pass(time.Second)
 		}
-		if n := len(s.asked); n < 10 || n > 40 {
-			t.Errorf("%d requests an hour: %v", n, s.asked)
+		if n := len(s.requests()); n < 10 || n > 40 {
+			t.Errorf("%d requests an hour: %v", n, s.requests())
 		}
-		s.fail, s.life = false, 10*time.Minute
+		s.setFail(false, 10*time.Minute)
 		pass(uaaRetryLimit)
 		if token, failed := u.token(t.Context()); failed != nil {
 			t.Error(token, failed)
@@ -102,9 +119,9 @@ func TestUAAOutageWithATokenInHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{life: time.Hour}
 		u := newScriptedUAA(t, s)
-		defer u.use()()
+		defer u.use(t.Context())()
 		first, _ := u.token(t.Context())
-		s.fail = true
+		s.setFail(true, time.Hour)
 		pass(time.Hour - time.Second)
 		if token, failed := u.token(t.Context()); failed != nil || token.value != first.value {
 			t.Error(token, failed)
@@ -120,7 +137,7 @@ func TestUAARefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{life: time.Hour}
 		u := newScriptedUAA(t, s)
-		defer u.use()()
+		defer u.use(t.Context())()
 		opened := 0
 		open := func(want string) func(string) (*failure, bool) {
 			return func(authorization string) (*failure, bool) {
@@ -135,19 +152,19 @@ func TestUAARefusals(t *testing.T) {
 			t.Fatal(failed, opened)
 		}
 		// A refusal is one more try with one more token.
-		if failed := u.authorize(t.Context(), open("bearer token-2")); failed != nil || opened != 3 || len(s.asked) != 2 {
-			t.Fatal(failed, opened, s.asked)
+		if failed := u.authorize(t.Context(), open("bearer token-2")); failed != nil || opened != 3 || len(s.requests()) != 2 {
+			t.Fatal(failed, opened, s.requests())
 		}
 		// Nothing helps: for an hour with a try each second.
-		before := len(s.asked)
+		before := len(s.requests())
 		for range 3600 {
 			if failed := u.authorize(t.Context(), open("")); failed == nil || failed.reason != reasonUnauthorized {
 				t.Fatal(failed)
 			}
 			pass(time.Second)
 		}
-		if n := len(s.asked) - before; n < 5 || n > 20 {
-			t.Errorf("%d tokens in an hour of refusals: %v", n, s.asked)
+		if n := len(s.requests()) - before; n < 5 || n > 20 {
+			t.Errorf("%d tokens in an hour of refusals: %v", n, s.requests())
 		}
 		// Another source was told of the refusal already.
 		if !u.refuse(uaaToken{value: "token-1"}) {
@@ -161,9 +178,9 @@ func TestUAAShortLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{life: time.Millisecond}
 		u := newScriptedUAA(t, s)
-		defer u.use()()
+		defer u.use(t.Context())()
 		pass(time.Minute)
-		if n := len(s.asked); n > 13 {
+		if n := len(s.requests()); n > 13 {
 			t.Errorf("%d requests a minute", n)
 		}
 	})

@@ -77,9 +77,10 @@ func (h *https) stream(w http.ResponseWriter, r *http.Request, gone <-chan struc
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	batches := make(chan *loggregator_v2.EnvelopeBatch)
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	h.streams.Go(func() {
-		ended <- h.rlp.BatchedReceiver(request, &localStream{ctx: ctx, send: func(b *loggregator_v2.EnvelopeBatch) error {
+		defer close(ended)
+		_ = h.rlp.BatchedReceiver(request, &localStream{ctx: ctx, send: func(b *loggregator_v2.EnvelopeBatch) error {
 			select {
 			case batches <- b:
 				return nil

@@ -161,7 +161,7 @@ func TestWhoGetsAStream(t *testing.T) {
 	}
 	f.RLPGone(true)
 	answer := get(t, f, "/v2/read?gauge", "bearer "+good)
-	if body, err := io.ReadAll(answer.Body); answer.StatusCode != 503 || !strings.Contains(string(body), `"streaming_unavailable"`) || err != nil {
+	if body, err := io.ReadAll(answer.Body); answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), `"streaming_unavailable"`) || err != nil {
 		t.Errorf("without an RLP: %d %s %v", answer.StatusCode, body, err)
 	}
 	f.RLPGone(false)

@@ -15,7 +15,7 @@ import (
 
 const (
 	uaaClient = "loggregator_exporter"
-	uaaSecret = "loggregator_exporter-secret"
+	uaaSecret = "loggregator_exporter-secret" //nolint:gosec // of the simulation
 )
 
 // uaa gives out tokens to one client, by its credentials, and knows them again. They are JSON web tokens, signed by a key that
