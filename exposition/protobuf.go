@@ -33,14 +33,11 @@ const (
 	labelName  = 1<<3 | isBytes
 	labelValue = 2<<3 | isBytes
 
-	numberValue = 1<<3 | isFixed64 // of Gauge and Counter
+	numberValue  = 1<<3 | isFixed64 // of Gauge and Counter
+	counterStart = 3<<3 | isBytes
 
-	histogramCount  = 1<<3 | isVarint
-	histogramSum    = 2<<3 | isFixed64
-	histogramBucket = 3<<3 | isBytes
-
-	bucketCount = 1<<3 | isVarint
-	bucketBound = 2<<3 | isFixed64
+	timestampSeconds = 1<<3 | isVarint
+	timestampNanos   = 2<<3 | isVarint
 )
 
 // sizeFixed64 is the size of a double with its tag.
@@ -80,10 +77,12 @@ func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []st
 	}
 	size, ahead := head.size(), 0
 	for ; ahead < len(snap.samples) && len(snap.encoded) < encodeAhead; ahead++ {
+		p.readAhead(snap.samples, ahead)
 		snap.encoded = appendMetric(snap.encoded, f.Type, &snap.samples[ahead])
 	}
 	size += len(snap.encoded)
 	for i := ahead; i < len(snap.samples); i++ {
+		p.readAhead(snap.samples, i)
 		size += sizeBytes(sizeMetric(f.Type, &snap.samples[i]))
 	}
 	p.buf = head.append(protowire.AppendVarint(p.buf, uint64(size)))
@@ -94,6 +93,7 @@ func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []st
 		}
 	}
 	for i := ahead; i < len(snap.samples); i++ {
+		p.readAhead(snap.samples, i)
 		p.buf = appendMetric(p.buf, f.Type, &snap.samples[i])
 		if err := p.flushFull(); err != nil {
 			return err
@@ -146,7 +146,10 @@ func familyTypeNumber(t metric.Type) byte {
 func sizeMetric(t metric.Type, s *store.Sample) int {
 	size := sizeLabels(s.Labels)
 	if t == metric.TypeHistogram {
-		return size + sizeBytes(sizeHistogram(s.Histogram))
+		return size + sizeBytes(sizeHistogram(s))
+	}
+	if t == metric.TypeCounter {
+		return size + sizeBytes(sizeFixed64+sizeTimestampField(s.Start))
 	}
 	return size + sizeBytes(sizeFixed64)
 }
@@ -158,10 +161,12 @@ func appendMetric(dst []byte, t metric.Type, s *store.Sample) []byte {
 	dst = appendLabels(dst, s.Labels)
 	switch t {
 	case metric.TypeHistogram:
-		dst = protowire.AppendVarint(append(dst, byte(metricHistogram)), uint64(sizeHistogram(s.Histogram)))
-		dst = appendHistogram(dst, s.Histogram)
+		dst = protowire.AppendVarint(append(dst, byte(metricHistogram)), uint64(sizeHistogram(s)))
+		dst = appendHistogram(dst, s)
 	case metric.TypeCounter:
-		dst = appendDouble(append(dst, byte(metricCounter), sizeFixed64), numberValue, s.Value)
+		dst = append(dst, byte(metricCounter), byte(sizeFixed64+sizeTimestampField(s.Start)))
+		dst = appendDouble(dst, numberValue, s.Value)
+		dst = appendTimestampField(dst, counterStart, s.Start)
 	default:
 		dst = appendDouble(append(dst, byte(metricGauge), sizeFixed64), numberValue, s.Value)
 	}
@@ -181,46 +186,6 @@ func setLength(dst []byte, start int) []byte {
 	return dst
 }
 
-// sizeHistogram measures a classic histogram. As in the text format, its count is the sum of its buckets, whatever the store counted;
-// as in client_golang, the bucket +Inf, which says the same, is left out.
-func sizeHistogram(h *store.Histogram) int {
-	size, total := 0, uint64(0)
-	for i, c := range h.Counts {
-		total += c
-		if i < len(h.Bounds) {
-			size += sizeBytes(sizeBucket(total))
-		}
-	}
-	for range max(len(h.Bounds)-len(h.Counts), 0) {
-		size += sizeBytes(sizeBucket(total))
-	}
-	return size + 1 + protowire.SizeVarint(total) + sizeFixed64
-}
-
-func appendHistogram(dst []byte, h *store.Histogram) []byte {
-	total := uint64(0)
-	for _, c := range h.Counts {
-		total += c
-	}
-	dst = protowire.AppendVarint(append(dst, byte(histogramCount)), total)
-	dst = appendDouble(dst, histogramSum, h.Sum)
-	total = 0
-	for i, bound := range h.Bounds {
-		if i < len(h.Counts) {
-			total += h.Counts[i]
-		}
-		if bound == 0 {
-			bound = 0 // no -0
-		}
-		dst = append(dst, byte(histogramBucket), byte(sizeBucket(total)), byte(bucketCount))
-		dst = appendDouble(protowire.AppendVarint(dst, total), bucketBound, bound)
-	}
-	return dst
-}
-
-// sizeBucket is less than 128, so that it is a varint of one byte.
-func sizeBucket(count uint64) int { return 1 + protowire.SizeVarint(count) + sizeFixed64 }
-
 // sizeBytes is the size of a field of so many bytes, with its tag and length.
 func sizeBytes(n int) int { return 1 + protowire.SizeVarint(uint64(n)) + n }
 
@@ -230,4 +195,37 @@ func appendString(dst []byte, tag uint64, s string) []byte {
 
 func appendDouble(dst []byte, tag uint64, v float64) []byte {
 	return protowire.AppendFixed64(append(dst, byte(tag)), math.Float64bits(v))
+}
+
+// sizeTimestampField is the size of a time in nanoseconds since the epoch with its tag, which is one byte: nothing where it is not known.
+func sizeTimestampField(ns int64) int {
+	if ns <= 0 {
+		return 0
+	}
+	return sizeBytes(sizeTimestamp(ns))
+}
+
+func sizeTimestamp(ns int64) int {
+	size := 0
+	if s := uint64(ns) / 1e9; s > 0 {
+		size += 1 + protowire.SizeVarint(s)
+	}
+	if n := uint64(ns) % 1e9; n > 0 {
+		size += 1 + protowire.SizeVarint(n)
+	}
+	return size
+}
+
+func appendTimestampField(dst []byte, tag uint64, ns int64) []byte {
+	if ns <= 0 {
+		return dst
+	}
+	dst = append(dst, byte(tag), byte(sizeTimestamp(ns)))
+	if s := uint64(ns) / 1e9; s > 0 {
+		dst = protowire.AppendVarint(append(dst, byte(timestampSeconds)), s)
+	}
+	if n := uint64(ns) % 1e9; n > 0 {
+		dst = protowire.AppendVarint(append(dst, byte(timestampNanos)), n)
+	}
+	return dst
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
@@ -56,7 +58,10 @@ func checkProtobuf(t *testing.T, c content, scheme model.EscapingScheme) {
 		}
 		for _, m := range mf.GetMetric() {
 			if h := m.GetHistogram(); h != nil {
-				h.Bucket = h.GetBucket()[:len(h.GetBucket())-1] // +Inf, which client_golang does not have here
+				// client_golang does not have +Inf here, but for its exemplar.
+				if last := len(h.GetBucket()) - 1; h.GetBucket()[last].Exemplar == nil {
+					h.Bucket = h.GetBucket()[:last]
+				}
 			}
 		}
 		want = append(append(want, mf.GetUnit()), flatten(mf)...)
@@ -82,6 +87,60 @@ func TestProtobufGolden(t *testing.T) {
 	} {
 		checkProtobuf(t, golden(), scheme)
 	}
+}
+
+// tracedRequests are histograms as the store gives them: native ones too, with exemplars in some buckets.
+func tracedRequests(t *testing.T) series {
+	t.Helper()
+	s := newStoreWith(t, true)
+	w := s.Writer()
+	var tally metric.Tally
+	for i, d := range []time.Duration{500 * time.Microsecond, time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond, 5 * time.Second, 7500 * time.Millisecond} {
+		for _, method := range []string{"GET", "PUT"} {
+			now := time.Now().UnixNano()
+			e := &metric.Envelope{Kind: metric.KindTimer, Timestamp: now, Arrived: now, Name: []byte("http"), Start: now - int64(d), Stop: now}
+			e.AddTag([]byte("peer_type"), []byte("Server"))
+			e.AddTag([]byte("method"), []byte(method))
+			if i > 3 && method == "GET" {
+				e.AddTag([]byte("X-B3-TraceId"), fmt.Appendf(nil, "%016d", i))
+			}
+			if i == 0 {
+				e.AddTag([]byte("traceparent"), []byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+			}
+			w.Write(e, &tally)
+		}
+	}
+	families := s.Families()
+	at := slices.IndexFunc(families, func(f store.Family) bool { return f.Name == "cf_http_request_duration_seconds" })
+	if at < 0 {
+		t.Fatalf("no histogram: %v", tally)
+	}
+	var r store.Reader
+	r.Reset(&families[at])
+	var snap snapshot
+	if err := snap.take(true, r.Next(), &r, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if h := snap.samples[0].Histogram; len(snap.samples) != 2 || h.Native == nil || len(h.Exemplars) != 3 || h.Exemplars[2].Trace.String() != "0000000000000005" {
+		t.Fatalf("%+v", snap)
+	}
+	return series{families[at], snap.samples}
+}
+
+// Native histograms, exemplars and start times come out in protobuf, and exemplars in OpenMetrics too, as client_golang writes them.
+func TestTracedRequests(t *testing.T) {
+	c := content{tracedRequests(t)}
+	c = append(c, counter("requests_total", store.Sample{Value: 1, Start: 1_700_000_000_123_456_789}, store.Sample{Labels: `a="1"`, Start: 1e9}))
+	checkProtobuf(t, c, model.UnderscoreEscaping)
+	for i, sample := range c[0].samples {
+		for j, x := range sample.Histogram.Exemplars {
+			if x.Stamp > 0 { // client_golang computes seconds in floats, ours are exact to the millisecond
+				c[0].samples[i].Histogram.Exemplars[j].Stamp = x.Stamp - x.Stamp%1e9 + 5e8
+			}
+		}
+	}
+	checkAgainstClient(t, c, expfmt.FmtOpenMetrics_1_0_0)
+	checkAgainstClient(t, c, expfmt.FmtText)
 }
 
 // TestProtobufLengths has lengths around every size that they may have themselves, and families that are partly encoded ahead.
@@ -211,10 +270,11 @@ func TestSnapshotKeepsLittle(t *testing.T) {
 }
 
 func FuzzProtobuf(f *testing.F) {
-	f.Add("memoryStats.numBytesAllocated", "Help.", "bytes", "router", "", 1.5, 0.5, uint64(3), uint8(0), uint8(0))
-	f.Add("a_seconds_total", "", "seconds", "a\nb\"c\\d", "é", math.NaN(), 1e6, uint64(1<<63), uint8(1), uint8(1))
-	f.Add("h_seconds", "x", "seconds", "\\", "\"", math.Inf(1), -1.0, uint64(7), uint8(2), uint8(3))
-	f.Fuzz(func(t *testing.T, name, help, unit, v1, v2 string, value, bound float64, count uint64, typ, scheme uint8) {
+	f.Add("memoryStats.numBytesAllocated", "Help.", "bytes", "router", "", 1.5, 0.5, uint64(3), int64(0), []byte(nil), uint8(0), uint8(0))
+	f.Add("a_seconds_total", "", "seconds", "a\nb\"c\\d", "é", math.NaN(), 1e6, uint64(1<<63), int64(1.7e18+1), []byte(nil), uint8(1), uint8(1))
+	f.Add("h_seconds", "x", "seconds", "\\", "\"", math.Inf(1), -1.0, uint64(7), int64(-1), []byte{3, 0, 9}, uint8(2), uint8(3))
+	f.Add("h", "", "", "", "", 0.0, 1.0, uint64(1), int64(1e9), []byte{}, uint8(2), uint8(3))
+	f.Fuzz(func(t *testing.T, name, help, unit, v1, v2 string, value, bound float64, count uint64, start int64, native []byte, typ, scheme uint8) {
 		if name == "" {
 			return
 		}
@@ -223,9 +283,17 @@ func FuzzProtobuf(f *testing.F) {
 		}
 		s := series{store.Family{Name: name, Help: strings.ToValidUTF8(help, "\uFFFD"), Unit: unit, Type: metric.Type(typ % 3)}, nil}
 		for _, ls := range []metric.Labels{"", labels("v", strings.ToValidUTF8(v1, "\uFFFD"), "w", strings.ToValidUTF8(v2, "\uFFFD"))} {
-			s.samples = append(s.samples, store.Sample{Labels: ls, Value: value, Histogram: &store.Histogram{
+			s.samples = append(s.samples, store.Sample{Labels: ls, Value: value, Start: start, Histogram: &store.Histogram{
 				Bounds: []float64{bound}, Counts: []uint64{count >> 12, count & 0xfff}, Sum: value,
 			}})
+			if native == nil {
+				continue
+			}
+			n := &store.Native{Schema: int32(scheme%12) - 4, ZeroThreshold: value, Zero: count, First: int32(start)}
+			for _, c := range native {
+				n.Counts = append(n.Counts, count*uint64(c))
+			}
+			s.samples[len(s.samples)-1].Histogram.Native = n
 		}
 		checkProtobuf(t, content{s}, model.EscapingScheme(scheme%4))
 	})

@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -39,9 +41,10 @@ func toDTO(s *series) *dto.MetricFamily {
 		case metric.TypeGauge:
 			m.Gauge = &dto.Gauge{Value: new(sample.Value)}
 		case metric.TypeCounter:
-			m.Counter = &dto.Counter{Value: new(sample.Value)}
+			m.Counter = &dto.Counter{Value: new(sample.Value), CreatedTimestamp: toDTOTime(sample.Start)}
 		default:
 			m.Histogram = toDTOHistogram(sample.Histogram)
+			m.Histogram.CreatedTimestamp = toDTOTime(sample.Start)
 		}
 		mf.Metric = append(mf.Metric, m)
 	}
@@ -57,10 +60,37 @@ func toDTOHistogram(h *store.Histogram) *dto.Histogram {
 			bound = h.Bounds[i]
 		}
 		total += c
-		d.Bucket = append(d.Bucket, &dto.Bucket{UpperBound: new(bound), CumulativeCount: new(total)})
+		b := &dto.Bucket{UpperBound: new(bound), CumulativeCount: new(total)}
+		if i < len(h.Exemplars) && h.Exemplars[i].Stamp > 0 {
+			x := &h.Exemplars[i]
+			b.Exemplar = &dto.Exemplar{
+				Label: []*dto.LabelPair{{Name: new("trace_id"), Value: new(x.Trace.String())}}, Value: new(x.Value), Timestamp: toDTOTime(x.Stamp),
+			}
+		}
+		d.Bucket = append(d.Bucket, b)
 	}
 	d.SampleCount = new(total)
+	if n := h.Native; n != nil {
+		d.Schema, d.ZeroThreshold, d.ZeroCount = new(n.Schema), new(n.ZeroThreshold), new(n.Zero)
+		span := &dto.BucketSpan{Offset: new(n.First), Length: new(uint32(len(n.Counts)))}
+		if len(n.Counts) == 0 {
+			span.Offset = new(int32(0))
+		}
+		d.PositiveSpan = []*dto.BucketSpan{span}
+		before := uint64(0)
+		for _, c := range n.Counts {
+			d.PositiveDelta = append(d.PositiveDelta, int64(c-before))
+			before = c
+		}
+	}
 	return d
+}
+
+func toDTOTime(ns int64) *timestamppb.Timestamp {
+	if ns <= 0 {
+		return nil
+	}
+	return timestamppb.New(time.Unix(0, ns))
 }
 
 // flatten lists all that a family says, with the bits of its floats.

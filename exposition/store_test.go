@@ -27,13 +27,18 @@ const manySeries = 20_000 // several chunks of the store's, several of ours
 
 func newStore(tb testing.TB) *store.Store {
 	tb.Helper()
+	return newStoreWith(tb, false)
+}
+
+func newStoreWith(tb testing.TB, native bool) *store.Store {
+	tb.Helper()
 	rules, _, err := tagger.New(tagger.Options{Quarantine: true})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	s, err := store.New(store.Options{
 		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: time.Hour, MaxSeries: benchSeries,
-		HTTP: store.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"component", "method", "status"}},
+		HTTP: store.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"component", "method", "status"}, Native: native},
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -60,6 +60,7 @@ func (e *textEncoder) encode(p *page, f *store.Family, n names, samples []store.
 	}
 	for ; len(samples) > 0; samples = r.Next() {
 		for i := range samples {
+			p.readAhead(samples, i)
 			s := &samples[i]
 			if histogram {
 				p.buf = e.appendHistogram(p.buf, s)
@@ -115,12 +116,23 @@ func (e *textEncoder) appendHistogram(dst []byte, s *store.Sample) []byte {
 			dst = append(append(dst, s.Labels...), ',')
 		}
 		dst = append(dst, le...)
-		dst = append(strconv.AppendUint(dst, total, 10), '\n')
+		dst = strconv.AppendUint(dst, total, 10)
+		if e.openMetrics && i < len(h.Exemplars) && h.Exemplars[i].Stamp > 0 {
+			dst = appendExemplar(dst, &h.Exemplars[i])
+		}
+		dst = append(dst, '\n')
 	}
 	dst = e.sum.append(dst, s.Labels)
 	dst = append(appendValue(dst, h.Sum), '\n')
 	dst = e.count.append(dst, s.Labels)
 	return append(strconv.AppendUint(dst, total, 10), '\n')
+}
+
+// appendExemplar appends what OpenMetrics has after the value of a bucket. Its time is in seconds.
+func appendExemplar(dst []byte, x *store.Exemplar) []byte {
+	dst = x.Trace.Append(append(dst, ` # {`+traceLabel+`="`...))
+	dst = append(appendValue(append(dst, `"} `...), x.Value), ' ')
+	return strconv.AppendFloat(dst, float64(x.Stamp/1e6)/1e3, 'f', 3, 64)
 }
 
 // setBounds renders the labels le, unless they are those of the histogram before.
