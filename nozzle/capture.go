@@ -65,8 +65,8 @@ const (
 	recordV2     = 4<<3 | wireBytes
 )
 
-func (h *CaptureHeader) append(b []byte) []byte {
-	b = appendNumber(b, headerVersion, captureVersion)
+func (h *CaptureHeader) marshal() []byte {
+	b := appendNumber(nil, headerVersion, captureVersion)
 	b = appendNumber(b, headerStart, uint64(h.Start.UnixNano()))
 	for _, source := range h.Sources {
 		b = appendBytes(b, headerSource, source)

@@ -158,7 +158,7 @@ func (s *Scrubber) v1(envelope []byte) ([]byte, bool) {
 		s.inPlace(m.SourceInstance)
 	}
 	if m := e.Error; m != nil {
-		m.Message = proto.String("")
+		m.Message = new("")
 		s.inPlace(m.Source)
 	}
 	out, err := scrubWrite.Marshal(&e)
@@ -170,13 +170,13 @@ func (s *Scrubber) request(m *events.HttpStartStop) {
 	s.uuid(m.ApplicationId)
 	s.inPlace(m.InstanceId)
 	if m.Uri != nil {
-		m.Uri = proto.String(s.uri(m.GetUri()))
+		m.Uri = new(s.uri(m.GetUri()))
 	}
 	if m.RemoteAddress != nil {
-		m.RemoteAddress = proto.String(s.addresses(m.GetRemoteAddress()))
+		m.RemoteAddress = new(s.addresses(m.GetRemoteAddress()))
 	}
 	if m.UserAgent != nil {
-		m.UserAgent = proto.String(s.name("agent", m.GetUserAgent()))
+		m.UserAgent = new(s.name("agent", m.GetUserAgent()))
 	}
 	for i, address := range m.Forwarded {
 		m.Forwarded[i] = s.addresses(address)
@@ -201,6 +201,6 @@ func (s *Scrubber) uuid(u *events.UUID) {
 	if err != nil {
 		return
 	}
-	u.Low = proto.Uint64(binary.LittleEndian.Uint64(scrubbed[:8]))
-	u.High = proto.Uint64(binary.LittleEndian.Uint64(scrubbed[8:]))
+	u.Low = new(binary.LittleEndian.Uint64(scrubbed[:8]))
+	u.High = new(binary.LittleEndian.Uint64(scrubbed[8:]))
 }

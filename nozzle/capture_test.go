@@ -97,7 +97,7 @@ func rawCapture(tb testing.TB, header []byte, records []byte) []byte {
 
 // TestCaptureErrors: what is wrong, and where.
 func TestCaptureErrors(t *testing.T) {
-	header := (&CaptureHeader{Start: captureStart}).append(nil)
+	header := (&CaptureHeader{Start: captureStart}).marshal()
 	one := (&CaptureRecord{Source: "udp", Format: CaptureV1, Message: []byte("m")}).append(nil)
 	record := append([]byte{byte(len(one))}, one...)
 	good := rawCapture(t, header, bytes.Repeat(record, 1000))
@@ -257,7 +257,7 @@ func TestRecorderSeesWhatSourcesReceive(t *testing.T) {
 
 // FuzzCapture: no input makes the reader panic, read without end or take more memory than a record may.
 func FuzzCapture(f *testing.F) {
-	header := (&CaptureHeader{Start: captureStart, Sources: []string{"udp"}}).append(nil)
+	header := (&CaptureHeader{Start: captureStart, Sources: []string{"udp"}}).marshal()
 	f.Add(captureOf(f, CaptureOptions{}, CaptureRecord{Source: "udp", Format: CaptureV1, Message: marshalV1(f, valueV1())}, CaptureRecord{Offset: 5, Source: "rlp", Format: CaptureV2, Message: batchOf(f, envelopesV2()...)}))
 	f.Add(rawCapture(f, header, []byte{2, 0xff, 0xff}))
 	f.Add(rawCapture(f, header, bytes.Repeat([]byte{0xff}, 20)))
@@ -286,7 +286,7 @@ func FuzzCaptureRecords(f *testing.F) {
 	f.Add(append([]byte{byte(len(one))}, one...))
 	f.Add([]byte{0})
 	f.Add(bytes.Repeat([]byte{0xff}, 12))
-	header := (&CaptureHeader{Start: captureStart}).append(nil)
+	header := (&CaptureHeader{Start: captureStart}).marshal()
 	f.Fuzz(func(t *testing.T, records []byte) {
 		_, got, err := readCapture(rawCapture(t, header, records))
 		var at *CaptureError

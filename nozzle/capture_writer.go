@@ -59,7 +59,7 @@ type CaptureWriter struct {
 // NewCaptureWriter writes the header. Close ends the capture; the writer below stays open.
 func NewCaptureWriter(to io.Writer, options CaptureOptions) (*CaptureWriter, error) {
 	options.Header.Scrubbed = options.Scrubber != nil
-	header := options.Header.append(nil)
+	header := options.Header.marshal()
 	if len(header) > maxCaptureHeader {
 		return nil, fmt.Errorf("capture: a header of %d bytes, at most %d are allowed", len(header), maxCaptureHeader)
 	}

@@ -53,6 +53,8 @@ func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
 }
 
 // sendBatch takes one batch that comes as a call of its own.
+//
+//nolint:revive // the order of parameters is gRPC's
 func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	i := srv.(*Ingress)
 	in := i.intakes.take()

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,19 +29,16 @@ type runningIngress struct {
 	stop    func()
 }
 
-func runIngress(t *testing.T, options IngressOptions, sink Sink) *runningIngress {
+func runIngress(t *testing.T, options IngressOptions) *runningIngress {
 	t.Helper()
 	r := &runningIngress{got: make(channelSink, 1000)}
-	if sink == nil {
-		sink = r.got
-	}
 	r.ledger, r.reg = newTestLedger(t)
 	log, lines := newTestLog()
 	r.lines = lines
 	if options.ListenAddress == "" {
 		options.ListenAddress = "127.0.0.1:0"
 	}
-	source, err := NewIngress(options, r.ledger, func() Sink { return sink }, log)
+	source, err := NewIngress(options, r.ledger, func() Sink { return r.got }, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +94,7 @@ func dialIngress(tb testing.TB, address string, config *tls.Config) loggregator_
 // TestIngress: all three calls of the API deliver, whatever an agent's downstream sees.
 func TestIngress(t *testing.T) {
 	ca := newAuthority(t)
-	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	if r.ledger.Ready() {
 		t.Fatal("nobody is connected, and it is ready")
 	}
@@ -163,7 +159,7 @@ func TestIngress(t *testing.T) {
 // TestIngressKnowsItsClients: it is up while a client is connected, not before and not after.
 func TestIngressKnowsItsClients(t *testing.T) {
 	ca := newAuthority(t)
-	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	for range 2 {
 		conn, err := grpc.NewClient(r.address, grpc.WithTransportCredentials(credentials.NewTLS(metronClient(t, ca))))
 		if err != nil {
@@ -188,7 +184,7 @@ func TestIngressKnowsItsClients(t *testing.T) {
 func TestIngressRefusals(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	files := ca.filesFor(t, t.TempDir(), "metron")
-	r := runIngress(t, IngressOptions{TLS: files}, nil)
+	r := runIngress(t, IngressOptions{TLS: files})
 	good := dialIngress(t, r.address, metronClient(t, ca))
 	handshake := func(config *tls.Config) func() {
 		return func() {
@@ -265,7 +261,7 @@ func TestIngressRefusals(t *testing.T) {
 // TestIngressOversized: 10 MiB are accepted, more end the stream with a reason, and the next stream is read.
 func TestIngressOversized(t *testing.T) {
 	ca := newAuthority(t)
-	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	client := dialIngress(t, r.address, metronClient(t, ca))
 	envelope := func(size int) *loggregator_v2.EnvelopeBatch {
 		return &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", size), Message: gaugeV2("huge")}}}
@@ -295,7 +291,7 @@ func TestIngressOversized(t *testing.T) {
 // TestIngressMalformed: garbage is counted and reported once, and what follows it in the stream is taken.
 func TestIngressMalformed(t *testing.T) {
 	ca := newAuthority(t)
-	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	conn, err := grpc.NewClient(r.address, grpc.WithTransportCredentials(credentials.NewTLS(metronClient(t, ca))))
 	if err != nil {
 		t.Fatal(err)
@@ -331,85 +327,9 @@ loggregator_exporter_envelopes_total{outcome="malformed",source="ingress"} 2
 `, metricPrefix+"envelopes_total")
 }
 
-// TestPortFile: readers see the old file or the new one at any time, and a file that is right already is not touched.
-func TestPortFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "ingress_port.yml")
-	if err := writePortFile(path, 1); err != nil {
-		t.Fatal(err)
-	}
-	stop := make(chan struct{})
-	bad := make(chan string, 1)
-	go func() {
-		defer close(bad)
-		for {
-			text, err := os.ReadFile(path)
-			if s := string(text); err != nil || s != "ingress: 1\n" && s != "ingress: 65535\n" {
-				bad <- s
-				return
-			}
-			select {
-			case <-stop:
-				return
-			default:
-			}
-		}
-	}()
-	for range 200 {
-		for _, port := range []int{65535, 1} {
-			if err := writePortFile(path, port); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	close(stop)
-	if text, is := <-bad; is {
-		t.Fatalf("a reader saw %q", text)
-	}
-	before, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := writePortFile(path, 1); err != nil {
-		t.Fatal(err)
-	}
-	after, err := os.Stat(path)
-	if err != nil || !os.SameFile(before, after) || after.Mode().Perm() != 0o644 {
-		t.Fatalf("%v, mode %v", err, after.Mode())
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Fatalf("left over: %v, %v", entries, err)
-	}
-}
-
-// TestIngressPortFile: an agent finds the port that was chosen, also while the exporter is being restarted; where the file
-// cannot be written the source fails and says so.
-func TestIngressPortFile(t *testing.T) {
-	ca := newAuthority(t)
-	path := filepath.Join(t.TempDir(), "ingress_port.yml")
-	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron"), PortFile: path}, nil)
-	_, port, _ := net.SplitHostPort(r.address)
-	for range 2 {
-		if text, err := os.ReadFile(path); err != nil || string(text) != "ingress: "+port+"\n" {
-			t.Fatalf("%q, %v", text, err)
-		}
-		r.stop()
-	}
-	ledger, _ := newTestLedger(t)
-	log, _ := newTestLog()
-	source, err := NewIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron"), PortFile: filepath.Join(path, "x")}, ledger, nil, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := source.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nozzle.ingress.port_file: cannot write ") {
-		t.Fatal(err)
-	}
-}
-
 func TestIngressAddressInUse(t *testing.T) {
 	ca := newAuthority(t)
-	taken := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")}, nil)
+	taken := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
 	source, err := NewIngress(IngressOptions{ListenAddress: taken.address, TLSConfig: ca.server(t, "metron")}, ledger, nil, log)
@@ -424,7 +344,7 @@ func TestIngressAddressInUse(t *testing.T) {
 // TestIngressWarnsOfItsName: every agent would refuse a certificate without the name metron.
 func TestIngressWarnsOfItsName(t *testing.T) {
 	ca := newAuthority(t)
-	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "exporter")}, nil)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "exporter")})
 	if line := r.await(t, "forwarder agents will refuse our certificate"); !strings.Contains(line.attrs["error"], "metron") {
 		t.Fatalf("%+v", line)
 	}

@@ -112,7 +112,7 @@ func TestReplay(t *testing.T) {
 func TestReplayOfDamagedCaptures(t *testing.T) {
 	one := (&CaptureRecord{Source: "udp", Format: CaptureV1, Message: marshalV1(t, valueV1())}).append(nil)
 	record := append(binary.AppendUvarint(nil, uint64(len(one))), one...)
-	header := (&CaptureHeader{Start: captureStart}).append(nil)
+	header := (&CaptureHeader{Start: captureStart}).marshal()
 	for reason, c := range map[string]struct {
 		tail []byte
 		text string
