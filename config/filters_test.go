@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,5 +43,28 @@ nozzle:
 	}
 	if diff := cmp.Diff(want, cfg.Nozzle.Stream.Filters); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDocsFilters: the example in the documentation works.
+func TestDocsFilters(t *testing.T) {
+	text, err := os.ReadFile(docsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n## Filters\n")
+	_, example, _ = strings.Cut(example, "\n    nozzle:\n")
+	example, _, ok := strings.Cut(example, "\n\n")
+	if !ok {
+		t.Fatalf("%s has no example of filters", docsPath)
+	}
+	t.Chdir(t.TempDir())
+	writeFile(t, "c.yml", "nozzle:\n"+strings.ReplaceAll(example, "\n    ", "\n")[4:])
+	cfg, _, err := load(t, "-c", "c.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(cfg.Nozzle.Stream.Filters); n != 5 {
+		t.Errorf("%d filters", n)
 	}
 }
