@@ -93,6 +93,14 @@ func TestUnitOfName(t *testing.T) {
 		"nilByteWriterWrites": "", "instantaneous_ops_per_sec": "", "mf-sample-app": "", "ms": "", "total": "", "numFrees": "",
 		"wait_ms..total": "milliseconds", "/wait_ms/": "milliseconds", "_seconds_since_x": "seconds", "größe_bytes": "bytes", "a.b.c_Kb": "kibibytes",
 	}
+	for _, u := range units {
+		for _, w := range u.words {
+			want["x_"+w] = u.name
+			if u.base == "seconds" {
+				want[w+"_since"] = u.name
+			}
+		}
+	}
 	for base, unit := range want {
 		if got := UnitOfName(base); got != unit {
 			t.Errorf("UnitOfName(%q) = %q, want %q", base, got, unit)

@@ -150,23 +150,27 @@ func mayStateUnit(name string) bool {
 	if n := len(name) - len("total"); n > 0 && strings.EqualFold(name[n:], "total") {
 		name = strings.TrimRightFunc(name[:n], isPunctuation)
 	}
-	if name == "" {
+	if len(name) < 2 {
 		return false
 	}
-	first, last := name[0]|0x20, name[len(name)-1]|0x20
-	for i := range units {
-		u := &units[i]
-		for _, w := range u.words {
-			if len(w) > len(name) {
-				continue
-			}
-			if w[len(w)-1] == last && strings.EqualFold(name[len(name)-len(w):], w) || w[0] == first && u.base == "seconds" && strings.EqualFold(name[:len(w)], w) {
-				return true
-			}
-		}
+	switch firstTwo(name) { // of words for times
+	case firstTwo("se"), firstTwo("mi"), firstTwo("ms"), firstTwo("us"), firstTwo("na"), firstTwo("ns"), firstTwo("ho"), firstTwo("da"):
+		return true
 	}
-	return false
+	switch firstTwo(name[len(name)-2:]) { // ends of all words
+	case firstTwo("ds"), firstTwo("nd"), firstTwo("cs"), firstTwo("ec"), firstTwo("ms"), firstTwo("is"), firstTwo("os"), firstTwo("ns"), firstTwo("es"),
+		firstTwo("rs"), firstTwo("ys"), firstTwo("ib"), firstTwo("kb"), firstTwo("mb"), firstTwo("gb"), firstTwo("tb"), firstTwo("nt"), firstTwo("ge"),
+		firstTwo("ct"), firstTwo("io"):
+	default:
+		return false
+	}
+	return slices.ContainsFunc(units, func(u unit) bool {
+		return slices.ContainsFunc(u.words, func(w string) bool { return len(w) <= len(name) && strings.EqualFold(name[len(name)-len(w):], w) })
+	})
 }
+
+// firstTwo are the first two bytes of a text, in lower case if they are letters.
+func firstTwo(s string) uint16 { return uint16(s[0]|0x20)<<8 | uint16(s[1]|0x20) }
 
 func isPunctuation(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
