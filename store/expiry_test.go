@@ -11,9 +11,9 @@ import (
 )
 
 // periodic writes an envelope n times at an interval, the first time after some time, and returns when the last one came.
-func periodic(s *Store, make func() *metric.Envelope, first, interval time.Duration, n int) time.Duration {
+func periodic(s *Store, sample func() *metric.Envelope, first, interval time.Duration, n int) time.Duration {
 	for i := range n {
-		write(s, at(first+time.Duration(i)*interval, make()))
+		write(s, at(first+time.Duration(i)*interval, sample()))
 	}
 	return first + time.Duration(n-1)*interval
 }

@@ -28,18 +28,19 @@ type reloadable struct {
 func startReloadable(t *testing.T) (*reloadable, func()) {
 	t.Helper()
 	s := &reloadable{t: t, rules: filepath.Join(t.TempDir(), "rules.yaml")}
-	load := func() (*config.Config, error) {
+	cfg := func() *config.Config {
 		cfg := testConfig()
 		cfg.Web.EnableLifecycle = true
 		cfg.Tagger.RulesFiles = []string{s.rules}
-		return cfg, nil
+		return cfg
 	}
 	s.write(`rules: [{pattern: mine, name: one}]`)
-	cfg, _ := load()
 	ctx, cancel := context.WithCancel(context.Background())
 	started, done := make(chan running, 1), make(chan error, 1)
 	go func() {
-		done <- serve(ctx, cfg, slog.New(slog.DiscardHandler), hooks{started: func(r running) { started <- r }, load: load})
+		done <- serve(ctx, cfg(), slog.New(slog.DiscardHandler), hooks{
+			started: func(r running) { started <- r }, load: func() (*config.Config, error) { return cfg(), nil },
+		})
 	}()
 	r := <-started
 	s.url = "http://" + r.Web.String()

@@ -151,12 +151,12 @@ func (i *instance) emit(out outlet, m *machine, now int64, seconds float64) erro
 		e := m.dropsonde("rep", now)
 		e.EventType = events.Envelope_ContainerMetric.Enum()
 		e.ContainerMetric = &events.ContainerMetric{
-			ApplicationId:    proto.String(i.app.ID),
-			InstanceIndex:    proto.Int32(int32(i.index)),
-			CpuPercentage:    proto.Float64(cpu),
-			MemoryBytes:      proto.Uint64(uint64(memory)),
-			DiskBytes:        proto.Uint64(uint64(disk)),
-			MemoryBytesQuota: proto.Uint64(uint64(quota)),
+			ApplicationId:    new(i.app.ID),
+			InstanceIndex:    new(int32(i.index)),
+			CpuPercentage:    new(cpu),
+			MemoryBytes:      new(uint64(memory)),
+			DiskBytes:        new(uint64(disk)),
+			MemoryBytesQuota: new(uint64(quota)),
 			DiskBytesQuota:   proto.Uint64(diskQuotaMiB * mebibyte),
 		}
 		return out.legacy(m, e)

@@ -9,7 +9,6 @@ import (
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"github.com/cloudfoundry/sonde-go/events"
-	"google.golang.org/protobuf/proto"
 )
 
 // component is one process on a VM.
@@ -90,11 +89,11 @@ func (c *component) dropsonde(group []*reading, m *machine, now int64, seconds f
 	maps.Copy(e.Tags, r.own)
 	if r.counter {
 		e.EventType = events.Envelope_CounterEvent.Enum()
-		e.CounterEvent = &events.CounterEvent{Name: proto.String(r.name), Delta: proto.Uint64(delta)}
+		e.CounterEvent = &events.CounterEvent{Name: new(r.name), Delta: new(delta)}
 		return e
 	}
 	e.EventType = events.Envelope_ValueMetric.Enum()
-	e.ValueMetric = &events.ValueMetric{Name: proto.String(r.name), Value: proto.Float64(value), Unit: proto.String(r.unit)}
+	e.ValueMetric = &events.ValueMetric{Name: new(r.name), Value: new(value), Unit: new(r.unit)}
 	return e
 }
 

@@ -127,7 +127,7 @@ func (o Options) hasUDP() bool { return o.UDP || o.UDPAddress != "" }
 func (o Options) rng(name string) *rand.Rand {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(name))
-	return rand.New(rand.NewPCG(o.Seed, hash.Sum64()))
+	return rand.New(rand.NewPCG(o.Seed, hash.Sum64())) //nolint:gosec // it simulates, and must repeat itself
 }
 
 // populate builds the VMs, their components and the apps on them.

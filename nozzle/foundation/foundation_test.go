@@ -57,7 +57,7 @@ func TestFirstRoundHoldsTheTwentyMemoryMetrics(t *testing.T) {
 		{"gorouter", "router__1.memoryStats.numBytesAllocated"},
 		{"gorouter", "router__2.memoryStats.numBytesAllocated"},
 	}
-	for _, component := range strings.Fields(`auctioneer cc_uploader converger file_server nsync_bulker nsync_listener
+	for component := range strings.FieldsSeq(`auctioneer cc_uploader converger file_server nsync_bulker nsync_listener
 		route_emitter ssh-proxy stager tps_listener tps_watcher garden-linux rep DopplerServer syslog_drain_binder
 		LoggregatorTrafficController dea_logging_agent etcd bbs`) {
 		want = append(want, [2]string{component, component + ".memoryStats.numBytesAllocated"})
@@ -328,12 +328,12 @@ func TestTablesAreChecked(t *testing.T) {
 	}{
 		{definitions, "a\tgauge\t\tuptime", "metrics.tsv:1: a metric before the first component"},
 		{definitions, "# c\n@\ta", "metrics.tsv:2: a component has 4 or 5 fields, not 2"},
-		{definitions, "@\ta\ta\tudp", `metrics.tsv:1: component "a" has the unknown protocol "udp"`},
-		{definitions, "@\ta\ta\tv2\n@\ta\ta\tv2", `metrics.tsv:2: component "a" stands twice`},
-		{definitions, "@\ta\ta\tv2\tb", `metrics.tsv:1: component "a" uses the template "b", which does not stand before it`},
-		{definitions, "@\ta\ta\tv2\nm\tgauge", "metrics.tsv:2: a metric has 4 or 5 fields, not 2"},
-		{definitions, "@\ta\ta\tv2\nm\tlog\t\tuptime", `metrics.tsv:2: metric "m" has the unknown kind "log"`},
-		{definitions, "@\ta\ta\tv2\nm\tgauge\t\tuptime\tx", `metrics.tsv:2: metric "m" has a tag without =: "x"`},
+		{definitions, "@\ta\tudp", `metrics.tsv:1: component "a" has the unknown protocol "udp"`},
+		{definitions, "@\ta\tv2\n@\ta\tv2", `metrics.tsv:2: component "a" stands twice`},
+		{definitions, "@\ta\tv2", `metrics.tsv:1: component "a" uses the template "b", which does not stand before it`},
+		{definitions, "@\ta\tv2\nm\tgauge", "metrics.tsv:2: a metric has 4 or 5 fields, not 2"},
+		{definitions, "@\ta\tv2\nm\tlog\t\tuptime", `metrics.tsv:2: metric "m" has the unknown kind "log"`},
+		{definitions, "@\ta\tv2\nm\tgauge\t\tuptime", `metrics.tsv:2: metric "m" has a tag without =: "x"`},
 		{inventory, "cf\trouter", "inventory.tsv:1: a line has 5 fields, not 2"},
 		{inventory, "cf\trouter\ttcp\t1\tx", `inventory.tsv:1: unknown path "tcp"`},
 		{inventory, "cf\trouter\tudp\t-1\tx", `inventory.tsv:1: "-1" is no count`},

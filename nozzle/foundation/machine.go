@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/cloudfoundry/sonde-go/events"
-	"google.golang.org/protobuf/proto"
 )
 
 // machine is a VM that runs: its components, the agent that forwards for them, and its own source of chance, so that what
@@ -43,12 +42,12 @@ func (m *machine) emit(out outlet, now int64, seconds float64) error {
 // dropsonde is an empty v1 envelope of the VM.
 func (m *machine) dropsonde(origin string, now int64) *events.Envelope {
 	return &events.Envelope{
-		Origin:     proto.String(origin),
-		Timestamp:  proto.Int64(now),
-		Deployment: proto.String(m.Deployment),
-		Job:        proto.String(m.Job),
-		Index:      proto.String(m.Index),
-		Ip:         proto.String(m.IP),
+		Origin:     new(origin),
+		Timestamp:  new(now),
+		Deployment: new(m.Deployment),
+		Job:        new(m.Job),
+		Index:      new(m.Index),
+		Ip:         new(m.IP),
 		Tags:       make(map[string]string),
 	}
 }

@@ -24,13 +24,15 @@ func (f *Foundation) Listen() error {
 	if f.listener != nil {
 		return errors.New("foundation: already listening")
 	}
-	listener, err := f.options.RLPListener, error(nil)
+	listener := f.options.RLPListener
 	if listener == nil {
-		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		var err error
+		if listener, err = net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
 			return fmt.Errorf("foundation: RLP: %w", err)
 		}
 	}
 	if f.options.UDPAddress != "" {
+		var err error
 		if f.udp, err = dialUDP(f.options.UDPAddress); err != nil {
 			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close())
 		}

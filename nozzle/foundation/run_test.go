@@ -2,6 +2,7 @@ package foundation
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -115,7 +116,7 @@ func TestDatagramsAreDropsonde(t *testing.T) {
 		if s.Path != UDP {
 			continue
 		}
-		switch s.Kind {
+		switch s.Kind { //nolint:exhaustive // the others are checked where they are made
 		case metric.KindCounter:
 			if counters[key] != s.Total {
 				t.Errorf("%v: %d by datagrams, %d sent", key, counters[key], s.Total)
@@ -170,7 +171,7 @@ func TestMissingUDPReaderIsNoError(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := f.Round(cancelled); err != context.Canceled {
+	if err := f.Round(cancelled); !errors.Is(err, context.Canceled) {
 		t.Errorf("a round without time: %v", err)
 	}
 	if err := f.Close(); err != nil {
@@ -267,7 +268,7 @@ func TestAddressOfDatagramsMayComeLate(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	if err := newFoundation(t, Options{}).AwaitRound(ctx); err != context.Canceled {
+	if err := newFoundation(t, Options{}).AwaitRound(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("awaited a round that nobody emits: %v", err)
 	}
 	if err := newFoundation(t, Options{}).SendTo(address); err == nil {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/cloudfoundry/sonde-go/events"
-	"google.golang.org/protobuf/proto"
 )
 
 // tallied is what one router has served, so that its counters agree with the requests that it reports.
@@ -103,7 +102,7 @@ func (t *traffic) request(out outlet, stop time.Time) error {
 		return err
 	}
 	e.HttpStartStop.PeerType = events.PeerType_Client.Enum()
-	e.HttpStartStop.StartTimestamp = proto.Int64(e.HttpStartStop.GetStartTimestamp() + int64(150*time.Microsecond))
+	e.HttpStartStop.StartTimestamp = new(e.HttpStartStop.GetStartTimestamp() + int64(150*time.Microsecond))
 	return out.legacy(m, e)
 }
 
@@ -125,32 +124,32 @@ func (t *traffic) envelope(m *machine, stop time.Time, latency time.Duration, st
 	e := m.dropsonde("gorouter", stop.UnixNano())
 	e.EventType = events.Envelope_HttpStartStop.Enum()
 	h := &events.HttpStartStop{
-		StartTimestamp: proto.Int64(stop.Add(-latency).UnixNano()),
-		StopTimestamp:  proto.Int64(stop.UnixNano()),
-		RequestId:      &events.UUID{Low: proto.Uint64(t.rng.Uint64()), High: proto.Uint64(t.rng.Uint64())},
+		StartTimestamp: new(stop.Add(-latency).UnixNano()),
+		StopTimestamp:  new(stop.UnixNano()),
+		RequestId:      &events.UUID{Low: new(t.rng.Uint64()), High: new(t.rng.Uint64())},
 		Method: pick(t.rng, []weighted[events.Method]{
 			{78, events.Method_GET}, {14, events.Method_POST}, {4, events.Method_PUT}, {2, events.Method_DELETE}, {2, events.Method_HEAD},
 		}).Enum(),
-		RemoteAddress: proto.String(fmt.Sprintf("10.0.4.%d:%d", 2+t.rng.IntN(20), 32768+t.rng.IntN(28000))),
-		UserAgent: proto.String(pick(t.rng, []weighted[string]{
+		RemoteAddress: new(fmt.Sprintf("10.0.4.%d:%d", 2+t.rng.IntN(20), 32768+t.rng.IntN(28000))),
+		UserAgent: new(pick(t.rng, []weighted[string]{
 			{6, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}, {3, "okhttp/4.12.0"}, {1, "curl/8.9.1"},
 		})),
-		StatusCode:    proto.Int32(status),
-		ContentLength: proto.Int64(int64(200 * math.Exp(1.5*math.Abs(t.rng.NormFloat64())))),
+		StatusCode:    new(status),
+		ContentLength: new(int64(200 * math.Exp(1.5*math.Abs(t.rng.NormFloat64())))),
 		Forwarded:     []string{fmt.Sprintf("203.0.113.%d", 1+t.rng.IntN(250))},
 	}
 	e.HttpStartStop = h
 	if t.rng.IntN(20) == 0 || len(t.apps) == 0 {
 		host := pick(t.rng, []weighted[string]{{3, "api"}, {2, "uaa"}, {1, "login"}})
-		h.Uri = proto.String("https://" + host + ".sys.example.com/v3/info")
+		h.Uri = new("https://" + host + ".sys.example.com/v3/info")
 		return e
 	}
 	app := t.app()
 	i := app.running[t.rng.IntN(len(app.running))]
-	h.Uri = proto.String("http://" + app.Name + ".apps.example.com/" + pick(t.rng, []weighted[string]{{4, ""}, {3, "items"}, {2, "health"}, {1, "search?q=%22"}}))
+	h.Uri = new("http://" + app.Name + ".apps.example.com/" + pick(t.rng, []weighted[string]{{4, ""}, {3, "items"}, {2, "health"}, {1, "search?q=%22"}}))
 	h.ApplicationId = uuid(app.ID)
-	h.InstanceIndex = proto.Int32(int32(i.index))
-	h.InstanceId = proto.String(i.guid)
+	h.InstanceIndex = new(int32(i.index))
+	h.InstanceId = new(i.guid)
 	e.Tags = i.tags()
 	e.Tags["component"] = "route-emitter"
 	return e
@@ -174,7 +173,7 @@ func uuid(guid string) *events.UUID {
 		return nil
 	}
 	return &events.UUID{
-		Low:  proto.Uint64(binary.LittleEndian.Uint64(b[:8])),
-		High: proto.Uint64(binary.LittleEndian.Uint64(b[8:])),
+		Low:  new(binary.LittleEndian.Uint64(b[:8])),
+		High: new(binary.LittleEndian.Uint64(b[8:])),
 	}
 }

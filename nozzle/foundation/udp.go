@@ -24,7 +24,11 @@ type datagrams struct {
 }
 
 func dialUDP(address string) (*datagrams, error) {
-	conn, err := net.Dial("udp", address)
+	to, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return nil, fmt.Errorf("dropsonde UDP: %w", err)
+	}
+	conn, err := net.DialUDP("udp", nil, to)
 	if err != nil {
 		return nil, fmt.Errorf("dropsonde UDP: %w", err)
 	}
