@@ -1,0 +1,284 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+)
+
+// listensAt is what every program says that serves by Prometheus' toolkit.
+var listensAt = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)
+
+// receiver is a server that takes remote write and answers queries.
+type receiver struct {
+	write, query string
+	// imprecision is the relative error of values: VictoriaMetrics keeps some 12 decimal digits of those it stores together.
+	imprecision float64
+}
+
+func startPrometheus(t *testing.T) receiver {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte("global: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, listensAt, prometheus.file(t), "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver")
+	return receiver{"http://" + p.found + "/api/v1/write", "http://" + p.found + "/api/v1/query", 0}
+}
+
+func startVictoriaMetrics(t *testing.T) receiver {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0") // a port for a program that does not say which one it got
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, regexp.MustCompile(`started server at http://(127\.0\.0\.1:\d+)/`), victoriaMetrics.file(t),
+		"-storageDataPath="+t.TempDir(), "-httpListenAddr="+free.Addr().String(), "-search.latencyOffset=0s", "-search.disableCache")
+	return receiver{"http://" + p.found + "/api/v1/write", "http://" + p.found + "/api/v1/query", 1e-11}
+}
+
+// series returns the value of every series that the receiver has now under the selector, without the labels job and instance.
+func (r *receiver) series(ctx context.Context, t *testing.T, selector string) map[string]float64 {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.query+"?"+url.Values{"query": {selector}}.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // nothing was written
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct {
+		Status string
+		Data   struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]any
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &answer); err != nil || answer.Status != "success" {
+		t.Fatalf("%v: %s", err, text)
+	}
+	out := map[string]float64{}
+	for _, s := range answer.Data.Result {
+		delete(s.Metric, "job")
+		delete(s.Metric, "instance")
+		v, err := strconv.ParseFloat(fmt.Sprint(s.Value[1]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[labels.FromMap(s.Metric).String()] = v
+	}
+	return out
+}
+
+// expected is what must be pushed of what a foundation sent. Two raw names that end in one series make a choice: either value
+// is right.
+func expected(t *testing.T, sent []foundation.Sent) map[string][]float64 {
+	t.Helper()
+	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := config.Default().Metrics
+	r := store.NewResolver(store.Options{
+		Tagger: rules, Naming: tagger.Naming{Namespace: m.Namespace}, Expiration: m.Expiration, MaxSeries: m.MaxSeries,
+	})
+	out := map[string][]float64{}
+	for _, s := range sent {
+		if s.Kind == metric.KindTimer {
+			continue
+		}
+		id := store.Identity{Kind: s.Kind, Name: s.Name, Unit: s.Unit, SourceID: s.SourceID, InstanceID: s.InstanceID}
+		for _, tag := range slices.Sorted(maps.Keys(s.Tags)) {
+			id.Tags = append(id.Tags, metric.Label{Name: tag, Value: s.Tags[tag]})
+		}
+		resolved := r.Resolve(&id, nil)
+		value := s.Value
+		if s.Kind == metric.KindCounter {
+			value = float64(s.Total)
+		}
+		set := map[string]string{"__name__": resolved.Metric}
+		for name, v := range metric.RenderLabels(resolved.Labels).All() {
+			set[name] = v
+		}
+		key := labels.FromMap(set).String()
+		out[key] = append(out[key], value*resolved.Mul/resolved.Div)
+	}
+	return out
+}
+
+// What a foundation sends is in the receiver by name, labels and value; what the exporter's own page shows is there too, the
+// histograms included, under the names that a scrape would have given; and all of it has ended when the exporter has stopped.
+func TestRemoteWrite(t *testing.T) {
+	exporter := build(t)
+	for _, tc := range []struct {
+		name     string
+		start    func(*testing.T) receiver
+		protocol string
+	}{
+		{"Prometheus 1.0", startPrometheus, "1.0"},
+		{"Prometheus 2.0", startPrometheus, "2.0"},
+		{"VictoriaMetrics 1.0", startVictoriaMetrics, "1.0"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			pushTo(ctx, t, exporter, tc.start(t), tc.protocol)
+		})
+	}
+}
+
+func pushTo(ctx context.Context, t *testing.T, exporter string, r receiver, protocol string) {
+	t.Helper()
+	f, err := foundation.New(foundation.Options{Seed: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	p, page := startExporter(t, exporter, f, r, protocol)
+	serving, end := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(serving) }()
+	defer func() {
+		end()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := f.AwaitReaders(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.Round(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const selector = `{job="loggregator_exporter",instance="e2e"}`
+	want := expected(t, f.Sent())
+	if len(want) < 4000 {
+		t.Fatalf("the foundation sent only %d series", len(want))
+	}
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for bad := []string{"nothing"}; len(bad) > 0; {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%d series differ: %q", len(bad), bad[:min(len(bad), 10)])
+		case <-tick.C:
+		}
+		bad = r.differing(want, r.series(ctx, t, selector))
+	}
+	const format = "application/openmetrics-text; version=1.0.0"
+	pushed := r.series(ctx, t, selector)
+	t.Logf("%d series", len(pushed))
+	r.comparePage(t, get(t, page, format, format+"; charset=utf-8; escaping=underscores"), pushed)
+
+	p.stop(t)
+	for left := -1; left != 0; {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%d series are left after the exporter has stopped", left)
+		case <-tick.C:
+		}
+		left = len(r.series(ctx, t, selector))
+	}
+	t.Log("all series ended")
+}
+
+func startExporter(t *testing.T, exporter string, f *foundation.Foundation, r receiver, protocol string) (p *process, page string) {
+	t.Helper()
+	dir := t.TempDir()
+	files, err := f.WriteClientFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "exporter.yml")
+	text := fmt.Sprintf(`
+nozzle:
+  deterministic_name: e2e
+  rlp: {enabled: true, address: %q, tls: {ca_file: %q, cert_file: %q, key_file: %q}}
+remote_write: {enabled: true, url: %q, protocol: %s, interval: 1s}
+web: {listen_address: "127.0.0.1:0"}
+`, f.RLPAddress(), files.CA, files.Certificate, files.Key, r.write, protocol)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, listensAt, exporter, "run", "--config", file)
+	return p, p.found
+}
+
+// same compares a value with what the receiver made of it.
+func (r *receiver) same(pushed, kept float64) bool {
+	return pushed == kept || math.Abs(pushed-kept) <= r.imprecision*math.Abs(pushed)
+}
+
+func (r *receiver) differing(want map[string][]float64, got map[string]float64) (bad []string) {
+	for key, values := range want {
+		if v, ok := got[key]; !ok || !slices.ContainsFunc(values, func(w float64) bool { return r.same(w, v) }) {
+			bad = append(bad, fmt.Sprintf("%s %v", key, got[key]))
+		}
+	}
+	return bad
+}
+
+// emptyLabel is one that is no label.
+var emptyLabel = regexp.MustCompile(`, \w+=""`)
+
+// comparePage compares what a scrape would store with what was pushed: the same series, and the same values of what does not change
+// by itself.
+func (r *receiver) comparePage(t *testing.T, scraped, pushed map[string]float64) {
+	t.Helper()
+	own := regexp.MustCompile(`__name__="(go|process|promhttp|loggregator_exporter)_`)
+	for series, v := range maps.Clone(scraped) {
+		delete(scraped, series)
+		series = emptyLabel.ReplaceAllString(series, "")
+		scraped[series] = v
+		got, ok := pushed[series]
+		if !ok {
+			t.Errorf("not pushed: %s", series)
+		} else if !r.same(v, got) && !math.IsNaN(v) && !own.MatchString(series) {
+			t.Errorf("%s: pushed %v, scraped %v", series, got, v)
+		}
+	}
+	for series := range pushed {
+		if _, ok := scraped[series]; !ok {
+			t.Errorf("not scraped: %s", series)
+		}
+	}
+}
