@@ -116,7 +116,7 @@ func TestReload(t *testing.T) {
 		t.Error("the series of the old rule is still there")
 	}
 
-	s.write(`rules: [{pattern: mine, nmae: three}]`)
+	s.write(`rules: [{pattern: mine, title: three}]`)
 	status, body := s.post()
 	if status != 500 || !strings.HasPrefix(body, "reload failed, the old rules stay in force: ") || !strings.Contains(body, "rules.yaml:1:25: ") {
 		t.Errorf("%d %s", status, body)

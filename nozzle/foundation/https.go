@@ -63,7 +63,7 @@ func newHTTPS(o HTTPSOptions, rlp loggregator_v2.EgressServer, now func() time.T
 // listen opens the three ports.
 func (h *https) listen() error {
 	for _, p := range []**port{&h.gateway, &h.firehose, &h.tokens} {
-		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
 			return errors.Join(fmt.Errorf("foundation: HTTPS: %w", err), h.close())
 		}
