@@ -34,7 +34,7 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Run the exporter on a simulated foundation",
 		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the real protocols: dropsonde\n" +
-			"datagrams for some VMs, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the loopback\n" +
+			"datagrams for some VMs, a forwarder agent for one, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the loopback\n" +
 			"interface, certificates are made at start, and no file is written.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,11 +56,13 @@ type demo struct {
 	out     io.Writer
 	log     *slog.Logger
 	began   time.Time
+	agent   *foundation.Forwarder // of the VM that feeds the ingress source
 }
 
 func (d *demo) run(ctx context.Context) error {
 	d.began = time.Now()
-	f, err := foundation.New(foundation.Options{Seed: demoSeed, RequestsPerSecond: demoRequestsPerSecond, UDP: true})
+	d.agent = foundation.NewForwarder(foundation.ForwarderOptions{})
+	f, err := foundation.New(foundation.Options{Seed: demoSeed, RequestsPerSecond: demoRequestsPerSecond, UDP: true, Forwarder: d.agent})
 	if err != nil {
 		return err
 	}
@@ -92,6 +94,7 @@ func (d *demo) config(f *foundation.Foundation) *config.Config {
 	cfg := config.Default()
 	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
 	cfg.Nozzle.UDP.Enabled, cfg.Nozzle.UDP.ListenAddress = true, "127.0.0.1:0"
+	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0", f.DownstreamTLS()
 	cfg.Metrics.Environment = "demo"
 	cfg.Web.ListenAddress = d.address
 	return cfg
@@ -99,12 +102,14 @@ func (d *demo) config(f *foundation.Foundation) *config.Config {
 
 // play lets the foundation run, now that the exporter is there to read it.
 func (d *demo) play(ctx context.Context, f *foundation.Foundation, r running) error {
-	d.say("the exporter serves at %s and takes datagrams at %s", r.Web, r.UDP)
+	d.say("the exporter serves at %s, takes datagrams at %s and a forwarder agent's envelopes at %s", r.Web, r.UDP, r.Ingress)
+	d.agent.Connect(f.ForwarderTLS(), int(r.Ingress.Port()))
 	if err := f.SendTo(r.UDP.String()); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return f.Run(ctx) })
+	group.Go(func() error { return d.agent.Run(ctx) })
 	group.Go(func() error {
 		if err := f.AwaitRound(ctx); err != nil {
 			return ignoreDone(ctx, err)

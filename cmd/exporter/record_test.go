@@ -28,9 +28,8 @@ func recordFoundation(t *testing.T, r recording, rounds int, options foundation.
 	t.Helper()
 	dir := t.TempDir()
 	ports := filepath.Join(dir, "ingress_port.yml")
-	forward := foundation.ForwarderOptions{PortFile: ports}
 	options.UDP = true
-	options.Forwarder = foundation.NewForwarder(forward)
+	options.Forwarder = foundation.NewForwarder(foundation.ForwarderOptions{PortFile: ports})
 	f, err := foundation.New(options)
 	if err != nil {
 		t.Fatal(err)
@@ -65,8 +64,7 @@ func recordFoundation(t *testing.T, r recording, rounds int, options foundation.
 	}
 	served := make(chan error, 2)
 	serving, end := context.WithCancel(ctx)
-	forward.TLS = f.ForwarderTLS()
-	options.Forwarder.Present(forward.TLS)
+	options.Forwarder.Connect(f.ForwarderTLS(), 0)
 	go func() { served <- f.Serve(serving) }()
 	go func() { served <- options.Forwarder.Run(serving) }()
 	if err := f.AwaitReaders(ctx, 1); err != nil {

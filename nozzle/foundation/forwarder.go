@@ -58,6 +58,7 @@ type ForwarderCounts struct {
 // calls BatchSender there with at most 100 envelopes or every 100 ms.
 type Forwarder struct {
 	options ForwarderOptions
+	port    int // or 0: the port file says it
 	waiting chan *loggregator_v2.Envelope
 
 	emitted, handed, overflowed, failed, batches, connects atomic.Uint64
@@ -77,8 +78,9 @@ func NewForwarder(options ForwarderOptions) *Forwarder {
 	return &Forwarder{options: options, waiting: make(chan *loggregator_v2.Envelope, options.Buffer)}
 }
 
-// Present sets the configuration of connections, for an agent that was made before its foundation; it comes before Run.
-func (a *Forwarder) Present(config *tls.Config) { a.options.TLS = config }
+// Connect sets the configuration of connections, for an agent that was made before its foundation, and, unless it is 0, the port of the
+// downstream in place of what the port file says. It comes before Run.
+func (a *Forwarder) Connect(config *tls.Config, port int) { a.options.TLS, a.port = config, port }
 
 // Emit takes an envelope, which must not be changed afterwards, and never blocks: where the buffer is full the envelope is lost.
 func (a *Forwarder) Emit(e *loggregator_v2.Envelope) {
@@ -101,9 +103,12 @@ func (a *Forwarder) Counts() ForwarderCounts {
 // Run forwards until ctx is done, and returns nil then. Where the port file is not there, the agent has no downstream for as long as it
 // lives; where the file is broken, the agent ends.
 func (a *Forwarder) Run(ctx context.Context) error {
-	port, err := readPort(a.options.PortFile)
-	if err != nil {
-		return fmt.Errorf("foundation: forwarder agent: %w", err)
+	port := a.port
+	if port == 0 {
+		var err error
+		if port, err = readPort(a.options.PortFile); err != nil {
+			return fmt.Errorf("foundation: forwarder agent: %w", err)
+		}
 	}
 	if port == 0 {
 		<-ctx.Done()
@@ -124,7 +129,7 @@ func (a *Forwarder) Run(ctx context.Context) error {
 
 // pause is the wait before a downstream that was lost is tried again.
 func (o ForwarderOptions) pause() time.Duration {
-	return o.RetryFrom + rand.N(o.RetryTo-o.RetryFrom+1)
+	return o.RetryFrom + rand.N(o.RetryTo-o.RetryFrom+1) //nolint:gosec // it spreads attempts, and guards nothing
 }
 
 // readPort reads `ingress: 3560`. No file is port 0.

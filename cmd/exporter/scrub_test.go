@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudfoundry/sonde-go/events"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle"
+	"loggregator_exporter/store"
+)
+
+// rawName is an origin and a name as a component emits them.
+type rawName struct{ origin, name string }
+
+// corpusNames are the real names that the rules are held against.
+func corpusNames(t *testing.T) []rawName {
+	t.Helper()
+	text, err := os.ReadFile("../../tagger/testdata/corpus/names.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := csv.NewReader(bytes.NewReader(text))
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord = '\t', true, -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []rawName
+	for _, row := range rows[1:] {
+		names = append(names, rawName{row[0], row[1]})
+	}
+	if len(names) < 1000 {
+		t.Fatalf("only %d names", len(names))
+	}
+	return names
+}
+
+// scrubNames takes names through a scrubbed capture and back.
+func scrubNames(t *rapid.T, names []rawName) []rawName {
+	var file bytes.Buffer
+	w, err := nozzle.NewCaptureWriter(&file, nozzle.CaptureOptions{Header: nozzle.CaptureHeader{Start: time.Unix(0, 0)}, Scrubber: nozzle.NewScrubber()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		e := &events.Envelope{
+			Origin: new(n.origin), EventType: events.Envelope_ValueMetric.Enum(),
+			ValueMetric: &events.ValueMetric{Name: new(n.name), Value: new(1.0), Unit: new("count")},
+		}
+		wire, err := proto.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.RecordV1("udp", wire, time.Unix(0, 0))
+	}
+	if _, err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := nozzle.NewCaptureReader(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	scrubbed := make([]rawName, 0, len(names))
+	for range names {
+		record, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e events.Envelope
+		if err := proto.Unmarshal(record.Message, &e); err != nil {
+			t.Fatal(err)
+		}
+		scrubbed = append(scrubbed, rawName{e.GetOrigin(), e.GetValueMetric().GetName()})
+	}
+	return scrubbed
+}
+
+var (
+	guidForm    = regexp.MustCompile(`(?i)[0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}`)
+	addressForm = regexp.MustCompile(`\d{1,3}(?:(\.)\d{1,3}\.\d{1,3}\.|(-)\d{1,3}-\d{1,3}-|(_)\d{1,3}_\d{1,3}_)\d{1,3}`)
+)
+
+// form is a text with the shapes of its ids in their place.
+func form(text string) string {
+	return addressForm.ReplaceAllString(guidForm.ReplaceAllString(text, "<guid$1>"), "<ip$1$2$3>")
+}
+
+// TestScrubbingKeepsWhatRulesMake: for real names, and for real names with ids in them, the rules make of a scrubbed name what they make of
+// the name: the same metric, the same labels by the same rule, and values that differ only where they hold an id, in the same shape.
+func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
+	cfg := config.Default()
+	rules, _, err := newTagger(&cfg.Tagger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.New(storeOptions(cfg, rules, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resolve := func(n rawName) string {
+		id := &store.Identity{Kind: metric.KindGauge, Name: n.name, Unit: "count", SourceID: n.origin, Tags: []metric.Label{{Name: "origin", Value: n.origin}}}
+		r := s.Resolver().Resolve(id, nil)
+		labels := make(map[string]string)
+		for _, l := range r.Labels {
+			labels[l.Name] = form(l.Value)
+		}
+		return fmt.Sprintf("%s by %s: %v", form(r.Metric), r.Rule, sorted(labels))
+	}
+	names := corpusNames(t)
+	rapid.Check(t, func(t *rapid.T) {
+		guid := rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+		octet := rapid.IntRange(10, 255)
+		batch := make([]rawName, 0, 100)
+		for range 100 {
+			n := rapid.SampledFrom(names).Draw(t, "name")
+			id := guid.Draw(t, "guid")
+			if rapid.Bool().Draw(t, "address") {
+				id = fmt.Sprintf("%d-%d-%d-%d", octet.Draw(t, "a"), octet.Draw(t, "b"), octet.Draw(t, "c"), octet.Draw(t, "d"))
+			}
+			switch rapid.IntRange(0, 4).Draw(t, "where") {
+			case 0:
+				n.name += "." + id
+			case 1:
+				n.name += ":" + id
+			case 2:
+				first, rest, _ := strings.Cut(n.name, ".")
+				n.name = first + "." + id + "." + rest
+			case 3:
+				n.origin += "." + id
+			}
+			batch = append(batch, n)
+		}
+		for i, scrubbed := range scrubNames(t, batch) {
+			if got, want := resolve(scrubbed), resolve(batch[i]); got != want {
+				t.Fatalf("%q became %q:\n%s\n%s", batch[i], scrubbed, want, got)
+			}
+			if guidForm.MatchString(batch[i].name) && guidForm.FindString(batch[i].name) == guidForm.FindString(scrubbed.name) {
+				t.Fatalf("the id of %q survives", batch[i].name)
+			}
+		}
+	})
+}
+
+func sorted(labels map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		fmt.Fprintf(&b, "%s=%q ", name, labels[name])
+	}
+	return b.String()
+}
