@@ -10,9 +10,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +50,13 @@ func TestMain(m *testing.M) {
 	}
 	if file := os.Getenv(agentEnv); file != "" {
 		if err := sendAsAgent(file, os.Getenv(agentToEnv)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if file := os.Getenv(httpsEnv); file != "" {
+		if err := serveHTTPS(file); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -103,13 +112,19 @@ func serveRLP(file string) error {
 // startRLP starts that process and returns its address and a client's configuration.
 func startRLP(b *testing.B) (string, *tls.Config) {
 	b.Helper()
+	return startServer(b, serverEnv)
+}
+
+// startServer starts this program again with a variable that says what to play.
+func startServer(b *testing.B, variable string) (string, *tls.Config) {
+	b.Helper()
 	file := writeCertificate(b)
 	config, err := tlsConfig(file)
 	if err != nil {
 		b.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serverEnv+"="+file)
+	cmd.Env = append(os.Environ(), variable+"="+file)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -1,0 +1,278 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha1" //nolint:gosec // the websocket protocol wants it
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"github.com/coder/websocket"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/foundation"
+)
+
+const (
+	httpsEnv = "BENCH_HTTPS_CERTIFICATE" // set in the process that plays the gateway, the traffic controller and UAA
+	wideRead = 64 << 10
+)
+
+// serveHTTPS plays the three in a process of its own: it sends the workload, prepared beforehand, in cycles without end.
+func serveHTTPS(file string) error {
+	config, err := tlsConfig(file)
+	if err != nil {
+		return err
+	}
+	config.ClientAuth = tls.NoClientCert
+	w, err := foundation.NewWorkload(streamOf, 1, time.Now())
+	if err != nil {
+		return err
+	}
+	events, err := eventsOf(w)
+	if err != nil {
+		return err
+	}
+	frames, err := framesOf(w)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/oauth/token", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"access_token":"a","token_type":"bearer","expires_in":3600}`)
+	})
+	mux.HandleFunc("/v2/read", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for {
+			for _, e := range events {
+				if _, err := w.Write(e); err != nil {
+					return
+				}
+			}
+		}
+	})
+	mux.HandleFunc("/firehose/", func(w http.ResponseWriter, r *http.Request) { sendFrames(w, r, frames) })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: mux, TLSConfig: config, ReadHeaderTimeout: time.Minute, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
+	fmt.Println(listener.Addr())
+	// The parent's end closes standard input.
+	go func() { _, _ = bufio.NewReader(os.Stdin).ReadByte(); _ = server.Close() }()
+	return server.ServeTLS(listener, "", "")
+}
+
+// eventsOf is one cycle of a workload as the gateway sends it.
+func eventsOf(w *foundation.Workload) ([][]byte, error) {
+	batches, err := w.Batches()
+	if err != nil {
+		return nil, err
+	}
+	var events [][]byte
+	for _, wire := range batches {
+		var batch loggregator_v2.EnvelopeBatch
+		if err := proto.Unmarshal(wire, &batch); err != nil {
+			return nil, err
+		}
+		text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(&batch)
+		if err != nil {
+			return nil, err
+		}
+		event := bytes.NewBufferString("data: ")
+		if err := json.Compact(event, text); err != nil {
+			return nil, err
+		}
+		event.WriteString("\n\n")
+		events = append(events, event.Bytes())
+	}
+	return events, nil
+}
+
+// framesOf is one cycle of a workload as the traffic controller sends it, in chunks of a hundred websocket messages.
+func framesOf(w *foundation.Workload) ([][]byte, error) {
+	datagrams, err := w.Datagrams()
+	if err != nil {
+		return nil, err
+	}
+	var chunks [][]byte
+	for i, d := range datagrams {
+		if i%batchSize == 0 {
+			chunks = append(chunks, nil)
+		}
+		c := &chunks[len(chunks)-1]
+		*c = append(*c, 0x82) // a whole binary message
+		if len(d) < 126 {
+			*c = append(*c, byte(len(d)))
+		} else {
+			*c = binary.BigEndian.AppendUint16(append(*c, 126), uint16(len(d)))
+		}
+		*c = append(*c, d...)
+	}
+	return chunks, nil
+}
+
+func sendFrames(w http.ResponseWriter, r *http.Request, frames [][]byte) {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see above
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
+	for err == nil {
+		for _, c := range frames {
+			if _, err = conn.Write(c); err != nil {
+				break
+			}
+		}
+	}
+}
+
+// httpsPeer is that process, as a source sees it.
+type httpsPeer struct {
+	address string
+	tls     nozzle.ServerTLSOptions
+	client  *http.Client
+}
+
+func startHTTPS(b *testing.B) httpsPeer {
+	b.Helper()
+	address, config := startServer(b, httpsEnv)
+	config.Certificates = nil
+	return httpsPeer{
+		// Its certificate names no address.
+		address: address, tls: nozzle.ServerTLSOptions{SkipVerify: true},
+		client: &http.Client{Transport: &http.Transport{TLSClientConfig: config, ReadBufferSize: wideRead, DisableCompression: true}},
+	}
+}
+
+// BenchmarkGateway reads the workload as server-sent events by HTTPS: the floor receives lines only, the second floor also walks
+// their JSON, and the exporter takes everything into its store.
+func BenchmarkGateway(b *testing.B) {
+	p := startHTTPS(b)
+	b.Run("floor=receive", func(b *testing.B) {
+		answer, err := p.client.Get("https://" + p.address + "/v2/read")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = answer.Body.Close() }()
+		lines := bufio.NewReaderSize(answer.Body, 1<<20)
+		receiveOnly(b, batchSize, func() error {
+			for {
+				line, err := lines.ReadSlice('\n')
+				if err != nil || len(line) > 1 {
+					return err
+				}
+			}
+		})
+	})
+	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
+		l := newLedger(b)
+		g, err := nozzle.NewGateway(nozzle.GatewayOptions{URL: "https://" + p.address, TLS: p.tls}, p.stream(), p.uaa(b, l), l, newSink, quiet())
+		if err != nil {
+			b.Fatal(err)
+		}
+		return g
+	}
+	walkAndStore(b, source)
+}
+
+// BenchmarkFirehose reads the workload as messages of a websocket: the floor receives only, the second floor also walks
+// the bytes, and the exporter takes everything into its store.
+func BenchmarkFirehose(b *testing.B) {
+	p := startHTTPS(b)
+	b.Run("floor=receive", func(b *testing.B) {
+		conn, _, err := websocket.Dial(b.Context(), "wss://"+p.address+"/firehose/a", &websocket.DialOptions{HTTPClient: p.client})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { _ = conn.CloseNow() }()
+		ctx := context.WithoutCancel(b.Context())
+		buf := make([]byte, wideRead)
+		receiveOnly(b, 1, func() error {
+			_, r, err := conn.Reader(ctx)
+			for err == nil {
+				_, err = r.Read(buf)
+			}
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		})
+	})
+	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
+		l := newLedger(b)
+		f, err := nozzle.NewFirehose(nozzle.FirehoseOptions{URL: "wss://" + p.address, TLS: p.tls}, p.stream(), p.uaa(b, l), l, newSink, quiet())
+		if err != nil {
+			b.Fatal(err)
+		}
+		return f
+	}
+	walkAndStore(b, source)
+}
+
+func (p httpsPeer) stream() nozzle.StreamOptions {
+	return nozzle.StreamOptions{ShardID: "a", Selectors: []string{"gauge", "counter"}}
+}
+
+func (p httpsPeer) uaa(b *testing.B, l *nozzle.Ledger) *nozzle.UAA {
+	b.Helper()
+	u, err := nozzle.NewUAA(nozzle.UAAOptions{URL: "https://" + p.address, ClientID: "a", ClientSecret: "b", TLS: p.tls}, l, quiet())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return u
+}
+
+// receiveOnly measures from the end of the warm-up on; next receives so many envelopes.
+func receiveOnly(b *testing.B, envelopes int, next func() error) {
+	b.Helper()
+	take := func(n int) {
+		for range n {
+			if err := next(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	take(measureFrom / envelopes)
+	began := cpu(b)
+	take(b.N/envelopes + 1)
+	report(b, cpu(b)-began)
+}
+
+func walkAndStore(b *testing.B, source func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source) {
+	b.Helper()
+	read := func(b *testing.B, to nozzle.Sink) {
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}
+		if err := source(b, func() nozzle.Sink { return m }).Run(ctx); err != nil {
+			b.Fatal(err)
+		}
+		report(b, m.took)
+	}
+	b.Run("floor=walk", func(b *testing.B) { read(b, nil) })
+	b.Run("exporter", func(b *testing.B) {
+		s := newStore(b, streamOf)
+		read(b, s.Writer())
+		if got := s.Stats().Series; got < streamOf {
+			b.Fatalf("%d series, want %d: %s", got, streamOf, strings.TrimSpace(fmt.Sprint(s.Refusals())))
+		}
+	})
+}
