@@ -120,7 +120,6 @@ func (r *Resolver) name(id *Identity, out *Resolved) {
 				base, unit, out.Buckets = httpSizeBase, "bytes", r.http.SizeBuckets
 				out.Help = "Length of HTTP responses, seen by the gorouter."
 			}
-			out.Base = base
 		}
 	case out.Kind == metric.KindCounter:
 		out.Type = metric.TypeCounter
