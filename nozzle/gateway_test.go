@@ -1,12 +1,16 @@
 package nozzle
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"loggregator_exporter/nozzle/foundation"
@@ -108,4 +112,50 @@ func TestGatewayClosesAfterItsTime(t *testing.T) {
 	if n := f.TokenRequests(); n != 1 {
 		t.Errorf("%d requests for tokens for 4 streams", n)
 	}
+}
+
+// TestClosingIsRoutine: after a long stream the next one is opened at once, and nobody is warned.
+func TestClosingIsRoutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ledger, _ := newTestLedger(t)
+		log, lines := newTestLog()
+		began := time.Now()
+		var mu sync.Mutex
+		var opened []time.Duration
+		k := keeper{account: ledger.Source(nameGateway), log: log, retry: backoff{first: time.Hour, limit: time.Hour}, read: func(ctx context.Context, p *pulse) failure {
+			mu.Lock()
+			opened = append(opened, time.Since(began))
+			mu.Unlock()
+			p.opened()
+			second := time.NewTicker(time.Second)
+			defer second.Stop()
+			for range 14 * 60 {
+				select {
+				case <-ctx.Done():
+					return failure{reason: reasonLost}
+				case <-second.C:
+					p.begin()
+					p.took(1, 1)
+				}
+			}
+			return failure{reason: reasonClosing}
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			k.run(ctx)
+		}()
+		pass(29 * time.Minute)
+		cancel()
+		<-done
+		mu.Lock()
+		defer mu.Unlock()
+		requireEqual(t, "streams", opened, []time.Duration{0, 14 * time.Minute, 28 * time.Minute})
+		for range 2 {
+			if line := <-lines; line.level != slog.LevelInfo || line.attrs["reason"] != reasonClosing {
+				t.Errorf("%+v", line)
+			}
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/metric"
 )
@@ -254,4 +255,36 @@ func FuzzJSON(f *testing.F) {
 			requireEqual(t, string(text), got, want)
 		}
 	})
+}
+
+// recordedBatches keeps what sources hand to a recorder.
+type recordedBatches struct {
+	batches []*loggregator_v2.EnvelopeBatch
+}
+
+func (r *recordedBatches) RecordV1(string, []byte, time.Time) {}
+
+func (r *recordedBatches) RecordV2(source string, batch []byte, _ time.Time) {
+	var b loggregator_v2.EnvelopeBatch
+	if err := proto.Unmarshal(batch, &b); err != nil || source != nameGateway {
+		panic(err)
+	}
+	r.batches = append(r.batches, &b)
+}
+
+// TestIntakeJSONIsRecorded: as the batch that it stands for, although decoding overwrites the text.
+func TestIntakeJSONIsRecorded(t *testing.T) {
+	l, _ := newTestLedger(t)
+	recorder := &recordedBatches{}
+	l.RecordTo(recorder)
+	sink := &nullSink{}
+	in := NewIntake(l.Source(nameGateway), sink)
+	sent := &loggregator_v2.Envelope{SourceId: "a\"b\n", Message: gaugeV2("m")}
+	if n := in.JSON(jsonBatch(t, sent), time.Unix(1, 0)); n != 0 || sink.envelopes != 1 {
+		t.Fatal(n, sink.envelopes)
+	}
+	in.JSON([]byte("{"), time.Unix(1, 0))
+	if len(recorder.batches) != 1 || len(recorder.batches[0].GetBatch()) != 1 || !proto.Equal(recorder.batches[0].GetBatch()[0], sent) {
+		t.Errorf("%v", recorder.batches)
+	}
 }

@@ -188,6 +188,12 @@ func (r *keeping) ended(ctx context.Context, w *watched, failed failure) {
 	if !newest {
 		return // the one that replaces it is being opened
 	}
+	if failed.reason == reasonClosing && time.Since(w.began) >= goodStream {
+		// It does so after its time, always: nothing is wrong, and there is nothing to wait for.
+		r.log.Info("opening a new stream", "reason", failed.reason, "advice", failed.advice)
+		r.open(ctx)
+		return
+	}
 	pause := r.retry.next()
 	r.log.Warn("no stream", "reason", failed.reason, "advice", failed.advice, "error", failed.err, "retry_in", pause.Round(time.Millisecond).String())
 	r.again.Reset(pause)
