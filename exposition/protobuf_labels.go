@@ -21,6 +21,14 @@ func sizeLabels(ls metric.Labels) int {
 func appendLabels(dst []byte, ls metric.Labels) []byte {
 	c := newLabelCutter(ls)
 	for c.next() {
+		// Fast path: all lengths are of one byte, as those of nearly all labels are.
+		if size := len(c.name) + len(c.value) + 4; size < 128 && !c.escaped {
+			dst = append(dst, byte(metricLabel), byte(size), byte(labelName), byte(len(c.name)))
+			dst = append(dst, c.name...)
+			dst = append(dst, byte(labelValue), byte(len(c.value)))
+			dst = append(dst, c.value...)
+			continue
+		}
 		dst = protowire.AppendVarint(append(dst, byte(metricLabel)), uint64(c.size()))
 		dst = appendString(dst, labelName, c.name)
 		dst = protowire.AppendVarint(append(dst, byte(labelValue)), uint64(len(c.value)-c.escapes))
