@@ -180,8 +180,8 @@ func longHexLen(text string) int {
 	return n
 }
 
-// id replaces the digits of a GUID or hexadecimal id, and keeps its length, separators, case and, of a GUID, the version. How the id is
-// spelt makes no difference to the digits.
+// id replaces the digits of a GUID or hexadecimal id, and keeps its length, separators, case, which of its groups are
+// decimal and, of a GUID, the version. How the id is spelt makes no difference to the digits.
 func (s *Scrubber) id(id string) string {
 	plain := strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(id))
 	digits := make([]byte, 0, len(plain)+2*sha256.Size)
@@ -189,10 +189,7 @@ func (s *Scrubber) id(id string) string {
 		sum := s.digest("id"+strconv.Itoa(block), plain)
 		digits = hex.AppendEncode(digits, sum[:])
 	}
-	const version = 12
-	if len(plain) > version {
-		digits[version] = plain[version]
-	}
+	keepForm(digits, plain)
 	upper := strings.ToLower(id) != id
 	out := []byte(id)
 	next := 0
@@ -207,6 +204,47 @@ func (s *Scrubber) id(id string) string {
 		next++
 	}
 	return string(out)
+}
+
+// guidGroups are where the groups of a GUID begin, without separators.
+var guidGroups = [...]int{0, 8, 12, 16, 20}
+
+// keepForm leaves decimal those groups of an id that are, and no others, since rules tell instances' numbers by that; and keeps the
+// version of a GUID.
+func keepForm(digits []byte, plain string) {
+	const version = 12
+	for i, from := range guidGroups {
+		to := len(plain)
+		if i+1 < len(guidGroups) {
+			to = min(to, guidGroups[i+1])
+		}
+		if from >= to {
+			return
+		}
+		group := digits[from:to]
+		switch {
+		case allDecimal(plain[from:to]):
+			for k, c := range group {
+				if !isDecimal(c) {
+					group[k] = c - 'a' + '0'
+				}
+			}
+		case allDecimal(string(group)):
+			group[len(group)-1] = 'a' + (group[len(group)-1]-'0')%6
+		}
+		if from == version {
+			group[0] = plain[version]
+		}
+	}
+}
+
+func allDecimal(text string) bool {
+	for i := range len(text) {
+		if !isDecimal(text[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // ipv4Len is the length of an IPv4 address that text starts with, its octets apart by one of `.`, `-` and `_`, else 0.

@@ -90,17 +90,21 @@ func scrubNames(t *rapid.T, names []rawName) []rawName {
 }
 
 var (
-	guidForm    = regexp.MustCompile(`(?i)[0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}`)
-	addressForm = regexp.MustCompile(`\d{1,3}(?:(\.)\d{1,3}\.\d{1,3}\.|(-)\d{1,3}-\d{1,3}-|(_)\d{1,3}_\d{1,3}_)\d{1,3}`)
+	guidForm   = regexp.MustCompile(`(?i)[0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}`)
+	hexForm    = regexp.MustCompile(`[0-9a-f]{16,}`)
+	numberForm = regexp.MustCompile(`\b[0-9a-f]{4,}\b|\d+`)
+	anyID      = regexp.MustCompile(`(?i)\d+[.\-_]\d+[.\-_]\d+[.\-_]\d+|[0-9a-f]{16,}|` + guidForm.String())
 )
 
-// form is a text with the shapes of its ids in their place.
+// form is a text with shapes in the place of ids and numbers: rules may take an id apart, as that of an instance and its index.
 func form(text string) string {
-	return addressForm.ReplaceAllString(guidForm.ReplaceAllString(text, "<guid$1>"), "<ip$1$2$3>")
+	text = hexForm.ReplaceAllString(guidForm.ReplaceAllString(text, "<guid$1>"), "<hex>")
+	return numberForm.ReplaceAllString(text, "#")
 }
 
 // TestScrubbingKeepsWhatRulesMake: for real names, and for real names with ids in them, the rules make of a scrubbed name what they make of
-// the name: the same metric, the same labels by the same rule, and values that differ only where they hold an id, in the same shape.
+// the name: the same metric, the same labels by the same rule, and values that differ in ids and numbers only; and a
+// name without ids stays as it is.
 func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
 	cfg := config.Default()
 	rules, _, err := newTagger(&cfg.Tagger)
@@ -147,6 +151,9 @@ func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
 		for i, scrubbed := range scrubNames(t, batch) {
 			if got, want := resolve(scrubbed), resolve(batch[i]); got != want {
 				t.Fatalf("%q became %q:\n%s\n%s", batch[i], scrubbed, want, got)
+			}
+			if !anyID.MatchString(batch[i].name) && scrubbed.name != batch[i].name {
+				t.Fatalf("%q became %q", batch[i], scrubbed)
 			}
 			if guidForm.MatchString(batch[i].name) && guidForm.FindString(batch[i].name) == guidForm.FindString(scrubbed.name) {
 				t.Fatalf("the id of %q survives", batch[i].name)
