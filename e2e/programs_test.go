@@ -114,10 +114,10 @@ func start(t *testing.T, said *regexp.Regexp, file string, args ...string) *proc
 			}
 		}
 	})
-	ok := false
-	if p.found, ok = <-found; !ok {
-		t.Fatalf("%s ended before it said %s", file, said)
+	for p.found = range found {
+		return p
 	}
+	t.Fatalf("%s ended before it said %s", file, said)
 	return p
 }
 

@@ -132,9 +132,7 @@ func expected(t *testing.T, sent []foundation.Sent) map[string][]float64 {
 			value = float64(s.Total)
 		}
 		set := map[string]string{"__name__": resolved.Metric}
-		for name, v := range metric.RenderLabels(resolved.Labels).All() {
-			set[name] = v
-		}
+		maps.Insert(set, metric.RenderLabels(resolved.Labels).All())
 		key := labels.FromMap(set).String()
 		out[key] = append(out[key], value*resolved.Mul/resolved.Div)
 	}
@@ -155,15 +153,15 @@ func TestRemoteWrite(t *testing.T) {
 		{"VictoriaMetrics 1.0", startVictoriaMetrics, "1.0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			pushTo(ctx, t, exporter, tc.start(t), tc.protocol)
+			pushTo(t, exporter, tc.start(t), tc.protocol)
 		})
 	}
 }
 
-func pushTo(ctx context.Context, t *testing.T, exporter string, r receiver, protocol string) {
+func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	f, err := foundation.New(foundation.Options{Seed: 7})
 	if err != nil {
 		t.Fatal(err)

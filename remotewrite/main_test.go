@@ -83,7 +83,7 @@ func fields(b []byte, f func(protowire.Number, uint64, []byte)) {
 
 func (d *decoder) sample(b []byte) (v value) {
 	fields(b, func(n protowire.Number, x uint64, _ []byte) {
-		switch n {
+		switch int(n) {
 		case 1:
 			v.text = valueOf(x)
 		case 2:
@@ -99,7 +99,7 @@ func (d *decoder) v1(b []byte) {
 	fields(b, func(n protowire.Number, _ uint64, entry []byte) {
 		var r received
 		var labels []string
-		switch n {
+		switch int(n) {
 		case 1:
 			fields(entry, func(n protowire.Number, _ uint64, part []byte) {
 				if n == 2 {
@@ -113,7 +113,7 @@ func (d *decoder) v1(b []byte) {
 			r.series = "{" + strings.Join(labels, ",") + "}"
 		case 3:
 			fields(entry, func(n protowire.Number, v uint64, text []byte) {
-				switch n {
+				switch int(n) {
 				case 1:
 					r.typ = v
 				case 2:
@@ -141,7 +141,7 @@ func (d *decoder) v2(b []byte) {
 		}
 		var r received
 		fields(entry, func(n protowire.Number, _ uint64, part []byte) {
-			switch n {
+			switch int(n) {
 			case 1:
 				var texts []string
 				for len(part) > 0 {
@@ -158,7 +158,7 @@ func (d *decoder) v2(b []byte) {
 				r.value = d.sample(part)
 			case 5:
 				fields(part, func(n protowire.Number, v uint64, _ []byte) {
-					switch n {
+					switch int(n) {
 					case 1:
 						r.typ = v
 					case 3:
@@ -337,13 +337,13 @@ func testOptions(protocol string) Options {
 }
 
 // newPusher makes a pusher of made-up content to a made-up receiver. Its registry is not pushed.
-func newPusher(t testing.TB, o Options, c *holding, r *receiver) (p *Pusher, log *bytes.Buffer) {
-	t.Helper()
+func newPusher(tb testing.TB, o Options, c *holding, r *receiver) (p *Pusher, log *bytes.Buffer) {
+	tb.Helper()
 	log = &bytes.Buffer{}
 	reg := prometheus.NewRegistry()
 	p, err := New(o, c, prometheus.NewRegistry(), reg, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p.rounds.reader = c
 	p.sender.client.http = &http.Client{Transport: r}
