@@ -173,6 +173,7 @@ type Reader struct {
 	natives []Native
 	counts  []uint64
 	traced  []Exemplar
+	touched int // what touch read
 }
 
 // Reset points the reader at a family.
@@ -200,7 +201,10 @@ func (r *Reader) read(chunk []ref) {
 	s := r.family.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range chunk {
+	for i, m := range chunk {
+		if i%aheadRefs == 0 {
+			r.touch(chunk[i:min(i+aheadRefs, len(chunk))])
+		}
 		e := s.slab.at(m.pos)
 		if e.gen != m.gen || s.expired(e, r.family.now) {
 			continue
@@ -216,6 +220,24 @@ func (r *Reader) read(chunk []ref) {
 		}
 		r.samples = append(r.samples, sample)
 	}
+}
+
+// aheadRefs is how many series are touched at a time.
+const aheadRefs = 16
+
+// touch reads a little of each of the series that are to be copied next. Of many series nothing is in a cache, and here the processor
+// waits for all of them at once, where copying would wait for one after the other. The caller holds the lock.
+func (r *Reader) touch(refs []ref) {
+	s, sum := r.family.store, 0
+	for _, m := range refs {
+		sum += int(s.slab.at(m.pos).gen)
+	}
+	for _, m := range refs {
+		if e := s.slab.at(m.pos); e.gen == m.gen {
+			sum += len(s.labels.all[e.labels].text)
+		}
+	}
+	r.touched = sum // or the compiler would see that nobody wants it
 }
 
 // histogram copies a histogram into the reader's memory. r.hists and r.natives have room for a chunk, so that pointers into them stay
