@@ -13,6 +13,8 @@ const (
 	maxEvent = 32 << 20
 	// What one event may leave behind as memory that is kept for the next.
 	maxKeptEvent = 4 << 20
+	// A reader may return nothing, but not for ever.
+	maxEmptyReads = 100
 )
 
 var (
@@ -136,12 +138,17 @@ func (r *eventReader) fill() error {
 	if r.end == len(r.buf) {
 		r.makeRoom()
 	}
-	n, err := r.from.Read(r.buf[r.end:])
-	r.end += n
-	if n > 0 {
-		return nil // an error comes again
+	for range maxEmptyReads {
+		n, err := r.from.Read(r.buf[r.end:])
+		r.end += n
+		if n > 0 {
+			return nil // an error comes again
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return io.ErrNoProgress
 }
 
 // makeRoom moves the event at hand to the front, or doubles the buffer where it fills more than half of it.

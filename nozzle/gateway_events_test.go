@@ -106,3 +106,14 @@ func FuzzEvents(f *testing.F) {
 		}
 	})
 }
+
+// emptyReader returns nothing and no error.
+type emptyReader struct{}
+
+func (emptyReader) Read([]byte) (int, error) { return 0, nil }
+
+func TestEventsWithoutProgress(t *testing.T) {
+	if _, err := readEvents(emptyReader{}, 1024); !errors.Is(err, io.ErrNoProgress) {
+		t.Error(err)
+	}
+}
