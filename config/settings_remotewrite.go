@@ -14,7 +14,7 @@ func remoteWriteSettings() []Setting {
 		},
 		{
 			Key: "remote_write.protocol", Kind: KindEnum, Default: "1.0", Values: []string{"1.0", "2.0"}, Example: "2.0",
-			Help: "`1.0` is understood everywhere. `2.0` is smaller, and tells type, help and start of every series.",
+			Help: "`1.0` is understood everywhere. `2.0` tells type, help and start with every series.",
 		},
 		{
 			Key: "remote_write.interval", Kind: KindDuration, Default: 15 * time.Second, Example: "30s",
@@ -30,7 +30,7 @@ func remoteWriteSettings() []Setting {
 		},
 		{
 			Key: "remote_write.queue_max_bytes", Kind: KindInt, Default: 64 << 20, Example: "67108864",
-			Help: "Most memory for batches that wait, compressed (10 to 30 bytes a sample). When it is full the oldest ones are dropped, and counted.",
+			Help: "Most memory for batches that wait, compressed (20 to 30 bytes a sample). When it is full the oldest ones are dropped, and counted.",
 		},
 		{
 			Key: "remote_write.shards", Kind: KindInt, Default: 4, Example: "8",

@@ -66,7 +66,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		bytes:           counter("bytes_total", "Bytes of requests sent, compressed, repetitions included."),
 		stale:           counter("stale_markers_total", "Samples among those collected that mark the end of a series."),
 		gatherErrors:    counter("gather_errors_total", "Rounds from which some of the exporter's own metrics are missing."),
-		omitted:         counter("families_omitted_total", "Families left out of rounds because their names, escaped, belong to another family; named in the log."),
+		omitted:         counter("families_omitted_total", "Families left out of rounds, mostly because their names, escaped, belong to another family; named in the log."),
 		shards:          gauge("shards", "Requests that may be under way at a time."),
 		maxSamples:      gauge("max_samples_per_send", "Most samples in a request."),
 		highest:         gauge("highest_timestamp_seconds", "Highest timestamp of all samples collected."),

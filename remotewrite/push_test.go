@@ -147,7 +147,7 @@ func gathered() prometheus.GathererFunc {
 // whose name, escaped, is another's.
 func TestOwnMetricsAndNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := (&holding{}).set(gauge("own_u"), gauge("a.b"), gauge("a_b"), gauge("c.d"))
+		c := (&holding{}).set(gauge("own_u"), gauge("a.b"), gauge("a_b"), gauge("c.d"), store.Family{Name: "s", Type: metric.TypeSummary})
 		c.fill("own_u", one(1)).fill("a.b", one(2)).fill("a_b", one(3)).fill("c.d", one(4))
 		r := &receiver{}
 		p, log := newPusher(t, testOptions(Protocol2), c, r)

@@ -141,14 +141,17 @@ func (r *rounds) plan(own []*dto.MetricFamily, families []store.Family) {
 	for i := range families {
 		raw := families[i].Name
 		name := ""
-		if r.escape(raw) == raw {
+		switch {
+		case !writes(families[i].Type):
+			r.omit(raw, errType)
+		case r.escape(raw) == raw:
 			name = r.claim(raw, raw)
 		}
 		r.names = append(r.names, name)
 	}
 	for i := range families {
 		raw := families[i].Name
-		if name := r.escape(raw); name != raw {
+		if name := r.escape(raw); name != raw && writes(families[i].Type) {
 			r.names[i] = r.claim(raw, name)
 		}
 	}
@@ -163,16 +166,28 @@ func (r *rounds) escape(name string) string {
 	}
 }
 
-var errNameTaken = errors.New("its name, escaped, belongs to another metric")
+var (
+	errNameTaken = errors.New("its name, escaped, belongs to another metric")
+	errType      = errors.New("what the store gives of its type does not suffice to push it")
+)
 
 func (r *rounds) claim(raw, name string) string {
 	if _, taken := r.claimed[name]; taken || name == "" {
-		r.metrics.omitted.Inc()
-		r.report.missing("name taken", raw, errNameTaken)
+		r.omit(raw, errNameTaken)
 		return ""
 	}
 	r.claimed[name] = struct{}{}
 	return name
+}
+
+func (r *rounds) omit(name string, err error) {
+	r.metrics.omitted.Inc()
+	r.report.missing("family", name, err)
+}
+
+// writes says whether the store gives all that it takes to push a family of the type.
+func writes(t metric.Type) bool {
+	return t == metric.TypeGauge || t == metric.TypeCounter || t == metric.TypeHistogram
 }
 
 func (r *rounds) ownFamily(mf *dto.MetricFamily) {
@@ -209,7 +224,7 @@ func (r *rounds) storeFamily(sf *store.Family, name string) {
 func (r *rounds) point(s *store.Sample, t metric.Type) (point, bool) {
 	p := point{labels: s.Labels, value: s.Value, start: s.Start / int64(time.Millisecond)}
 	if t != metric.TypeHistogram {
-		return p, t == metric.TypeGauge || t == metric.TypeCounter
+		return p, true
 	}
 	h := s.Histogram
 	if h == nil || len(h.Counts) != len(h.Bounds)+1 {
