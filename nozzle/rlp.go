@@ -143,7 +143,8 @@ func (r *RLP) stream(ctx context.Context, p *pulse) failure {
 }
 
 func (r *RLP) dial(a *attempt) (*grpc.ClientConn, error) {
-	return grpc.NewClient(r.options.Address,
+	// The dialer resolves the name, so that its own error says what is wrong with it.
+	return grpc.NewClient("passthrough:///"+r.options.Address,
 		grpc.WithTransportCredentials(a),
 		grpc.WithContextDialer(a.dial),
 		// The RLP is inside the foundation: proxies of the environment are for the way out.

@@ -125,6 +125,7 @@ func TestQuarantine(t *testing.T) {
 		{"p1x.2", "p1x", "index=2"},
 		{"99", "99", ""},
 		{"a..0", "a.", "index=0"},
+		{"a.0.x.1.x.2.x.3.x.4.x.5.x.6.x.7.x.8", "a.x.x.x.x.x.x.x.x.8", "index=0,index_2=1,index_3=2,index_4=3,index_5=4,index_6=5,index_7=6,index_8=7"},
 	} {
 		var r tagger.Result
 		tg.Apply(&tagger.Subject{Name: tc.name}, &r, nil)

@@ -10,6 +10,10 @@ import (
 // quarantineRule is the rule of results that only the quarantine has changed.
 const quarantineRule = "quarantine"
 
+// maxQuarantined bounds how many pieces are taken out of one name: more is not a name, and every label that is free takes longer
+// to find.
+const maxQuarantined = 8
+
 // quarantine takes what looks like a GUID, an IP address, an index or a zone out of the base name. GUIDs and
 // addresses may be a part of a segment, set off by punctuation; an index or a zone is a whole segment, since `1m`, `v1` and
 // `nfsv3` are words.
@@ -19,7 +23,7 @@ func quarantine(dst *Result, tr *Trace) {
 		return
 	}
 	var cut []idPiece
-	for i := 0; i < len(base); {
+	for i := 0; i < len(base) && len(cut) < maxQuarantined; {
 		if i > 0 && isAlnum(base[i-1]) {
 			i++
 			continue
