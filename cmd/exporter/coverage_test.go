@@ -112,9 +112,12 @@ func TestEnvelopeCoverage(t *testing.T) {
 		`cf_many_three{` + doppler + `}`: math.Inf(1),
 		`cf_many_four{` + doppler + `}`:  math.Inf(-1),
 		`cf_many_five{` + doppler + `}`:  -1,
+
 		`cf_some_count_total{component="doppler",origin="doppler",source_id="doppler"}`:               50,
 		`cf_deprecated_size{component="old",level="3",origin="old",share="0.500000",source_id="old"}`: 4,
+
 		`cf_nobody_size{}`: 6,
+
 		`cf_before_time{component="late",source_id="late"}`:  8,
 		`cf_uptime_value{` + router + `}`:                    -1,
 		`cf_some_events_total{` + router + `}`:               3,
@@ -123,7 +126,9 @@ func TestEnvelopeCoverage(t *testing.T) {
 		`cf_container_disk_bytes{` + container + `}`:         20,
 		`cf_container_memory_quota_bytes{` + container + `}`: 30,
 		`cf_container_disk_quota_bytes{` + container + `}`:   40,
+
 		`cf_http_request_duration_seconds{app_id="` + coverageApp + `",component="gorouter",method="GET",status="2xx"}`: 1,
+
 		`cf_sync_seconds{component="cc"}`:                                                1,
 		`cf_http_request_duration_seconds{component="router",method="PUT",status="4xx"}`: 1,
 		`loggregator_exporter_envelopes_total{outcome="converted",source="ingress"}`:     9,
