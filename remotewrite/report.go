@@ -15,7 +15,7 @@ type reporter struct {
 
 	mu      sync.Mutex
 	kinds   map[string]*trouble
-	failing bool // nothing has been taken since a request failed
+	failing bool // the last that was logged of requests is that one failed
 }
 
 type trouble struct {
@@ -50,8 +50,8 @@ func (r *reporter) due(kind string, samples int) (before trouble, ok bool) {
 func (r *reporter) retrying(reason string, err error, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.failing = true
 	if t, ok := r.due("retry "+reason, 0); ok {
+		r.failing = true
 		r.log.Warn("remote write will send a request again", "reason", reason, "error", err, "wait", wait, "not_logged", t.omitted)
 	}
 }
