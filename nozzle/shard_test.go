@@ -26,7 +26,7 @@ type shardExporter struct {
 	counted uint64 // requests in its histograms when it left
 }
 
-const shardExpiration = 5 * time.Minute
+const shardExpiration = 2 * time.Minute
 
 func (s *simulated) exporter(name string) *shardExporter {
 	s.t.Helper()
@@ -143,7 +143,7 @@ func twofold(f *foundation.Foundation, resolver *store.Resolver) map[string]bool
 	return twice
 }
 
-// follow looks at each second for some time, then wants every series on exactly one exporter.
+// follow looks every three seconds for some time, then wants every series on exactly one exporter.
 func follow(t *testing.T, what string, f *foundation.Foundation, d time.Duration, exporters []*shardExporter) {
 	t.Helper()
 	c := copies{since: map[string]time.Time{}, except: twofold(f, exporters[0].store.Resolver())}
@@ -151,8 +151,9 @@ func follow(t *testing.T, what string, f *foundation.Foundation, d time.Duration
 		t.Errorf("%d series come by two names", len(c.except))
 	}
 	before := f.Lost()
-	for range int(d / time.Second) {
-		pass(time.Second)
+	const each = 3 * time.Second
+	for range int(d / each) {
+		pass(each)
 		c.look(exporters)
 	}
 	by := map[string]int{}
@@ -195,18 +196,18 @@ func TestShard(t *testing.T) {
 
 		third := s.exporter("2")
 		exporters = append(exporters, third)
-		follow(t, "a third one came", s.f, 3*time.Minute, exporters)
+		follow(t, "a third one came", s.f, 75*time.Second, exporters)
 
 		third.leave()
-		follow(t, "the third one left", s.f, 3*time.Minute, exporters)
+		follow(t, "the third one left", s.f, 75*time.Second, exporters)
 
 		third = s.exporter("2")
 		exporters = append(exporters, third)
-		follow(t, "it is back", s.f, 3*time.Minute, exporters)
+		follow(t, "it is back", s.f, 75*time.Second, exporters)
 
 		first.leave()
 		second.leave()
-		follow(t, "it is alone", s.f, 3*time.Minute, exporters)
+		follow(t, "it is alone", s.f, 75*time.Second, exporters)
 		third.leave()
 
 		var requests, received uint64

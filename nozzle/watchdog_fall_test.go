@@ -52,13 +52,13 @@ func TestFallNoticesADoppler(t *testing.T) {
 	for _, dopplers := range []int{1, 2, 3, 4} {
 		for seed := range uint64(5) {
 			s, f := newSteadily(seed, 100, dopplers), &fall{}
-			for i := range 3600 {
+			for i := range 1200 {
 				if f.look(s.next(-1, 1)) {
 					t.Fatalf("%d dopplers, seed %d: fell after %d s of ordinary variation", dopplers, seed, i)
 				}
 			}
-			mute, after := int(seed)%dopplers, 0
-			for after = 1; !f.look(s.next(mute, 1)); after++ {
+			mute, after := int(seed)%dopplers, 1
+			for ; !f.look(s.next(mute, 1)); after++ {
 				if after > (fallWindow+fallSteps)*fallStep {
 					t.Fatalf("%d dopplers, seed %d: the loss of one is not noticed within %d s", dopplers, seed, after)
 				}
@@ -132,21 +132,21 @@ func TestFallLeavesRareAndIrregular(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for name, c := range map[string]struct {
 		next func(i int) uint64
-		most int // verdicts in a day
+		most int // verdicts in six hours
 	}{
 		"rare":    {func(int) uint64 { return rng.Uint64N(3) }, 0},
 		"bursts":  {func(i int) uint64 { return map[bool]uint64{true: 10_000}[i%60 == 0] }, 0},
 		"nothing": {func(int) uint64 { return 0 }, 0},
-		"chance":  {func(int) uint64 { return rng.Uint64N(400) }, 6},
+		"chance":  {func(int) uint64 { return rng.Uint64N(400) }, 2},
 	} {
 		f, verdicts := &fall{}, 0
-		for i := range 24 * 3600 {
+		for i := range 6 * 3600 {
 			if f.look(c.next(i), &nameCounts{}) {
 				verdicts++
 			}
 		}
 		if verdicts > c.most {
-			t.Errorf("%s: %d verdicts in a day", name, verdicts)
+			t.Errorf("%s: %d verdicts in six hours", name, verdicts)
 		}
 	}
 }
