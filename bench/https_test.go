@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // the websocket protocol wants it
+	"crypto/sha1"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -128,7 +129,7 @@ func framesOf(w *foundation.Workload) ([][]byte, error) {
 }
 
 func sendFrames(w http.ResponseWriter, r *http.Request, frames [][]byte) {
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see above
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
@@ -183,6 +184,7 @@ func BenchmarkGateway(b *testing.B) {
 		})
 	})
 	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
+		b.Helper()
 		l := newLedger(b)
 		g, err := nozzle.NewGateway(nozzle.GatewayOptions{URL: "https://" + p.address, TLS: p.tls}, p.stream(), p.uaa(b, l), l, newSink, quiet())
 		if err != nil {
@@ -210,13 +212,14 @@ func BenchmarkFirehose(b *testing.B) {
 			for err == nil {
 				_, err = r.Read(buf)
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
 		})
 	})
 	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
+		b.Helper()
 		l := newLedger(b)
 		f, err := nozzle.NewFirehose(nozzle.FirehoseOptions{URL: "wss://" + p.address, TLS: p.tls}, p.stream(), p.uaa(b, l), l, newSink, quiet())
 		if err != nil {
@@ -259,6 +262,7 @@ func receiveOnly(b *testing.B, envelopes int, next func() error) {
 func walkAndStore(b *testing.B, source func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source) {
 	b.Helper()
 	read := func(b *testing.B, to nozzle.Sink) {
+		b.Helper()
 		ctx, cancel := context.WithCancel(b.Context())
 		defer cancel()
 		m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}

@@ -55,7 +55,7 @@ func sendAsAgent(file, address string) error {
 	for {
 		for _, batch := range batches {
 			if err := stream.SendMsg(batch); err != nil {
-				return nil //nolint:nilerr // the downstream has enough
+				return nil // the downstream has enough
 			}
 		}
 	}

@@ -16,10 +16,10 @@ import (
 )
 
 // benchBatch is a batch as a busy foundation sends them: gauges of six tags.
-func benchBatch(tb testing.TB, size int) []byte {
+func benchBatch(tb testing.TB) []byte {
 	tb.Helper()
 	var envelopes []*loggregator_v2.Envelope
-	for i := range size {
+	for i := range 100 {
 		e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), Tags: tagsV2(), Message: gaugeV2("memoryStats.numBytesAllocated")}
 		envelopes = append(envelopes, e)
 	}
@@ -56,7 +56,7 @@ func BenchmarkV1(b *testing.B) {
 func BenchmarkV2(b *testing.B) {
 	l, _ := newTestLedger(b)
 	in := NewIntake(l.Source("rlp"), &nullSink{})
-	batch := benchBatch(b, 100)
+	batch := benchBatch(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		in.V2(batch, time.Unix(1, 0))
@@ -82,7 +82,7 @@ func benchServer(b *testing.B, ca *authority) string {
 		b.Fatal(err)
 	}
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(b, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}),
-		grpc.UnknownServiceHandler(repeat(benchBatch(b, 100))))
+		grpc.UnknownServiceHandler(repeat(benchBatch(b))))
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(server.Stop)
 	return listener.Addr().String()

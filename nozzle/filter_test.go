@@ -213,7 +213,7 @@ func TestFilterCosts(t *testing.T) {
 	}
 	l.FilterBy(benchFilter(t), []string{"gauge", "counter", "timer"})
 	in := NewIntake(l.Source("rlp"), &nullSink{})
-	batch := benchBatch(t, 100)
+	batch := benchBatch(t)
 	if n := testing.AllocsPerRun(100, func() { in.V2(batch, time.Unix(1, 0)) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -237,7 +237,7 @@ func BenchmarkFilter(b *testing.B) {
 				l.FilterBy(benchFilter(b), []string{"gauge", "counter", "timer"})
 			}
 			in := NewIntake(l.Source("rlp"), &nullSink{})
-			batch := benchBatch(b, 100)
+			batch := benchBatch(b)
 			b.ReportAllocs()
 			for b.Loop() {
 				in.V2(batch, time.Unix(1, 0))

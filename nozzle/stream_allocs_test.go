@@ -17,7 +17,7 @@ import (
 func TestStreamAllocations(t *testing.T) {
 	const warmUp, batches, envelopes = 500, 5000, 100
 	ca := newAuthority(t)
-	batch := benchBatch(t, envelopes)
+	batch := benchBatch(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

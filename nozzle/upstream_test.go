@@ -21,27 +21,33 @@ func TestUpstreamLosses(t *testing.T) {
 		want                      map[upstreamKey]uint64
 	}{
 		"deltas with an agent's totals": {
-			"dropped", "loggregator.rlp", "egress", []sample{{0, 5, 505}, {2 * sec, 7, 519}, {sec, 7, 512}, {3 * sec, 0, 519}},
+			"dropped", "loggregator.rlp", "egress",
+			[]sample{{0, 5, 505}, {2 * sec, 7, 519}, {sec, 7, 512}, {3 * sec, 0, 519}},
 			map[upstreamKey]uint64{{"loggregator.rlp", "egress"}: 19},
 		},
 		"totals only: what was lost before is no news": {
-			"dropped", "loggregator.doppler", "ingress", []sample{{0, 0, 500}, {2 * sec, 0, 510}, {sec, 0, 505}, {3 * sec, 0, 510}, {4 * sec, 0, 512}},
+			"dropped", "loggregator.doppler", "ingress",
+			[]sample{{0, 0, 500}, {2 * sec, 0, 510}, {sec, 0, 505}, {3 * sec, 0, 510}, {4 * sec, 0, 512}},
 			map[upstreamKey]uint64{{"loggregator.doppler", "ingress"}: 12},
 		},
 		"totals only, restarted": {
-			"dropped", "loggregator.metron", "", []sample{{0, 0, 0}, {sec, 0, 10}, {2 * sec, 0, 3}, {3 * sec, 0, 4}},
+			"dropped", "loggregator.metron", "",
+			[]sample{{0, 0, 0}, {sec, 0, 10}, {2 * sec, 0, 3}, {3 * sec, 0, 4}},
 			map[upstreamKey]uint64{{"loggregator.metron", ""}: 14},
 		},
 		"a total first, deltas from then on": {
-			"dropped", "loggregator.rlp", "egress", []sample{{0, 0, 500}, {sec, 3, 503}, {2 * sec, 0, 503}},
+			"dropped", "loggregator.rlp", "egress",
+			[]sample{{0, 0, 500}, {sec, 3, 503}, {2 * sec, 0, 503}},
 			map[upstreamKey]uint64{{"loggregator.rlp", "egress"}: 3},
 		},
 		"an older doppler whose reader is too slow": {
-			"TruncatingBuffer.DroppedMessages", "DopplerServer", "", []sample{{0, 100, 100}},
+			"TruncatingBuffer.DroppedMessages", "DopplerServer", "",
+			[]sample{{0, 100, 100}},
 			map[upstreamKey]uint64{{"DopplerServer", "egress"}: 100},
 		},
 		"an older agent": {
-			"MessageBuffer.droppedMessageCount", "MetronAgent", "", []sample{{0, 2, 0}, {0, 3, 0}},
+			"MessageBuffer.droppedMessageCount", "MetronAgent", "",
+			[]sample{{0, 2, 0}, {0, 3, 0}},
 			map[upstreamKey]uint64{{"MetronAgent", "ingress"}: 5},
 		},
 		"the same name of another origin":       {"doppler.shedEnvelopes", "app", "", []sample{{0, 2, 0}}, nil},

@@ -161,10 +161,10 @@ func (s *workloadSeries) dropsonde(at int64) *events.Envelope {
 	e.Tags["product"] = workloadProduct
 	if s.counter {
 		e.EventType = events.Envelope_CounterEvent.Enum()
-		e.CounterEvent = &events.CounterEvent{Name: proto.String(s.name), Delta: proto.Uint64(s.delta)}
+		e.CounterEvent = &events.CounterEvent{Name: new(s.name), Delta: new(s.delta)}
 		return e
 	}
 	e.EventType = events.Envelope_ValueMetric.Enum()
-	e.ValueMetric = &events.ValueMetric{Name: proto.String(s.name), Value: proto.Float64(s.value), Unit: proto.String(s.unit)}
+	e.ValueMetric = &events.ValueMetric{Name: new(s.name), Value: new(s.value), Unit: new(s.unit)}
 	return e
 }
