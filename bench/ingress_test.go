@@ -92,6 +92,7 @@ func BenchmarkIngress(b *testing.B) {
 }
 
 func ingress(b *testing.B, to nozzle.Sink) {
+	b.Helper()
 	file := writeCertificate(b)
 	config, err := tlsConfig(file)
 	if err != nil {
