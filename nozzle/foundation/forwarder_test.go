@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,9 @@ func TestForwarderBatches(t *testing.T) {
 	}
 	if sizes[100] == 0 {
 		t.Errorf("no full batch: %v", sizes)
+	}
+	for a.Counts().Handed < count {
+		runtime.Gosched() // the last batch is received, and counted a moment later
 	}
 	if c := a.Counts(); c.Handed != count || c.Emitted != count || c.Overflowed+c.Failed != 0 {
 		t.Errorf("%+v", c)
