@@ -80,7 +80,8 @@ func TestServe(t *testing.T) {
 	}
 	url := "http://" + r.Web.String()
 	var body string
-	for !strings.Contains(body, "cf_num_bytes_allocated{") { // the test's own timeout ends it
+	// The ledger is written after the store; the test's own timeout ends it.
+	for !strings.Contains(body, "cf_num_bytes_allocated{") || !strings.Contains(body, `envelopes_received_total{source="udp"} 1`) {
 		_, body = fetch(t, url+"/metrics")
 	}
 	for _, want := range []string{
