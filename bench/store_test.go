@@ -1,14 +1,20 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"loggregator_exporter/exposition"
 	"loggregator_exporter/metric"
@@ -105,7 +111,103 @@ func BenchmarkScrape(b *testing.B) {
 			b.ReportMetric(perSeries, "heap-B/series")
 		})
 	}
+	b.Run("peer=expfmt/text", func(b *testing.B) { benchExpfmt(b, handler, series) })
 	runtime.KeepAlive(s)
+}
+
+// benchExpfmt encodes the same page with the encoder that client_golang's handlers use, from objects that are there already.
+func benchExpfmt(b *testing.B, handler http.Handler, series int) {
+	b.Helper()
+	w := httptest.NewRecorder()
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Header.Set("Accept", "text/plain")
+	handler.ServeHTTP(w, request)
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(w.Body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := cpu(b)
+	for b.Loop() {
+		encoder := expfmt.NewEncoder(io.Discard, expfmt.FmtText)
+		for _, f := range families {
+			if err := encoder.Encode(f); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	used := float64(cpu(b)-began) / float64(b.N)
+	b.ReportMetric(used/1e6, "cpu-ms/scrape")
+	b.ReportMetric(used/float64(series), "cpu-ns/line")
+}
+
+// BenchmarkCapture takes the fixture of the tests, all kinds of envelopes of a foundation by every way, in cycles.
+func BenchmarkCapture(b *testing.B) {
+	records := readFixture(b)
+	s := newStore(b, 10_000)
+	for _, c := range []struct {
+		name string
+		sink nozzle.Sink
+	}{{"floor=walk", nothing{}}, {"exporter", s.Writer()}} {
+		b.Run(c.name, func(b *testing.B) {
+			count := &counting{to: c.sink}
+			in := nozzle.NewIntake(newLedger(b).Source("replay"), count)
+			play := func() {
+				for i := range records {
+					if records[i].Format == nozzle.CaptureV1 {
+						in.V1(records[i].Message, time.Now())
+					} else {
+						in.V2(records[i].Message, time.Now())
+					}
+				}
+			}
+			play()
+			count.n = 0
+			b.ReportAllocs()
+			for b.Loop() {
+				play()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(count.n), "ns/envelope")
+		})
+	}
+}
+
+// counting counts the envelopes that pass.
+type counting struct {
+	to nozzle.Sink
+	n  int
+}
+
+func (c *counting) Write(e *metric.Envelope, tally *metric.Tally) {
+	c.n++
+	c.to.Write(e, tally)
+}
+
+func readFixture(b *testing.B) []nozzle.CaptureRecord {
+	b.Helper()
+	f, err := os.Open("../nozzle/foundation/testdata/foundation.capture")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	r, err := nozzle.NewCaptureReader(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	var records []nozzle.CaptureRecord
+	for {
+		record, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return records
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		kept := *record
+		kept.Message = slices.Clone(record.Message)
+		records = append(records, kept)
+	}
 }
 
 const protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"

@@ -23,6 +23,9 @@ type Options struct {
 	// StallTimeout ends a scrape whose client has not taken a chunk of 64 KiB for so long. It counts anew for every chunk and
 	// stands in for the server's WriteTimeout, so that a large page on a slow line arrives. Default: 30 s.
 	StallTimeout time.Duration
+	// PageTimeout ends a scrape that takes longer altogether, so that clients who trickle cannot hold the places of others for
+	// hours. Default: 5 min.
+	PageTimeout time.Duration
 	// Logger is told about the exporter's own metrics that could not be gathered and families that were left out. Default:
 	// slog.Default().
 	Logger *slog.Logger
@@ -33,6 +36,7 @@ type Options struct {
 const (
 	defaultMaxScrapes   = 8
 	defaultStallTimeout = 30 * time.Second
+	defaultPageTimeout  = 5 * time.Minute
 )
 
 // handler answers scrapes.
@@ -77,6 +81,9 @@ func newHandler(families func() []store.Family, newReader func() Reader, g prome
 	}
 	if o.StallTimeout <= 0 {
 		o.StallTimeout = defaultStallTimeout
+	}
+	if o.PageTimeout <= 0 {
+		o.PageTimeout = defaultPageTimeout
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -138,7 +145,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // write renders a page to the client.
 func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, s *selection, enc *encoding) error {
-	to := &client{w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout}
+	to := &client{
+		w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout, until: time.Now().Add(h.options.PageTimeout),
+	}
 	wk := h.works.Get().(*work)
 	defer func() {
 		wk.end()
@@ -175,15 +184,20 @@ func (h *handler) gather() []*dto.MetricFamily {
 	return own
 }
 
-// client writes to whoever scrapes. Every write has the stall timeout for itself.
+// client writes to whoever scrapes. Every write has the stall timeout for itself, and all have the time that is left for the page.
 type client struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
+	until   time.Time
 }
 
 func (c *client) Write(b []byte) (int, error) {
-	if err := c.deadline(time.Now().Add(c.timeout)); err != nil {
+	deadline := time.Now().Add(c.timeout)
+	if c.until.Before(deadline) {
+		deadline = c.until
+	}
+	if err := c.deadline(deadline); err != nil {
 		return 0, err
 	}
 	return c.w.Write(b)

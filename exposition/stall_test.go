@@ -72,6 +72,48 @@ func TestStalledClientEndsTheScrape(t *testing.T) {
 	})
 }
 
+// TestTricklingClientEndsTheScrape has a client that takes a little before every stall timeout is over, for ever.
+func TestTricklingClientEndsTheScrape(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, conn := net.Pipe()
+		_, handled, over := serveEndless(Options{StallTimeout: 20 * time.Second, PageTimeout: 2 * time.Minute})
+		server := &http.Server{Handler: handled}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(newPipeListener(conn)) }()
+		start := time.Now()
+		if _, err := fmt.Fprint(client, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		trickled := make(chan struct{})
+		go func() {
+			defer close(trickled)
+			chunk := make([]byte, 128<<10)
+			for {
+				<-time.After(19 * time.Second)
+				if _, err := io.ReadFull(client, chunk); err != nil {
+					return
+				}
+			}
+		}()
+		if got := <-over; got != any(http.ErrAbortHandler) {
+			t.Errorf("ended with %v", got)
+		}
+		if took := time.Since(start); took != 2*time.Minute {
+			t.Errorf("ended after %v", took)
+		}
+		<-trickled
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := server.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+}
+
 // TestDeadlineEndsWithThePage asks for a page and then, over the same connection and long after the page's deadline, for
 // something else of the server's, which has no deadline of its own.
 func TestDeadlineEndsWithThePage(t *testing.T) {

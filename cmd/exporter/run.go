@@ -2,13 +2,32 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
 	"os/signal"
+	"strings"
+	"sync"
 	"syscall"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/exposition"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle"
+	"loggregator_exporter/remotewrite"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/web"
 )
 
 func newRun() *cobra.Command {
@@ -43,4 +62,319 @@ func runExporter(cmd *cobra.Command, _ []string) error {
 		cfg, _, err := config.Load(cmd.Flags())
 		return cfg, err
 	}})
+}
+
+// stopTimeout leaves half a second of the five within which the process must end after a signal.
+const stopTimeout = 4500 * time.Millisecond
+
+// running is what there is to see of a service that runs.
+type running struct {
+	Web net.Addr
+	UDP netip.AddrPort // the zero value where the source is off
+	// Ingress is likewise the address of the forwarder agent's downstream.
+	Ingress netip.AddrPort
+	Ledger  *nozzle.Ledger
+	Store   *store.Store
+}
+
+// hooks let a caller of serve follow what happens.
+type hooks struct {
+	// started is called once, from a goroutine of the service, when all ports are open.
+	started func(running)
+	// load reads the configuration anew, for reloads; nil where there are none.
+	load func() (*config.Config, error)
+}
+
+// serve runs the exporter until ctx is done, and returns nil then. It is the whole of it: sources, store and web server.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, h hooks) error {
+	s, err := assemble(cfg, h.load, log)
+	if err != nil {
+		return err
+	}
+	if stream := &cfg.Nozzle.Stream; stream.NameFrom != "" && stream.Deterministic() {
+		log.Info("the name among the exporters of the shard was derived", "shard_id", stream.ShardID, "deterministic_name", stream.DeterministicName, "from", stream.NameFrom)
+	}
+	for _, w := range s.warnings {
+		log.Warn("rules hardly work as intended", "warning", w.String())
+	}
+	addr, err := s.server.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.run(ctx, addr, h) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("did not stop within %s", stopTimeout)
+	}
+}
+
+// service is everything wired, nothing started.
+type service struct {
+	ledger   *nozzle.Ledger
+	store    *store.Store
+	sources  []nozzle.Source
+	udp      *nozzle.UDP     // those of sources that have a port, or nil
+	ingress  *nozzle.Ingress //
+	server   *web.Server
+	pusher   *remotewrite.Pusher // nil where remote write is off
+	reloader *reloader           // nil where the configuration cannot be read anew
+	warnings []tagger.Warning
+}
+
+// assemble wires a service. It opens and starts nothing, so that it serves `exporter check` as well.
+func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog.Logger) (*service, error) {
+	reg, err := newRegistry()
+	if err != nil {
+		return nil, err
+	}
+	var s service
+	if s.ledger, err = nozzle.NewLedger(reg); err != nil {
+		return nil, err
+	}
+	rules, warnings, err := newTagger(&cfg.Tagger)
+	if err != nil {
+		return nil, err
+	}
+	s.warnings = warnings
+	if s.store, err = store.New(storeOptions(cfg, rules, log)); err != nil {
+		return nil, err
+	}
+	if err := reg.Register(s.store.Collector()); err != nil {
+		return nil, fmt.Errorf("registering the store's metrics: %w", err)
+	}
+	if err := s.addSources(cfg, func() nozzle.Sink { return s.store.Writer() }, log); err != nil {
+		return nil, err
+	}
+	if cfg.RemoteWrite.Enabled {
+		if s.pusher, err = newPusher(cfg, s.store, reg, log); err != nil {
+			return nil, err
+		}
+	}
+	r := newReloader(cfg, load, s.store, log)
+	if err := errors.Join(reg.Register(r.successful), reg.Register(r.successTime)); err != nil {
+		return nil, fmt.Errorf("registering the metrics of reloads: %w", err)
+	}
+	var lifecycle func() error
+	if load != nil {
+		s.reloader = r
+		if cfg.Web.EnableLifecycle {
+			lifecycle = func() error { return r.reload("POST to " + web.ReloadPath) }
+		}
+	}
+	pages, err := web.NewHandler(web.Pages{
+		Metrics:       exposition.NewHandler(s.store, reg, exposition.Options{Logger: log, Registerer: reg}),
+		TelemetryPath: cfg.Web.TelemetryPath,
+		Ready:         s.ready,
+		Reload:        lifecycle,
+		Cardinality:   s.store.Offenders,
+		Pprof:         cfg.Web.EnablePprof,
+		Version:       version.Version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server = web.New(pages, web.Options{Address: cfg.Web.ListenAddress, ConfigFile: cfg.Web.ConfigFile, Log: log})
+	return &s, nil
+}
+
+func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
+	options := tagger.Options{Quarantine: c.Quarantine}
+	if c.Catalogue {
+		options.Catalogue = catalogue.Files()
+	}
+	for _, file := range c.RulesFiles {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, nil, fmt.Errorf("tagger.rules_files: %w", err)
+		}
+		options.UserRules = append(options.UserRules, tagger.Source{File: file, Data: data})
+	}
+	return tagger.New(options)
+}
+
+func newPusher(cfg *config.Config, s *store.Store, reg *prometheus.Registry, log *slog.Logger) (*remotewrite.Pusher, error) {
+	o := cfg.RemoteWrite
+	instance := cfg.Nozzle.Stream.DeterministicName
+	if instance == "" {
+		var err error
+		if instance, err = os.Hostname(); err != nil {
+			return nil, fmt.Errorf("remote_write.external_labels: instance is not among them, and the host has no name: %w", err)
+		}
+	}
+	o.SetDefaultLabels(instance)
+	return remotewrite.New(o, s, reg, reg, log)
+}
+
+// storeOptions are the store's part of the configuration.
+func storeOptions(cfg *config.Config, rules *tagger.Tagger, log *slog.Logger) store.Options {
+	m := &cfg.Metrics
+	labels := store.LabelOptions{Drop: m.Labels.Drop}
+	for _, l := range m.Labels.Add {
+		labels.Add = append(labels.Add, metric.Label{Name: l.Name, Value: l.Value})
+	}
+	for _, r := range m.Labels.Rename {
+		labels.Rename = append(labels.Rename, store.Rename{From: r.From, To: r.To})
+	}
+	return store.Options{
+		Tagger:      rules,
+		Naming:      tagger.Naming{Namespace: m.Namespace, Verbatim: m.Naming == "verbatim", KeepUnits: m.Units == "keep"},
+		Environment: m.Environment,
+		Labels:      labels,
+		Expiration:  m.Expiration,
+		// A series is on another exporter as soon as one comes or goes.
+		AdaptiveExpiration: m.AdaptiveExpiration || cfg.Nozzle.Stream.Deterministic() && (cfg.Nozzle.RLP.Enabled || cfg.Nozzle.Gateway.Enabled),
+		MaxSeries:          m.MaxSeries,
+		Limits:             store.LimitOptions{PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner)},
+		HTTP:               httpOptions(&m.HTTP),
+		Log:                log,
+	}
+}
+
+func httpOptions(c *config.HTTP) store.HTTPOptions {
+	o := store.HTTPOptions{Labels: c.Labels, Native: c.Native}
+	if c.Classic {
+		o.Buckets, o.SizeBuckets = c.Buckets, c.SizeBuckets
+	}
+	return o
+}
+
+func (s *service) addSources(cfg *config.Config, newSink func() nozzle.Sink, log *slog.Logger) error {
+	c := &cfg.Nozzle
+	filter, err := nozzle.NewFilter(c.Stream.Filters)
+	if err != nil {
+		return err
+	}
+	s.ledger.FilterBy(filter, c.Stream.Selectors)
+	var uaa *nozzle.UAA // one for all
+	if c.Gateway.Enabled || c.Firehose.Enabled {
+		var err error
+		if uaa, err = nozzle.NewUAA(cfg.UAA, s.ledger, log); err != nil {
+			return err
+		}
+	}
+	if c.RLP.Enabled {
+		rlp, err := nozzle.NewRLP(c.RLP, c.Stream, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, rlp)
+	}
+	if c.Gateway.Enabled {
+		gateway, err := nozzle.NewGateway(c.Gateway, c.Stream, uaa, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, gateway)
+	}
+	if c.Firehose.Enabled {
+		firehose, err := nozzle.NewFirehose(c.Firehose, c.Stream, uaa, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, firehose)
+	}
+	if c.UDP.Enabled {
+		udp, err := nozzle.NewUDP(c.UDP, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.udp = udp
+		s.sources = append(s.sources, udp)
+	}
+	if c.Ingress.Enabled {
+		ingress, err := nozzle.NewIngress(c.Ingress, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.ingress = ingress
+		s.sources = append(s.sources, ingress)
+	}
+	if c.Replay.Enabled {
+		replay, err := nozzle.NewReplay(c.Replay, s.ledger, newSink, log)
+		if err != nil {
+			return err
+		}
+		s.sources = append(s.sources, replay)
+	}
+	return nil
+}
+
+// run runs all parts. The end of one, which is always an error, ends the others.
+func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
+	group, ctx := errgroup.WithContext(ctx)
+	// Sources end first: what they would still get, siblings of their shard have from then on. Scrapes go on until then.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group.Go(func() error { return s.server.Run(serving) })
+	group.Go(func() error { return s.store.Run(serving) })
+	if s.pusher != nil {
+		group.Go(func() error { return s.pusher.Run(serving) })
+	}
+	if s.reloader != nil {
+		group.Go(func() error { return s.reloader.Run(ctx) })
+	}
+	var reading sync.WaitGroup
+	for _, source := range s.sources {
+		reading.Add(1)
+		group.Go(func() error {
+			defer reading.Done()
+			err := source.Run(ctx)
+			if err == nil && ctx.Err() == nil {
+				err = errors.New("ended without being told to")
+			}
+			if err != nil {
+				return fmt.Errorf("source %s: %w", source.Name(), err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		reading.Wait()
+		stop()
+		return nil
+	})
+	if h.started != nil {
+		group.Go(func() error {
+			r := running{Web: addr, Ledger: s.ledger, Store: s.store}
+			if s.udp != nil {
+				var err error
+				if r.UDP, err = s.udp.Addr(ctx); err != nil {
+					return nil //nolint:nilerr // its Run says so
+				}
+			}
+			if s.ingress != nil {
+				var err error
+				if r.Ingress, err = s.ingress.Addr(ctx); err != nil {
+					return nil //nolint:nilerr // its Run says so
+				}
+			}
+			h.started(r)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// ready says whether at least one source is connected, and if none is, which there are.
+func (s *service) ready() (ok bool, why string) {
+	if s.ledger.Ready() {
+		return true, ""
+	}
+	names := make([]string, len(s.sources))
+	for i, source := range s.sources {
+		names[i] = source.Name()
+	}
+	return false, "no source is connected: " + strings.Join(names, ", ")
 }
