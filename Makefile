@@ -29,9 +29,9 @@ race:
 	go test -race ./...
 	go test -run 'Alloc' ./...
 
-## nested: the tests of the nested modules, against real programs and peers
+## nested: the tests of the nested modules, against real programs and peers; the first time they build those, which takes minutes
 nested:
-	for m in $(NESTED); do (cd $$m && go vet ./... && go test ./...) || exit 1; done
+	for m in $(NESTED); do (cd $$m && go vet ./... && go test -timeout 30m ./...) || exit 1; done
 
 ## corpus: how much of the corpus of real names is parsed as expected
 corpus:
