@@ -4,12 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
-	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/foundation"
@@ -176,6 +176,9 @@ func TestIngressEndToEnd(t *testing.T) {
 	if ledger.Ready() {
 		t.Fatal("stopped, and ready")
 	}
+	for w.agent.Counts().Ends == 0 {
+		runtime.Gosched() // what the agent writes before it notices the end is lost, and how much that is depends on the host
+	}
 	for range 9000 {
 		w.agent.Emit(ingressEnvelope())
 	}
@@ -187,10 +190,7 @@ func TestIngressEndToEnd(t *testing.T) {
 	}
 	w.quiesce()
 	first := w.agent.Counts()
-	// gRPC takes no more than 64 KiB of a stream before it is written, which is what is lost on the way; the batch at hand fails.
-	const writeQuota = 64 << 10
-	underWay := (writeQuota/uint64(100*proto.Size(ingressEnvelope())) + 2) * 100
-	if lost := first.Handed - w.sink.count(); lost > underWay || first.Failed > 200 {
+	if lost := first.Handed - w.sink.count(); lost != 0 || first.Failed != 0 {
 		t.Errorf("the restart cost %d envelopes under way and %d in failed batches", lost, first.Failed)
 	}
 

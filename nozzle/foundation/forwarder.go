@@ -52,6 +52,7 @@ type ForwarderCounts struct {
 	Failed     uint64 // in batches that could not be sent, which are not sent again
 	Batches    uint64
 	Connects   uint64
+	Ends       uint64 // streams that have ended
 }
 
 // Forwarder is the forwarder agent of a VM with one downstream: it reads the downstream's port from a file once, at its start, and
@@ -61,7 +62,7 @@ type Forwarder struct {
 	port    int // or 0: the port file says it
 	waiting chan *loggregator_v2.Envelope
 
-	emitted, handed, overflowed, failed, batches, connects atomic.Uint64
+	emitted, handed, overflowed, failed, batches, connects, ends atomic.Uint64
 }
 
 // NewForwarder makes an agent. It opens and starts nothing.
@@ -96,7 +97,7 @@ func (a *Forwarder) Emit(e *loggregator_v2.Envelope) {
 func (a *Forwarder) Counts() ForwarderCounts {
 	return ForwarderCounts{
 		Emitted: a.emitted.Load(), Handed: a.handed.Load(), Overflowed: a.overflowed.Load(), Failed: a.failed.Load(),
-		Batches: a.batches.Load(), Connects: a.connects.Load(),
+		Batches: a.batches.Load(), Connects: a.connects.Load(), Ends: a.ends.Load(),
 	}
 }
 
@@ -177,6 +178,7 @@ func (a *Forwarder) forward(ctx context.Context, address string) {
 		close(ended)
 	}()
 	a.batch(ctx, stream, ended)
+	a.ends.Add(1)
 	cancel()
 	<-received
 }
