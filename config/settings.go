@@ -92,7 +92,7 @@ func httpsSettings() []Setting {
 		{
 			Key: "nozzle.firehose.enabled", Kind: KindBool, Default: false, Example: "true",
 			Help: "Read the v1 firehose of the traffic controller by websocket, with a token of UAA: all envelopes of the foundation, logs as well. " +
-				"`nozzle.shard_id` is the subscription id; Kinds outside `nozzle.selectors` come all the same and are counted as filtered; `nozzle.deterministic_name` does not apply. Prefer the RLP gateway.",
+				"`nozzle.shard_id` is the subscription id; Everything comes: metrics outside `nozzle.selectors` are counted as filtered, logs as ignored; `nozzle.deterministic_name` does not apply. Prefer the RLP gateway.",
 		},
 		{
 			Key: "nozzle.firehose.url", Kind: KindString, Default: "", Example: "wss://doppler.sys.example.com",

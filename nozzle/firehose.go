@@ -39,8 +39,8 @@ var firehoseReasons = []string{
 }
 
 // Firehose reads the whole foundation's envelopes in the v1 form from the traffic controller: one dropsonde envelope a binary message of a
-// websocket, authorized by a token of UAA. Readers with the same shard id share the envelopes; there are no deterministic names, and the
-// selectors do not apply: logs come as well, and are ignored. It is connected while a websocket is open.
+// websocket, authorized by a token of UAA. Readers with the same shard id share the envelopes; there are no deterministic names, and
+// nothing can be left out at the server: metrics outside the selectors are filtered here, and logs are ignored. It is connected while a websocket is open.
 //
 // The websocket library is github.com/coder/websocket: it is maintained, dials by net/http (so that proxies, certificates and refusals are dealt with in one
 // way for all sources that use HTTPS), takes contexts, answers pings while it reads, bounds messages, allocates nothing for one, and depends
