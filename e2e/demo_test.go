@@ -8,26 +8,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// build returns the exporter, as `make build` makes it.
-func build(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "exporter")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", file, "./cmd/exporter")
-	cmd.Dir = ".."
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return file
-}
+	"loggregator_exporter/e2e/peer"
+)
 
 // proposal are the components whose memory the proposal wants as one metric; router comes with an index.
 var proposal = []string{
@@ -45,7 +33,7 @@ var serves = regexp.MustCompile(`the exporter serves at (127\.0\.0\.1:\d+)`)
 func TestDemo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	exporter, home := build(t), t.TempDir()
+	exporter, home := peer.Exporter(t), t.TempDir()
 	cmd := exec.CommandContext(ctx, exporter, "demo", "--web.listen_address", "127.0.0.1:0")
 	cmd.Dir, cmd.Stderr = home, os.Stderr
 	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/foundation"
 	"loggregator_exporter/store"
@@ -45,9 +46,9 @@ func startPrometheus(t *testing.T) receiver {
 	if err := os.WriteFile(file, []byte("global: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, listensAt, prometheus.file(t), "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+	p := peer.Start(t, listensAt, peer.Prometheus().File(t), "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver")
-	return receiver{"http://" + p.found + "/api/v1/write", "http://" + p.found + "/api/v1/query", 0}
+	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 0}
 }
 
 func startVictoriaMetrics(t *testing.T) receiver {
@@ -59,9 +60,9 @@ func startVictoriaMetrics(t *testing.T) receiver {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, regexp.MustCompile(`started server at http://(127\.0\.0\.1:\d+)/`), victoriaMetrics.file(t),
+	p := peer.Start(t, regexp.MustCompile(`started server at http://(127\.0\.0\.1:\d+)/`), peer.VictoriaMetrics().File(t),
 		"-storageDataPath="+t.TempDir(), "-httpListenAddr="+free.Addr().String(), "-search.latencyOffset=0s", "-search.disableCache")
-	return receiver{"http://" + p.found + "/api/v1/write", "http://" + p.found + "/api/v1/query", 1e-11}
+	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 1e-11}
 }
 
 // series returns the value of every series that the receiver has now under the selector, without the labels job and instance.
@@ -142,7 +143,7 @@ func expected(t *testing.T, sent []foundation.Sent) map[string][]float64 {
 // What a foundation sends is in the receiver by name, labels and value; what the exporter's own page shows is there too, the
 // histograms included, under the names that a scrape would have given; and all of it has ended when the exporter has stopped.
 func TestRemoteWrite(t *testing.T) {
-	exporter := build(t)
+	exporter := peer.Exporter(t)
 	for _, tc := range []struct {
 		name     string
 		start    func(*testing.T) receiver
@@ -207,7 +208,7 @@ func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 	t.Logf("%d series", len(pushed))
 	r.comparePage(t, get(t, page, format, format+"; charset=utf-8; escaping=underscores"), pushed)
 
-	p.stop(t)
+	p.Stop(t)
 	for left := -1; left != 0; {
 		select {
 		case <-ctx.Done():
@@ -219,7 +220,7 @@ func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 	t.Log("all series ended")
 }
 
-func startExporter(t *testing.T, exporter string, f *foundation.Foundation, r receiver, protocol string) (p *process, page string) {
+func startExporter(t *testing.T, exporter string, f *foundation.Foundation, r receiver, protocol string) (p *peer.Process, page string) {
 	t.Helper()
 	dir := t.TempDir()
 	files, err := f.WriteClientFiles(dir)
@@ -237,8 +238,8 @@ web: {listen_address: "127.0.0.1:0"}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p = start(t, listensAt, exporter, "run", "--config", file)
-	return p, p.found
+	p = peer.Start(t, listensAt, exporter, "run", "--config", file)
+	return p, p.Found
 }
 
 // same compares a value with what the receiver made of it.

@@ -33,6 +33,17 @@ type Sample struct {
 	// Histogram is set where the family's Type is TypeHistogram. It belongs to the reader that Read was called on and is
 	// valid until the next Read.
 	Histogram *Histogram
+	// Summary is set where the family's Type is TypeSummary; it is valid as long as Histogram is.
+	Summary *Summary
+}
+
+// Summary is what an emitter computed of its own observations: Values has the value of each of Quantiles, which ascend from 0 to 1;
+// there may be none. Count and Sum are totals like those of a Histogram.
+type Summary struct {
+	Quantiles []float64
+	Values    []float64
+	Count     uint64
+	Sum       float64
 }
 
 // Histogram is a classic histogram: Bounds are the upper bounds without +Inf, ascending; Counts are the observations
