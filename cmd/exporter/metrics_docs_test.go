@@ -12,7 +12,6 @@ import (
 
 	"github.com/cloudfoundry/sonde-go/events"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/nozzle"
@@ -51,29 +50,6 @@ func TestMetricsDocs(t *testing.T) {
 	}
 }
 
-// TestAlertExamples: they are the rules that they are meant to be.
-func TestAlertExamples(t *testing.T) {
-	text, err := os.ReadFile(metricsDocs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, _ := strings.Cut(string(text), "```yaml\n")
-	block, _, ok := strings.Cut(block, "```")
-	var file struct {
-		Groups []struct {
-			Rules []struct{ Alert, Expr string }
-		}
-	}
-	if err := yaml.Unmarshal([]byte(block), &file); err != nil || !ok || len(file.Groups) != 1 {
-		t.Fatal(err, file)
-	}
-	for _, r := range file.Groups[0].Rules {
-		if r.Alert == "" || !strings.Contains(r.Expr, program) {
-			t.Errorf("%+v", r)
-		}
-	}
-}
-
 // documentedMetrics reads the tables.
 func documentedMetrics(t *testing.T, text string) map[string]described {
 	t.Helper()
@@ -106,6 +82,7 @@ func exposedMetrics(t *testing.T) map[string]described {
 	}
 	cfg := testConfig()
 	cfg.Nozzle.RLP = nozzle.RLPOptions{Enabled: true, Address: "127.0.0.1:1", ServerName: "reverselogproxy", TLSConfig: f.ClientTLS()}
+	cfg.Nozzle.RLP.TLS.CertFile = "no such file" // the configuration in memory is in its place
 	cfg.Nozzle.Gateway = nozzle.GatewayOptions{Enabled: true, URL: "https://127.0.0.1:1"}
 	cfg.Nozzle.Ingress = nozzle.IngressOptions{Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: f.DownstreamTLS()}
 	cfg.RemoteWrite.Enabled, cfg.RemoteWrite.URL = true, "http://127.0.0.1:1/api/v1/write"

@@ -150,8 +150,8 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	if s.store, err = store.New(storeOptions(cfg, rules, log)); err != nil {
 		return nil, err
 	}
-	if err := reg.Register(s.store.Collector()); err != nil {
-		return nil, fmt.Errorf("registering the store's metrics: %w", err)
+	if err := errors.Join(reg.Register(s.store.Collector()), reg.Register(newCertificates(cfg))); err != nil {
+		return nil, fmt.Errorf("registering the metrics of the store and of certificates: %w", err)
 	}
 	if err := s.addSources(cfg, func() nozzle.Sink { return s.store.Writer() }, log); err != nil {
 		return nil, err
