@@ -45,7 +45,7 @@ func FuzzFile(f *testing.F) {
 				}
 			}
 		}
-		l := loader{viper: viper.New(), flags: pflag.NewFlagSet("", pflag.ContinueOnError), file: file}
+		l := loader{viper: viper.New(), flags: pflag.NewFlagSet("", pflag.ContinueOnError), file: file, platform: newPlatform(file)}
 		values, err := l.values()
 		if err != nil || len(l.errs) > 0 {
 			t.Fatal("values of the file do not merge: ", err, errors.Join(l.errs...))

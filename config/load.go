@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -34,8 +35,8 @@ func defaults() map[string]any {
 	return values
 }
 
-// Load reads and checks the configuration: the file that --config or LOGGREGATOR_EXPORTER_CONFIG names, the environment of
-// the process, and flags that AddFlags added. Warnings are for the log. The error joins all mistakes, one a line, each with its
+// Load reads and checks the configuration: what Cloud Foundry tells an app, the file that --config or LOGGREGATOR_EXPORTER_CONFIG
+// names, the environment of the process, and flags that AddFlags added. Warnings are for the log. The error joins all mistakes, one a line, each with its
 // place: file and line, variable or flag.
 func Load(flags *pflag.FlagSet) (cfg *Config, warnings []string, err error) {
 	l := newLoader(flags)
@@ -57,29 +58,31 @@ func LoadWeb(flags *pflag.FlagSet) (*Web, error) {
 	if err != nil {
 		return nil, err
 	}
-	broken := l.file.unreadable
+	broken := l.file.unreadable || l.platform.unreadable
 	for key := range l.bad {
 		broken = broken || strings.HasPrefix(key, "web.")
 	}
 	if broken {
 		return nil, errors.Join(l.errs...)
 	}
-	v := validator{loader: &loader{flags: l.flags, file: l.file}}
+	v := validator{loader: &loader{flags: l.flags, file: l.file, platform: l.platform}}
 	v.web(&cfg.Web)
 	return &cfg.Web, errors.Join(v.errs...)
 }
 
 // loader puts the layers on each other and remembers where each value came from.
 type loader struct {
-	viper *viper.Viper
-	flags *pflag.FlagSet
-	file  *file
-	errs  []error
-	bad   map[string]bool // keys that already have an error: their values are defaults, and not worth more errors
+	viper    *viper.Viper
+	flags    *pflag.FlagSet
+	file     *file
+	platform *platform
+	errs     []error
+	bad      map[string]bool // keys that already have an error: their values are defaults, and not worth more errors
 }
 
 func newLoader(flags *pflag.FlagSet) *loader {
-	return &loader{viper: viper.New(), flags: flags, file: newFile("")}
+	f := newFile("")
+	return &loader{viper: viper.New(), flags: flags, file: f, platform: newPlatform(f)}
 }
 
 // read puts the layers together. Mistakes are in errs; an error is one of the program.
@@ -123,12 +126,12 @@ func (l *loader) fail(path, format string, args ...any) {
 	l.errs = append(l.errs, fmt.Errorf("%s: %s", l.where(path), fmt.Sprintf(format, args...)))
 }
 
-// values resolves every setting: flags over environment over file over defaults.
+// values resolves every setting: flags over environment over file over platform over defaults.
 func (l *loader) values() (map[string]any, error) {
 	settings := Settings()
 	for i := range settings {
 		s := &settings[i]
-		l.viper.SetDefault(s.Key, s.Default)
+		l.viper.SetDefault(s.Key, l.platform.value(s))
 		if !s.Kind.inFlags() {
 			continue
 		}
@@ -144,7 +147,9 @@ func (l *loader) values() (map[string]any, error) {
 	if err := l.viper.MergeConfigMap(l.file.tree()); err != nil {
 		return nil, fmt.Errorf("merging %s: %w", l.file.path, err)
 	}
-	l.bad = l.file.bad
+	l.bad = maps.Clone(l.file.bad)
+	maps.Copy(l.bad, l.platform.bad)
+	l.errs = append(l.errs, l.platform.errs...)
 	values := map[string]any{}
 	for i := range settings {
 		values[settings[i].Key] = l.value(&settings[i])
@@ -172,6 +177,7 @@ type origin uint8
 
 const (
 	fromDefault origin = iota
+	fromService
 	fromFile
 	fromEnv
 	fromFlag
@@ -189,10 +195,13 @@ func (l *loader) origin(s *Setting) origin {
 	if _, ok := l.file.lines[s.Key]; ok {
 		return fromFile
 	}
+	if _, ok := l.platform.bound[s.Key]; ok {
+		return fromService
+	}
 	return fromDefault
 }
 
-// isSet says whether a key has a value from anywhere but the defaults.
+// isSet says whether somebody gave a key a value, which defaults and what the platform tells every app are not.
 func (l *loader) isSet(key string) bool {
 	return l.origin(l.file.settings[key]) != fromDefault
 }
@@ -212,6 +221,8 @@ func (l *loader) where(path string) string {
 			line = l.file.lines[key]
 		}
 		return l.file.path + ":" + strconv.Itoa(line) + ": " + path
+	case fromService:
+		return l.platform.place() + ": " + path
 	default:
 		return path
 	}

@@ -15,14 +15,14 @@ func LoadRules(flags *pflag.FlagSet) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	broken := l.file.unreadable
+	broken := l.file.unreadable || l.platform.unreadable
 	for key := range l.bad {
 		broken = broken || strings.HasPrefix(key, "tagger.") || strings.HasPrefix(key, "metrics.")
 	}
 	if broken {
 		return nil, errors.Join(l.errs...)
 	}
-	v := validator{loader: &loader{flags: l.flags, file: l.file}}
+	v := validator{loader: &loader{flags: l.flags, file: l.file, platform: l.platform}}
 	v.files("tagger.rules_files", cfg.Tagger.RulesFiles)
 	v.metrics(&cfg.Metrics)
 	return cfg, errors.Join(v.errs...)

@@ -151,7 +151,7 @@ func readBounded(file string, most int64) ([]byte, error) {
 // remedy says how to set a key.
 func (v *validator) remedy(key string) string {
 	s := v.file.settings[key]
-	return "set it in the file, by " + s.Env() + " or by --" + s.Flag() + ", for example " + s.Example
+	return "set it in the file, by " + s.Env() + " or by --" + s.Flag() + v.platform.mendable() + ", for example " + s.Example + v.platform.why(key)
 }
 
 // files checks that files can be read; what they hold is their reader's business.
