@@ -31,6 +31,8 @@ type families struct {
 	claims map[string]uint32 // sample and metadata names to the family that writes them
 	count  int
 
+	reserved []string // beginnings of names that belong to others
+
 	// version changes whenever a family comes or goes.
 	version uint64
 }
@@ -41,8 +43,10 @@ const ownFamily = 0
 
 var ownPrefixes = [...]string{"loggregator_exporter_", "go_", "process_", "promhttp_"}
 
-func newFamilies() families {
-	return families{all: []family{{name: "a metric of the exporter itself"}}, claims: map[string]uint32{}}
+func newFamilies(reserved []string) families {
+	return families{
+		all: []family{{name: "a metric of the exporter itself"}}, claims: map[string]uint32{}, reserved: slices.Concat(ownPrefixes[:], reserved),
+	}
 }
 
 // sampleNames lists the names that a family may write in one of the formats. OpenMetrics knows a counter by the name
@@ -86,7 +90,7 @@ func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 		// Other bounds mean another rule, of before a reload: its series are on their way out.
 		return pos, f.name == r.Metric && f.typ == r.Type && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
 	}
-	for _, p := range ownPrefixes {
+	for _, p := range fs.reserved {
 		if strings.HasPrefix(r.Metric, p) {
 			return ownFamily, false
 		}

@@ -14,6 +14,7 @@ type histogram struct {
 	start     int64 // our clock when counting began, nanoseconds
 	exemplars []Exemplar
 	native    *native
+	window    *window // of a summary
 }
 
 func (s *Store) newHistogram(bounds int, arrived int64) uint32 {

@@ -24,7 +24,7 @@ func (s *Store) Reload(o Options) (Reloaded, error) {
 	}
 	s.mu.Lock()
 	o.HTTP = s.resolver.http
-	s.resolver = NewResolver(o)
+	s.resolver, s.dialect = NewResolver(o), o.Dialect
 	s.maxSeries = o.MaxSeries
 	if before := s.limits; before != o.Limits {
 		s.limits = o.Limits
@@ -76,7 +76,7 @@ func (s *Store) reloadChunk(from uint32, done *Reloaded) bool {
 // unchanged runs the rules on an entry and says whether it may stay. What the family tells of itself follows the new rules.
 func (s *Store) unchanged(e *series) bool {
 	id := s.identity(e.tagset, e.name)
-	r := s.resolver.Resolve(&id, nil)
+	r := s.resolve(&id)
 	s.tag(e, &r)
 	switch e.state {
 	case stateDropped:

@@ -26,7 +26,11 @@ type Options struct {
 	MaxSeries          int // how many series may live at once; entries that are refused or dropped have a limit of the same size
 	Limits             LimitOptions
 	HTTP               HTTPOptions
-	Log                *slog.Logger
+	// Dialect makes other names in place of Tagger, Naming, Environment and Labels; nil for none.
+	Dialect Dialect
+	// Reserved are beginnings of names that belong to others on the same page: a family that would have one is a conflict.
+	Reserved []string
+	Log      *slog.Logger
 }
 
 // LabelOptions change the labels of every series: they are renamed, then dropped; constants win over what comes from envelopes.
@@ -57,6 +61,7 @@ type Store struct {
 
 	mu          sync.Mutex
 	resolver    *Resolver
+	dialect     Dialect // in place of the resolver, or nil
 	maxSeries   int
 	limits      LimitOptions
 	ids         identities
@@ -104,13 +109,13 @@ func New(o Options) (*Store, error) {
 	}
 	resolver := NewResolver(o)
 	s := &Store{
-		resolver: resolver, timerTags: resolver.timerTags,
+		resolver: resolver, timerTags: resolver.timerTags, dialect: o.Dialect,
 		maxSeries:   o.MaxSeries,
 		limits:      o.Limits,
 		sweepEvery:  max(time.Second, min(o.Expiration/20, 15*time.Second)),
 		ids:         newIdentities(),
 		exposed:     map[exposedKey]uint32{},
-		families:    newFamilies(),
+		families:    newFamilies(o.Reserved),
 		labels:      labelSets{by: map[metric.Labels]uint32{}},
 		conversions: []conversion{{1, 1}},
 		expiries:    []time.Duration{o.Expiration},
@@ -123,7 +128,7 @@ func New(o Options) (*Store, error) {
 
 func (o *Options) validate() error {
 	switch {
-	case o.Tagger == nil:
+	case o.Tagger == nil && o.Dialect == nil:
 		return errors.New("store: no tagger")
 	case o.Expiration <= 0:
 		return fmt.Errorf("store: expiration %v: must be positive", o.Expiration)
@@ -161,7 +166,7 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 		return s.ids.hashPair(e.tagset, e.name)
 	})
 	id := s.identity(tagset, name)
-	r := s.resolver.Resolve(&id, nil)
+	r := s.resolve(&id)
 	s.tag(e, &r)
 	e.expiry = s.expiryOf(r.Expiry)
 	if s.adaptive.on {
@@ -231,8 +236,11 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live++
 	e.state, e.family, e.labels = stateLive, family, labels
 	e.conversion = s.convert(r.Mul, r.Div)
-	if f.typ == metric.TypeHistogram {
+	switch {
+	case f.typ == metric.TypeHistogram:
 		e.extra = s.newHistogram(len(f.bounds), e.arrived)
+	case f.typ == metric.TypeSummary && s.ids.names[e.name].kind.timer():
+		e.extra = s.newWindow(e.arrived)
 	}
 	f.live++
 	f.fresh = append(f.fresh, ref{pos, e.gen})
@@ -310,7 +318,7 @@ func (s *Store) free(pos uint32) {
 		delete(s.exposed, exposedKey{e.family, e.labels})
 		s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live--
 		s.labels.release(e.labels)
-		if s.families.all[family].typ == metric.TypeHistogram {
+		if typ := s.families.all[family].typ; typ == metric.TypeHistogram || typ == metric.TypeSummary && s.ids.names[e.name].kind.timer() {
 			s.freeHistogram(e.extra)
 		}
 		s.freeCounter(e)

@@ -185,6 +185,9 @@ type Reader struct {
 	counts  []uint64
 	traced  []Exemplar
 	touched int // what touch read
+
+	summaries []Summary
+	quantiles []float64 // of summaries
 }
 
 // Reset points the reader at a family.
@@ -195,8 +198,12 @@ func (r *Reader) Next() []Sample {
 	f := r.family
 	r.samples, r.hists, r.natives = r.samples[:0], r.hists[:0], r.natives[:0]
 	r.counts, r.traced = r.counts[:0], r.traced[:0]
+	r.summaries, r.quantiles = r.summaries[:0], r.quantiles[:0]
 	for len(r.samples) == 0 && r.at < len(f.members) {
 		size := readChunk
+		if f.Type == metric.TypeSummary {
+			size = readChunkHistogram
+		}
 		if f.Type == metric.TypeHistogram {
 			size = readChunkHistogram
 			r.hists, r.natives = slices.Grow(r.hists, size), slices.Grow(r.natives, size)
@@ -222,7 +229,12 @@ func (r *Reader) read(chunk []ref) {
 		}
 		sample := Sample{Labels: s.labels.all[e.labels].text, Value: e.value}
 		switch r.family.Type {
-		case metric.TypeGauge, metric.TypeSummary:
+		case metric.TypeGauge:
+		case metric.TypeSummary:
+			if s.ids.names[e.name].kind.timer() {
+				h := &s.hists[e.extra]
+				sample.Start, sample.Summary = h.start, r.summary(h, r.family.now)
+			}
 		case metric.TypeCounter:
 			sample.Start = s.start(e)
 		case metric.TypeHistogram:
