@@ -1,0 +1,122 @@
+{{- define "loggregator-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* At most 52 characters: the name of a StatefulSet, an ordinal and a hash must fit into a label. */}}
+{{- define "loggregator-exporter.fullname" -}}
+{{- $name := include "loggregator-exporter.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "loggregator-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "loggregator-exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "loggregator-exporter.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "loggregator-exporter.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: {{ .Values.mode }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "loggregator-exporter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "loggregator-exporter.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "loggregator-exporter.image" -}}
+{{- $image := .Values.image -}}
+{{- $repository := required "image.repository is needed: build the image with deploy/container, push it, and name it here" $image.repository -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion $image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether a source is switched on: pass (list . "rlp"). */}}
+{{- define "loggregator-exporter.source" -}}
+{{- $root := index . 0 -}}
+{{- if dig "nozzle" (index . 1) "enabled" false $root.Values.config -}}true{{- end -}}
+{{- end -}}
+
+{{/* The configuration file: what the values imply, under what `config` says. */}}
+{{- define "loggregator-exporter.config" -}}
+{{- $etc := "/etc/loggregator_exporter" -}}
+{{- $implied := dict "metrics" (dict "max_series" (ternary 50000 1000000 (eq .Values.mode "sidecar"))) -}}
+{{- if and .Values.rlp.secretName (include "loggregator-exporter.source" (list . "rlp")) -}}
+{{- $files := dict "ca_file" (printf "%s/rlp/ca.crt" $etc) "cert_file" (printf "%s/rlp/tls.crt" $etc) "key_file" (printf "%s/rlp/tls.key" $etc) -}}
+{{- $_ := set $implied "nozzle" (dict "rlp" (dict "tls" $files)) -}}
+{{- end -}}
+{{- if .Values.uaa.secretName -}}
+{{- $_ := set $implied "uaa" (dict "client_secret_file" (printf "%s/uaa/client_secret" $etc)) -}}
+{{- end -}}
+{{- if .Values.web.secretName -}}
+{{- $_ := set $implied "web" (dict "config_file" (printf "%s/web/web.yml" $etc)) -}}
+{{- end -}}
+{{- if eq .Values.mode "sidecar" -}}
+{{- $web := default dict $implied.web -}}
+{{- $_ := set $web "listen_address" (printf ":%d" (int .Values.sidecar.port)) -}}
+{{- $_ := set $implied "web" $web -}}
+{{- end -}}
+{{- $config := mustMergeOverwrite $implied (deepCopy .Values.config) -}}
+{{- if .Values.rules -}}
+{{- $files := default list (dig "tagger" "rules_files" list .Values.config) -}}
+{{- range $name := keys .Values.rules | sortAlpha -}}
+{{- $files = append $files (printf "%s/rules/%s" $etc $name) -}}
+{{- end -}}
+{{- $_ := set $config "tagger" (mustMergeOverwrite (default dict $config.tagger) (dict "rules_files" $files)) -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{/* The port of the web server. */}}
+{{- define "loggregator-exporter.port" -}}
+{{- if eq .Values.mode "sidecar" -}}
+{{- .Values.sidecar.port -}}
+{{- else -}}
+{{- dig "web" "listen_address" ":9286" .Values.config | regexFind "[0-9]+$" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "loggregator-exporter.portName" -}}
+{{- if eq .Values.mode "sidecar" }}{{ .Values.sidecar.portName }}{{ else }}metrics{{ end -}}
+{{- end -}}
+
+{{/* What would start and not work is refused here, where it is read. */}}
+{{- define "loggregator-exporter.validate" -}}
+{{- $nozzle := default dict .Values.config.nozzle -}}
+{{- $on := list -}}
+{{- range $source := list "rlp" "gateway" "firehose" "udp" "ingress" "replay" -}}
+{{- if dig $source "enabled" false $nozzle -}}{{- $on = append $on $source -}}{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.mode "nozzle") (not (or (has "rlp" $on) (has "gateway" $on) (has "firehose" $on) (has "replay" $on))) -}}
+{{- fail "mode nozzle needs a source: set config.nozzle.rlp.enabled, config.nozzle.gateway.enabled or config.nozzle.firehose.enabled to true" -}}
+{{- end -}}
+{{- if and (has "rlp" $on) (not .Values.rlp.secretName) (not (dig "rlp" "tls" "cert_file" "" $nozzle)) -}}
+{{- fail "config.nozzle.rlp needs a client certificate: name its Secret in rlp.secretName" -}}
+{{- end -}}
+{{- if and (or (has "gateway" $on) (has "firehose" $on)) (not .Values.uaa.secretName) (not (dig "uaa" "client_id" "" .Values.config)) -}}
+{{- fail "config.nozzle.gateway and config.nozzle.firehose need a UAA client: name its Secret in uaa.secretName" -}}
+{{- end -}}
+{{- if and (not .Values.web.secretName) (or .Values.web.tls .Values.web.basicAuth.secretName) -}}
+{{- fail "web.tls and web.basicAuth describe web.yml: name the Secret that holds it in web.secretName" -}}
+{{- end -}}
+{{- if ne (empty .Values.web.basicAuth.secretName) (empty .Values.web.basicAuth.username) -}}
+{{- fail "web.basicAuth.secretName and web.basicAuth.username belong together: give both or none" -}}
+{{- end -}}
+{{- if and (eq .Values.mode "sidecar") (dig "web" "listen_address" "" .Values.config) -}}
+{{- fail "in mode sidecar the port is sidecar.port, not config.web.listen_address" -}}
+{{- end -}}
+{{- end -}}
