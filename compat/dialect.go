@@ -1,0 +1,174 @@
+package compat
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+// The families of HTTP requests, and the timer that they are made of.
+const (
+	timerHTTP    = "http"
+	nameTotal    = "http_total"
+	nameDuration = "http_duration_seconds"
+	nameSize     = "http_response_size_bytes"
+)
+
+const (
+	tagAppID      = "app_id"
+	tagAppName    = "app_name"
+	tagSourceID   = "source_id"
+	tagInstanceID = "instance_id"
+	tagOrigin     = "origin"
+
+	labelEnvironment = "environment"
+	labelUnit        = "unit"
+	labelNodeIndex   = "node_index"
+)
+
+// durationBuckets are the upper bounds of the buckets of the requests' durations, in seconds.
+var durationBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+
+// The texts of HELP are those of firehose_exporter; where it has none, or one that holds for some series of the family only, ours.
+const (
+	helpGauge     = "Cloud Foundry Firehose value metrics."
+	helpCounter   = "Cloud Foundry Firehose counter metrics."
+	helpPlain     = "Cloud Foundry Firehose metric whose name ends like that of a container metric."
+	helpTotal     = "Cloud Foundry Firehose HTTP requests."
+	helpDuration  = "Cloud Foundry Firehose durations of HTTP requests."
+	helpSize      = "Cloud Foundry Firehose sizes of HTTP responses, with quantiles of the last ten minutes."
+	helpContainer = "Cloud Foundry Firehose container metric: "
+)
+
+var containerHelp = map[string]string{
+	"cpu":          helpContainer + "CPU used, on a scale of 0 to 100.",
+	"memory":       helpContainer + "bytes of memory used.",
+	"disk":         helpContainer + "bytes of disk used.",
+	"memory_quota": helpContainer + "maximum bytes of memory allocated to container.",
+	"disk_quota":   helpContainer + "maximum bytes of disk allocated to container.",
+}
+
+// Options are what users of firehose_exporter could set.
+type Options struct {
+	Namespace   string // first word of every name
+	Environment string // value of the label environment; none where empty
+	NodeIndex   string // value of the label node_index of HTTP families
+	// Add are constant labels for every series.
+	Add []metric.Label
+}
+
+// Dialect gives series the names and labels of firehose_exporter. It is read only, and implements store.Dialect.
+type Dialect struct{ options Options }
+
+// New makes a dialect.
+func New(o Options) (*Dialect, error) {
+	if err := CheckNamespace(o.Namespace); err != nil {
+		return nil, err
+	}
+	o.Add = slices.Clone(o.Add)
+	return &Dialect{options: o}, nil
+}
+
+// CheckNamespace says what is wrong with a namespace.
+func CheckNamespace(namespace string) error {
+	const want = "start with a letter and use letters, digits and _, as in firehose"
+	switch {
+	case namespace == "":
+		return errors.New("must not be empty: " + want)
+	case !model.LegacyValidation.IsValidLabelName(namespace) || strings.HasPrefix(namespace, "_"):
+		return fmt.Errorf("%q cannot start a metric name: %s", namespace, want)
+	case normalize(namespace) != namespace:
+		return fmt.Errorf("%q would become %q, as firehose_exporter makes snake case of whole names: write that", namespace, normalize(namespace))
+	default:
+		return nil
+	}
+}
+
+// Prefix is how every name of the dialect begins.
+func (d *Dialect) Prefix() string { return d.options.Namespace + "_" }
+
+// Name returns the name of a gauge or counter that an origin emits.
+func (d *Dialect) Name(origin, name string, kind metric.Kind) string {
+	return normalize(d.Prefix() + rawName(origin, name, kind))
+}
+
+// Resolve implements store.Dialect. Timers are those that a Sink makes.
+func (d *Dialect) Resolve(id *store.Identity) store.Resolved {
+	out := store.Resolved{Mul: 1, Div: 1}
+	out.Rule = "firehose_exporter" // no name is one that rules do not know
+	out.Kind, out.Base = id.Kind, id.Name
+	l := labels{all: make([]metric.Label, 0, len(id.Tags)+len(d.options.Add)+len(copies)+3)}
+	l.set(labelEnvironment, d.options.Environment)
+	for _, a := range d.options.Add {
+		l.set(a.Name, a.Value)
+	}
+	switch id.Kind {
+	case metric.KindTimer:
+		d.timer(id, &out)
+		l.set(labelNodeIndex, d.options.NodeIndex)
+		if lookup(id.Tags, tagAppID) != "" {
+			l.set(tagOrigin, "cf_app")
+		}
+		l.set(tagSourceID, id.SourceID)
+	case metric.KindCounter:
+		out.Type, out.Help = metric.TypeCounter, helpCounter
+		d.envelope(id, &out, &l)
+	default:
+		out.Type, out.Help = metric.TypeGauge, helpGauge
+		l.set(labelUnit, id.Unit)
+		d.envelope(id, &out, &l)
+	}
+	l.setTags(id.Tags)
+	l.copy()
+	out.Labels, out.Overrides = l.all, l.overrides
+	return out
+}
+
+// envelope is the part of Resolve for gauges and counters.
+func (d *Dialect) envelope(id *store.Identity, out *store.Resolved, l *labels) {
+	out.Metric = d.Name(lookup(id.Tags, tagOrigin), id.Name, id.Kind)
+	switch container, ok := containerHelp[id.Name]; {
+	case ok:
+		out.Help = container
+	case out.Metric == d.Prefix()+nameTotal:
+		out.Help = helpTotal
+	case rawName("", id.Name, id.Kind) == id.Name:
+		out.Help = helpPlain
+	}
+	// A tag source_id wins over the envelope's field, the field instance_id over the tag.
+	if lookup(id.Tags, tagSourceID) == "" {
+		l.set(tagSourceID, id.SourceID)
+	}
+	if l.set(tagInstanceID, id.InstanceID); id.InstanceID != "" {
+		l.ignore = tagInstanceID
+	}
+}
+
+func (d *Dialect) timer(id *store.Identity, out *store.Resolved) {
+	out.Metric = d.Prefix() + id.Name
+	switch id.Name {
+	case nameTotal:
+		out.Type, out.Help = metric.TypeCounter, helpTotal
+	case nameDuration:
+		out.Type, out.Help, out.Buckets, out.Unit = metric.TypeHistogram, helpDuration, durationBuckets, "seconds"
+	case nameSize:
+		out.Type, out.Help, out.Unit = metric.TypeSummary, helpSize, "bytes"
+	default:
+		out.Dropped = true
+	}
+}
+
+func lookup(tags []metric.Label, name string) string {
+	for _, t := range tags {
+		if t.Name == name {
+			return t.Value
+		}
+	}
+	return ""
+}

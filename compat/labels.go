@@ -1,0 +1,98 @@
+package compat
+
+import (
+	"slices"
+	"strings"
+
+	"loggregator_exporter/metric"
+)
+
+// copies are the labels that repeat a tag under another name, unless a tag has that name itself.
+var copies = [...]struct{ label, of string }{
+	{"bosh_deployment", "deployment"},
+	{"bosh_job_name", "job"},
+	{"bosh_job_id", "index"},
+	{"bosh_job_ip", "ip"},
+	{"application_id", tagAppID},
+	{"application_name", tagAppName},
+}
+
+// labels collects the labels of a series. The first to set one keeps it.
+type labels struct {
+	all       []metric.Label
+	overrides []string
+	ignore    string // a tag that is no label
+}
+
+func (l *labels) value(name string) string {
+	for i := range l.all {
+		if l.all[i].Name == name {
+			return l.all[i].Value
+		}
+	}
+	return ""
+}
+
+// set adds a label unless it is there, and says whether it has this value now.
+func (l *labels) set(name, value string) bool {
+	if value == "" {
+		return true
+	}
+	value = strings.ToValidUTF8(value, "\uFFFD")
+	if is := l.value(name); is != "" {
+		return is == value
+	}
+	l.all = append(l.all, metric.Label{Name: name, Value: value})
+	return true
+}
+
+// setTag adds the label of a tag. Where that is another's already, the value is kept beside, and counted.
+func (l *labels) setTag(name, value string) {
+	if !l.set(name, value) {
+		l.overrides = append(l.overrides, name)
+		l.set("envelope_"+name, value)
+	}
+}
+
+// setTags adds the tags of an envelope: first those that are legal labels as they are. Those that begin with two underscores are none.
+func (l *labels) setTags(tags []metric.Label) {
+	for _, legal := range []bool{true, false} {
+		for _, t := range tags {
+			if name := legalLabel(t.Name); (name == t.Name) == legal && t.Name != l.ignore && !strings.HasPrefix(t.Name, "__") {
+				l.setTag(name, t.Value)
+			}
+		}
+	}
+}
+
+func (l *labels) copy() {
+	for _, c := range copies {
+		if l.value(c.label) == "" {
+			l.set(c.label, l.value(c.of))
+		}
+	}
+}
+
+// legalLabel makes a label's name of a tag's: what is not legal becomes an underscore, and none starts with a digit or with the two
+// underscores that Prometheus keeps for itself.
+func legalLabel(tag string) string {
+	illegal := func(r rune) bool { return r != '_' && notAlphanumeric(r) }
+	if tag != "" && (tag[0] < '0' || tag[0] > '9') && !strings.HasPrefix(tag, "__") && !strings.ContainsFunc(tag, illegal) {
+		return tag
+	}
+	b := slices.Collect(func(yield func(byte) bool) {
+		for _, r := range tag {
+			if illegal(r) {
+				r = '_'
+			}
+			if !yield(byte(r)) {
+				return
+			}
+		}
+	})
+	name := strings.TrimLeft(string(b), "_")
+	if name == "" || len(name) < len(b) || name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	return name
+}

@@ -1,0 +1,175 @@
+package compat
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"loggregator_exporter/metric"
+)
+
+// The kinds of metrics that firehose_exporter counts apart.
+const (
+	receivedContainer = iota
+	receivedCounter
+	receivedHTTP
+	receivedValue
+
+	numReceived
+)
+
+var receivedNames = [numReceived]struct{ total, last, what string }{
+	{"total_container_metrics_received", "last_container_metric_received_timestamp", "container metrics"},
+	{"total_counter_events_received", "last_counter_event_received_timestamp", "counter events"},
+	{"total_http_metrics_received", "last_http_metric_received_timestamp", "http metrics"},
+	{"total_value_metrics_received", "last_value_metric_received_timestamp", "value metrics"},
+}
+
+// Received shows the metrics that firehose_exporter has of itself.
+type Received struct {
+	envelopes, lost, lastEnvelope, metrics, refused, lastMetric *prometheus.Desc
+	totals, lasts                                               [numReceived]*prometheus.Desc
+
+	mu       sync.Mutex
+	accounts []*account
+}
+
+// account is what one sink has taken. Only its sink writes to it.
+type account struct {
+	envelopes, lastEnvelope atomic.Uint64 // times in seconds
+	refused, lastMetric     atomic.Uint64
+	totals, lasts           [numReceived]atomic.Uint64
+}
+
+// NewReceived makes the collector.
+func NewReceived(namespace, environment string) *Received {
+	var constant prometheus.Labels
+	if environment != "" {
+		constant = prometheus.Labels{labelEnvironment: environment}
+	}
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(namespace+"_"+name, help, nil, constant)
+	}
+	const since = "Number of seconds since 1970 since last "
+	r := &Received{
+		envelopes:    desc("total_envelopes_received", "Total number of envelopes received from Cloud Foundry Firehose."),
+		lost:         desc("total_envelopes_dropped", "Total number of envelopes dropped by the exporter: it has no queue that could drop any, so always 0."),
+		lastEnvelope: desc("last_envelope_received_timestamp", since+"envelope received from Cloud Foundry Firehose."),
+		metrics:      desc("total_metrics_received", "Total number of metrics received from Cloud Foundry Firehose."),
+		refused:      desc("total_metrics_dropped", "Total number of metrics from Cloud Foundry Firehose that are in conflict, over a limit or invalid."),
+		lastMetric:   desc("last_metric_received_timestamp", since+"metric received from Cloud Foundry Firehose."),
+	}
+	for i, n := range receivedNames {
+		r.totals[i] = desc(n.total, "Total number of "+n.what+" received from Cloud Foundry Firehose.")
+		r.lasts[i] = desc(n.last, since+n.what+" received from Cloud Foundry Firehose.")
+	}
+	return r
+}
+
+// account opens the account of a new sink.
+func (r *Received) account() *account {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := new(account)
+	r.accounts = append(r.accounts, a)
+	return a
+}
+
+// add notes an envelope whose outcomes are the difference of two tallies.
+func (a *account) add(e *metric.Envelope, before, after *metric.Tally) {
+	now := uint64(max(e.Arrived, 0)) / uint64(time.Second)
+	a.envelopes.Add(1)
+	a.lastEnvelope.Store(now)
+	of := func(outcome metric.Outcome) uint64 { return after[outcome] - before[outcome] }
+	if n := of(metric.Conflict) + of(metric.OverLimit) + of(metric.Invalid); n > 0 {
+		a.refused.Add(n)
+	}
+	switch e.Kind {
+	case metric.KindGauge:
+		inContainer := uint64(0)
+		for i := range e.Points {
+			if isContainer(e.Points[i].Name) {
+				inContainer++
+			}
+		}
+		a.count(receivedContainer, inContainer, now)
+		a.count(receivedValue, uint64(len(e.Points))-inContainer, now)
+	case metric.KindCounter:
+		a.count(receivedCounter, 1, now)
+	case metric.KindTimer:
+		if of(metric.Duplicate)+of(metric.DroppedByRule) == 0 {
+			a.count(receivedHTTP, 1, now)
+		}
+	case metric.KindNone, metric.KindLog, metric.KindEvent:
+	}
+}
+
+func (a *account) count(what int, n, now uint64) {
+	if n == 0 {
+		return
+	}
+	a.totals[what].Add(n)
+	a.lasts[what].Store(now)
+	a.lastMetric.Store(now)
+}
+
+func isContainer(name []byte) bool {
+	_, ok := containers[string(name)]
+	return ok
+}
+
+// Describe implements prometheus.Collector.
+func (r *Received) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{r.envelopes, r.lost, r.lastEnvelope, r.metrics, r.refused, r.lastMetric} {
+		ch <- d
+	}
+	for i := range numReceived {
+		ch <- r.totals[i]
+		ch <- r.lasts[i]
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (r *Received) Collect(ch chan<- prometheus.Metric) {
+	r.mu.Lock()
+	accounts := r.accounts
+	r.mu.Unlock()
+	var all account
+	for _, a := range accounts {
+		all.sum(a)
+	}
+	counter := func(d *prometheus.Desc, n uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
+	}
+	gauge := func(d *prometheus.Desc, n uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
+	}
+	metrics := uint64(0)
+	for i := range numReceived {
+		metrics += all.totals[i].Load()
+		counter(r.totals[i], all.totals[i].Load())
+		gauge(r.lasts[i], all.lasts[i].Load())
+	}
+	counter(r.metrics, metrics)
+	counter(r.refused, all.refused.Load())
+	counter(r.envelopes, all.envelopes.Load())
+	counter(r.lost, 0)
+	gauge(r.lastEnvelope, all.lastEnvelope.Load())
+	gauge(r.lastMetric, all.lastMetric.Load())
+}
+
+// sum adds an account to this one, of which the latest times stay.
+func (a *account) sum(b *account) {
+	add := func(to, from *atomic.Uint64) { to.Add(from.Load()) }
+	later := func(to, from *atomic.Uint64) { to.Store(max(to.Load(), from.Load())) }
+	add(&a.envelopes, &b.envelopes)
+	add(&a.refused, &b.refused)
+	later(&a.lastEnvelope, &b.lastEnvelope)
+	later(&a.lastMetric, &b.lastMetric)
+	for i := range numReceived {
+		add(&a.totals[i], &b.totals[i])
+		later(&a.lasts[i], &b.lasts[i])
+	}
+}

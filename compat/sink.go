@@ -1,0 +1,178 @@
+package compat
+
+import (
+	"bytes"
+	"math"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+// Requests are counted by these tags: those of the duration, which has no status code, stand after the first.
+var requestTags = [...]string{
+	"status_code",
+	tagAppName, tagAppID, "space_name", "space_id", "organization_name", "organization_id", "process_id", "process_instance_id",
+	"process_type", tagInstanceID, "method",
+}
+
+var (
+	keyScheme = []byte("scheme")
+	keyHost   = []byte("host")
+
+	bytesTotal    = []byte(nameTotal)
+	bytesDuration = []byte(nameDuration)
+	bytesSize     = []byte(nameSize)
+)
+
+// requestKeys are the tags by position.
+var requestKeys = func() (keys [len(requestTags)][]byte) {
+	for i, t := range requestTags {
+		keys[i] = []byte(t)
+	}
+	return keys
+}()
+
+// Sink takes envelopes into a store that speaks the dialect. It serves one goroutine, and allocates nothing for series that are known.
+type Sink struct {
+	writer   *store.Writer
+	received *account
+	request  metric.Envelope // what is made of a timer
+}
+
+// NewSink makes a sink. The writer is its own from then on, and belongs to a store whose dialect is a *Dialect.
+func NewSink(w *store.Writer, r *Received) *Sink {
+	return &Sink{writer: w, received: r.account()}
+}
+
+// Write takes an envelope, and adds one outcome for each of its samples to the tally. It keeps nothing of it.
+func (s *Sink) Write(e *metric.Envelope, tally *metric.Tally) {
+	before := *tally
+	if e.Kind == metric.KindTimer {
+		tally[s.timer(e)]++
+	} else {
+		s.writer.Write(e, tally)
+	}
+	s.received.add(e, &before, tally)
+}
+
+// timer counts a request in three families. The outcome of the first is that of the sample.
+func (s *Sink) timer(e *metric.Envelope) metric.Outcome {
+	if string(e.Name) != timerHTTP {
+		return metric.DroppedByRule // firehose_exporter knows no other timers
+	}
+	if repeated(e) {
+		return metric.Duplicate
+	}
+	r := &s.request
+	r.Reset()
+	r.Kind, r.Timestamp, r.Arrived, r.SourceID, r.TooManyTags = metric.KindTimer, e.Timestamp, e.Arrived, e.SourceID, e.TooManyTags
+	size := s.readTags(e)
+	took := float64(e.Stop-e.Start) / 1e9
+	if e.Stop < e.Start || took < 0 {
+		took = math.NaN() // invalid
+	}
+	if r.Name = bytesTotal; math.IsNaN(took) {
+		return s.writer.Observe(r, took)
+	}
+	outcome := s.writer.Observe(r, 1)
+	if outcome == metric.Invalid {
+		return outcome
+	}
+	if size >= 0 {
+		r.Name = bytesSize
+		s.writer.Observe(r, size)
+	}
+	r.Name = bytesDuration
+	r.Tags = withoutStatus(r.Tags)
+	s.writer.Observe(r, took)
+	return outcome
+}
+
+// readTags fills the tags of the request, and returns the size of its response, or -1.
+func (s *Sink) readTags(e *metric.Envelope) (size float64) {
+	size = -1
+	var uri []byte
+	for _, tag := range e.Tags {
+		switch string(tag.Key) {
+		case "content_length":
+			size = parseSize(tag.Value)
+		case "uri":
+			uri = tag.Value
+		default:
+			for i := range requestKeys {
+				if bytes.Equal(requestKeys[i], tag.Key) {
+					s.request.AddTag(tag.Key, tag.Value)
+					break
+				}
+			}
+		}
+	}
+	if len(uri) > 0 {
+		scheme, host := schemeHost(uri)
+		s.request.AddTag(keyScheme, scheme)
+		s.request.AddTag(keyHost, host)
+	}
+	return size
+}
+
+// withoutStatus takes the status code out, in place.
+func withoutStatus(tags []metric.Tag) []metric.Tag {
+	kept := tags[:0]
+	for _, t := range tags {
+		if string(t.Key) != requestTags[0] {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+// repeated says whether another timer tells of the same request: of the gorouter's two the one of the server counts, and of an app's
+// the one that names the app in its tags.
+func repeated(e *metric.Envelope) bool {
+	sender := e.Tag(tagOrigin)
+	if len(sender) == 0 {
+		sender = e.SourceID
+	}
+	if isRouter(e.SourceID) || isRouter(sender) {
+		if bytes.EqualFold(e.Tag("peer_type"), []byte("client")) {
+			return true
+		}
+	}
+	return isGUID(e.SourceID) && e.Tag(tagAppID) == nil
+}
+
+// isRouter says whether a sender is the gorouter, an old one (router__0) or a new one.
+func isRouter(sender []byte) bool {
+	for _, name := range [...]string{"gorouter", "router"} {
+		if len(sender) >= len(name) && string(sender[:len(name)]) == name {
+			return len(sender) == len(name) || sender[len(name)] == '_'
+		}
+	}
+	return false
+}
+
+// isGUID says whether a source id is an app's: 8-4-4-4-12 hexadecimal digits.
+func isGUID(s []byte) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range s {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && !isHex(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// parseSize reads a size in bytes; -1 is none.
+func parseSize(b []byte) float64 {
+	if len(b) == 0 || len(b) > 18 || !allDigits(b) {
+		return -1
+	}
+	n := int64(0)
+	for _, c := range b {
+		n = n*10 + int64(c-'0')
+	}
+	return float64(n)
+}
