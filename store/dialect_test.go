@@ -23,7 +23,7 @@ func (d spoken) Resolve(id *Identity) Resolved {
 			r.Labels = append(r.Labels, t)
 		}
 	}
-	switch id.Name[:2] {
+	switch id.Name[:min(2, len(id.Name))] {
 	case "c_":
 		r.Type = metric.TypeCounter
 	case "h_":
@@ -234,4 +234,24 @@ func TestWindow(t *testing.T) {
 	w.observe(math.MaxFloat64, at+3*quantileSpan)
 	w.observe(math.SmallestNonzeroFloat64, at+3*quantileSpan)
 	equal("extremes", ask(3 * time.Duration(quantileSpan))[1:], math.Inf(1))
+}
+
+// A dialect has its own names for what Cloud Foundry's prom scraper takes apart: nothing is put together from it.
+func TestDialectKeepsPieces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := dialectStore(t)
+		for _, e := range []*metric.Envelope{
+			gauge("x_sum", 3), counter("x_count", 0, 2), counter("x_bucket", 0, 1, "le", "1"), counter("x_bucket", 0, 2, "le", "+Inf"),
+			gauge("y", 5, "quantile", "0.5"), gauge("y_sum", 5), counter("y_count", 0, 1),
+		} {
+			if got := write(s, e); got != "stored" {
+				t.Errorf("%+v: %s", e, got)
+			}
+		}
+		want := "gauge old_x_bucket{le=\"+Inf\"} 2\ngauge old_x_bucket{le=\"1\"} 1\ngauge old_x_count{} 2\ngauge old_x_sum{} 3\n" +
+			"gauge old_y{quantile=\"0.5\"} 5\ngauge old_y_count{} 1\ngauge old_y_sum{} 5\n"
+		if got := dump(s); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
 }
