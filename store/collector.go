@@ -13,13 +13,14 @@ type Stats struct {
 	Families      int
 	UntaggedNames int // raw names that no rule matched
 	Refused       int // entries that are remembered as refused or dropped
+	Pieces        int // entries that histograms and summaries are put together from
 }
 
 // Stats returns the store's numbers.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Series: s.live, Families: s.families.count, UntaggedNames: s.ids.untagged, Refused: s.others}
+	return Stats{Series: s.live, Families: s.families.count, UntaggedNames: s.ids.untagged, Refused: s.others, Pieces: s.pieces}
 }
 
 // Refusals lists what was refused, by name, bounded; entries that count nothing are left out.

@@ -83,7 +83,7 @@ func (s *Store) meetNameless(e *series, before, behind string) {
 	if !ok {
 		return
 	}
-	if other := s.slab.at(pos); other.state == stateLive && other.flags&flagMet != 0 {
+	if other := s.slab.at(pos); (other.state == stateLive || other.state == statePiece) && other.flags&flagMet != 0 {
 		other.flags |= flagShared
 		e.flags |= flagShared
 	}
@@ -126,4 +126,15 @@ func (s *Store) leaveSiblings(e *series) {
 	s.ids.releaseName(b.name)
 	*b = brood{}
 	l.free = append(l.free, at)
+}
+
+// rejoinSiblings notes that a counter is known by another reference now.
+func (s *Store) rejoinSiblings(before, now ref, e *series) {
+	ahead, instance, behind := withoutInstance(s.ids.tagsets[e.tagset].key)
+	if instance == "" {
+		return
+	}
+	if at, ok := s.findBrood(s.hashBrood(e.name, ahead, behind), e.name, ahead, behind); ok && s.siblings.all[at].first == before {
+		s.siblings.all[at].first = now
+	}
 }

@@ -77,7 +77,7 @@ func TestObserve(t *testing.T) {
 histogram old_h_duration{a="1"} [0.1 1] [3 0 1] count=4 sum=2.1999999999999997
 gauge old_level{a="1"} 2
 gauge old_level_2{b="2"} 7
-summary old_s_size{a="1"} 0
+summary old_s_size{a="1"} [0.2 0.5 0.75 0.95] [0.050327822873414196 0.10065564574682839 2 2] count=3 sum=2.15
 `
 		if got := dump(s); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
@@ -101,7 +101,7 @@ summary old_s_size{a="1"} 0
 		}
 		w.Observe(observation("c_requests_total"), 1)
 		w.Observe(observation("s_size"), 5)
-		if got, want := dump(s), "counter old_c_requests_total{} 1\nsummary old_s_size{} 0\n"; got != want {
+		if got, want := dump(s), "counter old_c_requests_total{} 1\nsummary old_s_size{} [0.2 0.5 0.75 0.95] [5 5 5 5] count=1 sum=5\n"; got != want {
 			t.Error(got)
 		}
 	})

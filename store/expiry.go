@@ -132,16 +132,19 @@ func (a *adaptive) summarize() {
 // expired says whether an entry has been silent for too long.
 func (s *Store) expired(e *series, now int64) bool {
 	silent := now - e.arrived
-	return silent >= int64(s.expiries[e.expiry]) || s.adaptive.on && silent >= int64(missedSlack) && s.missed(e, silent)
+	return silent >= int64(s.expiries[e.expiry]) || e.state == statePiece && s.left(e) || s.adaptive.on && silent >= int64(missedSlack) && s.missed(e, silent)
 }
 
 // missed says whether the sample of an entry is overdue by its own pace.
 func (s *Store) missed(e *series, silent int64) bool {
-	if e.state != stateLive || e.expiry != 0 {
+	if e.state != stateLive && e.state != statePiece || e.expiry != 0 {
 		return false
 	}
 	if e.pace.known() {
 		return silent >= e.pace.after()
+	}
+	if e.state == statePiece {
+		return false
 	}
 	typical := s.adaptive.typical
 	return typical > 0 && e.pace.longest() <= typical && silent >= typical.after() && s.ids.names[e.name].kind == nameGauge

@@ -14,6 +14,8 @@ type family struct {
 	name, help, unit string
 	typ              metric.Type
 	bounds           []float64 // TypeHistogram
+	composite        bool      // its series are composites, each with bounds of its own
+	shared           []float64 // the most bounds or quantiles that a composite had
 
 	gen    uint32
 	live   int
@@ -88,7 +90,7 @@ func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 			f.help = r.Help
 		}
 		// Other bounds mean another rule, of before a reload: its series are on their way out.
-		return pos, f.name == r.Metric && f.typ == r.Type && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
+		return pos, f.name == r.Metric && f.typ == r.Type && f.composite == r.Composite && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
 	}
 	for _, p := range fs.reserved {
 		if strings.HasPrefix(r.Metric, p) {
@@ -101,7 +103,7 @@ func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 			return owner, false
 		}
 	}
-	f := family{name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets}
+	f := family{name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, composite: r.Composite}
 	if n := len(fs.free); n > 0 {
 		pos, fs.free = fs.free[n-1], fs.free[:n-1]
 		f.gen = fs.all[pos].gen

@@ -103,6 +103,10 @@ func dump(s *Store) string {
 					fmt.Fprintf(&b, " %v %v count=%d sum=%v\n", h.Bounds, h.Counts, h.Count, h.Sum)
 					continue
 				}
+				if q := sample.Summary; q != nil {
+					fmt.Fprintf(&b, " %v %v count=%d sum=%v\n", q.Quantiles, q.Values, q.Count, q.Sum)
+					continue
+				}
 				fmt.Fprintf(&b, " %v\n", sample.Value)
 			}
 		}

@@ -149,6 +149,10 @@ func (r *Resolver) Identities(e *metric.Envelope) ([]Identity, error) {
 			return nil, fmt.Errorf("its name has %d bytes, the limit is %d", len(p.Name), metric.MaxNameBytes)
 		}
 		source, instance, tags := parseIdentity(string(d.key))
+		if of, base, ok := pieceIdentity(e.Kind, &p, d.key); ok {
+			out = append(out, identityOf(compositeKey(nil, d.key, of.without()), of, base))
+			continue
+		}
 		out = append(out, Identity{
 			Kind: e.Kind, Name: string(p.Name), Unit: string(p.Unit), SourceID: source, InstanceID: instance, Tags: tags,
 		})

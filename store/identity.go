@@ -33,6 +33,8 @@ type nameKind uint8
 const (
 	nameGauge nameKind = iota
 	nameCounter
+	nameHistogram // put together from pieces
+	nameSummary   // the same
 	nameTimer
 	nameHTTPDuration
 	nameHTTPSize
@@ -42,12 +44,24 @@ func (k nameKind) timer() bool { return k >= nameTimer }
 
 func (k nameKind) kind() metric.Kind {
 	switch k {
-	case nameGauge:
+	case nameGauge, nameSummary:
 		return metric.KindGauge
-	case nameCounter:
+	case nameCounter, nameHistogram:
 		return metric.KindCounter
 	default:
 		return metric.KindTimer
+	}
+}
+
+// composite is the type of what is put together; TypeGauge for what is not.
+func (k nameKind) composite() metric.Type {
+	switch k {
+	case nameHistogram:
+		return metric.TypeHistogram
+	case nameSummary:
+		return metric.TypeSummary
+	default:
+		return metric.TypeGauge
 	}
 }
 

@@ -132,7 +132,7 @@ func checkScrape(s *Store) error {
 			owner[n] = family
 		}
 	}
-	if got := s.Stats(); got.Series != len(seen) || got.Series+got.Refused != s.pairs.live || got.Series > 20 {
+	if got := s.Stats(); got.Series != len(seen) || got.Series+got.Refused+got.Pieces != s.pairs.live || got.Series > 20 {
 		return fmt.Errorf("%d series in the scrape, %+v, %d entries", len(seen), got, s.pairs.live)
 	}
 	return nil

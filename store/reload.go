@@ -47,7 +47,7 @@ func (s *Store) forgetConversions() {
 	before := s.conversions
 	s.conversions = []conversion{{1, 1}}
 	for pos := range s.slab.next {
-		if e := s.slab.at(pos); e.state == stateLive {
+		if e := s.slab.at(pos); e.state == stateLive || e.state == statePiece {
 			c := before[e.conversion]
 			e.conversion = s.convert(c.mul, c.div)
 		}
@@ -77,6 +77,9 @@ func (s *Store) reloadChunk(from uint32, done *Reloaded) bool {
 func (s *Store) unchanged(e *series) bool {
 	id := s.identity(e.tagset, e.name)
 	r := s.resolve(&id)
+	if e.state == statePiece {
+		return !r.Dropped // all else its composite decides
+	}
 	s.tag(e, &r)
 	switch e.state {
 	case stateDropped:
@@ -95,5 +98,10 @@ func (s *Store) unchanged(e *series) bool {
 	}
 	f.help, f.unit = r.Help, r.Unit
 	e.expiry = s.expiryOf(r.Expiry)
+	if f.composite {
+		for _, pos := range s.composites.all[e.extra].all() {
+			s.slab.at(pos).expiry = e.expiry
+		}
+	}
 	return true
 }

@@ -18,6 +18,8 @@ const (
 // Identity is one metric of one emitter as it was sent, before any rule.
 type Identity struct {
 	Kind metric.Kind
+	// Composite is TypeHistogram or TypeSummary where Name is that of what is put together from pieces; TypeGauge for all else.
+	Composite metric.Type
 	// ResponseSize asks for the second family of an HTTP timer.
 	ResponseSize         bool
 	Name, Unit           string
@@ -35,7 +37,9 @@ type Resolved struct {
 	Help    string
 	OwnHelp bool      // Help is made of the base name, since neither a rule nor the catalogue has any
 	Buckets []float64 // TypeHistogram
-	Labels  []metric.Label
+	// Composite says that it is put together from pieces, which bring their own buckets or quantiles.
+	Composite bool
+	Labels    []metric.Label
 
 	// Mul and Div convert an emitted value: value*Mul/Div.
 	Mul, Div float64
@@ -80,7 +84,7 @@ func NewResolver(o Options) *Resolver {
 
 // Resolve runs the rules, the naming and the labels. With a trace it records each step of the same code.
 func (r *Resolver) Resolve(id *Identity, tr *Trace) Resolved {
-	var out Resolved
+	out := Resolved{Composite: id.Composite != metric.TypeGauge}
 	origin := lookup(id.Tags, "origin")
 	subject := tagger.Subject{
 		Origin: origin, Name: id.Name, Unit: id.Unit, Kind: id.Kind, SourceID: id.SourceID, Tags: id.Tags,
@@ -121,12 +125,14 @@ func (r *Resolver) name(id *Identity, out *Resolved) {
 				out.Help = "Length of HTTP responses, seen by the gorouter."
 			}
 		}
+	case id.Composite != metric.TypeGauge:
+		out.Type = id.Composite
 	case out.Kind == metric.KindCounter:
 		out.Type = metric.TypeCounter
 	default:
 		out.Type = metric.TypeGauge
 	}
-	if out.Type == metric.TypeHistogram && len(out.Result.Buckets) > 0 {
+	if out.Type == metric.TypeHistogram && !out.Composite && len(out.Result.Buckets) > 0 {
 		out.Buckets = out.Result.Buckets
 	}
 	naming := r.naming

@@ -9,6 +9,7 @@ const (
 	stateRefused       // its exposed series, or its family's name, belongs to another: see owner
 	stateDropped       // a rule drops it
 	stateJoined        // a timer whose series another timer owns: it observes there
+	statePiece         // a part of a composite: see owner
 )
 
 const (
@@ -19,6 +20,7 @@ const (
 	flagShared                     // of a counter: siblings share its total
 	flagUntagged                   // no rule matched it
 	flagFull                       // of a refused entry: a limit was reached; its owner is the family
+	flagCrowded                    // of a refused entry: a piece too many; its owner is the composite
 )
 
 // ref names an entry as it was at one moment: an entry that was freed and used again has another gen.
@@ -38,9 +40,9 @@ type series struct {
 	aux int64
 
 	tagset, name   uint32
-	family, labels uint32 // stateLive; where stateRefused or stateJoined they hold the owner
+	family, labels uint32 // stateLive; where stateRefused, stateJoined or statePiece they hold the owner
 	gen            uint32
-	extra          uint32 // position of the histogram; of what a counter needs beside, 0 for nothing; of the refusal where stateRefused
+	extra          uint32 // position of the histogram or composite; of what a counter needs beside, 0 for nothing; of the refusal where stateRefused
 
 	conversion uint16
 	expiry     uint16 // position in Store.expiries

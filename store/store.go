@@ -79,8 +79,11 @@ type Store struct {
 	adaptive    adaptive
 	refusals    refusals
 	overrides   map[string]uint64
-	live        int // stateLive
-	others      int // stateRefused, stateDropped and stateJoined
+	composites  composites
+	composer    Writer // makes composites
+	live        int    // stateLive
+	others      int    // stateRefused, stateDropped and stateJoined
+	pieces      int    // statePiece
 
 	offenders atomic.Pointer[Offenders] // as of the last survey
 
@@ -157,14 +160,8 @@ func (s *Store) find(tagset, name uint32) (uint32, bool) {
 // create runs the rules on an identity that has no entry yet and makes one, whatever comes of them, so that they do not run
 // again for it.
 func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outcome) {
-	pos, e := s.slab.take()
-	e.tagset, e.name, e.arrived = tagset, name, arrived
-	s.ids.tagsets[tagset].refs++
-	s.ids.names[name].refs++
-	s.pairs.insert(s.ids.hashPair(tagset, name), pos, func(p uint32) uint64 {
-		e := s.slab.at(p)
-		return s.ids.hashPair(e.tagset, e.name)
-	})
+	pos := s.place(tagset, name, arrived)
+	e := s.slab.at(pos)
 	id := s.identity(tagset, name)
 	r := s.resolve(&id)
 	s.tag(e, &r)
@@ -175,6 +172,9 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 	if r.Dropped {
 		e.state = stateDropped
 		s.others++
+		if r.Composite {
+			s.adopt(pos)
+		}
 		return pos, metric.DroppedByRule
 	}
 	outcome := s.expose(pos, e, &id, &r)
@@ -183,6 +183,19 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 		s.slab.at(pos).arrived = arrived
 	}
 	return pos, outcome
+}
+
+// place makes an empty entry of an identity.
+func (s *Store) place(tagset, name uint32, arrived int64) uint32 {
+	pos, e := s.slab.take()
+	e.tagset, e.name, e.arrived = tagset, name, arrived
+	s.ids.tagsets[tagset].refs++
+	s.ids.names[name].refs++
+	s.pairs.insert(s.ids.hashPair(tagset, name), pos, func(p uint32) uint64 {
+		e := s.slab.at(p)
+		return s.ids.hashPair(e.tagset, e.name)
+	})
+	return pos
 }
 
 // tag notes whether a rule matched an entry. HTTP timers need none.
@@ -199,8 +212,27 @@ func (s *Store) tag(e *series, r *Resolved) {
 	}
 }
 
-// expose gives an entry its exposed series, or refuses it where that, or the family's name, is another's.
+// expose gives an entry its exposed series, or refuses it. Composites and timers may take the place of others.
 func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
+	switch {
+	case r.Composite:
+		held := s.makeWay(r)
+		outcome := s.exposeAs(pos, e, id, r)
+		if e.state != stateLive {
+			s.letGo(held)
+			return outcome
+		}
+		s.adopt(pos)
+		s.takeIn(held, s.ids.names[e.name].kind)
+		return outcome
+	case id.Kind == metric.KindTimer:
+		s.endComposites(r)
+	}
+	return s.exposeAs(pos, e, id, r)
+}
+
+// exposeAs gives an entry its exposed series, or refuses it where that, or the family's name, is another's.
+func (s *Store) exposeAs(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
 	family, ok := s.families.claim(r)
 	f := &s.families.all[family]
 	if !ok {
@@ -237,6 +269,8 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	e.state, e.family, e.labels = stateLive, family, labels
 	e.conversion = s.convert(r.Mul, r.Div)
 	switch {
+	case f.composite:
+		e.extra = s.composites.take()
 	case f.typ == metric.TypeHistogram:
 		e.extra = s.newHistogram(len(f.bounds), e.arrived)
 	case f.typ == metric.TypeSummary && s.ids.names[e.name].kind.timer():
@@ -259,6 +293,17 @@ func (s *Store) refuse(e *series, outcome metric.Outcome, id *Identity, r *Resol
 	}
 }
 
+// refuseAgain counts one more sample of a refused entry.
+func (s *Store) refuseAgain(e *series) metric.Outcome {
+	if s.ids.names[e.name].kind != nameHTTPSize { // the sample is counted by its duration
+		s.refusals.count(e.extra)
+	}
+	if e.flags&(flagFull|flagCrowded) != 0 {
+		return metric.OverLimit
+	}
+	return metric.Conflict
+}
+
 // stillRefused says whether what an entry was refused for is still there.
 func (s *Store) stillRefused(e *series) bool {
 	owner := e.owner()
@@ -277,7 +322,7 @@ func (s *Store) identity(tagset, name uint32) Identity {
 	n := &s.ids.names[name]
 	source, instance, tags := parseIdentity(s.ids.tagsets[tagset].key)
 	return Identity{
-		Kind: n.kind.kind(), ResponseSize: n.kind == nameHTTPSize, Name: n.text, Unit: n.unit,
+		Kind: n.kind.kind(), Composite: n.kind.composite(), ResponseSize: n.kind == nameHTTPSize, Name: n.text, Unit: n.unit,
 		SourceID: source, InstanceID: instance, Tags: tags,
 	}
 }
@@ -313,17 +358,16 @@ func (s *Store) convert(mul, div float64) uint16 {
 func (s *Store) free(pos uint32) {
 	e := s.slab.at(pos)
 	family := uint32(ownFamily)
-	if e.state == stateLive {
+	switch e.state {
+	case stateLive:
 		family = e.family
-		delete(s.exposed, exposedKey{e.family, e.labels})
-		s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live--
-		s.labels.release(e.labels)
-		if typ := s.families.all[family].typ; typ == metric.TypeHistogram || typ == metric.TypeSummary && s.ids.names[e.name].kind.timer() {
-			s.freeHistogram(e.extra)
-		}
+		s.conceal(e)
+		s.freeState(e)
+	case statePiece:
+		s.pieces--
 		s.freeCounter(e)
-		s.live--
-	} else {
+		s.detach(pos, e)
+	default:
 		s.others--
 	}
 	if e.flags&flagUntagged != 0 {
@@ -335,6 +379,22 @@ func (s *Store) free(pos uint32) {
 	s.slab.put(pos)
 	if family != ownFamily {
 		s.leaveFamily(family)
+	}
+}
+
+// freeState forgets what a live entry has beside itself. Pieces end with their composite.
+func (s *Store) freeState(e *series) {
+	f := &s.families.all[e.family]
+	switch {
+	case f.composite:
+		e.state = stateFree // or its last piece would free it
+		for _, piece := range s.composites.put(e.extra) {
+			s.free(piece)
+		}
+	case f.typ == metric.TypeHistogram, f.typ == metric.TypeSummary && s.ids.names[e.name].kind.timer():
+		s.freeHistogram(e.extra)
+	default:
+		s.freeCounter(e)
 	}
 }
 

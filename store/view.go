@@ -43,7 +43,8 @@ type Summary struct {
 	Quantiles []float64
 	Values    []float64
 	Count     uint64
-	Sum       float64
+	Sum       float64 // NaN where it is not known
+	Uncounted bool    // Count is not known
 }
 
 // Histogram is a classic histogram: Bounds are the upper bounds without +Inf, ascending; Counts are the observations
@@ -52,7 +53,7 @@ type Histogram struct {
 	Bounds []float64
 	Counts []uint64
 	Count  uint64
-	Sum    float64
+	Sum    float64 // NaN where it is not known
 	// Exemplars has one for each of Counts, of which those with Stamp 0 are none; or it is empty.
 	Exemplars []Exemplar
 	// Native is the same observations as a native histogram; nil where that is switched off.
@@ -231,15 +232,18 @@ func (r *Reader) read(chunk []ref) {
 		switch r.family.Type {
 		case metric.TypeGauge:
 		case metric.TypeSummary:
-			if s.ids.names[e.name].kind.timer() {
+			if s.families.all[e.family].composite {
+				sample.Summary, sample.Start = r.readSummary(s, &s.composites.all[e.extra])
+			} else if s.ids.names[e.name].kind.timer() {
 				h := &s.hists[e.extra]
 				sample.Start, sample.Summary = h.start, r.summary(h, r.family.now)
 			}
 		case metric.TypeCounter:
 			sample.Start = s.start(e)
 		case metric.TypeHistogram:
-			h := &s.hists[e.extra]
-			sample.Start, sample.Histogram = h.start, r.histogram(h, s.families.all[e.family].bounds)
+			if sample.Histogram, sample.Start = r.histogramOf(s, e); sample.Histogram == nil {
+				continue
+			}
 		}
 		r.samples = append(r.samples, sample)
 	}

@@ -110,7 +110,7 @@ func (s *Store) series(w *Writer, hash uint64, tagset *uint32, kind nameKind, na
 // revisit returns what is known of an entry. A refused one may have outlived what it was refused for; it is then made anew.
 func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
 	e := s.slab.at(pos)
-	if s.adaptive.on && kind.learns() {
+	if (s.adaptive.on || e.state == statePiece) && kind.learns() {
 		e.pace = e.pace.learn(e.arrived, arrived)
 	}
 	e.arrived = arrived
@@ -124,16 +124,14 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 			s.slab.at(owner.pos).arrived = arrived
 			return owner.pos, metric.Stored
 		}
+	case statePiece:
+		if outcome, ok := s.revisitPiece(e, arrived); ok {
+			return pos, outcome
+		}
 	case stateRefused, stateFree:
 	}
 	if e.state == stateRefused && s.stillRefused(e) {
-		if kind != nameHTTPSize { // the sample is counted by its duration
-			s.refusals.count(e.extra)
-		}
-		if e.flags&flagFull != 0 {
-			return pos, metric.OverLimit
-		}
-		return pos, metric.Conflict
+		return pos, s.refuseAgain(e)
 	}
 	s.free(pos)
 	*tagset = noTagset // it may be gone with the entry
@@ -142,10 +140,19 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 
 // admit makes the entry of an identity that is not known.
 func (s *Store) admit(w *Writer, hash uint64, tagset *uint32, nameHash uint64, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
+	if pos, outcome, ok := s.admitPiece(w, hash, tagset, nameHash, kind, name, unit, arrived); ok {
+		return pos, outcome
+	}
 	if s.live >= s.maxSeries || s.others >= s.maxSeries {
 		s.refusals.countOverLimit(name)
 		return 0, metric.OverLimit
 	}
+	namePos := s.internPair(w, hash, tagset, nameHash, kind, name, unit)
+	return s.create(*tagset, namePos, arrived)
+}
+
+// internPair finds or makes the tag set in w.key, unless it is known, and a name.
+func (s *Store) internPair(w *Writer, hash uint64, tagset *uint32, nameHash uint64, kind nameKind, name, unit []byte) uint32 {
 	if *tagset == noTagset {
 		pos, ok := s.ids.findTagset(hash, w.key)
 		if !ok {
@@ -158,7 +165,7 @@ func (s *Store) admit(w *Writer, hash uint64, tagset *uint32, nameHash uint64, k
 	if !ok {
 		namePos = s.ids.addName(nameHash, kind, name, unit)
 	}
-	return s.create(*tagset, namePos, arrived)
+	return namePos
 }
 
 // timer observes the duration of one request, and for HTTP the size of its response.
