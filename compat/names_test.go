@@ -90,8 +90,7 @@ func TestName(t *testing.T) {
 		{"bbs", "x]", metric.KindGauge, "firehose_value_metric_bbs_x"},
 		{"bbs", "x]", metric.KindCounter, "firehose_counter_event_bbs_x__total"},
 		{"bbs", "p99Latency", metric.KindGauge, "firehose_value_metric_bbs_p_99_latency"},
-		{"bbs", "This_is_-_a-MetricName.Example/-._/._with:0_-._/totals", metric.KindGauge,
-			"firehose_value_metric_bbs_this_is___a_metric_name_example_______with_0_____totals"},
+		{"bbs", "This_is_-_a/-._/._with:0_-._/totals", metric.KindGauge, "firehose_value_metric_bbs_this_is___a_______with_0_____totals"},
 		// Letters and bytes that are not legal.
 		{"bbs", "caf\u00e9Bar", metric.KindGauge, "firehose_value_metric_bbs_caf_bar"},
 		{"bbs", "a\xffb", metric.KindGauge, "firehose_value_metric_bbs_a_b"},

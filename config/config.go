@@ -59,8 +59,13 @@ type Metrics struct {
 	MaxSeriesPerMetric int    `mapstructure:"max_series_per_metric"`
 	MaxSeriesPerOwner  int    `mapstructure:"max_series_per_owner"`
 	SeriesOwner        string `mapstructure:"series_owner"` // source_id, app or space
-	Labels             Labels `mapstructure:"labels"`
-	HTTP               HTTP   `mapstructure:"http"`
+	// Compatibility is none or firehose_exporter, CompatibilityMode beside or alone: see Compatible.
+	Compatibility          string `mapstructure:"compatibility"`
+	CompatibilityMode      string `mapstructure:"compatibility_mode"`
+	CompatibilityNamespace string `mapstructure:"compatibility_namespace"`
+
+	Labels Labels `mapstructure:"labels"`
+	HTTP   HTTP   `mapstructure:"http"`
 }
 
 // Labels changes the labels of every series.

@@ -343,6 +343,14 @@ func TestWarnings(t *testing.T) {
 	if got, want := warnings[2], path+":1: metrics.labels.add[0].name: Prometheus sets the label job itself and will rename this one to exported_job"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	for arg, want := range map[string]string{
+		"--metrics.compatibility_mode=alone":        "--metrics.compatibility_mode has no effect, since metrics.compatibility is none: set it to firehose_exporter",
+		"--metrics.compatibility=firehose_exporter": "metrics.environment is not set: firehose_exporter always has the label environment, and its dashboards choose by it",
+	} {
+		if _, warnings, err = load(t, arg); err != nil || len(warnings) != 3 || warnings[2] != want {
+			t.Errorf("%s: %q, %v", arg, warnings, err)
+		}
+	}
 }
 
 // TestOverlapWarnings: what counts twice is said for each of a VM's own sources; several foundations are allowed on demand.

@@ -11,6 +11,7 @@ func Settings() []Setting {
 	all = append(all, uaaSettings()...)
 	all = append(all, taggerSettings()...)
 	all = append(all, metricsSettings()...)
+	all = append(all, compatibilitySettings()...)
 	all = append(all, remoteWriteSettings()...)
 	all = append(all, serviceSettings()...)
 	return all

@@ -181,6 +181,7 @@ func (v *validator) metrics(m *Metrics) {
 	v.check(m.MaxSeriesPerMetric >= 0, "metrics.max_series_per_metric", "must be 0 or more, is %d", m.MaxSeriesPerMetric)
 	v.check(m.MaxSeriesPerOwner >= 0, "metrics.max_series_per_owner", "must be 0 or more, is %d", m.MaxSeriesPerOwner)
 	v.labels(&m.Labels, m.Environment)
+	v.compatibility(m)
 	v.buckets("metrics.http.buckets", m.HTTP.Buckets)
 	v.buckets("metrics.http.size_buckets", m.HTTP.SizeBuckets)
 	v.unique("metrics.http.labels", m.HTTP.Labels)

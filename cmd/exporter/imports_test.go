@@ -22,8 +22,9 @@ var mayImport = map[string][]string{
 	"exposition":        {"metric", "store"},
 	"remotewrite":       {"metric", "store"},
 	"web":               {"metric", "tagger", "store"},
-	"config":            {"metric", "nozzle", "tagger", "store", "remotewrite"}, // for the option types that it fills
-	"cmd/exporter":      nil,                                                    // the only place that wires: everything
+	"compat":            {"metric", "store"},
+	"config":            {"metric", "nozzle", "tagger", "store", "remotewrite", "compat"}, // for the option types that it fills
+	"cmd/exporter":      nil,                                                              // the only place that wires: everything
 }
 
 func TestImportGraph(t *testing.T) {
