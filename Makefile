@@ -6,7 +6,7 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus fuzz bench build clean
+.PHONY: help test unit race nested lint corpus fuzz bench build sbom clean
 
 ## help: the targets
 help:
@@ -18,6 +18,10 @@ test: lint race nested corpus
 ## build: the exporter, static and reproducible, as bin/exporter
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/exporter ./cmd/exporter
+
+## sbom: what is in bin/exporter, as bin/exporter.cdx.json (CycloneDX)
+sbom: build
+	cd e2e && go run ./deploy/container/sbom ../bin/exporter > ../bin/exporter.cdx.json
 
 ## unit: the quick tests
 unit:
