@@ -26,6 +26,9 @@ type Options struct {
 	// PageTimeout ends a scrape that takes longer altogether, so that clients who trickle cannot hold the places of others for
 	// hours. Default: 5 min.
 	PageTimeout time.Duration
+	// CreatedLines adds lines to OpenMetrics that say when counters, histograms and summaries were 0. Prometheus takes them for series
+	// of their own unless told otherwise.
+	CreatedLines bool
 	// Logger is told about the exporter's own metrics that could not be gathered and families that were left out. Default:
 	// slog.Default().
 	Logger *slog.Logger
@@ -65,13 +68,18 @@ func (w *work) end() {
 	w.out.Reset(nil)
 }
 
+// Source is what a page shows: families by name, none twice. *store.Store is one, and store.Stores.
+type Source interface {
+	Families() []store.Family
+}
+
 // NewHandler answers scrapes of what s holds, followed by what g gathers. It takes a snapshot first and holds no lock of
 // the store while it writes, so a slow client delays nobody.
 //
 // No name is written twice: a family of the store that would repeat a name of g, or after escaping one of another family,
 // is left out, counted and logged by name. The store keeps its own names apart and off the exporter's prefix, so this
 // happens under the verbatim naming only.
-func NewHandler(s *store.Store, g prometheus.Gatherer, options Options) http.Handler {
+func NewHandler(s Source, g prometheus.Gatherer, options Options) http.Handler {
 	return newHandler(s.Families, func() Reader { return new(store.Reader) }, g, options)
 }
 
@@ -134,7 +142,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	if err := h.write(r.Context(), w, newOffer(format), selection, enc); err != nil {
+	o := newOffer(format)
+	if h.options.CreatedLines {
+		o.withCreated()
+	}
+	if err := h.write(r.Context(), w, o, selection, enc); err != nil {
 		h.metrics.scrapes.WithLabelValues(outcomeAborted).Inc()
 		h.options.Logger.Debug("scrape ended early", "remote", r.RemoteAddr, "error", err)
 		// Returning would end the answer in good order, and what is missing would look like series that are gone.

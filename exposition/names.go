@@ -10,7 +10,10 @@ import (
 	"loggregator_exporter/store"
 )
 
-const totalSuffix = "_total"
+const (
+	totalSuffix       = "_total"
+	createdSuffixText = "_created"
+)
 
 // names are what a family is called in one format under one escaping scheme.
 type names struct {

@@ -45,6 +45,16 @@ func Negotiate(h http.Header) expfmt.Format {
 type offer struct {
 	encoder encoder
 	own     expfmt.Format
+	options []expfmt.EncoderOption
+}
+
+// withCreated adds lines that say when counters, histograms and summaries were 0, where the format has such lines.
+func (o *offer) withCreated() *offer {
+	if e, ok := o.encoder.(*textEncoder); ok && e.openMetrics {
+		e.created = true
+		o.options = append(o.options, expfmt.WithCreatedLines())
+	}
+	return o
 }
 
 // newOffer returns what writes a negotiated format; the text format where it is none of ours.
@@ -52,10 +62,10 @@ func newOffer(negotiated expfmt.Format) *offer {
 	scheme := negotiated.ToEscapingScheme()
 	for _, f := range formats() {
 		if strings.HasPrefix(string(negotiated), string(f.name)) {
-			return &offer{f.encoder(scheme), f.own.WithEscapingScheme(scheme)}
+			return &offer{encoder: f.encoder(scheme), own: f.own.WithEscapingScheme(scheme)}
 		}
 	}
-	return &offer{newText(scheme), expfmt.FmtText.WithEscapingScheme(scheme)}
+	return &offer{encoder: newText(scheme), own: expfmt.FmtText.WithEscapingScheme(scheme)}
 }
 
 const identity = "identity"

@@ -92,7 +92,7 @@ func (p *page) render(o *offer, s *selection, own []*dto.MetricFamily, families 
 			return err
 		}
 	}
-	if err := p.renderOwn(o.own, s.own(own)); err != nil {
+	if err := p.renderOwn(o, s.own(own)); err != nil {
 		return err
 	}
 	return p.flush()
@@ -165,8 +165,8 @@ func ownType(t dto.MetricType) metric.Type {
 }
 
 // renderOwn writes families that client_golang gathered as it would itself. One that it cannot write is left out.
-func (p *page) renderOwn(format expfmt.Format, own []*dto.MetricFamily) error {
-	enc := expfmt.NewEncoder((*appender)(p), format)
+func (p *page) renderOwn(o *offer, own []*dto.MetricFamily) error {
+	enc := expfmt.NewEncoder((*appender)(p), o.own, o.options...)
 	for _, mf := range own {
 		start := len(p.buf)
 		if err := enc.Encode(mf); err != nil {

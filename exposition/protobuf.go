@@ -62,13 +62,13 @@ func (e *protobufEncoder) names(f *store.Family) names { return textNames(f, e.s
 func (e *protobufEncoder) suffixes(t metric.Type) suffixes { return textSuffixes(t) }
 
 func (e *protobufEncoder) writes(t metric.Type) bool {
-	return t == metric.TypeGauge || t == metric.TypeCounter || t == metric.TypeHistogram
+	return t <= metric.TypeSummary
 }
 
 func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []store.Sample, r Reader) error {
 	snap := &p.snapshot
 	defer snap.reset()
-	if err := snap.take(f.Type == metric.TypeHistogram, samples, r, p.stop); err != nil || len(snap.samples) == 0 {
+	if err := snap.takeType(f.Type, samples, r, p.stop); err != nil || len(snap.samples) == 0 {
 		return err
 	}
 	head := familyHead{name: n.family, help: strings.ToValidUTF8(f.Help, "\uFFFD"), typ: f.Type}
@@ -136,6 +136,8 @@ func familyTypeNumber(t metric.Type) byte {
 	switch t {
 	case metric.TypeCounter:
 		return 0
+	case metric.TypeSummary:
+		return 2
 	case metric.TypeHistogram:
 		return 4
 	default:
@@ -147,6 +149,9 @@ func sizeMetric(t metric.Type, s *store.Sample) int {
 	size := sizeLabels(s.Labels)
 	if t == metric.TypeHistogram {
 		return size + sizeBytes(sizeHistogram(s))
+	}
+	if t == metric.TypeSummary {
+		return size + sizeBytes(sizeSummary(s))
 	}
 	if t == metric.TypeCounter {
 		return size + sizeBytes(sizeFixed64+sizeTimestampField(s.Start))
@@ -163,6 +168,9 @@ func appendMetric(dst []byte, t metric.Type, s *store.Sample) []byte {
 	case metric.TypeHistogram:
 		dst = protowire.AppendVarint(append(dst, byte(metricHistogram)), uint64(sizeHistogram(s)))
 		dst = appendHistogram(dst, s)
+	case metric.TypeSummary:
+		dst = protowire.AppendVarint(append(dst, byte(metricSummary)), uint64(sizeSummary(s)))
+		dst = appendSummaryFields(dst, s)
 	case metric.TypeCounter:
 		dst = append(dst, byte(metricCounter), byte(sizeFixed64+sizeTimestampField(s.Start)))
 		dst = appendDouble(dst, numberValue, s.Value)

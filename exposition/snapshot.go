@@ -10,12 +10,14 @@ const (
 
 // snapshot is a copy of all samples of one family, whose reader gives them out in chunks.
 type snapshot struct {
-	samples []store.Sample
-	hists   []store.Histogram
-	counts  []uint64
-	natives []store.Native
-	traced  []store.Exemplar
-	encoded []byte // the beginning of the family, as the format has it
+	samples   []store.Sample
+	hists     []store.Histogram
+	counts    []uint64
+	natives   []store.Native
+	traced    []store.Exemplar
+	summaries []store.Summary
+	values    []float64 // of quantiles
+	encoded   []byte    // the beginning of the family, as the format has it
 }
 
 // take copies the samples given and what r still has. Where they are histograms, those that lack theirs are left out, as
@@ -74,13 +76,15 @@ func (s *snapshot) copyCounts(counts []uint64) []uint64 {
 
 // reset lets go of the samples, and of memory that one huge family made huge.
 func (s *snapshot) reset() {
-	if cap(s.samples) > keepSamples || cap(s.counts) > keepCounts || cap(s.traced) > keepSamples {
+	if cap(s.samples) > keepSamples || cap(s.counts) > keepCounts || cap(s.traced) > keepSamples || cap(s.values) > keepCounts {
 		*s = snapshot{}
 		return
 	}
 	clear(s.samples)
 	clear(s.hists)
 	clear(s.natives)
+	clear(s.summaries)
+	s.summaries, s.values = s.summaries[:0], s.values[:0]
 	s.samples, s.hists, s.counts = s.samples[:0], s.hists[:0], s.counts[:0]
 	s.natives, s.traced, s.encoded = s.natives[:0], s.traced[:0], s.encoded[:0]
 }

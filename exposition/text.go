@@ -17,7 +17,9 @@ type textEncoder struct {
 	openMetrics bool
 	scheme      model.EscapingScheme
 
-	plain, bucket, sum, count line
+	created bool // with lines of when counters and histograms were 0
+
+	plain, bucket, sum, count, start line
 
 	// The labels le of the histogram before: families, and so histograms one after the other, share their bounds.
 	bounds []float64
@@ -45,11 +47,18 @@ func (e *textEncoder) suffixes(t metric.Type) suffixes {
 }
 
 func (e *textEncoder) writes(t metric.Type) bool {
-	return t == metric.TypeGauge || t == metric.TypeCounter || t == metric.TypeHistogram
+	return t <= metric.TypeSummary
 }
 
 func (e *textEncoder) encode(p *page, f *store.Family, n names, samples []store.Sample, r Reader) error {
 	p.buf = e.appendMetadata(p.buf, f, n)
+	e.start.set(n.family, createdSuffixText)
+	switch {
+	case f.Type == metric.TypeSummary:
+		return e.encodeSummaries(p, n, samples, r)
+	case f.Type == metric.TypeCounter && e.created:
+		return e.encodeCounters(p, n, samples, r)
+	}
 	histogram := f.Type == metric.TypeHistogram
 	if histogram {
 		e.bucket.set(n.sample, "_bucket")
@@ -122,10 +131,15 @@ func (e *textEncoder) appendHistogram(dst []byte, s *store.Sample) []byte {
 		}
 		dst = append(dst, '\n')
 	}
-	dst = e.sum.append(dst, s.Labels)
-	dst = append(appendValue(dst, h.Sum), '\n')
-	dst = e.count.append(dst, s.Labels)
-	return append(strconv.AppendUint(dst, total, 10), '\n')
+	if !h.Unsummed {
+		dst = e.sum.append(dst, s.Labels)
+		dst = append(appendValue(dst, h.Sum), '\n')
+	}
+	if !h.Unsummed || !e.openMetrics { // OpenMetrics wants both or none
+		dst = e.count.append(dst, s.Labels)
+		dst = append(strconv.AppendUint(dst, total, 10), '\n')
+	}
+	return e.appendCreated(dst, s)
 }
 
 // appendExemplar appends what OpenMetrics has after the value of a bucket. Its time is in seconds.

@@ -235,7 +235,7 @@ func (r *Reader) readHistogram(s *Store, c *composite) (h *Histogram, start int6
 	for i := n; i > 0; i-- {
 		counts[i] -= counts[i-1]
 	}
-	r.hists = append(r.hists, Histogram{Bounds: c.at, Counts: counts, Count: total, Sum: s.sumOf(c)})
+	r.hists = append(r.hists, Histogram{Bounds: c.at, Counts: counts, Count: total, Sum: s.sumOf(c), Unsummed: c.sum == 0})
 	return &r.hists[len(r.hists)-1], start
 }
 
@@ -246,7 +246,8 @@ func (r *Reader) readSummary(s *Store, c *composite) (out *Summary, start int64)
 		r.quantiles = append(r.quantiles, s.slab.at(p.pos).value)
 	}
 	sum := Summary{
-		Quantiles: c.at, Values: r.quantiles[from:len(r.quantiles):len(r.quantiles)], Sum: s.sumOf(c), Uncounted: c.count == 0,
+		Quantiles: c.at, Values: r.quantiles[from:len(r.quantiles):len(r.quantiles)], Sum: s.sumOf(c), Unsummed: c.sum == 0,
+		Uncounted: c.count == 0,
 	}
 	if c.count > 0 {
 		e := s.slab.at(c.count - 1)

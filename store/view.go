@@ -43,8 +43,9 @@ type Summary struct {
 	Quantiles []float64
 	Values    []float64
 	Count     uint64
-	Sum       float64 // NaN where it is not known
-	Uncounted bool    // Count is not known
+	Sum       float64
+	Unsummed  bool // Sum is not known, and NaN
+	Uncounted bool // Count is not known
 }
 
 // Histogram is a classic histogram: Bounds are the upper bounds without +Inf, ascending; Counts are the observations
@@ -53,7 +54,9 @@ type Histogram struct {
 	Bounds []float64
 	Counts []uint64
 	Count  uint64
-	Sum    float64 // NaN where it is not known
+	Sum    float64
+	// Unsummed says that Sum is not known, and NaN.
+	Unsummed bool
 	// Exemplars has one for each of Counts, of which those with Stamp 0 are none; or it is empty.
 	Exemplars []Exemplar
 	// Native is the same observations as a native histogram; nil where that is switched off.
