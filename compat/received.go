@@ -39,7 +39,8 @@ type Received struct {
 // account is what one sink has taken. Only its sink writes to it.
 type account struct {
 	envelopes, lastEnvelope atomic.Uint64 // times in seconds
-	refused, lastMetric     atomic.Uint64
+	lastMetric              atomic.Uint64
+	samples                 [metric.NumOutcomes]atomic.Uint64
 	totals, lasts           [numReceived]atomic.Uint64
 }
 
@@ -82,9 +83,10 @@ func (a *account) add(e *metric.Envelope, before, after *metric.Tally) {
 	now := uint64(max(e.Arrived, 0)) / uint64(time.Second)
 	a.envelopes.Add(1)
 	a.lastEnvelope.Store(now)
-	of := func(outcome metric.Outcome) uint64 { return after[outcome] - before[outcome] }
-	if n := of(metric.Conflict) + of(metric.OverLimit) + of(metric.Invalid); n > 0 {
-		a.refused.Add(n)
+	for outcome := range after {
+		if n := after[outcome] - before[outcome]; n > 0 {
+			a.samples[outcome].Add(n)
+		}
 	}
 	switch e.Kind {
 	case metric.KindGauge:
@@ -99,7 +101,7 @@ func (a *account) add(e *metric.Envelope, before, after *metric.Tally) {
 	case metric.KindCounter:
 		a.count(receivedCounter, 1, now)
 	case metric.KindTimer:
-		if of(metric.Duplicate)+of(metric.DroppedByRule) == 0 {
+		if after[metric.Duplicate]+after[metric.DroppedByRule] == before[metric.Duplicate]+before[metric.DroppedByRule] {
 			a.count(receivedHTTP, 1, now)
 		}
 	case metric.KindNone, metric.KindLog, metric.KindEvent:
@@ -120,6 +122,26 @@ func isContainer(name []byte) bool {
 	return ok
 }
 
+// all sums the accounts up.
+func (r *Received) all() *account {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sum := new(account)
+	for _, a := range r.accounts {
+		sum.sum(a)
+	}
+	return sum
+}
+
+// samples returns the outcomes of all samples.
+func (r *Received) samples() (t metric.Tally) {
+	all := r.all()
+	for i := range t {
+		t[i] = all.samples[i].Load()
+	}
+	return t
+}
+
 // Describe implements prometheus.Collector.
 func (r *Received) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{r.envelopes, r.lost, r.lastEnvelope, r.metrics, r.refused, r.lastMetric} {
@@ -133,13 +155,7 @@ func (r *Received) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (r *Received) Collect(ch chan<- prometheus.Metric) {
-	r.mu.Lock()
-	accounts := r.accounts
-	r.mu.Unlock()
-	var all account
-	for _, a := range accounts {
-		all.sum(a)
-	}
+	all := r.all()
 	counter := func(d *prometheus.Desc, n uint64) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
 	}
@@ -153,7 +169,7 @@ func (r *Received) Collect(ch chan<- prometheus.Metric) {
 		gauge(r.lasts[i], all.lasts[i].Load())
 	}
 	counter(r.metrics, metrics)
-	counter(r.refused, all.refused.Load())
+	counter(r.refused, all.samples[metric.Conflict].Load()+all.samples[metric.OverLimit].Load()+all.samples[metric.Invalid].Load())
 	counter(r.envelopes, all.envelopes.Load())
 	counter(r.lost, 0)
 	gauge(r.lastEnvelope, all.lastEnvelope.Load())
@@ -165,9 +181,11 @@ func (a *account) sum(b *account) {
 	add := func(to, from *atomic.Uint64) { to.Add(from.Load()) }
 	later := func(to, from *atomic.Uint64) { to.Store(max(to.Load(), from.Load())) }
 	add(&a.envelopes, &b.envelopes)
-	add(&a.refused, &b.refused)
 	later(&a.lastEnvelope, &b.lastEnvelope)
 	later(&a.lastMetric, &b.lastMetric)
+	for i := range a.samples {
+		add(&a.samples[i], &b.samples[i])
+	}
 	for i := range numReceived {
 		add(&a.totals[i], &b.totals[i])
 		later(&a.lasts[i], &b.lasts[i])

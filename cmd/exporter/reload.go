@@ -27,9 +27,9 @@ const settle = 500 * time.Millisecond
 // reloader brings changed rules and limits into a running store.
 type reloader struct {
 	// load reads the whole configuration anew.
-	load  func() (*config.Config, error)
-	store *store.Store
-	log   *slog.Logger
+	load   func() (*config.Config, error)
+	stores *stores
+	log    *slog.Logger
 
 	mu          sync.Mutex // one reload at a time
 	files       []string   // the rule files in force
@@ -38,9 +38,9 @@ type reloader struct {
 	successTime prometheus.Gauge
 }
 
-func newReloader(cfg *config.Config, load func() (*config.Config, error), s *store.Store, log *slog.Logger) *reloader {
+func newReloader(cfg *config.Config, load func() (*config.Config, error), s *stores, log *slog.Logger) *reloader {
 	r := &reloader{
-		load: load, store: s, log: log, files: cfg.Tagger.RulesFiles, changed: make(chan struct{}, 1),
+		load: load, stores: s, log: log, files: cfg.Tagger.RulesFiles, changed: make(chan struct{}, 1),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: program + "_config_last_reload_successful",
 			Help: "Whether the last attempt to load the configuration succeeded (1) or not (0).",
@@ -83,7 +83,7 @@ func (r *reloader) swap() (store.Reloaded, error) {
 	for _, w := range warnings {
 		r.log.Warn("rules hardly work as intended", "warning", w.String())
 	}
-	done, err := r.store.Reload(storeOptions(cfg, rules, r.log))
+	done, err := r.stores.reload(cfg, rules, r.log)
 	if err != nil {
 		return store.Reloaded{}, err
 	}

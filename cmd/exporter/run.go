@@ -122,7 +122,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, h hooks) e
 // service is everything wired, nothing started.
 type service struct {
 	ledger   *nozzle.Ledger
-	store    *store.Store
+	stores   *stores
 	sources  []nozzle.Source
 	udp      *nozzle.UDP     // those of sources that have a port, or nil
 	ingress  *nozzle.Ingress //
@@ -147,21 +147,21 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		return nil, err
 	}
 	s.warnings = warnings
-	if s.store, err = store.New(storeOptions(cfg, rules, log)); err != nil {
+	if s.stores, err = newStores(cfg, rules, reg, log); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(reg.Register(s.store.Collector()), reg.Register(newCertificates(cfg))); err != nil {
-		return nil, fmt.Errorf("registering the metrics of the store and of certificates: %w", err)
+	if err := reg.Register(newCertificates(cfg)); err != nil {
+		return nil, fmt.Errorf("registering the metrics of certificates: %w", err)
 	}
-	if err := s.addSources(cfg, func() nozzle.Sink { return s.store.Writer() }, log); err != nil {
+	if err := s.addSources(cfg, s.stores.sink, log); err != nil {
 		return nil, err
 	}
 	if cfg.RemoteWrite.Enabled {
-		if s.pusher, err = newPusher(cfg, s.store, reg, log); err != nil {
+		if s.pusher, err = newPusher(cfg, s.stores.shown(), reg, log); err != nil {
 			return nil, err
 		}
 	}
-	r := newReloader(cfg, load, s.store, log)
+	r := newReloader(cfg, load, s.stores, log)
 	if err := errors.Join(reg.Register(r.successful), reg.Register(r.successTime)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of reloads: %w", err)
 	}
@@ -173,11 +173,11 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		}
 	}
 	pages, err := web.NewHandler(web.Pages{
-		Metrics:       exposition.NewHandler(s.store, reg, exposition.Options{Logger: log, Registerer: reg}),
+		Metrics:       exposition.NewHandler(s.stores.shown(), reg, exposition.Options{Logger: log, Registerer: reg}),
 		TelemetryPath: cfg.Web.TelemetryPath,
 		Ready:         s.ready,
 		Reload:        lifecycle,
-		Cardinality:   s.store.Offenders,
+		Cardinality:   s.stores.main.Offenders,
 		Pprof:         cfg.Web.EnablePprof,
 		Version:       version.Version,
 	})
@@ -203,7 +203,7 @@ func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
 	return tagger.New(options)
 }
 
-func newPusher(cfg *config.Config, s *store.Store, reg *prometheus.Registry, log *slog.Logger) (*remotewrite.Pusher, error) {
+func newPusher(cfg *config.Config, s remotewrite.Source, reg *prometheus.Registry, log *slog.Logger) (*remotewrite.Pusher, error) {
 	o := cfg.RemoteWrite
 	instance := cfg.Nozzle.Stream.DeterministicName
 	if instance == "" {
@@ -317,7 +317,7 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group.Go(func() error { return s.server.Run(serving) })
-	group.Go(func() error { return s.store.Run(serving) })
+	group.Go(func() error { return s.stores.run(serving) })
 	if s.pusher != nil {
 		group.Go(func() error { return s.pusher.Run(serving) })
 	}
@@ -347,7 +347,7 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 	})
 	if h.started != nil {
 		group.Go(func() error {
-			r := running{Web: addr, Ledger: s.ledger, Store: s.store}
+			r := running{Web: addr, Ledger: s.ledger, Store: s.stores.main}
 			if s.udp != nil {
 				var err error
 				if r.UDP, err = s.udp.Addr(ctx); err != nil {
