@@ -187,7 +187,7 @@ func (r *rounds) omit(name string, err error) {
 
 // writes says whether the store gives all that it takes to push a family of the type.
 func writes(t metric.Type) bool {
-	return t == metric.TypeGauge || t == metric.TypeCounter || t == metric.TypeHistogram
+	return t <= metric.TypeSummary
 }
 
 func (r *rounds) ownFamily(mf *dto.MetricFamily) {
@@ -223,7 +223,17 @@ func (r *rounds) storeFamily(sf *store.Family, name string) {
 // point converts a sample of the store. Its values are good until the next call.
 func (r *rounds) point(s *store.Sample, t metric.Type) (point, bool) {
 	p := point{labels: s.Labels, value: s.Value, start: s.Start / int64(time.Millisecond)}
-	if t != metric.TypeHistogram {
+	switch t {
+	case metric.TypeHistogram:
+	case metric.TypeSummary:
+		q := s.Summary
+		if q == nil || len(q.Values) != len(q.Quantiles) {
+			return p, false
+		}
+		p.bounds, p.values, p.count, p.sum = q.Quantiles, q.Values, float64(q.Count), q.Sum
+		p.uncounted, p.unsummed = q.Uncounted, q.Unsummed
+		return p, true
+	default:
 		return p, true
 	}
 	h := s.Histogram
@@ -237,7 +247,7 @@ func (r *rounds) point(s *store.Sample, t metric.Type) (point, bool) {
 		r.values = append(r.values, float64(total))
 	}
 	p.bounds, p.values = h.Bounds, r.values[:len(h.Bounds)]
-	p.count, p.sum = float64(total), h.Sum
+	p.count, p.sum, p.unsummed = float64(total), h.Sum, h.Unsummed
 	return p, true
 }
 

@@ -25,7 +25,9 @@ type point struct {
 	// buckets, or the quantiles' values.
 	bounds, values []float64
 	count, sum     float64
-	start          int64 // milliseconds at which it was 0; 0 where unknown
+	// Of what is not known a stale marker is pushed, which ends the series where it was known before.
+	uncounted, unsummed bool
+	start               int64 // milliseconds at which it was 0; 0 where unknown
 }
 
 // spread is the number of time series that a point becomes.
@@ -188,8 +190,14 @@ func (e *encoder) add(p *point, timestamp int64) {
 		e.simple(suffixNone, with(p.value))
 		return
 	}
-	e.simple(suffixSum, with(p.sum))
-	e.simple(suffixCount, with(p.count))
+	unless := func(unknown bool, v float64) sample {
+		if unknown {
+			return sample{bits: staleNaN, timestamp: timestamp}
+		}
+		return with(v)
+	}
+	e.simple(suffixSum, unless(p.unsummed, p.sum))
+	e.simple(suffixCount, unless(p.uncounted, p.count))
 }
 
 // end adds the stale markers of a point that had these bounds.

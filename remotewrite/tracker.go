@@ -84,7 +84,7 @@ func (t *tracker) see(labels metric.Labels, bounds []float64, e ender) {
 		}
 	}
 	t.labels = append(t.labels, labels)
-	if bounds == nil {
+	if typ := k.family.typ; typ != metric.TypeHistogram && typ != metric.TypeSummary {
 		return
 	}
 	switch last := len(t.bounds) - 1; {
