@@ -1,0 +1,452 @@
+package bosh
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cppforlife/go-patch/patch"
+	"go.yaml.in/yaml/v3"
+
+	"loggregator_exporter/e2e/peer"
+)
+
+// apply patches a manifest with ops files, as `bosh deploy -o` does.
+func apply(release, manifest string, files ...string) (any, error) {
+	text, err := os.ReadFile(manifest)
+	if err != nil {
+		return nil, err
+	}
+	var doc any
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	doc = loose(doc)
+	for _, file := range files {
+		text, err := os.ReadFile(filepath.Join(release, file))
+		if err != nil {
+			return nil, err
+		}
+		var raw []struct {
+			Type  string `yaml:"type"`
+			Path  string `yaml:"path"`
+			Value any    `yaml:"value"`
+		}
+		if err := strictly(text, &raw); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		var definitions []patch.OpDefinition
+		for _, op := range raw {
+			d := patch.OpDefinition{Type: op.Type, Path: &op.Path}
+			if op.Type != "remove" {
+				value := loose(op.Value)
+				d.Value = &value
+			}
+			definitions = append(definitions, d)
+		}
+		ops, err := patch.NewOpsFromDefinitions(definitions)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if doc, err = ops.Apply(doc); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return doc, nil
+}
+
+// loose turns maps into the kind that the patch library knows, and tight undoes it.
+func loose(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		m := map[any]any{}
+		for key, value := range v {
+			m[key] = loose(value)
+		}
+		return m
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = loose(v[i])
+		}
+		return list
+	default:
+		return value
+	}
+}
+
+func tight(value any) any {
+	switch v := value.(type) {
+	case map[any]any:
+		m := map[string]any{}
+		for key, value := range v {
+			m[fmt.Sprint(key)] = tight(value)
+		}
+		return m
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = tight(v[i])
+		}
+		return list
+	default:
+		return value
+	}
+}
+
+// find follows a path of the same language.
+func find(doc any, path string) (any, error) {
+	pointer, err := patch.NewPointerFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	value, err := patch.FindOp{Path: pointer}.Apply(doc)
+	return tight(value), err
+}
+
+var reference = regexp.MustCompile(`\(\(!?([-/\w]+)(\.\w+)?\)\)`)
+
+// checkVariables asserts that each variable that a manifest refers to is declared in it or given with -v, that none of ours is declared
+// without use, and that certificates are signed by a CA that is declared.
+func checkVariables(doc any, given ...string) error {
+	text, err := yaml.Marshal(tight(doc))
+	if err != nil {
+		return err
+	}
+	var manifest struct {
+		Variables []struct {
+			Name    string         `yaml:"name"`
+			Type    string         `yaml:"type"`
+			Options map[string]any `yaml:"options"`
+		} `yaml:"variables"`
+	}
+	if err := yaml.Unmarshal(text, &manifest); err != nil {
+		return err
+	}
+	kinds, used := map[string]string{}, map[string]bool{}
+	for _, v := range manifest.Variables {
+		if kinds[v.Name] != "" {
+			return fmt.Errorf("variable %s is declared twice", v.Name)
+		}
+		kinds[v.Name] = v.Type
+	}
+	var errs []error
+	for _, m := range reference.FindAllStringSubmatch(string(text), -1) {
+		name, field := m[1], m[2]
+		used[name] = true
+		if slices.Contains(given, name) {
+			continue
+		}
+		switch kinds[name] {
+		case "":
+			errs = append(errs, fmt.Errorf("variable %s is not declared", name))
+		case "certificate":
+			if !slices.Contains([]string{".ca", ".certificate", ".private_key"}, field) {
+				errs = append(errs, fmt.Errorf("variable %s is a certificate and has no %q", name, field))
+			}
+		case "password":
+			if field != "" {
+				errs = append(errs, fmt.Errorf("variable %s is a password and has no %q", name, field))
+			}
+		}
+	}
+	for _, v := range manifest.Variables {
+		ca, _ := v.Options["ca"].(string)
+		if ca != "" && kinds[ca] != "certificate" && !reference.MatchString(ca) {
+			errs = append(errs, fmt.Errorf("variable %s: its CA %s is not declared", v.Name, ca))
+		}
+		if strings.Contains(v.Name, "loggregator_exporter") && !used[v.Name] {
+			errs = append(errs, fmt.Errorf("variable %s is declared, but not used", v.Name))
+		}
+	}
+	for _, name := range given {
+		if !used[name] {
+			errs = append(errs, fmt.Errorf("variable %s is given, but not used", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	group   = "/instance_groups/name=loggregator-exporter"
+	nozzle  = group + "/jobs/name=loggregator_exporter"
+	sidecar = "/addons/name=loggregator_exporter_sidecar/jobs/name=loggregator_exporter_sidecar"
+	scrapes = "/instance_groups/name=prometheus2/jobs/name=prometheus2/properties/prometheus/scrape_configs"
+)
+
+// operation is a way to deploy: ops files in the order of the README.
+type operation struct {
+	name     string
+	manifest string
+	files    []string
+	given    []string // variables with -v
+	want     map[string]any
+	gone     []string
+	job      string // whose properties are to be rendered, at properties
+	at       string
+}
+
+func operations() []operation {
+	certificate := func(name string) map[string]any {
+		return map[string]any{"ca_cert": "((" + name + ".ca))", "cert": "((" + name + ".certificate))", "key": "((" + name + ".private_key))"}
+	}
+	return []operation{
+		{
+			name: "exporter", files: []string{"add-exporter.yml"}, given: []string{"system_domain"}, job: nozzleJob, at: nozzle,
+			want: map[string]any{
+				group + "/instances": 1, nozzle + "/properties/nozzle/rlp/tls": certificate("loggregator_exporter_tls"), nozzle + "/consumes/reverse_log_proxy/from": "reverse_log_proxy",
+				"/variables/name=loggregator_exporter_tls/options/ca":                 "loggregator_ca",
+				"/variables/name=loggregator_exporter_tls/options/extended_key_usage": []any{"client_auth"}, "/releases/name=loggregator_exporter/version": "latest",
+			},
+		},
+		{
+			name: "shards", files: []string{"add-exporter.yml", "shards.yml"}, given: []string{"system_domain", "loggregator_exporter_instances"}, job: nozzleJob, at: nozzle,
+			want: map[string]any{group + "/instances": "((loggregator_exporter_instances))", group + "/azs": []any{"z1", "z2"}, group + "/update/max_in_flight": 1},
+		},
+		{
+			name: "gateway", files: []string{"add-exporter.yml", "use-gateway.yml"}, given: []string{"system_domain"}, job: nozzleJob, at: nozzle,
+			want: map[string]any{
+				nozzle + "/properties/nozzle/rlp/enabled": false, nozzle + "/properties/uaa/client_secret": "((uaa_clients_loggregator_exporter_secret))",
+				"/instance_groups/name=uaa/jobs/name=uaa/properties/uaa/clients/loggregator_exporter/authorities": "doppler.firehose,logs.admin",
+			},
+			gone: []string{nozzle + "/consumes", "/variables/name=loggregator_exporter_tls"},
+		},
+		{
+			name: "web", files: []string{"add-exporter.yml", "web-tls.yml"}, job: nozzleJob, at: nozzle,
+			given: []string{"system_domain", "loggregator_exporter_web_password", "loggregator_exporter_web_password_hash"},
+			want: map[string]any{
+				nozzle + "/properties/web/tls/cert":                                       "((loggregator_exporter_web_tls.certificate))",
+				"/variables/name=loggregator_exporter_web_tls/options/extended_key_usage": []any{"server_auth"},
+			},
+		},
+		{
+			name: "remote write", files: []string{"add-exporter.yml", "shards.yml", "remote-write.yml"}, job: nozzleJob, at: nozzle,
+			given: []string{
+				"system_domain", "loggregator_exporter_instances", "loggregator_exporter_remote_write_url", "loggregator_exporter_remote_write_username", "loggregator_exporter_remote_write_password",
+			},
+			want: map[string]any{nozzle + "/properties/remote_write/enabled": true},
+		},
+		{
+			name: "sidecar", files: []string{"add-sidecar.yml"}, given: []string{"system_domain"}, job: sidecarJob, at: sidecar,
+			want: map[string]any{
+				sidecar + "/properties/nozzle/ingress/tls":                                    certificate("loggregator_exporter_sidecar_tls"),
+				"/variables/name=loggregator_exporter_sidecar_tls/options/common_name":        "metron",
+				"/variables/name=loggregator_exporter_sidecar_tls/options/extended_key_usage": []any{"server_auth"},
+				"/instance_groups/name=router/jobs/name=loggr-udp-forwarder/name":             "loggr-udp-forwarder",
+			},
+		},
+		{
+			name: "sidecar by UDP", files: []string{"add-exporter.yml", "add-sidecar.yml", "sidecar-udp.yml"}, given: []string{"system_domain"}, job: sidecarJob, at: sidecar,
+			want: map[string]any{
+				sidecar + "/properties/nozzle": map[string]any{"ingress": map[string]any{"enabled": false}, "udp": map[string]any{"enabled": true}},
+				nozzle + "/name":               "loggregator_exporter", "/instance_groups/name=router/jobs/name=gorouter/name": "gorouter",
+			},
+			gone: []string{"/variables/name=loggregator_exporter_sidecar_tls"},
+		},
+		{
+			name: "Prometheus", manifest: "prometheus.yml", files: []string{"prometheus/monitor-loggregator-exporter.yml"},
+			want: map[string]any{
+				scrapes + "/job_name=loggregator_exporter/relabel_configs/1/replacement":         "${1}:9286",
+				scrapes + "/job_name=loggregator_exporter_sidecar/relabel_configs/1/replacement": "${1}:9287",
+				scrapes + "/job_name=prometheus/job_name":                                        "prometheus",
+			},
+		},
+		{
+			name: "Prometheus with TLS", manifest: "prometheus.yml", files: []string{"prometheus/monitor-loggregator-exporter.yml", "prometheus/web-tls.yml"},
+			given: []string{"loggregator_exporter_web_ca", "loggregator_exporter_web_password"},
+			want:  map[string]any{scrapes + "/job_name=loggregator_exporter/scheme": "https", scrapes + "/job_name=loggregator_exporter/tls_config/server_name": "loggregator_exporter"},
+		},
+	}
+}
+
+// Each combination of ops files makes a manifest with all its variables, whose properties the job accepts.
+func TestOperations(t *testing.T) {
+	release, exporter := releaseDir(t), peer.Exporter(t)
+	seen := map[string]bool{}
+	for _, o := range operations() {
+		t.Run(o.name, func(t *testing.T) {
+			for i, file := range o.files {
+				seen[file] = true
+				o.files[i] = filepath.Join("operations", file)
+			}
+			doc, err := o.check(release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.job != "" {
+				o.render(t, release, exporter, doc)
+			}
+			if strings.HasPrefix(o.manifest, "prometheus") {
+				checkScrapes(t, doc)
+			}
+		})
+	}
+	err := filepath.WalkDir(filepath.Join(release, "operations"), func(path string, d os.DirEntry, err error) error {
+		if relative, _ := filepath.Rel(filepath.Join(release, "operations"), path); err == nil && !d.IsDir() && !seen[relative] {
+			t.Errorf("no test applies %s", relative)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *operation) check(release string) (any, error) {
+	manifest := o.manifest
+	if manifest == "" {
+		manifest = "cf-deployment.yml"
+	}
+	doc, err := apply(release, filepath.Join("testdata", manifest), o.files...)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVariables(doc, o.given...); err != nil {
+		return nil, err
+	}
+	for path, want := range o.want {
+		if got, err := find(doc, path); err != nil || !reflect.DeepEqual(got, want) {
+			return nil, fmt.Errorf("%s is %v (%w), want %v", path, got, err, want)
+		}
+	}
+	for _, path := range o.gone {
+		if got, err := find(doc, path); err == nil {
+			return nil, fmt.Errorf("%s is still there: %v", path, got)
+		}
+	}
+	if strings.Contains(o.name, "UDP") {
+		text, err := yaml.Marshal(tight(doc))
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(string(text), "loggr-udp-forwarder") {
+			return nil, errors.New("loggr-udp-forwarder still has port 3457 somewhere")
+		}
+	}
+	return doc, nil
+}
+
+// render gives the properties of the manifest to the job's templates, with values for the variables.
+func (o *operation) render(t *testing.T, release, exporter string, doc any) {
+	t.Helper()
+	a := newAuthority(t)
+	properties, err := find(doc, o.at+"/properties")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &set{properties: fill(properties, a).(map[string]any)}
+	if _, err := find(doc, o.at+"/consumes/reverse_log_proxy"); err == nil {
+		s.link = rlpLink
+	}
+	r, err := render(t, release, o.job, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := r.install(root, o.job, exporter); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := script(t, root, o.job, "pre-start", fakeSysctl(t, 1<<30)); err != nil || strings.Contains(out, "warning") {
+		t.Errorf("pre-start: %v\n%s", err, out)
+	}
+}
+
+// fill stands in for CredHub.
+func fill(value any, a *authority) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key := range v {
+			v[key] = fill(v[key], a)
+		}
+		return v
+	case []any:
+		for i := range v {
+			v[i] = fill(v[i], a)
+		}
+		return v
+	case string:
+		return reference.ReplaceAllStringFunc(v, func(ref string) string {
+			metron := strings.Contains(ref, "sidecar_tls") || strings.Contains(ref, "web_tls")
+			switch {
+			case strings.HasSuffix(ref, ".ca))"), strings.HasSuffix(ref, "_ca.certificate))"):
+				return a.ca
+			case strings.HasSuffix(ref, ".certificate))") && metron:
+				return a.metron
+			case strings.HasSuffix(ref, ".private_key))") && metron:
+				return a.metKey
+			case strings.HasSuffix(ref, ".certificate))"):
+				return a.cert
+			case strings.HasSuffix(ref, ".private_key))"):
+				return a.key
+			case strings.HasSuffix(ref, "_url))"):
+				return "https://mimir.example.com/api/v1/push"
+			case strings.HasSuffix(ref, "_hash))"):
+				return bcrypt
+			default:
+				return "sys.example.com"
+			}
+		})
+	default:
+		return value
+	}
+}
+
+// checkScrapes lets Prometheus' own tool check the scrape configurations.
+func checkScrapes(t *testing.T, doc any) {
+	t.Helper()
+	configs, err := find(doc, scrapes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAuthority(t)
+	text, err := yaml.Marshal(map[string]any{"scrape_configs": fill(configs, a)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "prometheus.yml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The file of the targets is written by bosh_exporter.
+	out, err := exec.CommandContext(t.Context(), peer.Promtool().File(t), "check", "config", "--syntax-only", file).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// The sidecar as a runtime config has the properties of the ops file, and says no `latest`, which a director refuses there.
+func TestRuntimeConfig(t *testing.T) {
+	release := releaseDir(t)
+	text, err := os.ReadFile(filepath.Join(release, "runtime-configs/sidecar.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc any
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	doc = loose(doc)
+	if err := checkVariables(doc, "loggregator_exporter_version", "loggregator_ca_name", "environment"); err != nil {
+		t.Error(err)
+	}
+	if version, err := find(doc, "/releases/name=loggregator_exporter/version"); err != nil || version == "latest" {
+		t.Errorf("version %v, %v", version, err)
+	}
+	other, err := apply(release, "testdata/cf-deployment.yml", "operations/add-sidecar.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, err1 := find(doc, sidecar+"/properties/nozzle")
+	theirs, err2 := find(other, sidecar+"/properties/nozzle")
+	shown := strings.ReplaceAll(fmt.Sprint(mine), "((/", "((")
+	if err1 != nil || err2 != nil || shown != fmt.Sprint(theirs) {
+		t.Errorf("%v (%v)\ndiffers from\n%v (%v)", mine, err1, theirs, err2)
+	}
+}
