@@ -104,6 +104,8 @@ type Web struct {
 	// EnableLifecycle allows reloads by request.
 	EnableLifecycle bool `mapstructure:"enable_lifecycle"`
 	EnablePprof     bool `mapstructure:"enable_pprof"`
+	// OpenMetricsCreatedLines adds lines of start times to OpenMetrics.
+	OpenMetricsCreatedLines bool `mapstructure:"openmetrics_created_lines"`
 }
 
 // Log says what to log and how.

@@ -299,6 +299,10 @@ func serviceSettings() []Setting {
 			Help: "Path of the metrics.",
 		},
 		{
+			Key: "web.openmetrics_created_lines", Kind: KindBool, Default: false, Example: "true",
+			Help: "Say in OpenMetrics when counters, histograms and summaries were 0, in lines `_created`. Prometheus takes them for series of their own unless told otherwise; in protobuf it gets these times anyway.",
+		},
+		{
 			Key: "web.config_file", Kind: KindPath, Default: "", Example: "web.yml",
 			Help: "TLS and basic authentication of the web server, in the file format that all Prometheus exporters share " +
 				"(https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md).",

@@ -173,7 +173,9 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		}
 	}
 	pages, err := web.NewHandler(web.Pages{
-		Metrics:       exposition.NewHandler(s.stores.shown(), reg, exposition.Options{Logger: log, Registerer: reg}),
+		Metrics: exposition.NewHandler(s.stores.shown(), reg, exposition.Options{
+			CreatedLines: cfg.Web.OpenMetricsCreatedLines, Logger: log, Registerer: reg,
+		}),
 		TelemetryPath: cfg.Web.TelemetryPath,
 		Ready:         s.ready,
 		Reload:        lifecycle,
