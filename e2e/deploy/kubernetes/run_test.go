@@ -1,0 +1,316 @@
+package kubernetes
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"loggregator_exporter/e2e/peer"
+	"loggregator_exporter/nozzle/foundation"
+)
+
+// secrets is the text of each key that a Secret of the charts' values has.
+func secrets(t *testing.T, f *foundation.Foundation) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	_, err := f.WriteClientFiles(dir)
+	must(t, err)
+	read := func(name string) string {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		must(t, err)
+		return string(data)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte("let me in"), bcrypt.MinCost)
+	must(t, err)
+	cert, key := serverCertificate(t)
+	all := map[string]string{
+		"ca.crt": read("ca.crt"), "tls.crt": read("client.crt"), "tls.key": read("client.key"),
+		"client_id": "exporter", "client_secret": "secret", "username": "prometheus", "password": "let me in",
+		"web.yml":    "tls_server_config: {cert_file: server.crt, key_file: server.key}\nbasic_auth_users:\n  prometheus: " + string(hash) + "\n",
+		"server.crt": cert, "server.key": key,
+	}
+	for alias, name := range map[string]string{
+		"ca": "ca.crt", "certificate": "tls.crt", "private_key": "tls.key", "id": "client_id", "secret": "client_secret",
+	} {
+		all[alias] = all[name]
+	}
+	return all
+}
+
+func serverCertificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "exporter"}, DNSNames: []string{"exporter"}, NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	must(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	must(t, err)
+	encode := func(kind string, der []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})) }
+	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
+}
+
+func listen(t *testing.T, options foundation.Options) *foundation.Foundation {
+	t.Helper()
+	f, err := foundation.New(options)
+	must(t, err)
+	must(t, f.Listen())
+	return f
+}
+
+// serve answers the foundation's clients until the test ends.
+func serve(t *testing.T, f *foundation.Foundation) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// scrape returns the values of all series by their names and labels.
+func scrape(t *testing.T, address string) map[string]string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+	must(t, err)
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	must(t, err)
+	series := map[string]string{}
+	for line := range strings.Lines(string(body)) {
+		line = strings.TrimSpace(line)
+		if i := strings.LastIndexByte(line, ' '); i > 0 && line[0] != '#' {
+			series[line[:i]] = line[i+1:]
+		}
+	}
+	return series
+}
+
+// shard prepares a pod of the StatefulSet.
+func shard(t *testing.T, exporter string, objects []object, ordinal string, secrets map[string]string) *pod {
+	t.Helper()
+	set := find(t, objects, "StatefulSet", "")
+	template, _ := set.get("spec", "template", "spec").(map[string]any)
+	spec := object(template)
+	return newPod(t, exporter, objects, spec, spec.list("containers")[0], set.text("metadata", "name")+"-"+ordinal, secrets)
+}
+
+// TestShards: two pods as the StatefulSet makes them read one foundation. They are healthy and not ready before it is there, ready after that;
+// each has its ordinal for a name, and no gauge and no counter is on both. What Kubernetes adds to the environment is only warned of.
+func TestShards(t *testing.T) {
+	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1})
+	objects := parse(t, render(t, "--values", values(t)["nozzle"], "--set-string", "config.nozzle.rlp.address="+f.RLPAddress()))
+	secrets := secrets(t, f)
+	var pods []*started
+	for _, ordinal := range []string{"0", "1"} {
+		s := shard(t, exporter, objects, ordinal, secrets).start(t)
+		pods = append(pods, s)
+		if got := s.await(t, regexp.MustCompile(`name among the exporters of the shard was derived.* deterministic_name=(\S+)`)); got != ordinal {
+			t.Errorf("%s is named %s", s.name, got)
+		}
+		s.await(t, regexp.MustCompile(`level=WARN .*variable LOGGREGATOR_EXPORTER_PORT is no setting`))
+		for _, probe := range []string{"startupProbe", "livenessProbe"} {
+			if out, err := s.probe(t, probe); err != nil {
+				t.Errorf("%s without a foundation: %v: %s", probe, err, out)
+			}
+		}
+		if out, err := s.probe(t, "readinessProbe"); err == nil || !strings.Contains(out, "no source is connected: rlp") {
+			t.Errorf("ready without a foundation: %s", out)
+		}
+	}
+	serve(t, f)
+	must(t, f.AwaitReaders(t.Context(), 2))
+	for _, s := range pods {
+		for _, err := s.probe(t, "readinessProbe"); err != nil; _, err = s.probe(t, "readinessProbe") {
+			must(t, t.Context().Err())
+		}
+	}
+	must(t, f.Round(t.Context()))
+	share := disjoint(t, f, pods)
+	if took := pods[1].stop(t); took > 10*time.Second {
+		t.Errorf("took %v to end", took)
+	}
+	t.Logf("shares: %v", share)
+}
+
+// disjoint waits until the pods together have every envelope of the foundation, and returns how many series each has. None but those of
+// timers, which are shared at random, is on two.
+func disjoint(t *testing.T, f *foundation.Foundation, pods []*started) []int {
+	t.Helper()
+	const received = `loggregator_exporter_envelopes_total{outcome="converted",source="rlp"}`
+	for {
+		share, seen, total, both := make([]int, len(pods)), map[string]bool{}, 0.0, 0
+		for i, p := range pods {
+			page := scrape(t, p.address)
+			total += number(page[received])
+			for series := range page {
+				if !strings.HasPrefix(series, "cf_") || strings.HasPrefix(series, "cf_http_") {
+					continue
+				}
+				share[i]++
+				if seen[series] {
+					both++
+				}
+				seen[series] = true
+			}
+		}
+		must(t, t.Context().Err())
+		if total < float64(f.Envelopes(foundation.RLP)) {
+			continue
+		}
+		if both > 0 || share[0] < 500 || share[1] < 500 {
+			t.Errorf("%v series, %d of them on both", share, both)
+		}
+		return share
+	}
+}
+
+// TestSecured: with TLS and a password on every path, the probes know both, and so does helm's test, which asks by the Service's name.
+func TestSecured(t *testing.T) {
+	exporter, f := peer.Exporter(t), listen(t, foundation.Options{VMs: 60, Apps: -1})
+	secrets := secrets(t, f)
+	set := []string{"--values", values(t)["secured"], "--set-string", "config.nozzle.rlp.address=" + f.RLPAddress()}
+	objects := parse(t, render(t, set...))
+	serve(t, f)
+	s := shard(t, exporter, objects, "0", secrets).start(t)
+	for _, err := s.probe(t, "readinessProbe"); err != nil; _, err = s.probe(t, "readinessProbe") {
+		must(t, t.Context().Err())
+	}
+	for _, probe := range []string{"startupProbe", "livenessProbe"} {
+		if out, err := s.probe(t, probe); err != nil {
+			t.Errorf("%s: %v: %s", probe, err, out)
+		}
+	}
+	// As Prometheus asks: without the password it gets nothing.
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.address+"/cf", nil)
+	must(t, err)
+	for _, want := range []int{http.StatusUnauthorized, http.StatusOK} {
+		response, err := client.Do(request)
+		must(t, err)
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("status %d, want %d", response.StatusCode, want)
+		}
+		request.SetBasicAuth("prometheus", "let me in")
+	}
+	again := parse(t, render(t, append(set, "--set-string", "config.web.listen_address=127.0.0.1:"+s.port(t))...))
+	test := find(t, again, "Pod", "-test")
+	template, _ := test.get("spec").(map[string]any)
+	spec := object(template)
+	p := newPod(t, exporter, again, spec, spec.list("containers")[0], "test", secrets)
+	if out, err := p.command(t, p.args()).CombinedOutput(); err != nil {
+		t.Errorf("helm test: %v: %s", err, out)
+	}
+}
+
+// TestRulesChange: rules that are changed in their ConfigMap come into force in the running pod.
+func TestRulesChange(t *testing.T) {
+	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1})
+	file := write(t, "rules.yaml", "rules: {mine.yml: 'rules: [{pattern: \"a.{b}\", name: \"{b}\"}]'}\n")
+	objects := parse(t, render(t, "--values", values(t)["least"], "--values", file, "--set-string", "config.nozzle.rlp.address="+f.RLPAddress()))
+	serve(t, f)
+	p := shard(t, exporter, objects, "0", secrets(t, f))
+	s := p.start(t)
+	must(t, f.AwaitReaders(t.Context(), 1))
+	dir := filepath.Join(p.root, "etc/loggregator_exporter/rules")
+	fill(t, dir, "..2026_2", map[string]string{"mine.yml": "rules: [{pattern: 'a.{b}', name: c}]"}, 0o644, "")
+	s.await(t, regexp.MustCompile(`reloaded rules and limits.* reason=("a rule file changed")`))
+	fill(t, dir, "..2026_3", map[string]string{"mine.yml": "rulez: []"}, 0o644, "")
+	s.await(t, regexp.MustCompile(`reload failed, the old rules stay in force.*(rulez)`))
+}
+
+// TestSidecar: the patch puts the exporter beside a container of somebody else's, in a pod that keeps to the Pod Security Standard; it takes the
+// datagrams that components send.
+func TestSidecar(t *testing.T) {
+	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1, UDP: true})
+	objects := parse(t, render(t, "--values", values(t)["sidecar"]))
+	patch := write(t, "patch.yaml", find(t, objects, "ConfigMap", "-patch").text("data", "patch.yaml"))
+	deployment, err := os.ReadFile(folder(t, "examples", "component.yaml"))
+	must(t, err)
+	patched, complaint, err := run(t, deployment, admit(t), "-patch", patch)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, complaint)
+	}
+	component := parse(t, []byte(patched))[0]
+	template, _ := component.get("spec", "template", "spec").(map[string]any)
+	spec := object(template)
+	if n := len(spec.list("containers")); n != 1 {
+		t.Errorf("%d containers", n)
+	}
+	sidecar := spec.list("initContainers")[0]
+	if sidecar.text("restartPolicy") != "Always" || component.text("spec", "template", "metadata", "labels", "loggregator-exporter") != "sidecar" {
+		t.Error("no sidecar:\n", patched)
+	}
+	s := newPod(t, exporter, objects, spec, sidecar, "component-7d9f8c5b6-x2x4z", secrets(t, f)).start(t, "LOGGREGATOR_EXPORTER_NOZZLE_UDP_LISTEN_ADDRESS=127.0.0.1:0")
+	if out, err := s.probe(t, "livenessProbe"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	must(t, f.SendTo(s.await(t, regexp.MustCompile(`listening for dropsonde envelopes.* address=(\S+)`))))
+	serve(t, f)
+	must(t, f.Round(t.Context()))
+	for {
+		must(t, t.Context().Err())
+		for series := range scrape(t, s.address) {
+			if strings.HasPrefix(series, "cf_num_bytes_allocated{") {
+				return
+			}
+		}
+	}
+}
+
+// TestCheck: with every set of values the exporter finds no mistake in the configuration that the chart makes, nor in its files.
+func TestCheck(t *testing.T) {
+	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1})
+	defer func() { must(t, f.Close()) }()
+	secrets := secrets(t, f)
+	for name, file := range values(t) {
+		objects := parse(t, render(t, "--values", file))
+		var p *pod
+		if strings.Contains(strings.Join(kinds(objects), " "), "StatefulSet") {
+			p = shard(t, exporter, objects, "0", secrets)
+		} else {
+			patch := parse(t, []byte(find(t, objects, "ConfigMap", "-patch").text("data", "patch.yaml")))[0]
+			template, _ := patch.get("spec", "template", "spec").(map[string]any)
+			spec := object(template)
+			p = newPod(t, exporter, objects, spec, spec.list("initContainers")[0], "app", secrets)
+		}
+		out, err := p.command(t, []string{"/exporter", "check"}).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "no mistakes found") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+func number(s string) float64 {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
