@@ -30,6 +30,7 @@ func toDTO(s *series) *dto.MetricFamily {
 		metric.TypeGauge:     dto.MetricType_GAUGE.Enum(),
 		metric.TypeCounter:   dto.MetricType_COUNTER.Enum(),
 		metric.TypeHistogram: dto.MetricType_HISTOGRAM.Enum(),
+		metric.TypeSummary:   dto.MetricType_SUMMARY.Enum(),
 	}[s.Type]
 	for i := range s.samples {
 		sample := &s.samples[i]
@@ -42,6 +43,9 @@ func toDTO(s *series) *dto.MetricFamily {
 			m.Gauge = &dto.Gauge{Value: new(sample.Value)}
 		case metric.TypeCounter:
 			m.Counter = &dto.Counter{Value: new(sample.Value), CreatedTimestamp: toDTOTime(sample.Start)}
+		case metric.TypeSummary:
+			m.Summary = toDTOSummary(sample.Summary)
+			m.Summary.CreatedTimestamp = toDTOTime(sample.Start)
 		default:
 			m.Histogram = toDTOHistogram(sample.Histogram)
 			m.Histogram.CreatedTimestamp = toDTOTime(sample.Start)
@@ -86,6 +90,14 @@ func toDTOHistogram(h *store.Histogram) *dto.Histogram {
 	return d
 }
 
+func toDTOSummary(s *store.Summary) *dto.Summary {
+	d := &dto.Summary{SampleCount: new(s.Count), SampleSum: new(s.Sum)}
+	for i, q := range s.Quantiles {
+		d.Quantile = append(d.Quantile, &dto.Quantile{Quantile: new(q), Value: new(s.Values[i])})
+	}
+	return d
+}
+
 func toDTOTime(ns int64) *timestamppb.Timestamp {
 	if ns <= 0 {
 		return nil
@@ -108,6 +120,11 @@ func flatten(mf *dto.MetricFamily) []string {
 			out = append(out, at+" "+bits(m.Gauge.GetValue()))
 		case m.Counter != nil:
 			out = append(out, at+" "+bits(m.Counter.GetValue()))
+		case m.Summary != nil:
+			for _, q := range m.Summary.GetQuantile() {
+				out = append(out, fmt.Sprintf("%s quantile=%s %s", at, bits(q.GetQuantile()), bits(q.GetValue())))
+			}
+			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bits(m.Summary.GetSampleSum()), m.Summary.GetSampleCount()))
 		case m.Histogram != nil:
 			for _, b := range m.Histogram.GetBucket() {
 				out = append(out, fmt.Sprintf("%s le=%s %d", at, bits(b.GetUpperBound()), b.GetCumulativeCount()))
@@ -215,6 +232,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add("requests_total", "", "\xe2\x80\xa8", "\\", math.Copysign(0, -1), math.Inf(-1), uint64(0), uint8(1), uint8(2))
 	f.Add("_total", "\\n", "é", "\"", math.SmallestNonzeroFloat64, -1.0, uint64(7), uint8(2), uint8(3))
 	f.Add("é", "#", " ", "}", math.Inf(1), math.MaxFloat64, uint64(1), uint8(2), uint8(0))
+	f.Add("latency", "Latency.", "v", "w", 2.5, 0.5, uint64(12), uint8(3), uint8(0))
 	f.Add("1", "x\x00y", "# HELP", ",", -1e15, 1.0, uint64(1), uint8(0), uint8(2))
 	f.Fuzz(func(t *testing.T, name, help, v1, v2 string, value, bound float64, count uint64, typ, schemeNumber uint8) {
 		scheme := model.EscapingScheme(schemeNumber % 4)
@@ -224,13 +242,15 @@ func FuzzRoundTrip(f *testing.F) {
 		if math.IsNaN(bound) || math.IsInf(bound, 1) || bound == 0 {
 			bound = 0.25 // the store's bounds are finite; 0 has a sign that is of no account
 		}
-		s := series{store.Family{Name: name, Help: strings.ToValidUTF8(help, "\uFFFD"), Type: metric.Type(typ % 3)}, nil}
+		s := series{store.Family{Name: name, Help: strings.ToValidUTF8(help, "\uFFFD"), Type: metric.Type(typ % 4)}, nil}
 		for _, ls := range []metric.Labels{
 			"",
 			labels("v", strings.ToValidUTF8(v1, "\uFFFD"), "w", strings.ToValidUTF8(v2, "\uFFFD"), "z", "end"),
 		} {
 			s.samples = append(s.samples, store.Sample{Labels: ls, Value: value, Histogram: &store.Histogram{
 				Bounds: []float64{bound}, Counts: []uint64{count >> 12, count & 0xfff}, Count: count>>12 + count&0xfff, Sum: value,
+			}, Summary: &store.Summary{
+				Quantiles: []float64{0, 0.25, 1}, Values: []float64{value, bound, math.NaN()}, Count: count & 0xfff, Sum: value,
 			}})
 		}
 		checkRoundTrip(t, content{s}, scheme)

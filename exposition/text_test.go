@@ -22,6 +22,11 @@ func golden() content {
 	latency := &store.Histogram{Bounds: []float64{0.005, 1, 2.5, 1e6}, Counts: []uint64{1, 0, 2, 0, 4}, Count: 7, Sum: 12.25}
 	return content{
 		{store.Family{Name: "cf_expired", Help: "It has no samples any more.", Type: metric.TypeGauge}, nil},
+		{store.Family{Name: "cf_gc_pause_seconds", Help: "Pauses.", Unit: "seconds", Type: metric.TypeSummary}, []store.Sample{
+			{Labels: labels("component", "bbs"), Summary: &store.Summary{Quantiles: []float64{0, 0.5, 1}, Values: []float64{0.001, math.NaN(), 2}, Count: 7, Sum: 12.25}},
+			{Summary: &store.Summary{Quantiles: []float64{0.99}, Values: []float64{-1}}},
+			{Labels: labels("component", "none"), Summary: &store.Summary{Count: 1, Sum: 3}},
+		}},
 		{store.Family{Name: "cf_http_request_duration_seconds", Help: "HTTP requests.", Unit: "seconds", Type: metric.TypeHistogram}, []store.Sample{
 			{Labels: labels("component", "gorouter", "method", "GET"), Histogram: latency},
 			{Histogram: &store.Histogram{Bounds: []float64{0.005, 1, 2.5, 1e6}, Counts: make([]uint64, 5)}},
