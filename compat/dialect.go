@@ -133,6 +133,9 @@ func (d *Dialect) Resolve(id *store.Identity) store.Resolved {
 // envelope is the part of Resolve for gauges and counters.
 func (d *Dialect) envelope(id *store.Identity, out *store.Resolved, l *labels) {
 	out.Metric = d.Name(lookup(id.Tags, tagOrigin), id.Name, id.Kind)
+	if !strings.HasSuffix(out.Metric, "_total") {
+		out.Type = metric.TypeGauge // OpenMetrics would give a counter another name
+	}
 	switch container, ok := containerHelp[id.Name]; {
 	case ok:
 		out.Help = container

@@ -20,14 +20,14 @@ const (
 	numReceived
 )
 
-var receivedNames = [numReceived]struct{ total, last, what string }{
-	{"total_container_metrics_received", "last_container_metric_received_timestamp", "container metrics"},
-	{"total_counter_events_received", "last_counter_event_received_timestamp", "counter events"},
-	{"total_http_metrics_received", "last_http_metric_received_timestamp", "http metrics"},
-	{"total_value_metrics_received", "last_value_metric_received_timestamp", "value metrics"},
+var receivedNames = [numReceived]struct{ total, last, what, one string }{
+	{"total_container_metrics_received", "last_container_metric_received_timestamp", "container metrics", "container metric"},
+	{"total_counter_events_received", "last_counter_event_received_timestamp", "counter events", "counter event"},
+	{"total_http_metrics_received", "last_http_metric_received_timestamp", "http metrics", "http metric"},
+	{"total_value_metrics_received", "last_value_metric_received_timestamp", "value metrics", "value metric"},
 }
 
-// Received shows the metrics that firehose_exporter has of itself.
+// Received shows the metrics that firehose_exporter has of itself. What counts has no type: OpenMetrics would give a counter another name.
 type Received struct {
 	envelopes, lost, lastEnvelope, metrics, refused, lastMetric *prometheus.Desc
 	totals, lasts                                               [numReceived]*prometheus.Desc
@@ -64,7 +64,7 @@ func NewReceived(namespace, environment string) *Received {
 	}
 	for i, n := range receivedNames {
 		r.totals[i] = desc(n.total, "Total number of "+n.what+" received from Cloud Foundry Firehose.")
-		r.lasts[i] = desc(n.last, since+n.what+" received from Cloud Foundry Firehose.")
+		r.lasts[i] = desc(n.last, since+n.one+" received from Cloud Foundry Firehose.")
 	}
 	return r
 }
@@ -157,7 +157,7 @@ func (r *Received) Describe(ch chan<- *prometheus.Desc) {
 func (r *Received) Collect(ch chan<- prometheus.Metric) {
 	all := r.all()
 	counter := func(d *prometheus.Desc, n uint64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
+		ch <- prometheus.MustNewConstMetric(d, prometheus.UntypedValue, float64(n))
 	}
 	gauge := func(d *prometheus.Desc, n uint64) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
