@@ -276,4 +276,3 @@ func takeListed(t *testing.T, release, to string) {
 		t.Errorf("tests are compiled along: %q", matches)
 	}
 }
-

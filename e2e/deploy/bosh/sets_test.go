@@ -105,7 +105,7 @@ func nozzleSets(a *authority) []*set {
 		{
 			name: "gateway", properties: tree(gateway), sources: "gateway",
 			config: map[string]any{
-				"nozzle.gateway.url": "https://log-stream.sys.example.com", "nozzle.gateway.tls.ca_file": nil, "nozzle.rlp": map[string]any(nil),
+				"nozzle.gateway.url": "https://log-stream.sys.example.com", "nozzle.gateway.tls.ca_file": nil, "nozzle.rlp": nil,
 				"uaa.client_id": "loggregator_exporter", "uaa.client_secret": nil, "uaa.client_secret_file": config + "secrets/uaa_client_secret",
 			},
 		},
