@@ -39,9 +39,10 @@ func newComponent(def *componentDefinition, vm *VM, counts tallies) (*component,
 		legacy: def.protocol == protocolDropsonde,
 	}
 	fill := strings.NewReplacer(append(placeholders, "{origin}", c.origin)...)
+	known := make(timings)
 	batches := make(map[string]int) // canonical tags to the group of the gauges that have them
 	for _, d := range def.metrics {
-		m, err := parseModel(d.model, counts)
+		m, err := parseModel(d.model, counts, known)
 		if err != nil {
 			return nil, fmt.Errorf("component %s on %s/%d, metric %s: %w", def.id, vm.Job, vm.Ordinal, d.name, err)
 		}

@@ -321,7 +321,7 @@ func TestTablesAreChecked(t *testing.T) {
 	definitions := func(table string) error { _, err := parseDefinitions(table); return err }
 	inventory := func(table string) error { _, err := buildInventory(table, 60, true, rng); return err }
 	apps := func(table string) error { _, err := buildApps(table, 1, rng); return err }
-	valueModel := func(text string) error { _, err := parseModel(text, nil); return err }
+	valueModel := func(text string) error { _, err := parseModel(text, nil, make(timings)); return err }
 	for _, tt := range []struct {
 		parse       func(string) error
 		table, want string
@@ -373,7 +373,7 @@ func TestValueModels(t *testing.T) {
 		{"walk -1 1", -1, 1, false},
 		{"int 0 60", 0, 60, false},
 	} {
-		m, err := parseModel(tt.text, nil)
+		m, err := parseModel(tt.text, nil, make(timings))
 		if err != nil {
 			t.Fatal(err)
 		}

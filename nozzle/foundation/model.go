@@ -18,9 +18,12 @@ type model interface {
 // "rlp dropped". A nil function means that nobody counts such things there.
 type tallies map[string]func() float64
 
-// parseModel reads a value model as the top of metrics.tsv lists them.
-func parseModel(text string, counts tallies) (model, error) {
+// parseModel reads a value model as the top of metrics.tsv lists them; timings are those of the same component.
+func parseModel(text string, counts tallies, observed timings) (model, error) {
 	word, rest, _ := strings.Cut(text, " ")
+	if word == "timing" {
+		return observed.model(rest)
+	}
 	if word == "traffic" || word == "rlp" {
 		count := counts[text]
 		if count == nil {

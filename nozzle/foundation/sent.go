@@ -113,3 +113,29 @@ func (l *ledger) all() []Sent {
 	}
 	return sent
 }
+
+// Parts splits off what the prom scraper has made of histograms and summaries: counters x_bucket with the tag le, gauges x with the tag quantile,
+// and the x_sum and x_count of both. Those who read them are expected to put them together again.
+func Parts(sent []Sent) (whole, parts []Sent) {
+	composite := make(map[string]bool) // source id and name
+	for _, s := range sent {
+		if _, ok := s.Tags["le"]; ok {
+			composite[s.SourceID+"\x00"+strings.TrimSuffix(s.Name, "_bucket")] = true
+		}
+		if _, ok := s.Tags["quantile"]; ok {
+			composite[s.SourceID+"\x00"+s.Name] = true
+		}
+	}
+	for _, s := range sent {
+		name := s.Name
+		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+			name = strings.TrimSuffix(name, suffix)
+		}
+		if composite[s.SourceID+"\x00"+name] {
+			parts = append(parts, s)
+		} else {
+			whole = append(whole, s)
+		}
+	}
+	return whole, parts
+}
