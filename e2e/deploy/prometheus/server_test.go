@@ -1,0 +1,122 @@
+package prometheus
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"loggregator_exporter/e2e/peer"
+)
+
+// startDemo runs the demo until every VM has told of itself, and returns the exporter's address.
+func startDemo(t *testing.T, exporter string) string {
+	t.Helper()
+	said := regexp.MustCompile(`for Prometheus +static_configs: \[\{targets: \["([^"]+)"\]\}\]`)
+	return peer.Start(t, said, exporter, "demo", "--web.listen_address", "127.0.0.1:0").Found
+}
+
+// onDemo are the alerts that the demo raises, and why; it simulates a foundation that is well.
+var onDemo = map[string]string{}
+
+// absent are the recording rules of which the demo has no data, and why.
+var absent = map[string]string{}
+
+// TestServer: a real Prometheus with the configuration of the README reads the demo; all rules are evaluated without an error, all recording
+// rules have data, and no alert that should not is about to fire.
+func TestServer(t *testing.T) {
+	address := startServer(t, startDemo(t, peer.Exporter(t)))
+	_, records := rules(t)
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	waiting := map[string]bool{}
+	for _, r := range records {
+		if absent[r.Record] == "" {
+			waiting[r.Record] = true
+		}
+	}
+	for began := time.Now(); len(waiting) > 0; <-tick.C {
+		for name := range waiting {
+			var answer struct{ Data struct{ Result []any } }
+			ask(t, address, "/api/v1/query?"+url.Values{"query": {name}}.Encode(), &answer)
+			if len(answer.Data.Result) > 0 {
+				delete(waiting, name)
+			}
+		}
+		if time.Since(began) > 3*time.Minute {
+			t.Fatalf("no data of %v", slices.Sorted(maps.Keys(waiting)))
+		}
+	}
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Name  string
+				Rules []struct {
+					Name, Health, LastError, State, Type string
+					Alerts                               []struct{ Annotations map[string]string }
+				}
+			}
+		}
+	}
+	ask(t, address, "/api/v1/rules", &answer)
+	alerts, _ := rules(t)
+	evaluated := 0
+	for _, g := range answer.Data.Groups {
+		for _, r := range g.Rules {
+			evaluated++
+			if r.Health != "ok" || r.LastError != "" {
+				t.Errorf("%s: %s %s", r.Name, r.Health, r.LastError)
+			}
+			if r.Type == "alerting" && (r.State != "inactive") != (onDemo[r.Name] != "") {
+				t.Errorf("%s is %s: %v; expected: %q", r.Name, r.State, r.Alerts, onDemo[r.Name])
+			}
+		}
+	}
+	if evaluated != len(alerts)+len(records) {
+		t.Errorf("%d rules are loaded of %d", evaluated, len(alerts)+len(records))
+	}
+}
+
+// startServer runs Prometheus with prometheus.yml and the rules as they stand, but for the address of the exporter and a faster pace.
+func startServer(t *testing.T, exporter string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(folder(t))); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "prometheus.yml")
+	text := string(read(t, config))
+	for old, replacement := range map[string]string{
+		"localhost:9286": exporter, "scrape_interval: 15s": "scrape_interval: 1s", "evaluation_interval: 30s": "evaluation_interval: 1s",
+	} {
+		if strings.Count(text, old) != 1 {
+			t.Fatalf("%s is not once in prometheus.yml", old)
+		}
+		text = strings.Replace(text, old, replacement, 1)
+	}
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := peer.Start(t, regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`), peer.Prometheus().File(t),
+		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0").Found
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for status := 0; status != http.StatusOK; <-tick.C { // the test's own timeout ends it
+		status, _ = get(t, "http://"+address+"/-/ready")
+	}
+	return address
+}
+
+func ask(t *testing.T, address, path string, answer any) {
+	t.Helper()
+	if err := json.Unmarshal(fetch(t, "http://"+address+path), answer); err != nil {
+		t.Fatal(err)
+	}
+}
