@@ -202,6 +202,7 @@ func TestValuesRefused(t *testing.T) {
 		{"no client", "config.nozzle.gateway.enabled=true", "need a UAA client: name its Secret in uaa.secretName"},
 		{"no web.yml", "web.tls=true", "name the Secret that holds it in web.secretName"},
 		{"half of the login", "web.secretName=x,web.basicAuth.username=x", "web.basicAuth.secretName and web.basicAuth.username belong together"},
+		{"job that no alert finds", "fullnameOverride=x,serviceMonitor.enabled=true,prometheusRule.enabled=true", "alerts look for a job whose name contains"},
 		{"port of a sidecar", "mode=sidecar,config.web.listen_address=:1", "in mode sidecar the port is sidecar.port"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -258,6 +259,16 @@ func TestRules(t *testing.T) {
 	}
 	if out, complaint, err := run(t, nil, peer.Promtool().File(t), "check", "rules", "--lint=all", "--lint-fatal", write(t, "rules.yml", string(file))); err != nil {
 		t.Errorf("promtool: %v\n%s%s", err, out, complaint)
+	}
+	for set, want := range map[string]string{"nozzle": "docs/runbook.md#", "everything": "https://git.example.com/runbook.md#"} {
+		rules := find(t, parse(t, render(t, "--values", values(t)[set])), "PrometheusRule", "")
+		for _, group := range rules.list("spec", "groups") {
+			for _, alert := range group.list("rules") {
+				if url := alert.text("annotations", "runbook_url"); alert.text("alert") != "" && !strings.HasPrefix(url, want) {
+					t.Errorf("%s: the runbook of %s is at %q", set, alert.text("alert"), url)
+				}
+			}
+		}
 	}
 	var names []string
 	for _, group := range rule.list("spec", "groups") {

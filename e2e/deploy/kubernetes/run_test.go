@@ -65,7 +65,9 @@ func serverCertificate(t *testing.T) (cert, key string) {
 	must(t, err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
 	must(t, err)
-	encode := func(kind string, der []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})) }
+	encode := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
 }
 

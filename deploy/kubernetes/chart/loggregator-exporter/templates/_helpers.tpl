@@ -116,6 +116,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if ne (empty .Values.web.basicAuth.secretName) (empty .Values.web.basicAuth.username) -}}
 {{- fail "web.basicAuth.secretName and web.basicAuth.username belong together: give both or none" -}}
 {{- end -}}
+{{- $job := include "loggregator-exporter.fullname" . -}}
+{{- range .Values.serviceMonitor.relabelings -}}
+{{- if eq (default "" .targetLabel) "job" -}}{{- $job = default "" .replacement -}}{{- end -}}
+{{- end -}}
+{{- if and .Values.prometheusRule.enabled .Values.serviceMonitor.enabled (not (regexMatch "loggregator[-_]exporter" $job)) -}}
+{{- fail (printf "alerts look for a job whose name contains loggregator-exporter or loggregator_exporter, not %s: choose another fullnameOverride, or set the label job in serviceMonitor.relabelings" $job) -}}
+{{- end -}}
 {{- if and (eq .Values.mode "sidecar") (dig "web" "listen_address" "" .Values.config) -}}
 {{- fail "in mode sidecar the port is sidecar.port, not config.web.listen_address" -}}
 {{- end -}}
