@@ -37,7 +37,7 @@ func emittedBy(pieces uint64) []emitted {
 	}
 	var out []emitted
 	for i, tag := range []string{"1", "2", "3"} {
-		x := emitted{name: "x_ms", tag: tag, buckets: map[string]uint64{}, sum: float64(100 * i), count: uint64(60 + i), hasSum: bit(), hasCount: bit()}
+		x := emitted{name: "x_seconds", tag: tag, buckets: map[string]uint64{}, sum: float64(100 * i), count: uint64(60 + i), hasSum: bit(), hasCount: bit()}
 		for j, le := range fuzzBounds {
 			if bit() {
 				x.buckets[le] = uint64([]int{5, 30, 20, 50}[j] + i) // not even cumulative
@@ -125,7 +125,7 @@ func naiveHistogram(e *emitted, sum float64, total, round uint64) []string {
 	known := e.hasCount
 	for i, bound := range []float64{0.5, 1, 2.5} {
 		if n, ok := e.buckets[fuzzBounds[i]]; ok {
-			bounds, cumulative = append(bounds, bound/1000), append(cumulative, n+round)
+			bounds, cumulative = append(bounds, bound), append(cumulative, n+round)
 			if !e.hasCount {
 				total, known = n+round, true
 			}
@@ -145,7 +145,6 @@ func naiveHistogram(e *emitted, sum float64, total, round uint64) []string {
 	for i := 1; i < len(counts); i++ {
 		counts[i] -= cumulative[i-1]
 	}
-	sum /= 1000
 	return []string{fmt.Sprintf("histogram cf_x_seconds{a=%q} %v %v count=%d sum=%v", e.tag, bounds, counts, total, sum)}
 }
 
@@ -196,54 +195,62 @@ func FuzzComposites(f *testing.F) {
 	f.Add(uint64(0b_0110_0000_0000_0011_11), []byte{0, 255, 3, 128, 9}, true, false)
 	f.Add(uint64(0x1234_5678_9abc_def0), []byte{}, false, false)
 	f.Add(uint64(0b11), []byte{1}, false, true)
+	o := testOptions(f)
 	f.Fuzz(func(t *testing.T, pieces uint64, order []byte, constant, mixed bool) {
-		all := emittedBy(pieces)
-		const rounds = 3
-		var envelopes []*metric.Envelope
-		complete := 0 // that many envelopes later all pieces are there
-		for round := range uint64(rounds) {
-			for i := range all {
-				envelopes = append(envelopes, all[i].envelopes(round)...)
-			}
-			if round == 0 && !mixed {
-				shuffle(envelopes, order)
-				complete = len(envelopes)
-			}
-		}
-		shuffle(envelopes[complete:], order)
-		s := testStore(t)
-		if constant {
-			s.ids.mask = 0
-		}
-		var tally metric.Tally
-		w := s.Writer()
-		cumulative := map[string]uint64{}
-		for i, e := range envelopes {
-			w.Write(e, &tally)
-			if mixed || i < complete {
-				clear(cumulative)
-			}
-			if i%5 == 0 {
-				checkCumulative(t, s, cumulative)
-			}
-		}
-		checkCumulative(t, s, cumulative)
-		if got := tally[metric.Stored] + tally[metric.Outdated]; got != uint64(len(envelopes)) {
-			t.Errorf("%v of %d samples, refused %+v", tally, len(envelopes), s.Refusals())
-		}
-		got := strings.Split(strings.TrimSuffix(dump(s), "\n"), "\n")
-		slices.Sort(got)
-		if got, want := strings.Join(got, "\n"), naive(all, rounds-1); got != want {
-			t.Errorf("got\n%s\nwant\n%s", got, want)
-		}
-		stats := s.Stats()
-		if stats.Series+stats.Pieces+stats.Refused != s.pairs.live || stats.Refused != 0 {
-			t.Errorf("%+v, %d entries", stats, s.pairs.live)
-		}
-		s.sweep(time.Now().Add(time.Hour))
-		if stats := s.Stats(); stats != (Stats{}) || s.pairs.live != 0 || s.ids.tagsetIndex.live != 0 || s.ids.nameIndex.live != 0 ||
-			len(slices.Collect(maps.Keys(s.families.claims))) != 0 {
-			t.Errorf("after all has expired: %+v, %d entries, %d tag sets, %v", stats, s.pairs.live, s.ids.tagsetIndex.live, s.families.claims)
-		}
+		playOrder(t, o, pieces, order, constant, mixed)
 	})
+}
+
+func playOrder(t *testing.T, o Options, pieces uint64, order []byte, constant, mixed bool) {
+	all := emittedBy(pieces)
+	const rounds = 3
+	var envelopes []*metric.Envelope
+	complete := 0 // that many envelopes later all pieces are there
+	for round := range uint64(rounds) {
+		for i := range all {
+			envelopes = append(envelopes, all[i].envelopes(round)...)
+		}
+		if round == 0 && !mixed {
+			shuffle(envelopes, order)
+			complete = len(envelopes)
+		}
+	}
+	shuffle(envelopes[complete:], order)
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if constant {
+		s.ids.mask = 0
+	}
+	var tally metric.Tally
+	w := s.Writer()
+	cumulative := map[string]uint64{}
+	for i, e := range envelopes {
+		w.Write(e, &tally)
+		if mixed || i < complete {
+			clear(cumulative)
+		}
+		if i%5 == 0 {
+			checkCumulative(t, s, cumulative)
+		}
+	}
+	checkCumulative(t, s, cumulative)
+	if got := tally[metric.Stored] + tally[metric.Outdated]; got != uint64(len(envelopes)) {
+		t.Errorf("%v of %d samples, refused %+v", tally, len(envelopes), s.Refusals())
+	}
+	got := strings.Split(strings.TrimSuffix(dump(s), "\n"), "\n")
+	slices.Sort(got)
+	if got, want := strings.Join(got, "\n"), naive(all, rounds-1); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	stats := s.Stats()
+	if stats.Series+stats.Pieces+stats.Refused != s.pairs.live || stats.Refused != 0 {
+		t.Errorf("%+v, %d entries", stats, s.pairs.live)
+	}
+	s.sweep(time.Now().Add(time.Hour))
+	if stats := s.Stats(); stats != (Stats{}) || s.pairs.live != 0 || s.ids.tagsetIndex.live != 0 || s.ids.nameIndex.live != 0 ||
+		len(slices.Collect(maps.Keys(s.families.claims))) != 0 {
+		t.Errorf("after all has expired: %+v, %d entries, %d tag sets, %v", stats, s.pairs.live, s.ids.tagsetIndex.live, s.families.claims)
+	}
 }

@@ -18,6 +18,7 @@ import (
 func drawEnvelope(t *rapid.T) *metric.Envelope {
 	name := rapid.SampledFrom([]string{
 		"a", "rep.a", "router__0.a", "A", "a_total", "a_seconds", "a_seconds_bucket", "a.count", "http", "memoryStats.a", "", "go_a",
+		"a_bucket", "a_sum", "a_count", "rep.a_sum", "rep.a_bucket", "http_request_duration_seconds_bucket",
 	})
 	origin := rapid.SampledFrom([]string{"rep", "router__0", "gorouter", ""})
 	e := &metric.Envelope{
@@ -33,7 +34,7 @@ func drawEnvelope(t *rapid.T) *metric.Envelope {
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "tags") {
 		e.Tags = append(e.Tags, tags(
-			rapid.SampledFrom([]string{"a-b", "a_b", "le", "component", "status_code", "peer_type", "content_length", "deployment"}).Draw(t, "key"),
+			rapid.SampledFrom([]string{"a-b", "a_b", "le", "quantile", "component", "status_code", "peer_type", "content_length", "deployment"}).Draw(t, "key"),
 			rapid.SampledFrom([]string{"", "1", "200", "Client", "\"\n"}).Draw(t, "value"))...)
 	}
 	if e.Kind == metric.KindGauge {
@@ -132,8 +133,33 @@ func checkScrape(s *Store) error {
 			owner[n] = family
 		}
 	}
-	if got := s.Stats(); got.Series != len(seen) || got.Series+got.Refused+got.Pieces != s.pairs.live || got.Series > 20 {
+	hidden := 0 // of which nothing but a sum is known
+	for pos := range s.slab.next {
+		if e := s.slab.at(pos); e.state == stateLive && s.families.all[e.family].composite {
+			if c := &s.composites.all[e.extra]; s.families.all[e.family].typ == metric.TypeHistogram && len(c.pieces) == 0 && c.count == 0 {
+				hidden++
+			}
+			if err := s.checkComposite(pos, e); err != nil {
+				return err
+			}
+		}
+	}
+	if got := s.Stats(); got.Series != len(seen)+hidden || got.Series+got.Refused+got.Pieces != s.pairs.live || got.Series > 20 {
 		return fmt.Errorf("%d series in the scrape, %+v, %d entries", len(seen), got, s.pairs.live)
+	}
+	return nil
+}
+
+// checkComposite checks that a composite and its pieces know each other.
+func (s *Store) checkComposite(pos uint32, e *series) error {
+	all := s.composites.all[e.extra].all()
+	if len(all) == 0 {
+		return fmt.Errorf("%d has no pieces", pos)
+	}
+	for _, p := range all {
+		if piece := s.slab.at(p); piece.state != statePiece || piece.owner() != (ref{pos, e.gen}) || piece.expiry != e.expiry {
+			return fmt.Errorf("%d is no piece of %d: %+v", p, pos, piece)
+		}
 	}
 	return nil
 }
@@ -181,6 +207,10 @@ func TestConcurrentUse(t *testing.T) {
 				e.Arrived = time.Now().Add(time.Duration(i%3) * time.Millisecond).UnixNano()
 				write(s, e)
 				write(s, timer("http", time.Second, "origin", fmt.Sprint("o", i%5)))
+				for _, e := range scrapedHistogram(fmt.Sprint("h", i%3), 1, 2, map[string]uint64{fmt.Sprint(i % 4): 1, "+Inf": 2}, "origin", fmt.Sprint("o", (i+w)%5)) {
+					e.Arrived = time.Now().UnixNano()
+					write(s, e)
+				}
 			}
 		})
 	}
