@@ -135,7 +135,7 @@ func (p *pod) variables(t *testing.T, secrets map[string]string) {
 // enter becomes the container: $1 is the root directory, $2 the host name, $3 the user, the rest the command. Whoever is not root becomes
 // it in a user namespace, and cannot be anybody else there.
 const enter = `set -e
-echo "$2" > /proc/sys/kernel/hostname
+hostname "$2"
 mount --bind "$1" "$1"
 mount --rbind /proc "$1/proc"
 mount -o remount,bind,ro "$1"

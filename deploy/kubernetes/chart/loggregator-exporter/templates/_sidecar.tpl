@@ -1,8 +1,8 @@
 {{/*
 The exporter for the pods of others. A chart that has this one as a dependency (mode: sidecar) includes them with its scope:
-  labels of the pod:   {{- include "loggregator-exporter.sidecar.labels" (index .Subcharts "loggregator-exporter") | nindent 8 }}
-  initContainers of the pod:  {{- include "loggregator-exporter.sidecar.container" (index .Subcharts "loggregator-exporter") | nindent 8 }}
-  volumes of the pod:         {{- include "loggregator-exporter.volumes" (index .Subcharts "loggregator-exporter") | nindent 8 }}
+  labels of the pod: {{- include "loggregator-exporter.sidecar.labels" (index .Subcharts "loggregator-exporter") | nindent 8 }}
+  initContainers of the pod: {{- include "loggregator-exporter.sidecar.container" (index .Subcharts "loggregator-exporter") | nindent 8 }}
+  volumes of the pod: {{- include "loggregator-exporter.volumes" (index .Subcharts "loggregator-exporter") | nindent 8 }}
 */}}
 {{- define "loggregator-exporter.sidecar.labels" -}}
 {{- toYaml .Values.sidecar.podLabels -}}
