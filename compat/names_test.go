@@ -40,13 +40,9 @@ func corpusRows(tb testing.TB) map[metric.Kind][]row {
 	return rows
 }
 
-func dialect(tb testing.TB, change ...func(*Options)) *Dialect {
+func dialect(tb testing.TB) *Dialect {
 	tb.Helper()
-	o := Options{Namespace: "firehose", Environment: "test", NodeIndex: "0"}
-	for _, c := range change {
-		c(&o)
-	}
-	d, err := New(o)
+	d, err := New(Options{Namespace: "firehose", Environment: "test", NodeIndex: "0"})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -96,6 +96,7 @@ func TestPages(t *testing.T) {
 }
 
 func testPage(t *testing.T, name string) {
+	t.Helper()
 	archive, err := txtar.ParseFile(name)
 	if err != nil || len(archive.Files) != 2 {
 		t.Fatal(err)

@@ -88,6 +88,7 @@ func exposedMetrics(t *testing.T) map[string]described {
 	cfg.RemoteWrite.Enabled, cfg.RemoteWrite.URL = true, "http://127.0.0.1:1/api/v1/write"
 	cfg.UAA = nozzle.UAAOptions{URL: "https://127.0.0.1:1", ClientID: "exporter", ClientSecret: "secret"}
 	cfg.Metrics.MaxSeriesPerOwner = 1000
+	cfg.Metrics.Compatibility = "firehose_exporter"
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	defer func() {
 		if err := stop(); err != nil {
@@ -96,7 +97,9 @@ func exposedMetrics(t *testing.T) map[string]described {
 	}()
 	sendOddities(t, r)
 	out := map[string]described{}
-	for out[program+"_refused_samples_total"].typ == "" || out[program+"_source_reconnects_total"].typ == "" { // the test's own timeout ends it
+	waits := []string{"_refused_samples_total", "_source_reconnects_total", "_compatibility_refused_samples_total"}
+	shown := func(name string) bool { return out[program+name].typ != "" }
+	for slices.ContainsFunc(waits, func(name string) bool { return !shown(name) }) { // the test's own timeout ends it
 		_, body := fetch(t, "http://"+r.Web.String()+"/metrics")
 		out = parseMetrics(body)
 	}
@@ -104,7 +107,7 @@ func exposedMetrics(t *testing.T) map[string]described {
 	return out
 }
 
-// sendOddities makes a conflict, and a label that is asked for twice.
+// sendOddities makes conflicts, of the names of firehose_exporter as well, and a label that is asked for twice.
 func sendOddities(t *testing.T, r running) {
 	t.Helper()
 	conn, err := net.Dial("udp", r.UDP.String())
@@ -116,6 +119,8 @@ func sendOddities(t *testing.T, r running) {
 		{EventType: events.Envelope_ValueMetric.Enum(), ValueMetric: &events.ValueMetric{Name: new("odd"), Value: new(1.0), Unit: new("count")}, Tags: map[string]string{"a-b": "1", "a_b": "2"}},
 		{EventType: events.Envelope_CounterEvent.Enum(), CounterEvent: &events.CounterEvent{Name: new("twofold"), Delta: new(uint64(1))}},
 		{EventType: events.Envelope_ValueMetric.Enum(), ValueMetric: &events.ValueMetric{Name: new("twofold_total"), Value: new(1.0), Unit: new("count")}},
+		{EventType: events.Envelope_ValueMetric.Enum(), ValueMetric: &events.ValueMetric{Name: new("twoWays"), Value: new(1.0), Unit: new("count")}},
+		{EventType: events.Envelope_ValueMetric.Enum(), ValueMetric: &events.ValueMetric{Name: new("two_ways"), Value: new(1.0), Unit: new("count")}},
 	} {
 		e.Origin, e.Timestamp = new("app"), new(int64(1))
 		datagram, err := proto.Marshal(e)

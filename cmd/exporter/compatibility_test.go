@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudfoundry/dropsonde/emitter"
+	"github.com/cloudfoundry/dropsonde/metric_sender"
+
+	"loggregator_exporter/compat"
+	"loggregator_exporter/config"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/foundation"
+)
+
+func compatibleConfig(mode string) *config.Config {
+	cfg := testConfig()
+	cfg.Metrics.Environment = "test"
+	cfg.Metrics.Compatibility, cfg.Metrics.CompatibilityMode = "firehose_exporter", mode
+	return cfg
+}
+
+// oldCopies are the labels that firehose_exporter repeats tags by.
+var oldCopies = map[string]string{
+	"deployment": "bosh_deployment", "job": "bosh_job_name", "index": "bosh_job_id", "ip": "bosh_job_ip", "app_id": "application_id", "app_name": "application_name",
+}
+
+// oldKey is what firehose_exporter's page would say of a gauge or counter.
+func oldKey(t *testing.T, names *compat.Dialect, s *foundation.Sent) string {
+	t.Helper()
+	labels := []metric.Label{{Name: "environment", Value: "test"}, {Name: "source_id", Value: s.SourceID}, {Name: "instance_id", Value: s.InstanceID}}
+	if s.Kind == metric.KindGauge {
+		labels = append(labels, metric.Label{Name: "unit", Value: s.Unit})
+	}
+	for _, tag := range slices.Sorted(maps.Keys(s.Tags)) {
+		if strings.HasPrefix(tag, "__") || tag == "instance_id" && s.InstanceID != "" {
+			continue
+		}
+		labels = append(labels, metric.Label{Name: strings.ReplaceAll(tag, "-", "_"), Value: s.Tags[tag]})
+		if other := oldCopies[tag]; other != "" {
+			labels = append(labels, metric.Label{Name: other, Value: s.Tags[tag]})
+		}
+	}
+	return names.Name(s.Tags["origin"], s.Name, s.Kind) + "{" + string(metric.RenderLabels(labels)) + "}"
+}
+
+// expectedOld returns what a page has to hold of what a foundation sent, and how many requests.
+func expectedOld(t *testing.T, sent []foundation.Sent) (series map[string][]float64, requests float64) {
+	t.Helper()
+	names, err := compat.New(compat.Options{Namespace: "firehose"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	series = map[string][]float64{}
+	for i := range sent {
+		s := &sent[i]
+		value := s.Value
+		if s.Kind == metric.KindTimer {
+			if s.Name == "http" && s.Tags["peer_type"] == "Server" && (len(s.SourceID) != 36 || s.Tags["app_id"] != "") {
+				requests += float64(s.Count)
+			}
+			continue
+		}
+		if s.Kind == metric.KindCounter {
+			value = float64(s.Total)
+		}
+		key := oldKey(t, names, s)
+		series[key] = append(series[key], value)
+	}
+	return series, requests
+}
+
+// played is a service that reads a foundation which has sent two rounds.
+type played struct {
+	foundation *foundation.Foundation
+	running    running
+	stop       func() error
+}
+
+func play(t *testing.T, cfg *config.Config) *played {
+	t.Helper()
+	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true, RequestsPerSecond: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
+	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+	if err := f.SendTo(r.UDP.String()); err != nil {
+		t.Fatal(err)
+	}
+	serving, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(serving) }()
+	p := &played{foundation: f, running: r, stop: func() error {
+		end()
+		return errorsOf(<-served, stop())
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := f.AwaitReaders(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := f.Round(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+func errorsOf(all ...error) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await scrapes until nothing is missing or wrong any more; after a minute it says what is.
+func (p *played) await(t *testing.T, want map[string][]float64, requests float64) map[string]float64 {
+	t.Helper()
+	for begin := time.Now(); ; {
+		_, page := fetch(t, "http://"+p.running.Web.String()+"/metrics")
+		got := samples(t, page)
+		missing, wrong := compare(want, got)
+		for _, family := range []string{"firehose_http_total{", "firehose_http_duration_seconds{"} {
+			if counted := sumOf(got, family); counted != requests {
+				wrong = append(wrong, fmt.Sprintf("%s %v requests of %v", family, counted, requests))
+			}
+		}
+		if len(missing)+len(wrong) == 0 {
+			return got
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("missing %d: %q\nwrong %d: %q", len(missing), missing[:min(len(missing), 5)], len(wrong), wrong[:min(len(wrong), 5)])
+		}
+	}
+}
+
+// Everything that a foundation sends is in the scrape by the names and labels of firehose_exporter, and where they stand beside the
+// exporter's own, by those too.
+func TestCompatible(t *testing.T) {
+	for _, mode := range []string{"beside", "alone"} {
+		t.Run(mode, func(t *testing.T) {
+			p := play(t, compatibleConfig(mode))
+			want, requests := expectedOld(t, p.foundation.Sent())
+			if len(want) < 4000 || requests < 10 {
+				t.Fatalf("the foundation sent only %d series and %v requests", len(want), requests)
+			}
+			if mode == "beside" {
+				maps.Copy(want, expected(p.running.Store.Resolver(), p.foundation.Sent()))
+			}
+			got := p.await(t, want, requests)
+			accounted, elsewhere := sumOf(got, program+"_samples_total{"), sumOf(got, program+"_compatibility_samples_total{")
+			own := sumOf(got, "cf_http_request_duration_seconds{")
+			switch mode {
+			case "beside":
+				if own == 0 || elsewhere == 0 || got[program+"_compatibility_series{}"] < 4000 || got[program+"_compatibility_families{}"] == 0 {
+					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere, got[program+"_compatibility_series{}"])
+				}
+			default:
+				if own != 0 || elsewhere != 0 || got[program+"_series{}"] < 4000 {
+					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere, got[program+"_series{}"])
+				}
+			}
+			_, page := fetch(t, "http://"+p.running.Web.String()+"/metrics")
+			_, received, _ := strings.Cut(page, "\nfirehose_total_envelopes_received{environment=\"test\"} ")
+			if accounted == 0 || received == "" || received[0] == '0' {
+				t.Errorf("%v samples, envelopes: %.20q", accounted, received)
+			}
+			if err := p.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A reload changes the labels of both kinds of names.
+func TestCompatibleReload(t *testing.T) {
+	environment := "one"
+	load := func() (*config.Config, error) {
+		cfg := compatibleConfig("beside")
+		cfg.Metrics.Environment = environment
+		return cfg, nil
+	}
+	cfg, _ := load()
+	s, err := assemble(cfg, load, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := s.stores.sink()
+	now := time.Now().UnixNano()
+	e := &metric.Envelope{Kind: metric.KindGauge, Arrived: now, Timestamp: now, Points: []metric.Point{{Name: []byte("level"), Value: 1}}}
+	page := func() string {
+		var tally metric.Tally
+		sink.Write(e, &tally)
+		if tally[metric.Stored] != 1 {
+			t.Error(tally)
+		}
+		var names []string
+		for _, f := range s.stores.shown().Families() {
+			names = append(names, f.Name)
+		}
+		return strings.Join(names, " ")
+	}
+	if got, want := page(), "cf_level firehose_value_metric__level"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	environment = "two"
+	done, err := s.reloader.swap()
+	if err != nil || done.Retired != 2 || done.Kept != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if done, err = s.reloader.swap(); err != nil || done.Retired != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if got, want := page(), "cf_level firehose_value_metric__level"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Names of rules that look like firehose_exporter's stay apart from them.
+func TestCompatibleNamesStayApart(t *testing.T) {
+	cfg := compatibleConfig("beside")
+	cfg.Metrics.Namespace = ""
+	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+	udp, err := emitter.NewUdpEmitter(r.UDP.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := emitter.NewEventEmitter(udp, "o")
+	defer events.Close()
+	if err := metric_sender.NewMetricSender(events).SendValue("firehose_value_metric_o_x", 1, ""); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
+		got := samples(t, page)
+		if got[program+`_samples_total{outcome="conflict"}`] == 0 {
+			continue // it is on its way; the test's own timeout ends it
+		}
+		if got[program+"_compatibility_series{}"] != 1 || !strings.Contains(page, "\nfirehose_value_metric_o_firehose_value_metric_o_x{") || strings.Contains(page, "\nfirehose_value_metric_o_x{") {
+			t.Error(page)
+		}
+		break
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
