@@ -1,0 +1,123 @@
+package store
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"loggregator_exporter/metric"
+)
+
+// What a reload changes of a composite, or of one of its pieces, comes back as the new rules have it; all else keeps its counts.
+func TestReloadOfComposites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o Options
+		s := testStore(t, func(options *Options) {
+			options.Tagger = rules(t, "rules: [{pattern: other, drop: true}]")
+			o = *options
+		})
+		send := func(after time.Duration) {
+			for _, e := range scrapedHistogram("x", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}) {
+				write(s, at(after, e))
+			}
+			for _, e := range scrapedSummary("y", 5, 3, map[string]float64{"0.5": 2}) {
+				write(s, at(after, e))
+			}
+		}
+		x, y := "histogram cf_x{} [1] [2 1] count=3 sum=5\n", "summary cf_y{} [0.5] [2] count=3 sum=5\n"
+		send(0)
+		for _, step := range []struct{ rules, kept, back string }{
+			{"rules: [{pattern: another, drop: true}]", x + y, x + y},
+			{"rules: [{pattern: x, name: z}]", y, y + "histogram cf_z{} [1] [2 1] count=3 sum=5\n"},
+			{"rules: [{pattern: x, drop: true}]", y, y},
+			{"rules: [{pattern: y_sum, drop: true}]", "summary cf_y{} [0.5] [2] count=3 sum=NaN\n", x + "summary cf_y{} [0.5] [2] count=3 sum=NaN\n"},
+			{"rules: [{pattern: x_bucket, drop: true}]",
+				"histogram cf_x{} [] [3] count=3 sum=5\nsummary cf_y{} [0.5] [2] count=3 sum=NaN\n",
+				"histogram cf_x{} [] [3] count=3 sum=5\n" + y},
+			{"rules: []", "histogram cf_x{} [] [3] count=3 sum=5\n" + y, x + y},
+			{"metrics: [{name: x, unit: ms}]", y, "histogram cf_x_seconds{} [0.001] [2 1] count=3 sum=0.005\n" + y},
+		} {
+			o.Tagger = rules(t, step.rules)
+			if _, err := s.Reload(o); err != nil {
+				t.Fatal(err)
+			}
+			if got := dump(s); got != step.kept {
+				t.Errorf("%s: kept\n%swant\n%s", step.rules, got, step.kept)
+			}
+			send(time.Second)
+			if got := dump(s); got != step.back {
+				t.Errorf("%s: back comes\n%swant\n%s", step.rules, got, step.back)
+			}
+			if err := checkScrape(s); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A rule that drops a histogram drops what it is made of, whichever came first.
+func TestDroppedComposites(t *testing.T) {
+	for _, reverse := range []bool{false, true} {
+		s := testStore(t, func(o *Options) { o.Tagger = rules(t, "rules: [{pattern: x, drop: true}]") })
+		envelopes := scrapedHistogram("x", 5, 3, map[string]uint64{"+Inf": 3})
+		if reverse {
+			envelopes[0], envelopes[2] = envelopes[2], envelopes[0]
+		}
+		for range 2 {
+			for _, e := range envelopes {
+				write(s, e)
+			}
+		}
+		for _, e := range envelopes {
+			if got := write(s, e); got != "dropped_by_rule" {
+				t.Errorf("%s: %s", nameOf(e), got)
+			}
+		}
+		if got := s.Stats(); got.Series != 0 || got.Families != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// Rules see a composite by its own name.
+func TestIdentitiesOfPieces(t *testing.T) {
+	r := testStore(t).Resolver()
+	for _, c := range []struct {
+		envelope *metric.Envelope
+		want     metric.Type
+		name     string
+	}{
+		{counter("x_bucket", 0, 1, "le", "1", "a", "b"), metric.TypeHistogram, "cf_x"},
+		{gauge("x", 1, "quantile", "1", "a", "b"), metric.TypeSummary, "cf_x"},
+		{counter("x_bucket", 0, 1, "a", "b"), metric.TypeCounter, "cf_x_bucket_total"},
+		{gauge("x_sum", 1, "a", "b"), metric.TypeGauge, "cf_x_sum"},
+	} {
+		ids, err := r.Identities(c.envelope)
+		if err != nil || len(ids) != 1 {
+			t.Fatal(ids, err)
+		}
+		got := r.Resolve(&ids[0], nil)
+		if got.Type != c.want || got.Metric != c.name || string(metric.RenderLabels(got.Labels)) != `a="b"` {
+			t.Errorf("%s: %s %s %v", nameOf(c.envelope), got.Type, got.Metric, got.Labels)
+		}
+	}
+}
+
+// A counter that is called a total gets no second one, whatever the naming.
+func TestTotalIsNotDoubled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			verbatim bool
+			want     string
+		}{
+			{false, "counter cf_a_total{} 1\ncounter cf_b_total{} 1\ncounter cf_c_total{} 1\n"},
+			{true, "counter a_total{} 1\ncounter b.total{} 1\ncounter cTotal{} 1\n"},
+		} {
+			s := testStore(t, func(o *Options) { o.Naming.Verbatim = c.verbatim })
+			writeAll(t, s, []*metric.Envelope{counter("a_total", 0, 1), counter("b.total", 0, 1), counter("cTotal", 0, 1)})
+			if got := dump(s); got != c.want {
+				t.Errorf("got\n%swant\n%s", got, c.want)
+			}
+		}
+	})
+}
