@@ -18,13 +18,13 @@ func TestChecksFindMistakes(t *testing.T) {
 		check                func(t *testing.T, release string) error
 		want                 string
 	}{
-		{"an undeclared property", nozzleTemplates + "config/web.yml.erb", `p("web.tls.key")`, `p("web.tls.keys")`, allSets, "property web.tls.keys is not declared in the spec (config/web.yml.erb:"},
+		{"an undeclared property", nozzleTemplates + "config/web.yml.erb", `p("web.tls.key")`, `p("web.tls.keys")`, webSet, "property web.tls.keys is not declared in the spec (config/web.yml.erb:"},
 		{"an unused property", jobs + "spec", "\nproperties:\n", "\nproperties:\n  web.idle:\n    description: Unused.\n", allSets, "no template asks for property web.idle"},
-		{"no description", jobs + "spec", `description: "Password of that user, in clear text."`, `description: ""`, allSets, "property web.probe.password has no description"},
-		{"a template that is not in the spec", jobs + "spec", "  certs/web.key.erb: config/certs/web.key\n", "", allSets, "template certs/web.key.erb is not in the spec"},
-		{"two templates for one file", jobs + "spec", "config/certs/web.key\n", "config/certs/web.crt\n", allSets, "are both rendered to config/certs/web.crt"},
-		{"an unknown key in a spec", jobs + "spec", "\npackages:\n", "\npackage:\n", allSets, "field package not found"},
-		{"an unknown package", jobs + "spec", "packages:\n- loggregator_exporter", "packages:\n- exporter", allSets, "package exporter"},
+		{"no description", jobs + "spec", `description: "Password of that user, in clear text."`, `description: ""`, specAlone, "property web.probe.password has no description"},
+		{"a template that is not in the spec", jobs + "spec", "  certs/web.key.erb: config/certs/web.key\n", "", specAlone, "template certs/web.key.erb is not in the spec"},
+		{"two templates for one file", jobs + "spec", "config/certs/web.key\n", "config/certs/web.crt\n", specAlone, "are both rendered to config/certs/web.crt"},
+		{"an unknown key in a spec", jobs + "spec", "\npackages:\n", "\npackage:\n", specAlone, "field package not found"},
+		{"an unknown package", jobs + "spec", "packages:\n- loggregator_exporter", "packages:\n- exporter", specAlone, "package exporter"},
 		{"Ruby that is none", nozzleTemplates + "config/web.yml.erb", "unless users.empty?", "unless users.empty? do do", oneSet, "syntax error"},
 		{"an unknown key in bpm.yml", nozzleTemplates + "config/bpm.yml.erb", `"limits" =>`, `"limit" =>`, oneSet, "field limit not found"},
 		{"a number as a variable", nozzleTemplates + "config/bpm.yml.erb", "spec.index.to_s", "spec.index", oneSet, "variable BOSH_INSTANCE_INDEX is a !!int"},
@@ -68,6 +68,29 @@ func oneSet(t *testing.T, release string) error {
 	s := nozzleSets(newAuthority(t))[0]
 	_, err := checkRendering(t, release, s)
 	return err
+}
+
+// webSet is the same for the set that has TLS and users.
+func webSet(t *testing.T, release string) error {
+	t.Helper()
+	sets := nozzleSets(newAuthority(t))
+	i := slices.IndexFunc(sets, func(s *set) bool { return s.name == "web with TLS and users" })
+	_, err := checkRendering(t, release, sets[i])
+	return err
+}
+
+// specAlone checks a spec as if templates asked for all of it.
+func specAlone(t *testing.T, release string) error {
+	t.Helper()
+	s, err := readSpec(release, nozzleJob)
+	if err != nil {
+		return err
+	}
+	used := map[string]bool{}
+	for name := range s.Properties {
+		used[name] = true
+	}
+	return checkSpec(release, nozzleJob, used)
 }
 
 // allSets renders all that the exporter is to accept, and compares the spec with that.

@@ -109,7 +109,7 @@ func operations() []operation {
 
 // Each combination of ops files makes a manifest with all its variables, whose properties the job accepts.
 func TestOperations(t *testing.T) {
-	release, exporter := releaseDir(t), peer.Exporter(t)
+	release, program := releaseDir(t), exporter(t)
 	seen := map[string]bool{}
 	for _, o := range operations() {
 		t.Run(o.name, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestOperations(t *testing.T) {
 				t.Fatal(err)
 			}
 			if o.job != "" {
-				o.render(t, release, exporter, doc)
+				o.render(t, release, program, doc)
 			}
 			if strings.HasPrefix(o.manifest, "prometheus") {
 				checkScrapes(t, doc)
@@ -175,7 +175,7 @@ func (o *operation) check(release string) (any, error) {
 }
 
 // render gives the properties of the manifest to the job's templates, with values for the variables.
-func (o *operation) render(t *testing.T, release, exporter string, doc any) {
+func (o *operation) render(t *testing.T, release, program string, doc any) {
 	t.Helper()
 	a := newAuthority(t)
 	properties, err := find(doc, o.at+"/properties")
@@ -191,7 +191,7 @@ func (o *operation) render(t *testing.T, release, exporter string, doc any) {
 		t.Fatal(err)
 	}
 	root := t.TempDir()
-	if err := r.install(root, o.job, exporter); err != nil {
+	if err := r.install(root, o.job, program); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := script(t, root, o.job, "pre-start", fakeSysctl(t, 1<<30)); err != nil || strings.Contains(out, "warning") {

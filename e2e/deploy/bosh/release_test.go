@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -54,6 +56,37 @@ const (
 	nozzleJob  = "loggregator_exporter"
 	sidecarJob = "loggregator_exporter_sidecar"
 )
+
+// shared holds the exporter, which is built once for all tests of the package.
+var shared struct {
+	dir   string
+	build sync.Once
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "exporter-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	shared.dir = dir
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// exporter is the program's file.
+func exporter(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(shared.dir, "exporter")
+	shared.build.Do(func() {
+		if out, err := exec.CommandContext(t.Context(), "cp", peer.Exporter(t), file).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	})
+	return file
+}
 
 // releaseDir is the release in the tree.
 func releaseDir(t *testing.T) string {
@@ -244,7 +277,7 @@ func render(t *testing.T, release, job string, s *set) (*rendered, error) {
 }
 
 // install writes a rendered job below root, as the agent does below /, with the exporter as its package.
-func (r *rendered) install(root, job, exporter string) error {
+func (r *rendered) install(root, job, program string) error {
 	for destination, text := range r.Files {
 		file := filepath.Join(root, "var/vcap/jobs", job, destination)
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
@@ -259,7 +292,7 @@ func (r *rendered) install(root, job, exporter string) error {
 	if err := os.MkdirAll(bin, 0o750); err != nil {
 		return err
 	}
-	return os.Symlink(exporter, filepath.Join(bin, "exporter"))
+	return os.Symlink(program, filepath.Join(bin, "exporter"))
 }
 
 // script runs one of the installed job's scripts, with folders that come first in PATH.

@@ -11,20 +11,18 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
-
-	"loggregator_exporter/e2e/peer"
 )
 
 // The templates of each job, for each way to configure it, become files that bpm, the forwarder agent and the exporter itself accept, or
 // a message that names the property. All ways together ask for all properties of the spec.
 func TestJobs(t *testing.T) {
-	release, exporter, a := releaseDir(t), peer.Exporter(t), newAuthority(t)
+	release, program, a := releaseDir(t), exporter(t), newAuthority(t)
 	for job, sets := range map[string][]*set{nozzleJob: nozzleSets(a), sidecarJob: sidecarSets(a)} {
 		used := map[string]bool{}
 		for _, s := range sets {
 			s.job = job
 			t.Run(job+"/"+s.name, func(t *testing.T) {
-				for _, name := range s.test(t, release, exporter) {
+				for _, name := range s.test(t, release, program) {
 					used[name] = true
 				}
 			})
@@ -43,7 +41,7 @@ func TestJobs(t *testing.T) {
 }
 
 // test renders one set and returns the properties that were asked for.
-func (s *set) test(t *testing.T, release, exporter string) []string {
+func (s *set) test(t *testing.T, release, program string) []string {
 	t.Helper()
 	r, err := render(t, release, s.job, s)
 	if s.wrong != "" {
@@ -67,7 +65,7 @@ func (s *set) test(t *testing.T, release, exporter string) []string {
 	}
 	s.checkSecrets(t, r)
 	root := t.TempDir()
-	if err := r.install(root, s.job, exporter); err != nil {
+	if err := r.install(root, s.job, program); err != nil {
 		t.Fatal(err)
 	}
 	port := filepath.Join(root, "var/vcap/jobs", s.job, "config/ingress_port.yml")

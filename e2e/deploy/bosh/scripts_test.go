@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func fakeSysctl(t *testing.T, limit int) string {
 
 // The receive buffer's limit is raised where it is too low, never lowered, and a kernel that refuses ends no deployment.
 func TestRaiseReceiveBuffer(t *testing.T) {
-	release, exporter := releaseDir(t), peer.Exporter(t)
+	release, program := releaseDir(t), exporter(t)
 	const raised = "sysctl -e -w net.core.rmem_max=4194304\n"
 	for _, c := range []struct {
 		name   string
@@ -50,7 +51,7 @@ func TestRaiseReceiveBuffer(t *testing.T) {
 				t.Fatal(err)
 			}
 			root := t.TempDir()
-			if err := r.install(root, sidecarJob, exporter); err != nil {
+			if err := r.install(root, sidecarJob, program); err != nil {
 				t.Fatal(err)
 			}
 			if c.refuse {
@@ -66,7 +67,7 @@ func TestRaiseReceiveBuffer(t *testing.T) {
 
 // post-start waits for an answer, over TLS and with a password where the exporter wants them, and fails when none comes.
 func TestPostStart(t *testing.T) {
-	release, exporter, a := releaseDir(t), peer.Exporter(t), newAuthority(t)
+	release, program, a := releaseDir(t), exporter(t), newAuthority(t)
 	base := map[string]any{"nozzle.rlp.tls.ca_cert": a.ca, "nozzle.rlp.tls.cert": a.cert, "nozzle.rlp.tls.key": a.key, "web.probe.timeout_seconds": 0}
 	secured := dots(base, map[string]any{
 		"web.tls.cert": a.metron, "web.tls.key": a.metKey, "web.basic_auth_users": map[string]any{"prometheus": bcrypt},
@@ -121,7 +122,7 @@ func TestPostStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			root := t.TempDir()
-			if err := r.install(root, nozzleJob, exporter); err != nil {
+			if err := r.install(root, nozzleJob, program); err != nil {
 				t.Fatal(err)
 			}
 			out, err := script(t, root, nozzleJob, "post-start")
@@ -227,8 +228,15 @@ func TestPackage(t *testing.T) {
 func copyTree(t *testing.T) string {
 	t.Helper()
 	root, copied := peer.Root(t), t.TempDir()
-	for _, name := range []string{"go.mod", "go.sum", "LICENSE", "cmd", "config", "exposition", "metric", "nozzle", "remotewrite", "store", "tagger", "web"} {
-		if out, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, name), copied).CombinedOutput(); err != nil {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasPrefix(name, ".") || slices.Contains([]string{"bench", "bin", "deploy", "docs", "e2e"}, name) {
+			continue
+		}
+		if out, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, entry.Name()), copied).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
