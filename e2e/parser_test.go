@@ -101,7 +101,7 @@ func number(r *rand.Rand) float64 {
 // newPage draws a family. The format decides how its name has to come out.
 func newPage(r *rand.Rand, format expfmt.Format, scheme model.EscapingScheme) *page {
 	p := &page{want: map[string]float64{}, family: store.Family{
-		Name: word(r), Help: word(r), Unit: []string{"", "seconds", "a", "b", "é"}[r.IntN(5)], Type: metric.Type(r.IntN(3)),
+		Name: word(r), Help: word(r), Unit: []string{"", "seconds", "a", "b", "é"}[r.IntN(5)], Type: metric.Type(r.IntN(4)),
 	}}
 	if r.IntN(4) == 0 {
 		p.family.Name, p.family.Unit = p.family.Name+"_seconds", "seconds"
@@ -138,12 +138,22 @@ func (p *page) add(r *rand.Rand, name, y string) {
 		Histogram: &store.Histogram{
 			Bounds: []float64{-1, 0.5, 1, 1e6}, Counts: []uint64{1, 2, 3, 4, uint64(r.Uint32())}, Sum: number(r),
 		},
+		Summary: &store.Summary{Quantiles: []float64{0, 0.25, 1}, Values: []float64{number(r), number(r), number(r)}, Count: uint64(r.Uint32()), Sum: number(r)},
 	}
 	p.samples = append(p.samples, s)
 	series := func(suffix string, v float64, more ...string) {
 		p.want[labels.FromStrings(append([]string{"__name__", name + suffix, "x", x, "y", y}, more...)...).String()] = v
 	}
-	if p.family.Type != metric.TypeHistogram {
+	switch p.family.Type {
+	case metric.TypeHistogram:
+	case metric.TypeSummary:
+		for i, quantile := range []string{"0.0", "0.25", "1.0"} {
+			series("", s.Summary.Values[i], "quantile", quantile)
+		}
+		series("_sum", s.Summary.Sum)
+		series("_count", float64(s.Summary.Count))
+		return
+	default:
 		series("", s.Value)
 		return
 	}
