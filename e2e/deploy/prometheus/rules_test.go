@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
@@ -17,7 +18,10 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-func folder(t *testing.T) string { return filepath.Join(peer.Root(t), "deploy", "prometheus") }
+func folder(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(peer.Root(t), "deploy", "prometheus")
+}
 
 // files returns those of a folder below deploy/prometheus, of which there must be some.
 func files(t *testing.T, dir string) []string {
@@ -245,7 +249,7 @@ func selectors(t *testing.T, text string) map[string][]*labels.Matcher {
 		var names []string
 		var others []*labels.Matcher
 		for _, m := range s.LabelMatchers {
-			if m.Name == labels.MetricName {
+			if m.Name == model.MetricNameLabel {
 				names = strings.Split(m.Value, "|")
 			} else {
 				others = append(others, m)
