@@ -18,8 +18,8 @@ import (
 	"loggregator_exporter/store"
 )
 
-func summary(name string, samples ...store.Sample) series {
-	return series{store.Family{Name: name, Help: "A summary.", Type: metric.TypeSummary}, samples}
+func summary(samples ...store.Sample) series {
+	return series{store.Family{Name: "s", Help: "A summary.", Type: metric.TypeSummary}, samples}
 }
 
 // What is not known of a histogram or summary is not written; a sum in protobuf is NaN, since its readers take none for 0.
@@ -28,7 +28,7 @@ func TestUnknownSumsAndCounts(t *testing.T) {
 		histogram("h", store.Sample{Labels: `a="1"`, Histogram: &store.Histogram{
 			Bounds: []float64{1}, Counts: []uint64{2, 3}, Count: 5, Sum: math.NaN(), Unsummed: true,
 		}}),
-		summary("s",
+		summary(
 			store.Sample{},
 			store.Sample{Labels: `a="1"`, Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Sum: math.NaN(), Unsummed: true, Uncounted: true}},
 			store.Sample{Labels: `a="2"`, Summary: &store.Summary{Sum: 6, Uncounted: true}}),
@@ -60,7 +60,7 @@ func TestCreatedLines(t *testing.T) {
 	c := content{
 		counter("hits_total", store.Sample{Labels: `a="1"`, Value: 1, Start: start}, one(2)),
 		histogram("h", store.Sample{Start: start, Histogram: &store.Histogram{Bounds: []float64{1}, Counts: []uint64{2, 3}, Count: 5, Sum: 1}}),
-		summary("s", store.Sample{Labels: `a="2"`, Start: start, Summary: s}),
+		summary(store.Sample{Labels: `a="2"`, Start: start, Summary: s}),
 	}
 	render := func(o *offer) string {
 		var b bytes.Buffer
@@ -148,7 +148,7 @@ func TestBucketsDiffer(t *testing.T) {
 		hists = append(hists, store.Sample{Labels: labels("i", strconv.Itoa(100+i)), Histogram: h})
 		sums = append(sums, store.Sample{Labels: labels("i", strconv.Itoa(100+i)), Summary: q})
 	}
-	c := content{histogram("h", hists...), summary("s", sums...)}
+	c := content{histogram("h", hists...), summary(sums...)}
 	checkRoundTrip(t, c, model.UnderscoreEscaping)
 	checkProtobuf(t, c, model.UnderscoreEscaping)
 	checkAgainstClient(t, c, expfmt.FmtOpenMetrics_1_0_0)
@@ -156,7 +156,7 @@ func TestBucketsDiffer(t *testing.T) {
 
 // A summary is chosen by its own name and by those of its series, and always whole.
 func TestSummariesAreSelectedWhole(t *testing.T) {
-	c := content{summary("s", store.Sample{Labels: `a="1"`, Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Count: 1, Sum: 4}})}
+	c := content{summary(store.Sample{Labels: `a="1"`, Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Count: 1, Sum: 4}})}
 	h := newHandler(c.families, c.reader, prometheus.NewRegistry(), Options{})
 	for query, want := range map[string]int{
 		"name[]=s": 3, "match[]=s_sum": 3, `match[]={__name__=~"s_c.*",a="1"}`: 3, "match[]=s_bucket": 0, `match[]=s{a="2"}`: 0,

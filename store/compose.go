@@ -17,24 +17,11 @@ func (s *Store) admitPiece(w *Writer, hash uint64, tagset *uint32, nameHash uint
 	}
 	c := &s.composer
 	c.key = compositeKey(c.key[:0], w.key, p.role.tag())
-	var of nameKind
-	known, full := false, s.live >= s.maxSeries
-	switch p.role {
-	case roleBucket:
-		of = nameHistogram
-	case roleQuantile:
-		of = nameSummary
-	default:
-		if of, known = s.knownComposite(c.key, p.base); !known {
-			if full {
-				return 0, metric.Stored, false
-			}
-			if of, ok = s.claimedComposite(w.key, c.key, kind, name, p.base); !ok {
-				return 0, metric.Stored, false
-			}
-		}
+	of, ok := s.compositeOf(&p, w.key, c.key, kind, name)
+	if !ok {
+		return 0, metric.Stored, false
 	}
-	if _, known = s.lookup(c.key, of, p.base); s.pieces >= s.maxSeries || !known && full {
+	if _, known := s.lookup(c.key, of, p.base); s.pieces >= s.maxSeries || !known && s.live >= s.maxSeries {
 		s.refusals.countOverLimit(name)
 		return 0, metric.OverLimit, true
 	}
@@ -42,14 +29,30 @@ func (s *Store) admitPiece(w *Writer, hash uint64, tagset *uint32, nameHash uint
 		return 0, metric.Stored, false
 	}
 	compositeTagset := noTagset
-	composite, outcome := s.series(c, s.ids.hashBytes(c.key), &compositeTagset, of, p.base, nil, arrived)
-	if composite, known = s.lookup(c.key, of, p.base); !known {
+	_, outcome = s.series(c, s.ids.hashBytes(c.key), &compositeTagset, of, p.base, nil, arrived)
+	composite, known := s.lookup(c.key, of, p.base)
+	if !known {
 		return 0, outcome, true
 	}
 	*tagset = noTagset // what made way may have been the last to have it
 	namePos := s.internPair(w, hash, tagset, nameHash, kind, name, unit)
 	pos = s.place(*tagset, namePos, arrived)
 	return pos, s.compose(pos, composite, outcome, &p), true
+}
+
+// compositeOf says which kind of composite a piece belongs to, if any.
+func (s *Store) compositeOf(p *piece, key, compositeKey []byte, kind nameKind, name []byte) (nameKind, bool) {
+	switch p.role {
+	case roleBucket:
+		return nameHistogram, true
+	case roleQuantile:
+		return nameSummary, true
+	default:
+		if of, known := s.knownComposite(compositeKey, p.base); known || s.live >= s.maxSeries {
+			return of, known
+		}
+		return s.claimedComposite(key, compositeKey, kind, name, p.base)
+	}
 }
 
 // compose makes a new entry a piece of a composite, whose outcome is the piece's too.

@@ -202,6 +202,7 @@ func FuzzComposites(f *testing.F) {
 }
 
 func playOrder(t *testing.T, o Options, pieces uint64, order []byte, constant, mixed bool) {
+	t.Helper()
 	all := emittedBy(pieces)
 	const rounds = 3
 	var envelopes []*metric.Envelope

@@ -31,9 +31,11 @@ func TestReloadOfComposites(t *testing.T) {
 			{"rules: [{pattern: x, name: z}]", y, y + "histogram cf_z{} [1] [2 1] count=3 sum=5\n"},
 			{"rules: [{pattern: x, drop: true}]", y, y},
 			{"rules: [{pattern: y_sum, drop: true}]", "summary cf_y{} [0.5] [2] count=3 sum=NaN\n", x + "summary cf_y{} [0.5] [2] count=3 sum=NaN\n"},
-			{"rules: [{pattern: x_bucket, drop: true}]",
+			{
+				"rules: [{pattern: x_bucket, drop: true}]",
 				"histogram cf_x{} [] [3] count=3 sum=5\nsummary cf_y{} [0.5] [2] count=3 sum=NaN\n",
-				"histogram cf_x{} [] [3] count=3 sum=5\n" + y},
+				"histogram cf_x{} [] [3] count=3 sum=5\n" + y,
+			},
 			{"rules: []", "histogram cf_x{} [] [3] count=3 sum=5\n" + y, x + y},
 			{"metrics: [{name: x, unit: ms}]", y, "histogram cf_x_seconds{} [0.001] [2 1] count=3 sum=0.005\n" + y},
 		} {
