@@ -82,7 +82,6 @@ func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []st
 	}
 	size += len(snap.encoded)
 	for i := ahead; i < len(snap.samples); i++ {
-		p.readAhead(snap.samples, i)
 		size += sizeBytes(sizeMetric(f.Type, &snap.samples[i]))
 	}
 	p.buf = head.append(protowire.AppendVarint(p.buf, uint64(size)))
@@ -146,7 +145,7 @@ func familyTypeNumber(t metric.Type) byte {
 }
 
 func sizeMetric(t metric.Type, s *store.Sample) int {
-	size := sizeLabels(s.Labels)
+	size := sizeLabels(s.Labels, s.Pairs)
 	if t == metric.TypeHistogram {
 		return size + sizeBytes(sizeHistogram(s))
 	}

@@ -312,3 +312,13 @@ func FuzzSetLength(f *testing.F) {
 		}
 	})
 }
+
+// TestSizeOfPlainLabels checks that what the store says of plain labels spares the look at them, up to the longest of which it says so.
+func TestSizeOfPlainLabels(t *testing.T) {
+	for n := 1; n < store.PairBytes-1; n++ {
+		ls := labels("a", strings.Repeat("v", store.PairBytes-1-n), "b", "é", strings.Repeat("n", store.PairBytes-n), strings.Repeat("v", n))
+		if got, want := sizeLabels(ls, 3), sizeLabels(ls, 0); got != want || want != len(appendLabels(nil, ls)) {
+			t.Errorf("%s: %d bytes, want %d", ls, got, want)
+		}
+	}
+}

@@ -189,7 +189,7 @@ func (s *Store) makeWay(r *Resolved) []uint32 {
 	for _, pos := range ending {
 		f := &s.families.all[pos]
 		for _, m := range slices.Concat(f.sorted, f.fresh) {
-			if s.slab.alive(m) {
+			if s.slab.alive(m.ref) {
 				s.withdraw(m.pos)
 				held = append(held, m.pos)
 			}
@@ -208,7 +208,7 @@ func (s *Store) endComposites(r *Resolved) {
 		}
 		f := &s.families.all[pos]
 		for _, m := range slices.Concat(f.sorted, f.fresh) {
-			if s.slab.alive(m) {
+			if s.slab.alive(m.ref) {
 				s.free(m.pos)
 			}
 		}

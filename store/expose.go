@@ -71,7 +71,7 @@ func (s *Store) exposeAs(pos uint32, e *series, id *Identity, r *Resolved) metri
 		e.extra = s.newWindow(e.arrived)
 	}
 	f.live++
-	f.fresh = append(f.fresh, ref{pos, e.gen})
+	f.fresh = append(f.fresh, member{ref: ref{pos, e.gen}})
 	s.live++
 	s.countOverrides(r.Overrides)
 	return metric.Stored

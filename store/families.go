@@ -19,9 +19,9 @@ type family struct {
 
 	gen    uint32
 	live   int
-	sorted []ref // by label text; may hold the dead; replaced as a whole, never changed: scrapes hold it
-	fresh  []ref // came since, in no order
-	dead   int   // how many of sorted and fresh are dead
+	sorted []member // by label text; may hold the dead; replaced as a whole, never changed: scrapes hold it
+	fresh  []member // came since, in no order, without their labels
+	dead   int      // how many of sorted and fresh are dead
 
 	sorting bool // a scrape is about to replace sorted and fresh
 }
@@ -154,11 +154,50 @@ type labelSets struct {
 	all  []labelSet
 	free []uint32
 	by   map[metric.Labels]uint32
+
+	shelf strings.Builder // of which packed texts are parts
 }
 
 type labelSet struct {
-	text metric.Labels
-	refs uint32
+	text   metric.Labels
+	refs   uint32
+	pairs  int16 // as in Sample
+	packed bool  // it is part of a shelf
+}
+
+// shelfBytes is the size of the memory that packed texts share, and so of what one of them keeps alive.
+const shelfBytes = 32 << 10
+
+// pack returns the text of a set, after it was moved to the shelf if it is not on one.
+func (ls *labelSets) pack(pos uint32) metric.Labels {
+	set := &ls.all[pos]
+	if set.packed {
+		return set.text
+	}
+	set.packed = true
+	from := ls.shelf.Len()
+	if from+len(set.text) > ls.shelf.Cap() {
+		ls.shelf, from = strings.Builder{}, 0
+		ls.shelf.Grow(max(shelfBytes, len(set.text)))
+	}
+	ls.shelf.WriteString(string(set.text))
+	set.text = metric.Labels(ls.shelf.String()[from:])
+	ls.by[set.text] = pos // which replaces the key, too
+	return set.text
+}
+
+// plainPairs counts labels for Sample.Pairs.
+func plainPairs(text metric.Labels) int16 {
+	if strings.IndexByte(string(text), '\\') >= 0 {
+		return 0
+	}
+	n := int16(0)
+	for name, value := range text.All() {
+		if n++; len(name)+len(value) > PairBytes {
+			return 0
+		}
+	}
+	return n
 }
 
 // intern returns the position of a set. The caller owns one reference.
@@ -167,12 +206,13 @@ func (ls *labelSets) intern(text metric.Labels) uint32 {
 		ls.all[pos].refs++
 		return pos
 	}
+	set := labelSet{text: text, refs: 1, pairs: plainPairs(text)}
 	pos := uint32(len(ls.all))
 	if n := len(ls.free); n > 0 {
 		pos, ls.free = ls.free[n-1], ls.free[:n-1]
-		ls.all[pos] = labelSet{text, 1}
+		ls.all[pos] = set
 	} else {
-		ls.all = append(ls.all, labelSet{text, 1})
+		ls.all = append(ls.all, set)
 	}
 	ls.by[text] = pos
 	return pos

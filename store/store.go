@@ -306,7 +306,7 @@ func (s *Store) leaveFamily(pos uint32) {
 		s.families.release(pos)
 	case !f.sorting && f.dead > f.live+maxDead:
 		// A scrape would do this, too, but nobody may be scraping. One under way may hold sorted: it is replaced, not changed.
-		dead := func(r ref) bool { return !s.slab.alive(r) }
+		dead := func(m member) bool { return !s.slab.alive(m.ref) }
 		f.fresh = slices.DeleteFunc(f.fresh, dead)
 		f.sorted = slices.DeleteFunc(slices.Clone(f.sorted), dead)
 		f.dead = 0

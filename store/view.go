@@ -18,13 +18,16 @@ type Family struct {
 	Type metric.Type
 
 	store   *Store
-	members []ref // sorted by label text, never changed
-	now     int64 // series that have expired by then are left out
+	members []member // sorted by label text, never changed
+	now     int64    // series that have expired by then are left out
 }
 
 // Sample is the state of one series at the moment it was read.
 type Sample struct {
 	Labels metric.Labels
+	// Pairs is the number of Labels where none of them holds an escape and name and value are at most PairBytes together; else it is 0.
+	// Formats that write lengths need no second look at such labels.
+	Pairs int
 	// Value is the value of a gauge or counter.
 	Value float64
 	// Start is when a counter or histogram was 0, in nanoseconds since the epoch by the exporter's clock; 0 where that is not known:
@@ -100,9 +103,15 @@ func (s *Store) Families() []Family {
 	return slices.CompactFunc(out, func(a, b Family) bool { return a.Name == b.Name })
 }
 
-// member is a series on its way to being sorted.
+// PairBytes bounds a label of which Sample.Pairs speaks.
+const PairBytes = 120
+
+// member is a series in the list of its family. What a scrape writes of it stands here once it is sorted, since a scrape of many series
+// waits for memory: looking labels up by way of the entry would be two waits more for each line.
 type member struct {
-	ref    ref
+	ref
+
+	pairs  int16
 	labels metric.Labels
 }
 
@@ -125,6 +134,9 @@ func (s *Store) view(pos uint32) (Family, bool) {
 	s.mu.Unlock()
 
 	slices.SortFunc(fresh, func(a, b member) int { return strings.Compare(string(a.labels), string(b.labels)) })
+	for chunk := range slices.Chunk(fresh, readChunk) {
+		s.pack(chunk)
+	}
 	out.members = mergeMembers(sorted, fresh)
 
 	s.mu.Lock()
@@ -138,32 +150,43 @@ func (s *Store) view(pos uint32) (Family, bool) {
 	return out, true
 }
 
-func (s *Store) alive(refs []ref) []member {
-	out := make([]member, 0, len(refs))
-	for _, r := range refs {
-		if e := s.slab.at(r.pos); e.gen == r.gen {
-			out = append(out, member{r, s.labels.all[e.labels].text})
+func (s *Store) alive(members []member) []member {
+	out := make([]member, 0, len(members))
+	for _, m := range members {
+		if e := s.slab.at(m.pos); e.gen == m.gen {
+			set := &s.labels.all[e.labels]
+			out = append(out, member{m.ref, set.pairs, set.text})
 		}
 	}
 	return out
 }
 
-func mergeMembers(a, b []member) []ref {
-	out := make([]ref, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0].labels <= b[0].labels {
-			out, a = append(out, a[0].ref), a[1:]
-		} else {
-			out, b = append(out, b[0].ref), b[1:]
+// pack puts the labels of sorted members side by side, so that a scrape finds in a row what it writes in a row. Families whose series have
+// the same labels in the same order profit of the one that came first.
+func (s *Store) pack(members []member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range members {
+		m := &members[i]
+		if e := s.slab.at(m.pos); e.gen == m.gen {
+			m.labels = s.labels.pack(e.labels)
 		}
 	}
-	for _, m := range a {
-		out = append(out, m.ref)
+}
+
+func mergeMembers(a, b []member) []member {
+	if len(b) == 0 {
+		return a
 	}
-	for _, m := range b {
-		out = append(out, m.ref)
+	out := make([]member, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].labels <= b[0].labels {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
 	}
-	return out
+	return append(append(out, a...), b...)
 }
 
 // Chunk sizes bound how long a scrape holds the lock at a time.
@@ -188,7 +211,7 @@ type Reader struct {
 	natives []Native
 	counts  []uint64
 	traced  []Exemplar
-	touched int // what touch read
+	touched uint32 // what touch read
 
 	summaries []Summary
 	quantiles []float64 // of summaries
@@ -219,11 +242,12 @@ func (r *Reader) Next() []Sample {
 	return r.samples
 }
 
-func (r *Reader) read(chunk []ref) {
+func (r *Reader) read(chunk []member) {
 	s := r.family.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, m := range chunk {
+	for i := range chunk {
+		m := &chunk[i]
 		if i%aheadRefs == 0 {
 			r.touch(chunk[i:min(i+aheadRefs, len(chunk))])
 		}
@@ -231,7 +255,7 @@ func (r *Reader) read(chunk []ref) {
 		if e.gen != m.gen || s.expired(e, r.family.now) {
 			continue
 		}
-		sample := Sample{Labels: s.labels.all[e.labels].text, Value: e.value}
+		sample := Sample{Labels: m.labels, Pairs: int(m.pairs), Value: e.value}
 		switch r.family.Type {
 		case metric.TypeGauge:
 		case metric.TypeSummary:
@@ -257,15 +281,10 @@ const aheadRefs = 16
 
 // touch reads a little of each of the series that are to be copied next. Of many series nothing is in a cache, and here the processor
 // waits for all of them at once, where copying would wait for one after the other. The caller holds the lock.
-func (r *Reader) touch(refs []ref) {
-	s, sum := r.family.store, 0
-	for _, m := range refs {
-		sum += int(s.slab.at(m.pos).gen)
-	}
-	for _, m := range refs {
-		if e := s.slab.at(m.pos); e.gen == m.gen {
-			sum += len(s.labels.all[e.labels].text)
-		}
+func (r *Reader) touch(members []member) {
+	s, sum := r.family.store, uint32(0)
+	for i := range members {
+		sum += s.slab.at(members[i].pos).gen
 	}
 	r.touched = sum // or the compiler would see that nobody wants it
 }
