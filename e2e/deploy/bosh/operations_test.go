@@ -60,6 +60,10 @@ func operations() []operation {
 			gone: []string{nozzle + "/consumes", "/variables/name=loggregator_exporter_tls"},
 		},
 		{
+			name: "compatibility", files: []string{"add-exporter.yml", "compatibility.yml"}, given: []string{"system_domain"}, job: nozzleJob, at: nozzle,
+			want: map[string]any{nozzle + "/properties/metrics": map[string]any{"environment": "((system_domain))", "compatibility": "firehose_exporter"}},
+		},
+		{
 			name: "web", files: []string{"add-exporter.yml", "web-tls.yml"}, job: nozzleJob, at: nozzle,
 			given: []string{"system_domain", "loggregator_exporter_web_password", "loggregator_exporter_web_password_hash"},
 			want: map[string]any{

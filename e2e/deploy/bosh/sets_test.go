@@ -182,6 +182,10 @@ func nozzleSets(a *authority) []*set {
 				"nozzle.filters": []any{map[string]any{"drop": map[string]any{"kind": "timer", "app_name": []any{"load-*", "smoke-tests"}}}},
 			},
 		},
+		{
+			name: "beside firehose_exporter's names", properties: tree(rlp, map[string]any{"metrics.compatibility": "firehose_exporter", "metrics.environment": "cf"}), link: rlpLink, sources: "rlp",
+			config: map[string]any{"metrics.compatibility": "firehose_exporter", "metrics.compatibility_mode": "beside", "metrics.compatibility_namespace": "firehose"},
+		},
 		{name: "neither link nor address", properties: tree(rlp), wrong: "nozzle.rlp.enabled needs the link reverse_log_proxy or the property nozzle.rlp.address"},
 		{name: "no certificate", link: rlpLink, wrong: "Can't find property 'nozzle.rlp.tls.ca_cert'"},
 		{name: "no key", properties: tree(dots(rlp, map[string]any{"nozzle.rlp.tls.key": nil})), link: rlpLink, wrong: "Can't find property 'nozzle.rlp.tls.key'"},
