@@ -80,6 +80,13 @@ func report(w io.Writer, cfg *config.Config, s *service, warnings []string) erro
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "configuration: %s\nsources: %s\nrules: %s\n", file, strings.Join(sources, ", "), strings.Join(rules, ", "))
+	if on, alone := cfg.Metrics.Compatible(); on {
+		place := "beside the exporter's own"
+		if alone {
+			place = "alone"
+		}
+		fmt.Fprintf(&b, "names: those of firehose_exporter, %s\n", place)
+	}
 	for _, warning := range warnings {
 		fmt.Fprintf(&b, "warning: %s\n", warning)
 	}
