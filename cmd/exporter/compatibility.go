@@ -24,7 +24,7 @@ type stores struct {
 	// All are nil where metrics.compatibility is none.
 	compatible *store.Store // is main where the other names stand alone
 	received   *compat.Received
-	options    *compat.Options
+	started    *config.Config // its names stay, whatever a reload brings
 }
 
 func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Registerer, log *slog.Logger) (*stores, error) {
@@ -32,7 +32,7 @@ func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Register
 	var s stores
 	var err error
 	if on {
-		s.options = &compat.Options{Namespace: cfg.Metrics.CompatibilityNamespace, NodeIndex: nodeIndex(cfg)}
+		s.started = cfg
 		s.received = compat.NewReceived(cfg.Metrics.CompatibilityNamespace, cfg.Metrics.Environment)
 		var o store.Options
 		if o, err = s.compatibleOptions(cfg, log); err != nil {
@@ -45,7 +45,7 @@ func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Register
 	if s.main = s.compatible; !alone {
 		o := storeOptions(cfg, rules, log)
 		if on {
-			o.Reserved = []string{s.options.Namespace + "_"}
+			o.Reserved = []string{cfg.Metrics.CompatibilityNamespace + "_"}
 		}
 		if s.main, err = store.New(o); err != nil {
 			return nil, err
@@ -79,15 +79,24 @@ func (s *stores) register(reg prometheus.Registerer) error {
 // compatibleOptions are the store's part of the configuration that does not depend on names.
 func (s *stores) compatibleOptions(cfg *config.Config, log *slog.Logger) (store.Options, error) {
 	o := storeOptions(cfg, nil, log)
-	options := *s.options
-	options.Environment, options.Add = o.Environment, o.Labels.Add
-	dialect, err := compat.New(options)
+	dialect, err := newDialect(s.started, &o)
 	if err != nil {
-		return store.Options{}, fmt.Errorf("metrics.compatibility_namespace: %w", err)
+		return store.Options{}, err
 	}
 	return store.Options{
 		Dialect: dialect, Expiration: o.Expiration, AdaptiveExpiration: o.AdaptiveExpiration, MaxSeries: o.MaxSeries, Limits: o.Limits, Log: log,
 	}, nil
+}
+
+// newDialect makes the names of firehose_exporter, with the labels that all series get.
+func newDialect(cfg *config.Config, o *store.Options) (*compat.Dialect, error) {
+	dialect, err := compat.New(compat.Options{
+		Namespace: cfg.Metrics.CompatibilityNamespace, NodeIndex: nodeIndex(cfg), Environment: o.Environment, Add: o.Labels.Add,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("metrics.compatibility_namespace: %w", err)
+	}
+	return dialect, nil
 }
 
 // sink returns a new way in, for one goroutine.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -256,5 +258,47 @@ func TestCompatibleNamesStayApart(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+const movingDocs = "../../docs/firehose-exporter.md"
+
+// TestMovingDocs: the configuration that the documentation shows is one, and the new names that it tells are those of the old ones.
+func TestMovingDocs(t *testing.T) {
+	text, err := os.ReadFile(movingDocs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "```yaml\n")
+	block, _, _ = strings.Cut(block, "```")
+	file := filepath.Join(t.TempDir(), "exporter.yml")
+	if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := command(t, "check", "--config", file)
+	if status != 0 || !strings.Contains(out, "names: those of firehose_exporter, beside the exporter's own\nno mistakes found\n") {
+		t.Error(status, out, errs)
+	}
+	for _, c := range []struct{ origin, name, kind, old, new string }{
+		{"bbs", "LRPsRunning", "gauge", "firehose_value_metric_bbs_lr_ps_running", `cf_lrps_running{component="bbs"`},
+		{"gorouter", "responses.5xx", "counter", "firehose_counter_event_gorouter_responses_5_xx_total", `cf_responses_total{component="gorouter",`},
+		{"rep", "cpu", "gauge", "firehose_container_metric_cpu_percentage", "cf_container_cpu_ratio{"},
+		{"rep", "memory", "gauge", "firehose_container_metric_memory_bytes", "cf_container_memory_bytes{"},
+		{"rep", "disk", "gauge", "_disk_bytes", "cf_container_disk_bytes{"},
+		{"rep", "memory_quota", "gauge", "firehose_container_metric_memory_bytes_quota", "cf_container_memory_quota_bytes{"},
+		{"rep", "disk_quota", "gauge", "_disk_bytes_quota", "cf_container_disk_quota_bytes{"},
+	} {
+		args := []string{"explain", "--metrics.compatibility=firehose_exporter", "--origin", c.origin, "--kind", c.kind}
+		if strings.Contains(c.old, "container") || c.old[0] == '_' {
+			args = append(args, "--source-id", "6ba7b811-9dad-11d1-80b4-00c04fd430c8", "--tag", "app_id=x")
+		}
+		_, out, errs := command(t, append(args, c.name)...)
+		if !strings.Contains(out, "  series      "+c.new) || !strings.Contains(out, "  formerly    ") || !strings.Contains(out, c.old+"{") {
+			t.Errorf("%s: %s%s", c.name, out, errs)
+		}
+		name, _, _ := strings.Cut(c.new, "{")
+		if !strings.Contains(string(text), "`"+c.old) || !strings.Contains(string(text), "`"+name) {
+			t.Errorf("%s does not tell %s or %s", movingDocs, c.old, name)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"loggregator_exporter/compat"
 	"loggregator_exporter/config"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -47,6 +48,7 @@ type explanation struct {
 type explainer struct {
 	tagger   *tagger.Tagger
 	resolver *store.Resolver
+	dialect  *compat.Dialect // of the names of metrics.compatibility, or nil
 	out      io.Writer
 	json     bool
 }
@@ -138,7 +140,12 @@ func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explai
 	if err != nil {
 		return nil, err
 	}
-	return &explainer{tagger: t, resolver: store.NewResolver(storeOptions(cfg, t, nil))}, nil
+	o := storeOptions(cfg, t, nil)
+	e := &explainer{tagger: t, resolver: store.NewResolver(o)}
+	if on, _ := cfg.Metrics.Compatible(); on {
+		e.dialect, err = newDialect(cfg, &o)
+	}
+	return e, err
 }
 
 // all explains names, or the lines of in where there are none. What cannot be explained is told on errs, harms nothing else, and
@@ -265,7 +272,12 @@ func (e *explainer) explain(q *question) error {
 	}
 	var trace store.Trace
 	r := e.resolver.Resolve(id, &trace)
-	return e.write(q, &r, &trace)
+	old := ""
+	if e.dialect != nil && q.kind != metric.KindTimer {
+		o := e.dialect.Resolve(id)
+		old = fmt.Sprintf("%s{%s}", o.Metric, metric.RenderLabels(o.Labels))
+	}
+	return e.write(q, &r, &trace, old)
 }
 
 func explanationOf(q *question, r *store.Resolved) explanation {

@@ -12,8 +12,9 @@ import (
 // maxTried is how many rules that did not match are shown for one step.
 const maxTried = 8
 
-// write shows the way of one name, step by step, as the production path recorded it.
-func (e *explainer) write(q *question, r *store.Resolved, tr *store.Trace) error {
+// write shows the way of one name, step by step, as the production path recorded it, and what it is called by another exporter's
+// names, where that is asked for.
+func (e *explainer) write(q *question, r *store.Resolved, tr *store.Trace, old string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", q.name)
 	if q.origin != "" {
@@ -30,6 +31,9 @@ func (e *explainer) write(q *question, r *store.Resolved, tr *store.Trace) error
 			e.writeNearest(&b, q.name)
 		}
 		writeSeries(&b, r, tr)
+	}
+	if old != "" {
+		line(&b, "formerly", "%s", old)
 	}
 	b.WriteByte('\n')
 	_, err := fmt.Fprint(e.out, b.String())
