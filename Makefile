@@ -6,7 +6,7 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus fuzz bench build sbom clean
+.PHONY: help test unit race nested lint corpus fuzz bench manifests build sbom clean
 
 ## help: the targets
 help:
@@ -51,6 +51,10 @@ $(LINT):
 	GOBIN=$(TOOLS) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
 
+## manifests: what deploy/kubernetes has from elsewhere: rules, dashboards, the schema of settings, the manifests that the chart renders
+manifests:
+	cd e2e && go test ./deploy/kubernetes -run 'TestCopies|TestSchema|TestManifests' -update
+
 ## fuzz: every fuzz target for FUZZTIME
 fuzz:
 	@for p in $$(go list ./...); do \
@@ -61,7 +65,11 @@ fuzz:
 
 ## bench: what it costs, with floors and peers in the same run
 bench:
-	cd bench && go test -run '^$$' -bench . -benchmem ./...
+	cd bench && go test -run '^$$' -bench . -skip '^BenchmarkMillion$$' -benchmem ./...
+
+## bench-million: the memory of the running exporter with a million series, in three minutes
+bench-million:
+	cd bench && go test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 1x -timeout 30m ./...
 
 ## clean: remove what build made
 clean:

@@ -11,7 +11,6 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
@@ -27,8 +26,8 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// newStore makes a store as the service does, with the built-in rules and the default configuration.
-func newStore(b *testing.B, series int) *store.Store {
+// newStore makes a store as the service does, with the built-in rules and the default configuration but for labels that are dropped.
+func newStore(b *testing.B, series int, dropped ...string) *store.Store {
 	b.Helper()
 	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
 	if err != nil {
@@ -37,7 +36,8 @@ func newStore(b *testing.B, series int) *store.Store {
 	cfg := config.Default().Metrics
 	s, err := store.New(store.Options{
 		Tagger: rules, Naming: tagger.Naming{Namespace: cfg.Namespace}, Expiration: time.Hour, MaxSeries: 2 * series,
-		HTTP: store.HTTPOptions{Buckets: cfg.HTTP.Buckets, SizeBuckets: cfg.HTTP.SizeBuckets, Labels: cfg.HTTP.Labels},
+		Labels: store.LabelOptions{Drop: dropped},
+		HTTP:   store.HTTPOptions{Buckets: cfg.HTTP.Buckets, SizeBuckets: cfg.HTTP.SizeBuckets, Labels: cfg.HTTP.Labels},
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -54,24 +54,11 @@ func newLedger(b *testing.B) *nozzle.Ledger {
 	return l
 }
 
-func workload(b *testing.B, series int) *foundation.Workload {
-	b.Helper()
-	w, err := foundation.NewWorkload(series, 1, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
-	return w
-}
-
 // fill takes one cycle of a workload into a store.
 func fill(b *testing.B, s *store.Store, series int) {
 	b.Helper()
-	batches, err := workload(b, series).Batches()
-	if err != nil {
-		b.Fatal(err)
-	}
 	in := nozzle.NewIntake(newLedger(b).Source("rlp"), s.Writer())
-	for _, batch := range batches {
+	for _, batch := range workload(b, series) {
 		in.V2(batch, time.Now())
 	}
 	if got := s.Stats().Series; got != series {

@@ -28,7 +28,6 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 const (
@@ -75,17 +74,17 @@ func (raw) Unmarshal(data mem.BufferSlice, v any) error { *v.(*int) += data.Len(
 func (raw) Name() string                                { return "proto" }
 
 // serveRLP plays the RLP in a process of its own, so that its share of the processor is not counted: it sends the workload's
-// batches, marshalled beforehand, in cycles without end.
+// batches, marshalled beforehand, in cycles without end, at the pace of a foundation where millionEnv is set.
 func serveRLP(file string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
 		return err
 	}
-	w, err := foundation.NewWorkload(streamOf, 1, time.Now())
-	if err != nil {
-		return err
+	series, every := streamOf, time.Duration(0)
+	if million := os.Getenv(millionEnv); million != "" {
+		series, every = millionSeries, millionCycle/(millionSeries/batchSize)
 	}
-	batches, err := w.Batches()
+	batches, err := taggedBatches(series)
 	if err != nil {
 		return err
 	}
@@ -95,8 +94,12 @@ func serveRLP(file string) error {
 	}
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)), grpc.ForceServerCodecV2(raw{}),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-			for {
+			began := time.Now()
+			for sent := 0; ; {
 				for _, batch := range batches {
+					if sent++; every > 0 && sent%batchSize == 0 {
+						time.Sleep(time.Until(began.Add(time.Duration(sent) * every)))
+					}
 					if err := stream.SendMsg(batch); err != nil {
 						return err
 					}
@@ -123,6 +126,12 @@ func startServer(b *testing.B, variable string) (string, *tls.Config) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return startServerWith(b, variable, file), config
+}
+
+// startServerWith does so with a certificate that is there already.
+func startServerWith(b *testing.B, variable, file string) string {
+	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), variable+"="+file)
 	cmd.Stderr = os.Stderr
@@ -142,7 +151,7 @@ func startServer(b *testing.B, variable string) (string, *tls.Config) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return strings.TrimSpace(address), config
+	return strings.TrimSpace(address)
 }
 
 // writeCertificate makes one certificate that both sides present and trust.
