@@ -6,7 +6,7 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus fuzz bench manifests build sbom clean
+.PHONY: help test unit race nested lint corpus fuzz bench bench-million manifests build sbom clean
 
 ## help: the targets
 help:
