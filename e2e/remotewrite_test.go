@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,10 +66,27 @@ func startVictoriaMetrics(t *testing.T) receiver {
 	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 1e-11}
 }
 
-// series returns the value of every series that the receiver has now under the selector, without the labels job and instance.
-func (r *receiver) series(ctx context.Context, t *testing.T, selector string) map[string]float64 {
+// promResult is one series of an answer to a query.
+type promResult struct {
+	Metric map[string]string
+	Value  []any   // time, and value as text; nothing for a native histogram
+	Values [][]any // of a range
+}
+
+// sampleValue reads a value of Prometheus' API.
+func sampleValue(t *testing.T, pair []any) float64 {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.query+"?"+url.Values{"query": {selector}}.Encode(), nil)
+	v, err := strconv.ParseFloat(fmt.Sprint(pair[1]), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// ask queries and hands each series of the answer on.
+func (r *receiver) ask(ctx context.Context, t *testing.T, query string, each func(series map[string]string, result promResult)) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.query+"?"+url.Values{"query": {query}}.Encode(), http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,32 +101,35 @@ func (r *receiver) series(ctx context.Context, t *testing.T, selector string) ma
 	}
 	var answer struct {
 		Status string
-		Data   struct {
-			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-			}
-		}
+		Data   struct{ Result []promResult }
 	}
 	if err := json.Unmarshal(text, &answer); err != nil || answer.Status != "success" {
 		t.Fatalf("%v: %s", err, text)
 	}
-	out := map[string]float64{}
 	for _, s := range answer.Data.Result {
-		delete(s.Metric, "job")
-		delete(s.Metric, "instance")
-		v, err := strconv.ParseFloat(fmt.Sprint(s.Value[1]), 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[labels.FromMap(s.Metric).String()] = v
+		each(s.Metric, s)
 	}
+}
+
+// series returns the value of every series that the receiver has now under the selector, without the labels job and instance, and
+// without native histograms.
+func (r *receiver) series(ctx context.Context, t *testing.T, selector string) map[string]float64 {
+	t.Helper()
+	out := map[string]float64{}
+	r.ask(ctx, t, selector, func(series map[string]string, result promResult) {
+		if len(result.Value) == 0 {
+			return
+		}
+		delete(series, "job")
+		delete(series, "instance")
+		out[labels.FromMap(series).String()] = sampleValue(t, result.Value)
+	})
 	return out
 }
 
-// expected is what must be pushed of what a foundation sent. Two raw names that end in one series make a choice: either value
-// is right.
-func expected(t *testing.T, sent []foundation.Sent) map[string][]float64 {
+// expected is what must be stored of what a foundation sent, by either naming. Two raw names that end in one series make a choice:
+// either value is right.
+func expected(t *testing.T, sent []foundation.Sent, verbatim bool) map[string][]float64 {
 	t.Helper()
 	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
 	if err != nil {
@@ -116,28 +137,47 @@ func expected(t *testing.T, sent []foundation.Sent) map[string][]float64 {
 	}
 	m := config.Default().Metrics
 	r := store.NewResolver(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: m.Namespace}, Expiration: m.Expiration, MaxSeries: m.MaxSeries,
+		Tagger: rules, Naming: tagger.Naming{Namespace: m.Namespace, Verbatim: verbatim}, Expiration: m.Expiration, MaxSeries: m.MaxSeries,
 	})
 	out := map[string][]float64{}
-	for _, s := range sent {
+	whole, parts := foundation.Parts(sent)
+	for _, s := range whole {
 		if s.Kind == metric.KindTimer {
 			continue
 		}
-		id := store.Identity{Kind: s.Kind, Name: s.Name, Unit: s.Unit, SourceID: s.SourceID, InstanceID: s.InstanceID}
-		for _, tag := range slices.Sorted(maps.Keys(s.Tags)) {
-			id.Tags = append(id.Tags, metric.Label{Name: tag, Value: s.Tags[tag]})
-		}
-		resolved := r.Resolve(&id, nil)
 		value := s.Value
 		if s.Kind == metric.KindCounter {
 			value = float64(s.Total)
 		}
-		set := map[string]string{"__name__": resolved.Metric}
-		maps.Insert(set, metric.RenderLabels(resolved.Labels).All())
-		key := labels.FromMap(set).String()
+		resolved, key := resolve(r, s, "")
 		out[key] = append(out[key], value*resolved.Mul/resolved.Div)
 	}
+	// Of what the prom scraper took apart it is the sum and the count; le is not written alike everywhere.
+	for _, s := range parts {
+		if base, ok := strings.CutSuffix(s.Name, "_sum"); ok {
+			s.Name = base
+			resolved, key := resolve(r, s, "_sum")
+			out[key] = append(out[key], s.Value*resolved.Mul/resolved.Div)
+		}
+		if base, ok := strings.CutSuffix(s.Name, "_count"); ok {
+			s.Name, s.Kind = base, metric.KindGauge
+			_, key := resolve(r, s, "_count")
+			out[key] = append(out[key], float64(s.Total))
+		}
+	}
 	return out
+}
+
+// resolve returns what an entry becomes, and its series with a suffix to its name.
+func resolve(r *store.Resolver, s foundation.Sent, suffix string) (resolved store.Resolved, series string) {
+	id := store.Identity{Kind: s.Kind, Name: s.Name, Unit: s.Unit, SourceID: s.SourceID, InstanceID: s.InstanceID}
+	for _, tag := range slices.Sorted(maps.Keys(s.Tags)) {
+		id.Tags = append(id.Tags, metric.Label{Name: tag, Value: s.Tags[tag]})
+	}
+	resolved = r.Resolve(&id, nil)
+	set := map[string]string{"__name__": resolved.Metric + suffix}
+	maps.Insert(set, metric.RenderLabels(resolved.Labels).All())
+	return resolved, labels.FromMap(set).String()
 }
 
 // What a foundation sends is in the receiver by name, labels and value; what the exporter's own page shows is there too, the
@@ -189,7 +229,7 @@ func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 		}
 	}
 	const selector = `{job="loggregator_exporter",instance="e2e"}`
-	want := expected(t, f.Sent())
+	want := expected(t, f.Sent(), false)
 	if len(want) < 4000 {
 		t.Fatalf("the foundation sent only %d series", len(want))
 	}

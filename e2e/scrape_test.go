@@ -1,0 +1,367 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"loggregator_exporter/e2e/peer"
+	"loggregator_exporter/nozzle/foundation"
+)
+
+// site is a foundation that moves by steps, two exporters that read all of it, and a Prometheus that scrapes them. The ports stay the
+// same when one of them is started again.
+type site struct {
+	foundation *foundation.Foundation
+	exporter   string // the program
+	dir        string // of configurations and of what Prometheus stores
+	files      foundation.ClientFiles
+
+	tagged, verbatim, store string // addresses
+	receiver                receiver
+}
+
+// The jobs that scrape an exporter in one format each. Dotted names come in text only: what Prometheus says that it takes in protobuf
+// is without UTF-8.
+const scrapeJobs = `
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs:
+  - {job_name: text, scrape_protocols: [PrometheusText0.0.4], static_configs: [{targets: [%[1]q]}]}
+  - {job_name: openmetrics, scrape_protocols: [OpenMetricsText1.0.0], static_configs: [{targets: [%[1]q]}]}
+  - {job_name: protobuf, scrape_protocols: [PrometheusProto], scrape_native_histograms: true, always_scrape_classic_histograms: true, static_configs: [{targets: [%[1]q]}]}
+  - {job_name: utf8, scrape_protocols: [PrometheusText1.0.0], static_configs: [{targets: [%[2]q]}]}
+`
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{exporter: peer.Exporter(t), dir: t.TempDir(), tagged: freeAddress(t), verbatim: freeAddress(t), store: freeAddress(t)}
+	s.receiver.query = "http://" + s.store + "/api/v1/query"
+	var err error
+	if s.foundation, err = foundation.New(foundation.Options{Seed: 11, RequestsPerSecond: 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.foundation.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	if s.files, err = s.foundation.WriteClientFiles(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "prometheus.yml"), fmt.Appendf(nil, scrapeJobs, s.tagged, s.verbatim), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// freeAddress returns an address that a program can be started at more than once.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return free.Addr().String()
+}
+
+func (s *site) startExporter(t *testing.T, address, naming string) *peer.Process {
+	t.Helper()
+	return peer.Start(t, listensAt, s.exporter, "run", "--config", s.configure(t, address, naming, "1h"))
+}
+
+// configure writes an exporter's file.
+func (s *site) configure(t *testing.T, address, naming, expiration string) string {
+	t.Helper()
+	file := filepath.Join(s.dir, "exporter-"+naming+".yml")
+	text := fmt.Sprintf(`
+nozzle:
+  shard_id: %s
+  rlp: {enabled: true, address: %q, tls: {ca_file: %q, cert_file: %q, key_file: %q}}
+metrics: {naming: %[1]s, expiration: %[7]s}
+web: {listen_address: %[6]q, enable_lifecycle: true}
+`, naming, s.foundation.RLPAddress(), s.files.CA, s.files.Certificate, s.files.Key, address, expiration)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// expire gives the series of an exporter that runs three seconds from now on.
+func (s *site) expire(t *testing.T, address, naming string) {
+	t.Helper()
+	s.configure(t, address, naming, "3s")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/-/reload", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status, err)
+	}
+}
+
+// startPrometheus starts it on what it stored before, and waits until it has read that.
+func (s *site) startPrometheus(ctx context.Context, t *testing.T) *peer.Process {
+	t.Helper()
+	p := peer.Start(t, listensAt, peer.Prometheus().File(t), "--config.file="+filepath.Join(s.dir, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(s.dir, "data"), "--web.listen-address="+s.store,
+		"--enable-feature=created-timestamp-zero-ingestion")
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.store+"/-/ready", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode == http.StatusOK {
+			return p
+		}
+		<-tick.C
+	}
+}
+
+// serve lets the foundation answer until the test ends.
+func (s *site) serve(t *testing.T) {
+	t.Helper()
+	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- s.foundation.Serve(ctx) }()
+	t.Cleanup(func() {
+		end()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// await asks Prometheus until the answer is what the condition wants; it returns what is still wrong as a text, or "".
+func (s *site) await(ctx context.Context, t *testing.T, what, query string, wrong func(map[string]float64) string) map[string]float64 {
+	t.Helper()
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for complaint := "never asked"; ; {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %s", what, complaint)
+		case <-tick.C:
+		}
+		got := s.receiver.series(context.WithoutCancel(ctx), t, query)
+		if complaint = wrong(got); complaint == "" {
+			return got
+		}
+	}
+}
+
+// awaitRound emits rounds until everything of the last one is in Prometheus, by every job. It takes more than one where an exporter
+// has only just been started.
+func (s *site) awaitRound(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if err := s.foundation.Round(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range []string{"text", "openmetrics", "protobuf", "utf8"} {
+		want := expected(t, s.foundation.Sent(), strings.HasPrefix(job, "utf8"))
+		leaveOutShared(want)
+		s.await(ctx, t, "the round by "+job, `{job="`+job+`"}`, func(got map[string]float64) string {
+			if bad := s.receiver.differing(want, got); len(bad) > 0 {
+				return fmt.Sprintf("%d of %d series differ: %q", len(bad), len(want), bad[:min(len(bad), 5)])
+			}
+			return ""
+		})
+	}
+}
+
+// leaveOutShared takes away what shares its name, escaped, with another one, like system.cpu.user and system_cpu_user: a format without
+// UTF-8 could not hold both, so that the exporter keeps one, whichever comes first, for all formats.
+func leaveOutShared(want map[string][]float64) {
+	names := map[string]map[string]bool{}
+	each := func(do func(series, name, escaped string)) {
+		for series := range want {
+			name, _, _ := strings.Cut(strings.TrimPrefix(series, `{__name__="`), `"`)
+			do(series, name, model.EscapeName(name, model.UnderscoreEscaping))
+		}
+	}
+	each(func(_, name, escaped string) {
+		if names[escaped] == nil {
+			names[escaped] = map[string]bool{}
+		}
+		names[escaped][name] = true
+	})
+	each(func(series, _, escaped string) {
+		if len(names[escaped]) > 1 {
+			delete(want, series)
+		}
+	})
+}
+
+func none(got map[string]float64) string {
+	for series, v := range got {
+		return fmt.Sprintf("%d series, like %s %v", len(got), series, v)
+	}
+	return ""
+}
+
+// is accepts one series of that value.
+func is(value float64) func(map[string]float64) string {
+	return func(got map[string]float64) string {
+		if len(got) == 1 {
+			for _, v := range got {
+				if v == value {
+					return ""
+				}
+			}
+		}
+		return fmt.Sprintf("%v, want %v", got, value)
+	}
+}
+
+// What a foundation sends arrives by every format with its value; and when the exporter, Prometheus or the foundation's emitters go
+// away and come back, up, staleness and counters behave as they should.
+func TestScrape(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	s := newSite(t)
+	s.serve(t)
+	exporter := s.startExporter(t, s.tagged, "prometheus")
+	s.startExporter(t, s.verbatim, "verbatim")
+	store := s.startPrometheus(ctx, t)
+	if err := s.foundation.AwaitReaders(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	s.await(ctx, t, "all jobs are up", `count(up == 1)`, is(4))
+	s.awaitRound(ctx, t)
+	s.checkHistograms(ctx, t)
+	s.checkDotted(ctx, t)
+	// The first requests count where the format says when there were none.
+	const increase = `sum(increase(cf_http_request_duration_seconds_count{job=%q}[5m])) > 0`
+	s.await(ctx, t, "the first requests by protobuf", fmt.Sprintf(increase, "protobuf"), func(got map[string]float64) string {
+		if len(got) == 0 {
+			return "none"
+		}
+		return ""
+	})
+	s.await(ctx, t, "the first requests by text", fmt.Sprintf(increase, "text"), none)
+
+	t.Log("the exporter is stopped")
+	exporter.Stop(t)
+	s.await(ctx, t, "it is down", `count(up{job=~"text|openmetrics|protobuf"} == 0)`, is(3))
+	s.await(ctx, t, "its series are stale", `{job=~"text|openmetrics|protobuf",__name__=~"cf_.+"}`, none)
+	exporter = s.startExporter(t, s.tagged, "prometheus")
+	s.await(ctx, t, "it is up again", `count(up == 1)`, is(4))
+	s.awaitReaders(ctx, t)
+	s.awaitRound(ctx, t)
+	s.checkResets(ctx, t)
+
+	t.Log("Prometheus is stopped")
+	store.Stop(t)
+	if err := s.foundation.Round(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.startPrometheus(ctx, t)
+	s.await(ctx, t, "all jobs are up", `count(up == 1)`, is(4))
+	s.awaitRound(ctx, t)
+	s.checkResets(ctx, t)
+	s.await(ctx, t, "what was stored before is still there", `count(min_over_time(up{job="text"}[10m]) == 0)`, is(1))
+
+	t.Log("the foundation is silent")
+	s.expire(t, s.tagged, "prometheus")
+	s.expire(t, s.verbatim, "verbatim")
+	s.await(ctx, t, "all series have expired", `{__name__=~"cf_.+"}`, none)
+	s.await(ctx, t, "all jobs are up", `count(up == 1)`, is(4))
+	exporter.Stop(t)
+}
+
+// awaitReaders waits until a restarted exporter reads the foundation.
+func (s *site) awaitReaders(ctx context.Context, t *testing.T) {
+	t.Helper()
+	s.await(ctx, t, "the exporter is connected", `loggregator_exporter_source_up{job="text"}`, is(1))
+	if err := s.foundation.AwaitReaders(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkHistograms compares the native histograms with the classic ones of the same scrape, and those with the other formats'.
+func (s *site) checkHistograms(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"cf_http_request_duration_seconds", "cf_http_response_size_bytes"} {
+		native := s.receiver.series(ctx, t, `histogram_count(`+name+`{job="protobuf"})`)
+		requests := 0.0
+		for _, job := range []string{"protobuf", "text", "openmetrics"} {
+			classic := s.receiver.series(ctx, t, `sum without (le) (`+name+`_bucket{le="+Inf",job="`+job+`"})`)
+			if len(classic) != len(native) || len(native) == 0 {
+				t.Fatalf("%s by %s: %d classic and %d native histograms", name, job, len(classic), len(native))
+			}
+			for series, n := range native {
+				if classic[series] != n {
+					t.Errorf("%s by %s: %s counted %v, natively %v", name, job, series, classic[series], n)
+				}
+				requests += n
+			}
+		}
+		t.Logf("%s: %d series, %v observations", name, len(native), requests/3)
+	}
+	s.await(ctx, t, "text brings no native histogram", `histogram_count(cf_http_request_duration_seconds{job=~"text|openmetrics"})`, none)
+}
+
+// checkDotted asks for names by what was emitted.
+func (s *site) checkDotted(ctx context.Context, t *testing.T) {
+	t.Helper()
+	dotted := 0
+	want := expected(t, s.foundation.Sent(), true)
+	leaveOutShared(want)
+	for series := range want {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(series, `{__name__="`), `"`); strings.ContainsAny(name, "./") {
+			dotted++
+			got := s.receiver.series(ctx, t, `{"`+name+`",job="utf8"}`)
+			if _, ok := got[series]; !ok {
+				t.Errorf("%q does not find %s", name, series)
+			}
+			if dotted == 20 {
+				return
+			}
+		}
+	}
+	t.Errorf("only %d names with dots or slashes", dotted)
+}
+
+// checkResets finds counters that went backwards. Those of the foundation are totals: no restart on our side may show in them, but for
+// requests, which are counted from the exporter's start.
+func (s *site) checkResets(ctx context.Context, t *testing.T) {
+	t.Helper()
+	seen := 0
+	s.receiver.ask(ctx, t, `{__name__=~"cf_.+_total",job=~"text|openmetrics|protobuf"}[10m]`, func(series map[string]string, result promResult) {
+		seen++
+		last := math.Inf(-1)
+		for _, pair := range result.Values {
+			v := sampleValue(t, pair)
+			if v < last {
+				t.Errorf("%v fell from %v to %v", series, last, v)
+				return
+			}
+			last = v
+		}
+	})
+	if seen == 0 {
+		t.Error("no counters")
+	}
+}
