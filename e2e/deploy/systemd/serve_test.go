@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -33,7 +34,7 @@ func (s system) command(t *testing.T, key string) *exec.Cmd {
 	if _, err := fmt.Sscanf(run(t, "grep ^loggregator_exporter: "+s.root+"/etc/passwd | cut -d: -f3,4"), "%d:%d", &uid, &gid); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), m[1], strings.Fields(m[2])...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), m[1], strings.Fields(m[2])...)
 	cmd.Dir, cmd.Env = "/", []string{"LOGGREGATOR_EXPORTER_NOZZLE_UDP_LISTEN_ADDRESS=127.0.0.1:0", "LOGGREGATOR_EXPORTER_WEB_LISTEN_ADDRESS=127.0.0.1:0"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: s.root, Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	// os/exec looks the program up outside of the new root.
