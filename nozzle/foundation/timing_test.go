@@ -81,7 +81,7 @@ func TestParts(t *testing.T) {
 	}
 	for name, want := range map[string]int{
 		"cc_staging_succeeded_duration_seconds_bucket": 16, "cc_staging_succeeded_duration_seconds_sum": 2, "cc_staging_succeeded_duration_seconds_count": 2,
-		"go_gc_duration_seconds": 5, "go_gc_duration_seconds_sum": 1, "go_gc_duration_seconds_count": 1, "binding_refresh_count": 0,
+		"http_server_requests_seconds": 12, "http_server_requests_seconds_sum": 4, "http_server_requests_seconds_count": 4, "binding_refresh_count": 0,
 	} {
 		if names[name] != want {
 			t.Errorf("%d parts %s, want %d", names[name], name, want)

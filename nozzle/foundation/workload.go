@@ -70,7 +70,7 @@ func NewWorkload(series int, seed uint64, at time.Time) (*Workload, error) {
 func workloadNames(definitions map[string]*componentDefinition) []workloadSeries {
 	// What these emit, others emit under a second raw name: both together would end in one series.
 	// What was scraped are parts of histograms and summaries, and so no series of their own.
-	skipped := []string{"cc_flat", "metron_flat", "router_name", "p-redis_broker", "route_emitter", "cc_scraped", "metric-store_scraped"}
+	skipped := []string{"cc_flat", "metron_flat", "router_name", "p-redis_broker", "route_emitter", "cc_scraped", "credhub_scraped"}
 	ids := make([]string, 0, len(definitions))
 	for id, def := range definitions {
 		if def.protocol != protocolNone && !slices.Contains(skipped, id) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
@@ -118,14 +117,14 @@ func (b *board) layOut(into *dashboard.Dashboard) error {
 func (b *board) expr(text string) string { return strings.ReplaceAll(text, "@", b.filter) }
 
 func datasource() common.DataSourceRef {
-	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
 
 // build makes a variable of several values, all of them at first. All is a pattern that a missing label matches as well.
 func (v variable) build(b *board) *dashboard.QueryVariableBuilder {
 	query := fmt.Sprintf("label_values(%s, %s)", b.expr(v.metric), v.of)
 	all := dashboard.VariableOption{
-		Selected: cog.ToPtr(true),
+		Selected: new(true),
 		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 	}

@@ -29,10 +29,10 @@ func TestGenerated(t *testing.T) {
 		names = append(names, name)
 		path := filepath.Join(folder(t), name)
 		if *update {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // others read what is delivered
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // the same
+			if err := os.WriteFile(path, want, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -104,7 +104,7 @@ func (p *panel) atLeast(yellow, green float64) *panel {
 
 // up colours what is not 1.
 func (p *panel) up() *panel {
-	p.thresholds = []dashboard.Threshold{{Color: "red"}, {Value: cog.ToPtr(1.0), Color: "green"}}
+	p.thresholds = []dashboard.Threshold{{Color: "red"}, {Value: new(1.0), Color: "green"}}
 	return p
 }
 

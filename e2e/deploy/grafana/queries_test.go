@@ -24,7 +24,7 @@ func TestQueries(t *testing.T) {
 	boards := readBoards(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	server := startStack(ctx, t)
+	server := startStack(t)
 
 	pending := make(map[string]question)
 	for name, d := range boards {
@@ -34,9 +34,7 @@ func TestQueries(t *testing.T) {
 	}
 	questions := maps.Clone(pending)
 	t.Logf("%d queries", len(questions))
-	began := time.Now()
 	server.await(ctx, t, pending)
-	t.Logf("all have answers after %v", time.Since(began).Round(time.Second))
 
 	chosen := maps.Clone(questions)
 	for name, d := range boards {
@@ -76,6 +74,7 @@ func (s prometheusServer) await(ctx context.Context, t *testing.T, pending map[s
 	t.Helper()
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
+	began, last := time.Now(), ""
 	for {
 		for key, q := range pending {
 			expr, err := expand(q.expr, q.values)
@@ -84,9 +83,11 @@ func (s prometheusServer) await(ctx context.Context, t *testing.T, pending map[s
 			}
 			if s.answers(ctx, t, q.asked, expr) {
 				delete(pending, key)
+				last = q.where
 			}
 		}
 		if len(pending) == 0 {
+			t.Logf("all have answers after %v, the last one was that of %s", time.Since(began).Round(time.Second), last)
 			return
 		}
 		select {

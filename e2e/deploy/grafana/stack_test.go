@@ -22,8 +22,9 @@ var listensAt = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)
 
 // startStack runs the simulated foundation, two exporters and a Prometheus that scrapes them. One exporter reads the reverse log proxy, names an
 // environment and has everything on that can be; the other one reads the gateway with a token of UAA, and names none.
-func startStack(ctx context.Context, t *testing.T) prometheusServer {
+func startStack(t *testing.T) prometheusServer {
 	t.Helper()
+	ctx := t.Context()
 	f, err := foundation.New(foundation.Options{
 		Seed: 1, Interval: 2 * time.Second, RequestsPerSecond: 50, HTTPS: foundation.HTTPSOptions{On: true},
 	})
@@ -49,7 +50,7 @@ func startStack(ctx context.Context, t *testing.T) prometheusServer {
 		t.Fatal(err)
 	}
 	misbehave(f)
-	return startPrometheus(ctx, t, first, second)
+	return startPrometheus(t, first, second)
 }
 
 // startSink takes what is pushed.
@@ -124,8 +125,9 @@ func misbehave(f *foundation.Foundation) {
 	})
 }
 
-func startPrometheus(ctx context.Context, t *testing.T, exporters ...string) prometheusServer {
+func startPrometheus(t *testing.T, exporters ...string) prometheusServer {
 	t.Helper()
+	ctx := t.Context()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf(`
