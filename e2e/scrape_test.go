@@ -41,6 +41,9 @@ scrape_configs:
   - {job_name: utf8, scrape_protocols: [PrometheusText1.0.0], static_configs: [{targets: [%[2]q]}]}
 `
 
+// startTimes lets Prometheus store that a counter was 0 at its start.
+const startTimes = "--enable-feature=created-timestamp-zero-ingestion"
+
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{exporter: peer.Exporter(t), dir: t.TempDir(), tagged: freeAddress(t), verbatim: freeAddress(t), store: freeAddress(t)}
@@ -114,11 +117,10 @@ func (s *site) expire(t *testing.T, address, naming string) {
 }
 
 // startPrometheus starts it on what it stored before, and waits until it has read that.
-func (s *site) startPrometheus(ctx context.Context, t *testing.T) *peer.Process {
+func (s *site) startPrometheus(ctx context.Context, t *testing.T, flags ...string) *peer.Process {
 	t.Helper()
-	p := peer.Start(t, listensAt, peer.Prometheus().File(t), "--config.file="+filepath.Join(s.dir, "prometheus.yml"),
-		"--storage.tsdb.path="+filepath.Join(s.dir, "data"), "--web.listen-address="+s.store,
-		"--enable-feature=created-timestamp-zero-ingestion")
+	p := peer.Start(t, listensAt, peer.Prometheus().File(t), append(flags, "--config.file="+filepath.Join(s.dir, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(s.dir, "data"), "--web.listen-address="+s.store)...)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -244,7 +246,7 @@ func TestScrape(t *testing.T) {
 	s.serve(t)
 	exporter := s.startExporter(t, s.tagged, "prometheus")
 	s.startExporter(t, s.verbatim, "verbatim")
-	store := s.startPrometheus(ctx, t)
+	store := s.startPrometheus(ctx, t, startTimes)
 	if err := s.foundation.AwaitReaders(ctx, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +279,7 @@ func TestScrape(t *testing.T) {
 	if err := s.foundation.Round(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s.startPrometheus(ctx, t)
+	s.startPrometheus(ctx, t, startTimes)
 	s.await(ctx, t, "all jobs are up", `count(up == 1)`, is(4))
 	s.awaitRound(ctx, t)
 	s.checkResets(ctx, t)
