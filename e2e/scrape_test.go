@@ -156,8 +156,8 @@ func (s *site) serve(t *testing.T) {
 	})
 }
 
-// await asks Prometheus until the answer is what the condition wants; it returns what is still wrong as a text, or "".
-func (s *site) await(ctx context.Context, t *testing.T, what, query string, wrong func(map[string]float64) string) map[string]float64 {
+// await asks Prometheus until nothing is wrong with the answer: what is, the condition returns as a text.
+func (s *site) await(ctx context.Context, t *testing.T, what, query string, wrong func(map[string]float64) string) {
 	t.Helper()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
@@ -169,7 +169,7 @@ func (s *site) await(ctx context.Context, t *testing.T, what, query string, wron
 		}
 		got := s.receiver.series(context.WithoutCancel(ctx), t, query)
 		if complaint = wrong(got); complaint == "" {
-			return got
+			return
 		}
 	}
 }

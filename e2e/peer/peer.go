@@ -113,7 +113,7 @@ func (p *Program) File(t *testing.T) string {
 	if err := os.MkdirAll(bin, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	dest, err := os.MkdirTemp(bin, p.Name+"-*.part")
+	dest, err := os.MkdirTemp(bin, p.Name+"-*.part") //nolint:usetesting // a rename does not cross file systems
 	if err != nil {
 		t.Fatal(err)
 	}
