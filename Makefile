@@ -6,7 +6,7 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus fuzz bench bench-million manifests build sbom clean
+.PHONY: help test unit race nested lint corpus fuzz bench bench-million manifests packages build sbom clean
 
 ## help: the targets
 help:
@@ -34,8 +34,14 @@ race:
 	go test -run 'Alloc' ./...
 
 ## nested: the tests of the nested modules, against real programs and peers; the first time they build those, which takes minutes
-nested:
+nested: packages
 	for m in $(NESTED); do (cd $$m && go vet ./... && go test -timeout 30m ./...) || exit 1; done
+
+## packages: the programs that tests of deploy/ run and Go cannot build, from Debian
+packages:
+	@missing=$$(for p in ruby:ruby shellcheck:shellcheck systemd-analyze:systemd; do command -v $${p%:*} > /dev/null || echo $${p#*:}; done); \
+	[ -z "$$missing" ] || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; export DEBIAN_FRONTEND=noninteractive; \
+	  $$sudo apt-get install -qy --no-install-recommends $$missing || { $$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends $$missing; }; }
 
 ## corpus: how much of the corpus of real names is parsed as expected
 corpus:
