@@ -200,6 +200,8 @@ func TestValuesRefused(t *testing.T) {
 		{"no source", "config.nozzle.rlp.enabled=false", "mode nozzle needs a source: set config.nozzle.rlp.enabled"},
 		{"no certificate", "rlp.secretName=", "config.nozzle.rlp needs a client certificate: name its Secret in rlp.secretName"},
 		{"no client", "config.nozzle.gateway.enabled=true", "need a UAA client: name its Secret in uaa.secretName"},
+		{"secret in the open", "config.uaa.client_secret=x", "config.uaa.client_secret would be readable in a ConfigMap"},
+		{"one name for all", "replicas=2,config.nozzle.deterministic_name=x", "config.nozzle.deterministic_name would be the name of every shard"},
 		{"no web.yml", "web.tls=true", "name the Secret that holds it in web.secretName"},
 		{"half of the login", "web.secretName=x,web.basicAuth.username=x", "web.basicAuth.secretName and web.basicAuth.username belong together"},
 		{"job that no alert finds", "fullnameOverride=x,serviceMonitor.enabled=true,prometheusRule.enabled=true", "alerts look for a job whose name contains"},

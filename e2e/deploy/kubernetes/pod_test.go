@@ -216,16 +216,27 @@ func (p *pod) start(t *testing.T, env ...string) *started {
 // await returns the group of the first line of the log that matches, once there is one.
 func (s *started) await(t *testing.T, line *regexp.Regexp) string {
 	t.Helper()
+	found, ok := s.awaitFor(line, patience)
+	if !ok {
+		t.Fatalf("%s did not say %s", s.name, line)
+	}
+	return found
+}
+
+// awaitFor is await for a time; ok is false where there is no such line by then, or when the container has ended.
+func (s *started) awaitFor(line *regexp.Regexp, most time.Duration) (found string, ok bool) {
+	end := time.Now().Add(most)
+	defer time.AfterFunc(most, s.grown.Broadcast).Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := 0; ; {
 		for ; i < len(s.lines); i++ {
 			if m := line.FindStringSubmatch(s.lines[i]); m != nil {
-				return m[len(m)-1]
+				return m[len(m)-1], true
 			}
 		}
-		if s.ended {
-			t.Fatalf("%s ended before it said %s:\n%s", s.name, line, strings.Join(s.lines, "\n"))
+		if s.ended || !time.Now().Before(end) {
+			return "", false
 		}
 		s.grown.Wait()
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -254,12 +255,21 @@ func TestRulesChange(t *testing.T) {
 	serve(t, f)
 	p := shard(t, exporter, objects, "0", secrets(t, f))
 	s := p.start(t)
-	must(t, f.AwaitReaders(t.Context(), 1))
 	dir := filepath.Join(p.root, "etc/loggregator_exporter/rules")
-	fill(t, dir, "..2026_2", map[string]string{"mine.yml": "rules: [{pattern: 'a.{b}', name: c}]"}, 0o644, "")
-	s.await(t, regexp.MustCompile(`reloaded rules and limits.* reason=("a rule file changed")`))
-	fill(t, dir, "..2026_3", map[string]string{"mine.yml": "rulez: []"}, 0o644, "")
-	s.await(t, regexp.MustCompile(`reload failed, the old rules stay in force.*(rulez)`))
+	state := 1
+	// What changes while the exporter reads its rules may be what it reads: the next change counts then.
+	change := func(rules string, said *regexp.Regexp) {
+		for range 20 {
+			state++
+			fill(t, dir, fmt.Sprint("..2026_", state), map[string]string{"mine.yml": fmt.Sprintf("%s # state %d", rules, state)}, 0o644, "")
+			if _, ok := s.awaitFor(said, 5*time.Second); ok {
+				return
+			}
+		}
+		t.Errorf("no change of rules made it say %s", said)
+	}
+	change("rules: [{pattern: 'a.{b}', name: c}]", regexp.MustCompile(`reloaded rules and limits.* reason=("a rule file changed")`))
+	change("rulez: []", regexp.MustCompile(`reload failed, the old rules stay in force.*(rulez)`))
 }
 
 // TestSidecar: the patch puts the exporter beside a container of somebody else's, in a pod that keeps to the Pod Security Standard; it takes the

@@ -110,6 +110,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and (or (has "gateway" $on) (has "firehose" $on)) (not .Values.uaa.secretName) (not (dig "uaa" "client_id" "" .Values.config)) -}}
 {{- fail "config.nozzle.gateway and config.nozzle.firehose need a UAA client: name its Secret in uaa.secretName" -}}
 {{- end -}}
+{{- if dig "uaa" "client_secret" "" .Values.config -}}
+{{- fail "config.uaa.client_secret would be readable in a ConfigMap: put it into a Secret, and name that in uaa.secretName" -}}
+{{- end -}}
+{{- if and (gt (int .Values.replicas) 1) (dig "deterministic_name" "" $nozzle) -}}
+{{- fail "config.nozzle.deterministic_name would be the name of every shard: leave it out, the pods' ordinals are their names" -}}
+{{- end -}}
 {{- if and (not .Values.web.secretName) (or .Values.web.tls .Values.web.basicAuth.secretName) -}}
 {{- fail "web.tls and web.basicAuth describe web.yml: name the Secret that holds it in web.secretName" -}}
 {{- end -}}
