@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -141,9 +142,7 @@ func start(t *testing.T, droplet, command string, index int, credentials string,
 		"VCAP_APPLICATION": read(t, "testdata/vcap_application.json"),
 		"VCAP_SERVICES":    strings.Replace(read(t, "testdata/vcap_services.json"), "CREDENTIALS", credentials, 1),
 	}
-	for name, value := range readManifest(t).Applications[0].Env {
-		env[name] = value
-	}
+	maps.Copy(env, readManifest(t).Applications[0].Env)
 	// What is in a container and not here: the platform's authorities, and its names.
 	env["SSL_CERT_DIR"] = strings.Replace(env["SSL_CERT_DIR"], env["CF_SYSTEM_CERT_PATH"], r.certs, 1)
 	if !strings.Contains(env["SSL_CERT_DIR"], r.certs) {
