@@ -71,11 +71,18 @@ func buildContext(t *testing.T, to string) []string {
 	return files
 }
 
-// build runs the build's own command on a copy of the tree, as the engine's builder would in /src, and returns the binary.
-func build(t *testing.T, env ...string) string {
+// source returns a new folder with what an engine would see of the tree.
+func source(t *testing.T) string {
 	t.Helper()
-	source, out := t.TempDir(), t.TempDir()
-	buildContext(t, source)
+	dir := t.TempDir()
+	buildContext(t, dir)
+	return dir
+}
+
+// build runs the build's own command in a folder of source, as the engine's builder would in /src, and returns the binary.
+func build(t *testing.T, source string, env ...string) []byte {
+	t.Helper()
+	out := t.TempDir()
 	command := strings.Replace(buildCommand(t), " /out/exporter ", " "+out+"/exporter ", 1)
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", command)
 	cmd.Dir = source
@@ -83,7 +90,11 @@ func build(t *testing.T, env ...string) string {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	return filepath.Join(out, "exporter")
+	text, err := os.ReadFile(filepath.Join(out, "exporter"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // image is the binary, built once for all tests of the package.
@@ -97,13 +108,7 @@ var built image //nolint:gochecknoglobals // a build takes a while
 // binary returns a file of the test's own with the binary.
 func binary(t *testing.T) string {
 	t.Helper()
-	built.once.Do(func() {
-		text, err := os.ReadFile(build(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		built.text = text
-	})
+	built.once.Do(func() { built.text = build(t, source(t)) })
 	if built.text == nil {
 		t.Fatal("the build failed in another test")
 	}
@@ -139,14 +144,11 @@ func TestContext(t *testing.T) {
 
 // TestReproducible: two builds, in folders of different names, the second with no compiled package to begin with, give the same bytes.
 func TestReproducible(t *testing.T) {
-	one, err := os.ReadFile(binary(t))
-	if err != nil {
+	here, there := source(t), t.TempDir()
+	if err := os.CopyFS(there, os.DirFS(here)); err != nil {
 		t.Fatal(err)
 	}
-	two, err := os.ReadFile(build(t, "GOCACHE="+t.TempDir()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	one, two := build(t, here), build(t, there, "GOCACHE="+t.TempDir())
 	if !bytes.Equal(one, two) {
 		t.Errorf("two builds of the same source differ: %d and %d bytes", len(one), len(two))
 	}
