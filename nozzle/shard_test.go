@@ -78,6 +78,8 @@ func (e *shardExporter) shown(by map[string]int) (requests uint64) {
 		for samples := r.Next(); len(samples) > 0; samples = r.Next() {
 			for _, sample := range samples {
 				switch {
+				case f.Type == metric.TypeSummary:
+					// The prom scraper gives its quantiles, sum and count names of their own, and so readers of their own.
 				case f.Type != metric.TypeHistogram:
 					by[f.Name+"{"+string(sample.Labels)+"}"]++
 				case f.Name == "cf_http_request_duration_seconds":
