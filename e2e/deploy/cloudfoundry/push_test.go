@@ -107,9 +107,6 @@ func TestPush(t *testing.T) {
 	instances = append(instances, start(t, droplet, command, 1, client, r))
 	var shares [2]int
 	var both []string
-	t.Cleanup(func() {
-		t.Logf("%d alone, %v shared, on both %d: %q", len(alone), shares, len(both), both[:min(len(both), 12)])
-	})
 	service.Until(t, "each series on one instance", func() bool {
 		one, two := samples(page(0)), samples(page(1))
 		shares, both = [2]int{len(one), len(two)}, nil
