@@ -24,6 +24,9 @@ import (
 // settle is how long rule files must be left alone before they are read: editors and deployments write in several steps.
 const settle = 500 * time.Millisecond
 
+// checksum stands for the contents of files.
+type checksum [sha256.Size]byte
+
 // reloader brings changed rules and limits into a running store.
 type reloader struct {
 	// load reads the whole configuration anew.
@@ -33,14 +36,16 @@ type reloader struct {
 
 	mu          sync.Mutex // one reload at a time
 	files       []string   // the rule files in force
+	read        checksum   // what they held when they were last read
 	changed     chan struct{}
 	successful  prometheus.Gauge
 	successTime prometheus.Gauge
 }
 
-func newReloader(cfg *config.Config, load func() (*config.Config, error), s *stores, log *slog.Logger) *reloader {
+// newReloader makes a reloader of a service whose rule files held read, or what came after it, when they were read.
+func newReloader(cfg *config.Config, read checksum, load func() (*config.Config, error), s *stores, log *slog.Logger) *reloader {
 	r := &reloader{
-		load: load, stores: s, log: log, files: cfg.Tagger.RulesFiles, changed: make(chan struct{}, 1),
+		load: load, stores: s, log: log, files: cfg.Tagger.RulesFiles, read: read, changed: make(chan struct{}, 1),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: program + "_config_last_reload_successful",
 			Help: "Whether the last attempt to load the configuration succeeded (1) or not (0).",
@@ -71,11 +76,14 @@ func (r *reloader) reload(why string) error {
 	return nil
 }
 
+// swap takes the checksum before it reads the rules: a file that changes in between is then read once too often, and never missed.
 func (r *reloader) swap() (store.Reloaded, error) {
+	r.read = checksumOf(r.files)
 	cfg, err := r.load()
 	if err != nil {
 		return store.Reloaded{}, err
 	}
+	r.read = checksumOf(cfg.Tagger.RulesFiles)
 	rules, warnings, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		return store.Reloaded{}, err
@@ -105,9 +113,8 @@ func (r *reloader) Run(ctx context.Context) error {
 		return fmt.Errorf("watching rule files: %w", err)
 	}
 	defer func() { _ = watcher.Close() }()
-	sum := r.watch(watcher)
-	quiet := time.NewTimer(settle)
-	quiet.Stop()
+	quiet := time.NewTimer(settle) // what changed before it was watched has no event
+	r.watch(watcher)
 	for {
 		select {
 		case <-ctx.Done():
@@ -120,40 +127,40 @@ func (r *reloader) Run(ctx context.Context) error {
 			r.log.Warn("watching rule files", "error", err)
 			quiet.Reset(settle)
 		case <-quiet.C:
-			if now := r.sum(); now != sum {
-				sum = now
+			if r.outdated() {
 				_ = r.reload("a rule file changed") // it has logged what is wrong
 			}
 		case <-r.changed:
-			sum = r.watch(watcher)
+			r.watch(watcher)
+			quiet.Reset(settle)
 		}
 	}
 }
 
-// watch looks at the folders of the rule files in force, since editors, and Kubernetes, replace files instead of writing them. It returns
-// what they hold now.
-func (r *reloader) watch(w *fsnotify.Watcher) [sha256.Size]byte {
+// watch looks at the folders of the rule files in force, since editors, and Kubernetes, replace files instead of writing them.
+func (r *reloader) watch(w *fsnotify.Watcher) {
 	for _, dir := range w.WatchList() {
 		_ = w.Remove(dir)
 	}
-	for _, file := range r.rulesFiles() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, file := range r.files {
 		if err := w.Add(filepath.Dir(file)); err != nil {
 			r.log.Warn("cannot watch a rule file: reload by SIGHUP after a change", "file", file, "error", err)
 		}
 	}
-	return r.sum()
 }
 
-func (r *reloader) rulesFiles() []string {
+// outdated says whether the rule files hold something else than what was last read of them.
+func (r *reloader) outdated() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.files
+	return checksumOf(r.files) != r.read
 }
 
-// sum stands for the contents of the rule files.
-func (r *reloader) sum() (sum [sha256.Size]byte) {
+func checksumOf(files []string) (sum checksum) {
 	h := sha256.New()
-	for _, name := range r.rulesFiles() {
+	for _, name := range files {
 		_, _ = fmt.Fprintf(h, "%q:", name)
 		if err := copyFile(h, name); err != nil {
 			_, _ = fmt.Fprint(h, err)

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cloudfoundry/dropsonde/emitter"
 	"github.com/cloudfoundry/dropsonde/metric_sender"
@@ -141,4 +143,53 @@ func TestReload(t *testing.T) {
 		_, page = fetch(t, s.url+"/metrics")
 	}
 	s.await("\ncf_three{")
+}
+
+// messages calls a function with each message that is logged, before the logger goes on.
+type messages struct {
+	slog.Handler
+	each func(message string)
+}
+
+func (m messages) Handle(_ context.Context, r slog.Record) error {
+	m.each(r.Message)
+	return nil
+}
+
+func (messages) Enabled(context.Context, slog.Level) bool { return true }
+
+// A rule file that changes after it was read and before it is watched, at the start or at a reload, is read again.
+func TestReloadMissesNoChange(t *testing.T) {
+	s := reloadable{t: t, rules: filepath.Join(t.TempDir(), "rules.yaml")}
+	s.write(`rules: [{pattern: mine, name: one}]`)
+	cfg := testConfig()
+	cfg.Tagger.RulesFiles = []string{s.rules}
+	var first sync.Once
+	reloads := make(chan struct{}, 2)
+	log := slog.New(messages{slog.DiscardHandler, func(message string) {
+		if message != "reloaded rules and limits" {
+			t.Error(message)
+		}
+		first.Do(func() { s.write(`rules: [{pattern: mine, name: three}]`) })
+		reloads <- struct{}{}
+	}})
+	service, err := assemble(cfg, func() (*config.Config, error) { return cfg, nil }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(`rules: [{pattern: mine, name: two}]`)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- service.reloader.Run(ctx) }()
+	for range 2 {
+		select {
+		case <-reloads:
+		case <-time.After(time.Minute):
+			t.Error("a change was missed")
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

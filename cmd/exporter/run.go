@@ -142,6 +142,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	if s.ledger, err = nozzle.NewLedger(reg); err != nil {
 		return nil, err
 	}
+	read := checksumOf(cfg.Tagger.RulesFiles)
 	rules, warnings, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		return nil, err
@@ -161,7 +162,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 			return nil, err
 		}
 	}
-	r := newReloader(cfg, load, s.stores, log)
+	r := newReloader(cfg, read, load, s.stores, log)
 	if err := errors.Join(reg.Register(r.successful), reg.Register(r.successTime)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of reloads: %w", err)
 	}
