@@ -53,6 +53,18 @@ func remoteWriteSettings() []Setting {
 			Help: "What to do with names that only newer receivers take, as `metrics.naming: verbatim` makes them: replace characters by underscores, or push them as they are.",
 		},
 		{
+			Key: "remote_write.send_exemplars", Kind: KindBool, Default: false, Example: "true",
+			Help: "Push the exemplars of HTTP histograms, which name the trace of a request. Receivers that store none ignore them.",
+		},
+		{
+			Key: "remote_write.send_native_histograms", Kind: KindBool, Default: false, Example: "true",
+			Help: "Push histograms that `metrics.http.native` makes as native histograms. Not all receivers store them.",
+		},
+		{
+			Key: "remote_write.send_classic_histograms", Kind: KindBool, Default: true, Example: "false",
+			Help: "Push histograms in their classic buckets, too, where they are pushed as native ones. What is no native histogram is always pushed in its buckets.",
+		},
+		{
 			Key: "remote_write.external_labels", Kind: KindNameVals, Default: []any{}, Example: "[{name: cluster, value: eu}]",
 			Help: "Labels for every series. `job` is `loggregator_exporter`, and `instance` is `nozzle.deterministic_name` or else the host's name, unless they stand here. " +
 				"A label of a series that has the same name becomes `exported_<name>`, as in a scrape.",

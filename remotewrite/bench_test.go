@@ -103,7 +103,7 @@ func TestTrackerMemory(t *testing.T) {
 		for part := range 10 { // families, of which only the largest counts twice
 			k.open(fmt.Sprint("a", part), &f, e)
 			for _, l := range labels[part*n/10 : (part+1)*n/10] {
-				k.see(l, nil, e)
+				k.see(l, &shape{}, e)
 			}
 			k.shut(e)
 		}
@@ -131,5 +131,5 @@ func TestTrackerMemory(t *testing.T) {
 
 type counting struct{ ended int }
 
-func (c *counting) gone(*family, metric.Labels, []float64) { c.ended++ }
+func (c *counting) gone(*family, metric.Labels, shape)     { c.ended++ }
 func (c *counting) less(*family, metric.Labels, []float64) {}

@@ -29,8 +29,9 @@ type answer struct {
 	reason  string        // constant for the kind of failure, for the log's rate limit
 	err     error         // what to show, where not accepted
 	wait    time.Duration // Retry-After, 0 without
-	// written is the number of samples that a receiver of 2.0 says it has stored; -1 where it says nothing.
-	written int
+	// written is what a receiver of 2.0 says it has stored, if it says so.
+	written   tally
+	confirmed bool
 }
 
 const (
@@ -40,6 +41,7 @@ const (
 	reasonRefused     = "refused"
 	reasonUnconfirmed = "unconfirmed"
 	reasonPartial     = "partial"
+	reasonExemplars   = "exemplars"
 )
 
 // client sends requests to one receiver.
@@ -60,7 +62,7 @@ const (
 )
 
 // send sends one compressed request, once.
-func (c *client) send(ctx context.Context, body []byte, k content) answer {
+func (c *client) send(ctx context.Context, body []byte) answer {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
@@ -80,7 +82,7 @@ func (c *client) send(ctx context.Context, body []byte, k content) answer {
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxMessageBytes))
 	_, _ = io.CopyN(io.Discard, res.Body, maxAnswerBytes)
 	_ = res.Body.Close()
-	return c.judge(res, string(text), k)
+	return c.judge(res, string(text))
 }
 
 func (c *client) setHeaders(h http.Header) {
@@ -106,16 +108,23 @@ func withoutURL(err error) error {
 	return err
 }
 
-func (c *client) judge(res *http.Response, text string, k content) answer {
-	a := answer{written: -1}
-	if c.v2 {
-		if n, err := strconv.Atoi(res.Header.Get("X-Prometheus-Remote-Write-Samples-Written")); err == nil && n >= 0 {
-			a.written = n
+// written are the headers by which receivers of 2.0 say what they have stored. One that is missing means 0 where another is there.
+var written = [...]string{ // constant
+	contentSamples:    "X-Prometheus-Remote-Write-Samples-Written",
+	contentHistograms: "X-Prometheus-Remote-Write-Histograms-Written",
+	contentExemplars:  "X-Prometheus-Remote-Write-Exemplars-Written",
+}
+
+func (c *client) judge(res *http.Response, text string) answer {
+	var a answer
+	for content, name := range written {
+		if n, err := strconv.Atoi(res.Header.Get(name)); err == nil && n >= 0 && c.v2 {
+			a.written[content], a.confirmed = n, true
 		}
 	}
 	status := res.StatusCode
 	if status/100 == 2 {
-		if c.v2 && k == contentSamples && a.written < 0 {
+		if c.v2 && !a.confirmed {
 			a.verdict, a.reason = rejected, reasonUnconfirmed
 			a.err = fmt.Errorf("status %d, but the answer does not say how many samples were written, as 2.0 demands: "+
 				"the receiver hardly speaks it, set remote_write.protocol to \"1.0\"", status)

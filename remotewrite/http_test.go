@@ -106,7 +106,7 @@ func TestUnknownServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := p.sender.client.send(t.Context(), []byte("x"), contentSamples); a.verdict != retryable || strings.Contains(a.err.Error(), "secret") ||
+	if a := p.sender.client.send(t.Context(), []byte("x")); a.verdict != retryable || strings.Contains(a.err.Error(), "secret") ||
 		!strings.Contains(a.err.Error(), "certificate") {
 		t.Errorf("%+v", a)
 	}

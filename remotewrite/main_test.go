@@ -43,6 +43,8 @@ func valueOf(bits uint64) string {
 type received struct {
 	series string // {a="1",...}, in the order on the wire
 	value  value
+	native bool
+	traces []string // exemplars: id, value, milliseconds
 	typ    uint64
 	help   string
 	unit   string
@@ -95,6 +97,95 @@ func (d *decoder) sample(b []byte) (v value) {
 	return v
 }
 
+// zigzag reads the numbers of a packed field.
+func zigzag(b []byte) (out []int64) {
+	for len(b) > 0 {
+		v, n := protowire.ConsumeVarint(b)
+		out = append(out, protowire.DecodeZigZag(v))
+		b = b[n:]
+	}
+	return out
+}
+
+// histogram writes one as count, sum, schema, zero bucket @ its width, first bucket, deltas, hint.
+func (d *decoder) histogram(b []byte) (v value) {
+	var count, schema, zero, threshold, hint uint64
+	var deltas []int64
+	span := ""
+	fields(b, func(n protowire.Number, x uint64, packed []byte) {
+		switch int(n) {
+		case 1:
+			count = x
+		case 3:
+			v.text = valueOf(x)
+		case 4:
+			schema = x
+		case 5:
+			threshold = x
+		case 6:
+			zero = x
+		case 11:
+			fields(packed, func(n protowire.Number, x uint64, _ []byte) {
+				if n == 1 {
+					span += fmt.Sprint(protowire.DecodeZigZag(x))
+				} else {
+					span += fmt.Sprintf("+%d", x)
+				}
+			})
+		case 12:
+			deltas = zigzag(packed)
+		case 14:
+			hint = x
+		case 15:
+			v.timestamp = int64(x)
+		case 17:
+			v.start = int64(x)
+		default:
+			panic(fmt.Sprint("field ", n))
+		}
+	})
+	if v.text != "stale" || count+schema+zero+threshold+hint > 0 || span != "" {
+		v.text = fmt.Sprintf("(%d %s %d %d@%g %s%d %d)", count, v.text, protowire.DecodeZigZag(schema), zero, math.Float64frombits(threshold), span, deltas, hint)
+	}
+	return v
+}
+
+// exemplar reads one, given what reads its label.
+func exemplar(b []byte, label func([]byte) string) string {
+	id, v, at := "", "", uint64(0)
+	fields(b, func(n protowire.Number, x uint64, part []byte) {
+		switch int(n) {
+		case 1:
+			id = label(part)
+		case 2:
+			v = valueOf(x)
+		case 3:
+			at = x
+		}
+	})
+	return fmt.Sprint(id, " ", v, " ", at)
+}
+
+func labelOf(part []byte) string {
+	var pair [3]string
+	fields(part, func(n protowire.Number, _ uint64, text []byte) { pair[n] = string(text) })
+	return fmt.Sprintf("%s=%q", pair[1], pair[2])
+}
+
+func (d *decoder) labels(part []byte) string {
+	var texts []string
+	for len(part) > 0 {
+		ref, n := protowire.ConsumeVarint(part)
+		texts = append(texts, d.symbols[ref])
+		part = part[n:]
+	}
+	var labels []string
+	for i := 0; i < len(texts); i += 2 {
+		labels = append(labels, fmt.Sprintf("%s=%q", texts[i], texts[i+1]))
+	}
+	return strings.Join(labels, ",")
+}
+
 func (d *decoder) v1(b []byte) {
 	fields(b, func(n protowire.Number, _ uint64, entry []byte) {
 		var r received
@@ -102,13 +193,16 @@ func (d *decoder) v1(b []byte) {
 		switch int(n) {
 		case 1:
 			fields(entry, func(n protowire.Number, _ uint64, part []byte) {
-				if n == 2 {
+				switch int(n) {
+				case 1:
+					labels = append(labels, labelOf(part))
+				case 2:
 					r.value = d.sample(part)
-					return
+				case 3:
+					r.traces = append(r.traces, exemplar(part, labelOf))
+				case 4:
+					r.value, r.native = d.histogram(part), true
 				}
-				var pair [3]string
-				fields(part, func(n protowire.Number, _ uint64, text []byte) { pair[n] = string(text) })
-				labels = append(labels, fmt.Sprintf("%s=%q", pair[1], pair[2]))
 			})
 			r.series = "{" + strings.Join(labels, ",") + "}"
 		case 3:
@@ -143,19 +237,13 @@ func (d *decoder) v2(b []byte) {
 		fields(entry, func(n protowire.Number, _ uint64, part []byte) {
 			switch int(n) {
 			case 1:
-				var texts []string
-				for len(part) > 0 {
-					ref, n := protowire.ConsumeVarint(part)
-					texts = append(texts, d.symbols[ref])
-					part = part[n:]
-				}
-				var labels []string
-				for i := 0; i < len(texts); i += 2 {
-					labels = append(labels, fmt.Sprintf("%s=%q", texts[i], texts[i+1]))
-				}
-				r.series = "{" + strings.Join(labels, ",") + "}"
+				r.series = "{" + d.labels(part) + "}"
 			case 2:
 				r.value = d.sample(part)
+			case 3:
+				r.value, r.native = d.histogram(part), true
+			case 4:
+				r.traces = append(r.traces, exemplar(part, d.labels))
 			case 5:
 				fields(part, func(n protowire.Number, v uint64, _ []byte) {
 					switch int(n) {
@@ -181,6 +269,7 @@ type receiver struct {
 	mu       sync.Mutex
 	order    []string
 	got      map[string][]value
+	traces   map[string][]string
 	metadata map[string]received
 	requests []*http.Request
 	times    []time.Time
@@ -210,7 +299,16 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.sizes = append(r.sizes, len(d.series))
 	r.mu.Unlock()
 	if strings.Contains(req.Header.Get("Content-Type"), "v2") {
-		header.Set("X-Prometheus-Remote-Write-Samples-Written", fmt.Sprint(len(d.series)))
+		natives, traces := 0, 0
+		for _, s := range d.series {
+			if s.native {
+				natives++
+			}
+			traces += len(s.traces)
+		}
+		header.Set("X-Prometheus-Remote-Write-Samples-Written", fmt.Sprint(len(d.series)-natives))
+		header.Set("X-Prometheus-Remote-Write-Histograms-Written", fmt.Sprint(natives))
+		header.Set("X-Prometheus-Remote-Write-Exemplars-Written", fmt.Sprint(traces))
 	}
 	if r.answer != nil {
 		var h http.Header
@@ -231,13 +329,14 @@ func (r *receiver) take(series []received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.got == nil {
-		r.got, r.metadata = map[string][]value{}, map[string]received{}
+		r.got, r.metadata, r.traces = map[string][]value{}, map[string]received{}, map[string][]string{}
 	}
 	for _, s := range series {
 		if !strings.HasPrefix(s.series, "{") {
 			r.metadata[s.series] = s
 			continue
 		}
+		r.traces[s.series] = append(r.traces[s.series], s.traces...)
 		old := r.got[s.series]
 		if len(old) > 0 && old[len(old)-1].timestamp >= s.value.timestamp {
 			r.problem = errors.Join(r.problem, fmt.Errorf("%s: %v after %v", s.series, s.value, old[len(old)-1]))
@@ -332,7 +431,7 @@ func testOptions(protocol string) Options {
 	return Options{
 		URL: "http://user:secret@receiver/write", Protocol: protocol, Interval: 15 * time.Second, Timeout: 30 * time.Second,
 		MaxSamplesPerSend: 2000, QueueMaxBytes: 64 << 20, Shards: 4, MinBackoff: 30 * time.Millisecond, MaxBackoff: 5 * time.Second,
-		RetryOnRateLimit: true, NameEscaping: EscapeUnderscores, ExternalLabels: []Pair{{"job", "j"}, {"instance", "i"}},
+		RetryOnRateLimit: true, NameEscaping: EscapeUnderscores, SendClassicHistograms: true, ExternalLabels: []Pair{{"job", "j"}, {"instance", "i"}},
 	}
 }
 
@@ -354,12 +453,21 @@ func newPusher(tb testing.TB, o Options, c *holding, r *receiver) (p *Pusher, lo
 func balance(t *testing.T, p *Pusher, collected float64) {
 	t.Helper()
 	m := p.rounds.metrics
-	got := testutil.ToFloat64(m.samples) + testutil.ToFloat64(m.failed) + testutil.ToFloat64(m.pending)
+	if got := m.of[contentSamples].ended(); got != collected || testutil.ToFloat64(m.queueBytes) != 0 {
+		t.Errorf("%v samples ended, %v collected; %v bytes", got, collected, testutil.ToFloat64(m.queueBytes))
+	}
+	for _, c := range m.of {
+		if n := testutil.ToFloat64(c.pending); n != 0 {
+			t.Errorf("%v pending", n)
+		}
+	}
+}
+
+// ended counts what came to an end, whichever.
+func (o *outcomes) ended() float64 {
+	got := testutil.ToFloat64(o.taken) + testutil.ToFloat64(o.failed)
 	for _, reason := range []string{reasonQueueFull, reasonStopped} {
-		got += testutil.ToFloat64(m.droppedSamples.WithLabelValues(reason))
+		got += testutil.ToFloat64(o.dropped.WithLabelValues(reason))
 	}
-	if got != collected || testutil.ToFloat64(m.pending) != 0 || testutil.ToFloat64(m.queueBytes) != 0 {
-		t.Errorf("%v samples ended, %v collected; %v pending, %v bytes", got, collected,
-			testutil.ToFloat64(m.pending), testutil.ToFloat64(m.queueBytes))
-	}
+	return got
 }

@@ -11,21 +11,23 @@ const (
 	reasonStopped   = "stopped"
 )
 
-// metrics are named and meant as those of Prometheus' own queue manager (prometheus_remote_storage_*) are. Of the samples
-// that rounds have collected, each is pending or ends in exactly one of samples, failed and dropped.
+// metrics are named and meant as those of Prometheus' own queue manager (prometheus_remote_storage_*) are. Of what rounds have
+// collected, each sample, histogram and so on is pending or ends in exactly one of taken, failed and dropped.
 type metrics struct {
-	samples, failed, retried    prometheus.Counter
-	droppedSamples              *prometheus.CounterVec
-	metadata, failedMetadata    prometheus.Counter
-	retriedMetadata             prometheus.Counter
-	droppedMetadata             *prometheus.CounterVec
-	pending, pendingMetadata    prometheus.Gauge
+	of                          [numContents]outcomes
 	queueBytes, queueCapacity   prometheus.Gauge
 	bytes, stale                prometheus.Counter
 	gatherErrors, omitted       prometheus.Counter
 	shards, maxSamples          prometheus.Gauge
 	highest, highestSent, round prometheus.Gauge
 	duration                    prometheus.Histogram
+}
+
+// outcomes are what can become of one content of requests.
+type outcomes struct {
+	taken, failed, retried prometheus.Counter
+	dropped                *prometheus.CounterVec
+	pending                prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -50,28 +52,35 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		keep(v)
 		return v
 	}
+	var of [numContents]outcomes
+	for c, words := range [...]struct{ name, what, end string }{
+		contentSamples:    {"samples", "Samples", "."},
+		contentHistograms: {"histograms", "Native histograms", "."},
+		contentExemplars:  {"exemplars", "Exemplars", "."},
+		contentMetadata:   {"metadata", "Metadata entries", " (protocol 1.0)."},
+	} {
+		n, help := words.name, func(text string) string { return words.what + " that " + text + words.end }
+		of[c] = outcomes{
+			taken:   counter(n+"_total", help("the receiver took")),
+			failed:  counter(n+"_failed_total", help("the receiver refused for good")),
+			retried: counter(n+"_retried_total", help("were sent again after an error that may pass")),
+			dropped: reasons(n+"_dropped_total", help("were dropped before the receiver took or refused them")),
+			pending: gauge(n+"_pending", help("wait in the queue or are being sent")),
+		}
+	}
 	m := &metrics{
-		samples:         counter("samples_total", "Samples that the receiver took."),
-		failed:          counter("samples_failed_total", "Samples that the receiver refused for good."),
-		retried:         counter("samples_retried_total", "Samples that were sent again after an error that may pass."),
-		droppedSamples:  reasons("samples_dropped_total", "Samples that were dropped before the receiver took or refused them."),
-		metadata:        counter("metadata_total", "Metadata entries that the receiver took (protocol 1.0)."),
-		failedMetadata:  counter("metadata_failed_total", "Metadata entries that the receiver refused for good (protocol 1.0)."),
-		retriedMetadata: counter("metadata_retried_total", "Metadata entries that were sent again after an error that may pass (protocol 1.0)."),
-		droppedMetadata: reasons("metadata_dropped_total", "Metadata entries that were dropped before the receiver took or refused them (protocol 1.0)."),
-		pending:         gauge("samples_pending", "Samples that wait in the queue or are being sent."),
-		pendingMetadata: gauge("metadata_pending", "Metadata entries that wait in the queue or are being sent (protocol 1.0)."),
-		queueBytes:      gauge("queue_bytes", "Bytes of compressed batches that wait in the queue."),
-		queueCapacity:   gauge("queue_capacity_bytes", "Most bytes of compressed batches that may wait in the queue."),
-		bytes:           counter("bytes_total", "Bytes of requests sent, compressed, repetitions included."),
-		stale:           counter("stale_markers_total", "Samples among those collected that mark the end of a series."),
-		gatherErrors:    counter("gather_errors_total", "Rounds from which some of the exporter's own metrics are missing."),
-		omitted:         counter("families_omitted_total", "Families left out of rounds, mostly because their names, escaped, belong to another family; named in the log."),
-		shards:          gauge("shards", "Requests that may be under way at a time."),
-		maxSamples:      gauge("max_samples_per_send", "Most samples in a request."),
-		highest:         gauge("highest_timestamp_seconds", "Highest timestamp of all samples collected."),
-		highestSent:     gauge("queue_highest_sent_timestamp_seconds", "Highest timestamp of all samples that the receiver took."),
-		round:           gauge("round_duration_seconds", "How long the last round took to read and encode all series, waiting for room in the queue included."),
+		of:            of,
+		queueBytes:    gauge("queue_bytes", "Bytes of compressed batches that wait in the queue."),
+		queueCapacity: gauge("queue_capacity_bytes", "Most bytes of compressed batches that may wait in the queue."),
+		bytes:         counter("bytes_total", "Bytes of requests sent, compressed, repetitions included."),
+		stale:         counter("stale_markers_total", "Samples and native histograms among those collected that mark the end of a series."),
+		gatherErrors:  counter("gather_errors_total", "Rounds from which some of the exporter's own metrics are missing."),
+		omitted:       counter("families_omitted_total", "Families left out of rounds, mostly because their names, escaped, belong to another family; named in the log."),
+		shards:        gauge("shards", "Requests that may be under way at a time."),
+		maxSamples:    gauge("max_samples_per_send", "Most samples in a request."),
+		highest:       gauge("highest_timestamp_seconds", "Highest timestamp of all samples collected."),
+		highestSent:   gauge("queue_highest_sent_timestamp_seconds", "Highest timestamp of all samples that the receiver took."),
+		round:         gauge("round_duration_seconds", "How long the last round took to read and encode all series, waiting for room in the queue included."),
 	}
 	m.duration = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: name("sent_batch_duration_seconds"), Help: "Time that requests took.",
@@ -87,42 +96,32 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 }
 
 func (m *metrics) queued(b *batch, sign, queueBytes int) {
-	g := m.pending
-	if b.content == contentMetadata {
-		g = m.pendingMetadata
+	for c, n := range b.counts {
+		m.of[c].pending.Add(float64(sign * n))
 	}
-	g.Add(float64(sign * b.count))
 	m.queueBytes.Set(float64(queueBytes))
 }
 
-func (m *metrics) dropped(c content, n int, reason string) {
-	v := m.droppedSamples
-	if c == contentMetadata {
-		v = m.droppedMetadata
+func (m *metrics) dropped(t *tally, reason string) {
+	for c, n := range t {
+		m.of[c].dropped.WithLabelValues(reason).Add(float64(n))
 	}
-	v.WithLabelValues(reason).Add(float64(n))
 }
 
-func (m *metrics) taken(c content, n int) {
-	if c == contentMetadata {
-		m.metadata.Add(float64(n))
-		return
+func (m *metrics) taken(t *tally) {
+	for c, n := range t {
+		m.of[c].taken.Add(float64(n))
 	}
-	m.samples.Add(float64(n))
 }
 
-func (m *metrics) refused(c content, n int) {
-	if c == contentMetadata {
-		m.failedMetadata.Add(float64(n))
-		return
+func (m *metrics) refused(t *tally) {
+	for c, n := range t {
+		m.of[c].failed.Add(float64(n))
 	}
-	m.failed.Add(float64(n))
 }
 
-func (m *metrics) repeated(c content, n int) {
-	if c == contentMetadata {
-		m.retriedMetadata.Add(float64(n))
-		return
+func (m *metrics) repeated(t *tally) {
+	for c, n := range t {
+		m.of[c].retried.Add(float64(n))
 	}
-	m.retried.Add(float64(n))
 }

@@ -35,6 +35,11 @@ type Options struct {
 	MaxBackoff        time.Duration `mapstructure:"max_backoff"`
 	RetryOnRateLimit  bool          `mapstructure:"retry_on_rate_limit"`
 	NameEscaping      string        `mapstructure:"name_escaping"`
+	SendExemplars     bool          `mapstructure:"send_exemplars"`
+	// SendNativeHistograms pushes what the store counts in native histograms as such; SendClassicHistograms goes on pushing it in classic ones
+	// as well. What is counted in classic ones only is always pushed.
+	SendNativeHistograms  bool `mapstructure:"send_native_histograms"`
+	SendClassicHistograms bool `mapstructure:"send_classic_histograms"`
 	// ExternalLabels are on every series. Where a series has one of the same name, its own becomes exported_<name>, as in a scrape.
 	ExternalLabels  []Pair    `mapstructure:"external_labels"`
 	Headers         []Pair    `mapstructure:"headers"`

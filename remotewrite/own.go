@@ -50,6 +50,7 @@ func ownPoint(m *dto.Metric, t metric.Type) (p point) {
 		}
 	case metric.TypeHistogram:
 		h := m.GetHistogram()
+		p.classic = true
 		p.count, p.sum = float64(h.GetSampleCount()), h.GetSampleSum()
 		for _, b := range h.GetBucket() {
 			if b.GetUpperBound() <= math.MaxFloat64 { // +Inf is not among a point's bounds
@@ -62,6 +63,7 @@ func ownPoint(m *dto.Metric, t metric.Type) (p point) {
 		}
 	case metric.TypeSummary:
 		s := m.GetSummary()
+		p.classic = true
 		p.count, p.sum = float64(s.GetSampleCount()), s.GetSampleSum()
 		for _, q := range s.GetQuantile() {
 			p.bounds = append(p.bounds, q.GetQuantile())

@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func TestPush(t *testing.T) {
 				}
 				got := r.metadata[name]
 				got.value = value{}
-				if got != meta {
+				if fmt.Sprint(got) != fmt.Sprint(meta) {
 					t.Errorf("metadata %+v, want %+v", got, meta)
 				}
 				first := r.got[`{__name__="a",instance="i",job="j"}`][0]
@@ -310,7 +311,7 @@ func drain(tb testing.TB, p *Pusher) {
 			return
 		}
 		b := p.queue.pop(tb.Context())
-		p.sender.deliver(tb.Context(), request{b.body, b.content, b.count, b.timestamp})
+		p.sender.deliver(tb.Context(), b.request)
 		p.queue.done(b)
 	}
 }

@@ -5,21 +5,36 @@ import (
 	"sync"
 )
 
-// content is what one request holds.
+// content is one of the things that requests hold.
 type content uint8
 
 const (
 	contentSamples content = iota
-	contentMetadata
+	contentHistograms
+	contentExemplars
+	contentMetadata // never beside others
+	numContents
 )
+
+// tally counts what a request holds.
+type tally [numContents]int
+
+// samples are those of both kinds.
+func (t *tally) samples() int { return t[contentSamples] + t[contentHistograms] }
+
+// request is what a message became, or a part of it.
+type request struct {
+	body      []byte // compressed
+	entries   int    // time series, or families of metadata
+	counts    tally
+	timestamp int64 // of its samples, milliseconds
+}
 
 // batch is a request on its way.
 type batch struct {
-	body      []byte // compressed
-	content   content
-	count     int   // samples, or families of metadata
-	timestamp int64 // of its samples, milliseconds
-	round     uint64
+	request
+
+	round uint64
 }
 
 // queue holds batches between the rounds and the shards. It is bounded in bytes; one batch always fits.
@@ -101,12 +116,9 @@ func (q *queue) takeFirst() *batch {
 func (q *queue) dropFirst(reason string) int {
 	b := q.takeFirst()
 	q.metrics.queued(b, -1, q.bytes)
-	q.metrics.dropped(b.content, b.count, reason)
+	q.metrics.dropped(&b.counts, reason)
 	q.recycle(b)
-	if b.content != contentSamples {
-		return 0
-	}
-	return b.count
+	return b.counts.samples()
 }
 
 // pop waits for a batch whose turn it is. It returns nil when ctx is done, or when the queue is closed and empty.

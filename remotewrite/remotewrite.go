@@ -63,7 +63,8 @@ func New(o Options, source Source, own prometheus.Gatherer, reg prometheus.Regis
 	p.rounds = rounds{
 		source: source, reader: &store.Reader{}, own: own, queue: p.queue, metrics: m, report: p.report,
 		utf8: o.NameEscaping == AllowUTF8, maxSamples: o.MaxSamplesPerSend,
-		encoder: newEncoder(v2, external), claimed: map[string]struct{}{},
+		natives: o.SendNativeHistograms, classic: o.SendClassicHistograms, exemplars: o.SendExemplars,
+		encoder: newEncoder(v2, o.SendNativeHistograms, external), claimed: map[string]struct{}{},
 	}
 	if !v2 {
 		p.rounds.metadata = newMessage(false)

@@ -41,11 +41,12 @@ type rounds struct {
 	metrics *metrics
 	report  *reporter
 
-	utf8       bool
-	maxSamples int
-	encoder    *encoder
-	metadata   *message // 1.0 only, else nil
-	nextMeta   time.Time
+	utf8                        bool
+	natives, classic, exemplars bool // what of histograms is pushed
+	maxSamples                  int
+	encoder                     *encoder
+	metadata                    *message // 1.0 only, else nil
+	nextMeta                    time.Time
 
 	ownKnown, storeKnown tracker
 
@@ -53,6 +54,8 @@ type rounds struct {
 	number    uint64
 	timestamp int64 // of the samples that are being encoded; strictly increasing from round to round
 	dropped   int   // samples that made room in the queue
+	fresh     window
+	finished  int64 // when the last complete round had read everything, milliseconds
 
 	claimed       map[string]struct{}
 	names         []string
@@ -91,6 +94,7 @@ func (r *rounds) collect(stopped context.Context, patience time.Duration) {
 	}
 	if stopped.Err() == nil {
 		r.storeKnown.commit(r)
+		r.finished = time.Now().UnixMilli()
 	} else {
 		r.storeKnown.interrupt()
 	}
@@ -113,6 +117,7 @@ func (r *rounds) begin(ctx context.Context) {
 	r.ctx = ctx
 	r.number++
 	r.dropped = 0
+	r.fresh = r.fresh.next()
 	r.stamp()
 }
 
@@ -196,7 +201,7 @@ func (r *rounds) ownFamily(mf *dto.MetricFamily) {
 	r.encoder.begin(&f)
 	for i := range points {
 		p := &points[i]
-		r.ownKnown.see(p.labels, p.bounds, r)
+		r.ownKnown.see(p.labels, &p.shape, r)
 		r.add(&f, p)
 	}
 	r.ownKnown.shut(r)
@@ -213,7 +218,9 @@ func (r *rounds) storeFamily(sf *store.Family, name string) {
 			if !ok {
 				continue
 			}
-			r.storeKnown.see(p.labels, p.bounds, r)
+			before := r.storeKnown.see(p.labels, &p.shape, r)
+			// Everything before is another histogram's, of an earlier process or an expired series, and may have counted less.
+			p.restarted = p.native && !before.native && p.start > r.finished
 			r.add(&f, &p)
 		}
 	}
@@ -230,7 +237,8 @@ func (r *rounds) point(s *store.Sample, t metric.Type) (point, bool) {
 		if q == nil || len(q.Values) != len(q.Quantiles) {
 			return p, false
 		}
-		p.bounds, p.values, p.count, p.sum = q.Quantiles, q.Values, float64(q.Count), q.Sum
+		p.shape = shape{classic: true, bounds: q.Quantiles}
+		p.values, p.count, p.sum = q.Values, float64(q.Count), q.Sum
 		p.uncounted, p.unsummed = q.Uncounted, q.Unsummed
 		return p, true
 	default:
@@ -240,28 +248,43 @@ func (r *rounds) point(s *store.Sample, t metric.Type) (point, bool) {
 	if h == nil || len(h.Counts) != len(h.Bounds)+1 {
 		return p, false
 	}
+	r.histogram(&p, h)
+	return p, true
+}
+
+// histogram makes a histogram of p, native, classic or both.
+func (r *rounds) histogram(p *point, h *store.Histogram) {
+	p.sum, p.unsummed = h.Sum, h.Unsummed
+	if r.exemplars {
+		p.exemplars, p.fresh = h.Exemplars, r.fresh
+	}
+	if p.native = r.natives && h.Native != nil; p.native {
+		p.histogram = h.Native
+	}
+	// One without bounds says nothing that the native one does not say.
+	if p.classic = !p.native || r.classic && len(h.Bounds) > 0; !p.classic {
+		return
+	}
 	total := uint64(0)
 	r.values = r.values[:0]
 	for _, n := range h.Counts {
 		total += n
 		r.values = append(r.values, float64(total))
 	}
-	p.bounds, p.values = h.Bounds, r.values[:len(h.Bounds)]
-	p.count, p.sum, p.unsummed = float64(total), h.Sum, h.Unsummed
-	return p, true
+	p.bounds, p.values, p.count = h.Bounds, r.values[:len(h.Bounds)], float64(total)
 }
 
 // add encodes a living point. The encoder's family may be another one after a stale marker.
 func (r *rounds) add(f *family, p *point) {
-	r.room(f, spread(f.typ, len(p.bounds)))
+	r.room(f, spread(f.typ, &p.shape))
 	r.encoder.add(p, r.timestamp)
 }
 
 // gone implements ender.
-func (r *rounds) gone(f *family, labels metric.Labels, bounds []float64) {
-	n := spread(f.typ, len(bounds))
+func (r *rounds) gone(f *family, labels metric.Labels, was shape) {
+	n := spread(f.typ, &was)
 	r.room(f, n)
-	r.encoder.end(labels, bounds, r.timestamp)
+	r.encoder.end(labels, &was, r.timestamp)
 	r.metrics.stale.Add(float64(n))
 }
 
@@ -284,16 +307,16 @@ func (r *rounds) room(f *family, n int) {
 	}
 }
 
-func (r *rounds) flush() { r.send(r.encoder.message, contentSamples) }
+func (r *rounds) flush() { r.send(r.encoder.message) }
 
 // send puts a message into the queue. Where that had to wait for room, what is read from now on gets a timestamp of its own.
-func (r *rounds) send(m *message, c content) {
+func (r *rounds) send(m *message) {
 	if m.count == 0 {
 		return
 	}
 	r.plain = m.appendTo(r.plain[:0])
 	r.packed = s2.EncodeSnappy(r.packed[:cap(r.packed)], r.plain)
-	b := &batch{body: append(r.queue.buffer(), r.packed...), content: c, count: m.count, timestamp: r.timestamp, round: r.number}
+	b := &batch{request: request{append(r.queue.buffer(), r.packed...), m.count, m.counts, r.timestamp}, round: r.number}
 	m.reset()
 	waited, dropped := r.queue.push(r.ctx, b)
 	r.dropped += dropped
@@ -311,7 +334,7 @@ func (r *rounds) sendMetadata(own []*dto.MetricFamily, families []store.Family) 
 	r.nextMeta = now.Add(metadataEvery)
 	add := func(f family) {
 		if r.metadata.count >= r.maxSamples || r.metadata.size() > maxBatchBytes {
-			r.send(r.metadata, contentMetadata)
+			r.send(r.metadata)
 		}
 		r.metadata.addFamily(&f)
 	}
@@ -323,5 +346,5 @@ func (r *rounds) sendMetadata(own []*dto.MetricFamily, families []store.Family) 
 			add(family{name: r.names[i], typ: f.Type, help: f.Help, unit: f.Unit})
 		}
 	}
-	r.send(r.metadata, contentMetadata)
+	r.send(r.metadata)
 }

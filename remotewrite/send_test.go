@@ -76,7 +76,7 @@ func TestRetries(t *testing.T) {
 					t.Error(diff)
 				}
 				balance(t, p, 20)
-				if got := testutil.ToFloat64(p.rounds.metrics.retried); got != float64(10*len(tc.want)) {
+				if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].retried); got != float64(10*len(tc.want)) {
 					t.Errorf("%v retried", got)
 				}
 				if text := log.String(); strings.Contains(text, "secret") || strings.Count(text, "will send a request again") != 1 ||
@@ -114,7 +114,7 @@ func TestRefusals(t *testing.T) {
 				if n := r.count(); n != 2 && tc.status != 302 {
 					t.Errorf("%d requests", n)
 				}
-				if got := testutil.ToFloat64(p.rounds.metrics.failed); got != 20 && tc.status != 302 {
+				if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].failed); got != 20 && tc.status != 302 {
 					t.Errorf("%v failed", got)
 				}
 				if !strings.Contains(log.String(), tc.want) {
@@ -143,7 +143,7 @@ func TestBadSample(t *testing.T) {
 				if len(r.got) != 999 {
 					t.Errorf("%d series arrived", len(r.got))
 				}
-				if got := testutil.ToFloat64(p.rounds.metrics.failed); got != 2 {
+				if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].failed); got != 2 {
 					t.Errorf("%v failed", got)
 				}
 				balance(t, p, 2000)
@@ -185,7 +185,7 @@ func TestPartialWrite(t *testing.T) {
 			if n := r.count(); n != 2 {
 				t.Errorf("%d requests", n)
 			}
-			if got := testutil.ToFloat64(p.rounds.metrics.failed); got != 6 {
+			if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].failed); got != 6 {
 				t.Errorf("%v failed", got)
 			}
 			balance(t, p, 20)
@@ -216,8 +216,8 @@ func TestOrder(t *testing.T) {
 		if r.problem != nil {
 			t.Error(r.problem)
 		}
-		balance(t, p, testutil.ToFloat64(p.rounds.metrics.samples)+
-			testutil.ToFloat64(p.rounds.metrics.droppedSamples.WithLabelValues(reasonStopped)))
+		balance(t, p, testutil.ToFloat64(p.rounds.metrics.of[contentSamples].taken)+
+			testutil.ToFloat64(p.rounds.metrics.of[contentSamples].dropped.WithLabelValues(reasonStopped)))
 		for series, values := range r.got {
 			if len(values) < 30 {
 				t.Fatalf("%s: only %d samples", series, len(values))
@@ -255,13 +255,13 @@ func TestDeadReceiver(t *testing.T) {
 		if full != 4 {
 			t.Errorf("the queue was full %d times", full)
 		}
-		if n := testutil.ToFloat64(m.droppedSamples.WithLabelValues(reasonQueueFull)); n < 50_000 {
+		if n := testutil.ToFloat64(m.of[contentSamples].dropped.WithLabelValues(reasonQueueFull)); n < 50_000 {
 			t.Errorf("%v dropped", n)
 		}
 		if !strings.Contains(log.String(), "reason=queue_full") || !strings.Contains(log.String(), "reason=stopped") {
 			t.Error(log.String())
 		}
-		if testutil.ToFloat64(m.pending) != 0 || testutil.ToFloat64(m.samples) != 0 {
+		if testutil.ToFloat64(m.of[contentSamples].pending) != 0 || testutil.ToFloat64(m.of[contentSamples].taken) != 0 {
 			t.Error("samples are pending or taken")
 		}
 	})

@@ -26,18 +26,10 @@ type sender struct {
 	abandoned int   // samples under way at the end
 }
 
-// request is a batch, or what is left of one.
-type request struct {
-	body      []byte
-	content   content
-	count     int
-	timestamp int64
-}
-
 // run sends batches until ctx is done, or the queue is closed and empty.
 func (s *sender) run(ctx context.Context) {
 	for b := s.queue.pop(ctx); b != nil; b = s.queue.pop(ctx) {
-		s.deliver(ctx, request{b.body, b.content, b.count, b.timestamp})
+		s.deliver(ctx, b.request)
 		s.queue.done(b)
 	}
 }
@@ -51,7 +43,7 @@ func (s *sender) deliver(ctx context.Context, r request) {
 	case retryable:
 		s.abandon(&r)
 	case malformed:
-		if r.content == contentSamples && a.written > 0 {
+		if a.confirmed && a.written.samples() > 0 {
 			s.accept(&r, &a) // it has stored what was right
 			return
 		}
@@ -62,12 +54,10 @@ func (s *sender) deliver(ctx context.Context, r request) {
 }
 
 func (s *sender) abandon(r *request) {
-	s.metrics.dropped(r.content, r.count, reasonStopped)
-	if r.content == contentSamples {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.abandoned += r.count
-	}
+	s.metrics.dropped(&r.counts, reasonStopped)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abandoned += r.counts.samples()
 }
 
 // settle sends a request until the receiver has decided, or ctx is done.
@@ -75,7 +65,7 @@ func (s *sender) settle(ctx context.Context, r *request) answer {
 	backoff := s.minBackoff
 	for {
 		start := time.Now()
-		a := s.client.send(ctx, r.body, r.content)
+		a := s.client.send(ctx, r.body)
 		s.metrics.duration.Observe(time.Since(start).Seconds())
 		s.metrics.bytes.Add(float64(len(r.body)))
 		if a.verdict != retryable {
@@ -88,7 +78,7 @@ func (s *sender) settle(ctx context.Context, r *request) answer {
 		if !s.pause(ctx, wait) {
 			return a
 		}
-		s.metrics.repeated(r.content, r.count)
+		s.metrics.repeated(&r.counts)
 		backoff = min(2*backoff, s.maxBackoff)
 	}
 }
@@ -111,21 +101,30 @@ func (s *sender) pause(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-var errPartial = errors.New("the receiver says that it has not written all samples")
+var (
+	errPartial   = errors.New("the receiver says that it has not written all samples")
+	errExemplars = errors.New("the receiver says that it has not written all exemplars: if it never does, switch remote_write.send_exemplars off")
+)
 
 func (s *sender) accept(r *request, a *answer) {
-	taken := r.count
-	if r.content == contentSamples && a.written >= 0 {
-		taken = min(taken, a.written)
+	taken, lost := r.counts, tally{}
+	if a.confirmed {
+		for c := range taken {
+			taken[c] = min(taken[c], a.written[c])
+			lost[c] = r.counts[c] - taken[c]
+		}
 	}
-	s.metrics.taken(r.content, taken)
-	if taken < r.count {
-		s.metrics.refused(r.content, r.count-taken)
-		s.report.lost(reasonPartial, cmp.Or(a.err, errPartial), r.count-taken, "")
+	s.metrics.taken(&taken)
+	s.metrics.refused(&lost)
+	if n := lost[contentExemplars]; n > 0 {
+		s.report.lost(reasonExemplars, cmp.Or(a.err, errExemplars), n, "")
+	}
+	if n := lost.samples(); n > 0 {
+		s.report.lost(reasonPartial, cmp.Or(a.err, errPartial), n, "")
 	} else {
 		s.report.works()
 	}
-	if r.content != contentSamples {
+	if taken.samples() == 0 {
 		return
 	}
 	s.mu.Lock()
@@ -137,8 +136,8 @@ func (s *sender) accept(r *request, a *answer) {
 }
 
 func (s *sender) refuse(r *request, reason string, err error, which string) {
-	s.metrics.refused(r.content, r.count)
-	s.report.lost(reason, err, r.count, which)
+	s.metrics.refused(&r.counts)
+	s.report.lost(reason, err, r.entries, which)
 }
 
 // search halves a request until what the receiver refuses is found, so that the rest arrives. A receiver that has stored the good
@@ -150,19 +149,32 @@ func (s *sender) search(ctx context.Context, r *request, a *answer) {
 		s.refuse(r, a.reason, a.err, "")
 		return
 	}
-	if r.count == 1 {
-		s.refuse(r, a.reason, a.err, describe(plain, s.client.v2))
+	if r.entries == 1 {
+		s.save(ctx, r, a, plain)
 		return
 	}
-	left, right, err := halve(plain, r.count)
+	left, right, err := halve(plain, r.entries)
 	if err != nil || !s.halvings.take() {
 		s.refuse(r, a.reason, a.err, "")
 		return
 	}
-	half := request{body: snappy.Encode(nil, left), content: r.content, count: r.count / 2, timestamp: r.timestamp}
-	s.deliver(ctx, half)
-	half.body, half.count = snappy.Encode(nil, right), r.count-r.count/2
-	s.deliver(ctx, half)
+	s.deliver(ctx, request{snappy.Encode(nil, left), r.entries / 2, tallyOf(left, s.client.v2), r.timestamp})
+	s.deliver(ctx, request{snappy.Encode(nil, right), r.entries - r.entries/2, tallyOf(right, s.client.v2), r.timestamp})
+}
+
+// save does what is left to do for the one entry that a receiver refuses: it may be the exemplars only that it does not like.
+func (s *sender) save(ctx context.Context, r *request, a *answer, plain []byte) {
+	if r.counts[contentExemplars] == 0 {
+		s.refuse(r, a.reason, a.err, describe(plain, s.client.v2))
+		return
+	}
+	lost := *r
+	lost.counts = tally{contentExemplars: r.counts[contentExemplars]}
+	bare := *r
+	bare.counts[contentExemplars] = 0
+	bare.body = snappy.Encode(nil, withoutExemplars(plain, s.client.v2))
+	s.deliver(ctx, bare)
+	s.refuse(&lost, reasonExemplars, a.err, describe(plain, s.client.v2))
 }
 
 // budget limits how often something may happen in every period.

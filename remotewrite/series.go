@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
 )
 
 // family is what all its points have in common.
@@ -21,25 +22,44 @@ type family struct {
 type point struct {
 	labels metric.Labels
 	value  float64 // gauge, counter
-	// bounds are a histogram's upper bounds without +Inf, or a summary's quantiles; values are the cumulative counts of these
-	// buckets, or the quantiles' values.
-	bounds, values []float64
-	count, sum     float64
+	shape
+	values     []float64 // the cumulative counts of the buckets of the bounds, or the quantiles' values
+	count, sum float64
 	// Of what is not known a stale marker is pushed, which ends the series where it was known before.
 	uncounted, unsummed bool
 	start               int64 // milliseconds at which it was 0; 0 where unknown
+
+	histogram *store.Native // set where shape.native is
+	// restarted says that the histogram began after everything that was pushed of the series before.
+	restarted bool
+	exemplars []store.Exemplar // of each bucket, the one for +Inf last; or empty
+	fresh     window           // of those that are pushed
+}
+
+// shape is what decides which time series a histogram or summary has; that of everything else is the zero value.
+type shape struct {
+	// classic has a series for each of the bounds, which are a histogram's upper bounds without +Inf or a summary's quantiles, and for
+	// sum and count. Without it there are no bounds.
+	classic bool
+	native  bool // a series of native histograms
+	bounds  []float64
 }
 
 // spread is the number of time series that a point becomes.
-func spread(t metric.Type, bounds int) int {
-	switch t {
-	case metric.TypeHistogram:
-		return bounds + 3
-	case metric.TypeSummary:
-		return bounds + 2
-	default:
+func spread(t metric.Type, s *shape) (n int) {
+	if t != metric.TypeHistogram && t != metric.TypeSummary {
 		return 1
 	}
+	if s.native {
+		n = 1
+	}
+	if s.classic {
+		n += len(s.bounds) + 2
+		if t == metric.TypeHistogram {
+			n++ // +Inf
+		}
+	}
+	return n
 }
 
 const nameLabel = "__name__"
@@ -48,6 +68,7 @@ const nameLabel = "__name__"
 type encoder struct {
 	message  *message
 	external []metric.Label // sorted by name
+	natives  bool           // whether histograms may be native ones
 
 	family *family
 	use    int // of the message when the names and the metadata were encoded
@@ -61,10 +82,14 @@ type encoder struct {
 	bound  []byte
 	pieces [5][]byte
 	texts  map[float64]string
+	data   []byte // the fields of the series that hold no labels
+	buffer []byte // of what is in these
+	deltas []byte
+	traced []*store.Exemplar
 }
 
-func newEncoder(v2 bool, external []metric.Label) *encoder {
-	return &encoder{message: newMessage(v2), external: external, texts: map[float64]string{}}
+func newEncoder(v2, natives bool, external []metric.Label) *encoder {
+	return &encoder{message: newMessage(v2), natives: natives, external: external, texts: map[float64]string{}}
 }
 
 var suffixes = [...]string{"", "_bucket", "_sum", "_count"} // constant
@@ -88,7 +113,7 @@ func (e *encoder) prepare() {
 	f := e.family
 	for i, suffix := range suffixes {
 		composed := f.typ == metric.TypeHistogram || f.typ == metric.TypeSummary
-		if i > 0 && !composed || i == suffixNone && f.typ == metric.TypeHistogram || i == suffixBucket && f.typ == metric.TypeSummary {
+		if i > 0 && !composed || i == suffixNone && f.typ == metric.TypeHistogram && !e.natives || i == suffixBucket && f.typ == metric.TypeSummary {
 			continue
 		}
 		e.names[i] = e.message.appendLabel(e.names[i][:0], nameLabel, f.name+suffix)
@@ -178,13 +203,19 @@ func (e *encoder) add(p *point, timestamp int64) {
 	}
 	switch e.family.typ {
 	case metric.TypeHistogram:
-		for i, b := range p.bounds {
-			e.composed(suffixBucket, b, with(p.values[i]))
+		if p.native {
+			e.native(p, timestamp)
 		}
-		e.composed(suffixBucket, math.Inf(1), with(p.count))
+		if !p.classic {
+			return
+		}
+		for i, b := range p.bounds {
+			e.composed(suffixBucket, b, with(p.values[i]), p.exemplar(i))
+		}
+		e.composed(suffixBucket, math.Inf(1), with(p.count), p.exemplar(len(p.bounds)))
 	case metric.TypeSummary:
 		for i, q := range p.bounds {
-			e.composed(suffixNone, q, with(p.values[i]))
+			e.composed(suffixNone, q, with(p.values[i]), nil)
 		}
 	default:
 		e.simple(suffixNone, with(p.value))
@@ -200,16 +231,22 @@ func (e *encoder) add(p *point, timestamp int64) {
 	e.simple(suffixCount, unless(p.uncounted, p.count))
 }
 
-// end adds the stale markers of a point that had these bounds.
-func (e *encoder) end(labels metric.Labels, bounds []float64, timestamp int64) {
+// end adds the stale markers of a point that had this shape.
+func (e *encoder) end(labels metric.Labels, was *shape, timestamp int64) {
 	e.load(labels)
 	s := sample{bits: staleNaN, timestamp: timestamp}
 	switch e.family.typ {
 	case metric.TypeHistogram:
-		e.endBounds(bounds, s)
-		e.composed(suffixBucket, math.Inf(1), s)
+		if was.native {
+			e.endNative(timestamp)
+		}
+		if !was.classic {
+			return
+		}
+		e.endBounds(was.bounds, s)
+		e.composed(suffixBucket, math.Inf(1), s, nil)
 	case metric.TypeSummary:
-		e.endBounds(bounds, s)
+		e.endBounds(was.bounds, s)
 	default:
 		e.simple(suffixNone, s)
 		return
@@ -230,19 +267,30 @@ func (e *encoder) endBounds(bounds []float64, s sample) {
 		suffix = suffixNone
 	}
 	for _, b := range bounds {
-		e.composed(suffix, b, s)
+		e.composed(suffix, b, s, nil)
 	}
 }
 
 func (e *encoder) simple(suffix int, s sample) {
-	e.pieces = [5][]byte{e.parts[0], e.names[suffix], e.parts[1], e.parts[2]}
-	e.message.addSeries(e.pieces[:4], e.metadata, s)
+	e.data = e.message.appendSample(e.data[:0], &s)
+	e.addSimple(suffix)
 }
 
-func (e *encoder) composed(suffix int, bound float64, s sample) {
+// addSimple adds a time series that holds e.data.
+func (e *encoder) addSimple(suffix int) {
+	e.pieces = [5][]byte{e.parts[0], e.names[suffix], e.parts[1], e.parts[2]}
+	e.message.addSeries(e.pieces[:4], e.data, e.metadata)
+}
+
+// composed adds a bucket or quantile, with an exemplar unless that is nil.
+func (e *encoder) composed(suffix int, bound float64, s sample, x *store.Exemplar) {
+	e.data = e.message.appendSample(e.data[:0], &s)
+	if x != nil {
+		e.exemplar(x)
+	}
 	e.bound = e.message.appendLabel(e.bound[:0], boundLabel(e.family.typ), e.text(bound))
 	e.pieces = [5][]byte{e.parts[0], e.names[suffix], e.parts[1], e.bound, e.parts[2]}
-	e.message.addSeries(e.pieces[:], e.metadata, s)
+	e.message.addSeries(e.pieces[:], e.data, e.metadata)
 }
 
 // maxTexts bounds the memory of the texts of bounds.

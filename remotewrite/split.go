@@ -49,6 +49,51 @@ func halve(message []byte, count int) (left, right []byte, err error) {
 	return left, right, err
 }
 
+// tallyOf tells what an uncompressed request holds.
+func tallyOf(message []byte, v2 bool) (t tally) {
+	contents := map[protowire.Number]content{seriesSamples: contentSamples, v1Exemplars: contentExemplars, v1Histograms: contentHistograms}
+	if v2 {
+		contents = map[protowire.Number]content{seriesSamples: contentSamples, v2Exemplars: contentExemplars, v2Histograms: contentHistograms}
+	}
+	// What cannot be read is not counted, and was not written here.
+	_ = entries(message, func(number protowire.Number, _, value []byte) {
+		switch {
+		case v2 && number == v2Symbols:
+		case !v2 && number == v1Metadata:
+			t[contentMetadata]++
+		default:
+			_ = entries(value, func(number protowire.Number, _, _ []byte) {
+				if c, ok := contents[number]; ok {
+					t[c]++
+				}
+			})
+		}
+	})
+	return t
+}
+
+// withoutExemplars copies an uncompressed request of time series without their exemplars.
+func withoutExemplars(message []byte, v2 bool) (out []byte) {
+	exemplars := protowire.Number(v1Exemplars)
+	if v2 {
+		exemplars = v2Exemplars
+	}
+	_ = entries(message, func(number protowire.Number, field, value []byte) {
+		if v2 && number == v2Symbols {
+			out = append(out, field...)
+			return
+		}
+		var series []byte
+		_ = entries(value, func(n protowire.Number, part, _ []byte) {
+			if n != exemplars {
+				series = append(series, part...)
+			}
+		})
+		out = protowire.AppendBytes(protowire.AppendTag(out, number, protowire.BytesType), series)
+	})
+	return out
+}
+
 const maxDescription = 512
 
 // describe names the first entry of an uncompressed request, for the log: the labels of a series, or the name of a family.

@@ -115,12 +115,16 @@ func TestBoundText(t *testing.T) {
 // Whatever bytes come: halves and descriptions are made, or refused, without panic, and halves hold what the whole held.
 func FuzzHalve(f *testing.F) {
 	for _, v2 := range []bool{false, true} {
-		e := newEncoder(v2, []metric.Label{{Name: "job", Value: "j"}})
+		e := newEncoder(v2, false, []metric.Label{{Name: "job", Value: "j"}})
 		e.begin(&family{name: "a", help: "A."})
 		for i := range 3 {
 			e.add(&point{labels: metric.RenderLabels([]metric.Label{{Name: "x", Value: fmt.Sprint(i)}}), value: 1}, 1)
 		}
 		f.Add(e.message.appendTo(nil), 3, v2)
+	}
+	for _, v2 := range []bool{false, true} {
+		native, _ := nativeMessage(v2)
+		f.Add(native, 12, v2)
 	}
 	m := newMessage(false)
 	m.addFamily(&family{name: "a", help: "A.", unit: "seconds"})
@@ -128,6 +132,9 @@ func FuzzHalve(f *testing.F) {
 	f.Add([]byte{0x0a, 0xff}, 1, true)
 	f.Fuzz(func(t *testing.T, message []byte, count int, v2 bool) {
 		_ = describe(message, v2)
+		if n := tallyOf(withoutExemplars(message, v2), v2); n[contentExemplars] != 0 {
+			t.Errorf("%x: %v", message, n)
+		}
 		left, right, err := halve(message, count)
 		if err != nil || bytes.Contains(message, protowire.AppendTag(nil, v2Symbols, protowire.BytesType)) {
 			return // symbols are in both halves
@@ -140,7 +147,7 @@ func FuzzHalve(f *testing.F) {
 
 func TestDescribe(t *testing.T) {
 	for _, v2 := range []bool{false, true} {
-		e := newEncoder(v2, []metric.Label{{Name: "job", Value: "j"}})
+		e := newEncoder(v2, false, []metric.Label{{Name: "job", Value: "j"}})
 		e.begin(&family{name: "a"})
 		e.add(&point{labels: `x="1"`}, 1)
 		if got, want := describe(e.message.appendTo(nil), v2), `{__name__="a",job="j",x="1"}`; got != want {
@@ -160,7 +167,7 @@ func TestSearchInGarbage(t *testing.T) {
 		r := &receiver{answer: func(*http.Request, []received) (int, http.Header, error) { return 400, nil, nil }}
 		p, _ := newPusher(t, testOptions(Protocol1), many(1), r)
 		for _, body := range [][]byte{snappy.Encode(nil, []byte("\x08\x01")), snappy.Encode(nil, nil)} {
-			p.sender.deliver(t.Context(), request{body: body, count: 5})
+			p.sender.deliver(t.Context(), request{body: body, entries: 5, counts: tally{contentSamples: 5}})
 		}
 		if got := r.count(); got != 2 {
 			t.Errorf("%d requests", got)

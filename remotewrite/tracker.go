@@ -19,28 +19,28 @@ type tracker struct {
 	member int      // its members before it have been dealt with
 	// What the family holds now; copied to it at its end, so that the memory for two generations is that of one family only.
 	labels []metric.Labels
-	bounds [][]float64
+	shapes []shape
 }
 
-// tracked is a family as the last round saw it. bounds are kept only where the type has some.
+// tracked is a family as the last round saw it. shapes are kept only where the type has some.
 type tracked struct {
 	raw    string // the store's name, by which it is sorted
 	family family
 	labels []metric.Labels
-	bounds [][]float64
+	shapes []shape
 }
 
-func (t *tracked) boundsOf(i int) []float64 {
-	if len(t.bounds) == 0 {
-		return nil
+func (t *tracked) shapeOf(i int) shape {
+	if len(t.shapes) == 0 {
+		return shape{}
 	}
-	return t.bounds[i]
+	return t.shapes[i]
 }
 
 // ender takes the series that are gone.
 type ender interface {
-	// gone ends a point with all its series.
-	gone(f *family, labels metric.Labels, bounds []float64)
+	// gone ends all series of a point that had a shape, or the part of it that is gone.
+	gone(f *family, labels metric.Labels, was shape)
 	// less ends those series of a living point that had the bounds.
 	less(f *family, labels metric.Labels, bounds []float64)
 }
@@ -66,36 +66,47 @@ func (t *tracker) open(raw string, f *family, e ender) {
 	if t.family == nil {
 		t.family = &tracked{raw: raw, family: *f}
 	}
-	t.member, t.labels, t.bounds = 0, t.labels[:0], t.bounds[:0]
+	t.member, t.labels, t.shapes = 0, t.labels[:0], t.shapes[:0]
 }
 
-// see notes a point, and ends those before it that are gone.
-func (t *tracker) see(labels metric.Labels, bounds []float64, e ender) {
+// see notes a point, and ends those before it that are gone. It returns the shape that the point had in the last round.
+func (t *tracker) see(labels metric.Labels, now *shape, e ender) (before shape) {
 	k := t.family
-	var before []float64
 	for ; t.member < len(k.labels) && k.labels[t.member] <= labels; t.member++ {
 		if k.labels[t.member] < labels {
-			e.gone(&k.family, k.labels[t.member], k.boundsOf(t.member))
+			e.gone(&k.family, k.labels[t.member], k.shapeOf(t.member))
 			continue
 		}
-		before = k.boundsOf(t.member)
-		if gone := missing(before, bounds); len(gone) > 0 {
-			e.less(&k.family, labels, gone)
-		}
+		before = k.shapeOf(t.member)
+		k.shrink(labels, before, now, e)
 	}
 	t.labels = append(t.labels, labels)
 	if typ := k.family.typ; typ != metric.TypeHistogram && typ != metric.TypeSummary {
-		return
+		return before
 	}
-	switch last := len(t.bounds) - 1; {
-	case slices.Equal(before, bounds):
-		bounds = before
-	case last >= 0 && slices.Equal(t.bounds[last], bounds):
-		bounds = t.bounds[last]
+	keep := *now
+	switch last := len(t.shapes) - 1; {
+	case slices.Equal(before.bounds, keep.bounds):
+		keep.bounds = before.bounds
+	case last >= 0 && slices.Equal(t.shapes[last].bounds, keep.bounds):
+		keep.bounds = t.shapes[last].bounds
 	default:
-		bounds = slices.Clone(bounds)
+		keep.bounds = slices.Clone(keep.bounds)
 	}
-	t.bounds = append(t.bounds, bounds)
+	t.shapes = append(t.shapes, keep)
+	return before
+}
+
+// shrink ends those series of a living point that it does not have any more.
+func (t *tracked) shrink(labels metric.Labels, before shape, now *shape, e ender) {
+	if before.classic && !now.classic {
+		e.gone(&t.family, labels, shape{classic: true, bounds: before.bounds})
+	} else if gone := missing(before.bounds, now.bounds); len(gone) > 0 {
+		e.less(&t.family, labels, gone)
+	}
+	if before.native && !now.native {
+		e.gone(&t.family, labels, shape{native: true})
+	}
 }
 
 func missing(before, now []float64) []float64 {
@@ -116,9 +127,9 @@ func (t *tracker) shut(e ender) {
 	k := t.family
 	t.family = nil
 	for ; t.member < len(k.labels); t.member++ {
-		e.gone(&k.family, k.labels[t.member], k.boundsOf(t.member))
+		e.gone(&k.family, k.labels[t.member], k.shapeOf(t.member))
 	}
-	k.labels, k.bounds = refill(k.labels, t.labels), refill(k.bounds, t.bounds)
+	k.labels, k.shapes = refill(k.labels, t.labels), refill(k.shapes, t.shapes)
 	clear(t.labels) // they would keep label sets from being freed
 	if len(k.labels) > 0 {
 		t.next = append(t.next, k)
@@ -160,6 +171,6 @@ func (t *tracker) endAll(e ender) {
 
 func (t *tracked) end(e ender) {
 	for i, l := range t.labels {
-		e.gone(&t.family, l, t.boundsOf(i))
+		e.gone(&t.family, l, t.shapeOf(i))
 	}
 }

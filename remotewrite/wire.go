@@ -17,6 +17,11 @@ const (
 	v2Symbols    = 4 // of Request
 	v2TimeSeries = 5
 
+	v1Exemplars  = 3 // of 1.0's TimeSeries
+	v1Histograms = 4
+	v2Histograms = 3 // of 2.0's
+	v2Exemplars  = 4
+
 	labelName  = 1 // of 1.0's Label
 	labelValue = 2
 
@@ -71,6 +76,7 @@ type message struct {
 	v2      bool
 	entries []byte // time series or metadata, encoded
 	count   int
+	counts  tally  // what the entries hold
 	symbols []byte // encoded
 	refs    map[string]uint32
 	// use is the number of resets: what was encoded under another one is not valid.
@@ -85,7 +91,7 @@ func newMessage(v2 bool) *message {
 
 func (m *message) reset() {
 	m.use++
-	m.entries, m.symbols, m.count = m.entries[:0], m.symbols[:0], 0
+	m.entries, m.symbols, m.count, m.counts = m.entries[:0], m.symbols[:0], 0, tally{}
 	if m.v2 {
 		clear(m.refs)
 		m.ref("") // the first symbol has to be the empty one
@@ -146,26 +152,32 @@ type sample struct {
 	start     int64 // milliseconds, 0 where unknown; 1.0 cannot say it
 }
 
-// addSeries adds a time series. Its labels are all pieces one after the other; metadata is for 2.0 only.
-func (m *message) addSeries(pieces [][]byte, metadata []byte, s sample) {
+// appendSample appends a sample as a field of a time series.
+func (m *message) appendSample(dst []byte, s *sample) []byte {
+	at := len(dst) + 1 // of the length, which is less than 128
+	dst = append(dst, seriesSamples<<3|byte(protowire.BytesType), 0, sampleValue<<3|byte(protowire.Fixed64Type))
+	dst = binary.LittleEndian.AppendUint64(dst, s.bits)
+	dst = append(dst, sampleTimestamp<<3|byte(protowire.VarintType))
+	dst = protowire.AppendVarint(dst, uint64(s.timestamp))
+	if m.v2 && s.start != 0 {
+		dst = append(dst, sampleStart<<3|byte(protowire.VarintType))
+		dst = protowire.AppendVarint(dst, uint64(s.start))
+	}
+	dst[at] = byte(len(dst) - at - 1)
+	m.counts[contentSamples]++
+	return dst
+}
+
+// addSeries adds a time series. Its labels are all pieces one after the other; data are the fields that hold its sample or histogram
+// and exemplars; metadata is for 2.0 only.
+func (m *message) addSeries(pieces [][]byte, data, metadata []byte) {
 	labels := 0
 	for _, p := range pieces {
 		labels += len(p)
 	}
-	var body [32]byte
-	b := append(body[:0], seriesSamples<<3|byte(protowire.BytesType), 0, sampleValue<<3|byte(protowire.Fixed64Type))
-	b = binary.LittleEndian.AppendUint64(b, s.bits)
-	b = append(b, sampleTimestamp<<3|byte(protowire.VarintType))
-	b = protowire.AppendVarint(b, uint64(s.timestamp))
-	if m.v2 && s.start != 0 {
-		b = append(b, sampleStart<<3|byte(protowire.VarintType))
-		b = protowire.AppendVarint(b, uint64(s.start))
-	}
-	b[1] = byte(len(b) - 2)
-
-	field, size := protowire.Number(v1TimeSeries), labels+len(b)
+	field, size := protowire.Number(v1TimeSeries), labels+len(data)
 	if m.v2 {
-		field, size = v2TimeSeries, 1+protowire.SizeBytes(labels)+len(b)+len(metadata)
+		field, size = v2TimeSeries, 1+protowire.SizeBytes(labels)+len(data)+len(metadata)
 	}
 	dst := protowire.AppendTag(m.entries, field, protowire.BytesType)
 	dst = protowire.AppendVarint(dst, uint64(size))
@@ -176,7 +188,7 @@ func (m *message) addSeries(pieces [][]byte, metadata []byte, s sample) {
 	for _, p := range pieces {
 		dst = append(dst, p...)
 	}
-	dst = append(dst, b...)
+	dst = append(dst, data...)
 	if m.v2 {
 		dst = append(dst, metadata...)
 	}
@@ -201,4 +213,5 @@ func (m *message) addFamily(f *family) {
 	}
 	m.entries = dst
 	m.count++
+	m.counts[contentMetadata]++
 }

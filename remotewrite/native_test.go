@@ -1,0 +1,249 @@
+package remotewrite
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+var requests = store.Family{Name: "c_seconds", Help: "C.", Unit: "seconds", Type: metric.TypeHistogram} // constant
+
+// request is a histogram as the store makes it of timers, in both forms.
+func requestsOf(x string, start time.Time, exemplars ...store.Exemplar) store.Sample {
+	s := one(0, "x", x)
+	s.Start = start.UnixNano()
+	s.Histogram = &store.Histogram{
+		Bounds: []float64{0.5, 1}, Counts: []uint64{1, 2, 4}, Count: 7, Sum: 9, Exemplars: exemplars,
+		Native: &store.Native{Schema: -1, ZeroThreshold: 0.25, Zero: 1, First: -2, Counts: []uint64{2, 0, 4}},
+	}
+	return s
+}
+
+// traced is an exemplar. The store's own are the only ones that have a trace.
+func traced(v float64, at time.Time) store.Exemplar {
+	return store.Exemplar{Value: v, Stamp: at.UnixNano()}
+}
+
+// Native histograms arrive as they are counted, beside the classic ones or in place of them, with a hint where everything before is another's;
+// they end like any other series. Exemplars arrive once, in order.
+func TestNativeHistograms(t *testing.T) {
+	const (
+		first  = "(7 9 -1 1@0.25 -2+3[2 -2 4] 1)"
+		second = "(7 9 -1 1@0.25 -2+3[2 -2 4] 0)"
+	)
+	for _, protocol := range []string{Protocol1, Protocol2} {
+		for _, classic := range []bool{true, false} {
+			t.Run(fmt.Sprint(protocol, classic), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					began := time.Now().Add(-time.Hour)
+					a, b := traced(0.7, began.Add(time.Millisecond)), traced(0.1, began.Add(2*time.Millisecond))
+					late := traced(3, began.Add(time.Hour+time.Second))
+					c := (&holding{}).set(requests)
+					plain := one(0, "x", "plain") // not native
+					plain.Histogram = &store.Histogram{Counts: []uint64{3}, Sum: 4, Exemplars: []store.Exemplar{traced(5, began)}}
+					bare := requestsOf("bare", began)
+					bare.Histogram.Bounds, bare.Histogram.Counts = nil, []uint64{7}
+					c.fill("c_seconds", requestsOf("1", began, b, a, store.Exemplar{}), plain, bare)
+					o := testOptions(protocol)
+					o.ExternalLabels, o.Interval, o.SendExemplars, o.SendNativeHistograms, o.SendClassicHistograms = nil, 11*time.Second, true, true, classic
+					r := &receiver{}
+					p, _ := newPusher(t, o, c, r)
+					during(t, p, 30*time.Second, func() {
+						c.fill("c_seconds", requestsOf("1", began, b, a, late), plain, bare, requestsOf("2", time.Now()))
+					}, func() {
+						lost := requestsOf("1", began)
+						lost.Histogram.Native = nil
+						c.fill("c_seconds", lost, requestsOf("2", began))
+					})
+					want := []string{
+						`{__name__="c_seconds",x="1"} ` + first + " " + second + " stale", `{__name__="c_seconds",x="bare"} ` + first + " " + second + " stale",
+						`{__name__="c_seconds",x="2"} ` + first + " " + second + " stale",
+						`{__name__="c_seconds_bucket",le="+Inf",x="plain"} 3 3 stale`, `{__name__="c_seconds_sum",x="plain"} 4 4 stale`, `{__name__="c_seconds_count",x="plain"} 3 3 stale`,
+					}
+					traces := map[string][]string{
+						`{__name__="c_seconds",x="1"}`:                      {traceText(a), traceText(b), traceText(late)},
+						`{__name__="c_seconds_bucket",le="+Inf",x="plain"}`: {traceText(plain.Histogram.Exemplars[0])},
+					}
+					before, after := "", " 3 stale" // what is no native one any more is pushed in its buckets
+					series := []string{`bucket",le="0.5"`, "1", `bucket",le="1.0"`, "3", `bucket",le="+Inf"`, "7", `sum"`, "9", `count"`, "7"}
+					for i := 0; i < len(series); i += 2 {
+						v := series[i+1]
+						if before, after = "", " "+v+" stale"; classic {
+							before = " " + v + " " + v
+							want = append(want, `{__name__="c_seconds_`+series[i]+`,x="2"} `+v+" "+v+" stale")
+						}
+						want = append(want, `{__name__="c_seconds_`+series[i]+`,x="1"}`+before+after)
+					}
+					if classic {
+						traces[`{__name__="c_seconds_bucket",le="0.5",x="1"}`] = []string{traceText(b)}
+						traces[`{__name__="c_seconds_bucket",le="1.0",x="1"}`] = []string{traceText(a)}
+						traces[`{__name__="c_seconds_bucket",le="+Inf",x="1"}`] = []string{traceText(late)}
+					}
+					if diff := cmp.Diff(sorted(want), sorted(r.texts())); diff != "" {
+						t.Error(diff)
+					}
+					for series, got := range r.traces {
+						if diff := cmp.Diff(traces[series], got); diff != "" {
+							t.Error(series, diff)
+						}
+					}
+					if got := r.got[`{__name__="c_seconds",x="1"}`][1].start; protocol == Protocol2 && got != began.UnixMilli() {
+						t.Errorf("start %v, want %v", got, began.UnixMilli())
+					}
+					m := p.rounds.metrics
+					if n, x := m.of[contentHistograms].ended(), m.of[contentExemplars].ended(); n != 9 || x != float64(7-3*b2i(!classic)) {
+						t.Errorf("%v histograms, %v exemplars", n, x)
+					}
+					balance(t, p, m.of[contentSamples].ended())
+				})
+			})
+		}
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func traceText(x store.Exemplar) string {
+	return fmt.Sprintf("trace_id=%q %v %d", x.Trace.String(), x.Value, x.Stamp/1e6)
+}
+
+// What is not asked for is not pushed.
+func TestNativeHistogramsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := (&holding{}).set(requests).fill("c_seconds", requestsOf("1", time.Now(), traced(1, time.Now().Add(-time.Second))))
+		o := testOptions(Protocol2)
+		o.SendClassicHistograms = false // for histograms that are pushed as native ones
+		r := &receiver{}
+		p, _ := newPusher(t, o, c, r)
+		during(t, p, time.Second)
+		balance(t, p, 2*5)
+		m := p.rounds.metrics
+		if n, x := m.of[contentHistograms].ended(), m.of[contentExemplars].ended(); n+x != 0 || len(r.got) != 5 {
+			t.Errorf("%v histograms, %v exemplars, %d series", n, x, len(r.got))
+		}
+	})
+}
+
+// An exemplar that a receiver refuses costs neither the sample it came with nor others.
+func TestBadExemplar(t *testing.T) {
+	for _, protocol := range []string{Protocol1, Protocol2} {
+		synctest.Test(t, func(t *testing.T) {
+			at := time.Now().Add(-time.Second)
+			c := (&holding{}).set(requests).fill("c_seconds", requestsOf("1", at, traced(1, at), traced(2, at)), requestsOf("2", at, traced(3, at)))
+			r := &receiver{answer: func(_ *http.Request, series []received) (int, http.Header, error) {
+				for _, s := range series {
+					if strings.Contains(strings.Join(s.traces, ""), " 2 ") {
+						return 400, http.Header{}, nil
+					}
+				}
+				return 204, nil, nil
+			}}
+			o := testOptions(protocol)
+			o.SendExemplars, o.SendNativeHistograms = true, true
+			p, log := newPusher(t, o, c, r)
+			during(t, p, time.Second)
+			m := p.rounds.metrics
+			if len(r.got) != 2*6 || testutil.ToFloat64(m.of[contentSamples].failed)+testutil.ToFloat64(m.of[contentHistograms].failed) != 0 {
+				t.Errorf("%s: %d series", protocol, len(r.got))
+			}
+			// Those of a series go together: it is the native one's other that is lost as well.
+			if x := m.of[contentExemplars]; testutil.ToFloat64(x.failed) != 3 || x.ended() != 6 {
+				t.Errorf("%s: %v of %v exemplars lost", protocol, testutil.ToFloat64(x.failed), x.ended())
+			}
+			if !strings.Contains(log.String(), "reason=exemplars") {
+				t.Error(log.String())
+			}
+			balance(t, p, 2*2*5)
+		})
+	}
+}
+
+// A receiver of 2.0 is believed on each kind: one that stores no exemplars, or no native histograms, loses nothing else.
+func TestPartialKinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := time.Now().Add(-time.Second)
+		c := (&holding{}).set(requests).fill("c_seconds", requestsOf("1", at, traced(1, at)))
+		r := &receiver{answer: func(*http.Request, []received) (int, http.Header, error) {
+			return 200, http.Header{"X-Prometheus-Remote-Write-Samples-Written": {"5"}}, nil
+		}}
+		o := testOptions(Protocol2)
+		o.SendExemplars, o.SendNativeHistograms = true, true
+		p, log := newPusher(t, o, c, r)
+		during(t, p, time.Second)
+		m := p.rounds.metrics
+		for kind, want := range map[content]float64{contentSamples: 0, contentHistograms: 2, contentExemplars: 2} {
+			if got := testutil.ToFloat64(m.of[kind].failed); got != want {
+				t.Errorf("%d: %v failed", kind, got)
+			}
+		}
+		if text := log.String(); !strings.Contains(text, "reason=exemplars") || !strings.Contains(text, "reason=partial") {
+			t.Error(text)
+		}
+		balance(t, p, 10)
+	})
+}
+
+// What a message says it holds is what is found in it, and what is taken out is exemplars only.
+func TestTallyOf(t *testing.T) {
+	for _, v2 := range []bool{false, true} {
+		plain, want := nativeMessage(v2)
+		if got := tallyOf(plain, v2); got != want || want != (tally{contentSamples: 10, contentHistograms: 2, contentExemplars: 2}) {
+			t.Errorf("v2 %v: %v, want %v", v2, got, want)
+		}
+		want[contentExemplars] = 0
+		if got := tallyOf(withoutExemplars(plain, v2), v2); got != want {
+			t.Errorf("v2 %v: %v, want %v", v2, got, want)
+		}
+	}
+}
+
+func nativeMessage(v2 bool) ([]byte, tally) {
+	e := newEncoder(v2, true, nil)
+	e.begin(&family{name: "h", typ: metric.TypeHistogram})
+	s := requestsOf("1", time.UnixMilli(5), store.Exemplar{Value: 1, Stamp: 9})
+	p := point{
+		labels: s.Labels, shape: shape{classic: true, native: true, bounds: s.Histogram.Bounds}, values: []float64{1, 3}, count: 7,
+		histogram: s.Histogram.Native, exemplars: s.Histogram.Exemplars, fresh: window{0, math.MaxInt64},
+	}
+	e.add(&p, 7)
+	e.end(s.Labels, &p.shape, 8)
+	return e.message.appendTo(nil), e.message.counts
+}
+
+// Native histograms cost no memory that would have to be collected.
+func TestNativeRoundAllocs(t *testing.T) {
+	var samples []store.Sample
+	for i := range 2000 {
+		samples = append(samples, requestsOf(fmt.Sprintf("%04d", i), time.UnixMilli(1)))
+	}
+	for _, protocol := range []string{Protocol1, Protocol2} {
+		c := (&holding{}).set(requests).fill("c_seconds", samples...)
+		o := testOptions(protocol)
+		o.SendNativeHistograms, o.SendExemplars = true, true
+		p, _ := newPusher(t, o, c, &receiver{})
+		p.rounds.metadata = nil
+		round := func() {
+			p.rounds.collect(t.Context(), time.Minute)
+			discard(p)
+		}
+		round()
+		if n := testing.AllocsPerRun(5, round); n > 100 { // 6 batches
+			t.Errorf("%s: %v allocations a round of 12,000 series", protocol, n)
+		}
+	}
+}
