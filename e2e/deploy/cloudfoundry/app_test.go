@@ -149,6 +149,8 @@ func start(t *testing.T, droplet, command string, index int, credentials string,
 		t.Error("the manifest does not name the platform's authorities")
 	}
 	env["HTTPS_PROXY"] = r.proxy.URL
+	// PORT alone would open it to the network, as the platform wants and no test should: config's tests hold what PORT does.
+	env["LOGGREGATOR_EXPORTER_WEB_LISTEN_ADDRESS"] = "127.0.0.1:" + port
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "bash", "-c", `cd "$0" && exec bash -c "$1"`, droplet, command)
 	cmd.Dir = "/"
 	for name, value := range env {
