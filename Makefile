@@ -3,7 +3,7 @@
 CACHE     ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loggregator_exporter
 TOOLS     := $(CACHE)/bin
 LINT      := $(TOOLS)/golangci-lint-v2.15.0
-NESTED    := e2e bench tagger/statsdtest
+NESTED    := e2e e2e/programs/kubernetes bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
 .PHONY: help test unit race nested lint corpus fuzz bench bench-million manifests packages build sbom clean
@@ -39,7 +39,7 @@ nested: packages
 
 ## packages: the programs that tests of deploy/ run and Go cannot build, from Debian
 packages:
-	@missing=$$(for p in ruby:ruby shellcheck:shellcheck systemd-analyze:systemd; do command -v $${p%:*} > /dev/null || echo $${p#*:}; done); \
+	@missing=$$(for p in ruby:ruby shellcheck:shellcheck systemd-analyze:systemd sysctl:procps unshare:util-linux; do command -v $${p%:*} > /dev/null || echo $${p#*:}; done); \
 	[ -z "$$missing" ] || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; export DEBIAN_FRONTEND=noninteractive; \
 	  $$sudo apt-get install -qy --no-install-recommends $$missing || { $$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends $$missing; }; }
 
