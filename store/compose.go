@@ -1,11 +1,6 @@
 package store
 
-import (
-	"slices"
-	"strings"
-
-	"loggregator_exporter/metric"
-)
+import "loggregator_exporter/metric"
 
 // admitPiece makes the entry of a piece, and its composite where there is none yet. It is false where the entry is none: it is then
 // as any other. That does not depend on which of the pieces came first: a composite takes x_sum and x_count with it that were
@@ -21,7 +16,7 @@ func (s *Store) admitPiece(w *Writer, hash uint64, tagset *uint32, nameHash uint
 	if !ok {
 		return 0, metric.Stored, false
 	}
-	if _, known := s.lookup(c.key, of, p.base); s.pieces >= s.maxSeries || !known && s.live >= s.maxSeries {
+	if _, known := s.lookup(c.key, of, p.base); s.pieces >= s.maxSeries || s.others >= s.maxSeries || !known && s.live >= s.maxSeries {
 		s.refusals.countOverLimit(name)
 		return 0, metric.OverLimit, true
 	}
@@ -30,11 +25,11 @@ func (s *Store) admitPiece(w *Writer, hash uint64, tagset *uint32, nameHash uint
 	}
 	compositeTagset := noTagset
 	_, outcome = s.series(c, s.ids.hashBytes(c.key), &compositeTagset, of, p.base, nil, arrived)
+	*tagset = noTagset // what made way may have been the last to have it
 	composite, known := s.lookup(c.key, of, p.base)
 	if !known {
 		return 0, outcome, true
 	}
-	*tagset = noTagset // what made way may have been the last to have it
 	namePos := s.internPair(w, hash, tagset, nameHash, kind, name, unit)
 	pos = s.place(*tagset, namePos, arrived)
 	return pos, s.compose(pos, composite, outcome, &p), true
@@ -80,10 +75,10 @@ func (s *Store) compose(pos, composite uint32, outcome metric.Outcome, p *piece)
 }
 
 // revisitPiece is revisit for a piece: it is false where the piece has to be made anew.
-func (s *Store) revisitPiece(e *series, arrived int64) (metric.Outcome, bool) {
+func (s *Store) revisitPiece(pos uint32, e *series, arrived int64) (metric.Outcome, bool) {
 	of := e.owner()
 	if !s.slab.alive(of) {
-		return metric.Stored, false
+		return metric.Stored, e.stamp != 0 && s.takeInOne(ref{pos, e.gen})
 	}
 	owner := s.slab.at(of.pos)
 	owner.arrived = arrived
@@ -163,135 +158,4 @@ func (s *Store) claimedComposite(key, compositeKey []byte, kind nameKind, name, 
 		}
 	}
 	return 0, false
-}
-
-// makeWay ends the families that stand where a new family of composites would write x_sum and x_count, and returns their series.
-// Where anything else is in the way as well, all stay.
-func (s *Store) makeWay(r *Resolved) []uint32 {
-	if _, found := s.families.claims[r.Metric]; found || !r.Composite {
-		return nil
-	}
-	var ending []uint32
-	for _, n := range writtenNames(r.Metric, r.Type) {
-		pos, found := s.families.claims[n]
-		if !found || slices.Contains(ending, pos) {
-			continue
-		}
-		f := &s.families.all[pos]
-		sum := f.typ == metric.TypeGauge && f.name == r.Metric+"_sum"
-		count := f.typ == metric.TypeCounter && strings.TrimSuffix(f.name, "_total") == r.Metric+"_count"
-		if !sum && !count {
-			return nil
-		}
-		ending = append(ending, pos)
-	}
-	var held []uint32
-	for _, pos := range ending {
-		f := &s.families.all[pos]
-		for _, m := range slices.Concat(f.sorted, f.fresh) {
-			if s.slab.alive(m.ref) {
-				s.withdraw(m.pos)
-				held = append(held, m.pos)
-			}
-		}
-	}
-	return held
-}
-
-// endComposites ends a family of composites that stands where timers are to be: whoever sends a histogram of the name of the gorouter's
-// must not take that away.
-func (s *Store) endComposites(r *Resolved) {
-	for _, n := range writtenNames(r.Metric, r.Type) {
-		pos, found := s.families.claims[n]
-		if !found || !s.families.all[pos].composite {
-			continue
-		}
-		f := &s.families.all[pos]
-		for _, m := range slices.Concat(f.sorted, f.fresh) {
-			if s.slab.alive(m.ref) {
-				s.free(m.pos)
-			}
-		}
-	}
-}
-
-// letGo forgets withdrawn series: they come back with their next sample.
-func (s *Store) letGo(held []uint32) {
-	for _, pos := range held {
-		s.free(pos)
-	}
-}
-
-// takeIn makes withdrawn series pieces of their own composites, of a kind.
-func (s *Store) takeIn(held []uint32, of nameKind) {
-	for _, pos := range held {
-		e := s.slab.at(pos)
-		if e.state != statePiece || s.slab.alive(e.owner()) {
-			continue // its composite has taken it
-		}
-		n := &s.ids.names[e.name]
-		key := []byte(s.ids.tagsets[e.tagset].key)
-		p := pieceOf(n.kind, []byte(n.text), []byte(n.unit), key)
-		if p.role != roleSum && p.role != roleCount {
-			s.free(pos)
-			continue
-		}
-		w := Writer{identifier: identifier{key: compositeKey(nil, key, "")}}
-		tagset := noTagset
-		composite, outcome := s.series(&w, s.ids.hashBytes(w.key), &tagset, of, p.base, nil, e.arrived)
-		if s.slab.alive(e.owner()) {
-			continue
-		}
-		if outcome != metric.Stored {
-			s.free(pos)
-			continue
-		}
-		if _, reason := s.attach(pos, e, composite, &p); reason != "" {
-			s.free(pos)
-			continue
-		}
-		s.pieces-- // withdraw has counted it
-	}
-}
-
-// adopt makes x_sum and x_count that came before their composite pieces of it. Those of one that rules drop go with it.
-func (s *Store) adopt(composite uint32) {
-	owner := s.slab.at(composite)
-	base := s.ids.names[owner.name].text
-	key := []byte(s.ids.tagsets[owner.tagset].key)
-	for _, p := range []struct {
-		role   role
-		kind   nameKind
-		suffix []byte
-	}{{roleSum, nameGauge, suffixSum}, {roleCount, nameCounter, suffixCount}} {
-		name := append([]byte(base), p.suffix...)
-		for _, k := range pieceKeys(key, p.role) {
-			if pos, ok := s.lookup(k, p.kind, name); ok {
-				s.adoptOne(pos, composite, &piece{role: p.role})
-			}
-		}
-	}
-}
-
-func (s *Store) adoptOne(pos, composite uint32, p *piece) {
-	e := s.slab.at(pos)
-	switch {
-	case e.state == stateLive:
-		s.withdraw(pos)
-	case e.state == statePiece && !s.slab.alive(e.owner()):
-	case e.state == stateRefused:
-		s.free(pos) // it comes back as a piece
-		return
-	default:
-		return
-	}
-	owner := s.slab.at(composite)
-	if owner.state == stateLive {
-		if _, reason := s.attach(pos, e, composite, p); reason == "" {
-			s.pieces--
-			owner.arrived = max(owner.arrived, e.arrived)
-			return
-		}
-	}
-	s.free(pos)
 }

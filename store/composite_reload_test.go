@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,4 +123,64 @@ func TestTotalIsNotDoubled(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Pieces of a composite that was dropped have no values, and bring none when it comes back.
+func TestPiecesWithoutValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o Options
+		s := testStore(t, func(options *Options) {
+			options.Tagger = rules(t, "rules: [{pattern: x, drop: true}]")
+			o = *options
+		})
+		for _, e := range scrapedHistogram("x", 500, 70, map[string]uint64{"1": 50, "+Inf": 70}) {
+			write(s, e)
+		}
+		for _, e := range scrapedHistogram("x", 500, 70, map[string]uint64{"1": 50, "+Inf": 70}) {
+			write(s, e)
+		}
+		o.Tagger = rules(t, "rules: []")
+		if _, err := s.Reload(o); err != nil {
+			t.Fatal(err)
+		}
+		if got := write(s, counter("x_bucket", 0, 51, "le", "1")); got != "stored" {
+			t.Error(got)
+		}
+		if got := dump(s); got != "histogram cf_x{} [1] [51 0] count=51 sum=NaN\n" {
+			t.Error(got)
+		}
+	})
+}
+
+// Whose x has another name, or none, gives its x_sum and x_count to nobody, whoever came first.
+func TestSumsOfOthersNames(t *testing.T) {
+	for _, rule := range []string{"name: y", "drop: true"} {
+		var dumps, outcomes [2]string
+		for i := range dumps {
+			synctest.Test(t, func(t *testing.T) {
+				s := testStore(t, func(o *Options) {
+					o.Tagger = rules(t, "rules: [{pattern: x, when: {origin: o}, "+rule+"}]")
+				})
+				envelopes := []*metric.Envelope{
+					gauge("x_sum", 5, "origin", "o"), counter("x_count", 0, 6, "origin", "o"), counter("x_bucket", 0, 7, "le", "1", "origin", "p"),
+				}
+				if i == 1 {
+					envelopes[0], envelopes[2] = envelopes[2], envelopes[0]
+				}
+				for range 2 {
+					for _, e := range envelopes {
+						write(s, e)
+					}
+				}
+				for _, e := range []*metric.Envelope{gauge("x_sum", 5, "origin", "o"), counter("x_count", 0, 6, "origin", "o")} {
+					outcomes[i] += write(s, e) + " "
+				}
+				dumps[i] = dump(s)
+				dumps[i] += fmt.Sprintf("%+v", s.Stats())
+			})
+		}
+		if dumps[0] != dumps[1] || outcomes[0] != outcomes[1] {
+			t.Errorf("%s:\n%s\n%s\n%s\n%s", rule, outcomes[0], dumps[0], outcomes[1], dumps[1])
+		}
+	}
 }

@@ -258,64 +258,6 @@ histogram cf_x{} [-2.5 0 1] [4 1 0 0] count=5 sum=2
 	})
 }
 
-func TestBucketsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t)
-		for i := range maxPieces {
-			if got := write(s, counter("x_bucket", 0, 5, "le", fmt.Sprint(i))); got != "stored" {
-				t.Fatal(i, got)
-			}
-		}
-		for range 2 {
-			if got := write(s, counter("x_bucket", 0, 5, "le", "1e6")); got != "over_limit" {
-				t.Error(got)
-			}
-		}
-		if got := s.Refusals(); len(got) != 1 || got[0].Count != 2 || got[0].Metric != "cf_x" || got[0].RawName != "x_bucket" {
-			t.Errorf("%+v", got)
-		}
-	})
-}
-
-func TestCompositesAndLimits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.MaxSeries = 2 })
-		for _, step := range []struct {
-			envelope *metric.Envelope
-			want     string
-		}{
-			{gauge("a", 1), "stored"},
-			{counter("x_bucket", 0, 5, "le", "1"), "stored"},
-			{counter("y_bucket", 0, 5, "le", "1"), "over_limit"}, // no room for the series
-			{counter("x_bucket", 0, 5, "le", "2"), "stored"},
-			{counter("x_bucket", 0, 5, "le", "3"), "over_limit"}, // no room for the piece
-			{gauge("x_sum", 5), "over_limit"},
-			{gauge("y_sum", 5), "over_limit"},
-		} {
-			for range 2 {
-				if got := write(s, step.envelope); got != step.want {
-					t.Errorf("%s: %s, want %s", nameOf(step.envelope), got, step.want)
-				}
-			}
-		}
-		if got := s.Stats(); got.Series != 2 || got.Pieces != 2 || got.Refused != 0 {
-			t.Errorf("%+v", got)
-		}
-		s = testStore(t, func(o *Options) { o.Limits.PerMetric = 1 })
-		writeAll(t, s, []*metric.Envelope{counter("x_bucket", 0, 5, "le", "1", "a", "1"), gauge("x_sum", 5, "a", "1")})
-		for _, e := range []*metric.Envelope{counter("x_bucket", 0, 5, "le", "1", "a", "2"), gauge("x_sum", 5, "a", "2")} {
-			for range 2 {
-				if got := write(s, e); got != "over_limit" && got != "conflict" {
-					t.Errorf("%s: %s", nameOf(e), got)
-				}
-			}
-		}
-		if got := dump(s); got != `histogram cf_x{a="1"} [1] [5 0] count=5 sum=5`+"\n" {
-			t.Error(got)
-		}
-	})
-}
-
 // An emitter that restarts with other buckets never sends the old ones again.
 func TestOldBucketsLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

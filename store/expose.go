@@ -6,23 +6,32 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// expose gives an entry its exposed series, or refuses it. Composites and timers may take the place of others.
+// expose gives an entry its exposed series, or refuses it. Composites and timers may take the place of others, unless they have no room
+// themselves.
 func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
-	switch {
-	case r.Composite:
-		held := s.makeWay(r)
-		outcome := s.exposeAs(pos, e, id, r)
-		if e.state != stateLive {
-			s.letGo(held)
-			return outcome
-		}
-		s.adopt(pos)
-		s.takeIn(held, s.ids.names[e.name].kind)
-		return outcome
-	case id.Kind == metric.KindTimer:
-		s.endComposites(r)
+	var ending []uint32
+	if id.Kind == metric.KindTimer {
+		ending = s.compositesAt(r)
 	}
-	return s.exposeAs(pos, e, id, r)
+	if r.Composite || len(ending) > 0 {
+		if reason := s.full(&s.families.all[ownFamily], e.tagset); reason != "" {
+			s.refuseFull(e, id, r, ownFamily, reason)
+			return metric.OverLimit
+		}
+	}
+	if !r.Composite {
+		s.endComposites(ending)
+		return s.exposeAs(pos, e, id, r)
+	}
+	held := s.makeWay(r)
+	outcome := s.exposeAs(pos, e, id, r)
+	if e.state != stateLive {
+		s.letGo(held)
+		return outcome
+	}
+	s.adopt(pos)
+	s.takeIn(held)
+	return outcome
 }
 
 // exposeAs gives an entry its exposed series, or refuses it where that, or the family's name, is another's.
@@ -108,5 +117,8 @@ func (s *Store) stillRefused(e *series) bool {
 	if e.flags&flagFamily != 0 {
 		return s.families.all[owner.pos].gen == owner.gen
 	}
-	return s.slab.alive(owner)
+	if !s.slab.alive(owner) {
+		return false
+	}
+	return e.flags&flagCrowded == 0 || len(s.composites.all[s.slab.at(owner.pos).extra].pieces) >= maxPieces
 }

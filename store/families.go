@@ -92,8 +92,9 @@ func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 		// Other bounds mean another rule, of before a reload: its series are on their way out.
 		return pos, f.name == r.Metric && f.typ == r.Type && f.composite == r.Composite && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
 	}
+	escaped := model.EscapeName(r.Metric, model.UnderscoreEscaping)
 	for _, p := range fs.reserved {
-		if strings.HasPrefix(r.Metric, p) {
+		if strings.HasPrefix(r.Metric, p) || strings.HasPrefix(escaped, p) {
 			return ownFamily, false
 		}
 	}

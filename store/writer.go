@@ -114,6 +114,7 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 		e.pace = e.pace.learn(e.arrived, arrived)
 	}
 	e.arrived = arrived
+	before := ref{pos, e.gen}
 	switch e.state {
 	case stateLive:
 		return pos, metric.Stored
@@ -125,7 +126,7 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 			return owner.pos, metric.Stored
 		}
 	case statePiece:
-		if outcome, ok := s.revisitPiece(e, arrived); ok {
+		if outcome, ok := s.revisitPiece(pos, e, arrived); ok {
 			return pos, outcome
 		}
 	case stateRefused, stateFree:
@@ -133,7 +134,9 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 	if e.state == stateRefused && s.stillRefused(e) {
 		return pos, s.refuseAgain(e)
 	}
-	s.free(pos)
+	if s.slab.alive(before) {
+		s.free(pos)
+	}
 	*tagset = noTagset // it may be gone with the entry
 	return s.series(w, hash, tagset, kind, name, unit, arrived)
 }
