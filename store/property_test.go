@@ -48,34 +48,50 @@ func drawEnvelope(t *rapid.T) *metric.Envelope {
 	return e
 }
 
-// action is an envelope that comes after a pause, and perhaps a sweep. Its clock is relative to its arrival.
+// action is an envelope that comes after a pause, and perhaps a sweep or a reload. Its clock is relative to its arrival.
 type action struct {
 	pause    time.Duration
 	sweep    bool
+	reload   int // which of the configurations, or beyond them for none
 	envelope *metric.Envelope
 }
 
+// configurations are those that the store is made of and reloaded with.
+func configurations(t *testing.T) []Options {
+	t.Helper()
+	all := make([]Options, 5)
+	for i := range all {
+		all[i] = testOptions(t)
+		all[i].Expiration, all[i].MaxSeries = time.Minute, 20
+	}
+	all[1].Limits = LimitOptions{PerOwner: 2, Owner: OwnerSourceID}
+	all[2].Tagger, all[2].MaxSeries = rules(t, "rules: [{pattern: a, when: {origin: rep}, drop: true}, {pattern: a, name: b}]"), 5
+	all[3].Tagger, all[3].Limits = rules(t, "rules: [{pattern: a_bucket, drop: true}]"), LimitOptions{PerMetric: 2, PerOwner: 3, Owner: OwnerApp}
+	all[4].Tagger, all[4].AdaptiveExpiration = rules(t, "rules: [{pattern: a, when: {origin: rep}, name: b}]"), true
+	return all
+}
+
 func TestNoScrapeHoldsASeriesTwice(t *testing.T) {
-	o := testOptions(t)
-	o.Expiration, o.MaxSeries = time.Minute, 20
+	all := configurations(t)
 	actions := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) action {
 		return action{
-			time.Duration(rapid.Int64Range(0, 30e9).Draw(t, "pause")), rapid.Bool().Draw(t, "sweep"), drawEnvelope(t),
+			time.Duration(rapid.Int64Range(0, 30e9).Draw(t, "pause")), rapid.Bool().Draw(t, "sweep"), rapid.IntRange(0, 6*len(all)).Draw(t, "reload"),
+			drawEnvelope(t),
 		}
 	}), 1, 60)
 	rapid.Check(t, func(rt *rapid.T) {
-		plan, constant := actions.Draw(rt, "plan"), rapid.Bool().Draw(rt, "constant hash")
+		first, plan, constant := rapid.IntRange(0, len(all)-1).Draw(rt, "first"), actions.Draw(rt, "plan"), rapid.Bool().Draw(rt, "constant hash")
 		var err error
 		// Nothing may be drawn, and no test stopped, inside the bubble.
-		synctest.Test(t, func(*testing.T) { err = play(o, plan, constant) })
+		synctest.Test(t, func(*testing.T) { err = play(all, first, plan, constant) })
 		if err != nil {
 			rt.Fatal(err)
 		}
 	})
 }
 
-func play(o Options, plan []action, constant bool) error {
-	s, err := New(o)
+func play(all []Options, first int, plan []action, constant bool) error {
+	s, err := New(all[first])
 	if err != nil {
 		return err
 	}
@@ -87,6 +103,11 @@ func play(o Options, plan []action, constant bool) error {
 		<-time.After(a.pause)
 		if a.sweep {
 			s.sweep(time.Now())
+		}
+		if a.reload < len(all) {
+			if _, err := s.Reload(all[a.reload]); err != nil {
+				return err
+			}
 		}
 		e := *a.envelope
 		e.Arrived = time.Now().UnixNano()
@@ -101,7 +122,27 @@ func play(o Options, plan []action, constant bool) error {
 	if uint64(samples) != outcomes {
 		return fmt.Errorf("%d samples, %d outcomes", samples, outcomes)
 	}
-	return checkScrape(s)
+	if err := checkScrape(s); err != nil {
+		return err
+	}
+	return checkEmpty(s)
+}
+
+// checkEmpty checks that nothing is left of what has expired but room for the next.
+func checkEmpty(s *Store) error {
+	s.sweep(time.Now().Add(time.Hour))
+	for what, n := range map[string]int{
+		"live": s.live, "others": s.others, "pieces": s.pieces, "pairs": s.pairs.live, "tag sets": s.ids.tagsetIndex.live,
+		"names": s.ids.nameIndex.live, "untagged": s.ids.untagged, "owners": len(s.ids.owners.by), "families": s.families.count,
+		"claims": len(s.families.claims), "exposed": len(s.exposed), "label sets": len(s.labels.by), "siblings": s.siblings.index.live,
+		"histograms": len(s.hists) - len(s.freeHists), "composites": len(s.composites.all) - len(s.composites.free),
+		"counters": max(0, len(s.counters.all)-1) - len(s.counters.free), "slab": int(s.slab.next) - len(s.slab.free),
+	} {
+		if n != 0 {
+			return fmt.Errorf("%d of %s when all has expired", n, what)
+		}
+	}
+	return nil
 }
 
 // checkScrape checks what must hold of every scrape and of the store behind it.
