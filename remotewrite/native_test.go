@@ -37,85 +37,80 @@ func traced(v float64, at time.Time) store.Exemplar {
 // Native histograms arrive as they are counted, beside the classic ones or in place of them, with a hint where everything before is another's;
 // they end like any other series. Exemplars arrive once, in order.
 func TestNativeHistograms(t *testing.T) {
-	const (
-		first  = "(7 9 -1 1@0.25 -2+3[2 -2 4] 1)"
-		second = "(7 9 -1 1@0.25 -2+3[2 -2 4] 0)"
-	)
 	for _, protocol := range []string{Protocol1, Protocol2} {
 		for _, classic := range []bool{true, false} {
 			t.Run(fmt.Sprint(protocol, classic), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					began := time.Now().Add(-time.Hour)
-					a, b := traced(0.7, began.Add(time.Millisecond)), traced(0.1, began.Add(2*time.Millisecond))
-					late := traced(3, began.Add(time.Hour+time.Second))
-					c := (&holding{}).set(requests)
-					plain := one(0, "x", "plain") // not native
-					plain.Histogram = &store.Histogram{Counts: []uint64{3}, Sum: 4, Exemplars: []store.Exemplar{traced(5, began)}}
-					bare := requestsOf("bare", began)
-					bare.Histogram.Bounds, bare.Histogram.Counts = nil, []uint64{7}
-					c.fill("c_seconds", requestsOf("1", began, b, a, store.Exemplar{}), plain, bare)
-					o := testOptions(protocol)
-					o.ExternalLabels, o.Interval, o.SendExemplars, o.SendNativeHistograms, o.SendClassicHistograms = nil, 11*time.Second, true, true, classic
-					r := &receiver{}
-					p, _ := newPusher(t, o, c, r)
-					during(t, p, 30*time.Second, func() {
-						c.fill("c_seconds", requestsOf("1", began, b, a, late), plain, bare, requestsOf("2", time.Now()))
-					}, func() {
-						lost := requestsOf("1", began)
-						lost.Histogram.Native = nil
-						c.fill("c_seconds", lost, requestsOf("2", began))
-					})
-					want := []string{
-						`{__name__="c_seconds",x="1"} ` + first + " " + second + " stale", `{__name__="c_seconds",x="bare"} ` + first + " " + second + " stale",
-						`{__name__="c_seconds",x="2"} ` + first + " " + second + " stale",
-						`{__name__="c_seconds_bucket",le="+Inf",x="plain"} 3 3 stale`, `{__name__="c_seconds_sum",x="plain"} 4 4 stale`, `{__name__="c_seconds_count",x="plain"} 3 3 stale`,
-					}
-					traces := map[string][]string{
-						`{__name__="c_seconds",x="1"}`:                      {traceText(a), traceText(b), traceText(late)},
-						`{__name__="c_seconds_bucket",le="+Inf",x="plain"}`: {traceText(plain.Histogram.Exemplars[0])},
-					}
-					before, after := "", " 3 stale" // what is no native one any more is pushed in its buckets
-					series := []string{`bucket",le="0.5"`, "1", `bucket",le="1.0"`, "3", `bucket",le="+Inf"`, "7", `sum"`, "9", `count"`, "7"}
-					for i := 0; i < len(series); i += 2 {
-						v := series[i+1]
-						if before, after = "", " "+v+" stale"; classic {
-							before = " " + v + " " + v
-							want = append(want, `{__name__="c_seconds_`+series[i]+`,x="2"} `+v+" "+v+" stale")
-						}
-						want = append(want, `{__name__="c_seconds_`+series[i]+`,x="1"}`+before+after)
-					}
-					if classic {
-						traces[`{__name__="c_seconds_bucket",le="0.5",x="1"}`] = []string{traceText(b)}
-						traces[`{__name__="c_seconds_bucket",le="1.0",x="1"}`] = []string{traceText(a)}
-						traces[`{__name__="c_seconds_bucket",le="+Inf",x="1"}`] = []string{traceText(late)}
-					}
-					if diff := cmp.Diff(sorted(want), sorted(r.texts())); diff != "" {
-						t.Error(diff)
-					}
-					for series, got := range r.traces {
-						if diff := cmp.Diff(traces[series], got); diff != "" {
-							t.Error(series, diff)
-						}
-					}
-					if got := r.got[`{__name__="c_seconds",x="1"}`][1].start; protocol == Protocol2 && got != began.UnixMilli() {
-						t.Errorf("start %v, want %v", got, began.UnixMilli())
-					}
-					m := p.rounds.metrics
-					if n, x := m.of[contentHistograms].ended(), m.of[contentExemplars].ended(); n != 9 || x != float64(7-3*b2i(!classic)) {
-						t.Errorf("%v histograms, %v exemplars", n, x)
-					}
-					balance(t, p, m.of[contentSamples].ended())
-				})
+				synctest.Test(t, func(t *testing.T) { testNativeHistograms(t, protocol, classic) })
 			})
 		}
 	}
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
+func testNativeHistograms(t *testing.T, protocol string, classic bool) {
+	began := time.Now().Add(-time.Hour)
+	a, b := traced(0.7, began.Add(time.Millisecond)), traced(0.1, began.Add(2*time.Millisecond))
+	late := traced(3, began.Add(time.Hour+time.Second))
+	c := (&holding{}).set(requests)
+	plain := one(0, "x", "plain") // not native
+	plain.Histogram = &store.Histogram{Counts: []uint64{3}, Sum: 4, Exemplars: []store.Exemplar{traced(5, began)}}
+	bare := requestsOf("bare", began)
+	bare.Histogram.Bounds, bare.Histogram.Counts = nil, []uint64{7}
+	c.fill("c_seconds", requestsOf("1", began, b, a, store.Exemplar{}), plain, bare)
+	o := testOptions(protocol)
+	o.ExternalLabels, o.Interval, o.SendExemplars, o.SendNativeHistograms, o.SendClassicHistograms = nil, 11*time.Second, true, true, classic
+	r := &receiver{}
+	p, _ := newPusher(t, o, c, r)
+	during(t, p, 30*time.Second, func() {
+		c.fill("c_seconds", requestsOf("1", began, b, a, late), plain, bare, requestsOf("2", time.Now()))
+	}, func() {
+		lost := requestsOf("1", began)
+		lost.Histogram.Native = nil
+		c.fill("c_seconds", lost, requestsOf("2", began))
+	})
+	if diff := cmp.Diff(sorted(nativeSeries(classic)), sorted(r.texts())); diff != "" {
+		t.Error(diff)
 	}
-	return 0
+	traces := map[string][]string{
+		`{__name__="c_seconds",x="1"}`: {traceText(a), traceText(b), traceText(late)}, `{__name__="c_seconds_bucket",le="+Inf",x="plain"}`: {traceText(plain.Histogram.Exemplars[0])},
+	}
+	if classic {
+		traces[`{__name__="c_seconds_bucket",le="0.5",x="1"}`] = []string{traceText(b)}
+		traces[`{__name__="c_seconds_bucket",le="1.0",x="1"}`] = []string{traceText(a)}
+		traces[`{__name__="c_seconds_bucket",le="+Inf",x="1"}`] = []string{traceText(late)}
+	}
+	n := 0
+	for series, got := range r.traces {
+		n += len(got)
+		if diff := cmp.Diff(traces[series], got); diff != "" {
+			t.Error(series, diff)
+		}
+	}
+	if got := r.got[`{__name__="c_seconds",x="1"}`][1].start; protocol == Protocol2 && got != began.UnixMilli() {
+		t.Errorf("start %v, want %v", got, began.UnixMilli())
+	}
+	m := p.rounds.metrics
+	if h, x := m.of[contentHistograms].ended(), m.of[contentExemplars].ended(); h != 9 || x != float64(n) || n < len(traces) {
+		t.Errorf("%v histograms, %v exemplars of %d", h, x, n)
+	}
+	balance(t, p, m.of[contentSamples].ended())
+}
+
+// nativeSeries are those of the test above.
+func nativeSeries(classic bool) []string {
+	const both = "(7 9 -1 1@0.25 -2+3[2 -2 4] 1) (7 9 -1 1@0.25 -2+3[2 -2 4] 0) stale" // the first with the hint
+	want := []string{
+		`{__name__="c_seconds",x="1"} ` + both, `{__name__="c_seconds",x="bare"} ` + both, `{__name__="c_seconds",x="2"} ` + both,
+		`{__name__="c_seconds_bucket",le="+Inf",x="plain"} 3 3 stale`, `{__name__="c_seconds_sum",x="plain"} 4 4 stale`, `{__name__="c_seconds_count",x="plain"} 3 3 stale`,
+	}
+	for _, s := range [][2]string{{`bucket",le="0.5"`, " 1"}, {`bucket",le="1.0"`, " 3"}, {`bucket",le="+Inf"`, " 7"}, {`sum"`, " 9"}, {`count"`, " 7"}} {
+		before := ""
+		if classic {
+			before = s[1] + s[1]
+			want = append(want, `{__name__="c_seconds_`+s[0]+`,x="2"}`+before+" stale")
+		}
+		want = append(want, `{__name__="c_seconds_`+s[0]+`,x="1"}`+before+s[1]+" stale") // the last when it is no native one any more
+	}
+	return want
 }
 
 func traceText(x store.Exemplar) string {
