@@ -41,6 +41,8 @@ func exporterBoard() *board {
 				graph("Refusals", count, "Connections and streams that sources refused or gave up, by reason.", q("sum by (source, reason) (increase("+own("source_refusals_total")+lately+"))", "{{source}} {{reason}}")),
 				graph("Tokens", count, "Requests to UAA for a token, by outcome. There only with the gateway or the firehose.", q("sum by (outcome) (increase("+own("uaa_token_requests_total")+lately+"))", "{{outcome}}")).none("no UAA in use"),
 				graph("Life of the token", seconds, "Time for which the token in hand is still good.", q("min by (instance) ("+own("uaa_token_expiry_timestamp_seconds")+") - time()", "{{instance}}")).signed().none("no UAA in use"),
+				graph("Life of certificates", seconds, "Time until the certificates of a file are no longer valid, by the setting that names it.",
+					q("min by (instance, setting) ("+own("certificate_expiry_timestamp_seconds")+" > 0) - time()", "{{instance}} {{setting}}")).signed().none("no certificates in use"),
 			}},
 			{"Ledger", []*panel{
 				graph("Received by source", perSec, "Envelopes that each kind of source receives.", rated("source", "envelopes_received_total", "{{source}}")).stacked(),

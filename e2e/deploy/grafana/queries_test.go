@@ -93,7 +93,7 @@ func (s prometheusServer) await(ctx context.Context, t *testing.T, pending map[s
 		select {
 		case <-ctx.Done():
 			for _, key := range slices.Sorted(maps.Keys(pending)) {
-				t.Errorf("no answer: %s: %s", pending[key].where, pending[key].expr)
+				t.Errorf("no answer, or none with the labels of %q: %s: %s", pending[key].legend, pending[key].where, pending[key].expr)
 			}
 			t.FailNow()
 		case <-tick.C:
@@ -103,7 +103,10 @@ func (s prometheusServer) await(ctx context.Context, t *testing.T, pending map[s
 
 var labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
 
-// answers says whether a query has any value that is a number.
+// inLegend is a label in a legend.
+var inLegend = regexp.MustCompile(`\{\{(\w+)\}\}`)
+
+// answers says whether a query has any value that is a number, and a series with each label that its legend shows.
 func (s prometheusServer) answers(ctx context.Context, t *testing.T, q asked, expr string) bool {
 	t.Helper()
 	if q.isLabel {
@@ -111,6 +114,7 @@ func (s prometheusServer) answers(ctx context.Context, t *testing.T, q asked, ex
 	}
 	var data struct {
 		Result []struct {
+			Metric map[string]string
 			Value  [2]any
 			Values [][2]any
 		}
@@ -123,14 +127,20 @@ func (s prometheusServer) answers(ctx context.Context, t *testing.T, q asked, ex
 	} else {
 		s.ask(ctx, t, "query", url.Values{"query": {expr}, "time": {unix(now)}}, &data)
 	}
+	found, labels := false, make(map[string]bool)
 	for _, r := range data.Result {
+		for label := range r.Metric {
+			labels[label] = true
+		}
 		for _, sample := range append(r.Values, r.Value) {
-			if text, ok := sample[1].(string); ok && text != "NaN" {
-				return true
-			}
+			text, ok := sample[1].(string)
+			found = found || ok && text != "NaN"
 		}
 	}
-	return false
+	for _, m := range inLegend.FindAllStringSubmatch(q.legend, -1) {
+		found = found && labels[m[1]]
+	}
+	return found
 }
 
 func unix(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }

@@ -42,6 +42,7 @@ func readBoards(t *testing.T) map[string]*dashboard.Dashboard {
 // asked is a query of a dashboard and where it stands.
 type asked struct {
 	where, expr string
+	legend      string
 	isRange     bool
 	isLabel     bool // label_values(metric, label)
 }
@@ -65,7 +66,8 @@ func queries(t *testing.T, name string, d *dashboard.Dashboard) []asked {
 		for _, target := range p.Panel.Targets {
 			query := dataquery(t, target)
 			out = append(out, asked{
-				where: fmt.Sprintf("%s, panel %q, %s", name, *p.Panel.Title, *query.RefId), expr: query.Expr, isRange: query.Range != nil && *query.Range,
+				where: fmt.Sprintf("%s, panel %q, %s", name, *p.Panel.Title, *query.RefId), expr: query.Expr, legend: *query.LegendFormat,
+				isRange: query.Range != nil && *query.Range,
 			})
 		}
 	}

@@ -83,7 +83,7 @@ func routerRoutes() row {
 		graph("Route lookup", seconds, "Time to look a route up in the table, the slowest router.",
 			q("max by (component, index, bosh_job_ip) (cf_route_lookup_time_seconds{@})", from)),
 		graph("File descriptors", count, "File descriptors that routers hold open; the limit is 60,000 by default.",
-			q("max by (component, index, bosh_job_ip) (cf_file_descriptors{@})", from)).atMost(50000),
+			q("max by (component, bosh_job_ip) (cf_file_descriptors{@})", "{{component}} {{bosh_job_ip}}")).atMost(50000),
 		graph("Route emitters' tables", count, "Routes that route emitters know, by kind.",
 			q("sum(cf_http_route_count{@})", "HTTP"), q("sum(cf_tcp_route_count{@})", "TCP"), q("sum(cf_total_routes_in_table{@})", "all")),
 		graph("Route emitters' messages", perSec, "NATS messages that route emitters send, and registrations in them.",
