@@ -43,8 +43,8 @@ func (s *Store) compositeOf(p *piece, key, compositeKey []byte, kind nameKind, n
 	case roleQuantile:
 		return nameSummary, true
 	default:
-		if of, known := s.knownComposite(compositeKey, p.base); known || s.live >= s.maxSeries {
-			return of, known
+		if of, known := s.knownComposite(compositeKey, p.base); known || s.live >= s.maxSeries || s.others >= s.maxSeries {
+			return of, known // where there is no room, samples must not cost rules
 		}
 		return s.claimedComposite(key, compositeKey, kind, name, p.base)
 	}

@@ -8,6 +8,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"loggregator_exporter/metric"
 )
 
 func TestLimits(t *testing.T) {
@@ -172,4 +176,25 @@ func TestReloadOfLimits(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whatever names are sent, the metrics that tell of them are there, none of them twice.
+func TestMetricsOfHostileNames(t *testing.T) {
+	s := testStore(t, func(o *Options) { o.Naming.Verbatim = true })
+	write(s, gauge("", 1))
+	for i := range maxRefusals + 5 {
+		write(s, gauge(fmt.Sprint(strings.Repeat("x", metric.MaxNameBytes), i), 1))
+		write(s, gauge(fmt.Sprint(i, strings.Repeat("x", metric.MaxNameBytes)), 1))
+	}
+	for _, verbatim := range []string{"\xff", "\xfe", strings.Repeat("é", 500), "a\x00b"} {
+		write(s, gauge(verbatim, 1))
+		write(s, counter(verbatim, 0, 1))
+		write(s, gauge(verbatim, 1, "quantile", "1"))
+	}
+	s.findOffenders()
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(s.Collector())
+	if _, err := reg.Gather(); err != nil {
+		t.Error(err)
+	}
 }

@@ -15,7 +15,7 @@ const maxRefusals = 100
 type Refusal struct {
 	Outcome metric.Outcome
 	// Metric is the exposed name that a conflict is about, RawName the name as emitted that lost. Both are empty in
-	// the entry that counts all names beyond the bound.
+	// the entry that counts all names beyond the bound, and what has no name.
 	Metric, RawName string
 	Reason          string
 	Count           uint64
@@ -37,7 +37,7 @@ type refusalKey struct {
 func newRefusals(log *slog.Logger) refusals {
 	r := refusals{by: map[refusalKey]uint32{}, log: log}
 	for o := range metric.Outcome(metric.NumOutcomes) {
-		r.all = append(r.all, Refusal{Outcome: o, Reason: "names beyond the bound of this list"})
+		r.all = append(r.all, Refusal{Outcome: o, Reason: "no name, or names beyond the bound of this list"})
 	}
 	return r
 }
@@ -49,7 +49,7 @@ func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) uint
 	if pos, ok := r.by[key]; ok {
 		return pos
 	}
-	if r.of[outcome] >= maxRefusals {
+	if exposed == "" && raw == "" || r.of[outcome] >= maxRefusals {
 		return uint32(outcome)
 	}
 	r.of[outcome]++
@@ -65,10 +65,7 @@ func (r *refusals) count(pos uint32) { r.all[pos].Count++ }
 
 func (r *refusals) countInvalid(name []byte) {
 	reason := "the envelope's tags exceed the bounds, or the timer ends before it starts"
-	switch {
-	case len(name) == 0:
-		reason = "it has no name"
-	case len(name) > metric.MaxNameBytes:
+	if len(name) > metric.MaxNameBytes {
 		reason = "its name is too long"
 	}
 	r.countName(metric.Invalid, name, reason)

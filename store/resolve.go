@@ -148,7 +148,8 @@ func (r *Resolver) name(id *Identity, out *Resolved) {
 	if out.Final {
 		named = tagger.Name{Metric: base, Mul: out.Statsd.Scale, Div: 1}
 	}
-	out.Metric, out.Unit, out.Mul, out.Div = named.Metric, named.Unit, named.Mul, named.Div
+	// Whatever the sender's bytes, a name is text: two that look alike are one, here as in every format.
+	out.Metric, out.Unit, out.Mul, out.Div = strings.ToValidUTF8(named.Metric, "\uFFFD"), named.Unit, named.Mul, named.Div
 	if id.Kind == metric.KindTimer {
 		// Timers are taken in seconds, response sizes in bytes: there is nothing left to convert.
 		out.Mul, out.Div = 1, 1
