@@ -47,6 +47,7 @@ func TestNativeHistograms(t *testing.T) {
 }
 
 func testNativeHistograms(t *testing.T, protocol string, classic bool) {
+	t.Helper()
 	began := time.Now().Add(-time.Hour)
 	a, b := traced(0.7, began.Add(time.Millisecond)), traced(0.1, began.Add(2*time.Millisecond))
 	late := traced(3, began.Add(time.Hour+time.Second))
