@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 )
@@ -44,24 +45,26 @@ func (c *composites) take() uint32 {
 
 // put frees a composite and returns the positions of what it was made of.
 func (c *composites) put(pos uint32) []uint32 {
-	pieces := c.all[pos].all()
+	pieces := slices.Collect(c.all[pos].all())
 	c.all[pos] = composite{}
 	c.free = append(c.free, pos)
 	return pieces
 }
 
-// all lists the positions of what a composite is made of.
-func (c *composite) all() []uint32 {
-	var out []uint32
-	for _, p := range c.pieces {
-		out = append(out, p.pos)
-	}
-	for _, p := range []uint32{c.sum, c.count} {
-		if p > 0 {
-			out = append(out, p-1)
+// all yields the positions of what a composite is made of.
+func (c *composite) all() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for _, p := range c.pieces {
+			if !yield(p.pos) {
+				return
+			}
+		}
+		for _, p := range [...]uint32{c.sum, c.count} {
+			if p > 0 && !yield(p-1) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // find returns where a bound or quantile is, or belongs.

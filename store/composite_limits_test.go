@@ -119,6 +119,26 @@ func TestRefusedCompositesEvictNobody(t *testing.T) {
 	})
 }
 
+// A histogram of the name of the gorouter's makes way for it, whoever came first.
+func TestTimersGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t)
+		writeAll(t, s, scrapedHistogram("http_request_duration_seconds", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}))
+		if got := write(s, timer("http", time.Second, "origin", "gorouter", "peer_type", "Server")); got != "stored" {
+			t.Error(got)
+		}
+		if got := write(s, counter("http_request_duration_seconds_bucket", 0, 9, "le", "1")); got != "conflict" {
+			t.Error(got)
+		}
+		if got := dump(s); got != `histogram cf_http_request_duration_seconds{component="gorouter"} [0.1 1] [0 1 0] count=1 sum=1`+"\n" {
+			t.Error(got)
+		}
+		if got := s.Stats(); got.Series != 1 || got.Pieces != 1 || got.Refused != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 func TestRefusedTimersEvictNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t, func(o *Options) { o.Limits = LimitOptions{PerOwner: 1, Owner: OwnerApp} })

@@ -293,6 +293,34 @@ func TestOldBucketsLeave(t *testing.T) {
 	})
 }
 
+// A scrape shows no histogram of which all pieces are overdue, even if it comes before the sweep.
+func TestAdaptiveExpiryOfComposites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t, func(o *Options) { o.AdaptiveExpiration = true })
+		for range 6 {
+			<-time.After(15 * time.Second)
+			for _, e := range scrapedHistogram("x", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}) {
+				e.Arrived = time.Now().UnixNano()
+				write(s, e)
+			}
+			s.sweep(time.Now())
+		}
+		for _, step := range []struct {
+			pause time.Duration
+			shown bool
+		}{{50 * time.Second, true}, {12 * time.Second, false}} {
+			<-time.After(step.pause)
+			if got := dump(s); (got != "") != step.shown {
+				t.Errorf("%v later: %s", step.pause, got)
+			}
+		}
+		s.sweep(time.Now())
+		if err := checkEmpty(s); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // The start is known once all buckets have fallen.
 func TestStartOfComposites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -320,26 +348,6 @@ func TestStartOfComposites(t *testing.T) {
 		round(30*time.Second, 3, "1", "+Inf")
 		if got := starts(); got != start+int64(15*time.Second) {
 			t.Error(got - start)
-		}
-	})
-}
-
-// A histogram of the name of the gorouter's makes way for it, whoever came first.
-func TestTimersGoFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t)
-		writeAll(t, s, scrapedHistogram("http_request_duration_seconds", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}))
-		if got := write(s, timer("http", time.Second, "origin", "gorouter", "peer_type", "Server")); got != "stored" {
-			t.Error(got)
-		}
-		if got := write(s, counter("http_request_duration_seconds_bucket", 0, 9, "le", "1")); got != "conflict" {
-			t.Error(got)
-		}
-		if got := dump(s); got != `histogram cf_http_request_duration_seconds{component="gorouter"} [0.1 1] [0 1 0] count=1 sum=1`+"\n" {
-			t.Error(got)
-		}
-		if got := s.Stats(); got.Series != 1 || got.Pieces != 1 || got.Refused != 1 {
-			t.Errorf("%+v", got)
 		}
 	})
 }

@@ -146,8 +146,20 @@ func (s *Store) missed(e *series, silent int64) bool {
 	if e.state == statePiece {
 		return false
 	}
-	typical := s.adaptive.typical
-	return typical > 0 && e.pace.longest() <= typical && silent >= typical.after() && s.ids.names[e.name].kind == nameGauge
+	switch typical := s.adaptive.typical; s.ids.names[e.name].kind {
+	case nameGauge:
+		return typical > 0 && e.pace.longest() <= typical && silent >= typical.after()
+	case nameHistogram, nameSummary:
+		// Their pieces know when they are overdue; a scrape must not show until the next sweep what none of them is for any more.
+		for pos := range s.composites.all[e.extra].all() {
+			if p := s.slab.at(pos); !p.pace.known() || e.arrived+silent-p.arrived < p.pace.after() {
+				return false
+			}
+		}
+		return true
+	default:
+		return false
+	}
 }
 
 // learns says whether entries of a kind have a pace.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -193,7 +194,7 @@ func checkScrape(s *Store) error {
 
 // checkComposite checks that a composite and its pieces know each other.
 func (s *Store) checkComposite(pos uint32, e *series) error {
-	all := s.composites.all[e.extra].all()
+	all := slices.Collect(s.composites.all[e.extra].all())
 	if len(all) == 0 {
 		return fmt.Errorf("%d has no pieces", pos)
 	}

@@ -99,7 +99,7 @@ func (s *Store) unchanged(e *series) bool {
 	f.help, f.unit = r.Help, r.Unit
 	e.expiry = s.expiryOf(r.Expiry)
 	if f.composite {
-		for _, pos := range s.composites.all[e.extra].all() {
+		for pos := range s.composites.all[e.extra].all() {
 			s.slab.at(pos).expiry = e.expiry
 		}
 	}
