@@ -145,6 +145,8 @@ func explainHandshake(err error, o RLPOptions) failure {
 		return failure{reasonServerCertificate, "the server's certificate is not valid, perhaps out of date", err}
 	case errors.As(err, &record):
 		return failure{reasonTLS, "the server does not speak TLS; is nozzle.rlp.address that of a reverse log proxy?", err}
+	case strings.Contains(err.Error(), "no application protocol"):
+		return failure{reasonTLS, "the server speaks TLS, but no gRPC; is nozzle.rlp.address that of a reverse log proxy, and not of its gateway?", err}
 	case strings.Contains(err.Error(), "remote error: tls:"):
 		return failure{reasonClientCertificate, "the reverse log proxy refuses our client certificate; is that of nozzle.rlp.tls.cert_file in date and signed by its CA?", err}
 	default:

@@ -4,8 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -225,6 +229,17 @@ func drain(lines chan logLine) {
 	}
 }
 
+// serveHTTPS answers as a server that knows HTTP/1.1 only: the RLP's gateway behind an old load balancer, or UAA.
+func serveHTTPS(t *testing.T, config *tls.Config) (address string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = config
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
 // TestRLPSetUpMistakes: each has a line of its own that says what to look at.
 func TestRLPSetUpMistakes(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
@@ -253,6 +268,7 @@ func TestRLPSetUpMistakes(t *testing.T) {
 		{"client of another authority", good, withForeign, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
 		{"client of another authority, TLS 1.2", serve(old), withForeign, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
 		{"server without TLS", plaintext.address, ca.client(t), reasonTLS, "does not speak TLS"},
+		{"server of HTTPS", serveHTTPS(t, ca.server(t, "reverselogproxy")), ca.client(t), reasonTLS, "no gRPC; is nozzle.rlp.address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := runRLP(t, RLPOptions{Address: c.address, ServerName: "reverselogproxy", TLSConfig: c.config}, allKinds)

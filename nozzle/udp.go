@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -100,6 +101,9 @@ func (u *UDP) listen(ctx context.Context) (*net.UDPConn, error) {
 	var config net.ListenConfig
 	packets, err := config.ListenPacket(ctx, "udp", u.options.ListenAddress)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("another process, such as the VM's loggr-udp-forwarder, has the port; choose another, or read as the forwarder agent's downstream (nozzle.ingress): %w", err)
+		}
 		return nil, fmt.Errorf("nozzle.udp.listen_address: cannot listen on %s: %w", u.options.ListenAddress, err)
 	}
 	conn, ok := packets.(*net.UDPConn)

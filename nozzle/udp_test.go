@@ -174,7 +174,7 @@ func TestUDPAddressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = u.Run(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), "nozzle.udp.listen_address: cannot listen on "+taken.address+": ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "nozzle.udp.listen_address: cannot listen on "+taken.address+": another process") {
 		t.Fatal(err)
 	}
 	if _, same := u.Addr(t.Context()); same != err { //nolint:errorlint // it is the very error
