@@ -108,7 +108,7 @@ func (d *document) root(data []byte) *yaml.Node {
 		if m := yamlLine.FindStringSubmatch(err.Error()); m[1] != "" {
 			line, _ = strconv.Atoi(m[1])
 		}
-		d.failAt(line, 0, "not YAML: %s (quote patterns, and do not indent with tabs)", yamlLine.ReplaceAllString(err.Error(), ""))
+		d.failAt(line, 0, "not valid YAML, here or in the next line: %s (quote patterns, and do not indent with tabs)", yamlLine.ReplaceAllString(err.Error(), ""))
 		return nil
 	}
 	n := d.withoutAliases(first.Content[0])
