@@ -387,3 +387,20 @@ func TestTableAndStructAgree(t *testing.T) {
 		}
 	}
 }
+
+// TestFlagTexts: what is Markdown in the documentation is plain text in a terminal, and no word of it passes for the name of the value.
+func TestFlagTexts(t *testing.T) {
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	AddFlags(flags)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if strings.Contains(f.Usage, "](") || IsSetting(f) && strings.Contains(f.Usage, "`") {
+			t.Errorf("--%s: %s", f.Name, f.Usage)
+		}
+		if IsSetting(f) != (f.Name != configFlag) {
+			t.Errorf("--%s: is a setting: %v", f.Name, IsSetting(f))
+		}
+	})
+	if got := flags.Lookup("nozzle.deterministic_name").Usage; !strings.Contains(got, "see docs/sharding.md.") {
+		t.Error(got)
+	}
+}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,12 +24,11 @@ func AddFlags(flags *pflag.FlagSet) {
 			continue
 		}
 		v := &flagValue{kind: s.Kind, text: plain(s.Default)}
-		// pflag takes a word in backquotes for the name of the value.
-		f := flags.VarPF(v, s.Flag(), "", strings.ReplaceAll(s.Help, "`", ""))
+		f := flags.VarPF(v, s.Flag(), "", unmarked(s.Help))
 		f.DefValue = v.text
 		if s.DefaultText != "" {
 			f.DefValue = ""
-			f.Usage += " Default: " + s.DefaultText + "."
+			f.Usage += " Default: " + unmarked(s.DefaultText) + "."
 		}
 		if s.Values != nil {
 			f.Usage += " One of " + strings.Join(s.Values, ", ") + "."
@@ -37,6 +37,20 @@ func AddFlags(flags *pflag.FlagSet) {
 			f.NoOptDefVal = "true"
 		}
 	}
+}
+
+// IsSetting says whether AddFlags added the flag for a setting: commands have others of their own.
+func IsSetting(f *pflag.Flag) bool {
+	_, ok := f.Value.(*flagValue)
+	return ok
+}
+
+var pageLink = regexp.MustCompile(`\[[^]]*\]\(([^)]*)\)`)
+
+// unmarked takes the marks of Markdown, which the settings are documented in, out of a text for the terminal. pflag would also take a
+// word in backquotes for the name of the value.
+func unmarked(text string) string {
+	return strings.ReplaceAll(pageLink.ReplaceAllString(text, "docs/$1"), "`", "")
 }
 
 // flagValue keeps the text of a flag as given: values are checked together with those of the file and the environment,

@@ -93,7 +93,7 @@ func httpsSettings() []Setting {
 		{
 			Key: "nozzle.firehose.enabled", Kind: KindBool, Default: false, Example: "true",
 			Help: "Read the v1 firehose of the traffic controller by websocket, with a token of UAA: all envelopes of the foundation, logs as well. " +
-				"`nozzle.shard_id` is the subscription id; Everything comes: metrics outside `nozzle.selectors` are counted as filtered, logs as ignored; `nozzle.deterministic_name` does not apply. Prefer the RLP gateway.",
+				"`nozzle.shard_id` is the subscription id. Everything comes: metrics outside `nozzle.selectors` are counted as filtered, logs as ignored; `nozzle.deterministic_name` does not apply. Prefer the RLP gateway.",
 		},
 		{
 			Key: "nozzle.firehose.url", Kind: KindString, Default: "", Example: "wss://doppler.sys.example.com",
@@ -266,7 +266,7 @@ func metricsSettings() []Setting {
 		},
 		{
 			Key: "metrics.http.classic", Kind: KindBool, Default: true, Example: "false",
-			Help: "Count requests in the classic buckets below.",
+			Help: "Count requests in classic buckets, those of `metrics.http.buckets` and `metrics.http.size_buckets`.",
 		},
 		{
 			Key: "metrics.http.native", Kind: KindBool, Default: true, Example: "false",
