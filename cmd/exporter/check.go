@@ -20,7 +20,7 @@ func newCheck() *cobra.Command {
 		Short: "Check configuration and rules",
 		Long: "Reads the configuration and the rules as `exporter run` would, and opens nothing. Mistakes are told with file, line and rule,\n" +
 			"and end in exit status 1.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return check(cmd)
 		},

@@ -36,7 +36,7 @@ func newDemo() *cobra.Command {
 		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the real protocols: dropsonde\n" +
 			"datagrams for some VMs, a forwarder agent for one, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the loopback\n" +
 			"interface, certificates are made at start, and no file is written.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
@@ -143,7 +143,7 @@ func (d *demo) table(addr net.Addr) error {
 	b.WriteString("\nTry these while it runs; Ctrl-C stops it.\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	for _, row := range [][2]string{
-		{"the twenty memory metrics of the proposal as one", fmt.Sprintf("curl -s %s/metrics | grep '^cf_num_bytes_allocated{'", at)},
+		{"the memory of twenty components as one metric", fmt.Sprintf("curl -s %s/metrics | grep '^cf_num_bytes_allocated{'", at)},
 		{"what became of every envelope and sample", fmt.Sprintf("curl -s %s/metrics | grep '^loggregator_exporter_'", at)},
 		{"how a name is parsed, step by step", "go run ./cmd/exporter explain router__0.memoryStats.numBytesAllocated"},
 		{"everything, in a browser", fmt.Sprintf("http://%s/", at)},

@@ -43,7 +43,7 @@ func newHealthcheck() *cobra.Command {
 		Long: "Asks the exporter that runs on this host for its health: exit status 0 if it is well, else 1. For probes of containers.\n" +
 			"Address, TLS and certificate are taken from the exporter's own configuration (web.listen_address, web.config_file).\n" +
 			"Where that has TLS, the certificate must be the configured one, unless --ca-file says who must have signed it.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.LoadWeb(cmd.Flags())
 			if err != nil {

@@ -36,7 +36,7 @@ func newRecord() *cobra.Command {
 			"can be had only while no exporter holds them.\n\n" +
 			"A capture holds what the foundation sends, names of apps and addresses of users included. --scrub replaces these; see docs/capture.md\n" +
 			"for what it does not.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()

@@ -20,6 +20,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true, // execute prints it
 	}
 	root.SetFlagErrorFunc(suggestFlag)
+	root.SetUsageFunc(usage(root.UsageFunc()))
 	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newHealthcheck(), newTest(), newVersion())
 	return root
 }
@@ -35,4 +36,45 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		}
 	}
 	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+}
+
+// noArgs refuses what stands behind a command; most likely it is the configuration.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.Flags().Lookup("config") != nil {
+		return fmt.Errorf("%s takes flags only, and not %q: a configuration file is named by --config %s", cmd.CommandPath(), args[0], args[0])
+	}
+	return fmt.Errorf("%s takes no arguments, and not %q", cmd.CommandPath(), args[0])
+}
+
+// usage shows the flags of a command before those for settings, of which there are more than a screen holds: exporter run lists them, others
+// name it. Where there are no settings, plain shows the flags.
+func usage(plain func(*cobra.Command) error) func(*cobra.Command) error {
+	return func(cmd *cobra.Command) error {
+		own, settings := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if config.IsSetting(f) {
+				settings.AddFlag(f)
+			} else {
+				own.AddFlag(f)
+			}
+		})
+		if !settings.HasFlags() {
+			return plain(cmd)
+		}
+		text := "Usage:\n  " + cmd.UseLine() + "\n"
+		if cmd.HasExample() {
+			text += "\nExamples:\n" + cmd.Example + "\n"
+		}
+		text += "\nFlags:\n" + own.FlagUsages()
+		if cmd.Name() == "run" {
+			text += "\nSettings, which the configuration file and variables can hold as well:\n" + settings.FlagUsages()
+		} else {
+			text += "\nEvery setting of the configuration is a flag, too; exporter run --help lists them.\n"
+		}
+		_, err := fmt.Fprint(cmd.OutOrStdout(), text)
+		return err
+	}
 }

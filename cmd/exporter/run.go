@@ -36,7 +36,7 @@ func newRun() *cobra.Command {
 		Short: "Run the exporter",
 		Long: "Runs the exporter until SIGINT or SIGTERM. With no configuration at all it receives dropsonde datagrams at 127.0.0.1:3457,\n" +
 			"as components on a VM send them, and serves their metrics at port 9286.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: runExporter,
 	}
 	config.AddFlags(cmd.Flags())

@@ -38,7 +38,12 @@ func newTest() *cobra.Command {
 		Short: "Run unit tests of rules",
 		Long: "Runs files of rule tests: metrics as they are sent, and what the rules should make of them. Each file names the rule files that it tests;\n" +
 			"names and labels of series are those of the configuration. Exit status 1 where a test fails. See docs/rules.md.",
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("name the files of tests, for example exporter test tests.yaml")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if output != "text" && output != "junit" {
 				return fmt.Errorf("--output %q: want text or junit", output)
