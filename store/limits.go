@@ -177,6 +177,8 @@ const (
 	maxSurveyed = 20_000
 	// surveyEvery is how often Run looks for offenders.
 	surveyEvery = time.Minute
+	// firstSurvey is when it does so first: Cloud Foundry's components report every 15 s and less, so that by then most series are there.
+	firstSurvey = 20 * time.Second
 )
 
 // Offenders are the families with the most series, with the label that has the most values, and the owners with the most.
@@ -185,7 +187,7 @@ type Offenders struct {
 	Owners  []Offender `json:"owners"`
 }
 
-// Offenders returns the ten largest families and owners as they were at the last look, at most a minute ago. Values are counted in the first
+// Offenders returns the ten largest families and owners as they were at the last look, at most a minute ago; there are none in the first 20 seconds of Run. Values are counted in the first
 // 20,000 series of a family.
 func (s *Store) Offenders() Offenders {
 	if o := s.offenders.Load(); o != nil {

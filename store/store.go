@@ -317,7 +317,7 @@ func (s *Store) leaveFamily(pos uint32) {
 func (s *Store) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.sweepEvery)
 	defer tick.Stop()
-	survey := time.NewTicker(surveyEvery)
+	survey := time.NewTimer(firstSurvey)
 	defer survey.Stop()
 	for {
 		select {
@@ -327,6 +327,7 @@ func (s *Store) Run(ctx context.Context) error {
 			s.sweep(now)
 		case <-survey.C:
 			s.findOffenders()
+			survey.Reset(surveyEvery)
 		}
 	}
 }
