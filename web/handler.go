@@ -101,9 +101,9 @@ func answer(w http.ResponseWriter, status int, text string) {
 func (p *Pages) landing() (http.Handler, error) {
 	links := []toolkit.LandingLinks{
 		{Address: html.EscapeString(p.TelemetryPath), Text: "Metrics", Description: "for Prometheus to scrape"},
-		{Address: HealthyPath, Text: "Health", Description: "answers as long as the process serves"},
-		{Address: cardinalityPath, Text: "Cardinality", Description: "which metrics and owners have the most series (JSON)"},
 		{Address: ReadyPath, Text: "Readiness", Description: "answers 200 once a source is connected"},
+		{Address: HealthyPath, Text: "Health", Description: "answers as long as the process serves"},
+		{Address: cardinalityPath, Text: "Cardinality", Description: "which metrics and owners have the most series (JSON, looked at once a minute)"},
 	}
 	profiling := "false"
 	if p.Pprof {
