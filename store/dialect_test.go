@@ -255,3 +255,26 @@ func TestDialectKeepsPieces(t *testing.T) {
 		}
 	})
 }
+
+// What the dialect's families have beside their entries goes with them.
+func TestObservedSeriesLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := dialectStore(t)
+		w := s.Writer()
+		for round := range 3 {
+			for i := range 50 {
+				for _, name := range []string{"c_requests_total", "h_duration", "s_size", "level"} {
+					if got := w.Observe(observation(name, "a", strings.Repeat("x", 50*round+i+1), "nothing", name), 1); got != metric.Stored {
+						t.Fatal(got)
+					}
+				}
+			}
+			if err := checkEmpty(s); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := len(s.hists); got > 100 {
+			t.Errorf("%d histograms and windows, of which 100 were there at once", got)
+		}
+	})
+}
