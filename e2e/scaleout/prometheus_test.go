@@ -1,0 +1,172 @@
+package scaleout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"loggregator_exporter/e2e/peer"
+)
+
+// prometheus is one that runs.
+type prometheus struct {
+	url string
+}
+
+// startPrometheus runs one that scrapes itself and targets, each under the instance label that is its number. Targets may come and go.
+func startPrometheus(t *testing.T, targets ...string) *prometheus {
+	t.Helper()
+	dir, address := t.TempDir(), freeAddress(t)
+	config := fmt.Sprintf("global: {scrape_interval: %v, scrape_timeout: %v}\nscrape_configs:\n"+
+		"  - {job_name: prometheus, static_configs: [{targets: [%q]}]}\n", scrapeEvery, scrapeEvery, address)
+	if len(targets) > 0 {
+		config += "  - job_name: exporters\n    static_configs:\n"
+	}
+	for number, target := range targets {
+		config += fmt.Sprintf("      - {targets: [%q], labels: {instance: %q}}\n", target, strconv.Itoa(number))
+	}
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	peer.Start(t, listensAt, peer.Prometheus().File(t), "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address="+address, "--web.enable-remote-write-receiver")
+	p := &prometheus{"http://" + address}
+	for !p.ready(t) {
+		pause(t.Context(), t, "Prometheus", 250*time.Millisecond)
+	}
+	return p
+}
+
+// ready says whether it has read its log, which it does after it listens.
+func (p *prometheus) ready(t *testing.T) bool {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/-/ready", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode == http.StatusOK
+}
+
+// series is one of an answer.
+type series struct {
+	Metric map[string]string
+	Value  []any
+	Values [][]any
+}
+
+// number reads the value of a pair of the API; at the time.
+func number(t *testing.T, pair []any) (value float64, at time.Time) {
+	t.Helper()
+	if len(pair) != 2 {
+		t.Fatalf("%v is no sample", pair)
+	}
+	value, err := strconv.ParseFloat(fmt.Sprint(pair[1]), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seconds, ok := pair[0].(float64)
+	if !ok {
+		t.Fatalf("%v is no time", pair[0])
+	}
+	return value, time.UnixMilli(int64(seconds * 1000))
+}
+
+// query evaluates an expression now.
+func (p *prometheus) query(t *testing.T, expression string) []series {
+	t.Helper()
+	return p.ask(t, "query", url.Values{"query": {expression}})
+}
+
+// queryRange evaluates an expression at each second since.
+func (p *prometheus) queryRange(t *testing.T, expression string, since time.Time) []series {
+	t.Helper()
+	return p.ask(t, "query_range", url.Values{
+		"query": {expression}, "start": {strconv.FormatInt(since.Unix(), 10)}, "end": {strconv.FormatInt(time.Now().Unix(), 10)}, "step": {"1"},
+	})
+}
+
+func (p *prometheus) ask(t *testing.T, path string, form url.Values) []series {
+	t.Helper()
+	body := get(t, p.url+"/api/v1/"+path+"?"+form.Encode())
+	var answer struct {
+		Status string
+		Data   struct{ Result []series }
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Status != "success" {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return answer.Data.Result
+}
+
+// value is the one value of an expression; there is none where nothing answers it.
+func (p *prometheus) value(t *testing.T, expression string) (value float64, ok bool) {
+	t.Helper()
+	answer := p.query(t, expression)
+	if len(answer) != 1 {
+		return 0, false
+	}
+	value, _ = number(t, answer[0].Value)
+	return value, true
+}
+
+// by is the value of each series of an answer, by one label.
+func (p *prometheus) by(t *testing.T, label, expression string) map[string]float64 {
+	t.Helper()
+	values := map[string]float64{}
+	for _, s := range p.query(t, expression) {
+		values[s.Metric[label]], _ = number(t, s.Value)
+	}
+	return values
+}
+
+// await asks until the one value of an expression is right.
+func (p *prometheus) await(ctx context.Context, t *testing.T, what, expression string, right func(float64) bool) {
+	t.Helper()
+	for {
+		value, ok := p.value(t, expression)
+		if ok && right(value) {
+			return
+		}
+		pause(ctx, t, fmt.Sprintf("%s: %s is %v (%v)", what, expression, value, ok), 250*time.Millisecond)
+	}
+}
+
+func equals(want float64) func(float64) bool { return func(v float64) bool { return v == want } }
+
+func get(t *testing.T, address string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // nothing was written
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s: %s", address, res.Status, strings.TrimSpace(string(body)))
+	}
+	return string(body)
+}
