@@ -119,6 +119,34 @@ func TestRefusedCompositesEvictNobody(t *testing.T) {
 	})
 }
 
+// Those that would make way have their places in the new family first.
+func TestFullFamiliesMakeNoWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t, func(o *Options) { o.Limits.PerMetric = 2 })
+		send := func(after time.Duration, a string) {
+			writeAll(t, s, []*metric.Envelope{at(after, gauge("x_sum", 5, "a", a)), at(after, counter("x_count", 2, 0, "a", a))})
+		}
+		send(0, "1")
+		send(5*time.Minute, "2")
+		before := dump(s)
+		for range 2 {
+			if got := write(s, at(5*time.Minute, counter("x_bucket", 0, 5, "le", "1", "a", "3"))); got != "over_limit" {
+				t.Error(got)
+			}
+			if got := dump(s); got != before {
+				t.Errorf("got\n%swant\n%s", got, before)
+			}
+		}
+		s.sweep(timeOf(start + int64(11*time.Minute)))
+		if got := write(s, at(11*time.Minute, counter("x_bucket", 0, 5, "le", "1", "a", "3"))); got != "stored" {
+			t.Error(got)
+		}
+		if got := dump(s); got != `histogram cf_x{a="2"} [] [2] count=2 sum=5`+"\n"+`histogram cf_x{a="3"} [1] [5 0] count=5 sum=NaN`+"\n" {
+			t.Error(got)
+		}
+	})
+}
+
 // A histogram of the name of the gorouter's makes way for it, whoever came first.
 func TestTimersGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

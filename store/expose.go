@@ -6,24 +6,30 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// expose gives an entry its exposed series, or refuses it. Composites and timers may take the place of others, unless they have no room
-// themselves.
+// expose gives an entry its exposed series, or refuses it. Composites and timers may take the place of others.
 func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
-	var ending []uint32
-	if id.Kind == metric.KindTimer {
-		ending = s.compositesAt(r)
+	switch {
+	case r.Composite:
+		return s.exposeComposite(pos, e, id, r)
+	case id.Kind == metric.KindTimer:
+		if ending := s.compositesAt(r); len(ending) > 0 {
+			if s.refusedFor(ownFamily, e, id, r) {
+				return metric.OverLimit
+			}
+			s.endComposites(ending)
+		}
 	}
-	if r.Composite || len(ending) > 0 {
-		if reason := s.full(&s.families.all[ownFamily], e.tagset); reason != "" {
-			s.refuseFull(e, id, r, ownFamily, reason)
+	return s.exposeAs(pos, e, id, r)
+}
+
+func (s *Store) exposeComposite(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
+	ending := s.inTheWay(r)
+	for _, family := range append([]uint32{ownFamily}, ending...) {
+		if s.refusedFor(family, e, id, r) {
 			return metric.OverLimit
 		}
 	}
-	if !r.Composite {
-		s.endComposites(ending)
-		return s.exposeAs(pos, e, id, r)
-	}
-	held := s.makeWay(r)
+	held := s.makeWay(ending)
 	outcome := s.exposeAs(pos, e, id, r)
 	if e.state != stateLive {
 		s.letGo(held)
@@ -32,6 +38,16 @@ func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.
 	s.adopt(pos)
 	s.takeIn(held)
 	return outcome
+}
+
+// refusedFor refuses an entry that has no room, before others make way for it. They are to move to its family, so that theirs must have
+// room for one more; ownFamily has.
+func (s *Store) refusedFor(family uint32, e *series, id *Identity, r *Resolved) bool {
+	reason := s.full(&s.families.all[family], e.tagset)
+	if reason != "" {
+		s.refuseFull(e, id, r, family, reason)
+	}
+	return reason != ""
 }
 
 // exposeAs gives an entry its exposed series, or refuses it where that, or the family's name, is another's.

@@ -7,10 +7,10 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// makeWay ends the families that stand where a new family of composites would write x_sum and x_count, and returns their series.
-// Where anything else is in the way as well, all stay.
-func (s *Store) makeWay(r *Resolved) []ref {
-	if _, found := s.families.claims[r.Metric]; found || !r.Composite {
+// inTheWay lists the families that stand where a new family of composites would write x_sum and x_count, and make way for it. Where
+// anything else is in the way as well, all stay.
+func (s *Store) inTheWay(r *Resolved) []uint32 {
+	if _, found := s.families.claims[r.Metric]; found {
 		return nil
 	}
 	var ending []uint32
@@ -27,6 +27,11 @@ func (s *Store) makeWay(r *Resolved) []ref {
 		}
 		ending = append(ending, pos)
 	}
+	return ending
+}
+
+// makeWay ends families, and returns their series.
+func (s *Store) makeWay(ending []uint32) []ref {
 	var held []ref
 	for _, pos := range ending {
 		f := &s.families.all[pos]
