@@ -107,6 +107,7 @@ type writer struct {
 }
 
 func (w *writer) send(t *testing.T, samples int, envelopes ...*loggregator_v2.Envelope) {
+	t.Helper()
 	batch, err := proto.Marshal(&loggregator_v2.EnvelopeBatch{Batch: envelopes})
 	if err != nil {
 		t.Error(err)
@@ -137,6 +138,7 @@ func counterNamed(name string, total uint64) func(*loggregator_v2.Envelope) {
 // established sends what is there from the beginning to the end, and has to be: gauges, totals, deltas, requests, and the pieces
 // of a histogram and of a summary.
 func (w *writer) established(t *testing.T) {
+	t.Helper()
 	w.rounds++
 	n := uint64(w.rounds)
 	var all []*loggregator_v2.Envelope
@@ -177,6 +179,7 @@ func (w *writer) established(t *testing.T) {
 
 // flood sends what comes and goes: newcomers, what rules move, drop and let expire, what is in conflict, and what is no sample.
 func (w *writer) flood(t *testing.T) {
+	t.Helper()
 	n := strconv.Itoa(w.rounds)
 	w.send(t, 9,
 		v2Envelope("f", "id", n+"-"+strconv.Itoa(w.number), gaugeNamed("flood", 1)), v2Envelope("f", "id", n, counterNamed("flooded", 1)),
