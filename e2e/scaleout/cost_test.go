@@ -8,7 +8,8 @@ import (
 	"loggregator_exporter/nozzle/foundation"
 )
 
-// What docs/scaling.md says that a sample and a series cost Prometheus is of the right size: within a factor of two of what it costs here.
+// What docs/scaling.md says that a sample and a series cost Prometheus is of the right size: within a factor of three of what it costs here,
+// whatever else the machine does.
 func TestPrometheusCosts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -30,8 +31,14 @@ func TestPrometheusCosts(t *testing.T) {
 	last := at(t, p, cpu, samples, scrapes)
 	full, _ := p.value(t, memory)
 	series, _ := p.value(t, `prometheus_tsdb_head_series`)
-	t.Logf("%.0f series; %.2f µs of CPU a sample; %.0f bytes a series, of %.0f MiB; resident when empty %.0f MiB", series,
-		(last[0]-first[0])/(last[1]-first[1])*1e6, (full-empty)/series, full/(1<<20), empty/(1<<20))
+	sample, held := (last[0]-first[0])/(last[1]-first[1])*1e6, (full-empty)/series
+	t.Logf("%.0f series; %.2f µs of CPU a sample; %.0f bytes a series, of %.0f MiB; resident when empty %.0f MiB", series, sample, held, full/(1<<20), empty/(1<<20))
+	_, stated := guide(t)
+	for name, measured := range map[string]float64{"p": sample, "h": held} {
+		if ratio := measured / stated[name]; ratio > 3 || ratio < 1.0/3 {
+			t.Errorf("docs/scaling.md says that %s is %v; it is %.2f here", name, stated[name], measured)
+		}
+	}
 }
 
 func at(t *testing.T, p *prometheus, expressions ...string) (values []float64) {
