@@ -33,9 +33,9 @@ race:
 	go test -race ./...
 	go test -run 'Alloc' ./...
 
-## nested: the tests of the nested modules, against real programs and peers; the first time they build those, which takes minutes
+## nested: the tests of the nested modules, against real programs and peers; the first time they build those, which takes minutes. Go cannot see what programs read, so that no result is kept
 nested: packages
-	for m in $(NESTED); do (cd $$m && go vet ./... && go test -timeout 30m ./...) || exit 1; done
+	for m in $(NESTED); do (cd $$m && go vet ./... && go test -count=1 -timeout 30m ./...) || exit 1; done
 
 ## packages: the programs that tests of deploy/ run and Go cannot build, from Debian
 packages:
