@@ -111,6 +111,7 @@ func (s *Store) attach(pos uint32, e *series, of uint32, p *piece) (against uint
 		}
 		c.pieces = slices.Insert(c.pieces, i, compositePiece{at, pos})
 		c.sharePieces(f)
+		f.pieces++
 	case roleSum, roleCount:
 		place := &c.sum
 		if p.role == roleCount {
@@ -134,14 +135,16 @@ func (s *Store) attach(pos uint32, e *series, of uint32, p *piece) (against uint
 	return 0, ""
 }
 
-// detach takes a piece from its composite, which ends with its last piece.
+// detach takes a piece from its composite, which ends with its last piece; its family ends with the last bucket or quantile.
 func (s *Store) detach(pos uint32, e *series) {
 	of := e.owner()
 	if !s.slab.alive(of) || s.slab.at(of.pos).state != stateLive {
 		return
 	}
 	owner := s.slab.at(of.pos)
-	c := &s.composites.all[owner.extra]
+	family, c := owner.family, &s.composites.all[owner.extra]
+	f := &s.families.all[family]
+	had := f.pieces
 	switch pos + 1 {
 	case c.sum:
 		c.sum = 0
@@ -149,10 +152,15 @@ func (s *Store) detach(pos uint32, e *series) {
 		c.count = 0
 	default:
 		c.pieces = slices.DeleteFunc(c.pieces, func(p compositePiece) bool { return p.pos == pos })
-		c.sharePieces(&s.families.all[owner.family])
+		c.sharePieces(f)
+		f.pieces--
 	}
+	lost := f.pieces < had
 	if len(c.pieces) == 0 && c.sum == 0 && c.count == 0 {
 		s.free(of.pos)
+	}
+	if lost {
+		s.disband(family)
 	}
 }
 
@@ -218,27 +226,29 @@ func (r *Reader) readHistogram(s *Store, c *composite) (h *Histogram, start int6
 	n := len(c.at)
 	r.counts = append(slices.Grow(r.counts, n+1), make([]uint64, n+1)...)
 	counts := r.counts[from : from+n+1 : from+n+1]
+	totalled := true
 	switch {
 	case len(c.pieces) > n:
 		counts[n] = take(c.pieces[n].pos)
-	case c.count > 0:
+	case r.has(s, c.count):
 		counts[n] = take(c.count - 1)
 	case n > 0:
-		counts[n] = math.MaxUint64
+		counts[n], totalled = math.MaxUint64, false
 	default:
 		return nil, 0
 	}
 	for i := n - 1; i >= 0; i-- {
 		counts[i] = min(counts[i+1], take(c.pieces[i].pos))
 	}
-	if n > 0 && len(c.pieces) == n && c.count == 0 {
+	if !totalled {
 		counts[n] = counts[n-1]
 	}
 	total := counts[n]
 	for i := n; i > 0; i-- {
 		counts[i] -= counts[i-1]
 	}
-	r.hists = append(r.hists, Histogram{Bounds: c.at, Counts: counts, Count: total, Sum: s.sumOf(c), Unsummed: c.sum == 0})
+	sum, summed := r.sumOf(s, c)
+	r.hists = append(r.hists, Histogram{Bounds: c.at, Counts: counts, Count: total, Sum: sum, Unsummed: !summed})
 	return &r.hists[len(r.hists)-1], start
 }
 
@@ -248,22 +258,28 @@ func (r *Reader) readSummary(s *Store, c *composite) (out *Summary, start int64)
 	for _, p := range c.pieces {
 		r.quantiles = append(r.quantiles, s.slab.at(p.pos).value)
 	}
-	sum := Summary{
-		Quantiles: c.at, Values: r.quantiles[from:len(r.quantiles):len(r.quantiles)], Sum: s.sumOf(c), Unsummed: c.sum == 0,
-		Uncounted: c.count == 0,
+	sum, summed := r.sumOf(s, c)
+	x := Summary{
+		Quantiles: c.at, Values: r.quantiles[from:len(r.quantiles):len(r.quantiles)], Sum: sum, Unsummed: !summed, Uncounted: !r.has(s, c.count),
 	}
-	if c.count > 0 {
+	if !x.Uncounted {
 		e := s.slab.at(c.count - 1)
-		sum.Count, start = s.count(e), s.start(e)
+		x.Count, start = s.count(e), s.start(e)
 	}
-	r.summaries = append(slices.Grow(r.summaries, 1), sum)
+	r.summaries = append(slices.Grow(r.summaries, 1), x)
 	return &r.summaries[len(r.summaries)-1], start
 }
 
+// has says whether a composite has the x_sum or x_count whose position, beyond 1, is given. One that is overdue is at another exporter now, where
+// it must not stand twice until the next sweep.
+func (r *Reader) has(s *Store, place uint32) bool {
+	return place > 0 && !s.expired(s.slab.at(place-1), r.family.now)
+}
+
 // sumOf is the value of x_sum; NaN where there is none.
-func (s *Store) sumOf(c *composite) float64 {
-	if c.sum == 0 {
-		return math.NaN()
+func (r *Reader) sumOf(s *Store, c *composite) (sum float64, ok bool) {
+	if !r.has(s, c.sum) {
+		return math.NaN(), false
 	}
-	return s.slab.at(c.sum - 1).value
+	return s.slab.at(c.sum - 1).value, true
 }

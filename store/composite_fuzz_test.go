@@ -201,6 +201,39 @@ func FuzzComposites(f *testing.F) {
 	})
 }
 
+// playRest goes on with some of the pieces only: when the others have expired, it is as if they had never been.
+func playRest(t *testing.T, s *Store, pieces uint64, order []byte) {
+	t.Helper()
+	for _, b := range order {
+		pieces &= ^uint64(0) >> (b % 8) << (b / 8)
+	}
+	rest := emittedBy(pieces)
+	const first, last = 3, 8
+	for round := uint64(first); round <= last; round++ {
+		var envelopes []*metric.Envelope
+		for i := range rest {
+			envelopes = append(envelopes, rest[i].envelopes(round)...)
+		}
+		shuffle(envelopes, order)
+		after := time.Duration(round) * time.Minute
+		if round == last {
+			after = 11 * time.Minute
+			s.sweep(time.Now().Add(after))
+		}
+		for _, e := range envelopes {
+			write(s, at(after, e))
+		}
+		if err := s.checkComposites(); err != nil {
+			t.Error(err)
+		}
+	}
+	got := strings.Split(strings.TrimSuffix(dump(s), "\n"), "\n")
+	slices.Sort(got)
+	if got, want := strings.Join(got, "\n"), naive(rest, last); got != want {
+		t.Errorf("of the rest is left\n%s\nwant\n%s", got, want)
+	}
+}
+
 func playOrder(t *testing.T, o Options, pieces uint64, order []byte, constant, mixed bool) {
 	t.Helper()
 	all := emittedBy(pieces)
@@ -245,6 +278,7 @@ func playOrder(t *testing.T, o Options, pieces uint64, order []byte, constant, m
 	if got, want := strings.Join(got, "\n"), naive(all, rounds-1); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	playRest(t, s, pieces, order)
 	stats := s.Stats()
 	if stats.Series+stats.Pieces+stats.Refused != s.pairs.live || stats.Refused != 0 {
 		t.Errorf("%+v, %d entries", stats, s.pairs.live)

@@ -34,10 +34,10 @@ func TestReloadOfComposites(t *testing.T) {
 			{"rules: [{pattern: y_sum, drop: true}]", "summary cf_y{} [0.5] [2] count=3 sum=NaN\n", x + "summary cf_y{} [0.5] [2] count=3 sum=NaN\n"},
 			{
 				"rules: [{pattern: x_bucket, drop: true}]",
-				"histogram cf_x{} [] [3] count=3 sum=5\nsummary cf_y{} [0.5] [2] count=3 sum=NaN\n",
-				"histogram cf_x{} [] [3] count=3 sum=5\n" + y,
+				"summary cf_y{} [0.5] [2] count=3 sum=NaN\n",
+				"counter cf_x_count_total{} 3\ngauge cf_x_sum{} 5\n" + y,
 			},
-			{"rules: []", "histogram cf_x{} [] [3] count=3 sum=5\n" + y, x + y},
+			{"rules: []", "counter cf_x_count_total{} 3\ngauge cf_x_sum{} 5\n" + y, x + y},
 			{"metrics: [{name: x, unit: ms}]", y, "histogram cf_x_seconds{} [0.001] [2 1] count=3 sum=0.005\n" + y},
 		} {
 			o.Tagger = rules(t, step.rules)

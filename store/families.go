@@ -16,6 +16,7 @@ type family struct {
 	bounds           []float64 // TypeHistogram
 	composite        bool      // its series are composites, each with bounds of its own
 	shared           []float64 // the most bounds or quantiles that a composite had
+	pieces           int       // buckets and quantiles of its composites: with the last one it ends
 
 	gen    uint32
 	live   int

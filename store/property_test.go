@@ -181,13 +181,32 @@ func checkScrape(s *Store) error {
 			if c := &s.composites.all[e.extra]; s.families.all[e.family].typ == metric.TypeHistogram && len(c.pieces) == 0 && c.count == 0 {
 				hidden++
 			}
-			if err := s.checkComposite(pos, e); err != nil {
-				return err
-			}
 		}
+	}
+	if err := s.checkComposites(); err != nil {
+		return err
 	}
 	if got := s.Stats(); got.Series != len(seen)+hidden || got.Series+got.Refused+got.Pieces != s.pairs.live || got.Series > 20 {
 		return fmt.Errorf("%d series in the scrape, %+v, %d entries", len(seen), got, s.pairs.live)
+	}
+	return nil
+}
+
+// checkComposites checks all composites, and that their families know how many buckets and quantiles they have, and have some.
+func (s *Store) checkComposites() error {
+	pieces := map[uint32]int{}
+	for pos := range s.slab.next {
+		if e := s.slab.at(pos); e.state == stateLive && s.families.all[e.family].composite {
+			if err := s.checkComposite(pos, e); err != nil {
+				return err
+			}
+			pieces[e.family] += len(s.composites.all[e.extra].pieces)
+		}
+	}
+	for family, n := range pieces {
+		if f := &s.families.all[family]; n == 0 || f.pieces != n {
+			return fmt.Errorf("%s has %d buckets and quantiles, and counts %d", f.name, n, f.pieces)
+		}
 	}
 	return nil
 }

@@ -252,12 +252,12 @@ func (s *Store) convert(mul, div float64) uint16 {
 // free forgets an entry, and with it whatever nothing else refers to.
 func (s *Store) free(pos uint32) {
 	e := s.slab.at(pos)
-	family := uint32(ownFamily)
+	family, lost := uint32(ownFamily), false
 	switch e.state {
 	case stateLive:
 		family = e.family
 		s.conceal(e)
-		s.freeState(e)
+		lost = s.freeState(e)
 	case statePiece:
 		s.pieces--
 		s.freeCounter(e)
@@ -275,22 +275,30 @@ func (s *Store) free(pos uint32) {
 	if family != ownFamily {
 		s.leaveFamily(family)
 	}
+	if lost {
+		s.disband(family)
+	}
 }
 
-// freeState forgets what a live entry has beside itself. Pieces end with their composite.
-func (s *Store) freeState(e *series) {
+// freeState forgets what a live entry has beside itself. Pieces end with their composite; it says whether buckets or quantiles were
+// among them.
+func (s *Store) freeState(e *series) (lost bool) {
 	f := &s.families.all[e.family]
 	switch {
 	case f.composite:
 		e.state = stateFree // or its last piece would free it
+		n := len(s.composites.all[e.extra].pieces)
+		f.pieces -= n
 		for _, piece := range s.composites.put(e.extra) {
 			s.free(piece)
 		}
+		return n > 0
 	case f.typ == metric.TypeHistogram, f.typ == metric.TypeSummary && s.ids.names[e.name].kind.timer():
 		s.freeHistogram(e.extra)
 	default:
 		s.freeCounter(e)
 	}
+	return false
 }
 
 // maxDead is how many dead series a family keeps in its lists beyond as many as it has live ones.

@@ -17,9 +17,10 @@ type Family struct {
 	Unit string // "seconds", "bytes", "ratio", ...: set only where Name ends in it (before _total)
 	Type metric.Type
 
-	store   *Store
-	members []member // sorted by label text, never changed
-	now     int64    // series that have expired by then are left out
+	store     *Store
+	composite bool     // its series are put together from pieces
+	members   []member // sorted by label text, never changed
+	now       int64    // series that have expired by then are left out
 }
 
 // Sample is the state of one series at the moment it was read.
@@ -123,7 +124,7 @@ func (s *Store) view(pos uint32) (Family, bool) {
 		s.mu.Unlock()
 		return Family{}, false
 	}
-	out := Family{Name: f.name, Help: f.help, Unit: f.unit, Type: f.typ, members: f.sorted}
+	out := Family{Name: f.name, Help: f.help, Unit: f.unit, Type: f.typ, composite: f.composite, members: f.sorted}
 	if len(f.fresh) == 0 && f.dead == 0 {
 		s.mu.Unlock()
 		return out, true
@@ -226,6 +227,9 @@ func (r *Reader) Next() []Sample {
 	r.samples, r.hists, r.natives = r.samples[:0], r.hists[:0], r.natives[:0]
 	r.counts, r.traced = r.counts[:0], r.traced[:0]
 	r.summaries, r.quantiles = r.summaries[:0], r.quantiles[:0]
+	if r.at == 0 && f.composite && f.bare() {
+		r.at = len(f.members)
+	}
 	for len(r.samples) == 0 && r.at < len(f.members) {
 		size := readChunk
 		if f.Type == metric.TypeSummary {
@@ -240,6 +244,34 @@ func (r *Reader) Next() []Sample {
 		r.read(chunk)
 	}
 	return r.samples
+}
+
+// bare says whether all buckets and quantiles of a family of composites are overdue: the next sweep ends it, and until then it is not shown.
+// In general the first one tells.
+func (f *Family) bare() bool {
+	for chunk := range slices.Chunk(f.members, readChunkHistogram) {
+		if f.store.showsPiece(chunk, f.now) {
+			return false
+		}
+	}
+	return true
+}
+
+// showsPiece says whether one of the composites has a bucket or quantile that is not overdue.
+func (s *Store) showsPiece(chunk []member, now int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range chunk {
+		if !s.slab.alive(chunk[i].ref) {
+			continue
+		}
+		for _, p := range s.composites.all[s.slab.at(chunk[i].pos).extra].pieces {
+			if !s.expired(s.slab.at(p.pos), now) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (r *Reader) read(chunk []member) {

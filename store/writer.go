@@ -134,11 +134,19 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 	if e.state == stateRefused && s.stillRefused(e) {
 		return pos, s.refuseAgain(e)
 	}
+	had := past{}
 	if s.slab.alive(before) {
+		if e.state == statePiece {
+			had = s.pastOf(e)
+		}
 		s.free(pos)
 	}
 	*tagset = noTagset // it may be gone with the entry
-	return s.series(w, hash, tagset, kind, name, unit, arrived)
+	pos, outcome := s.series(w, hash, tagset, kind, name, unit, arrived)
+	if outcome == metric.Stored && had.stamp != 0 {
+		s.resume(s.slab.at(pos), &had)
+	}
+	return pos, outcome
 }
 
 // admit makes the entry of an identity that is not known.
