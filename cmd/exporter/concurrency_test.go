@@ -27,7 +27,8 @@ import (
 const (
 	turmoilWriters = 3
 	perWriter      = 10 // established series of each kind
-	turmoilSeries  = 400
+	turmoilSeries  = 300
+	turmoilFloods  = 250 // each brings two newcomers or so, and some must find no room
 )
 
 // turmoil is a service at which everything happens at once.
@@ -41,6 +42,7 @@ type turmoil struct {
 	pushes  atomic.Int64
 	scrapes [4]atomic.Int64 // of each kind of page
 	reloads atomic.Int64
+	floods  atomic.Int64
 }
 
 // configuration is one of four: rules, limits and expiration go back and forth.
@@ -199,7 +201,7 @@ func (u *turmoil) enough() bool {
 			return false
 		}
 	}
-	return u.pushes.Load() >= 20 && u.reloads.Load() >= 12
+	return u.pushes.Load() >= 20 && u.reloads.Load() >= 12 && u.floods.Load() >= turmoilFloods
 }
 
 // Writers of all kinds, scrapes in every format, rounds of remote write, reloads that change rules, limits and expiration, expiry and the limit
@@ -222,6 +224,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			for !over() {
 				writers[i].established(t)
 				writers[i].flood(t)
+				u.floods.Add(1)
 			}
 		})
 	}
