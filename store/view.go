@@ -228,6 +228,7 @@ func (r *Reader) Next() []Sample {
 	r.counts, r.traced = r.counts[:0], r.traced[:0]
 	r.summaries, r.quantiles = r.summaries[:0], r.quantiles[:0]
 	if r.at == 0 && f.composite && f.bare() {
+		f.end()
 		r.at = len(f.members)
 	}
 	for len(r.samples) == 0 && r.at < len(f.members) {
@@ -244,34 +245,6 @@ func (r *Reader) Next() []Sample {
 		r.read(chunk)
 	}
 	return r.samples
-}
-
-// bare says whether all buckets and quantiles of a family of composites are overdue: the next sweep ends it, and until then it is not shown.
-// In general the first one tells.
-func (f *Family) bare() bool {
-	for chunk := range slices.Chunk(f.members, readChunkHistogram) {
-		if f.store.showsPiece(chunk, f.now) {
-			return false
-		}
-	}
-	return true
-}
-
-// showsPiece says whether one of the composites has a bucket or quantile that is not overdue.
-func (s *Store) showsPiece(chunk []member, now int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range chunk {
-		if !s.slab.alive(chunk[i].ref) {
-			continue
-		}
-		for _, p := range s.composites.all[s.slab.at(chunk[i].pos).extra].pieces {
-			if !s.expired(s.slab.at(p.pos), now) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (r *Reader) read(chunk []member) {
