@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -42,27 +41,13 @@ type receiver struct {
 
 func startPrometheus(t *testing.T) receiver {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(file, []byte("global: {}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := peer.Start(t, listensAt, peer.Prometheus().File(t), "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver")
-	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 0}
+	return startPrometheusWith(t)
 }
 
 func startVictoriaMetrics(t *testing.T) receiver {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0") // a port for a program that does not say which one it got
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
 	p := peer.Start(t, regexp.MustCompile(`started server at http://(127\.0\.0\.1:\d+)/`), peer.VictoriaMetrics().File(t),
-		"-storageDataPath="+t.TempDir(), "-httpListenAddr="+free.Addr().String(), "-search.latencyOffset=0s", "-search.disableCache")
+		"-storageDataPath="+t.TempDir(), "-httpListenAddr="+peer.FreeAddress(t), "-search.latencyOffset=0s", "-search.disableCache")
 	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 1e-11}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -46,7 +45,7 @@ const startTimes = "--enable-feature=created-timestamp-zero-ingestion"
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{exporter: peer.Exporter(t), dir: t.TempDir(), tagged: freeAddress(t), verbatim: freeAddress(t), store: freeAddress(t)}
+	s := &site{exporter: peer.Exporter(t), dir: t.TempDir(), tagged: peer.FreeAddress(t), verbatim: peer.FreeAddress(t), store: peer.FreeAddress(t)}
 	s.receiver.query = "http://" + s.store + "/api/v1/query"
 	var err error
 	if s.foundation, err = foundation.New(foundation.Options{Seed: 11, RequestsPerSecond: 20}); err != nil {
@@ -62,19 +61,6 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// freeAddress returns an address that a program can be started at more than once.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return free.Addr().String()
 }
 
 func (s *site) startExporter(t *testing.T, address, naming string) *peer.Process {

@@ -5,6 +5,7 @@ package peer
 import (
 	"bufio"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,19 @@ func Exporter(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return file
+}
+
+// FreeAddress returns an address that nobody listens at, for programs that are started more than once, or do not say where they listen.
+func FreeAddress(t *testing.T) string {
+	t.Helper()
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return free.Addr().String()
 }
 
 // File returns the program's binary. The first time it is built, which takes minutes, into a cache outside the tree.

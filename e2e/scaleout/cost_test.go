@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/nozzle/foundation"
 )
 
@@ -14,7 +15,7 @@ func TestPrometheusCosts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	s := newSite(t, foundation.Options{Seed: 1, VMs: 600, Apps: 600, Interval: 15 * time.Second})
-	address := freeAddress(t)
+	address := peer.FreeAddress(t)
 	p := startPrometheus(t, address)
 	const memory, cpu = `process_resident_memory_bytes{job="prometheus"}`, `process_cpu_seconds_total{job="prometheus"}`
 	const samples, scrapes = `sum(prometheus_tsdb_head_samples_appended_total)`, `sum_over_time(up{job="exporters"}[15m])`

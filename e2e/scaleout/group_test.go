@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/foundation"
 	"loggregator_exporter/store"
@@ -49,7 +50,7 @@ func TestJoinsAndLeaves(t *testing.T) {
 	defer cancel()
 	g := &group{site: newSite(t, foundation.Options{Seed: 5, Interval: interval, RequestsPerSecond: 100, Apps: 60})}
 	for range most {
-		g.addresses = append(g.addresses, freeAddress(t))
+		g.addresses = append(g.addresses, peer.FreeAddress(t))
 	}
 	g.prometheus = startPrometheus(t, g.addresses...)
 	g.background(t, g.foundation.Serve)

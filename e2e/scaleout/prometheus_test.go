@@ -25,7 +25,7 @@ type prometheus struct {
 // startPrometheus runs one that scrapes itself and targets, each under the instance label that is its number. Targets may come and go.
 func startPrometheus(t *testing.T, targets ...string) *prometheus {
 	t.Helper()
-	dir, address := t.TempDir(), freeAddress(t)
+	dir, address := t.TempDir(), peer.FreeAddress(t)
 	config := fmt.Sprintf("global: {scrape_interval: %v, scrape_timeout: %v}\nscrape_configs:\n"+
 		"  - {job_name: prometheus, static_configs: [{targets: [%q]}]}\n", scrapeEvery, scrapeEvery, address)
 	if len(targets) > 0 {

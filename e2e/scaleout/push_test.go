@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/nozzle/foundation"
 )
 
@@ -20,7 +21,7 @@ func TestPushSideBySide(t *testing.T) {
 	p := startPrometheus(t)
 	var exporters []*exporter
 	for _, name := range []string{"0", "1"} {
-		exporters = append(exporters, s.start(t, name, freeAddress(t), named(name), fmt.Sprintf("remote_write: {enabled: true, url: %q, interval: 1s}", p.url+"/api/v1/write")))
+		exporters = append(exporters, s.start(t, name, peer.FreeAddress(t), named(name), fmt.Sprintf("remote_write: {enabled: true, url: %q, interval: 1s}", p.url+"/api/v1/write")))
 	}
 	if err := s.foundation.AwaitReaders(ctx, 2); err != nil {
 		t.Fatal(err)

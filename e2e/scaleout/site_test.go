@@ -3,7 +3,6 @@ package scaleout
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -174,19 +173,6 @@ web: {listen_address: %q}
 
 // named is the configuration of one of several exporters that share everything.
 func named(name string) string { return fmt.Sprintf("deterministic_name: %q", name) }
-
-// freeAddress returns an address that a program can be started at later.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return free.Addr().String()
-}
 
 // pause lets some time pass before a condition is looked at again.
 func pause(ctx context.Context, t *testing.T, what string, d time.Duration) {

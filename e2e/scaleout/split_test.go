@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/nozzle/foundation"
 )
 
@@ -61,7 +62,7 @@ func readers(t *testing.T, configurations ...string) (*site, []*exporter) {
 	s.background(t, s.foundation.Serve)
 	var exporters []*exporter
 	for i, c := range configurations {
-		exporters = append(exporters, s.start(t, strconv.Itoa(i), freeAddress(t), c))
+		exporters = append(exporters, s.start(t, strconv.Itoa(i), peer.FreeAddress(t), c))
 	}
 	if err := s.foundation.AwaitReaders(ctx, len(exporters)); err != nil {
 		t.Fatal(err)

@@ -119,22 +119,14 @@ type instance struct {
 	url string
 }
 
-// freePort returns a port that nobody has: PORT is a number that the platform chose before.
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // start starts an instance as the platform's launcher does: a shell in the app's folder, replaced by another that runs the command, with the
 // platform's variables and those of the manifest.
 func start(t *testing.T, droplet, command string, index int, credentials string, r *router) instance {
 	t.Helper()
-	port := strconv.Itoa(freePort(t))
+	_, port, err := net.SplitHostPort(peer.FreeAddress(t)) // the platform chooses it before
+	if err != nil {
+		t.Fatal(err)
+	}
 	env := map[string]string{
 		"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "USER": "vcap", "HOME": droplet, "PWD": droplet, "TMPDIR": t.TempDir(), "MEMORY_LIMIT": "512m",
 		"CF_INSTANCE_INDEX": strconv.Itoa(index), "CF_INSTANCE_IP": "10.0.16.17", "CF_INSTANCE_PORT": "61012", "CF_INSTANCE_ADDR": "10.0.16.17:61012",

@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"loggregator_exporter/e2e/peer"
+	"loggregator_exporter/store"
+)
+
+func startPrometheusWith(t *testing.T, flags ...string) receiver {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte("global: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := peer.Start(t, listensAt, peer.Prometheus().File(t), append([]string{
+		"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver",
+	}, flags...)...)
+	await(t.Context(), t, "a Prometheus that is ready", func() string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Found+"/-/ready", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(res.StatusCode, res.Body.Close())
+	}, "200 <nil>")
+	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 0}
+}
+
+// Real receivers store native histograms and exemplars where they can, and where they cannot all else arrives. A new life of the exporter is
+// a reset.
+func TestNativeHistogramsAtReceivers(t *testing.T) {
+	exemplars := func(t *testing.T) receiver {
+		t.Helper()
+		return startPrometheusWith(t, "--enable-feature=exemplar-storage")
+	}
+	plain := func(t *testing.T) receiver { t.Helper(); return startPrometheusWith(t) }
+	for _, tc := range []struct {
+		name             string
+		start            func(*testing.T) receiver
+		protocol         string
+		natives, tracing bool
+	}{
+		{"Prometheus 1.0", exemplars, "1.0", true, true},
+		{"Prometheus 2.0", exemplars, "2.0", true, true},
+		{"Prometheus 1.0 without exemplars", plain, "1.0", true, false},
+		{"Prometheus 2.0 without exemplars", plain, "2.0", true, false},
+		{"VictoriaMetrics 1.0", startVictoriaMetrics, "1.0", false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			r := tc.start(t)
+			o := nativeOptions(r.write, tc.protocol)
+			for _, requests := range []int{50, 20} {
+				s := newRequests(t)
+				for i := range requests {
+					request(s, "GET", i*10, traceOf(i))
+				}
+				metrics, log := run(ctx, t, o, s, func() {
+					await(ctx, t, fmt.Sprintf("%d classic requests", requests), func() string {
+						return one(r.series(ctx, t, durations+`_count`))
+					}, strconv.Itoa(requests))
+					if !tc.natives {
+						return
+					}
+					await(ctx, t, "native requests", func() string { return one(r.series(ctx, t, "histogram_count("+durations+")")) }, strconv.Itoa(requests))
+					classic := one(r.series(ctx, t, "histogram_quantile(0.5, "+durations+"_bucket)"))
+					if native := one(r.series(ctx, t, "histogram_quantile(0.5, "+durations+")")); requests == 50 && native[:3] != "0.2" {
+						t.Errorf("the half took %s, by classic buckets %s", native, classic)
+					}
+					if sum := one(r.series(ctx, t, "histogram_sum("+durations+")")); sum != one(r.series(ctx, t, durations+"_sum")) {
+						t.Error("sum", sum)
+					}
+					if tc.tracing {
+						checkTraces(ctx, t, &r, s)
+					}
+				})
+				if n := sumOf(t, metrics, "loggregator_exporter_remote_write_samples_failed_total") +
+					sumOf(t, metrics, "loggregator_exporter_remote_write_histograms_failed_total"); n != 0 || log != "" {
+					t.Errorf("%v samples failed: %s", n, log)
+				}
+				await(ctx, t, "the end of all series", func() string { return strconv.Itoa(len(r.all(ctx, t, `{__name__=~"cf_.*"}`))) }, "0")
+			}
+			if tc.natives {
+				if n := one(r.series(ctx, t, "resets("+durations+"[5m])")); n != "1" {
+					t.Errorf("%s resets", n)
+				}
+			}
+		})
+	}
+}
+
+// await asks until the answer is right.
+func await(ctx context.Context, t *testing.T, what string, ask func() string, want string) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for got := ask(); got != want; got = ask() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %s, want %s", what, got, want)
+		case <-tick.C:
+		}
+	}
+}
+
+// one is the value of the only series of an answer.
+func one(series map[string]float64) string {
+	for _, v := range series {
+		if len(series) == 1 {
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
+	}
+	return fmt.Sprintf("%d series", len(series))
+}
+
+// all are the series of an answer, native histograms too.
+func (r *receiver) all(ctx context.Context, t *testing.T, query string) (out []map[string]string) {
+	t.Helper()
+	r.ask(ctx, t, query, func(series map[string]string, _ promResult) { out = append(out, series) })
+	return out
+}
+
+// checkTraces asks for the exemplars of a series of buckets and of the native ones: those of a bucket are one of its requests.
+func checkTraces(ctx context.Context, t *testing.T, r *receiver, s *store.Store) {
+	t.Helper()
+	want := map[string][]string{}
+	for series, p := range scraped(t, s) {
+		for _, x := range p.exemplars {
+			want[series] = append(want[series], x.Labels.Get("trace_id"))
+		}
+	}
+	now := time.Now()
+	at := func(d time.Duration) string { return strconv.FormatInt(now.Add(d).Unix(), 10) }
+	await(ctx, t, "exemplars", func() string {
+		query := url.Values{"query": {`{__name__=~"` + durations + `(_bucket)?"}`}, "start": {at(-time.Hour)}, "end": {at(time.Hour)}}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.query+"_exemplars?"+query.Encode(), http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close() //nolint:errcheck // nothing was written
+		var answer struct {
+			Data []struct {
+				SeriesLabels map[string]string
+				Exemplars    []struct{ Labels map[string]string }
+			}
+		}
+		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		missing := 0
+		got := map[string]bool{}
+		for _, series := range answer.Data {
+			for _, x := range series.Exemplars {
+				got[labels.FromMap(series.SeriesLabels).String()+x.Labels["trace_id"]] = true
+			}
+		}
+		for series, traces := range want {
+			for _, trace := range traces {
+				if strings.Contains(series, durations+"_bucket") && !got[series+trace] {
+					missing++
+				}
+			}
+		}
+		return strconv.Itoa(missing) + " missing"
+	}, "0 missing")
+}
