@@ -101,8 +101,8 @@ func TestPush(t *testing.T) {
 		alone, first = samples(text), value(text, received)
 		return len(alone) > 3000
 	})
-	// A counter that was seen a few times only might be rare, and would stay.
-	service.Until(t, "several values of each", func() bool { return value(page(0), received) > 8*first })
+	// A counter that was seen less than five times might be rare, and would stay. What came first was more than half of a round.
+	service.Until(t, "several values of each", func() bool { return value(page(0), received) > 16*first })
 
 	instances = append(instances, start(t, droplet, command, 1, client, r))
 	var shares [2]int
