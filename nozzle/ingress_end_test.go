@@ -232,7 +232,7 @@ func TestIngressEndToEnd(t *testing.T) {
 }
 
 // quiesce waits until the sink has all that the agent holds. The one stream keeps the order: once an envelope that was emitted last is in,
-// all are.
+// all are. The agent counts a batch once it is sent, which may be after the sink has it.
 func (w *ingressWorld) quiesce() {
 	w.t.Helper()
 	for {
@@ -246,4 +246,7 @@ func (w *ingressWorld) quiesce() {
 	last := &loggregator_v2.Envelope{Message: gaugeV2(lastName)}
 	w.agent.Emit(last)
 	w.sink.awaitLast()
+	for c := w.agent.Counts(); c.Emitted != c.Handed+c.Overflowed+c.Failed; c = w.agent.Counts() {
+		runtime.Gosched()
+	}
 }

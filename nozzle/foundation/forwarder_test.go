@@ -160,6 +160,9 @@ func TestForwarderBuffer(t *testing.T) {
 	for got < c.Emitted-overflowed {
 		got += uint64(len(next(t, d.batches)))
 	}
+	for a.Counts().Handed < got {
+		runtime.Gosched() // the last batch is received, and counted a moment later
+	}
 	if c = a.Counts(); c.Overflowed != overflowed || c.Handed != got || c.Failed != 0 {
 		t.Errorf("%d received, %+v", got, c)
 	}
