@@ -12,7 +12,7 @@ import (
 
 var (
 	errHeader   = errors.New("the header of the capture is malformed")
-	errNoMagic  = errors.New("no capture: it does not begin as one; want a file that `exporter record` wrote")
+	errNoMagic  = errors.New("not a capture: want a file that `exporter record` wrote")
 	errOversize = errors.New("longer than any record may be")
 
 	// ErrTruncated says that a capture ends in the middle, as one does whose recorder was killed. Everything before is good.

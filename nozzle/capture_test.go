@@ -109,8 +109,8 @@ func TestCaptureErrors(t *testing.T) {
 		records int
 		want    string
 	}{
-		"empty":            {nil, 0, "capture: no capture: it does not begin as one; want a file that `exporter record` wrote"},
-		"another file":     {[]byte("# HELP go_goroutines\n"), 0, "capture: no capture: it does not begin as one; want a file that `exporter record` wrote"},
+		"empty":            {nil, 0, "capture: not a capture: want a file that `exporter record` wrote"},
+		"another file":     {[]byte("# HELP go_goroutines\n"), 0, "capture: not a capture: want a file that `exporter record` wrote"},
 		"cut in header":    {good[:12], 0, "capture: header at byte 8: the capture is cut off"},
 		"newer":            {rawCapture(t, newer, nil), 0, "capture: header at byte 8: the capture is of version 9 of the format, this program reads version 1"},
 		"bad header":       {rawCapture(t, []byte{0xff}, nil), 0, "capture: header at byte 8: the header of the capture is malformed"},

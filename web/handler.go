@@ -22,6 +22,9 @@ const (
 	pprofPath       = "/debug/pprof/"
 )
 
+// landingCSS lets the title break on a narrow screen, and follows a reader's dark theme.
+const landingCSS = ":root { color-scheme: light dark; } h1 { overflow-wrap: anywhere; }"
+
 // Pages is what there is to serve.
 type Pages struct {
 	// Metrics is served at TelemetryPath, which starts with / and is no path of the package's own.
@@ -103,7 +106,7 @@ func (p *Pages) landing() (http.Handler, error) {
 		{Address: html.EscapeString(p.TelemetryPath), Text: "Metrics", Description: "for Prometheus to scrape"},
 		{Address: ReadyPath, Text: "Readiness", Description: "answers 200 once a source is connected"},
 		{Address: HealthyPath, Text: "Health", Description: "answers as long as the process serves"},
-		{Address: cardinalityPath, Text: "Cardinality", Description: "which metrics and owners have the most series (JSON, looked at once a minute)"},
+		{Address: cardinalityPath, Text: "Cardinality", Description: "which metrics and owners have the most series (JSON, counted once a minute)"},
 	}
 	profiling := "false"
 	if p.Pprof {
@@ -116,5 +119,6 @@ func (p *Pages) landing() (http.Handler, error) {
 		Version:     html.EscapeString(p.Version),
 		Links:       links,
 		Profiling:   profiling,
+		ExtraCSS:    landingCSS,
 	})
 }

@@ -143,7 +143,7 @@ func (d *demo) table(addr net.Addr) error {
 	b.WriteString("\nTry these while it runs; Ctrl-C stops it.\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	for _, row := range [][2]string{
-		{"the memory of twenty components as one metric", fmt.Sprintf("curl -s %s/metrics | grep '^cf_num_bytes_allocated{'", at)},
+		{"the memory of all components as one metric", fmt.Sprintf("curl -s %s/metrics | grep '^cf_num_bytes_allocated{'", at)},
 		{"what became of every envelope and sample", fmt.Sprintf("curl -s %s/metrics | grep '^loggregator_exporter_'", at)},
 		{"how a name is parsed, step by step", "go run ./cmd/exporter explain router__0.memoryStats.numBytesAllocated"},
 		{"everything, in a browser", fmt.Sprintf("http://%s/", at)},

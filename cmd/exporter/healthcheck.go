@@ -101,7 +101,7 @@ func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("asking the exporter: %w", err)
+		return "", fmt.Errorf("asking the exporter: %w; does it run, with this web.listen_address?", err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))

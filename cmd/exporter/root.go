@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,14 +26,20 @@ func newRoot() *cobra.Command {
 	return root
 }
 
+// firehoseExporterFlag matches the flags of firehose_exporter whose names lead astray here: what is nearest means something else.
+var firehoseExporterFlag = regexp.MustCompile(`^(logging|filter|retro_compat)\.|^metrics\.(shard_id|node_index|batch_size|timer_rollup_buffer_size)$`)
+
 // suggestFlag adds the nearest flag to the error about an unknown one, as cobra does for commands.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-		if len(known) > 0 {
-			err = fmt.Errorf("%w: the nearest known flag is --%s", err, config.Nearest(unknown.GetSpecifiedName(), known))
+		switch name := unknown.GetSpecifiedName(); {
+		case firehoseExporterFlag.MatchString(name):
+			err = fmt.Errorf("%w: it is one of firehose_exporter; docs/firehose-exporter.md says what to set here", err)
+		case len(known) > 0:
+			err = fmt.Errorf("%w: the nearest known flag is --%s", err, config.Nearest(name, known))
 		}
 	}
 	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
