@@ -147,7 +147,7 @@ func TestReplayWithoutACapture(t *testing.T) {
 		"nozzle.replay.file: not set":                              {},
 		"nozzle.replay.speed: -1 is no speed":                      {File: "-", Speed: -1},
 		"nozzle.replay.file: open ":                                {File: t.TempDir() + "/missing"},
-		"nozzle.replay.file: -: capture: no capture: it does not ": {File: "-", Stdin: strings.NewReader("hello")},
+		"nozzle.replay.file: -: capture: not a capture: want a file": {File: "-", Stdin: strings.NewReader("hello")},
 	} {
 		if err := run(o); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
