@@ -1,6 +1,7 @@
 package foundation
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ type Options struct {
 	UDPAddress string
 	// UDP says that there are such VMs although UDPAddress is not known yet: SendTo tells it before anything is emitted.
 	UDP bool
+	// Pace is called before every sixteenth datagram with how many have been sent, and may wait until a reader has taken those: a kernel drops
+	// what the buffer of a socket has no room for. An error ends the round. The default is a pause of a millisecond.
+	Pace func(ctx context.Context, sent int) error
 	// Forwarder is the forwarder agent that one VM sends by, or nil: that VM's envelopes then go by the RLP. Others run it.
 	Forwarder *Forwarder
 	// Agents say what the agents in front of the RLP do to what they forward.

@@ -33,7 +33,7 @@ func (f *Foundation) Listen() error {
 	}
 	if f.options.UDPAddress != "" {
 		var err error
-		if f.udp, err = dialUDP(f.options.UDPAddress); err != nil {
+		if f.udp, err = dialUDP(f.options.UDPAddress, f.options.Pace); err != nil {
 			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close())
 		}
 	}
@@ -54,7 +54,7 @@ func (f *Foundation) SendTo(address string) error {
 		return errors.New("foundation: SendTo is for a foundation with Options.UDP, once")
 	}
 	var err error
-	if f.udp, err = dialUDP(address); err != nil {
+	if f.udp, err = dialUDP(address, f.options.Pace); err != nil {
 		return fmt.Errorf("foundation: %w", err)
 	}
 	return nil

@@ -18,12 +18,13 @@ const (
 
 // datagrams sends dropsonde's datagrams. It is for one goroutine.
 type datagrams struct {
-	conn  net.Conn
-	timer *time.Timer
-	count int
+	conn net.Conn
+	pace func(ctx context.Context, sent int) error
+	sent int
 }
 
-func dialUDP(address string) (*datagrams, error) {
+// dialUDP opens a socket. Without a pace there is a pause after each burst.
+func dialUDP(address string, pace func(ctx context.Context, sent int) error) (*datagrams, error) {
 	to, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {
 		return nil, fmt.Errorf("dropsonde UDP: %w", err)
@@ -32,22 +33,29 @@ func dialUDP(address string) (*datagrams, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dropsonde UDP: %w", err)
 	}
-	timer := time.NewTimer(burstPause)
-	timer.Stop()
-	return &datagrams{conn: conn, timer: timer}, nil
+	if pace == nil {
+		pace = pause
+	}
+	return &datagrams{conn: conn, pace: pace}, nil
+}
+
+func pause(ctx context.Context, _ int) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(burstPause):
+		return nil
+	}
 }
 
 // send sends one datagram. A reader that is not there is no error, as it is none for a real component.
 func (d *datagrams) send(ctx context.Context, datagram []byte) error {
-	if d.count++; d.count%burst == 0 {
-		d.timer.Reset(burstPause)
-		select {
-		case <-ctx.Done():
-			d.timer.Stop()
-			return ctx.Err()
-		case <-d.timer.C:
+	if d.sent > 0 && d.sent%burst == 0 {
+		if err := d.pace(ctx, d.sent); err != nil {
+			return err
 		}
 	}
+	d.sent++
 	if _, err := d.conn.Write(datagram); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("dropsonde UDP: %w", err)
 	}
