@@ -144,9 +144,9 @@ func TestReplayWithoutACapture(t *testing.T) {
 		return r.Run(t.Context())
 	}
 	for want, o := range map[string]ReplayOptions{
-		"nozzle.replay.file: not set":                              {},
-		"nozzle.replay.speed: -1 is no speed":                      {File: "-", Speed: -1},
-		"nozzle.replay.file: open ":                                {File: t.TempDir() + "/missing"},
+		"nozzle.replay.file: not set":                                {},
+		"nozzle.replay.speed: -1 is no speed":                        {File: "-", Speed: -1},
+		"nozzle.replay.file: open ":                                  {File: t.TempDir() + "/missing"},
 		"nozzle.replay.file: -: capture: not a capture: want a file": {File: "-", Stdin: strings.NewReader("hello")},
 	} {
 		if err := run(o); err == nil || !strings.HasPrefix(err.Error(), want) {
