@@ -131,8 +131,7 @@ func (c *client) judge(res *http.Response, text string) answer {
 		}
 		return a
 	}
-	message, _, _ := strings.Cut(strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD")), "\n")
-	a.err = fmt.Errorf("status %d: %s", status, message)
+	a.err = fmt.Errorf("status %d: %s", status, excerpt(text))
 	switch {
 	case status == http.StatusTooManyRequests && c.retryOnRateLimit:
 		a.verdict, a.reason = retryable, reasonRateLimit
@@ -140,8 +139,12 @@ func (c *client) judge(res *http.Response, text string) answer {
 	case status/100 == 5:
 		a.verdict, a.reason = retryable, reasonServerError
 		a.wait = retryAfter(res.Header.Get("Retry-After"), time.Now())
-	case status == http.StatusBadRequest:
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge:
 		a.verdict, a.reason = malformed, reasonRefused
+	case status/100 == 3:
+		a.verdict, a.reason = rejected, reasonRefused
+		a.err = fmt.Errorf("status %d: the receiver redirects to %s, where the request would not arrive as it is: set remote_write.url to the address "+
+			"that takes requests", status, redacted(res.Header.Get("Location")))
 	case status == http.StatusUnsupportedMediaType && c.v2:
 		a.verdict, a.reason = rejected, reasonRefused
 		a.err = fmt.Errorf("%w: the receiver does not take 2.0, set remote_write.protocol to \"1.0\"", a.err)
@@ -149,6 +152,12 @@ func (c *client) judge(res *http.Response, text string) answer {
 		a.verdict, a.reason = rejected, reasonRefused
 	}
 	return a
+}
+
+// excerpt is what to show of an answer's text.
+func excerpt(text string) string {
+	text, _, _ = strings.Cut(strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), maxMessageBytes)], "\uFFFD")), "\n")
+	return text
 }
 
 // retryAfter reads the header's two forms, seconds and a date.

@@ -106,18 +106,6 @@ func (o *Options) client() (*http.Client, error) {
 	if o.BasicAuth.Username != "" {
 		c.BasicAuth = &config.BasicAuth{Username: o.BasicAuth.Username, PasswordFile: o.BasicAuth.PasswordFile}
 	}
-	if o.OAuth2.TokenURL != "" {
-		params := map[string]string{}
-		for _, p := range o.OAuth2.EndpointParams {
-			params[p.Name] = p.Value
-		}
-		c.OAuth2 = &config.OAuth2{
-			ClientID: o.OAuth2.ClientID, ClientSecretFile: o.OAuth2.ClientSecretFile, Scopes: o.OAuth2.Scopes,
-			TokenURL: o.OAuth2.TokenURL, EndpointParams: params,
-			TLSConfig:   config.TLSConfig{CAFile: o.OAuth2.CAFile, MinVersion: config.TLSVersions["TLS12"]},
-			ProxyConfig: config.ProxyConfig{ProxyFromEnvironment: true},
-		}
-	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("remote_write: %w", err)
 	}
@@ -125,7 +113,25 @@ func (o *Options) client() (*http.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("remote_write: %w", err)
 	}
+	if o.OAuth2.TokenURL != "" {
+		if client.Transport, err = o.authorize(client.Transport); err != nil {
+			return nil, err
+		}
+	}
+	client.CheckRedirect = keepMethod
 	return client, nil
+}
+
+// maxRedirects is that of net/http.
+const maxRedirects = 10
+
+// keepMethod follows no redirect by which a request would arrive as a GET without what it holds, and perhaps be answered as if it had been
+// stored: 301, 302 and 303 are such, 307 and 308 are not.
+func keepMethod(req *http.Request, via []*http.Request) error {
+	if req.Method != http.MethodPost || len(via) >= maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 // redacted is a URL that may stand in a log.

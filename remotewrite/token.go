@@ -1,0 +1,107 @@
+package remotewrite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/prometheus/common/config"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+// authorized adds a token to every request to its host, and to no other, whereto a receiver may redirect. The token is fetched in the time that
+// the request has: a token server that does not answer must hold up neither what can be sent again later nor the end of the exporter.
+type authorized struct {
+	next http.RoundTripper
+	host string
+
+	server     *http.Client // of tokens
+	config     clientcredentials.Config
+	secretFile string
+
+	turn   chan struct{} // whoever has put something into it may use what follows
+	secret string
+	token  *oauth2.Token
+}
+
+// authorize wraps a transport.
+func (o *Options) authorize(next http.RoundTripper) (*authorized, error) {
+	receiver, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("remote_write.url: %w", errors.Unwrap(err))
+	}
+	server, err := config.NewClientFromConfig(config.HTTPClientConfig{
+		FollowRedirects: true,
+		ProxyConfig:     config.ProxyConfig{ProxyFromEnvironment: true},
+		TLSConfig:       config.TLSConfig{CAFile: o.OAuth2.CAFile, MinVersion: config.TLSVersions["TLS12"]},
+	}, "remote_write_token")
+	if err != nil {
+		return nil, fmt.Errorf("remote_write.oauth2: %w", err)
+	}
+	params := url.Values{}
+	for _, p := range o.OAuth2.EndpointParams {
+		params.Set(p.Name, p.Value)
+	}
+	return &authorized{
+		next: next, host: receiver.Host, server: server, secretFile: o.OAuth2.ClientSecretFile, turn: make(chan struct{}, 1),
+		config: clientcredentials.Config{
+			ClientID: o.OAuth2.ClientID, TokenURL: o.OAuth2.TokenURL, Scopes: o.OAuth2.Scopes, EndpointParams: params,
+		},
+	}, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host != a.host {
+		return a.next.RoundTrip(req)
+	}
+	token, err := a.current(req.Context())
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, fmt.Errorf("no token from remote_write.oauth2.token_url: %w", err)
+	}
+	req = req.Clone(req.Context())
+	token.SetAuthHeader(req)
+	return a.next.RoundTrip(req)
+}
+
+// CloseIdleConnections is what http.Client calls.
+func (a *authorized) CloseIdleConnections() {
+	a.server.CloseIdleConnections()
+	(&http.Client{Transport: a.next}).CloseIdleConnections()
+}
+
+// current returns the token in hand, or a new one where that has expired or the secret is another.
+func (a *authorized) current(ctx context.Context) (*oauth2.Token, error) {
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	text, err := os.ReadFile(a.secretFile)
+	if err != nil {
+		return nil, err
+	}
+	secret := strings.TrimSpace(string(text))
+	if secret == a.secret && a.token.Valid() {
+		return a.token, nil
+	}
+	a.config.ClientSecret = secret
+	token, err := a.config.Token(context.WithValue(ctx, oauth2.HTTPClient, a.server))
+	if refusal, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return nil, fmt.Errorf("status %d: %s", refusal.Response.StatusCode, excerpt(string(refusal.Body)))
+	}
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	a.secret, a.token = secret, token
+	return token, nil
+}

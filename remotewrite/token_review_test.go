@@ -1,0 +1,181 @@
+package remotewrite
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// withTokens is the configuration of a receiver that wants the tokens of a server.
+func withTokens(t *testing.T, receiver, tokens string) Options {
+	t.Helper()
+	o := testOptions(Protocol1)
+	o.URL = receiver
+	o.OAuth2 = OAuth2{TokenURL: tokens, ClientID: "client", ClientSecretFile: write(t, "hush")}
+	return o
+}
+
+// A token server that accepts connections and says nothing holds up requests no longer than their timeout, and not the end.
+func TestSilentTokenServer(t *testing.T) {
+	asked, over := make(chan struct{}, 1000), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-over
+	}))
+	defer server.Close()
+	defer close(over)
+
+	o := withTokens(t, server.URL, server.URL+"/token")
+	o.Timeout = time.Millisecond
+	p, _ := newPusher(t, o, many(3), nil)
+	client, err := o.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.sender.client.http = client
+	if a := p.sender.client.send(t.Context(), []byte("x")); a.verdict != retryable || !strings.Contains(a.err.Error(), "deadline exceeded") {
+		t.Errorf("%+v", a)
+	}
+	// One waits for the server, the others for the one.
+	p.sender.client.timeout = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	const requests = 3
+	done := make(chan answer, requests)
+	for range requests {
+		go func() { done <- p.sender.client.send(ctx, []byte("x")) }()
+	}
+	<-asked
+	cancel()
+	for range requests {
+		if a := <-done; a.verdict != retryable || !strings.Contains(a.err.Error(), "context canceled") {
+			t.Errorf("%+v", a)
+		}
+	}
+	client.CloseIdleConnections()
+}
+
+// A refusal is told in a line, a token is used until its secret is another, and nobody but the receiver gets it.
+func TestTokens(t *testing.T) {
+	granted, elsewhere := 0, make(chan string, 10)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere <- r.Header.Get("Authorization") }))
+	defer other.Close()
+	seen := make(chan string, 10)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password == "wrong" {
+			http.Error(w, "bad secret\n"+strings.Repeat("x", 1<<20), http.StatusUnauthorized)
+			return
+		}
+		granted++
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"access_token":"t%d","token_type":"bearer","expires_in":3600}`, granted)
+	})
+	mux.HandleFunc("/write", func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header.Get("Authorization") })
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	o := withTokens(t, server.URL+"/write", server.URL+"/token")
+	secret := func(text string) {
+		if err := os.WriteFile(o.OAuth2.ClientSecretFile, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client, err := o.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := clientOf(t, &o, client)
+	for _, step := range []struct{ secret, want string }{{"a", "Bearer t1"}, {"a\n", "Bearer t1"}, {"b", "Bearer t2"}} {
+		secret(step.secret)
+		if a := c.send(t.Context(), []byte("x")); a.verdict != accepted {
+			t.Fatalf("%+v", a)
+		}
+		if got := <-seen; got != step.want {
+			t.Errorf("secret %q: %q, want %q", step.secret, got, step.want)
+		}
+	}
+	c.url = server.URL + "/moved"
+	if a := c.send(t.Context(), []byte("x")); a.verdict != accepted {
+		t.Errorf("%+v", a)
+	}
+	if got := <-elsewhere; got != "" {
+		t.Errorf("another host gets %q", got)
+	}
+	secret("wrong")
+	const want = "no token from remote_write.oauth2.token_url: status 401: bad secret"
+	if a := c.send(t.Context(), []byte("x")); a.verdict != retryable || a.err.Error() != want {
+		t.Errorf("%+v, want %s", a, want)
+	}
+	client.CloseIdleConnections()
+}
+
+func clientOf(t *testing.T, o *Options, h *http.Client) *client {
+	t.Helper()
+	p, _ := newPusher(t, *o, many(1), nil)
+	p.sender.client.http = h
+	return p.sender.client
+}
+
+// A redirect that would make a GET of the request is no delivery; one that keeps it is followed.
+func TestRedirects(t *testing.T) {
+	for status, kept := range map[int]bool{301: false, 302: false, 303: false, 307: true, 308: true} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			came := make(chan string, 100)
+			mux := http.NewServeMux()
+			mux.HandleFunc("/new", func(_ http.ResponseWriter, r *http.Request) { came <- r.Method })
+			mux.HandleFunc("/old", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/new", status) })
+			server := httptest.NewServer(mux)
+			defer server.Close()
+			o := testOptions(Protocol1)
+			o.URL = server.URL + "/old"
+			p, err := New(o, many(3), prometheus.NewRegistry(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := p.sender.client.send(t.Context(), []byte("x"))
+			close(came)
+			p.http.CloseIdleConnections()
+			if kept {
+				if a.verdict != accepted || <-came != http.MethodPost {
+					t.Errorf("%+v", a)
+				}
+				return
+			}
+			want := fmt.Sprintf("status %d: the receiver redirects to /new, where the request would not arrive as it is: "+
+				"set remote_write.url to the address that takes requests", status)
+			if a.verdict != rejected || a.err.Error() != want || len(came) > 0 {
+				t.Errorf("%+v, %d requests", a, len(came))
+			}
+		})
+	}
+}
+
+// What is too large for a receiver is sent in parts.
+func TestTooLarge(t *testing.T) {
+	r := &receiver{answer: func(_ *http.Request, series []received) (int, http.Header, error) {
+		if len(series) > 60 {
+			return http.StatusRequestEntityTooLarge, nil, nil
+		}
+		return http.StatusNoContent, nil, nil
+	}}
+	p, log := newPusher(t, testOptions(Protocol1), many(200), r)
+	p.rounds.metadata = nil
+	p.rounds.collect(t.Context(), time.Minute)
+	p.queue.close()
+	p.sender.run(t.Context())
+	if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].taken); got != 200 || log.Len() > 0 {
+		t.Errorf("%v taken: %s", got, log)
+	}
+}
