@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -23,11 +20,11 @@ type prometheus struct {
 }
 
 // startPrometheus runs one that scrapes itself and targets, each under the instance label that is its number. Targets may come and go.
-func startPrometheus(t *testing.T, targets ...string) *prometheus {
+func startPrometheus(t *testing.T, every time.Duration, targets ...string) *prometheus {
 	t.Helper()
 	dir, address := t.TempDir(), peer.FreeAddress(t)
 	config := fmt.Sprintf("global: {scrape_interval: %v, scrape_timeout: %v}\nscrape_configs:\n"+
-		"  - {job_name: prometheus, static_configs: [{targets: [%q]}]}\n", scrapeEvery, scrapeEvery, address)
+		"  - {job_name: prometheus, static_configs: [{targets: [%q]}]}\n", every, every, address)
 	if len(targets) > 0 {
 		config += "  - job_name: exporters\n    static_configs:\n"
 	}
@@ -41,27 +38,8 @@ func startPrometheus(t *testing.T, targets ...string) *prometheus {
 	peer.Start(t, listensAt, peer.Prometheus().File(t), "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address, "--web.enable-remote-write-receiver")
 	p := &prometheus{"http://" + address}
-	for !p.ready(t) {
-		pause(t.Context(), t, "Prometheus", 250*time.Millisecond)
-	}
+	peer.AwaitReady(t.Context(), t, p.url)
 	return p
-}
-
-// ready says whether it has read its log, which it does after it listens.
-func (p *prometheus) ready(t *testing.T) bool {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/-/ready", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := res.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode == http.StatusOK
 }
 
 // series is one of an answer.
@@ -104,15 +82,39 @@ func (p *prometheus) queryRange(t *testing.T, expression string, since time.Time
 
 func (p *prometheus) ask(t *testing.T, path string, form url.Values) []series {
 	t.Helper()
-	body := get(t, p.url+"/api/v1/"+path+"?"+form.Encode())
+	body := peer.Get(t, p.url+"/api/v1/"+path+"?"+form.Encode()).Body
 	var answer struct {
 		Status string
 		Data   struct{ Result []series }
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Status != "success" {
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
 		t.Fatalf("%v: %s", err, body)
 	}
 	return answer.Data.Result
+}
+
+// queryAt evaluates an expression at a time.
+func (p *prometheus) queryAt(t *testing.T, expression string, at time.Time) []series {
+	t.Helper()
+	return p.ask(t, "query", url.Values{"query": {expression}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}})
+}
+
+// scrapes says how the exporters were scraped since: the longest time from one scrape of an exporter to the next, and the longest that one took.
+func (p *prometheus) scrapes(t *testing.T, since time.Time) (pause, slowest time.Duration) {
+	t.Helper()
+	within := fmt.Sprintf("[%ds]", int((time.Since(since)+scrapeEvery)/time.Second)+1)
+	for _, s := range p.query(t, `up{job="exporters"}`+within) {
+		for i := 1; i < len(s.Values); i++ {
+			_, before := number(t, s.Values[i-1])
+			_, at := number(t, s.Values[i])
+			pause = max(pause, at.Sub(before))
+		}
+	}
+	for _, s := range p.query(t, `max_over_time(scrape_duration_seconds{job="exporters"}`+within+`)`) {
+		seconds, _ := number(t, s.Value)
+		slowest = max(slowest, time.Duration(seconds*float64(time.Second)))
+	}
+	return pause, slowest
 }
 
 // value is the one value of an expression; there is none where nothing answers it.
@@ -136,37 +138,17 @@ func (p *prometheus) by(t *testing.T, label, expression string) map[string]float
 	return values
 }
 
-// await asks until the one value of an expression is right.
-func (p *prometheus) await(ctx context.Context, t *testing.T, what, expression string, right func(float64) bool) {
+// await asks until the one value of an expression is right, and returns it.
+func (p *prometheus) await(ctx context.Context, t *testing.T, what, expression string, right func(float64) bool) (value float64) {
 	t.Helper()
-	for {
-		value, ok := p.value(t, expression)
-		if ok && right(value) {
-			return
+	peer.Until(ctx, t, what, func() string {
+		var ok bool
+		if value, ok = p.value(t, expression); ok && right(value) {
+			return ""
 		}
-		pause(ctx, t, fmt.Sprintf("%s: %s is %v (%v)", what, expression, value, ok), 250*time.Millisecond)
-	}
+		return fmt.Sprintf("%s is %v (%v)", expression, value, ok)
+	})
+	return value
 }
 
 func equals(want float64) func(float64) bool { return func(v float64) bool { return v == want } }
-
-func get(t *testing.T, address string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, address, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s: %s", address, res.Status, strings.TrimSpace(string(body)))
-	}
-	return string(body)
-}

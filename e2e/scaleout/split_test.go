@@ -26,7 +26,7 @@ const (
 func (e *exporter) page(t *testing.T, selector string) map[string]float64 {
 	t.Helper()
 	values := map[string]float64{}
-	for line := range strings.Lines(get(t, "http://"+e.address+"/metrics?"+url.Values{"match[]": {selector}}.Encode())) {
+	for line := range strings.Lines(string(peer.Get(t, "http://"+e.address+"/metrics?"+url.Values{"match[]": {selector}}.Encode()).Body)) {
 		line = strings.TrimSpace(line)
 		at := strings.LastIndexByte(line, ' ')
 		if at < 0 || line[0] == '#' {
@@ -56,13 +56,14 @@ func (e *exporter) sum(t *testing.T, selector string) (sum float64) {
 // readers starts exporters and emits rounds, the last of which is in all of them when it returns.
 func readers(t *testing.T, configurations ...string) (*site, []*exporter) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
 	s := newSite(t, foundation.Options{Seed: 3, Interval: interval, RequestsPerSecond: 100, Apps: 60})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
 	s.background(t, s.foundation.Serve)
 	var exporters []*exporter
 	for i, c := range configurations {
-		exporters = append(exporters, s.start(t, strconv.Itoa(i), peer.FreeAddress(t), c))
+		// However long it takes to read the pages, nothing expires meanwhile.
+		exporters = append(exporters, s.start(t, strconv.Itoa(i), peer.FreeAddress(t), c, "metrics: {adaptive_expiration: false}"))
 	}
 	if err := s.foundation.AwaitReaders(ctx, len(exporters)); err != nil {
 		t.Fatal(err)
@@ -74,8 +75,7 @@ func readers(t *testing.T, configurations ...string) (*site, []*exporter) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The next round has room in the RLP's buffers when this one has been taken.
-		for {
+		peer.Until(ctx, t, "what was sent is taken", func() string {
 			lost, taken := s.foundation.Lost(), 0.0
 			if lost.Full > 0 {
 				t.Fatalf("lost: %+v", lost)
@@ -84,10 +84,10 @@ func readers(t *testing.T, configurations ...string) (*site, []*exporter) {
 				taken += e.sum(t, "loggregator_exporter_envelopes_received_total")
 			}
 			if taken == float64(lost.Sent) {
-				break
+				return ""
 			}
-			pause(ctx, t, fmt.Sprintf("%d envelopes, %v of them were received", lost.Sent, taken), interval/4)
-		}
+			return fmt.Sprintf("%d envelopes, %v of them were received", lost.Sent, taken)
+		})
 	}
 	return s, exporters
 }

@@ -122,13 +122,18 @@ type Flow struct {
 	Left uint64
 	// Nobody are those that only readers without the doppler's data had asked for.
 	Nobody uint64
+	// Held are those that wait for readers now. They count as sent.
+	Held uint64
 }
 
-// Lost returns what was sent so far, and what was lost. What is held for readers now counts as sent.
+// Lost returns what was sent so far, and what was lost.
 func (f *Foundation) Lost() Flow {
 	f.rlp.mu.Lock()
 	defer f.rlp.mu.Unlock()
 	flow := f.rlp.lost
 	flow.Sent = f.rlp.egress - flow.Left
+	for _, r := range f.rlp.readers {
+		flow.Held += uint64(r.held())
+	}
 	return flow
 }

@@ -1,0 +1,70 @@
+package scaleout
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+)
+
+// exceptions are what docs/sharding.md and docs/histograms.md say of some series.
+type exceptions struct {
+	// twofold may be on two exporters for good: they are those that two raw names make together, such as rep's memoryStats.x and
+	// rep.memoryStats.x; exporters are chosen by raw names.
+	twofold map[string]bool
+	// changes come and go: the count of what the prom scraper took apart has one name on the exporter that has the buckets or quantiles,
+	// and another elsewhere.
+	changes map[string]bool
+}
+
+func (x *exceptions) has(set map[string]string) bool { return x.twofold[keyOf(set)] }
+
+func newExceptions(t *testing.T, f *foundation.Foundation) *exceptions {
+	t.Helper()
+	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := config.Default().Metrics
+	r := store.NewResolver(store.Options{Tagger: rules, Naming: tagger.Naming{Namespace: m.Namespace}, Expiration: m.Expiration, MaxSeries: m.MaxSeries})
+	x := &exceptions{twofold: map[string]bool{}, changes: map[string]bool{}}
+	whole, parts := foundation.Parts(f.Sent())
+	names := map[string]string{}
+	for _, sent := range whole {
+		set := resolve(r, sent)
+		key := keyOf(set)
+		if before, known := names[key]; known && before != sent.Name {
+			x.twofold[key] = true
+		}
+		names[key] = sent.Name
+	}
+	for _, sent := range parts {
+		if !strings.HasSuffix(sent.Name, "_count") {
+			continue
+		}
+		set := resolve(r, sent)
+		x.changes[keyOf(set)] = true
+		set["metric"] = strings.TrimSuffix(set["metric"], "_total")
+		x.changes[keyOf(set)] = true
+	}
+	return x
+}
+
+// resolve returns the labels of what was sent, its name among them.
+func resolve(r *store.Resolver, sent foundation.Sent) map[string]string {
+	id := store.Identity{Kind: sent.Kind, Name: sent.Name, Unit: sent.Unit, SourceID: sent.SourceID, InstanceID: sent.InstanceID}
+	for _, tag := range slices.Sorted(maps.Keys(sent.Tags)) {
+		id.Tags = append(id.Tags, metric.Label{Name: tag, Value: sent.Tags[tag]})
+	}
+	resolved := r.Resolve(&id, nil)
+	set := map[string]string{"metric": resolved.Metric}
+	maps.Insert(set, metric.RenderLabels(resolved.Labels).All())
+	return set
+}
