@@ -114,12 +114,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
 		return
 	}
-	selection, err := newSelection(r.URL)
-	if err != nil {
-		h.metrics.scrapes.WithLabelValues(outcomeInvalid).Inc()
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
@@ -128,6 +122,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, fmt.Sprintf("Limit of concurrent scrapes reached (%d), try again later.", h.options.MaxScrapes),
 			http.StatusServiceUnavailable)
+		return
+	}
+	selection, err := newSelection(r.URL)
+	if err != nil {
+		h.metrics.scrapes.WithLabelValues(outcomeInvalid).Inc()
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	format := Negotiate(r.Header)
@@ -157,9 +157,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // write renders a page to the client.
 func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, s *selection, enc *encoding) error {
-	to := &client{
-		w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout, until: time.Now().Add(h.options.PageTimeout),
-	}
+	until := time.Now().Add(h.options.PageTimeout)
+	ctx, cancel := context.WithDeadline(ctx, until) // selectors that choose nothing never come to write
+	defer cancel()
+	to := &client{w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout, until: until}
 	wk := h.works.Get().(*work)
 	defer func() {
 		wk.end()

@@ -84,6 +84,9 @@ func (p *page) render(o *offer, s *selection, own []*dto.MetricFamily, families 
 	}
 	from := &selected{Reader: r, selection: s, stop: p.stop}
 	for i := range families {
+		if err := p.stop(); err != nil {
+			return err
+		}
 		f := &families[i]
 		if p.planned[i].sample == "" || !from.enter(f, p.planned[i]) {
 			continue

@@ -43,7 +43,7 @@ func newSelection(u *url.URL) (*selection, error) {
 	for _, n := range names {
 		s.names[n] = struct{}{}
 	}
-	size := 0
+	size, weight := 0, 0
 	for _, text := range matches {
 		if size += len(text); size > maxMatchBytes {
 			return nil, fmt.Errorf("%s: all selectors together are longer than %d bytes: scrape in several parts", matchParameter, maxMatchBytes)
@@ -51,6 +51,11 @@ func newSelection(u *url.URL) (*selection, error) {
 		selector, err := ParseSelector(text)
 		if err == nil {
 			err = selector.check()
+		}
+		if err == nil {
+			if weight += selector.weight; weight > maxWeight {
+				err = errTooHeavy
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", matchParameter, err)
@@ -146,7 +151,7 @@ func chosen(selectors []*Selector, ls metric.Labels) bool {
 type selected struct {
 	Reader
 	selection *selection
-	stop      func() error // asked before every chunk, as what is left out never comes to the page
+	stop      func() error // asked before every series, as what is left out never comes to the page, and expressions take time
 
 	live []*Selector
 	all  bool
@@ -171,12 +176,15 @@ func (s *selected) Next() []store.Sample {
 		return s.Reader.Next()
 	}
 	s.kept = s.kept[:0]
-	for len(s.kept) == 0 && s.stop() == nil {
+	for len(s.kept) == 0 {
 		samples := s.Reader.Next()
 		if len(samples) == 0 {
 			break
 		}
 		for i := range samples {
+			if s.stop() != nil {
+				return nil
+			}
 			if chosen(s.live, samples[i].Labels) {
 				s.kept = append(s.kept, samples[i])
 			}

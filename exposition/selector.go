@@ -18,6 +18,7 @@ const nameLabel = "__name__"
 type Selector struct {
 	names  []matcher // of the metric's name
 	labels []matcher
+	weight int // of its expressions, see weigh
 }
 
 // matcher holds where the value of its label is, or is not, the one given, or matches the expression.
@@ -159,7 +160,7 @@ func (p *selectorParser) matcher() error {
 	if !quoted {
 		return p.expected(`the label's value in quotes, as in ` + label + operator + `"value"`)
 	}
-	m, err := newMatcher(label, operator, value)
+	m, err := p.out.newMatcher(label, operator, value)
 	if err != nil {
 		p.at = at
 		return err
@@ -172,7 +173,8 @@ func (p *selectorParser) matcher() error {
 	return nil
 }
 
-func newMatcher(label, operator, value string) (matcher, error) {
+// newMatcher makes a matcher, and adds the weight of its expression.
+func (s *Selector) newMatcher(label, operator, value string) (matcher, error) {
 	m := matcher{label: label, value: value, not: operator[0] == '!'}
 	if !strings.HasSuffix(operator, "~") {
 		return m, nil
@@ -180,12 +182,33 @@ func newMatcher(label, operator, value string) (matcher, error) {
 	// Parsed by itself first, so that nothing in it can reach beyond the anchors. A dot matches a newline too.
 	parsed, err := syntax.Parse(value, syntax.Perl|syntax.DotNL)
 	if err == nil {
+		if s.weight += weigh(parsed); s.weight > maxWeight {
+			return m, errTooHeavy
+		}
 		m.expression, err = regexp.Compile("^(?s:" + parsed.String() + ")$")
 	}
 	if err != nil {
 		return m, fmt.Errorf("not a regular expression of RE2, %w", err)
 	}
 	return m, nil
+}
+
+// maxWeight bounds the expressions of a scrape: a few kilobytes can ask for hundreds of megabytes and for minutes. Text that is meant weighs about as
+// much as it is long.
+const maxWeight = 20_000
+
+var errTooHeavy = fmt.Errorf("the expressions would take more than %d instructions: repeat less often, as x{1000} does, and use fewer classes such as \\pL", maxWeight)
+
+// weigh tells what an expression takes once compiled: its parts and the ranges of its classes, with repetitions written out.
+func weigh(re *syntax.Regexp) int {
+	weight := len(re.Rune)
+	for _, sub := range re.Sub {
+		weight += weigh(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		weight *= max(1, re.Min, re.Max)
+	}
+	return weight + 1
 }
 
 // skip passes by white space and comments.
