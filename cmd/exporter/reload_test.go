@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cloudfoundry/dropsonde/emitter"
 	"github.com/cloudfoundry/dropsonde/metric_sender"
@@ -37,14 +36,7 @@ func startReloadable(t *testing.T) (*reloadable, func()) {
 		return cfg
 	}
 	s.write(`rules: [{pattern: mine, name: one}]`)
-	ctx, cancel := context.WithCancel(context.Background())
-	started, done := make(chan running, 1), make(chan error, 1)
-	go func() {
-		done <- serve(ctx, cfg(), slog.New(slog.DiscardHandler), hooks{
-			started: func(r running) { started <- r }, load: func() (*config.Config, error) { return cfg(), nil },
-		})
-	}()
-	r := <-started
+	r, stop := startReloading(t, cfg(), func() (*config.Config, error) { return cfg(), nil }, slog.New(slog.DiscardHandler))
 	s.url = "http://" + r.Web.String()
 	udp, err := emitter.NewUdpEmitter(r.UDP.String())
 	if err != nil {
@@ -54,8 +46,7 @@ func startReloadable(t *testing.T) (*reloadable, func()) {
 	s.send = metric_sender.NewMetricSender(events)
 	return s, func() {
 		events.Close()
-		cancel()
-		if err := <-done; err != nil {
+		if err := stop(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -182,11 +173,7 @@ func TestReloadMissesNoChange(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- service.reloader.Run(ctx) }()
 	for range 2 {
-		select {
-		case <-reloads:
-		case <-time.After(time.Minute):
-			t.Error("a change was missed")
-		}
+		await1(t, reloads, done) // a change that is missed is waited for until the test's own timeout
 	}
 	cancel()
 	if err := <-done; err != nil {

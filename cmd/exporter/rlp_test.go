@@ -32,6 +32,7 @@ func TestServeRLP(t *testing.T) {
 	file := filepath.Join(dir, "exporter.yml")
 	text := fmt.Sprintf(`
 nozzle:
+  idle_timeout: 1h
   rlp:
     enabled: true
     address: %s
@@ -71,16 +72,8 @@ metrics:
 	if err := f.Round(ctx); err != nil {
 		t.Fatal(err)
 	}
-	var line string
-	for line == "" { // the test's own timeout ends it
-		_, body := fetch(t, url+"/metrics")
-		for l := range strings.Lines(body) {
-			if strings.HasPrefix(l, "cf_num_bytes_allocated{") {
-				line = l
-				break
-			}
-		}
-	}
+	_, line, _ := strings.Cut(awaitPage(t, r, "\ncf_num_bytes_allocated{"), "\ncf_num_bytes_allocated{")
+	line, _, _ = strings.Cut(line, "\n")
 	for _, want := range []string{`environment="test"`, `region="eu"`, `source="`, `component="`} {
 		if !strings.Contains(line, want) {
 			t.Errorf("no %s in %s", want, line)

@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloudfoundry/sonde-go/events"
 	"google.golang.org/protobuf/proto"
@@ -21,15 +23,30 @@ import (
 func testConfig() *config.Config {
 	cfg := config.Default()
 	cfg.Web.ListenAddress, cfg.Nozzle.UDP.ListenAddress = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Nozzle.Stream.IdleTimeout = time.Hour // no foundation of a test is idle, however long it takes to come to its next step
 	return cfg
 }
 
-// startService runs a service until the end of the test, or until stop, which returns what serve returned.
+// startService runs a service until stop, which returns what came of it. Unlike serve it gives the service all the time that it takes to stop.
 func startService(t *testing.T, cfg *config.Config, log *slog.Logger) (r running, stop func() error) {
 	t.Helper()
+	return startReloading(t, cfg, nil, log)
+}
+
+// startReloading runs a service whose configuration is loaded anew by load, where that is not nil.
+func startReloading(t *testing.T, cfg *config.Config, load func() (*config.Config, error), log *slog.Logger) (r running, stop func() error) {
+	t.Helper()
+	s, err := assemble(cfg, load, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := s.server.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	started, done := make(chan running, 1), make(chan error, 1)
-	go func() { done <- serve(ctx, cfg, log, hooks{started: func(r running) { started <- r }}) }()
+	go func() { done <- s.run(ctx, addr, hooks{started: func(r running) { started <- r }}) }()
 	stop = func() error {
 		cancel()
 		return <-done
@@ -41,6 +58,41 @@ func startService(t *testing.T, cfg *config.Config, log *slog.Logger) (r running
 		cancel()
 		t.Fatal(err)
 		return r, nil
+	}
+}
+
+// patience is how long a test waits for what must come, on a machine that may be busy with anything else.
+const patience = 5 * time.Minute
+
+// awaitPage scrapes until a page holds all the texts, and returns it. The exporter's own metrics and its series are not read at one
+// moment, and neither are two metrics of its own.
+func awaitPage(t *testing.T, r running, texts ...string) string {
+	t.Helper()
+	for began := time.Now(); ; {
+		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
+		missing := slices.DeleteFunc(slices.Clone(texts), func(text string) bool { return strings.Contains(page, text) })
+		if len(missing) == 0 {
+			return page
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("no %q in:\n%s", missing, page)
+		}
+	}
+}
+
+// awaitSamples scrapes until nothing is wrong with the samples of a page, and returns them.
+func awaitSamples(t *testing.T, r running, wrong func(got map[string]float64) []string) map[string]float64 {
+	t.Helper()
+	for began := time.Now(); ; {
+		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
+		got := samples(t, page)
+		problems := wrong(got)
+		if len(problems) == 0 {
+			return got
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("%d problems, such as %q in:\n%s", len(problems), problems[:min(len(problems), 10)], page)
+		}
 	}
 }
 
@@ -78,24 +130,12 @@ func TestServe(t *testing.T) {
 	if _, err := conn.Write(datagram); err != nil {
 		t.Fatal(err)
 	}
-	url := "http://" + r.Web.String()
-	var body string
-	// The ledger is written after the store; the test's own timeout ends it.
-	for !strings.Contains(body, "cf_num_bytes_allocated{") || !strings.Contains(body, `envelopes_received_total{source="udp"} 1`) {
-		_, body = fetch(t, url+"/metrics")
-	}
-	for _, want := range []string{
-		`component="router"`, `index="0"`,
+	awaitPage(t, r, `cf_num_bytes_allocated{component="router",index="0",`,
 		"loggregator_exporter_build_info{", "\ngo_goroutines ", "\nprocess_open_fds ",
 		"\nloggregator_exporter_config_last_reload_successful 1\n", "\nloggregator_exporter_config_last_reload_success_timestamp_seconds ",
-		`loggregator_exporter_envelopes_received_total{source="udp"} 1`,
-	} {
-		if !strings.Contains(body, want) {
-			t.Errorf("no %s in:\n%s", want, body)
-		}
-	}
+		`loggregator_exporter_envelopes_received_total{source="udp"} 1`+"\n")
 	for path, want := range map[string]int{"/": 200, "/-/healthy": 200, "/-/ready": 200, "/debug/pprof/": 404} {
-		if status, body := fetch(t, url+path); status != want {
+		if status, body := fetch(t, "http://"+r.Web.String()+path); status != want {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}

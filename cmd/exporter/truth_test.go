@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cloudfoundry/dropsonde/emitter"
 	"github.com/cloudfoundry/dropsonde/instrumented_handler"
@@ -81,65 +79,26 @@ func expected(r *store.Resolver, sent []foundation.Sent) map[string][]float64 {
 
 // Everything that a foundation sends, by datagram and by the reverse log proxy, is in the scrape with its value and labels.
 func TestEverythingSentIsScraped(t *testing.T) {
-	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true, RequestsPerSecond: 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	cfg := testConfig()
-	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
-	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := f.SendTo(r.UDP.String()); err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	serving, end := context.WithCancel(ctx)
-	go func() { served <- f.Serve(serving) }()
-	if err := f.AwaitReaders(ctx, 1); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := f.Round(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := expected(r.Store.Resolver(), f.Sent())
+	p := play(t, testConfig())
+	sent := p.foundation.Sent()
+	want := expected(p.running.Store.Resolver(), sent)
 	if len(want) < 4000 {
 		t.Fatalf("the foundation sent only %d series", len(want))
 	}
 	requests := 0.0
-	for _, s := range f.Sent() {
+	for _, s := range sent {
 		if s.Kind == metric.KindTimer && s.Tags["peer_type"] == "Server" {
 			requests += float64(s.Count)
 		}
 	}
-	var missing, wrong []string
-	for {
-		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
-		got := samples(t, page)
-		missing, wrong = compare(want, got)
+	awaitSamples(t, p.running, func(got map[string]float64) []string {
+		wrong := compare(want, got)
 		if counted := sumOf(got, "cf_http_request_duration_seconds{"); counted != requests {
 			wrong = append(wrong, fmt.Sprintf("%v requests of %v", counted, requests))
 		}
-		if len(missing)+len(wrong) == 0 || ctx.Err() != nil {
-			break
-		}
-	}
-	for _, m := range missing[:min(len(missing), 10)] {
-		t.Errorf("missing (one of %d): %s", len(missing), m)
-	}
-	for _, w := range wrong[:min(len(wrong), 10)] {
-		t.Errorf("wrong value (one of %d): %s", len(wrong), w)
-	}
-	end()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	if err := stop(); err != nil {
+		return wrong
+	})
+	if err := p.stop(); err != nil {
 		t.Error(err)
 	}
 }
@@ -153,17 +112,16 @@ func sumOf(samples map[string]float64, prefix string) (sum float64) {
 	return sum
 }
 
-func compare(want map[string][]float64, got map[string]float64) (missing, wrong []string) {
+// compare says what is missing or has none of the values that it may have.
+func compare(want map[string][]float64, got map[string]float64) (wrong []string) {
 	for key, values := range want {
-		v, ok := got[key]
-		switch {
-		case !ok:
-			missing = append(missing, key)
-		case !slices.Contains(values, v):
-			wrong = append(wrong, key)
+		if v, ok := got[key]; !ok {
+			wrong = append(wrong, "missing: "+key)
+		} else if !slices.Contains(values, v) {
+			wrong = append(wrong, fmt.Sprintf("%s is %v, want one of %v", key, v, values))
 		}
 	}
-	return missing, wrong
+	return wrong
 }
 
 // A component that uses the public dropsonde library, as Cloud Foundry's own do, is read by datagram.
@@ -207,18 +165,7 @@ func TestDropsondeClient(t *testing.T) {
 		`loggregator_exporter_envelopes_total{outcome="converted",source="udp"}`:         {6},
 		`loggregator_exporter_samples_total{outcome="stored"}`:                           {10},
 	}
-	for {
-		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
-		got := samples(t, page)
-		if got["loggregator_exporter_envelopes_received_total{source=\"udp\"}"] < 6 {
-			continue // datagrams are on their way; the test's own timeout ends it
-		}
-		missing, wrong := compare(want, got)
-		if len(missing)+len(wrong) > 0 {
-			t.Errorf("missing %q, wrong %q in:\n%s", missing, wrong, page)
-		}
-		break
-	}
+	awaitSamples(t, r, func(got map[string]float64) []string { return compare(want, got) })
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
