@@ -221,7 +221,7 @@ func TestAlertsAreWhole(t *testing.T) {
 		if !ok {
 			t.Errorf("%s has no section in the runbook", a.Alert)
 		}
-		for _, part := range []string{"**Means.**", "**Matters.**", "**Look.**", "**Mend.**"} {
+		for _, part := range []string{"**Meaning.**", "**Impact.**", "**Diagnosis.**", "**Mitigation.**"} {
 			if ok && strings.Count(text, part) != 1 {
 				t.Errorf("%s: the runbook has %d parts %s", a.Alert, strings.Count(text, part), part)
 			}
