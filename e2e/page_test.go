@@ -55,7 +55,7 @@ func replayed(t *testing.T, metrics string) string {
 	}
 	p := peer.Start(t, listensAt, peer.Exporter(t), "run", "--config", file)
 	played := regexp.MustCompile(`(?m)^loggregator_exporter_envelopes_total\{outcome="\w+",source="replay"\} (\d+)$`)
-	await(t.Context(), t, "envelopes of the capture", func() string {
+	await(peer.Within(t, peer.Patience), t, "envelopes of the capture", func() string {
 		n := 0
 		page, _ := download(t, p.Found, "text/plain")
 		for _, m := range played.FindAllSubmatch(page, -1) {
@@ -69,20 +69,8 @@ func replayed(t *testing.T, metrics string) string {
 
 func download(t *testing.T, address, accept string) (page []byte, contentType string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept", accept)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err = io.ReadAll(response.Body)
-	if err = errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatal(response.Status, err)
-	}
-	return page, response.Header.Get("Content-Type")
+	answer := peer.Get(t, "http://"+address+"/metrics", "Accept", accept)
+	return answer.Body, answer.Header.Get("Content-Type")
 }
 
 // ours says whether a family is the exporter's own, whose values move from scrape to scrape.

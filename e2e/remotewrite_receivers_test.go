@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -29,17 +28,7 @@ func startPrometheusWith(t *testing.T, flags ...string) receiver {
 	p := peer.Start(t, listensAt, peer.Prometheus().File(t), append([]string{
 		"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver",
 	}, flags...)...)
-	await(t.Context(), t, "a Prometheus that is ready", func() string {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Found+"/-/ready", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err.Error()
-		}
-		return fmt.Sprint(res.StatusCode, res.Body.Close())
-	}, "200 <nil>")
+	peer.AwaitReady(peer.Within(t, peer.Patience), t, "http://"+p.Found)
 	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 0}
 }
 
@@ -64,9 +53,8 @@ func TestNativeHistogramsAtReceivers(t *testing.T) {
 		{"VictoriaMetrics 1.0", startVictoriaMetrics, "1.0", false, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
 			r := tc.start(t)
+			ctx := peer.Within(t, 10*time.Minute)
 			o := nativeOptions(r.write, tc.protocol)
 			for _, requests := range []int{50, 20} {
 				s := newRequests(t)
@@ -75,17 +63,17 @@ func TestNativeHistogramsAtReceivers(t *testing.T) {
 				}
 				metrics, log := run(ctx, t, o, s, func() {
 					await(ctx, t, fmt.Sprintf("%d classic requests", requests), func() string {
-						return one(r.series(ctx, t, durations+`_count`))
+						return one(r.series(t, durations+`_count`))
 					}, strconv.Itoa(requests))
 					if !tc.natives {
 						return
 					}
-					await(ctx, t, "native requests", func() string { return one(r.series(ctx, t, "histogram_count("+durations+")")) }, strconv.Itoa(requests))
-					classic := one(r.series(ctx, t, "histogram_quantile(0.5, "+durations+"_bucket)"))
-					if native := one(r.series(ctx, t, "histogram_quantile(0.5, "+durations+")")); requests == 50 && native[:3] != "0.2" {
+					await(ctx, t, "native requests", func() string { return one(r.series(t, "histogram_count("+durations+")")) }, strconv.Itoa(requests))
+					classic := one(r.series(t, "histogram_quantile(0.5, "+durations+"_bucket)"))
+					if native := one(r.series(t, "histogram_quantile(0.5, "+durations+")")); requests == 50 && native[:3] != "0.2" {
 						t.Errorf("the half took %s, by classic buckets %s", native, classic)
 					}
-					if sum := one(r.series(ctx, t, "histogram_sum("+durations+")")); sum != one(r.series(ctx, t, durations+"_sum")) {
+					if sum := one(r.series(t, "histogram_sum("+durations+")")); sum != one(r.series(t, durations+"_sum")) {
 						t.Error("sum", sum)
 					}
 					if tc.tracing {
@@ -96,10 +84,10 @@ func TestNativeHistogramsAtReceivers(t *testing.T) {
 					sumOf(t, metrics, "loggregator_exporter_remote_write_histograms_failed_total"); n != 0 || log != "" {
 					t.Errorf("%v samples failed: %s", n, log)
 				}
-				await(ctx, t, "the end of all series", func() string { return strconv.Itoa(len(r.all(ctx, t, `{__name__=~"cf_.*"}`))) }, "0")
+				await(peer.Within(t, peer.Lookback), t, "the end of all series", func() string { return strconv.Itoa(len(r.all(t, `{__name__=~"cf_.*"}`))) }, "0")
 			}
 			if tc.natives {
-				if n := one(r.series(ctx, t, "resets("+durations+"[5m])")); n != "1" {
+				if n := one(r.series(t, "resets("+durations+"[1h])")); n != "1" {
 					t.Errorf("%s resets", n)
 				}
 			}
@@ -110,15 +98,12 @@ func TestNativeHistogramsAtReceivers(t *testing.T) {
 // await asks until the answer is right.
 func await(ctx context.Context, t *testing.T, what string, ask func() string, want string) {
 	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for got := ask(); got != want; got = ask() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %s, want %s", what, got, want)
-		case <-tick.C:
+	peer.Until(ctx, t, what, func() string {
+		if got := ask(); got != want {
+			return got + ", want " + want
 		}
-	}
+		return ""
+	})
 }
 
 // one is the value of the only series of an answer.
@@ -132,9 +117,9 @@ func one(series map[string]float64) string {
 }
 
 // all are the series of an answer, native histograms too.
-func (r *receiver) all(ctx context.Context, t *testing.T, query string) (out []map[string]string) {
+func (r *receiver) all(t *testing.T, query string) (out []map[string]string) {
 	t.Helper()
-	r.ask(ctx, t, query, func(series map[string]string, _ promResult) { out = append(out, series) })
+	r.ask(t, query, func(series map[string]string, _ promResult) { out = append(out, series) })
 	return out
 }
 
@@ -151,22 +136,13 @@ func checkTraces(ctx context.Context, t *testing.T, r *receiver, s *store.Store)
 	at := func(d time.Duration) string { return strconv.FormatInt(now.Add(d).Unix(), 10) }
 	await(ctx, t, "exemplars", func() string {
 		query := url.Values{"query": {`{__name__=~"` + durations + `(_bucket)?"}`}, "start": {at(-time.Hour)}, "end": {at(time.Hour)}}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.query+"_exemplars?"+query.Encode(), http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close() //nolint:errcheck // nothing was written
 		var answer struct {
 			Data []struct {
 				SeriesLabels map[string]string
 				Exemplars    []struct{ Labels map[string]string }
 			}
 		}
-		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		if err := json.Unmarshal(peer.Get(t, r.query+"_exemplars?"+query.Encode()).Body, &answer); err != nil {
 			t.Fatal(err)
 		}
 		missing := 0

@@ -28,24 +28,17 @@ web: {listen_address: %q}
 	return peer.Start(t, listensAt, s.exporter, "run", "--config", file)
 }
 
-// pushed waits until everything that the foundation sent last has been pushed.
+// pushed waits until everything that the foundation sent last has been pushed. Where that was too early for a new stream, more is sent.
 func (s *site) pushed(ctx context.Context, t *testing.T, what string) {
 	t.Helper()
-	want := expected(t, s.foundation.Sent(), false)
-	s.await(ctx, t, what, `{instance="e2e"}`, func(got map[string]float64) string {
-		if bad := s.receiver.differing(want, got); len(bad) > 0 {
-			return fmt.Sprintf("%d of %d series differ: %q", len(bad), len(want), bad[:min(len(bad), 5)])
-		}
-		return ""
-	})
+	s.emitUntil(ctx, t, false, what, `{instance="e2e"}`, false)
 }
 
 // A receiver that is away gets what it missed when it is back, in order and without loss; a pusher that is stopped ends its series, and
 // begins them anew when it is back.
 func TestRemoteWriteAcrossRestarts(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
 	s := newSite(t)
+	ctx := peer.Within(t, 15*time.Minute)
 	s.serve(t)
 	if err := os.WriteFile(filepath.Join(s.dir, "prometheus.yml"), []byte("global: {}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -55,33 +48,34 @@ func TestRemoteWriteAcrossRestarts(t *testing.T) {
 	if err := s.foundation.AwaitReaders(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	round := func() {
-		if err := s.foundation.Round(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	round()
 	s.pushed(ctx, t, "the first round")
 
 	t.Log("Prometheus is stopped")
 	store.Stop(t)
-	round()
+	if err := s.foundation.Round(ctx); err != nil {
+		t.Fatal(err)
+	}
 	// What is read while nobody takes it waits in the queue, so that the receiver, once back, has it without a gap.
 	s.awaitPage(ctx, t, `loggregator_exporter_remote_write_samples_retried_total`)
+	want := expected(t, s.foundation.Sent(), false)
 	s.startPrometheus(ctx, t, "--web.enable-remote-write-receiver")
-	s.pushed(ctx, t, "the round without a receiver")
+	s.await(ctx, t, "the round without a receiver", `{instance="e2e"}`, func(got map[string]float64) string {
+		if bad := s.receiver.differing(want, got); len(bad) > 0 {
+			return fmt.Sprintf("%d of %d series differ: %q", len(bad), len(want), bad[:min(len(bad), 5)])
+		}
+		return ""
+	})
 	const dropped = `sum({__name__=~"loggregator_exporter_remote_write_samples_(dropped|failed)_total",instance="e2e"})`
 	s.await(ctx, t, "nothing is lost", dropped, is(0))
 
 	t.Log("the pusher is stopped")
 	pusher.Stop(t)
-	s.await(ctx, t, "its series have ended", `{instance="e2e"}`, none)
+	s.await(peer.Within(t, peer.Lookback), t, "its series have ended", `{instance="e2e"}`, none)
 	s.startPusher(t)
 	s.await(ctx, t, "it is connected", `loggregator_exporter_source_up{instance="e2e"}`, is(1))
 	if err := s.foundation.AwaitReaders(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	round()
 	s.pushed(ctx, t, "the round after its restart")
 	s.await(ctx, t, "nothing is lost", dropped, is(0))
 }
@@ -89,18 +83,10 @@ func TestRemoteWriteAcrossRestarts(t *testing.T) {
 // awaitPage waits until a metric on the exporter's own page is above 0.
 func (s *site) awaitPage(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		for series, v := range get(t, s.tagged, "text/plain", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores") {
-			if series == fmt.Sprintf(`{__name__=%q}`, name) && v > 0 {
-				return
-			}
+	peer.Until(ctx, t, name, func() string {
+		if get(t, s.tagged, "text/plain", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores")[fmt.Sprintf(`{__name__=%q}`, name)] > 0 {
+			return ""
 		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s stays 0", name)
-		case <-tick.C:
-		}
-	}
+		return "stays 0"
+	})
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"math"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -69,21 +67,9 @@ func sampleValue(t *testing.T, pair []any) float64 {
 }
 
 // ask queries and hands each series of the answer on.
-func (r *receiver) ask(ctx context.Context, t *testing.T, query string, each func(series map[string]string, result promResult)) {
+func (r *receiver) ask(t *testing.T, query string, each func(series map[string]string, result promResult)) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.query+"?"+url.Values{"query": {query}}.Encode(), http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := peer.Get(t, r.query+"?"+url.Values{"query": {query}}.Encode()).Body
 	var answer struct {
 		Status string
 		Data   struct{ Result []promResult }
@@ -98,10 +84,10 @@ func (r *receiver) ask(ctx context.Context, t *testing.T, query string, each fun
 
 // series returns the value of every series that the receiver has now under the selector, without the labels job and instance, and
 // without native histograms.
-func (r *receiver) series(ctx context.Context, t *testing.T, selector string) map[string]float64 {
+func (r *receiver) series(t *testing.T, selector string) map[string]float64 {
 	t.Helper()
 	out := map[string]float64{}
-	r.ask(ctx, t, selector, func(series map[string]string, result promResult) {
+	r.ask(t, selector, func(series map[string]string, result promResult) {
 		if len(result.Value) == 0 {
 			return
 		}
@@ -186,8 +172,7 @@ func TestRemoteWrite(t *testing.T) {
 
 func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := peer.Within(t, 10*time.Minute)
 	f, err := foundation.New(foundation.Options{Seed: 7})
 	if err != nil {
 		t.Fatal(err)
@@ -212,37 +197,38 @@ func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 		if err := f.Round(ctx); err != nil {
 			t.Fatal(err)
 		}
+		peer.Until(ctx, t, "room for the next round", func() string {
+			if held := f.Lost().Held; held > 0 {
+				return fmt.Sprintf("%d envelopes wait", held)
+			}
+			return ""
+		})
 	}
 	const selector = `{job="loggregator_exporter",instance="e2e"}`
 	want := expected(t, f.Sent(), false)
 	if len(want) < 4000 {
 		t.Fatalf("the foundation sent only %d series", len(want))
 	}
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for bad := []string{"nothing"}; len(bad) > 0; {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%d series differ: %q", len(bad), bad[:min(len(bad), 10)])
-		case <-tick.C:
+	peer.Until(ctx, t, "what was sent", func() string {
+		if bad := r.differing(want, r.series(t, selector)); len(bad) > 0 {
+			return fmt.Sprintf("%d series differ: %q", len(bad), bad[:min(len(bad), 10)])
 		}
-		bad = r.differing(want, r.series(ctx, t, selector))
-	}
+		return ""
+	})
 	const format = "application/openmetrics-text; version=1.0.0"
-	pushed := r.series(ctx, t, selector)
-	t.Logf("%d series", len(pushed))
-	r.comparePage(t, get(t, page, format, format+"; charset=utf-8; escaping=underscores"), pushed)
+	peer.Until(ctx, t, "the page", func() string {
+		// What one push brings arrives in several requests.
+		bad := r.comparePage(get(t, page, format, format+"; charset=utf-8; escaping=underscores"), r.series(t, selector))
+		return strings.Join(bad[:min(len(bad), 10)], "\n")
+	})
 
 	p.Stop(t)
-	for left := -1; left != 0; {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%d series are left after the exporter has stopped", left)
-		case <-tick.C:
+	peer.Until(peer.Within(t, peer.Lookback), t, "the end of all series", func() string {
+		if left := len(r.series(t, selector)); left > 0 {
+			return fmt.Sprintf("%d are left after the exporter has stopped", left)
 		}
-		left = len(r.series(ctx, t, selector))
-	}
-	t.Log("all series ended")
+		return ""
+	})
 }
 
 func startExporter(t *testing.T, exporter string, f *foundation.Foundation, r receiver, protocol string) (p *peer.Process, page string) {
@@ -286,8 +272,7 @@ var emptyLabel = regexp.MustCompile(`, \w+=""`)
 
 // comparePage compares what a scrape would store with what was pushed: the same series, and the same values of what does not change
 // by itself.
-func (r *receiver) comparePage(t *testing.T, scraped, pushed map[string]float64) {
-	t.Helper()
+func (r *receiver) comparePage(scraped, pushed map[string]float64) (bad []string) {
 	own := regexp.MustCompile(`__name__="(go|process|promhttp|loggregator_exporter)_`)
 	for series, v := range maps.Clone(scraped) {
 		delete(scraped, series)
@@ -295,14 +280,15 @@ func (r *receiver) comparePage(t *testing.T, scraped, pushed map[string]float64)
 		scraped[series] = v
 		got, ok := pushed[series]
 		if !ok {
-			t.Errorf("not pushed: %s", series)
+			bad = append(bad, "not pushed: "+series)
 		} else if !r.same(v, got) && !math.IsNaN(v) && !own.MatchString(series) {
-			t.Errorf("%s: pushed %v, scraped %v", series, got, v)
+			bad = append(bad, fmt.Sprintf("%s: pushed %v, scraped %v", series, got, v))
 		}
 	}
 	for series := range pushed {
 		if _, ok := scraped[series]; !ok {
-			t.Errorf("not scraped: %s", series)
+			bad = append(bad, "not scraped: "+series)
 		}
 	}
+	return bad
 }

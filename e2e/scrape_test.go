@@ -45,6 +45,7 @@ const startTimes = "--enable-feature=created-timestamp-zero-ingestion"
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	peer.Prometheus().File(t)
 	s := &site{exporter: peer.Exporter(t), dir: t.TempDir(), tagged: peer.FreeAddress(t), verbatim: peer.FreeAddress(t), store: peer.FreeAddress(t)}
 	s.receiver.query = "http://" + s.store + "/api/v1/query"
 	var err error
@@ -89,16 +90,9 @@ web: {listen_address: %[6]q, enable_lifecycle: true}
 func (s *site) expire(t *testing.T, address, naming string) {
 	t.Helper()
 	s.configure(t, address, naming, "3s")
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/-/reload", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
-		t.Fatal(res.Status, err)
+	answer, err := peer.Ask(t.Context(), http.MethodPost, "http://"+address+"/-/reload")
+	if err != nil || answer.Status != http.StatusOK {
+		t.Fatal(answer.Status, err, string(answer.Body))
 	}
 }
 
@@ -107,25 +101,8 @@ func (s *site) startPrometheus(ctx context.Context, t *testing.T, flags ...strin
 	t.Helper()
 	p := peer.Start(t, listensAt, peer.Prometheus().File(t), append(flags, "--config.file="+filepath.Join(s.dir, "prometheus.yml"),
 		"--storage.tsdb.path="+filepath.Join(s.dir, "data"), "--web.listen-address="+s.store)...)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.store+"/-/ready", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := res.Body.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if res.StatusCode == http.StatusOK {
-			return p
-		}
-		<-tick.C
-	}
+	peer.AwaitReady(ctx, t, "http://"+s.store)
+	return p
 }
 
 // serve lets the foundation answer until the test ends.
@@ -145,38 +122,41 @@ func (s *site) serve(t *testing.T) {
 // await asks Prometheus until nothing is wrong with the answer: what is, the condition returns as a text.
 func (s *site) await(ctx context.Context, t *testing.T, what, query string, wrong func(map[string]float64) string) {
 	t.Helper()
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for complaint := "never asked"; ; {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %s", what, complaint)
-		case <-tick.C:
-		}
-		got := s.receiver.series(context.WithoutCancel(ctx), t, query)
-		if complaint = wrong(got); complaint == "" {
-			return
-		}
+	peer.Until(ctx, t, what, func() string { return wrong(s.receiver.series(t, query)) })
+}
+
+// again is after how long a round is emitted once more: one that came before the RLP had an exporter's new stream has not reached it.
+const again = 20 * time.Second
+
+// awaitRound emits a round, and waits until everything of it is in Prometheus, by every job.
+func (s *site) awaitRound(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for _, job := range []string{"text", "openmetrics", "protobuf", "utf8"} {
+		s.emitUntil(ctx, t, job != "text", "the round by "+job, `{job="`+job+`"}`, job == "utf8")
 	}
 }
 
-// awaitRound emits rounds until everything of the last one is in Prometheus, by every job. It takes more than one where an exporter
-// has only just been started.
-func (s *site) awaitRound(ctx context.Context, t *testing.T) {
+// emitUntil emits a round, unless one was emitted, and more if need be, until a query has the last one.
+func (s *site) emitUntil(ctx context.Context, t *testing.T, emitted bool, what, query string, verbatim bool) {
 	t.Helper()
-	if err := s.foundation.Round(ctx); err != nil {
-		t.Fatal(err)
-	}
-	for _, job := range []string{"text", "openmetrics", "protobuf", "utf8"} {
-		want := expected(t, s.foundation.Sent(), strings.HasPrefix(job, "utf8"))
-		leaveOutShared(want)
-		s.await(ctx, t, "the round by "+job, `{job="`+job+`"}`, func(got map[string]float64) string {
-			if bad := s.receiver.differing(want, got); len(bad) > 0 {
-				return fmt.Sprintf("%d of %d series differ: %q", len(bad), len(want), bad[:min(len(bad), 5)])
+	var want map[string][]float64
+	var last time.Time
+	peer.Until(ctx, t, what, func() string {
+		if want == nil || time.Since(last) > again {
+			if !emitted {
+				if err := s.foundation.Round(ctx); err != nil {
+					t.Fatal(err)
+				}
 			}
-			return ""
-		})
-	}
+			last, emitted = time.Now(), false
+			want = expected(t, s.foundation.Sent(), verbatim)
+			leaveOutShared(want)
+		}
+		if bad := s.receiver.differing(want, s.receiver.series(t, query)); len(bad) > 0 {
+			return fmt.Sprintf("%d of %d series differ: %q", len(bad), len(want), bad[:min(len(bad), 5)])
+		}
+		return ""
+	})
 }
 
 // leaveOutShared takes away what shares its name, escaped, with another one, like system.cpu.user and system_cpu_user: a format without
@@ -226,9 +206,8 @@ func is(value float64) func(map[string]float64) string {
 // What a foundation sends arrives by every format with its value; and when the exporter, Prometheus or the foundation's emitters go
 // away and come back, up, staleness and counters behave as they should.
 func TestScrape(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
 	s := newSite(t)
+	ctx := peer.Within(t, 15*time.Minute)
 	s.serve(t)
 	exporter := s.startExporter(t, s.tagged, "prometheus")
 	s.startExporter(t, s.verbatim, "verbatim")
@@ -240,25 +219,17 @@ func TestScrape(t *testing.T) {
 	s.awaitRound(ctx, t)
 	s.checkHistograms(ctx, t)
 	s.checkDotted(ctx, t)
-	// The first requests count where the format says when there were none.
-	const increase = `sum(increase(cf_http_request_duration_seconds_count{job=%q}[5m])) > 0`
-	s.await(ctx, t, "the first requests by protobuf", fmt.Sprintf(increase, "protobuf"), func(got map[string]float64) string {
-		if len(got) == 0 {
-			return "none"
-		}
-		return ""
-	})
-	s.await(ctx, t, "the first requests by text", fmt.Sprintf(increase, "text"), none)
+	s.checkFirst(ctx, t)
 
 	t.Log("the exporter is stopped")
 	exporter.Stop(t)
 	s.await(ctx, t, "it is down", `count(up{job=~"text|openmetrics|protobuf"} == 0)`, is(3))
-	s.await(ctx, t, "its series are stale", `{job=~"text|openmetrics|protobuf",__name__=~"cf_.+"}`, none)
+	s.await(peer.Within(t, peer.Lookback), t, "its series are stale", `{job=~"text|openmetrics|protobuf",__name__=~"cf_.+"}`, none)
 	exporter = s.startExporter(t, s.tagged, "prometheus")
 	s.await(ctx, t, "it is up again", `count(up == 1)`, is(4))
 	s.awaitReaders(ctx, t)
 	s.awaitRound(ctx, t)
-	s.checkResets(ctx, t)
+	s.checkResets(t)
 
 	t.Log("Prometheus is stopped")
 	store.Stop(t)
@@ -268,13 +239,13 @@ func TestScrape(t *testing.T) {
 	s.startPrometheus(ctx, t, startTimes)
 	s.await(ctx, t, "all jobs are up", `count(up == 1)`, is(4))
 	s.awaitRound(ctx, t)
-	s.checkResets(ctx, t)
+	s.checkResets(t)
 	s.await(ctx, t, "what was stored before is still there", `count(min_over_time(up{job="text"}[10m]) == 0)`, is(1))
 
 	t.Log("the foundation is silent")
 	s.expire(t, s.tagged, "prometheus")
 	s.expire(t, s.verbatim, "verbatim")
-	s.await(ctx, t, "all series have expired", `{__name__=~"cf_.+"}`, none)
+	s.await(peer.Within(t, peer.Lookback), t, "all series have expired", `{__name__=~"cf_.+"}`, none)
 	s.await(ctx, t, "all jobs are up", `count(up == 1)`, is(4))
 	exporter.Stop(t)
 }
@@ -288,25 +259,44 @@ func (s *site) awaitReaders(ctx context.Context, t *testing.T) {
 	}
 }
 
+// checkFirst: the first requests count where the format says when there were none.
+func (s *site) checkFirst(ctx context.Context, t *testing.T) {
+	t.Helper()
+	const requests = `cf_http_request_duration_seconds_count{job=%q}`
+	s.await(ctx, t, "the first requests by protobuf", fmt.Sprintf(`sum(increase(`+requests+`[10m])) > 0`, "protobuf"), func(got map[string]float64) string {
+		if len(got) == 0 {
+			return "none"
+		}
+		return ""
+	})
+	s.receiver.ask(t, fmt.Sprintf(requests+`[10m]`, "text"), func(series map[string]string, result promResult) {
+		if first := sampleValue(t, result.Values[0]); first == 0 {
+			t.Errorf("%v begins with 0 by text", series)
+		}
+	})
+}
+
 // checkHistograms compares the native histograms with the classic ones of the same scrape, and those with the other formats'.
 func (s *site) checkHistograms(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"cf_http_request_duration_seconds", "cf_http_response_size_bytes"} {
-		native := s.receiver.series(ctx, t, `histogram_count(`+name+`{job="protobuf"})`)
-		requests := 0.0
-		for _, job := range []string{"protobuf", "text", "openmetrics"} {
-			classic := s.receiver.series(ctx, t, `sum without (le) (`+name+`_bucket{le="+Inf",job="`+job+`"})`)
-			if len(classic) != len(native) || len(native) == 0 {
-				t.Fatalf("%s by %s: %d classic and %d native histograms", name, job, len(classic), len(native))
-			}
-			for series, n := range native {
-				if classic[series] != n {
-					t.Errorf("%s by %s: %s counted %v, natively %v", name, job, series, classic[series], n)
+		peer.Until(ctx, t, name, func() string {
+			native, requests := s.receiver.series(t, `histogram_count(`+name+`{job="protobuf"})`), 0.0
+			for _, job := range []string{"protobuf", "text", "openmetrics"} {
+				classic := s.receiver.series(t, `sum without (le) (`+name+`_bucket{le="+Inf",job="`+job+`"})`)
+				if len(classic) != len(native) || len(native) == 0 {
+					return fmt.Sprintf("%s: %d classic and %d native histograms", job, len(classic), len(native))
 				}
-				requests += n
+				for series, n := range native {
+					if classic[series] != n {
+						return fmt.Sprintf("%s: %s counted %v, natively %v", job, series, classic[series], n)
+					}
+					requests += n
+				}
 			}
-		}
-		t.Logf("%s: %d series, %v observations", name, len(native), requests/3)
+			t.Logf("%s: %d series, %v observations", name, len(native), requests/3)
+			return ""
+		})
 	}
 	s.await(ctx, t, "text brings no native histogram", `histogram_count(cf_http_request_duration_seconds{job=~"text|openmetrics"})`, none)
 }
@@ -320,10 +310,12 @@ func (s *site) checkDotted(ctx context.Context, t *testing.T) {
 	for series := range want {
 		if name, _, _ := strings.Cut(strings.TrimPrefix(series, `{__name__="`), `"`); strings.ContainsAny(name, "./") {
 			dotted++
-			got := s.receiver.series(ctx, t, `{"`+name+`",job="utf8"}`)
-			if _, ok := got[series]; !ok {
-				t.Errorf("%q does not find %s", name, series)
-			}
+			s.await(ctx, t, name, `{"`+name+`",job="utf8"}`, func(got map[string]float64) string {
+				if _, ok := got[series]; !ok {
+					return "does not find " + series
+				}
+				return ""
+			})
 			if dotted == 20 {
 				return
 			}
@@ -334,10 +326,10 @@ func (s *site) checkDotted(ctx context.Context, t *testing.T) {
 
 // checkResets finds counters that went backwards. Those of the foundation are totals: no restart on our side may show in them, but for
 // requests, which are counted from the exporter's start.
-func (s *site) checkResets(ctx context.Context, t *testing.T) {
+func (s *site) checkResets(t *testing.T) {
 	t.Helper()
 	seen := 0
-	s.receiver.ask(ctx, t, `{__name__=~"cf_.+_total",job=~"text|openmetrics|protobuf"}[10m]`, func(series map[string]string, result promResult) {
+	s.receiver.ask(t, `{__name__=~"cf_.+_total",job=~"text|openmetrics|protobuf"}[10m]`, func(series map[string]string, result promResult) {
 		seen++
 		last := math.Inf(-1)
 		for _, pair := range result.Values {

@@ -3,6 +3,7 @@
 package peer
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,9 @@ import (
 
 // Patience bounds what takes a moment: far more than anything takes on a busy machine.
 const Patience = 5 * time.Minute
+
+// Lookback is less than the five minutes for which Prometheus and VictoriaMetrics show a series that has not ended: what is gone by then has.
+const Lookback = 3 * time.Minute
 
 // Root returns the folder of the project, from any package of the tests.
 func Root(t *testing.T) string {
@@ -25,4 +29,12 @@ func Root(t *testing.T) string {
 		}
 	}
 	return filepath.Dir(dir)
+}
+
+// Within is a context that is done after a time, or with the test.
+func Within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
 }
