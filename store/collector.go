@@ -99,8 +99,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.metricSeries, prometheus.GaugeValue, float64(o.Series), o.Metric)
 		ch <- prometheus.MustNewConstMetric(c.labelValues, prometheus.GaugeValue, float64(o.Values), o.Metric, o.Label)
 	}
+	shown := map[string]bool{} // of owners that look alike where they are cut the largest
 	for _, o := range top.Owners {
-		ch <- prometheus.MustNewConstMetric(c.ownerSeries, prometheus.GaugeValue, float64(o.Series), printable(o.Owner))
+		if owner := printable(o.Owner); !shown[owner] {
+			shown[owner] = true
+			ch <- prometheus.MustNewConstMetric(c.ownerSeries, prometheus.GaugeValue, float64(o.Series), owner)
+		}
 	}
 	c.store.mu.Lock()
 	overrides := make(map[string]uint64, len(c.store.overrides))

@@ -32,7 +32,11 @@ func (s *Store) admitPiece(w *Writer, hash uint64, tagset *uint32, nameHash uint
 	}
 	namePos := s.internPair(w, hash, tagset, nameHash, kind, name, unit)
 	pos = s.place(*tagset, namePos, arrived)
-	return pos, s.compose(pos, composite, outcome, &p), true
+	outcome = s.compose(pos, composite, outcome, &p)
+	if s.slab.at(pos).state == stateRefused {
+		s.forgetRefused(pos, tagset)
+	}
+	return pos, outcome, true
 }
 
 // compositeOf says which kind of composite a piece belongs to, if any.

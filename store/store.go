@@ -23,9 +23,10 @@ type Options struct {
 	Expiration  time.Duration // a series without a sample for this long vanishes
 	// AdaptiveExpiration lets gauges and counters vanish after three of their own intervals and 15 s, if that is sooner.
 	AdaptiveExpiration bool
-	MaxSeries          int // how many series may live at once; entries that are refused or dropped have a limit of the same size
-	Limits             LimitOptions
-	HTTP               HTTPOptions
+	// MaxSeries is how many series may live at once, and twice as many as the refused and dropped ones that are remembered.
+	MaxSeries int
+	Limits    LimitOptions
+	HTTP      HTTPOptions
 	// Dialect makes other names in place of Tagger, Naming, Environment and Labels; nil for none.
 	Dialect Dialect
 	// Reserved are beginnings of names that belong to others on the same page: a family that would have one is a conflict.
@@ -158,11 +159,11 @@ func (s *Store) find(tagset, name uint32) (uint32, bool) {
 }
 
 // create runs the rules on an identity that has no entry yet and makes one, whatever comes of them, so that they do not run
-// again for it.
-func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outcome) {
-	pos := s.place(tagset, name, arrived)
+// again for it; but see forgetRefused, after which tagset is not known.
+func (s *Store) create(tagset *uint32, name uint32, arrived int64) (uint32, metric.Outcome) {
+	pos := s.place(*tagset, name, arrived)
 	e := s.slab.at(pos)
-	id := s.identity(tagset, name)
+	id := s.identity(*tagset, name)
 	r := s.resolve(&id)
 	s.tag(e, &r)
 	e.expiry = s.expiryOf(r.Expiry)
@@ -173,16 +174,30 @@ func (s *Store) create(tagset, name uint32, arrived int64) (uint32, metric.Outco
 		e.state = stateDropped
 		s.others++
 		if r.Composite {
-			s.adopt(pos)
+			s.adopt(pos) // x_sum and x_count find it
+		} else {
+			s.forgetRefused(pos, tagset)
 		}
 		return pos, metric.DroppedByRule
 	}
-	outcome := s.expose(pos, e, &id, &r)
+	outcome, at := s.expose(pos, e, &id, &r), pos
 	if e.state == stateJoined {
-		pos = e.owner().pos
-		s.slab.at(pos).arrived = arrived
+		at = e.owner().pos
+		s.slab.at(at).arrived = arrived
 	}
-	return pos, outcome
+	if e.state != stateLive {
+		s.forgetRefused(pos, tagset)
+	}
+	return at, outcome
+}
+
+// forgetRefused frees an entry that is not live where there are many such: then rules run for each of its samples. To remember them
+// all would let a sender that is over its limit, and makes up new names, use up the room of everybody's new series.
+func (s *Store) forgetRefused(pos uint32, tagset *uint32) {
+	if 2*s.others > s.maxSeries {
+		s.free(pos)
+		*tagset = noTagset
+	}
 }
 
 // place makes an empty entry of an identity.

@@ -159,7 +159,7 @@ func (s *Store) admit(w *Writer, hash uint64, tagset *uint32, nameHash uint64, k
 		return 0, metric.OverLimit
 	}
 	namePos := s.internPair(w, hash, tagset, nameHash, kind, name, unit)
-	return s.create(*tagset, namePos, arrived)
+	return s.create(tagset, namePos, arrived)
 }
 
 // internPair finds or makes the tag set in w.key, unless it is known, and a name.
