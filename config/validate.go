@@ -50,7 +50,7 @@ func (v *validator) nozzle(n *Nozzle) {
 	v.unique("nozzle.selectors", n.Stream.Selectors)
 	v.check(n.Stream.IdleTimeout >= 5*time.Second && n.Stream.IdleTimeout <= time.Hour, "nozzle.idle_timeout", "must be 5s to 1h, is %s", n.Stream.IdleTimeout)
 	v.check(n.RLP.Enabled || n.Gateway.Enabled || n.Firehose.Enabled || n.UDP.Enabled || n.Ingress.Enabled || n.Replay.Enabled, "nozzle.udp.enabled",
-		"no source is enabled: set nozzle.udp.enabled or nozzle.rlp.enabled to true")
+		"no source is enabled: enable one, for example nozzle.udp or nozzle.rlp")
 	v.sourceSwitch("nozzle.rlp", n.RLP.Enabled)
 	v.sourceSwitch("nozzle.gateway", n.Gateway.Enabled)
 	v.sourceSwitch("nozzle.firehose", n.Firehose.Enabled)
@@ -263,13 +263,17 @@ func (v *validator) web(w *Web) {
 	v.address("web.listen_address", w.ListenAddress, 0)
 	p := w.TelemetryPath
 	good := strings.HasPrefix(p, "/") && p != "/" && path.Clean(p) == p && !strings.ContainsAny(p, "?#{}% \"<>&")
-	if v.check(good, key, "%s is no path for metrics: start it with /, as in /metrics, and use no special characters", quote(p)) {
-		for _, own := range []string{"/-", "/debug"} {
+	if v.check(good, key, "%s is not a path for metrics: use / and a name without special characters, as in /metrics", quote(p)) {
+		for _, own := range []string{"/-", "/debug", "/api/v1"} {
 			v.check(p != own && !strings.HasPrefix(p, own+"/"), key, "%s collides with the exporter's own paths below %s/: use /metrics", quote(p), own)
 		}
 	}
 	if w.ConfigFile != "" {
 		err := web.Validate(w.ConfigFile)
-		v.check(err == nil, "web.config_file", "%s: %s", w.ConfigFile, withoutValues(err))
+		remedy := ""
+		if err != nil && strings.Contains(err.Error(), "bcrypt") {
+			remedy = `: basic_auth_users holds bcrypt hashes, as htpasswd -nBC 10 "" prints them`
+		}
+		v.check(err == nil, "web.config_file", "%s: %s%s", w.ConfigFile, withoutValues(err), remedy)
 	}
 }

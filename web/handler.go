@@ -23,7 +23,7 @@ const (
 )
 
 // landingCSS lets the title break on a narrow screen, and follows a reader's dark theme.
-const landingCSS = ":root { color-scheme: light dark; } h1 { overflow-wrap: anywhere; }"
+const landingCSS = ":root { color-scheme: light dark; } h1 { font-size: min(2em, 7vw); overflow-wrap: anywhere; }"
 
 // Pages is what there is to serve.
 type Pages struct {
