@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -71,8 +72,8 @@ const (
 	between  = 10 * time.Second // two attempts
 )
 
-// Go runs the go command, which may have to download modules, and returns its output. A proxy that is away for a moment fails no test: what
-// fails is tried again.
+// Go runs the go command, which may have to download modules, and returns its output. A proxy that is away for a moment fails no test: where the
+// command complains of an address, it is tried again.
 func Go(t *testing.T, dir string, env []string, args ...string) []byte {
 	t.Helper()
 	for attempt := 1; ; attempt++ {
@@ -83,7 +84,7 @@ func Go(t *testing.T, dir string, env []string, args ...string) []byte {
 			return out
 		}
 		said := fmt.Sprintf("go %q: %v\n%s", args, err, complaint(err))
-		if attempt == attempts {
+		if attempt == attempts || !strings.Contains(said, "://") {
 			t.Fatal(said)
 		}
 		t.Log(said)

@@ -2,7 +2,6 @@ package container
 
 import (
 	"errors"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,13 +68,7 @@ func TestRunsConfined(t *testing.T) {
 	if code, out := c.healthcheck(t, demo.Found); code != 0 {
 		t.Errorf("health check: %s", out)
 	}
-	res, err := http.Get("http://" + demo.Found + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
-		t.Error(res.Status, err)
-	}
+	peer.Get(t, "http://"+demo.Found+"/metrics")
 	demo.Stop(t)
 	if code, out := c.healthcheck(t, demo.Found); code != 1 {
 		t.Errorf("health check of nothing: status %d: %s", code, out)

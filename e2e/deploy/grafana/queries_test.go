@@ -16,15 +16,16 @@ import (
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"loggregator_exporter/e2e/peer"
 )
 
 // TestQueries: every query of every panel, variable and annotation has an answer of a real Prometheus that scrapes exporters of the simulated
 // foundation: with All chosen everywhere, and with every value chosen by itself. A metric name that is misspelt, anywhere, leaves none.
 func TestQueries(t *testing.T) {
 	boards := readBoards(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
 	server := startStack(t)
+	ctx := peer.Within(t, 15*time.Minute)
 
 	pending := make(map[string]question)
 	for name, d := range boards {
@@ -160,21 +161,16 @@ func (s prometheusServer) labelValues(ctx context.Context, t *testing.T, text st
 // ask fails the test where Prometheus refuses or warns.
 func (s prometheusServer) ask(ctx context.Context, t *testing.T, path string, form url.Values, into any) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/"+path+"?"+form.Encode(), nil)
+	reply, err := peer.Ask(ctx, http.MethodGet, s.url+"/api/v1/"+path+"?"+form.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
 	var answer struct {
 		Status, Error string
 		Warnings      []string
 		Data          json.RawMessage
 	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Status != "success" || len(answer.Warnings) > 0 {
+	if err := json.Unmarshal(reply.Body, &answer); err != nil || answer.Status != "success" || len(answer.Warnings) > 0 {
 		t.Fatalf("%v: %v %s %q", form, err, answer.Error, answer.Warnings)
 	}
 	if err := json.Unmarshal(answer.Data, into); err != nil {

@@ -127,7 +127,6 @@ func misbehave(f *foundation.Foundation) {
 
 func startPrometheus(t *testing.T, exporters ...string) prometheusServer {
 	t.Helper()
-	ctx := t.Context()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf(`
@@ -139,29 +138,6 @@ scrape_configs: [{job_name: loggregator_exporter, static_configs: [{targets: [%q
 	}
 	p := peer.Start(t, listensAt, peer.Prometheus().File(t), "--config.file="+file,
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
-	server := prometheusServer{"http://" + p.Found}
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !server.ready(ctx, t) {
-		select {
-		case <-ctx.Done():
-			t.Fatal(ctx.Err())
-		case <-tick.C:
-		}
-	}
-	return server
-}
-
-// ready says whether the server has read its data and answers queries.
-func (s prometheusServer) ready(ctx context.Context, t *testing.T) bool {
-	t.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/-/ready", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	return response.Body.Close() == nil && response.StatusCode == http.StatusOK
+	peer.AwaitReady(t.Context(), t, "http://"+p.Found)
+	return prometheusServer{"http://" + p.Found}
 }

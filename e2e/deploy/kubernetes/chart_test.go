@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,11 +17,7 @@ import (
 func admit(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "admit")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", file, "./admit")
-	cmd.Dir = filepath.Join(peer.Root(t), "e2e", "programs", "kubernetes")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	peer.Go(t, filepath.Join(peer.Root(t), "e2e", "programs", "kubernetes"), nil, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", file, "./admit")
 	return file
 }
 

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"loggregator_exporter/e2e/peer"
 )
 
 // pod is what a container runtime makes of a container of a pod, as far as the process in it can see: a root directory that is read-only, the
@@ -191,7 +193,9 @@ func (p *pod) start(t *testing.T, env ...string) *started {
 	must(t, err)
 	must(t, s.cmd.Start())
 	go func() {
-		for lines := bufio.NewScanner(output); lines.Scan(); {
+		lines := bufio.NewScanner(output)
+		lines.Buffer(nil, 16<<20)
+		for lines.Scan() {
 			s.mu.Lock()
 			s.lines = append(s.lines, lines.Text())
 			s.mu.Unlock()
@@ -216,7 +220,7 @@ func (p *pod) start(t *testing.T, env ...string) *started {
 // await returns the group of the first line of the log that matches, once there is one.
 func (s *started) await(t *testing.T, line *regexp.Regexp) string {
 	t.Helper()
-	found, ok := s.awaitFor(line, patience)
+	found, ok := s.awaitFor(line, peer.Patience)
 	if !ok {
 		t.Fatalf("%s did not say %s", s.name, line)
 	}

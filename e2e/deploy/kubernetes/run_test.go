@@ -10,7 +10,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"math/big"
 	"net/http"
 	"os"
@@ -94,35 +93,28 @@ func serve(t *testing.T, f *foundation.Foundation) {
 	})
 }
 
-// patience bounds what takes a moment, on the slowest machine.
-const patience = 2 * time.Minute
-
 // awaitReady runs the readiness probe until it is content.
 func (s *started) awaitReady(t *testing.T) {
 	t.Helper()
-	for began := time.Now(); ; {
-		out, err := s.probe(t, "readinessProbe")
-		if err == nil {
-			return
+	s.awaitProbe(t, "readinessProbe")
+}
+
+// awaitProbe runs a probe until it is content: a kubelet does so too, and on a busy machine an answer may take longer than the probe waits.
+func (s *started) awaitProbe(t *testing.T, name string) {
+	t.Helper()
+	peer.Until(peer.Within(t, peer.Patience), t, s.name+": "+name, func() string {
+		if out, err := s.probe(t, name); err != nil {
+			return err.Error() + ": " + out
 		}
-		if time.Since(began) > patience {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
+		return ""
+	})
 }
 
 // scrape returns the values of all series by their names and labels.
 func scrape(t *testing.T, address string) map[string]string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
-	must(t, err)
-	response, err := http.DefaultClient.Do(request)
-	must(t, err)
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	must(t, err)
 	series := map[string]string{}
-	for line := range strings.Lines(string(body)) {
+	for line := range strings.Lines(string(peer.Get(t, "http://"+address+"/metrics").Body)) {
 		line = strings.TrimSpace(line)
 		if i := strings.LastIndexByte(line, ' '); i > 0 && line[0] != '#' {
 			series[line[:i]] = line[i+1:]
@@ -155,9 +147,7 @@ func TestShards(t *testing.T) {
 		}
 		s.await(t, regexp.MustCompile(`level=WARN .*variable LOGGREGATOR_EXPORTER_PORT is no setting`))
 		for _, probe := range []string{"startupProbe", "livenessProbe"} {
-			if out, err := s.probe(t, probe); err != nil {
-				t.Errorf("%s without a foundation: %v: %s", probe, err, out)
-			}
+			s.awaitProbe(t, probe) // without a foundation
 		}
 		if out, err := s.probe(t, "readinessProbe"); err == nil || !strings.Contains(out, "no source is connected: rlp") {
 			t.Errorf("ready without a foundation: %s", out)
@@ -170,7 +160,8 @@ func TestShards(t *testing.T) {
 	}
 	must(t, f.Round(t.Context()))
 	share := disjoint(t, f, pods)
-	if took := pods[1].stop(t); took > 10*time.Second {
+	// A kubelet kills after half a minute; it takes some milliseconds.
+	if took := pods[1].stop(t); took > 30*time.Second {
 		t.Errorf("took %v to end", took)
 	}
 	t.Logf("shares: %v", share)
@@ -181,8 +172,11 @@ func TestShards(t *testing.T) {
 func disjoint(t *testing.T, f *foundation.Foundation, pods []*started) []int {
 	t.Helper()
 	const received = `loggregator_exporter_envelopes_total{outcome="converted",source="rlp"}`
-	for began := time.Now(); ; {
-		share, seen, total, both := make([]int, len(pods)), map[string]bool{}, 0.0, 0
+	var share []int
+	both := 0
+	peer.Until(peer.Within(t, peer.Patience), t, "all envelopes", func() string {
+		seen, total := map[string]bool{}, 0.0
+		share, both = make([]int, len(pods)), 0
 		for i, p := range pods {
 			page := scrape(t, p.address)
 			total += number(page[received])
@@ -198,16 +192,14 @@ func disjoint(t *testing.T, f *foundation.Foundation, pods []*started) []int {
 			}
 		}
 		if sent := float64(f.Envelopes(foundation.RLP)); total < sent {
-			if time.Since(began) > patience {
-				t.Fatalf("%v of %v envelopes came", total, sent)
-			}
-			continue
+			return fmt.Sprintf("%v of %v came", total, sent)
 		}
-		if both > 0 || share[0] < 500 || share[1] < 500 {
-			t.Errorf("%v series, %d of them on both", share, both)
-		}
-		return share
+		return ""
+	})
+	if both > 0 || share[0] < 500 || share[1] < 500 {
+		t.Errorf("%v series, %d of them on both", share, both)
 	}
+	return share
 }
 
 // TestSecured: with TLS and a password on every path, the probes know both, and so does helm's test, which asks by the Service's name.
@@ -220,9 +212,7 @@ func TestSecured(t *testing.T) {
 	s := shard(t, exporter, objects, "0", secrets).start(t)
 	s.awaitReady(t)
 	for _, probe := range []string{"startupProbe", "livenessProbe"} {
-		if out, err := s.probe(t, probe); err != nil {
-			t.Errorf("%s: %v: %s", probe, err, out)
-		}
+		s.awaitProbe(t, probe)
 	}
 	// As Prometheus asks: without the password it gets nothing.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}}
@@ -262,7 +252,7 @@ func TestRulesChange(t *testing.T) {
 		for range 20 {
 			state++
 			fill(t, dir, fmt.Sprint("..2026_", state), map[string]string{"mine.yml": fmt.Sprintf("%s # state %d", rules, state)}, 0o644, "")
-			if _, ok := s.awaitFor(said, 5*time.Second); ok {
+			if _, ok := s.awaitFor(said, 10*time.Second); ok {
 				return
 			}
 		}
@@ -295,20 +285,19 @@ func TestSidecar(t *testing.T) {
 		t.Error("no sidecar:\n", patched)
 	}
 	s := newPod(t, exporter, objects, spec, sidecar, "component-7d9f8c5b6-x2x4z", secrets(t, f)).start(t, "LOGGREGATOR_EXPORTER_NOZZLE_UDP_LISTEN_ADDRESS=127.0.0.1:0")
-	if out, err := s.probe(t, "livenessProbe"); err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
+	s.awaitProbe(t, "livenessProbe")
 	must(t, f.SendTo(s.await(t, regexp.MustCompile(`listening for dropsonde envelopes.* address=(\S+)`))))
 	serve(t, f)
 	must(t, f.Round(t.Context()))
-	for began := time.Now(); time.Since(began) < patience; {
-		for series := range scrape(t, s.address) {
+	peer.Until(peer.Within(t, peer.Patience), t, "a datagram", func() string {
+		page := scrape(t, s.address)
+		for series := range page {
 			if strings.HasPrefix(series, "cf_num_bytes_allocated{") {
-				return
+				return ""
 			}
 		}
-	}
-	t.Error("no datagram became a series")
+		return fmt.Sprintf("is none of %d series", len(page))
+	})
 }
 
 // TestCheck: with every set of values the exporter finds no mistake in the configuration that the chart makes, nor in its files.

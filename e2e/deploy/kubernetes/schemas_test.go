@@ -3,13 +3,14 @@ package kubernetes
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"loggregator_exporter/e2e/peer"
 )
 
 // The modules whose schemas the manifests are held against: the API of Kubernetes, and the resources of the Prometheus Operator.
@@ -33,13 +34,7 @@ func schemas(t *testing.T) string {
 // module returns the folder of a module in Go's cache, and downloads it the first time.
 func module(t *testing.T, version string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", version)
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	out := peer.Go(t, t.TempDir(), []string{"GOFLAGS=-mod=mod", "GOWORK=off"}, "mod", "download", "-json", version)
 	var at struct{ Dir string }
 	if err := json.Unmarshal(out, &at); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -107,10 +106,18 @@ var (
 	docLine  = regexp.MustCompile("(?m)^\\| `(loggregator_exporter_\\w+)` \\| (\\w+) \\|([^|]*)\\|")
 )
 
-// exposed adds what stands on a page.
+// exposed adds what stands on a page of the demo, once every VM's metrics are there.
 func (v vocabulary) exposed(t *testing.T, address string) {
 	t.Helper()
-	for _, m := range pageLine.FindAllSubmatch(fetch(t, "http://"+address+"/metrics"), -1) {
+	size := 0
+	peer.Until(peer.Within(t, peer.Patience), t, "a page that grows no more", func() string {
+		before := size
+		if size = bytes.Count(peer.Get(t, "http://"+address+"/metrics").Body, []byte("\ncf_")); size == before && size > 4000 {
+			return ""
+		}
+		return fmt.Sprintf("%d series, then %d", before, size)
+	})
+	for _, m := range pageLine.FindAllSubmatch(peer.Get(t, "http://"+address+"/metrics").Body, -1) {
 		v.add(string(m[1]))
 		for _, l := range pageName.FindAllSubmatch(m[2], -1) {
 			v.add(string(m[1]), string(l[1]))
@@ -229,30 +236,4 @@ func runbookNames(t *testing.T, known vocabulary) {
 			}
 		}
 	}
-}
-
-func fetch(t *testing.T, url string) []byte {
-	t.Helper()
-	status, body := get(t, url)
-	if status != http.StatusOK {
-		t.Fatalf("%s: %d\n%s", url, status, body)
-	}
-	return body
-}
-
-func get(t *testing.T, url string) (status int, body []byte) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close() //nolint:errcheck // nothing was written
-	if body, err = io.ReadAll(response.Body); err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, body
 }

@@ -1,17 +1,19 @@
 package prometheus
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"testing"
 	"time"
 
+	"loggregator_exporter/e2e/deploy/service"
 	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/nozzle/foundation"
 )
@@ -34,50 +36,41 @@ func TestUnwell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rulesFile, config, datagrams := filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "exporter.yml"), freePort(t)
+	rulesFile, config := filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "exporter.yml")
 	write(t, rulesFile, "version: 1\n")
 	write(t, config, fmt.Sprintf(`
 nozzle:
   rlp: {enabled: true, address: "127.0.0.1:1", tls: {ca_file: %q, cert_file: %q, key_file: %q}}
-  udp: {enabled: true, listen_address: %q}
+  udp: {enabled: true, listen_address: "127.0.0.1:0"}
 tagger: {rules_files: [%q]}
 web: {listen_address: "127.0.0.1:0", enable_lifecycle: true}
-`, certificates.CA, certificates.Certificate, certificates.Key, datagrams, rulesFile))
-	exporter := peer.Start(t, regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`), peer.Exporter(t), "run", "--config", config).Found
+`, certificates.CA, certificates.Certificate, certificates.Key, rulesFile))
+	running := service.Start(t, exec.CommandContext(context.WithoutCancel(t.Context()), peer.Exporter(t), "run", "--config", config),
+		`Listening on.*address=(127\.0\.0\.1:\d+)`, `listening for dropsonde.* address=(\S+)`)
+	exporter, datagrams := running.Found[0], running.Found[1]
 	address := startServer(t, exporter)
 
 	write(t, certificates.Certificate, "no certificate\n")
 	write(t, rulesFile, "version: 1\nrules: [{pattern: {}}]\n")
-	reload, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+exporter+"/-/reload", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(reload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := response.Body.Close(); err != nil || response.StatusCode == http.StatusOK {
-		t.Fatal("spoilt rules were loaded: ", response.Status, err)
+	if answer, err := peer.Ask(t.Context(), http.MethodPost, "http://"+exporter+"/-/reload"); err != nil || answer.Status == http.StatusOK {
+		t.Fatal("spoilt rules were loaded: ", answer.Status, err)
 	}
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "udp", datagrams)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // a datagram socket has nothing to say
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for began := time.Now(); ; <-tick.C {
+	peer.Until(peer.Within(t, 10*time.Minute), t, "what is active", func() string {
 		if _, err := conn.Write([]byte("counter:1|c")); err != nil {
 			t.Fatal(err)
 		}
 		active := activeAlerts(t, address)
 		delete(active, "LoggregatorExporterReconnects") // as often as the time that this test takes allows
-		if got := slices.Sorted(maps.Keys(active)); slices.Equal(got, unwell) {
-			return
-		} else if time.Since(began) > 3*time.Minute {
-			t.Fatalf("active: %v, want %v", got, unwell)
+		if got := slices.Sorted(maps.Keys(active)); !slices.Equal(got, unwell) {
+			return fmt.Sprintf("%v, want %v", got, unwell)
 		}
-	}
+		return ""
+	})
 }
 
 // activeAlerts are those that fire, or will when they stay for long enough.
@@ -94,18 +87,6 @@ func activeAlerts(t *testing.T, address string) map[string]bool {
 		out[a.Labels["alertname"]] = true
 	}
 	return out
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	free, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return free.LocalAddr().String()
 }
 
 func write(t *testing.T, file, text string) {
