@@ -372,6 +372,9 @@ func (s *Store) sweepChunk(from uint32, now int64) bool {
 	to := min(from+sweepChunk, s.slab.next)
 	for pos := from; pos < to; pos++ {
 		e := s.slab.at(pos)
+		if e.arrived > now {
+			e.arrived = now // the clock was set back, which must not keep alive for so long what has ended
+		}
 		switch {
 		case e.state == stateFree:
 		case s.expired(e, now):

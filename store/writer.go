@@ -241,7 +241,7 @@ func clampStamp(stamp, arrived int64) int64 {
 func (e *series) accept(stamp, arrived int64) bool {
 	stamp = clampStamp(stamp, arrived)
 	if stamp < e.stamp {
-		if e.aux == 0 {
+		if e.aux == 0 || e.aux > arrived { // the second where our clock was set back
 			e.aux = arrived
 		}
 		if arrived-e.aux < outdatedLimit {
