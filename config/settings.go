@@ -31,7 +31,7 @@ func nozzleSettings() []Setting {
 		},
 		{
 			Key: "nozzle.idle_timeout", Kind: KindDuration, Default: 30 * time.Second, Example: "30s",
-			Help: "Open a new stream to the RLP, the gateway or the traffic controller when nothing came for so long: a doppler that restarts can leave the old one open and mute.",
+			Help: "Open a new stream to the RLP, the gateway or the traffic controller after this long without an envelope: a doppler that restarts can leave the old one open but silent.",
 		},
 		{
 			Key: "nozzle.selectors", Kind: KindEnums, Default: []string{"gauge", "counter", "timer"}, Values: []string{"gauge", "counter", "timer"}, Example: "gauge,counter",
@@ -39,7 +39,7 @@ func nozzleSettings() []Setting {
 		},
 		{
 			Key: "nozzle.filters", Kind: KindFilters, Default: []any{}, Example: "[{drop: {kind: timer, app_name: load-*}}]",
-			Help: "What of all that sources receive is kept and what is dropped, before any series exists: the first filter that matches decides, what none matches is kept. See Filters above.",
+			Help: "Which metrics to keep and which to drop before they become series: the first filter that matches decides, and what none matches is kept. See Filters above.",
 		},
 		{
 			Key: "nozzle.allow_overlap", Kind: KindBool, Default: false, Example: "true",
@@ -76,7 +76,7 @@ func httpsSettings() []Setting {
 	return []Setting{
 		{
 			Key: "nozzle.gateway.enabled", Kind: KindBool, Default: false, Example: "true",
-			Help: "Read from the RLP gateway over HTTPS, with a token of UAA: all envelopes of the foundation, from outside of it.",
+			Help: "Read from the RLP gateway over HTTPS, with a token of UAA: all envelopes of the foundation, from outside it.",
 		},
 		{
 			Key: "nozzle.gateway.url", Kind: KindString, Default: "", Example: "https://log-stream.sys.example.com",
@@ -88,7 +88,7 @@ func httpsSettings() []Setting {
 		},
 		{
 			Key: "nozzle.gateway.tls.skip_verify", Kind: KindBool, Default: false, Example: "true",
-			Help: "Accept any certificate of the RLP gateway. Whoever is between can then read the token: for trials only.",
+			Help: "Accept any certificate of the RLP gateway. Anybody in between can then read the token: for tests only.",
 		},
 		{
 			Key: "nozzle.firehose.enabled", Kind: KindBool, Default: false, Example: "true",
@@ -105,7 +105,7 @@ func httpsSettings() []Setting {
 		},
 		{
 			Key: "nozzle.firehose.tls.skip_verify", Kind: KindBool, Default: false, Example: "true",
-			Help: "Accept any certificate of the traffic controller. Whoever is between can then read the token: for trials only.",
+			Help: "Accept any certificate of the traffic controller. Anybody in between can then read the token: for tests only.",
 		},
 	}
 }
@@ -114,27 +114,27 @@ func vmSettings() []Setting {
 	return []Setting{
 		{
 			Key: "nozzle.udp.enabled", Kind: KindBool, Default: false, DefaultText: "true when no other source is enabled, else false", Example: "true",
-			Help: "Receive dropsonde datagrams, as components send them to the Metron agent of their VM. It is what `exporter run` does with no configuration at all.",
+			Help: "Receive dropsonde datagrams, as components send them to the Metron agent of their VM. This is the default without any configuration.",
 		},
 		{
 			Key: "nozzle.udp.listen_address", Kind: KindAddress, Default: "127.0.0.1:3457", Example: "127.0.0.1:3457",
-			Help: "Address to receive datagrams at. They carry no authentication: keep it on loopback.",
+			Help: "Address to listen on for datagrams. They are not authenticated: keep it on loopback.",
 		},
 		{
 			Key: "nozzle.udp.receive_buffer_bytes", Kind: KindInt, Default: 4194304, Example: "4194304",
-			Help: "Receive buffer to ask the kernel for, 65536 to 1073741824 bytes. Where the kernel gives less, a warning names the sysctl to raise.",
+			Help: "Receive buffer to ask the kernel for, 65536 to 1073741824 bytes. If the kernel gives less, a warning names the sysctl to raise.",
 		},
 		{
 			Key: "nozzle.ingress.enabled", Kind: KindBool, Default: false, Example: "true",
-			Help: "Be a downstream of the forwarder agent of a VM, over gRPC with mutual TLS: all envelopes of that VM.",
+			Help: "Receive all envelopes of a VM from its forwarder agent, as a downstream of it, over gRPC with mutual TLS.",
 		},
 		{
 			Key: "nozzle.ingress.listen_address", Kind: KindAddress, Default: "127.0.0.1:3560", Example: "127.0.0.1:3560",
-			Help: "Address to receive at. The agent dials 127.0.0.1.",
+			Help: "Address to listen on. The agent dials 127.0.0.1.",
 		},
 		{
 			Key: "nozzle.ingress.port_file", Kind: KindPath, Default: "", Example: "/var/vcap/jobs/loggregator_exporter/config/ingress_port.yml",
-			Help: "File to tell the agent the port by. The agent looks for /var/vcap/jobs/*/config/ingress_port.yml once, at its own start: restart it after the " +
+			Help: "File that tells the agent the port. The agent looks for /var/vcap/jobs/*/config/ingress_port.yml once, at its own start: restart it after the " +
 				"exporter's first start. The file is replaced as a whole and stays when the exporter stops. Empty: none is written.",
 		},
 		{
@@ -168,11 +168,11 @@ func uaaSettings() []Setting {
 	return []Setting{
 		{
 			Key: "uaa.url", Kind: KindString, Default: "", Example: "https://uaa.sys.example.com",
-			Help: "URL of UAA, which gives the tokens for `nozzle.gateway` and `nozzle.firehose`: one token for both, fetched anew well before it expires.",
+			Help: "URL of UAA, which gives the tokens for `nozzle.gateway` and `nozzle.firehose`: one token for both, renewed well before it expires.",
 		},
 		{
 			Key: "uaa.client_id", Kind: KindString, Default: "", Example: "loggregator_exporter",
-			Help: "UAA client with the grant type client_credentials and the authority doppler.firehose (for the RLP gateway logs.admin will do).",
+			Help: "UAA client with the grant type client_credentials and the authority doppler.firehose (for the RLP gateway logs.admin works as well).",
 		},
 		{
 			Key: "uaa.client_secret", Kind: KindSecret, Default: "", Example: "secret",
@@ -188,7 +188,7 @@ func uaaSettings() []Setting {
 		},
 		{
 			Key: "uaa.tls.skip_verify", Kind: KindBool, Default: false, Example: "true",
-			Help: "Accept any certificate of UAA. Whoever is between can then read the secret: for trials only.",
+			Help: "Accept any certificate of UAA. Anybody in between can then read the secret: for tests only.",
 		},
 	}
 }
@@ -230,11 +230,11 @@ func metricsSettings() []Setting {
 		},
 		{
 			Key: "metrics.expiration", Kind: KindDuration, Default: 10 * time.Minute, Example: "10m",
-			Help: "A series without new samples for so long disappears.",
+			Help: "A series disappears after this long without samples.",
 		},
 		{
 			Key: "metrics.adaptive_expiration", Kind: KindBool, Default: false, DefaultText: "true where a deterministic name is in force, else false", Example: "true",
-			Help: "Let a gauge or counter disappear after it missed three of its own intervals, and 15 seconds, where that is sooner than `metrics.expiration`.",
+			Help: "Let a gauge or counter disappear after three of its own intervals and 15 seconds without samples, if that is sooner than `metrics.expiration`.",
 		},
 		{
 			Key: "metrics.max_series", Kind: KindInt, Default: 2000000, Example: "2000000",
@@ -300,7 +300,7 @@ func serviceSettings() []Setting {
 		},
 		{
 			Key: "web.openmetrics_created_lines", Kind: KindBool, Default: false, Example: "true",
-			Help: "Say in OpenMetrics when counters, histograms and summaries were 0, in lines `_created`. Prometheus takes them for series of their own unless told otherwise; in protobuf it gets these times anyway.",
+			Help: "Add lines `_created` to OpenMetrics, with the start times of counters, histograms and summaries. Prometheus stores them as separate series unless told otherwise; in protobuf it gets start times anyway.",
 		},
 		{
 			Key: "web.config_file", Kind: KindPath, Default: "", Example: "web.yml",

@@ -8,7 +8,7 @@ func compatibilitySettings() []Setting {
 		},
 		{
 			Key: "metrics.compatibility_mode", Kind: KindEnum, Default: "beside", Values: []string{"beside", "alone"}, Example: "alone",
-			Help: "`beside`: the names of `metrics.compatibility` stand beside the exporter's own, and memory holds both. `alone`: in their place; rules, naming, units, HTTP settings and labels other than constant ones then have no effect.",
+			Help: "`beside`: the names of `metrics.compatibility` are exposed next to the exporter's own, and both take memory. `alone`: in their place; rules, naming, units, HTTP settings and labels other than constant ones then have no effect.",
 		},
 		{
 			Key: "metrics.compatibility_namespace", Kind: KindString, Default: "firehose", Example: "firehose",

@@ -14,7 +14,7 @@ func remoteWriteSettings() []Setting {
 		},
 		{
 			Key: "remote_write.protocol", Kind: KindEnum, Default: "1.0", Values: []string{"1.0", "2.0"}, Example: "2.0",
-			Help: "`1.0` is understood everywhere. `2.0` tells type, help and start with every series.",
+			Help: "`1.0` is understood everywhere. `2.0` sends type, help and start time with every series.",
 		},
 		{
 			Key: "remote_write.interval", Kind: KindDuration, Default: 15 * time.Second, Example: "30s",
