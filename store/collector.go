@@ -31,15 +31,21 @@ func (s *Store) Refusals() []Refusal {
 	return slices.DeleteFunc(all, func(r Refusal) bool { return r.Count == 0 })
 }
 
-// maxOverrides bounds the label names that are counted one by one.
+// maxOverrides bounds the pairs of label and metric that are counted one by one.
 const maxOverrides = 100
 
-func (s *Store) countOverrides(labels []string) {
+// overrideKey is what overrides are counted by; the zero value stands for all beyond the bound.
+type overrideKey struct {
+	label, metric string
+}
+
+func (s *Store) countOverrides(metric string, labels []string) {
 	for _, l := range labels {
-		if _, ok := s.overrides[l]; !ok && len(s.overrides) >= maxOverrides {
-			l = ""
+		k := overrideKey{l, metric}
+		if _, ok := s.overrides[k]; !ok && len(s.overrides) >= maxOverrides {
+			k = overrideKey{}
 		}
-		s.overrides[l]++
+		s.overrides[k]++
 	}
 }
 
@@ -65,8 +71,9 @@ func (s *Store) Collector() prometheus.Collector {
 			"Samples that were not stored, by name; beyond 100 names an outcome the rest is counted together, without a name.",
 			"outcome", "metric", "raw_name"),
 		overrides: desc("label_overrides_total",
-			"Series of which a label was asked for twice with different values; the envelope's is kept as envelope_<label>.",
-			"label"),
+			"Series of which a label was asked for twice with different values, the envelope's of which is kept as envelope_<label>; "+
+				"beyond 100 pairs of label and metric the rest is counted together, without names.",
+			"label", "metric"),
 		metricSeries: desc("top_metric_series", "Series of the ten metrics that have the most.", "metric"),
 		labelValues: desc("top_label_values",
 			"Values of the label that has the most, among the first 20,000 series of each of the ten largest metrics.", "metric", "label"),
@@ -107,10 +114,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	c.store.mu.Lock()
-	overrides := make(map[string]uint64, len(c.store.overrides))
+	overrides := make(map[overrideKey]uint64, len(c.store.overrides))
 	maps.Copy(overrides, c.store.overrides)
 	c.store.mu.Unlock()
-	for l, n := range overrides {
-		ch <- prometheus.MustNewConstMetric(c.overrides, prometheus.CounterValue, float64(n), l)
+	for k, n := range overrides {
+		ch <- prometheus.MustNewConstMetric(c.overrides, prometheus.CounterValue, float64(n), k.label, k.metric)
 	}
 }

@@ -98,7 +98,7 @@ func (s *Store) exposeAs(pos uint32, e *series, id *Identity, r *Resolved) metri
 	f.live++
 	f.fresh = append(f.fresh, member{ref: ref{pos, e.gen}})
 	s.live++
-	s.countOverrides(r.Overrides)
+	s.countOverrides(r.Metric, r.Overrides)
 	return metric.Stored
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"loggregator_exporter/metric"
 )
@@ -123,5 +124,26 @@ func TestOwnersThatLookAlike(t *testing.T) {
 	}
 	if want := map[string]float64{fmt.Sprintf("%0*d", maxPrintable, 0): 3, "\uFFFD": 5}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// Labels that were asked for twice are counted with the metric's name, and the names are bounded.
+func TestOverridesByMetric(t *testing.T) {
+	s := testStore(t, func(o *Options) { o.Environment = "prod" })
+	for i := range maxOverrides + 20 {
+		for id := range 2 {
+			write(s, gauge(fmt.Sprintf("m.x%dx", i), 1, "environment", "test", "id", fmt.Sprint(id)))
+		}
+	}
+	if n := s.overrides[overrideKey{"environment", "cf_m_x7x"}]; n != 2 {
+		t.Errorf("%d of one metric: %v", n, s.overrides)
+	}
+	if n := s.overrides[overrideKey{}]; n != 40 || len(s.overrides) != maxOverrides+1 {
+		t.Errorf("%d beyond the bound, %d entries", n, len(s.overrides))
+	}
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(s.Collector())
+	if n, err := testutil.GatherAndCount(reg, "loggregator_exporter_label_overrides_total"); n != maxOverrides+1 || err != nil {
+		t.Errorf("%d shown, %v", n, err)
 	}
 }

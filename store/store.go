@@ -79,7 +79,7 @@ type Store struct {
 	expiries    []time.Duration // the configuration's, then those that rules ask for
 	adaptive    adaptive
 	refusals    refusals
-	overrides   map[string]uint64
+	overrides   map[overrideKey]uint64
 	composites  composites
 	composer    Writer // makes composites
 	live        int    // stateLive
@@ -124,7 +124,7 @@ func New(o Options) (*Store, error) {
 		conversions: []conversion{{1, 1}},
 		expiries:    []time.Duration{o.Expiration},
 		refusals:    newRefusals(o.Log),
-		overrides:   map[string]uint64{},
+		overrides:   map[overrideKey]uint64{},
 	}
 	s.adaptive.set(o.AdaptiveExpiration)
 	return s, nil

@@ -211,7 +211,7 @@ histogram cf_t_seconds{component="x",environment="prod",region="eu"} [0.1 1] [0 
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 		for label, n := range map[string]uint64{"region": 1, "environment": 1, "origin": 1} {
-			if got := s.overrides[label]; got != n {
+			if got := s.overrides[overrideKey{label, "cf_a"}]; got != n {
 				t.Errorf("overrides of %s: %d, want %d", label, got, n)
 			}
 		}
