@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"loggregator_exporter/e2e/peer"
@@ -68,7 +69,7 @@ func TestRaiseReceiveBuffer(t *testing.T) {
 // post-start waits for an answer, over TLS and with a password where the exporter wants them, and fails when none comes.
 func TestPostStart(t *testing.T) {
 	release, program, a := releaseDir(t), exporter(t), newAuthority(t)
-	base := map[string]any{"nozzle.rlp.tls.ca_cert": a.ca, "nozzle.rlp.tls.cert": a.cert, "nozzle.rlp.tls.key": a.key, "web.probe.timeout_seconds": 0}
+	base := map[string]any{"nozzle.rlp.tls.ca_cert": a.ca, "nozzle.rlp.tls.cert": a.cert, "nozzle.rlp.tls.key": a.key, "web.probe.timeout_seconds": 60}
 	secured := dots(base, map[string]any{
 		"web.tls.cert": a.metron, "web.tls.key": a.metKey, "web.basic_auth_users": map[string]any{"prometheus": bcrypt},
 		"web.probe.username": "prometheus", "web.probe.password": "it's $ecret", "web.probe.ready": true,
@@ -88,13 +89,13 @@ func TestPostStart(t *testing.T) {
 	}{
 		{name: "healthy", properties: base, status: 200, path: "/-/healthy", ok: true},
 		{name: "secured", properties: secured, tls: true, status: 200, path: "/-/ready", auth: "prometheus:it's $ecret", ok: true},
-		{name: "unwell", properties: base, status: 503, path: "/-/healthy"},
-		{name: "well at last", properties: dots(base, map[string]any{"web.probe.timeout_seconds": 60}), status: 200, path: "/-/healthy", failures: 1, ok: true},
+		{name: "unwell", properties: dots(base, map[string]any{"web.probe.timeout_seconds": 0}), status: 503, path: "/-/healthy"},
+		{name: "well at last", properties: base, status: 200, path: "/-/healthy", failures: 1, ok: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			asked := 0
+			var questions atomic.Int64
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked++
+				asked := int(questions.Add(1))
 				auth := ""
 				if user, password, ok := r.BasicAuth(); ok {
 					auth = user + ":" + password
@@ -126,7 +127,8 @@ func TestPostStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, err := script(t, root, nozzleJob, "post-start")
-			if (err == nil) != c.ok || asked != c.failures+1 || !strings.Contains(out, "the answer") {
+			// On a busy machine an answer may come too late, and is asked for again.
+			if asked := int(questions.Load()); (err == nil) != c.ok || asked <= c.failures || !strings.Contains(out, "the answer") {
 				t.Errorf("%v after %d questions:\n%s", err, asked, out)
 			}
 		})
