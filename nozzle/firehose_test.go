@@ -33,7 +33,7 @@ func serveFrames(t *testing.T, send func(ctx context.Context, conn *websocket.Co
 
 // TestFirehoseStreams: how a websocket may go wrong, and end.
 func TestFirehoseStreams(t *testing.T) {
-	f := newFoundation(t, foundation.HTTPSOptions{})
+	f := newFoundation(t, nil, foundation.HTTPSOptions{})
 	good := marshalV1(t, valueV1())
 	for _, c := range []struct {
 		name           string
@@ -96,7 +96,7 @@ func TestFirehoseStreams(t *testing.T) {
 
 // TestFirehoseLongMessage: the buffer grows for a message, up to the limit.
 func TestFirehoseLongMessage(t *testing.T) {
-	f := newFoundation(t, foundation.HTTPSOptions{})
+	f := newFoundation(t, nil, foundation.HTTPSOptions{})
 	long := valueV1()
 	long.Tags = map[string]string{"long": strings.Repeat("x", 3<<20)}
 	message := marshalV1(t, long)

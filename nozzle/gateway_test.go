@@ -38,7 +38,7 @@ func serveEvents(t *testing.T, stream string, hold bool) string {
 
 // TestGatewayStreams: how a stream may go wrong, and end.
 func TestGatewayStreams(t *testing.T) {
-	f := newFoundation(t, foundation.HTTPSOptions{})
+	f := newFoundation(t, nil, foundation.HTTPSOptions{})
 	good := "data: " + string(jsonBatch(t, envelopesJSON()[0])) + "\n\n"
 	for _, c := range []struct {
 		name, stream   string
@@ -77,7 +77,7 @@ func TestGatewayStreams(t *testing.T) {
 
 // TestGatewayRequest: what is asked for, with an id that must be escaped.
 func TestGatewayRequest(t *testing.T) {
-	f := newFoundation(t, foundation.HTTPSOptions{})
+	f := newFoundation(t, nil, foundation.HTTPSOptions{})
 	asked := make(chan string, 100)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := r.Header.Get("Authorization")
@@ -99,19 +99,31 @@ func TestGatewayRequest(t *testing.T) {
 
 // TestGatewayClosesAfterItsTime: with the simulated gateway, stream after stream, and each brings data.
 func TestGatewayClosesAfterItsTime(t *testing.T) {
-	f := newFoundation(t, foundation.HTTPSOptions{StreamLife: 300 * time.Millisecond})
-	r := runHTTPS(t, nameGateway, setup(f, f.GatewayURL()))
-	for range 3 {
-		r.await(t, "connected to the RLP gateway")
-		r.await(t, reasonClosing)
-	}
-	r.await(t, "connected to the RLP gateway")
-	awaitReader(t, f)
-	f.Publish(counterV2(1))
-	r.sink.await(t, 1)
-	if n := f.TokenRequests(); n != 1 {
-		t.Errorf("%d requests for tokens for 4 streams", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		network := &foundation.Memory{}
+		f := newFoundation(t, network, foundation.HTTPSOptions{})
+		s := setup(f, f.GatewayURL())
+		s.dial, s.stream.IdleTimeout = network.Dial, time.Hour
+		r := runHTTPS(t, nameGateway, s)
+		began := time.Now()
+		for i := range 4 {
+			r.await(t, "connected to the RLP gateway")
+			if after := time.Since(began); after != time.Duration(i)*14*time.Minute {
+				t.Errorf("stream %d after %v", i, after)
+			}
+			synctest.Wait()
+			f.Publish(counterV2(1))
+			r.sink.await(t, i+1)
+			if i < 3 {
+				pass(14*time.Minute - time.Nanosecond)
+				drain(r.lines)
+				r.await(t, reasonClosing)
+			}
+		}
+		if n := f.TokenRequests(); n != 1 {
+			t.Errorf("%d requests for tokens for 4 streams", n)
+		}
+	})
 }
 
 // TestClosingIsRoutine: after a long stream the next one is opened at once, and nobody is warned.

@@ -103,9 +103,24 @@ func receive[T any](tb testing.TB, ch <-chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(30 * time.Second):
-		tb.Fatal("nothing came within 30 s")
+	case <-time.After(3 * time.Minute): // which no machine is too busy for
+		tb.Fatal("nothing came within 3 minutes")
 		panic("unreachable")
+	}
+}
+
+// until waits for what another goroutine has still to do, which is nothing that a channel tells.
+func until(tb testing.TB, what string, done func() bool) {
+	tb.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.After(3 * time.Minute) // which no machine is too busy for
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-late:
+			tb.Fatalf("after 3 minutes not yet: %s", what)
+		}
 	}
 }
 
@@ -123,7 +138,7 @@ type logChannel struct {
 }
 
 func newTestLog() (*slog.Logger, chan logLine) {
-	lines := make(chan logLine, 1000)
+	lines := make(chan logLine, 1<<14) // a source that retries each few milliseconds is not to wait for a test
 	return slog.New(&logChannel{lines: lines}), lines
 }
 

@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -41,6 +42,7 @@ type httpsPeer struct {
 	what string // for the log: the RLP gateway
 	url  string
 	tls  ServerTLSOptions
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil for that of the system
 }
 
 // validURL checks an address of scheme and host.
@@ -81,10 +83,14 @@ func (p httpsPeer) client() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	dial := p.dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: httpsDialTimeout}).DialContext
+	}
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: httpsDialTimeout}).DialContext,
+			DialContext:           dial,
 			TLSClientConfig:       config,
 			TLSHandshakeTimeout:   httpsHandshakeTimeout,
 			ResponseHeaderTimeout: httpsAnswerTimeout,

@@ -3,6 +3,8 @@ package nozzle
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -14,11 +16,12 @@ import (
 	"loggregator_exporter/nozzle/foundation"
 )
 
-// newFoundation serves a foundation with its HTTPS side, which sends what a test publishes.
-func newFoundation(t *testing.T, o foundation.HTTPSOptions) *foundation.Foundation {
+// newFoundation serves a foundation with its HTTPS side, which sends what a test publishes; within a bubble of synctest it needs a network in
+// memory.
+func newFoundation(t *testing.T, network *foundation.Memory, o foundation.HTTPSOptions) *foundation.Foundation {
 	t.Helper()
 	o.On = true
-	f, err := foundation.New(foundation.Options{Apps: -1, BatchInterval: -1, HTTPS: o})
+	f, err := foundation.New(foundation.Options{Apps: -1, BatchInterval: -1, Network: network, HTTPS: o})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +78,7 @@ func (s *doorSink) setShut(shut bool) {
 func (s *doorSink) await(t *testing.T, n int) (sum uint64) {
 	t.Helper()
 	late := false
-	timer := time.AfterFunc(60*time.Second, func() {
+	timer := time.AfterFunc(5*time.Minute, func() { // which no machine is too busy for
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		late = true
@@ -102,8 +105,10 @@ func (s *doorSink) count() int {
 // httpsRun is a source that runs, and its UAA.
 type httpsRun struct {
 	runningRLP
-	sink *doorSink
-	uaa  *UAA
+	sink   *doorSink
+	uaa    *UAA
+	source Source
+	keep   *keeper
 }
 
 // httpsSetup is what a source is told.
@@ -112,6 +117,7 @@ type httpsSetup struct {
 	url    string
 	tls    ServerTLSOptions
 	stream StreamOptions
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // setup is that of a source of a foundation.
@@ -129,44 +135,53 @@ var httpsKinds = map[string]struct {
 	connected  string
 	withoutRLP string
 	url        func(*foundation.Foundation) string
-	make       func(s httpsSetup, r *httpsRun, newSink func() Sink, l *testLog) (Source, *keeper, error)
+	make       func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *keeper, *httpsPeer, error)
 }{
-	nameGateway: {"connected to the RLP gateway", reasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, l *testLog) (Source, *keeper, error) {
-		g, err := NewGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, l.log)
+	nameGateway: {"connected to the RLP gateway", reasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *keeper, *httpsPeer, error) {
+		g, err := NewGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, log)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		return g, &g.keeper, nil
+		return g, &g.keeper, &g.peer, nil
 	}},
-	nameFirehose: {"connected to the firehose", reasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, l *testLog) (Source, *keeper, error) {
-		f, err := NewFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, l.log)
+	nameFirehose: {"connected to the firehose", reasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *keeper, *httpsPeer, error) {
+		f, err := NewFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, log)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		return f, &f.keeper, nil
+		return f, &f.keeper, &f.peer, nil
 	}},
 }
 
+// newHTTPS makes a source with its own UAA, as it is.
+func newHTTPS(t *testing.T, kind string, s httpsSetup, newSink func() Sink, log *slog.Logger) *httpsRun {
+	t.Helper()
+	r := &httpsRun{}
+	r.ledger, r.reg = newTestLedger(t)
+	var err error
+	if r.uaa, err = NewUAA(s.uaa, r.ledger, log); err != nil {
+		t.Fatal(err)
+	}
+	var peer *httpsPeer
+	if r.source, r.keep, peer, err = httpsKinds[kind].make(s, r, newSink, log); err != nil {
+		t.Fatal(err)
+	}
+	r.uaa.peer.dial, peer.dial = s.dial, s.dial
+	return r
+}
+
+// runHTTPS runs a source that tries again soon.
 func runHTTPS(t *testing.T, kind string, s httpsSetup) *httpsRun {
 	t.Helper()
-	r := &httpsRun{sink: newDoorSink()}
-	r.ledger, r.reg = newTestLedger(t)
-	l := newRecordingLog()
-	r.lines = l.lines
-	var err error
-	if r.uaa, err = NewUAA(s.uaa, r.ledger, l.log); err != nil {
-		t.Fatal(err)
-	}
+	sink, l := newDoorSink(), newRecordingLog()
+	r := newHTTPS(t, kind, s, func() Sink { return sink }, l.log)
+	r.sink, r.lines = sink, l.lines
 	r.uaa.spacing = time.Millisecond
 	r.uaa.retry = backoff{first: time.Millisecond, limit: 20 * time.Millisecond}
-	source, keep, err := httpsKinds[kind].make(s, r, func() Sink { return r.sink }, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keep.retry = backoff{first: 5 * time.Millisecond, limit: 20 * time.Millisecond}
+	r.keep.retry = backoff{first: 5 * time.Millisecond, limit: 20 * time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
+	go func() { done <- r.source.Run(ctx) }()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		r.sink.setShut(false)
@@ -219,11 +234,12 @@ func publish(t *testing.T, f *foundation.Foundation, s *doorSink, count int) {
 	}
 }
 
-func awaitReader(t *testing.T, f *foundation.Foundation) {
+// awaitReader waits until the only reader is one that came after so many.
+func awaitReader(t *testing.T, f *foundation.Foundation, before uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // which no machine is too busy for
 	defer cancel()
-	if err := f.AwaitReaders(ctx, 1); err != nil {
+	if err := f.AwaitSuccessor(ctx, before); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,12 +3,14 @@ package nozzle
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"loggregator_exporter/nozzle/foundation"
@@ -18,10 +20,10 @@ import (
 func TestHTTPSSources(t *testing.T) {
 	for kind, k := range httpsKinds {
 		t.Run(kind, func(t *testing.T) {
-			f := newFoundation(t, foundation.HTTPSOptions{Heartbeat: 50 * time.Millisecond, Ping: 5 * time.Second})
+			f := newFoundation(t, nil, foundation.HTTPSOptions{Heartbeat: 50 * time.Millisecond, SlowConsumer: 10 * time.Minute})
 			r := runHTTPS(t, kind, setup(f, k.url(f)))
 			r.await(t, k.connected)
-			awaitReader(t, f)
+			awaitReader(t, f, 0)
 			publish(t, f, r.sink, 100_000)
 			if !r.ledger.Ready() {
 				t.Error("connected, and not ready")
@@ -31,25 +33,28 @@ func TestHTTPSSources(t *testing.T) {
 			}
 
 			drain(r.lines)
+			before := f.ReadersSoFar()
 			f.Cut()
 			r.await(t, reasonLost)
 			r.await(t, k.connected)
-			awaitReader(t, f)
+			awaitReader(t, f, before)
 			publish(t, f, r.sink, 100)
 
 			// The token in hand is no good any more: that is no failure, and costs one request.
-			before := f.TokenRequests()
+			before = f.ReadersSoFar()
+			requests := f.TokenRequests()
 			f.RevokeTokens()
 			f.Cut()
 			r.await(t, reasonLost)
 			r.await(t, k.connected)
-			awaitReader(t, f)
+			awaitReader(t, f, before)
 			publish(t, f, r.sink, 100)
-			if got := f.TokenRequests() - before; got != 1 {
+			if got := f.TokenRequests() - requests; got != 1 {
 				t.Errorf("%d requests for tokens", got)
 			}
 
 			// All of it goes, UAA too.
+			before = f.ReadersSoFar()
 			f.Down(true)
 			f.RevokeTokens()
 			r.await(t, reasonLost)
@@ -61,7 +66,7 @@ func TestHTTPSSources(t *testing.T) {
 			}
 			f.Down(false)
 			r.awaitAmong(t, k.connected, reasonUnreachable, reasonToken)
-			awaitReader(t, f)
+			awaitReader(t, f, before)
 			publish(t, f, r.sink, 100)
 
 			f.RLPGone(true)
@@ -94,97 +99,59 @@ func (r *httpsRun) awaitAmong(t *testing.T, want string, others ...string) {
 	}
 }
 
-// TestHTTPSMute: an open stream by which nothing comes is replaced; heartbeats and pings do not count.
-func TestHTTPSMute(t *testing.T) {
-	for kind, k := range httpsKinds {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			f := newFoundation(t, foundation.HTTPSOptions{Heartbeat: 10 * time.Millisecond, Ping: 500 * time.Millisecond})
-			s := setup(f, k.url(f))
-			s.stream.IdleTimeout = 2 * time.Second
-			r := runHTTPS(t, kind, s)
-			r.await(t, k.connected)
-			awaitReader(t, f)
-			publish(t, f, r.sink, 10)
-			for _, doppler := range []int{0, 1} {
-				if err := f.RestartDoppler(doppler, time.Hour); err != nil {
-					t.Fatal(err)
-				}
-			}
-			began := time.Now()
-			r.await(t, reasonIdle)
-			r.await(t, k.connected)
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("a new stream after %s", took)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			if err := f.AwaitReaders(ctx, 2); err != nil {
-				t.Fatal(err)
-			}
-			publish(t, f, r.sink, 10)
-		})
-	}
-}
-
 // TestHTTPSSlowReader: the gateway's reader stays and misses what the RLP cannot hold; the firehose's is cut, and comes back.
 func TestHTTPSSlowReader(t *testing.T) {
-	for kind, k := range httpsKinds {
-		t.Run(kind, func(t *testing.T) {
-			f := newFoundation(t, foundation.HTTPSOptions{SlowConsumer: 100 * time.Millisecond})
-			r := runHTTPS(t, kind, setup(f, k.url(f)))
-			r.await(t, k.connected)
-			awaitReader(t, f)
-			r.sink.setShut(true)
-			const sent = 80_000
-			// Longer than what the buffers of two sockets take.
-			padding := strings.Repeat("x", 4000)
-			for i := range sent {
-				e := counterV2(i)
-				e.Tags["padding"] = padding
-				f.Publish(e)
-			}
-			if kind == nameGateway {
-				if f.Lost().Full == 0 {
-					t.Fatal("the RLP held it all")
-				}
-				r.sink.setShut(false)
-				r.sink.await(t, sent-int(f.Lost().Full))
-			} else {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-				defer cancel()
-				awaitCut(ctx, t, f)
-				r.sink.setShut(false)
-				if line := r.await(t, reasonLost); !strings.Contains(line.attrs["advice"], "short of CPU") {
-					t.Errorf("%+v", line)
-				}
-				r.await(t, k.connected)
-				awaitReader(t, f)
-				base := r.sink.count()
-				f.Publish(counterV2(1))
-				r.sink.await(t, base+1)
-			}
-		})
+	for kind := range httpsKinds {
+		t.Run(kind, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { slowReader(t, kind) }) })
 	}
 }
 
-// awaitCut waits until the traffic controller gave its reader up, which shows by what was held for that.
-func awaitCut(ctx context.Context, t *testing.T, f *foundation.Foundation) {
+func slowReader(t *testing.T, kind string) {
 	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for f.Lost().Left == 0 {
-		select {
-		case <-ctx.Done():
-			t.Fatal("the slow reader was not cut")
-		case <-tick.C:
-		}
+	k, network := httpsKinds[kind], &foundation.Memory{}
+	f := newFoundation(t, network, foundation.HTTPSOptions{})
+	s := setup(f, k.url(f))
+	s.dial = network.Dial
+	r := runHTTPS(t, kind, s)
+	r.await(t, k.connected)
+	synctest.Wait()
+	r.sink.setShut(true)
+	const sent = 20_000
+	// Longer than what the buffers of a connection take.
+	padding := strings.Repeat("x", 4000)
+	for i := range sent {
+		e := counterV2(i)
+		e.Tags["padding"] = padding
+		f.Publish(e)
 	}
+	synctest.Wait()
+	if kind == nameGateway {
+		if f.Lost().Full == 0 {
+			t.Fatal("the RLP held it all")
+		}
+		pass(8 * time.Second) // less than what the watchdog allows
+		r.sink.setShut(false)
+		r.sink.await(t, sent-int(f.Lost().Full))
+		return
+	}
+	pass(5 * time.Second)
+	if f.Lost().Left == 0 {
+		t.Fatal("the slow reader was not cut")
+	}
+	r.sink.setShut(false)
+	if line := r.await(t, reasonLost); !strings.Contains(line.attrs["advice"], "short of CPU") {
+		t.Errorf("%+v", line)
+	}
+	r.await(t, k.connected)
+	synctest.Wait()
+	base := r.sink.count()
+	f.Publish(counterV2(1))
+	r.sink.await(t, base+1)
 }
 
 // TestHTTPSSetUpMistakes: each has a line and a reason of its own that says what to look at, and is tried again.
 func TestHTTPSSetUpMistakes(t *testing.T) {
-	f, foreign := newFoundation(t, foundation.HTTPSOptions{}), newFoundation(t, foundation.HTTPSOptions{})
+	f, foreign := newFoundation(t, nil, foundation.HTTPSOptions{}), newFoundation(t, nil, foundation.HTTPSOptions{})
 	plaintext := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plaintext.Close)
 	answering := func(header map[string]string, status int) httpsSetup {
@@ -207,7 +174,12 @@ func TestHTTPSSetUpMistakes(t *testing.T) {
 		advice string // key is replaced by nozzle.gateway or nozzle.firehose
 	}{
 		{"server of another authority", func(s *httpsSetup) { s.tls.RootCAs = foreign.RootCAs() }, reasonServerCertificate, "key.tls.ca_file"},
-		{"server of another name", func(s *httpsSetup) { s.url = strings.Replace(s.url, "127.0.0.1", "localhost", 1) }, reasonServerName, "key.url"},
+		{"server of another name", func(s *httpsSetup) {
+			s.url = strings.Replace(s.url, "127.0.0.1", "localhost", 1)
+			s.dial = func(ctx context.Context, network, address string) (net.Conn, error) { // whatever localhost is here
+				return (&net.Dialer{}).DialContext(ctx, network, strings.Replace(address, "localhost", "127.0.0.1", 1))
+			}
+		}, reasonServerName, "key.url"},
 		{"server without TLS", func(s *httpsSetup) { s.url = strings.Replace(plaintext.URL, "http:", "https:", 1) }, reasonTLS, "does not speak TLS; is key.url"},
 		{"nobody", func(s *httpsSetup) { s.url = "https://127.0.0.1:1" }, reasonUnreachable, "key.url"},
 		{"platform without such a route", func(s *httpsSetup) { *s = answering(map[string]string{"X-Cf-RouterError": "unknown_route"}, 404) }, reasonWrongURL, "no such route; is key.url"},
@@ -261,19 +233,24 @@ func (r *httpsRun) awaitSource(t *testing.T, kind string) logLine {
 func TestHTTPSScope(t *testing.T) {
 	for kind, k := range httpsKinds {
 		t.Run(kind, func(t *testing.T) {
-			f := newFoundation(t, foundation.HTTPSOptions{})
-			_, secret := f.UAAClient()
-			f.SetUAAClient(secret, "cloud_controller.read", "uaa.resource")
-			r := runHTTPS(t, kind, setup(f, k.url(f)))
-			for range 5 {
-				line := r.awaitSource(t, kind)
-				if line.attrs["reason"] != reasonTokenScope || !strings.Contains(line.attrs["advice"], "doppler.firehose") || !strings.Contains(line.attrs["error"], "cloud_controller.read uaa.resource") {
-					t.Fatalf("%+v", line)
+			synctest.Test(t, func(t *testing.T) {
+				network := &foundation.Memory{}
+				f := newFoundation(t, network, foundation.HTTPSOptions{})
+				_, secret := f.UAAClient()
+				f.SetUAAClient(secret, "cloud_controller.read", "uaa.resource")
+				s := setup(f, k.url(f))
+				s.dial = network.Dial
+				r := runHTTPS(t, kind, s)
+				for range 5 {
+					line := r.awaitSource(t, kind)
+					if line.attrs["reason"] != reasonTokenScope || !strings.Contains(line.attrs["advice"], "doppler.firehose") || !strings.Contains(line.attrs["error"], "cloud_controller.read uaa.resource") {
+						t.Fatalf("%+v", line)
+					}
 				}
-			}
-			if n := f.TokenRequests(); n != 2 {
-				t.Errorf("%d requests for tokens, want the first one and one more", n)
-			}
+				if n := f.TokenRequests(); n != 2 {
+					t.Errorf("%d requests for tokens, want the first one and one more", n)
+				}
+			})
 		})
 	}
 }

@@ -58,6 +58,7 @@ type Ingress struct {
 	log     *slog.Logger
 	refused refusals
 	intakes intakePool
+	config  net.ListenConfig
 
 	opened chan struct{} // closed when addr is set, or Run has failed to listen
 	addr   netip.AddrPort
@@ -133,8 +134,7 @@ func (i *Ingress) Run(ctx context.Context) error {
 }
 
 func (i *Ingress) listen(ctx context.Context) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", i.options.ListenAddress)
+	listener, err := i.config.Listen(ctx, "tcp", i.options.ListenAddress)
 	if err != nil {
 		return nil, fmt.Errorf("nozzle.ingress.listen_address: cannot listen on %s: %w", i.options.ListenAddress, err)
 	}
@@ -153,6 +153,7 @@ func (i *Ingress) server() *grpc.Server {
 		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.MaxRecvMsgSize(ingressMaxMessage),
 		grpc.MaxConcurrentStreams(ingressMaxStreams),
+		grpc.WaitForHandlers(true),
 		grpc.InitialWindowSize(ingressWindow),
 		grpc.InitialConnWindowSize(ingressWindow),
 		grpc.ConnectionTimeout(ingressHandshakeTimeout),

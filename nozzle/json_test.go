@@ -213,7 +213,7 @@ func TestJSONAllocations(t *testing.T) {
 	in := NewIntake(l.Source("gateway"), &nullSink{})
 	original := jsonBatch(t, envelopesJSON()...)
 	batch := make([]byte, len(original))
-	allocs := testing.AllocsPerRun(100, func() {
+	allocs := testing.AllocsPerRun(1000, func() {
 		copy(batch, original)
 		if n := in.JSON(batch, time.Unix(1, 0)); n != 0 {
 			t.Fatalf("%d malformed", n)

@@ -54,7 +54,7 @@ func (s *testRLP) BatchedReceiver(r *loggregator_v2.EgressBatchRequest, stream l
 	}
 }
 
-// serveRLP starts a server; address is that of one before, or 127.0.0.1:0.
+// serveRLP starts a server at an address that holdPort returned.
 func serveRLP(t *testing.T, address string, config *tls.Config) *testRLP {
 	t.Helper()
 	s := &testRLP{
@@ -67,11 +67,8 @@ func serveRLP(t *testing.T, address string, config *tls.Config) *testRLP {
 
 func (s *testRLP) serve(t *testing.T, address string, server *grpc.Server) {
 	t.Helper()
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address, s.server = listener.Addr().String(), server
+	listener := listenHeld(t, address)
+	s.address, s.server = address, server
 	loggregator_v2.RegisterEgressServer(server, s)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
@@ -142,7 +139,7 @@ const connectedMessage = "connected to the reverse log proxy"
 
 func TestRLP(t *testing.T) {
 	ca := newAuthority(t)
-	server := serveRLP(t, "127.0.0.1:0", ca.server(t, "reverselogproxy"))
+	server := serveRLP(t, holdPort(t), ca.server(t, "reverselogproxy"))
 	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLS: ca.files(t, t.TempDir())},
 		StreamOptions{ShardID: "shard", DeterministicName: "3", Selectors: []string{"gauge", "counter", "timer"}})
 
@@ -183,11 +180,10 @@ func TestRLP(t *testing.T) {
 func TestRLPComesLaterAndRestarts(t *testing.T) {
 	ca := newAuthority(t)
 	config := ca.server(t, "reverselogproxy")
-	before := serveRLP(t, "127.0.0.1:0", config)
-	before.server.Stop()
-	r := runRLP(t, RLPOptions{Address: before.address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
+	address := holdPort(t)
+	r := runRLP(t, RLPOptions{Address: address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
 	line := r.await(t, reasonUnreachable)
-	if line.attrs["address"] != before.address || !strings.Contains(line.attrs["advice"], "nozzle.rlp.address") || !strings.Contains(line.attrs["error"], "connection refused") {
+	if line.attrs["address"] != address || !strings.Contains(line.attrs["advice"], "nozzle.rlp.address") || !strings.Contains(line.attrs["error"], "connection refused") {
 		t.Fatalf("%+v", line)
 	}
 	if r.ledger.Ready() {
@@ -195,7 +191,7 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 	}
 
 	batch := &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}
-	first := serveRLP(t, before.address, config)
+	first := serveRLP(t, address, config)
 	first.batches <- batch
 	receive(t, r.got)
 	drain(r.lines)
@@ -208,7 +204,7 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 	drain(r.lines)
 	first.server.Stop()
 	r.await(t, reasonLost)
-	second := serveRLP(t, before.address, config)
+	second := serveRLP(t, address, config)
 	second.batches <- batch
 	receive(t, r.got)
 	r.stop()
@@ -243,7 +239,7 @@ func serveHTTPS(t *testing.T, config *tls.Config) (address string) {
 // TestRLPSetUpMistakes: each has a line of its own that says what to look at.
 func TestRLPSetUpMistakes(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
-	serve := func(config *tls.Config) string { return serveRLP(t, "127.0.0.1:0", config).address }
+	serve := func(config *tls.Config) string { return serveRLP(t, holdPort(t), config).address }
 	good := serve(ca.server(t, "reverselogproxy"))
 	withoutCertificate := ca.client(t)
 	withoutCertificate.Certificates = nil
@@ -253,7 +249,7 @@ func TestRLPSetUpMistakes(t *testing.T) {
 	old.MaxVersion = tls.VersionTLS12
 
 	plaintext := &testRLP{}
-	plaintext.serve(t, "127.0.0.1:0", grpc.NewServer())
+	plaintext.serve(t, holdPort(t), grpc.NewServer())
 
 	for _, c := range []struct {
 		name    string
@@ -307,7 +303,7 @@ func TestRLPRefused(t *testing.T) {
 
 func TestRLPOversizedMessage(t *testing.T) {
 	ca := newAuthority(t)
-	server := serveRLP(t, "127.0.0.1:0", ca.server(t, "reverselogproxy"))
+	server := serveRLP(t, holdPort(t), ca.server(t, "reverselogproxy"))
 	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
 	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", rlpMaxMessage+1)}}}
 	r.await(t, reasonOversized)
@@ -361,7 +357,7 @@ func TestRLPRotatesCertificates(t *testing.T) {
 	dir := t.TempDir()
 	first, second := newAuthority(t), newAuthority(t)
 	files := first.files(t, dir)
-	server := serveRLP(t, "127.0.0.1:0", first.server(t, "reverselogproxy"))
+	server := serveRLP(t, holdPort(t), first.server(t, "reverselogproxy"))
 	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLS: files}, allKinds)
 	r.await(t, connectedMessage)
 	if err := os.WriteFile(files.KeyFile, []byte("half"), 0o600); err != nil {

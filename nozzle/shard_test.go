@@ -50,7 +50,7 @@ func (s *simulated) exporter(name string) *shardExporter {
 			s.t.Error(err)
 		}
 	})
-	account, stop := s.readInto(sharded(name), func() Sink { return e.store.Writer() })
+	account, stop := s.read(nameRLP, sharded(name), func() Sink { return e.store.Writer() })
 	e.account = account
 	e.leave = func() {
 		stop()
@@ -188,7 +188,6 @@ func follow(t *testing.T, what string, f *foundation.Foundation, d time.Duration
 func TestShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := simulate(t, foundation.Options{Dopplers: 2, RequestsPerSecond: 20})
-		synctest.Wait()
 		unheard := s.requests() // of the round before there was a reader
 		first, second := s.exporter("0"), s.exporter("1")
 		exporters := []*shardExporter{first, second}

@@ -237,16 +237,13 @@ func (u *UAA) announce() {
 // token returns a token that has not expired, waiting for the first one, or why there is none.
 func (u *UAA) token(ctx context.Context) (uaaToken, *failure) {
 	for {
-		u.mu.Lock()
-		token, failed, changed := u.current, u.failed, u.changed
-		u.mu.Unlock()
+		token, failed, changed := u.now()
 		switch {
-		case token.value != "" && time.Now().Before(token.expires):
-			return token, nil
 		case failed != nil:
 			return uaaToken{}, &failure{reasonToken, "UAA gives no token: " + failed.advice, failed.err}
+		case changed == nil:
+			return token, nil
 		}
-		u.want()
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -255,7 +252,21 @@ func (u *UAA) token(ctx context.Context) (uaaToken, *failure) {
 	}
 }
 
-// want asks Run for a token before its time.
+// now returns the token in hand, or why there is none, or, where one was asked for with this, what is closed when either is known.
+func (u *UAA) now() (token uaaToken, failed *failure, changed <-chan struct{}) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.current.value != "" && time.Now().Before(u.current.expires):
+		return u.current, nil, nil
+	case u.failed != nil:
+		return uaaToken{}, u.failed, nil
+	}
+	u.want()
+	return uaaToken{}, nil, u.changed
+}
+
+// want asks run for a token before its time; mu is held, so that nobody asks for what has just come.
 func (u *UAA) want() {
 	select {
 	case u.ask <- struct{}{}:

@@ -90,7 +90,7 @@ func TestUpstreamIsBounded(t *testing.T) {
 	if n, lost := len(u.emitters), u.snapshot()[upstreamKey{"loggregator.rlp", "egress"}]; n != maxUpstreamEmitters || lost != 7 {
 		t.Fatalf("%d emitters, %d lost", n, lost)
 	}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := testing.AllocsPerRun(1000, func() {
 		u.note(&metric.Envelope{Kind: metric.KindCounter, Name: []byte(droppedName), Delta: 1})
 	}); n > 2 {
 		t.Errorf("%v allocations beside the envelope's", n)

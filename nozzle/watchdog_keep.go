@@ -48,6 +48,7 @@ type event struct {
 	stream *watched
 	what   streamEvent
 	failed failure
+	noted  chan<- struct{} // closed when the event has had its effect; nil where nobody waits for that
 }
 
 // run keeps a stream open until ctx is done; it returns when the last one is closed.
@@ -86,7 +87,12 @@ func (r *keeping) open(ctx context.Context) {
 	// A stream may outlive ctx for a moment, to end well.
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	w := &watched{cancel: cancel, began: time.Now()}
-	w.tell = func(what streamEvent) { r.events <- event{stream: w, what: what} }
+	// A reader goes on, and says that it is connected, once it counts as such.
+	w.tell = func(what streamEvent) {
+		noted := make(chan struct{})
+		r.events <- event{stream: w, what: what, noted: noted}
+		<-noted
+	}
 	r.streams = append(r.streams, w)
 	go func() {
 		failed := r.read(own, &w.pulse)
@@ -107,6 +113,7 @@ func (r *keeping) stop() {
 			if e.what == streamEnded {
 				r.remove(e.stream)
 			}
+			e.done()
 		case <-r.leaving.C:
 			r.cut()
 		}
@@ -134,6 +141,13 @@ func (r *keeping) on(ctx context.Context, e event) {
 		r.retire(w)
 	case streamEnded:
 		r.ended(ctx, w, e.failed)
+	}
+	e.done()
+}
+
+func (e event) done() {
+	if e.noted != nil {
+		close(e.noted)
 	}
 }
 

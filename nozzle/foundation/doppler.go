@@ -124,6 +124,8 @@ type Flow struct {
 	Nobody uint64
 	// Held are those that wait for readers now. They count as sent.
 	Held uint64
+	// Messages are those that the traffic controller wrote: of one envelope it may make several.
+	Messages uint64
 }
 
 // Lost returns what was sent so far, and what was lost.
@@ -132,6 +134,7 @@ func (f *Foundation) Lost() Flow {
 	defer f.rlp.mu.Unlock()
 	flow := f.rlp.lost
 	flow.Sent = f.rlp.egress - flow.Left
+	flow.Messages = f.https.messages.Load()
 	for _, r := range f.rlp.readers {
 		flow.Held += uint64(r.held())
 	}

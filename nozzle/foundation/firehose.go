@@ -15,8 +15,10 @@ import (
 // serveFirehose answers as the traffic controller does: a websocket at /firehose/<subscription id>, with 401 for a token that it does not
 // accept.
 func (h *https) serveFirehose(w http.ResponseWriter, r *http.Request) {
-	h.streams.Add(1)
-	defer h.streams.Done()
+	if !h.streams.begin() {
+		return
+	}
+	defer h.streams.running.Done()
 	subscription, ok := strings.CutPrefix(r.URL.Path, "/firehose/")
 	if !ok || subscription == "" {
 		http.Error(w, "Resource Not Found", http.StatusNotFound)
@@ -37,9 +39,9 @@ func (h *https) serveFirehose(w http.ResponseWriter, r *http.Request) {
 	// It reads what the client sends: pongs, and the end.
 	ctx, cancel := context.WithCancel(conn.CloseRead(r.Context()))
 	defer cancel()
-	h.streams.Go(func() { h.ping(ctx, cancel, conn) })
+	h.streams.running.Go(func() { h.ping(ctx, cancel, conn) })
 	gone := h.proxy.watch()
-	h.streams.Go(func() {
+	h.streams.running.Go(func() {
 		select {
 		case <-gone:
 			cancel()
@@ -82,6 +84,7 @@ func (h *https) sendV1(ctx context.Context, conn *websocket.Conn, b *loggregator
 				continue // a request without an id has no v1 form; the real one loses it as well
 			}
 			write, stop := context.WithTimeout(ctx, h.options.SlowConsumer)
+			h.messages.Add(1)
 			err = conn.Write(write, websocket.MessageBinary, message)
 			stop()
 			if err != nil {

@@ -42,6 +42,8 @@ type ForwarderOptions struct {
 	RetryFrom, RetryTo time.Duration
 	// Buffer is how many envelopes wait for a downstream that is slow or away, 10,000 by default.
 	Buffer int
+	// Network takes the place of 127.0.0.1 where tests have no real network.
+	Network *Memory
 }
 
 // ForwarderCounts say what became of what was emitted. What is in neither Handed nor lost still waits.
@@ -159,8 +161,16 @@ func readPort(path string) (int, error) {
 func (a *Forwarder) forward(ctx context.Context, address string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(a.options.TLS)),
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: forwarderDialTimeout}))
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(credentials.NewTLS(a.options.TLS)),
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: forwarderDialTimeout}),
+	}
+	if a.options.Network != nil {
+		options = append(options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return a.options.Network.Dial(ctx, "tcp", address)
+		}))
+	}
+	conn, err := grpc.NewClient(address, options...)
 	if err != nil {
 		return
 	}

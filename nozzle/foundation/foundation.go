@@ -41,9 +41,9 @@ type Options struct {
 	// BatchInterval is how long the RLP gathers envelopes for a batch of less than 100, 100 ms by default as in the real one; -1 is
 	// not at all.
 	BatchInterval time.Duration
-	// RLPListener takes the place of a port of 127.0.0.1 where tests have no real network, for the sake of a time that is not
-	// real either.
-	RLPListener net.Listener
+	// Network takes the place of ports of 127.0.0.1 where tests have no real network, for the sake of a time that is not real
+	// either.
+	Network *Memory
 	// Now is the clock of timestamps, time.Now by default.
 	Now func() time.Time
 	// HTTPS says whether and how the RLP gateway, the traffic controller and UAA serve beside the RLP.

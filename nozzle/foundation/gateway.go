@@ -19,8 +19,10 @@ var gatewayJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated:
 // serveGateway answers as the RLP gateway does: GET /v2/read, with 404 for a token that it does not accept, 400 for a request without a type,
 // 503 without an RLP.
 func (h *https) serveGateway(w http.ResponseWriter, r *http.Request) {
-	h.streams.Add(1)
-	defer h.streams.Done()
+	if !h.streams.begin() {
+		return
+	}
+	defer h.streams.running.Done()
 	// Without "bearer" the token is taken as it is; any other word before it makes it a bad one.
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "bearer ")
 	if r.Method != http.MethodGet || r.URL.Path != "/v2/read" || !h.uaa.allows(token, "doppler.firehose", "logs.admin") {
@@ -78,7 +80,7 @@ func (h *https) stream(w http.ResponseWriter, r *http.Request, gone <-chan struc
 	defer cancel()
 	batches := make(chan *loggregator_v2.EnvelopeBatch)
 	ended := make(chan struct{})
-	h.streams.Go(func() {
+	h.streams.running.Go(func() {
 		defer close(ended)
 		_ = h.rlp.BatchedReceiver(request, &localStream{ctx: ctx, send: func(b *loggregator_v2.EnvelopeBatch) error {
 			select {

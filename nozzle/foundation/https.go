@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
@@ -49,8 +50,10 @@ type https struct {
 	options HTTPSOptions
 	rlp     loggregator_v2.EgressServer
 	uaa     *uaa
-	streams sync.WaitGroup // of the gateway and the traffic controller
-	proxy   *proxyState    // the RLP, as those two see it
+	streams streams     // of the gateway and the traffic controller
+	proxy   *proxyState // the RLP, as those two see it
+
+	messages atomic.Uint64 // written by the traffic controller
 
 	gateway, firehose, tokens *port
 }
@@ -61,9 +64,9 @@ func newHTTPS(o HTTPSOptions, rlp loggregator_v2.EgressServer, now func() time.T
 }
 
 // listen opens the three ports.
-func (h *https) listen() error {
+func (h *https) listen(open func() (net.Listener, error)) error {
 	for _, p := range []**port{&h.gateway, &h.firehose, &h.tokens} {
-		listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		listener, err := open()
 		if err != nil {
 			return errors.Join(fmt.Errorf("foundation: HTTPS: %w", err), h.close())
 		}
@@ -117,8 +120,33 @@ func (h *https) serve(ctx context.Context, config *tls.Config) error {
 	})
 	err := group.Wait()
 	err = errors.Join(err, h.close())
-	h.streams.Wait()
+	h.streams.end()
 	return err
+}
+
+// streams counts handlers that run and what they started. It waits for all of them while more may come: those that come too late are turned
+// away.
+type streams struct {
+	mu      sync.Mutex
+	over    bool
+	running sync.WaitGroup
+}
+
+// begin says whether a handler may run, which then calls running.Done.
+func (s *streams) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.running.Add(1)
+	}
+	return !s.over
+}
+
+func (s *streams) end() {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.running.Wait()
 }
 
 // port is a listener that knows its connections, so that they can be cut, and that can play dead.

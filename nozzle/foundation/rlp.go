@@ -34,6 +34,7 @@ type rlp struct {
 	mutes           map[mute]time.Time // until when
 	among           []*reader          // scratch
 	changed         chan struct{}      // closed and replaced when a reader comes or goes
+	joined          uint64             // readers that ever came
 	ingress, egress uint64
 	lost            Flow // without Sent
 }
@@ -109,11 +110,13 @@ func (r *rlp) watch() (int, <-chan struct{}) {
 	return len(r.readers), r.changed
 }
 
-// await blocks until there are at least count readers.
-func (r *rlp) await(ctx context.Context, count int) error {
+// await blocks until the readers are as wanted, which is asked while mu is held.
+func (r *rlp) await(ctx context.Context, wanted func() bool) error {
 	for {
-		readers, changed := r.watch()
-		if readers >= count {
+		r.mu.Lock()
+		ok, changed := wanted(), r.changed
+		r.mu.Unlock()
+		if ok {
 			return nil
 		}
 		select {
@@ -138,6 +141,7 @@ func (r *rlp) join(request *loggregator_v2.EgressBatchRequest) (*reader, error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.readers = append(r.readers, reader)
+	r.joined++
 	for _, s := range request.GetSelectors() {
 		r.group(request.GetShardId(), s).add(reader)
 	}

@@ -3,6 +3,7 @@ package foundation
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -36,7 +37,13 @@ func serve(t *testing.T, f *Foundation) {
 
 func dial(t *testing.T, f *Foundation, config *tls.Config) loggregator_v2.EgressClient {
 	t.Helper()
-	conn, err := grpc.NewClient(f.RLPAddress(), grpc.WithTransportCredentials(credentials.NewTLS(config)))
+	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(config))}
+	if f.options.Network != nil {
+		options = append(options, grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return f.options.Network.Dial(ctx, "tcp", address)
+		}))
+	}
+	conn, err := grpc.NewClient(f.RLPAddress(), options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +69,7 @@ func subscribe(t *testing.T, f *Foundation, request *loggregator_v2.EgressBatchR
 
 func await(t *testing.T, f *Foundation, readers int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // which no machine is too busy for
 	defer cancel()
 	if err := f.AwaitReaders(ctx, readers); err != nil {
 		t.Fatalf("no reader came: %v", err)
@@ -146,8 +153,8 @@ func TestRoundArrivesAsSent(t *testing.T) {
 		}
 	}
 	_, egress, dropped := f.rlp.counts()
-	if dropped != 0 {
-		t.Fatalf("%d envelopes dropped", dropped)
+	if dropped != 0 || egress > readerBuffer {
+		t.Fatalf("%d envelopes dropped, and %d not, of which a reader's buffer may not hold all", dropped, egress)
 	}
 	var received ledger
 	for _, e := range receive(t, stream, egress) {
@@ -320,7 +327,9 @@ func TestBadSelectorsAreInvalidArguments(t *testing.T) {
 			t.Errorf("%s, single: %v", name, err)
 		}
 	}
-	await(t, f, 0)
+	if n, _ := f.rlp.watch(); n != 0 {
+		t.Errorf("%d readers", n)
+	}
 }
 
 func TestDeprecatedTagsAndSingleEnvelopes(t *testing.T) {

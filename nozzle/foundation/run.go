@@ -24,26 +24,30 @@ func (f *Foundation) Listen() error {
 	if f.listener != nil {
 		return errors.New("foundation: already listening")
 	}
-	listener := f.options.RLPListener
-	if listener == nil {
-		var err error
-		if listener, err = net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
-			return fmt.Errorf("foundation: RLP: %w", err)
+	listener, err := f.options.listen()
+	if err != nil {
+		return fmt.Errorf("foundation: RLP: %w", err)
+	}
+	if f.options.HTTPS.On {
+		if err := f.https.listen(f.options.listen); err != nil {
+			return errors.Join(err, listener.Close())
 		}
 	}
 	if f.options.UDPAddress != "" {
-		var err error
 		if f.udp, err = dialUDP(f.options.UDPAddress, f.options.Pace); err != nil {
-			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close())
-		}
-	}
-	if f.options.HTTPS.On {
-		if err := f.https.listen(); err != nil {
-			return errors.Join(err, listener.Close())
+			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close(), f.https.close())
 		}
 	}
 	f.listener = listener
 	return nil
+}
+
+// listen opens any free port.
+func (o Options) listen() (net.Listener, error) {
+	if o.Network != nil {
+		return o.Network.Listen(), nil
+	}
+	return net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 }
 
 // SendTo opens the socket that datagrams leave by, where Options.UDP promised an address.
@@ -90,7 +94,20 @@ func (f *Foundation) RLPAddress() string {
 
 // AwaitReaders blocks until at least count streams are open at the RLP.
 func (f *Foundation) AwaitReaders(ctx context.Context, count int) error {
-	return f.rlp.await(ctx, count)
+	return f.rlp.await(ctx, func() bool { return len(f.rlp.readers) >= count })
+}
+
+// ReadersSoFar is how many streams were ever open at the RLP.
+func (f *Foundation) ReadersSoFar() uint64 {
+	f.rlp.mu.Lock()
+	defer f.rlp.mu.Unlock()
+	return f.rlp.joined
+}
+
+// AwaitSuccessor blocks until exactly one stream is open at the RLP, and that came later than those that were counted before. For a moment
+// after a reader was cut off, its stream is still there, and what is sent may go to it.
+func (f *Foundation) AwaitSuccessor(ctx context.Context, before uint64) error {
+	return f.rlp.await(ctx, func() bool { return len(f.rlp.readers) == 1 && f.rlp.joined > before })
 }
 
 // AwaitRound blocks until Run has emitted a whole round to at least one reader of the RLP.
@@ -132,6 +149,7 @@ func (f *Foundation) serve(ctx context.Context, emit func(context.Context) error
 	server := grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(f.serverTLS())),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.WaitForHandlers(true),
 	)
 	loggregator_v2.RegisterEgressServer(server, f.rlp)
 

@@ -3,7 +3,6 @@ package foundation
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"testing"
 	"time"
 
@@ -64,12 +63,12 @@ func TestClientFilesOpenTheRLP(t *testing.T) {
 	}
 	config := f.ClientTLS()
 	config.Certificates = []tls.Certificate{pair}
-	conn, err := tls.Dial("tcp", f.RLPAddress(), config)
+	stream, err := dial(t, f, config).BatchedReceiver(t.Context(), &loggregator_v2.EgressBatchRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Close(); err != nil {
-		t.Error(err)
+	if _, err := stream.Recv(); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("%v: not let in, to be refused for want of selectors", err)
 	}
 	if _, err := f.WriteClientFiles("/nowhere"); err == nil {
 		t.Error("files were written to a folder that does not exist")
@@ -78,7 +77,8 @@ func TestClientFilesOpenTheRLP(t *testing.T) {
 
 // A stopped foundation leaves its port and its readers.
 func TestRunEndsWithItsContext(t *testing.T) {
-	f := newFoundation(t, Options{Now: time.Now})
+	network := &Memory{} // where nobody else can get the port
+	f := newFoundation(t, Options{Now: time.Now, Network: network})
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := f.Listen(); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 			break
 		}
 	}
-	if conn, err := net.Dial("tcp", address); err == nil {
+	if conn, err := network.Dial(t.Context(), "tcp", address); err == nil {
 		t.Errorf("the port is still open: %v", conn.Close())
 	}
 	if len(f.Sent()) == 0 || f.RLPAddress() != "" {
