@@ -97,22 +97,32 @@ func (r *Resolver) label(id *Identity, b *labelBuilder) {
 	slices.SortFunc(b.labels, func(x, y metric.Label) int { return strings.Compare(x.Name, y.Name) })
 }
 
+// labelTags sets the labels of tags: first those that mean something else under another name, then those whose names are labels as they are,
+// at last those whose names are made legal. So a tag app-id never takes the label of app_id, nor bosh_job_name that of job.
 func (r *Resolver) labelTags(id *Identity, b *labelBuilder) {
 	router := isRouter(lookup(b.resolved.OriginTags, "component"))
-	for _, t := range id.Tags {
-		if strings.HasPrefix(t.Name, "__") {
-			continue
+	for rank := range 3 {
+		for _, t := range id.Tags {
+			if strings.HasPrefix(t.Name, "__") {
+				continue
+			}
+			name, of := legalLabel(t.Name), 0
+			switch {
+			case tagLabels[t.Name] != "":
+				name = tagLabels[t.Name]
+			case t.Name == "component" && router:
+				name = "target_component"
+			case t.Name == tagStatusCode && id.Kind == metric.KindTimer:
+				name = labelStatus
+			case name == t.Name:
+				of = 1
+			default:
+				of = 2
+			}
+			if of == rank {
+				b.setEnvelope(name, t.Value, "envelope tag "+t.Name)
+			}
 		}
-		name := legalLabel(t.Name)
-		switch {
-		case tagLabels[t.Name] != "":
-			name = tagLabels[t.Name]
-		case t.Name == "component" && router:
-			name = "target_component"
-		case t.Name == tagStatusCode && id.Kind == metric.KindTimer:
-			name = labelStatus
-		}
-		b.setEnvelope(name, t.Value, "envelope tag "+t.Name)
 	}
 }
 

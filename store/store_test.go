@@ -128,7 +128,7 @@ func TestStore(t *testing.T) {
 			[]step{
 				{gauge("a\n\"b\"\x00\xff", math.Inf(1), "a-b", "1\n\"\\", "a_b", "2", "9", "\xff", "__v1_type", "x", "empty", ""), "stored"},
 			},
-			`gauge cf_a_b{_9="�",a_b="1\n\"\\",envelope_a_b="2"} +Inf` + "\n",
+			`gauge cf_a_b{_9="�",a_b="2",envelope_a_b="1\n\"\\"} +Inf` + "\n",
 		},
 		"reserved labels give way": {
 			[]step{
