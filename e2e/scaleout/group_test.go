@@ -87,7 +87,7 @@ func TestJoinsAndLeaves(t *testing.T) {
 	}
 
 	sent := 0.0
-	g.change(ctx, t, "exporter 2 leaves amid a round", func() { sent = g.leaveAmid(ctx, t, (*exporter).Stop) })
+	g.change(ctx, t, "exporter 2 leaves amid a round", func() { sent = g.leaveAmid(ctx, t, func(e *exporter) { e.Stop(t) }) })
 	g.checkRest(ctx, t, sent)
 }
 
@@ -109,13 +109,13 @@ func (g *group) leave() *exporter {
 }
 
 // leaveAmid ends it while a round is emitted, and returns how many requests there were when the RLP had noticed.
-func (g *group) leaveAmid(ctx context.Context, t *testing.T, end func(*exporter, *testing.T)) (requests float64) {
+func (g *group) leaveAmid(ctx context.Context, t *testing.T, end func(*exporter)) (requests float64) {
 	t.Helper()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	emitted := make(chan error, 1)
 	go func() { emitted <- g.round(ctx) }()
-	end(g.leave(), t)
+	end(g.leave())
 	for err := <-emitted; ; err = g.round(ctx) {
 		if err != nil {
 			t.Fatal(err)

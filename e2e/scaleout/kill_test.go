@@ -25,8 +25,7 @@ func TestKilled(t *testing.T) {
 	var sent float64
 	var died time.Time
 	g.change(ctx, t, "exporter "+gone+" is killed amid a round", func() {
-		sent = g.leaveAmid(ctx, t, func(e *exporter, t *testing.T) {
-			t.Helper()
+		sent = g.leaveAmid(ctx, t, func(e *exporter) {
 			e.Kill(t)
 			died = time.Now()
 		})

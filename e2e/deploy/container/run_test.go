@@ -2,6 +2,7 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,9 +66,13 @@ func TestRunsConfined(t *testing.T) {
 	if os.Geteuid() == 0 && (status["Uid"] != "65532 65532 65532 65532" || status["Gid"] != "65532 65532 65532 65532") {
 		t.Errorf("it runs as %s:%s", status["Uid"], status["Gid"])
 	}
-	if code, out := c.healthcheck(t, demo.Found); code != 0 {
-		t.Errorf("health check: %s", out)
-	}
+	// An engine asks several times before it gives up, too.
+	peer.Until(peer.Within(t, peer.Patience), t, "health check", func() string {
+		if code, out := c.healthcheck(t, demo.Found); code != 0 {
+			return fmt.Sprintf("status %d: %s", code, out)
+		}
+		return ""
+	})
 	peer.Get(t, "http://"+demo.Found+"/metrics")
 	demo.Stop(t)
 	if code, out := c.healthcheck(t, demo.Found); code != 1 {

@@ -230,7 +230,11 @@ func (s *started) await(t *testing.T, line *regexp.Regexp) string {
 // awaitFor is await for a time; ok is false where there is no such line by then, or when the container has ended.
 func (s *started) awaitFor(line *regexp.Regexp, most time.Duration) (found string, ok bool) {
 	end := time.Now().Add(most)
-	defer time.AfterFunc(most, s.grown.Broadcast).Stop()
+	defer time.AfterFunc(most, func() {
+		s.mu.Lock() // not between the look at the clock and the wait
+		defer s.mu.Unlock()
+		s.grown.Broadcast()
+	}).Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := 0; ; {

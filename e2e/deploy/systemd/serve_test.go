@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/e2e/deploy/service"
+	"loggregator_exporter/e2e/peer"
 )
 
 // command returns what the unit runs for a key of its, confined to the installed root and as the installed user, without capabilities.
@@ -71,12 +72,15 @@ func TestServe(t *testing.T) {
 	if !strings.Contains(page, `loggregator_exporter_source_up{source="udp"} 1`) {
 		t.Error("the source is not up")
 	}
-	health := s.command(t, "ExecStart")
-	health.Args[1] = "healthcheck"
-	health.Env = []string{"LOGGREGATOR_EXPORTER_WEB_LISTEN_ADDRESS=" + running.Found[0]}
-	if out, err := health.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	peer.Until(peer.Within(t, peer.Patience), t, "health check", func() string {
+		health := s.command(t, "ExecStart")
+		health.Args[1] = "healthcheck"
+		health.Env = []string{"LOGGREGATOR_EXPORTER_WEB_LISTEN_ADDRESS=" + running.Found[0]}
+		if out, err := health.CombinedOutput(); err != nil {
+			return fmt.Sprintf("%v: %s", err, out)
+		}
+		return ""
+	})
 	running.Stop(t)
 }
 
