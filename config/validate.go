@@ -176,6 +176,10 @@ func (v *validator) address(key, address string, minPort int) {
 func (v *validator) metrics(m *Metrics) {
 	v.check(m.Namespace == "" || model.LegacyValidation.IsValidLabelName(m.Namespace), "metrics.namespace",
 		"%s cannot start a metric name: use letters, digits and _, and no digit first", quote(m.Namespace))
+	for _, word := range ownWords {
+		v.check(!strings.HasPrefix(strings.Trim(m.Namespace, "_")+"_", word+"_"), "metrics.namespace",
+			"%s begins the names of metrics of the exporter itself, so that every other would be refused: choose another one, as in cf", quote(word))
+	}
 	v.check(m.Expiration > 0, "metrics.expiration", "must be more than 0, is %s", m.Expiration)
 	v.check(m.MaxSeries > 0, "metrics.max_series", "must be more than 0, is %d", m.MaxSeries)
 	v.check(m.MaxSeriesPerMetric >= 0, "metrics.max_series_per_metric", "must be 0 or more, is %d", m.MaxSeriesPerMetric)
