@@ -5,36 +5,34 @@ import "loggregator_exporter/metric"
 // admitPiece makes the entry of a piece, and its composite where there is none yet. It is false where the entry is none: it is then
 // as any other. That does not depend on which of the pieces came first: a composite takes x_sum and x_count with it that were
 // exposed by themselves, and its family takes the place of those that other emitters' x_sum and x_count made.
-func (s *Store) admitPiece(w *Writer, hash uint64, tagset *uint32, nameHash uint64, kind nameKind, name, unit []byte, arrived int64) (pos uint32, outcome metric.Outcome, ok bool) {
-	p := pieceOf(kind, name, unit, w.key)
+func (s *Store) admitPiece(want *wanted, nameHash uint64) (pos uint32, outcome metric.Outcome, ok bool) {
+	p := pieceOf(want.kind, want.name, want.unit, want.key)
 	if p.role == roleNone || s.dialect != nil {
 		return 0, metric.Stored, false
 	}
-	c := &s.composer
-	c.key = compositeKey(c.key[:0], w.key, p.role.tag())
-	of, ok := s.compositeOf(&p, w.key, c.key, kind, name)
+	s.pieceKey = compositeKey(s.pieceKey[:0], want.key, p.role.tag())
+	of, ok := s.compositeOf(&p, want.key, s.pieceKey, want.kind, want.name)
 	if !ok {
 		return 0, metric.Stored, false
 	}
-	if _, known := s.lookup(c.key, of, p.base); s.pieces >= s.maxSeries || s.others >= s.maxSeries || !known && s.live >= s.maxSeries {
-		s.refusals.countOverLimit(name)
+	if _, known := s.lookup(s.pieceKey, of, p.base); s.pieces >= s.maxSeries || s.others >= s.maxSeries || !known && s.live >= s.maxSeries {
+		s.refusals.countOverLimit(want.name)
 		return 0, metric.OverLimit, true
 	}
-	if s.droppedByRule(w.key, kind, name) {
+	if s.droppedByRule(want.key, want.kind, want.name) {
 		return 0, metric.Stored, false
 	}
-	compositeTagset := noTagset
-	_, outcome = s.series(c, s.ids.hashBytes(c.key), &compositeTagset, of, p.base, nil, arrived)
-	*tagset = noTagset // what made way may have been the last to have it
-	composite, known := s.lookup(c.key, of, p.base)
+	_, outcome = s.series(&wanted{key: s.pieceKey, name: p.base, hash: s.ids.hashBytes(s.pieceKey), arrived: want.arrived, tagset: noTagset, kind: of})
+	want.tagset = noTagset // what made way may have been the last to have it
+	composite, known := s.lookup(s.pieceKey, of, p.base)
 	if !known {
 		return 0, outcome, true
 	}
-	namePos := s.internPair(w, hash, tagset, nameHash, kind, name, unit)
-	pos = s.place(*tagset, namePos, arrived)
+	namePos := s.internPair(want, nameHash)
+	pos = s.place(want.tagset, namePos, want.arrived)
 	outcome = s.compose(pos, composite, outcome, &p)
 	if s.slab.at(pos).state == stateRefused {
-		s.forgetRefused(pos, tagset)
+		s.forgetRefused(pos, &want.tagset)
 	}
 	return pos, outcome, true
 }

@@ -25,17 +25,11 @@ func (s *Store) resolve(id *Identity) Resolved {
 // counter counts one. In contrast to Write all of e's tags and its source id tell series apart, so that it is the caller who chooses
 // them; instance id, start and stop are not looked at. Values that are negative or NaN are invalid.
 func (w *Writer) Observe(e *metric.Envelope, v float64) metric.Outcome {
-	ok := w.identify(e) && v >= 0
-	hash := w.store.ids.hashBytes(w.key)
+	want := w.wanted(e, nameTimer, w.identify(e) && v >= 0)
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !ok || !validName(e.Name) {
-		s.refusals.countInvalid(e.Name)
-		return metric.Invalid
-	}
-	tagset := noTagset
-	pos, outcome := s.series(w, hash, &tagset, nameTimer, e.Name, nil, e.Arrived)
+	pos, outcome := s.entry(&want)
 	if outcome != metric.Stored {
 		return outcome
 	}

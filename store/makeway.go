@@ -100,13 +100,13 @@ func (s *Store) takeInOne(r ref) bool {
 	if p.role != roleSum && p.role != roleCount {
 		return false
 	}
-	w := Writer{identifier: identifier{key: compositeKey(nil, key, "")}}
-	of, ok := s.claimedComposite(key, w.key, n.kind, name, p.base)
+	want := wanted{key: compositeKey(nil, key, ""), name: p.base, arrived: e.arrived, tagset: noTagset}
+	of, ok := s.claimedComposite(key, want.key, n.kind, name, p.base)
 	if !ok {
 		return false
 	}
-	tagset := noTagset
-	composite, outcome := s.series(&w, s.ids.hashBytes(w.key), &tagset, of, p.base, nil, e.arrived)
+	want.hash, want.kind = s.ids.hashBytes(want.key), of
+	composite, outcome := s.series(&want)
 	if outcome != metric.Stored || !s.slab.alive(r) {
 		return false
 	}

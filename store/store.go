@@ -81,7 +81,7 @@ type Store struct {
 	refusals    refusals
 	overrides   map[overrideKey]uint64
 	composites  composites
-	composer    Writer // makes composites
+	pieceKey    []byte // the identity of the composite of the piece that is being made
 	live        int    // stateLive
 	others      int    // stateRefused, stateDropped and stateJoined
 	pieces      int    // statePiece

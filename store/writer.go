@@ -36,26 +36,20 @@ func (w *Writer) Write(e *metric.Envelope, tally *metric.Tally) {
 const pointsAtATime = 256
 
 func (w *Writer) gauges(e *metric.Envelope, tally *metric.Tally) {
-	ok := w.identify(e)
-	hash := w.store.ids.hashBytes(w.key)
+	want := w.wanted(e, nameGauge, w.identify(e))
 	for points := range slices.Chunk(e.Points, pointsAtATime) {
-		w.points(e, points, ok, hash, tally)
+		w.points(e, points, want, tally)
 	}
 }
 
-func (w *Writer) points(e *metric.Envelope, points []metric.Point, ok bool, hash uint64, tally *metric.Tally) {
+func (w *Writer) points(e *metric.Envelope, points []metric.Point, want wanted, tally *metric.Tally) {
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tagset := noTagset
 	for i := range points {
 		p := &points[i]
-		if !ok || !validName(p.Name) {
-			s.refusals.countInvalid(p.Name)
-			tally[metric.Invalid]++
-			continue
-		}
-		pos, outcome := s.series(w, hash, &tagset, nameGauge, p.Name, p.Unit, e.Arrived)
+		want.name, want.unit = p.Name, p.Unit
+		pos, outcome := s.entry(&want)
 		if outcome == metric.Stored {
 			outcome = s.setGauge(s.slab.at(pos), p.Value, e.Timestamp, e.Arrived)
 		}
@@ -64,17 +58,11 @@ func (w *Writer) points(e *metric.Envelope, points []metric.Point, ok bool, hash
 }
 
 func (w *Writer) counter(e *metric.Envelope) metric.Outcome {
-	ok := w.identify(e)
-	hash := w.store.ids.hashBytes(w.key)
+	want := w.wanted(e, nameCounter, w.identify(e))
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !ok || !validName(e.Name) {
-		s.refusals.countInvalid(e.Name)
-		return metric.Invalid
-	}
-	tagset := noTagset
-	pos, outcome := s.series(w, hash, &tagset, nameCounter, e.Name, nil, e.Arrived)
+	pos, outcome := s.entry(&want)
 	if outcome == metric.Stored {
 		outcome = s.setCounter(pos, s.slab.at(pos), e)
 	}
@@ -85,32 +73,57 @@ func validName(name []byte) bool { return len(name) > 0 && len(name) <= metric.M
 
 const noTagset = ^uint32(0)
 
-// series finds the entry of the envelope identity in w.key and a name, or makes it. With metric.Stored it is live and its arrival
-// time is set; any other outcome is final for the sample. tagset carries the position of the envelope's tag set from one
-// point to the next. The caller holds the lock.
-func (s *Store) series(w *Writer, hash uint64, tagset *uint32, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
-	nameHash := s.ids.hashName(kind, name, unit)
-	if *tagset == noTagset {
-		if pos, ok := s.ids.findTagset(hash, w.key); ok {
-			*tagset = pos
+// wanted is an entry that is looked for: that of an envelope's identity and a name. It borrows the memory of both, and lives on the stack.
+type wanted struct {
+	key        []byte // the envelope's identity
+	name, unit []byte
+	hash       uint64 // of the key
+	arrived    int64
+	tagset     uint32 // the position of the key, from one point to the next, or noTagset
+	kind       nameKind
+	valid      bool
+}
+
+// wanted is the entry of e's name and of the identity that the writer has made of e.
+func (w *Writer) wanted(e *metric.Envelope, kind nameKind, valid bool) wanted {
+	return wanted{key: w.key, name: e.Name, hash: w.store.ids.hashBytes(w.key), arrived: e.Arrived, tagset: noTagset, kind: kind, valid: valid}
+}
+
+// entry is series for what may turn out to be no identity, or no name.
+func (s *Store) entry(want *wanted) (uint32, metric.Outcome) {
+	if !want.valid || !validName(want.name) {
+		s.refusals.countInvalid(want.name)
+		return 0, metric.Invalid
+	}
+	return s.series(want)
+}
+
+// series finds the wanted entry or makes it. With metric.Stored it is live and its arrival time is set; any other outcome is final for the
+// sample. The caller holds the lock.
+func (s *Store) series(want *wanted) (uint32, metric.Outcome) {
+	if want.tagset == noTagset {
+		if pos, ok := s.ids.findTagset(want.hash, want.key); ok {
+			want.tagset = pos
 		}
 	}
-	if *tagset != noTagset {
-		if n, ok := s.ids.findName(nameHash, kind, name, unit); ok {
+	nameHash := s.ids.hashName(want.kind, want.name, want.unit)
+	if want.tagset != noTagset {
+		if n, ok := s.ids.findName(nameHash, want.kind, want.name, want.unit); ok {
 			// Fast path: both halves are known, and so is the pair.
-			if pos, ok := s.find(*tagset, n); ok {
-				return s.revisit(pos, w, hash, tagset, kind, name, unit, arrived)
+			if pos, ok := s.find(want.tagset, n); ok {
+				return s.revisit(pos, want)
 			}
 		}
 	}
 	// Slow path: once for each series.
-	return s.admit(w, hash, tagset, nameHash, kind, name, unit, arrived)
+	return s.admit(want, nameHash)
 }
 
 // revisit returns what is known of an entry. A refused one may have outlived what it was refused for; it is then made anew.
-func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
+func (s *Store) revisit(pos uint32, want *wanted) (uint32, metric.Outcome) {
+	arrived := want.arrived
 	e := s.slab.at(pos)
-	if (s.adaptive.on || e.state == statePiece) && kind.learns() {
+	if (s.adaptive.on || e.state == statePiece) && want.kind.learns() {
 		e.pace = e.pace.learn(e.arrived, arrived)
 	}
 	e.arrived = arrived
@@ -141,8 +154,8 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 		}
 		s.free(pos)
 	}
-	*tagset = noTagset // it may be gone with the entry
-	pos, outcome := s.series(w, hash, tagset, kind, name, unit, arrived)
+	want.tagset = noTagset // it may be gone with the entry
+	pos, outcome := s.series(want)
 	if outcome == metric.Stored && had.stamp != 0 {
 		s.resume(s.slab.at(pos), &had)
 	}
@@ -150,31 +163,31 @@ func (s *Store) revisit(pos uint32, w *Writer, hash uint64, tagset *uint32, kind
 }
 
 // admit makes the entry of an identity that is not known.
-func (s *Store) admit(w *Writer, hash uint64, tagset *uint32, nameHash uint64, kind nameKind, name, unit []byte, arrived int64) (uint32, metric.Outcome) {
-	if pos, outcome, ok := s.admitPiece(w, hash, tagset, nameHash, kind, name, unit, arrived); ok {
+func (s *Store) admit(want *wanted, nameHash uint64) (uint32, metric.Outcome) {
+	if pos, outcome, ok := s.admitPiece(want, nameHash); ok {
 		return pos, outcome
 	}
 	if s.live >= s.maxSeries || s.others >= s.maxSeries {
-		s.refusals.countOverLimit(name)
+		s.refusals.countOverLimit(want.name)
 		return 0, metric.OverLimit
 	}
-	namePos := s.internPair(w, hash, tagset, nameHash, kind, name, unit)
-	return s.create(tagset, namePos, arrived)
+	namePos := s.internPair(want, nameHash)
+	return s.create(&want.tagset, namePos, want.arrived)
 }
 
-// internPair finds or makes the tag set in w.key, unless it is known, and a name.
-func (s *Store) internPair(w *Writer, hash uint64, tagset *uint32, nameHash uint64, kind nameKind, name, unit []byte) uint32 {
-	if *tagset == noTagset {
-		pos, ok := s.ids.findTagset(hash, w.key)
+// internPair finds or makes the tag set, unless it is known, and the name.
+func (s *Store) internPair(want *wanted, nameHash uint64) uint32 {
+	if want.tagset == noTagset {
+		pos, ok := s.ids.findTagset(want.hash, want.key)
 		if !ok {
-			pos = s.ids.addTagset(hash, w.key)
+			pos = s.ids.addTagset(want.hash, want.key)
 			s.ids.tagsets[pos].owner = s.ids.owners.intern(s.ownerOf(s.ids.tagsets[pos].key))
 		}
-		*tagset = pos
+		want.tagset = pos
 	}
-	namePos, ok := s.ids.findName(nameHash, kind, name, unit)
+	namePos, ok := s.ids.findName(nameHash, want.kind, want.name, want.unit)
 	if !ok {
-		namePos = s.ids.addName(nameHash, kind, name, unit)
+		namePos = s.ids.addName(nameHash, want.kind, want.name, want.unit)
 	}
 	return namePos
 }
@@ -183,23 +196,18 @@ func (s *Store) internPair(w *Writer, hash uint64, tagset *uint32, nameHash uint
 func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
 	http := string(e.Name) == httpTimer
 	t := w.identifyTimer(e)
-	hash := w.store.ids.hashBytes(w.key)
-	s := w.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !t.ok || !validName(e.Name) {
-		s.refusals.countInvalid(e.Name)
-		return metric.Invalid
-	}
-	if http && t.duplicate {
+	if http && t.ok && t.duplicate {
 		return metric.Duplicate
 	}
 	kind := nameTimer
 	if http {
 		kind = nameHTTPDuration
 	}
-	tagset := noTagset
-	pos, outcome := s.series(w, hash, &tagset, kind, e.Name, nil, e.Arrived)
+	want := w.wanted(e, kind, t.ok)
+	s := w.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pos, outcome := s.entry(&want)
 	if outcome != metric.Stored {
 		return outcome
 	}
@@ -208,7 +216,8 @@ func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
 		return metric.Stored
 	}
 	// The response size is a second family of the same sample, whose outcome is that of the duration.
-	if pos, outcome := s.series(w, hash, &tagset, nameHTTPSize, e.Name, nil, e.Arrived); outcome == metric.Stored {
+	want.kind = nameHTTPSize
+	if pos, outcome := s.series(&want); outcome == metric.Stored {
 		s.observe(s.slab.at(pos), t.length, &w.trace, e.Arrived)
 	}
 	return metric.Stored
