@@ -87,7 +87,7 @@ func TestGatewayRequest(t *testing.T) {
 	t.Cleanup(server.Close)
 	s := setup(f, server.URL)
 	s.tls = ServerTLSOptions{SkipVerify: true}
-	s.stream = StreamOptions{ShardID: "a b&c", DeterministicName: "7", Selectors: []string{"counter", "timer"}}
+	s.stream.ShardID, s.stream.DeterministicName, s.stream.Selectors = "a b&c", "7", []string{"counter", "timer"}
 	r := runHTTPS(t, nameGateway, s)
 	if got, want := receive(t, asked), "GET /v2/read?counter&timer&shard_id=a+b%26c&deterministic_name=7 bearer ey text/event-stream loggregator_exporter"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -103,7 +103,7 @@ func TestGatewayClosesAfterItsTime(t *testing.T) {
 		network := &foundation.Memory{}
 		f := newFoundation(t, network, foundation.HTTPSOptions{})
 		s := setup(f, f.GatewayURL())
-		s.dial, s.stream.IdleTimeout = network.Dial, time.Hour
+		s.dial = network.Dial
 		r := runHTTPS(t, nameGateway, s)
 		began := time.Now()
 		for i := range 4 {

@@ -126,7 +126,7 @@ func setup(f *foundation.Foundation, url string) httpsSetup {
 	trust := ServerTLSOptions{RootCAs: f.RootCAs()}
 	return httpsSetup{
 		uaa: UAAOptions{URL: f.UAAURL(), ClientID: id, ClientSecret: secret, TLS: trust}, url: url, tls: trust,
-		stream: StreamOptions{ShardID: "shard", DeterministicName: "0", Selectors: []string{"gauge", "counter", "timer"}},
+		stream: StreamOptions{ShardID: "shard", DeterministicName: "0", Selectors: allKinds.Selectors, IdleTimeout: time.Hour},
 	}
 }
 

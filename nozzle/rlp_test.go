@@ -89,7 +89,8 @@ type runningRLP struct {
 	stop   func()
 }
 
-var allKinds = StreamOptions{Selectors: []string{"gauge", "counter", "timer"}}
+// allKinds is what most tests ask for. However long a test takes, silence is no reason for a new stream.
+var allKinds = StreamOptions{Selectors: []string{"gauge", "counter", "timer"}, IdleTimeout: time.Hour}
 
 func runRLP(t *testing.T, options RLPOptions, stream StreamOptions) *runningRLP {
 	t.Helper()
@@ -141,7 +142,7 @@ func TestRLP(t *testing.T) {
 	ca := newAuthority(t)
 	server := serveRLP(t, holdPort(t), ca.server(t, "reverselogproxy"))
 	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLS: ca.files(t, t.TempDir())},
-		StreamOptions{ShardID: "shard", DeterministicName: "3", Selectors: []string{"gauge", "counter", "timer"}})
+		StreamOptions{ShardID: "shard", DeterministicName: "3", Selectors: allKinds.Selectors, IdleTimeout: time.Hour})
 
 	want := &loggregator_v2.EgressBatchRequest{
 		ShardId: "shard", DeterministicName: "3", UsePreferredTags: true,
