@@ -11,18 +11,18 @@ import (
 	"loggregator_exporter/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(patient{m}) }
-
-// patient gives goroutines that are about to end the time that they take on a busy machine.
-type patient struct{ *testing.M }
-
-func (p patient) Run() int {
-	code := p.M.Run()
-	for tries := 0; tries < 100 && goleak.Find() != nil; tries++ {
-		continue // each try has half a second
+// What tests have ended may take its time to end on a busy machine: one look of goleak's has half a second of patience.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for looks := 0; looks < 100 && goleak.Find() != nil; looks++ {
+		continue
 	}
-	return code
+	goleak.VerifyTestMain(ended(code))
 }
+
+type ended int
+
+func (e ended) Run() int { return int(e) }
 
 // series is a family as tests write it down.
 type series struct {
