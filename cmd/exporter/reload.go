@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -30,9 +31,10 @@ type checksum [sha256.Size]byte
 // reloader brings changed rules and limits into a running store.
 type reloader struct {
 	// load reads the whole configuration anew.
-	load   func() (*config.Config, error)
-	stores *stores
-	log    *slog.Logger
+	load    func() (*config.Config, error)
+	running *config.Config // what the process was started with
+	stores  *stores
+	log     *slog.Logger
 
 	mu          sync.Mutex // one reload at a time
 	files       []string   // the rule files in force
@@ -45,7 +47,7 @@ type reloader struct {
 // newReloader makes a reloader of a service whose rule files held read, or what came after it, when they were read.
 func newReloader(cfg *config.Config, read checksum, load func() (*config.Config, error), s *stores, log *slog.Logger) *reloader {
 	r := &reloader{
-		load: load, stores: s, log: log, files: cfg.Tagger.RulesFiles, read: read, changed: make(chan struct{}, 1),
+		load: load, running: cfg, stores: s, log: log, files: cfg.Tagger.RulesFiles, read: read, changed: make(chan struct{}, 1),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: program + "_config_last_reload_successful",
 			Help: "Whether the last attempt to load the configuration succeeded (1) or not (0).",
@@ -96,6 +98,9 @@ func (r *reloader) swap() (store.Reloaded, error) {
 		return store.Reloaded{}, err
 	}
 	r.files = cfg.Tagger.RulesFiles
+	if keys := config.AwaitRestart(r.running, cfg); len(keys) > 0 {
+		r.log.Warn("these settings have changed, and stay as they were until the exporter is restarted", "settings", strings.Join(keys, ","))
+	}
 	select {
 	case r.changed <- struct{}{}:
 	default:

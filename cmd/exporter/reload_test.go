@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cloudfoundry/dropsonde/emitter"
 	"github.com/cloudfoundry/dropsonde/metric_sender"
@@ -178,5 +179,44 @@ func TestReloadMissesNoChange(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// What a reload cannot put in force is named in the log, for as long as it is not: who changed it expects that it works.
+func TestReloadNamesWhatNeedsARestart(t *testing.T) {
+	changed := func() *config.Config {
+		cfg := testConfig()
+		cfg.Metrics.MaxSeries = 7
+		cfg.Nozzle.Stream.IdleTimeout = time.Minute
+		cfg.Web.EnablePprof = true
+		return cfg
+	}
+	const done = "level=INFO msg=\"reloaded rules and limits\" reason=test kept=0 retired=0\n"
+	const awaits = "level=WARN msg=\"these settings have changed, and stay as they were until the exporter is restarted\" " +
+		"settings=nozzle.idle_timeout,web.enable_pprof\n" + done
+	var b strings.Builder
+	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	load := testConfig
+	service, err := assemble(testConfig(), func() (*config.Config, error) { return load(), nil }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		load func() *config.Config
+		want string
+	}{{testConfig, done}, {changed, awaits}, {changed, awaits}, {testConfig, done}} {
+		load = step.load
+		b.Reset()
+		if err := service.reloader.reload("test"); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != step.want {
+			t.Errorf("%s, want %s", b.String(), step.want)
+		}
 	}
 }
