@@ -39,11 +39,11 @@ func TestHeavySelections(t *testing.T) {
 	}
 }
 
-// slowly gives a family without end, a chunk a second.
+// slowly gives a family without end, a chunk every three seconds.
 type slowly struct{ Reader }
 
 func (s slowly) Next() []store.Sample {
-	<-time.After(time.Second)
+	<-time.After(3 * time.Second)
 	return s.Reader.Next()
 }
 
@@ -53,7 +53,7 @@ func TestPageTimeoutWithoutAWrite(t *testing.T) {
 		h := newHandler(small.families, func() Reader { return slowly{newEndless()} }, own(), Options{PageTimeout: 9500 * time.Millisecond}) // no two things happen at one moment
 		start := time.Now()
 		defer func() {
-			if got := recover(); got != any(http.ErrAbortHandler) || time.Since(start) != 10*time.Second {
+			if got := recover(); got != any(http.ErrAbortHandler) || time.Since(start) != 12*time.Second {
 				t.Errorf("ended with %v after %v", got, time.Since(start))
 			}
 		}()

@@ -42,7 +42,7 @@ func TestSilentTokenServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.sender.client.http = client
-	if a := p.sender.client.send(t.Context(), []byte("x")); a.verdict != retryable || !strings.Contains(a.err.Error(), "deadline exceeded") {
+	if a := p.sender.client.send(t.Context(), []byte("x")); a.verdict != retryable || !strings.HasPrefix(a.err.Error(), "no token from remote_write.oauth2.token_url: ") {
 		t.Errorf("%+v", a)
 	}
 	// One waits for the server, the others for the one.
