@@ -222,8 +222,7 @@ func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 		return strings.Join(bad[:min(len(bad), 10)], "\n")
 	})
 
-	p.Stop(t)
-	peer.Until(peer.Within(t, peer.Lookback), t, "the end of all series", func() string {
+	peer.Until(p.StopPushing(t), t, "the end of all series", func() string {
 		if left := len(r.series(t, selector)); left > 0 {
 			return fmt.Sprintf("%d are left after the exporter has stopped", left)
 		}

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -74,6 +76,25 @@ func Start(t *testing.T, said *regexp.Regexp, file string, args ...string) *Proc
 	}
 	t.Fatalf("%s ended before it said %s", file, said)
 	return p
+}
+
+// Said says whether some text stood in its output so far.
+func (p *Process) Said(text string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, text) })
+}
+
+// StopPushing ends an exporter that pushes, and returns a context for as long as what it pushed may stand after that: the exporter ends its series,
+// unless the machine is too busy for the few seconds that it gives itself, which it says. They then go by themselves, after five minutes.
+func (p *Process) StopPushing(t *testing.T) context.Context {
+	t.Helper()
+	p.Stop(t)
+	if p.Said("remote write has lost samples") {
+		t.Log("it had no time to end its series")
+		return Within(t, 2*Patience)
+	}
+	return Within(t, Lookback)
 }
 
 // Kill ends the process as the kernel does that runs out of memory: it does nothing more.

@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,12 +60,36 @@ func Kubeconform() *Program {
 	}
 }
 
-// Exporter builds the exporter as `make build` does, and returns its file.
+// Exporter builds the exporter as `make build` does, and returns a file of the test's own with it. It is linked once, not for each test.
 func Exporter(t *testing.T) string {
 	t.Helper()
+	root := Root(t)
+	built := filepath.Join(cache(t), fmt.Sprintf("exporter-%08x", crc32.ChecksumIEEE([]byte(root)))) // one for each tree
+	defer lock(t, built+".lock")()
+	Go(t, root, []string{"CGO_ENABLED=0"}, "build", "-trimpath", "-o", built, "./cmd/exporter")
+	program, err := os.ReadFile(built)
+	if err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(t.TempDir(), "exporter")
-	Go(t, Root(t), []string{"CGO_ENABLED=0"}, "build", "-trimpath", "-o", file, "./cmd/exporter")
+	if err := os.WriteFile(file, program, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	return file
+}
+
+// cache is a folder outside the tree for what was built.
+func cache(t *testing.T) string {
+	t.Helper()
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "loggregator_exporter", "bin")
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 const (
@@ -116,17 +141,10 @@ func (p *Program) File(t *testing.T) string {
 	if m == nil {
 		t.Fatalf("%s/go.mod does not require %s", dir, p.Module)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := filepath.Join(cache, "loggregator_exporter", "bin")
+	bin := cache(t)
 	file := filepath.Join(bin, p.Name+"-"+string(m[1]))
 	if _, err := os.Stat(file); err == nil {
 		return file
-	}
-	if err := os.MkdirAll(bin, 0o750); err != nil {
-		t.Fatal(err)
 	}
 	// Packages of tests run side by side and may want the same program: one builds, the others wait for it.
 	defer lock(t, filepath.Join(bin, p.Name+".lock"))()

@@ -55,10 +55,6 @@ func TestPushSideBySide(t *testing.T) {
 			t.Errorf("%s is %v (%v)", never, n, ok)
 		}
 	}
-	exporters[1].Stop(t)
-	// Well within the five minutes after which Prometheus shows no series that has not ended.
-	ending, end := context.WithTimeout(ctx, 2*time.Minute)
-	defer end()
-	p.await(ending, t, "the end of what it had", `count({instance="1"}) or vector(0)`, equals(0))
+	p.await(exporters[1].StopPushing(t), t, "the end of what it had", `count({instance="1"}) or vector(0)`, equals(0))
 	p.await(ctx, t, "the other goes on", `count({instance="0"}) > bool 1000`, equals(1))
 }
