@@ -56,12 +56,34 @@ func parseTemplate(text string, captures []string) (template, error) {
 			}
 			t = append(t, part)
 			i += end
+		case text[i] == '$':
+			if written := dollar(text[i+1:], captures); written != "" {
+				return nil, &patternError{i, fmt.Sprintf(`"$%s" would stand as it is: write {capture} for what a capture holds`, written)}
+			}
+			lit.WriteByte(text[i])
 		default:
 			lit.WriteByte(text[i])
 		}
 	}
 	flush()
 	return t, nil
+}
+
+// dollar returns what was most likely meant as a capture behind a dollar sign, as expressions and statsd_exporter have it, or "".
+func dollar(text string, captures []string) string {
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+	if end < 0 {
+		end = len(text)
+	}
+	word := text[:end]
+	switch {
+	case strings.HasPrefix(text, "{"):
+		return "{"
+	case word != "" && (strings.Trim(word, "0123456789") == "" || slices.Contains(captures, word)):
+		return word
+	default:
+		return ""
+	}
 }
 
 func parseVariable(name string, captures []string) (templatePart, error) {
