@@ -100,16 +100,18 @@ func BenchmarkPage(b *testing.B) {
 				var p page
 				b.ReportAllocs()
 				for b.Loop() {
-					w := enc.take(&n)
+					o := newOffer(f.format)
+					pool := enc.of(o)
+					w := pool.take(&n)
 					p.begin(w, func() error { return nil })
-					if err := p.render(newOffer(f.format), nil, nil, families, r); err != nil {
+					if err := p.render(o, nil, nil, families, r); err != nil {
 						b.Fatal(err)
 					}
 					p.end()
 					if err := w.Close(); err != nil {
 						b.Fatal(err)
 					}
-					enc.give(w)
+					pool.give(w)
 				}
 				perLine(b, n)
 			})
@@ -117,7 +119,7 @@ func BenchmarkPage(b *testing.B) {
 				var n counting
 				b.ReportAllocs()
 				for b.Loop() {
-					w := enc.take(&n)
+					w := enc.any.take(&n)
 					e := expfmt.NewEncoder(w, f.format)
 					for _, mf := range mfs {
 						if err := e.Encode(mf); err != nil {
@@ -127,7 +129,7 @@ func BenchmarkPage(b *testing.B) {
 					if err := w.Close(); err != nil {
 						b.Fatal(err)
 					}
-					enc.give(w)
+					enc.any.give(w)
 				}
 				perLine(b, n)
 			})
@@ -202,6 +204,7 @@ func BenchmarkHistograms(b *testing.B) {
 // BenchmarkCompressors shows what the choice of level and window costs and saves, on a page of text.
 func BenchmarkCompressors(b *testing.B) {
 	text := []byte(write(b, expfmt.FmtText, foundation()))
+	benchCompressor(b, "gzip/lines", text, func() (compressor, error) { return new(lineGzip), nil })
 	for _, level := range []int{gzip.StatelessCompression, gzip.HuffmanOnly, 1, 2, 3, 5} {
 		benchCompressor(b, fmt.Sprintf("gzip/level=%d", level), text, func() (compressor, error) {
 			return gzip.NewWriterLevel(io.Discard, level)

@@ -167,8 +167,9 @@ func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, s 
 		h.works.Put(wk)
 	}()
 	wk.out.Reset(to)
-	body := enc.take(wk.out)
-	defer enc.give(body)
+	pool := enc.of(o)
+	body := pool.take(wk.out)
+	defer pool.give(body)
 	wk.page.begin(body, ctx.Err)
 
 	own := h.gather()

@@ -43,10 +43,16 @@ type omission struct {
 	family, reason string
 }
 
+// lender is a writer that has space for what it is given next: what was appended to it goes without a copy.
+type lender interface {
+	space() []byte
+}
+
 // page is one scrape's answer while it is rendered. Its memory is reused for the next one.
 type page struct {
 	w    io.Writer
 	stop func() error // asked before every chunk: an error ends the page
+	lent lender       // w, if it is one; then buf is the lender's
 	buf  []byte
 
 	claims  claims
@@ -61,7 +67,18 @@ type page struct {
 func (p *page) begin(w io.Writer, stop func() error) {
 	p.w, p.stop = w, stop
 	p.claims.reset()
-	p.buf, p.planned, p.omitted = p.buf[:0], p.planned[:0], p.omitted[:0]
+	p.planned, p.omitted = p.planned[:0], p.omitted[:0]
+	p.lent, _ = w.(lender)
+	p.nextChunk()
+}
+
+// nextChunk makes the buffer empty.
+func (p *page) nextChunk() {
+	if p.lent != nil {
+		p.buf = p.lent.space()
+	} else {
+		p.buf = p.buf[:0]
+	}
 }
 
 // end lets go of everything that belongs to the scrape, and of a buffer that one huge line made huge.
@@ -70,9 +87,10 @@ func (p *page) end() {
 	clear(p.planned)
 	clear(p.omitted)
 	p.claims.reset()
-	if cap(p.buf) > keepBytes {
+	if cap(p.buf) > keepBytes || p.lent != nil {
 		p.buf = nil
 	}
+	p.lent = nil
 }
 
 // render writes what is selected of the families, then of the exporter's own, and the end of the format. What a whole page
@@ -230,7 +248,7 @@ func (p *page) flush() error {
 		return err
 	}
 	_, err := p.w.Write(p.buf)
-	p.buf = p.buf[:0]
+	p.nextChunk()
 	return err
 }
 

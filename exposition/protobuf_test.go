@@ -173,12 +173,12 @@ func TestProtobufSurvivesMissingCounts(t *testing.T) {
 	for _, mf := range decodeProtobuf(t, write(t, expfmt.FmtProtoDelim, c)) {
 		got = append(got, flatten(mf)...)
 	}
-	two := bits(2)
+	two := bitsOf(2)
 	want := []string{
 		`"h" HISTOGRAM help "A histogram."`,
 		`a="2" le=0 5`, `a="2" le=` + two + ` 5`, `a="2" sum 0 count 5`,
-		`a="3" le=` + bits(1) + ` 0`, `a="3" le=` + two + ` 0`, `a="3" sum 0 count 0`,
-		`a="5" sum ` + bits(1) + ` count 7`,
+		`a="3" le=` + bitsOf(1) + ` 0`, `a="3" le=` + two + ` 0`, `a="3" sum 0 count 0`,
+		`a="5" sum ` + bitsOf(1) + ` count 7`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -212,7 +212,7 @@ func TestHistogramsHold(t *testing.T) {
 		}
 		proto := decodeProtobuf(t, write(t, expfmt.FmtProtoDelim, c))[0].GetMetric()[0].GetHistogram()
 		for _, got := range []*dto.Histogram{text, proto} {
-			if got.GetSampleCount() != total || bits(got.GetSampleSum()) != bits(h.Sum) {
+			if got.GetSampleCount() != total || bitsOf(got.GetSampleSum()) != bitsOf(h.Sum) {
 				rt.Errorf("count %d, sum %v, want %d, %v", got.GetSampleCount(), got.GetSampleSum(), total, h.Sum)
 			}
 			cumulative := uint64(0)

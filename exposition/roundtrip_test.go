@@ -117,25 +117,25 @@ func flatten(mf *dto.MetricFamily) []string {
 		at := strings.Join(ls, ",")
 		switch {
 		case m.Gauge != nil:
-			out = append(out, at+" "+bits(m.Gauge.GetValue()))
+			out = append(out, at+" "+bitsOf(m.Gauge.GetValue()))
 		case m.Counter != nil:
-			out = append(out, at+" "+bits(m.Counter.GetValue()))
+			out = append(out, at+" "+bitsOf(m.Counter.GetValue()))
 		case m.Summary != nil:
 			for _, q := range m.Summary.GetQuantile() {
-				out = append(out, fmt.Sprintf("%s quantile=%s %s", at, bits(q.GetQuantile()), bits(q.GetValue())))
+				out = append(out, fmt.Sprintf("%s quantile=%s %s", at, bitsOf(q.GetQuantile()), bitsOf(q.GetValue())))
 			}
-			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bits(m.Summary.GetSampleSum()), m.Summary.GetSampleCount()))
+			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bitsOf(m.Summary.GetSampleSum()), m.Summary.GetSampleCount()))
 		case m.Histogram != nil:
 			for _, b := range m.Histogram.GetBucket() {
-				out = append(out, fmt.Sprintf("%s le=%s %d", at, bits(b.GetUpperBound()), b.GetCumulativeCount()))
+				out = append(out, fmt.Sprintf("%s le=%s %d", at, bitsOf(b.GetUpperBound()), b.GetCumulativeCount()))
 			}
-			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bits(m.Histogram.GetSampleSum()), m.Histogram.GetSampleCount()))
+			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bitsOf(m.Histogram.GetSampleSum()), m.Histogram.GetSampleCount()))
 		}
 	}
 	return out
 }
 
-func bits(v float64) string {
+func bitsOf(v float64) string {
 	if math.IsNaN(v) {
 		return "NaN"
 	}
@@ -209,7 +209,7 @@ func normalLines(page string) []string {
 			continue
 		}
 		if v, err := strconv.ParseFloat(l[at+1:], 64); err == nil {
-			lines[i] = l[:at] + " " + bits(v+0)
+			lines[i] = l[:at] + " " + bitsOf(v+0)
 		}
 	}
 	return lines
