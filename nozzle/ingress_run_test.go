@@ -1,11 +1,17 @@
 package nozzle
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+
+	"loggregator_exporter/metric"
 )
 
 // TestPortFile: readers see the old file or the new one at any time, and a file that is right already is not touched.
@@ -57,6 +63,57 @@ func TestPortFile(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("left over: %v, %v", entries, err)
+	}
+}
+
+// heldSink holds what it gets until it is released.
+type heldSink struct{ entered, release chan struct{} }
+
+func (s heldSink) Write(e *metric.Envelope, tally *metric.Tally) {
+	s.entered <- struct{}{}
+	<-s.release
+	tally[metric.Stored] += uint64(e.Samples())
+}
+
+// TestIngressAccountsBeforeItEnds: what the sink has when the source ends is in the ledger.
+func TestIngressAccountsBeforeItEnds(t *testing.T) {
+	ca, log := newAuthority(t), newRecordingLog()
+	ledger, reg := newTestLedger(t)
+	sink := heldSink{make(chan struct{}), make(chan struct{})}
+	source, err := NewIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron")}, ledger, func() Sink { return sink }, log.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- source.Run(ctx) }()
+	address, err := source.Addr(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := dialIngress(t, address.String(), metronClient(t, ca)).BatchSender(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, sink.entered)
+	cancel()
+	for receive(t, log.lines).message != "a client is gone" { // nothing but the sink is left to wait for
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("it ended before its sink: %v", err)
+	case <-time.After(100 * time.Millisecond): // no more than a chance to see a defect
+	}
+	close(sink.release)
+	if err := receive(t, done); err != nil {
+		t.Fatal(err)
+	}
+	if n := total(t, reg, "envelopes_received_total"); n != 1 {
+		t.Errorf("%d envelopes received", n)
 	}
 }
 
