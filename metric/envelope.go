@@ -41,6 +41,10 @@ const (
 	MaxTags       = 256  // tags of one envelope
 	MaxNameBytes  = 1024 // bytes of a metric's name
 	MaxValueBytes = 4096 // bytes of a tag's name and value together
+
+	// MaxIdentityBytes bounds all that tells one sender's series from another's: tags, source id and instance id, with two bytes or so for each.
+	// It is ten times what the longest envelopes of Cloud Foundry take; each series keeps it twice.
+	MaxIdentityBytes = 32 << 10
 )
 
 // Tag is a dimension as it stands on the wire.

@@ -28,7 +28,7 @@ func (d *identifier) identify(e *metric.Envelope) bool {
 	if ok {
 		d.key = appendIdentity(d.key, e.SourceID, e.InstanceID, e.Tags, d.order.sort(e.Tags))
 	}
-	return ok
+	return ok && len(d.key) <= metric.MaxIdentityBytes
 }
 
 const (
@@ -65,6 +65,7 @@ func (d *identifier) identifyTimer(e *metric.Envelope) timing {
 	}
 	if t.ok = t.ok && len(sourceID) <= metric.MaxValueBytes && len(instanceID) <= metric.MaxValueBytes; t.ok {
 		d.key = appendIdentity(d.key, sourceID, instanceID, d.tags, d.order.sort(d.tags))
+		t.ok = len(d.key) <= metric.MaxIdentityBytes
 	}
 	return t
 }
@@ -133,8 +134,8 @@ func parseLength(b []byte) float64 {
 func (r *Resolver) Identities(e *metric.Envelope) ([]Identity, error) {
 	d := identifier{timerTags: r.timerTags}
 	if ok := e.Kind == metric.KindTimer && d.identifyTimer(e).ok || e.Kind != metric.KindTimer && d.identify(e); !ok {
-		return nil, fmt.Errorf("its tags exceed the bounds (%d tags, %d bytes each), or it is a timer that ends before it starts",
-			metric.MaxTags, metric.MaxValueBytes)
+		return nil, fmt.Errorf("its tags exceed the bounds (%d tags, %d bytes each and %d together), or it is a timer that ends before it starts",
+			metric.MaxTags, metric.MaxValueBytes, metric.MaxIdentityBytes)
 	}
 	points := e.Points
 	if e.Kind != metric.KindGauge {
