@@ -62,7 +62,10 @@ func (g *group) begin(ctx context.Context, t *testing.T) {
 
 // TestJoinsAndLeaves runs one exporter, then two, three and four, then three and two again, on one foundation and one Prometheus. After each change
 // no series is on two of them for longer than it may be, and what they have together is what was sent.
-func TestJoinsAndLeaves(t *testing.T) {
+func TestJoinsAndLeaves(t *testing.T) { undisturbed(t, joinsAndLeaves) }
+
+func joinsAndLeaves(t *testing.T) *group {
+	t.Helper()
 	g := newGroup(t, most)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
@@ -82,13 +85,36 @@ func TestJoinsAndLeaves(t *testing.T) {
 		g.leave().Stop(t)
 	})
 	g.checkSums(ctx, t)
-	if lost := g.foundation.Lost(); lost.Left+lost.Full+lost.Nobody != 0 {
+	if lost := g.foundation.Lost(); lost.Left+lost.Full+lost.Nobody != 0 && !g.disturbed(t) {
 		t.Errorf("lost: %+v", lost)
 	}
 
 	sent := 0.0
 	g.change(ctx, t, "exporter 2 leaves amid a round", func() { sent = g.leaveAmid(ctx, t, func(e *exporter) { e.Stop(t) }) })
 	g.checkRest(ctx, t, sent)
+	return g
+}
+
+// undisturbed runs a scenario, and once more where it was disturbed: on a machine that is so busy that rounds come at no steady pace, exporters
+// may take a pause for a doppler that is gone, and open a new stream. For a moment there is one reader more then, and what that loses or moves is
+// not what is looked at here. A scenario ends as soon as it sees that.
+func undisturbed(t *testing.T, scenario func(t *testing.T) *group) {
+	t.Helper()
+	for attempt := range 3 {
+		disturbed := false
+		t.Run(strconv.Itoa(attempt), func(t *testing.T) { disturbed = scenario(t).disturbed(t) })
+		if t.Failed() || !disturbed {
+			return
+		}
+	}
+	t.Error("each time an exporter opened a new stream: this machine is too busy, or streams are replaced for nothing")
+}
+
+// disturbed says whether an exporter has opened a new stream.
+func (g *group) disturbed(t *testing.T) bool {
+	t.Helper()
+	opened, _ := g.prometheus.value(t, `sum(last_over_time(loggregator_exporter_source_reconnects_total[30m]))`)
+	return opened > 0
 }
 
 // join starts one exporter more.
@@ -131,6 +157,9 @@ func (g *group) leaveAmid(ctx context.Context, t *testing.T, end func(*exporter)
 func (g *group) change(ctx context.Context, t *testing.T, what string, do func()) {
 	t.Helper()
 	p := g.prometheus
+	if g.disturbed(t) {
+		return
+	}
 	owners, began := g.owners(t), time.Now()
 	churn, _ := p.value(t, created)
 	before := g.foundation.Lost()
@@ -144,7 +173,7 @@ func (g *group) change(ctx context.Context, t *testing.T, what string, do func()
 			return "none was on two exporters so far"
 		}
 		standing := g.copies(t)
-		if len(standing) == 0 {
+		if len(standing) == 0 || g.disturbed(t) {
 			return ""
 		}
 		return fmt.Sprintf("%d series are on two exporters, such as %v", len(standing), standing[:min(len(standing), 5)])
@@ -152,9 +181,15 @@ func (g *group) change(ctx context.Context, t *testing.T, what string, do func()
 	g.awaitRounds(ctx, t, 3)
 	var now map[string]string
 	peer.Until(ctx, t, what+": all series are there", func() string {
-		now = g.owners(t)
+		if now = g.owners(t); g.disturbed(t) {
+			return ""
+		}
 		return g.differ(owners, now)
 	})
+	if g.disturbed(t) {
+		t.Logf("%s: an exporter opened a new stream", what)
+		return
+	}
 
 	crowd, longest, slowest = g.twice(t, began)
 	gap := g.longestGap()
@@ -255,8 +290,15 @@ func keyOf(set map[string]string) string {
 // awaitSums waits until Prometheus has all requests and envelopes that were sent, while nothing more is: mu is held.
 func (g *group) awaitSums(ctx context.Context, t *testing.T) {
 	t.Helper()
-	g.prometheus.await(ctx, t, "all requests", counted, equals(g.requests()))
-	g.prometheus.await(ctx, t, "all envelopes", received, equals(float64(g.foundation.Envelopes(foundation.RLP))))
+	for expression, want := range map[string]float64{counted: g.requests(), received: float64(g.foundation.Envelopes(foundation.RLP))} {
+		peer.Until(ctx, t, "all that was sent", func() string {
+			got, ok := g.prometheus.value(t, expression)
+			if ok && got == want || g.disturbed(t) {
+				return ""
+			}
+			return fmt.Sprintf("%s is %v (%v), want %v", expression, got, ok, want)
+		})
+	}
 }
 
 // checkSums holds the sum of the exporters' histograms against the requests that were sent, by status, by the highest bucket and by their time.
@@ -264,7 +306,9 @@ func (g *group) checkSums(ctx context.Context, t *testing.T) {
 	t.Helper()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.awaitSums(ctx, t)
+	if g.awaitSums(ctx, t); g.disturbed(t) {
+		return
+	}
 	sent := g.requestsByStatus()
 	for what, of := range map[string]string{"requests": "_count", "bucket +Inf": `_bucket{le="+Inf"}`} {
 		name, selector, _ := strings.Cut(of, "{")
@@ -298,6 +342,9 @@ func (g *group) checkSums(ctx context.Context, t *testing.T) {
 // of what came since its last scrapes, and what the RLP held for it.
 func (g *group) checkRest(ctx context.Context, t *testing.T, sent float64) {
 	t.Helper()
+	if g.disturbed(t) {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	gone := strconv.Itoa(len(g.members))
@@ -322,7 +369,7 @@ func (g *group) checkRest(ctx context.Context, t *testing.T, sent float64) {
 		if missing = all - got; missing < 0 {
 			t.Fatalf("%v requests, %v were sent", got, all)
 		}
-		if missing <= unscraped {
+		if missing <= unscraped || g.disturbed(t) {
 			return ""
 		}
 		return fmt.Sprintf("%v requests are missing; %v were sent between its last scrapes and its end", missing, unscraped)

@@ -11,7 +11,10 @@ import (
 // TestKilled ends one of three exporters by SIGKILL amid a round: it closes no stream and sends nothing more. The others have its series within the time
 // that docs/sharding.md gives them; Prometheus sees it down, and ends its series with the first scrape that fails; no counter falls, and
 // histograms lack at most what it had counted since its last scrape.
-func TestKilled(t *testing.T) {
+func TestKilled(t *testing.T) { undisturbed(t, killed) }
+
+func killed(t *testing.T) *group {
+	t.Helper()
 	g := newGroup(t, 3)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
@@ -21,6 +24,9 @@ func TestKilled(t *testing.T) {
 	g.begin(ctx, t)
 
 	const gone = "2"
+	if g.disturbed(t) {
+		return g
+	}
 	began, owners := time.Now(), g.owners(t)
 	var sent float64
 	var died time.Time
@@ -30,7 +36,9 @@ func TestKilled(t *testing.T) {
 			died = time.Now()
 		})
 	})
-	g.checkRest(ctx, t, sent)
+	if g.checkRest(ctx, t, sent); g.disturbed(t) {
+		return g
+	}
 	g.checkHistograms(t)
 	g.checkDown(t, gone, died)
 	g.checkTakenOver(t, gone, owners, died)
@@ -38,6 +46,7 @@ func TestKilled(t *testing.T) {
 	if len(shares(g.owners(t))) != 2 {
 		t.Errorf("series by exporter %v", shares(g.owners(t)))
 	}
+	return g
 }
 
 // checkDown: each scrape since has failed, and the first of them ended all series of the target at once.
