@@ -30,9 +30,9 @@ type site struct {
 }
 
 // The jobs that scrape an exporter in one format each. Dotted names come in text only: what Prometheus says that it takes in protobuf
-// is without UTF-8.
+// is without UTF-8. On a busy machine a page takes a second.
 const scrapeJobs = `
-global: {scrape_interval: 1s, scrape_timeout: 1s}
+global: {scrape_interval: 3s, scrape_timeout: 3s}
 scrape_configs:
   - {job_name: text, scrape_protocols: [PrometheusText0.0.4], static_configs: [{targets: [%[1]q]}]}
   - {job_name: openmetrics, scrape_protocols: [OpenMetricsText1.0.0], static_configs: [{targets: [%[1]q]}]}
