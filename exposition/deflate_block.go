@@ -180,9 +180,8 @@ func (b *blockWriter) stored(data []byte, final bool) {
 // body writes the tokens. A third of all time is spent here: bits go to the buffer after every fourth literal and every match, as
 // many whole bytes as there are, and the literals that are left before a match go without a branch.
 func (b *blockWriter) body(data []byte) {
-	bits, count, used := b.bits, b.bitCount, b.used
+	bits, count, used, at := b.bits, b.bitCount, b.used, 0
 	out, words := &b.out, &b.literalWords
-	at := 0
 	binary.LittleEndian.PutUint64(out[used:], bits)
 	used += int(count >> 3)
 	bits >>= count & 56
