@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -60,16 +61,43 @@ func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host != a.host {
 		return a.next.RoundTrip(req)
 	}
-	token, err := a.current(req.Context())
+	used, err := a.current(req.Context(), nil)
 	if err != nil {
-		if req.Body != nil {
-			_ = req.Body.Close()
-		}
-		return nil, fmt.Errorf("no token from remote_write.oauth2.token_url: %w", err)
+		return nil, refuse(req, err)
 	}
+	res, err := a.next.RoundTrip(with(used, req))
+	if err != nil || res.StatusCode != http.StatusUnauthorized || req.GetBody == nil {
+		return res, err
+	}
+	// A token can be revoked, or its server's keys be changed, before it expires: what the receiver refused goes out once more if
+	// there is another one.
+	body, err := req.GetBody()
+	if err != nil {
+		return res, nil //nolint:nilerr // the refusal stands
+	}
+	_, _ = io.CopyN(io.Discard, res.Body, maxAnswerBytes)
+	_ = res.Body.Close()
+	again := req.Clone(req.Context())
+	again.Body = body
+	fresh, err := a.current(req.Context(), used)
+	if err != nil {
+		return nil, refuse(again, err)
+	}
+	return a.next.RoundTrip(with(fresh, again))
+}
+
+func with(t *oauth2.Token, req *http.Request) *http.Request {
 	req = req.Clone(req.Context())
-	token.SetAuthHeader(req)
-	return a.next.RoundTrip(req)
+	t.SetAuthHeader(req)
+	return req
+}
+
+// refuse closes what the request would have sent, as transports have to.
+func refuse(req *http.Request, err error) error {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	return fmt.Errorf("no token from remote_write.oauth2.token_url: %w", err)
 }
 
 // CloseIdleConnections is what http.Client calls.
@@ -78,8 +106,8 @@ func (a *authorized) CloseIdleConnections() {
 	(&http.Client{Transport: a.next}).CloseIdleConnections()
 }
 
-// current returns the token in hand, or a new one where that has expired or the secret is another.
-func (a *authorized) current(ctx context.Context) (*oauth2.Token, error) {
+// current returns the token in hand, or a new one where that has expired, is the one that was refused, or the secret is another.
+func (a *authorized) current(ctx context.Context, refused *oauth2.Token) (*oauth2.Token, error) {
 	select {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
@@ -91,7 +119,7 @@ func (a *authorized) current(ctx context.Context) (*oauth2.Token, error) {
 		return nil, err
 	}
 	secret := strings.TrimSpace(string(text))
-	if secret == a.secret && a.token.Valid() {
+	if secret == a.secret && a.token.Valid() && a.token != refused {
 		return a.token, nil
 	}
 	a.config.ClientSecret = secret

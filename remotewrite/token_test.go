@@ -3,10 +3,12 @@ package remotewrite
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +119,55 @@ func TestTokens(t *testing.T) {
 	const want = "no token from remote_write.oauth2.token_url: status 401: bad secret"
 	if a := c.send(t.Context(), []byte("x")); a.verdict != retryable || a.err.Error() != want {
 		t.Errorf("%+v, want %s", a, want)
+	}
+	client.CloseIdleConnections()
+}
+
+// A token that is revoked before it expires costs no samples. Where the receiver refuses every token, it says so, once.
+func TestRevokedToken(t *testing.T) {
+	granted, valid := 0, "Bearer t1"
+	var seen []string
+	mux := http.NewServeMux()
+	mux.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
+		granted++
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"access_token":"t%d","token_type":"bearer","expires_in":3600}`, granted)
+	})
+	mux.HandleFunc("/write", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		seen = append(seen, r.Header.Get("Authorization")+" "+string(body))
+		if r.Header.Get("Authorization") != valid {
+			http.Error(w, "no", http.StatusUnauthorized)
+		}
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	o := withTokens(t, server.URL+"/write", server.URL+"/token")
+	client, err := o.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := clientOf(t, &o, client)
+	for _, step := range []struct {
+		valid, err string
+		seen       []string
+	}{
+		{"Bearer t1", "", []string{"Bearer t1 x"}},
+		{"Bearer t2", "", []string{"Bearer t1 x", "Bearer t2 x"}},
+		{"Bearer t2", "", []string{"Bearer t2 x"}},
+		{"none", "status 401: no", []string{"Bearer t2 x", "Bearer t3 x"}},
+	} {
+		valid, seen = step.valid, nil
+		a := c.send(t.Context(), []byte("x"))
+		if got := fmt.Sprint(a.err); step.err == "" && a.verdict != accepted || step.err != "" && (a.verdict != rejected || got != step.err) {
+			t.Errorf("%+v, want %q", a, step.err)
+		}
+		if !slices.Equal(seen, step.seen) {
+			t.Errorf("%q, want %q", seen, step.seen)
+		}
 	}
 	client.CloseIdleConnections()
 }
