@@ -116,7 +116,7 @@ func (i *Ingress) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	server := i.server()
+	server := i.server(ctx)
 	i.addr = listener.Addr().(*net.TCPAddr).AddrPort()
 	close(i.opened)
 	i.log.Info("listening for envelopes of a forwarder agent", "address", i.addr.String(), "port_file", i.options.PortFile)
@@ -147,9 +147,9 @@ func (i *Ingress) listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-func (i *Ingress) server() *grpc.Server {
+func (i *Ingress) server(ctx context.Context) *grpc.Server {
 	server := grpc.NewServer(
-		grpc.Creds(newIngressCredentials(i)),
+		grpc.Creds(newIngressCredentials(ctx, i)),
 		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.MaxRecvMsgSize(ingressMaxMessage),
 		grpc.MaxConcurrentStreams(ingressMaxStreams),

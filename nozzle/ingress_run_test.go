@@ -2,6 +2,7 @@ package nozzle
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"os"
 	"path/filepath"
@@ -114,6 +115,52 @@ func TestIngressAccountsBeforeItEnds(t *testing.T) {
 	}
 	if n := total(t, reg, "envelopes_received_total"); n != 1 {
 		t.Errorf("%d envelopes received", n)
+	}
+}
+
+// TestIngressEndsAmidAHandshake: a client that says nothing does not hold up the end, and is nothing to complain about then.
+func TestIngressEndsAmidAHandshake(t *testing.T) {
+	ca := newAuthority(t)
+	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
+	connect := func(config *tls.Config) <-chan error {
+		raw, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = raw.Close() })
+		done := make(chan error, 1)
+		go func() { done <- tls.Client(raw, config).HandshakeContext(t.Context()) }()
+		return done
+	}
+	client := func() *tls.Config {
+		config := metronClient(t, ca)
+		config.NextProtos = []string{"h2"}
+		return config
+	}
+	silent := client()
+	if err := receive(t, connect(silent)); err != nil {
+		t.Fatal(err)
+	}
+	for receive(t, r.lines).message != "a client connected" {
+	}
+	amid, goOn := make(chan struct{}), make(chan struct{})
+	slow := client()
+	certificate := &slow.Certificates[0]
+	slow.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		close(amid)
+		<-goOn
+		return certificate, nil
+	}
+	slow.MaxVersion = tls.VersionTLS12 // else a client is done before its certificate is looked at
+	failed := connect(slow)
+	receive(t, amid)
+	r.stop()
+	close(goOn)
+	if err := receive(t, failed); err == nil {
+		t.Error("the handshake went on")
+	}
+	if n := total(t, r.reg, "source_refusals_total"); n != 0 {
+		t.Errorf("%d refusals", n)
 	}
 }
 

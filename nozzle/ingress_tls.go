@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/credentials"
@@ -29,9 +31,11 @@ var ingressRefusals = []string{
 type ingressCredentials struct {
 	credentials.TransportCredentials
 	source *Ingress
+	// atEnd calls a function when the source ends, unless what it returns is called before.
+	atEnd func(func()) (cancel func() bool)
 }
 
-func newIngressCredentials(i *Ingress) *ingressCredentials {
+func newIngressCredentials(ctx context.Context, i *Ingress) *ingressCredentials {
 	outer := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2"},
@@ -46,7 +50,7 @@ func newIngressCredentials(i *Ingress) *ingressCredentials {
 			return config, nil
 		},
 	}
-	return &ingressCredentials{credentials.NewTLS(outer), i}
+	return &ingressCredentials{credentials.NewTLS(outer), i, func(f func()) func() bool { return context.AfterFunc(ctx, f) }}
 }
 
 // filesError says that our own certificates could not be read.
@@ -56,8 +60,18 @@ func (e *filesError) Unwrap() error { return e.error }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	// The server's own stop would wait for clients that say nothing before there is a stream.
+	var ended atomic.Bool
+	cancel := c.atEnd(func() {
+		ended.Store(true)
+		_ = raw.Close()
+	})
 	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
+		cancel()
+		if ended.Load() {
+			return nil, nil, err
+		}
 		reason, advice := explainClient(err)
 		c.source.refused.add(reason, advice, err, "remote", raw.RemoteAddr().String())
 		return nil, nil, err
@@ -65,6 +79,7 @@ func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credential
 	c.source.account.connect()
 	c.source.log.Info("a client connected", "remote", raw.RemoteAddr().String(), "client", clientName(info))
 	return &countedConn{Conn: conn, closed: func() {
+		cancel()
 		c.source.account.disconnect()
 		c.source.log.Info("a client is gone", "remote", raw.RemoteAddr().String())
 	}}, info, nil
@@ -72,7 +87,7 @@ func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credential
 
 // Clone implements credentials.TransportCredentials.
 func (c *ingressCredentials) Clone() credentials.TransportCredentials {
-	return &ingressCredentials{c.TransportCredentials.Clone(), c.source}
+	return &ingressCredentials{c.TransportCredentials.Clone(), c.source, c.atEnd}
 }
 
 // countedConn tells once that it was closed.
