@@ -10,11 +10,12 @@ import (
 
 var errClosed = errors.New("the page has ended")
 
-// lineGzip compresses pages of lines to gzip (RFC 1952). It takes two thirds of the time of the fastest level of klauspost/compress, and
-// leaves less, as it knows what a page looks like: see lineMatcher. Other input becomes larger by 5 bytes for every 32 KiB and 23
-// bytes at most, and is compressed worse than by others.
+// lineGzip compresses pages of lines to gzip (RFC 1952). It is here because no library was fast enough: it takes 0.6 times the CPU of
+// the fastest level of klauspost/compress for a page of 100,000 series, and leaves 0.92 times the bytes, as it knows what a page
+// looks like: see lineMatcher. Other input is compressed worse than by others, and becomes larger by at most 5 bytes for every
+// 32 KiB and 23 bytes.
 //
-// It holds 400 KiB and allocates nothing. It has to be reset before its first use.
+// It holds 390 kB and allocates nothing. It has to be reset before its first use.
 type lineGzip struct {
 	lineMatcher
 	scanned int // up to where there is no line break after the last line's
@@ -55,9 +56,9 @@ func (z *lineGzip) Write(p []byte) (int, error) {
 }
 
 // space returns the free space behind what was written, empty: what is appended to it and given to the next Write is not
-// copied. It is large enough for a chunk of a page, unless a line of it is huge.
+// copied. A chunk of a page fits, unless a line of it is huge.
 func (z *lineGzip) space() []byte {
-	if bufferBytes-z.filled < 2*chunkBytes {
+	if bufferBytes-z.filled < chunkBytes+chunkBytes/4 {
 		z.turn()
 	}
 	return z.buffer[z.filled:z.filled:bufferBytes]
