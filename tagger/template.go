@@ -71,7 +71,9 @@ func parseTemplate(text string, captures []string) (template, error) {
 
 // dollar returns what was most likely meant as a capture behind a dollar sign, as expressions and statsd_exporter have it, or "".
 func dollar(text string, captures []string) string {
-	end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+	end := strings.IndexFunc(text, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 	if end < 0 {
 		end = len(text)
 	}
