@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	klauspost "github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -146,6 +147,7 @@ func benchFormats(b *testing.B, dropped ...string) {
 			b.ReportMetric(perSeries, "heap-B/series")
 		})
 	}
+	b.Run("peer=klauspost/text+gzip", func(b *testing.B) { benchScrape(b, outside{handler}, "text/plain", "", series) })
 	b.Run("peer=expfmt/text", func(b *testing.B) { benchExpfmt(b, handler, series, "") })
 	b.Run("peer=expfmt/text+gzip", func(b *testing.B) { benchExpfmt(b, handler, series, "gzip") })
 	runtime.KeepAlive(s)
@@ -290,6 +292,22 @@ func benchScrape(b *testing.B, handler http.Handler, accept, encoding string, se
 	reportScrape(b, least, series)
 	b.ReportMetric(float64(size)/1e6, "MB/page")
 }
+
+// outside has pages compressed by the fastest level of klauspost/compress instead of by the handler.
+type outside struct{ http.Handler }
+
+func (o outside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	zip, _ := klauspost.NewWriterLevel(w, klauspost.BestSpeed) // fails for levels that there are not
+	o.Handler.ServeHTTP(&zipped{w, zip}, r)
+	_ = zip.Close() // nothing that it writes to fails
+}
+
+type zipped struct {
+	http.ResponseWriter
+	zip io.Writer
+}
+
+func (z *zipped) Write(p []byte) (int, error) { return z.zip.Write(p) }
 
 // BenchmarkScrapeLine shows what a line costs with more and more series. The stores are scraped in turns and the cheapest scrape of each
 // counts, so that all see the machine in the same moods; a million lines are written in each turn.
