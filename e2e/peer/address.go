@@ -26,7 +26,7 @@ func FreeAddress(t *testing.T) string {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	ports := notGiven(t)
+	ports := notGiven()
 	first := int(time.Now().UnixNano() % int64(len(ports))) // others look elsewhere
 	for i := range ports {
 		port := strconv.Itoa(ports[(first+i)%len(ports)])
@@ -38,24 +38,19 @@ func FreeAddress(t *testing.T) string {
 	return ""
 }
 
-// notGiven are the ports that the kernel gives to nobody by itself.
-func notGiven(t *testing.T) (ports []int) {
-	t.Helper()
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	if err != nil {
-		t.Fatal(err)
+// notGiven are the ports that the kernel gives to nobody by itself, by default where it does not say which. Where it gives all of them, chance has to do.
+func notGiven() (ports []int) {
+	from, to := 32768, 60999
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		_, _ = fmt.Sscan(string(text), &from, &to)
 	}
-	var from, to int
-	if _, err := fmt.Sscan(string(text), &from, &to); err != nil {
-		t.Fatalf("%q: %v", text, err)
+	if from <= lowest && to >= highest {
+		from, to = highest+1, highest+1
 	}
 	for port := lowest; port <= highest; port++ {
 		if port < from || port > to {
 			ports = append(ports, port)
 		}
-	}
-	if len(ports) == 0 {
-		t.Fatalf("net.ipv4.ip_local_port_range is %q: these tests need some ports above %d that are not in it", text, lowest)
 	}
 	return ports
 }
