@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/credentials"
@@ -61,16 +60,11 @@ func (e *filesError) Unwrap() error { return e.error }
 // ServerHandshake implements credentials.TransportCredentials.
 func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	// The server's own stop would wait for clients that say nothing before there is a stream.
-	var ended atomic.Bool
-	cancel := c.atEnd(func() {
-		ended.Store(true)
-		_ = raw.Close()
-	})
+	cancel := c.atEnd(func() { _ = raw.Close() })
 	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
-		cancel()
-		if ended.Load() {
-			return nil, nil, err
+		if ended := !cancel(); ended && errors.Is(err, net.ErrClosed) {
+			return nil, nil, err // it is we who hung up
 		}
 		reason, advice := explainClient(err)
 		c.source.refused.add(reason, advice, err, "remote", raw.RemoteAddr().String())
