@@ -2,27 +2,17 @@ package exposition
 
 import (
 	"bytes"
+	"os"
 	"testing"
 
 	"github.com/prometheus/common/expfmt"
-	"go.uber.org/goleak"
 
+	"loggregator_exporter/internal/leaks"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
 
-// What tests have ended may take its time to end on a busy machine: one look of goleak's has half a second of patience.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for looks := 0; looks < 100 && goleak.Find() != nil; looks++ {
-		continue
-	}
-	goleak.VerifyTestMain(ended(code))
-}
-
-type ended int
-
-func (e ended) Run() int { return int(e) }
+func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
 
 // series is a family as tests write it down.
 type series struct {

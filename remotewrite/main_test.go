@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,24 +17,13 @@ import (
 	"github.com/klauspost/compress/snappy"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"go.uber.org/goleak"
 
+	"loggregator_exporter/internal/leaks"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
 
-// What tests have ended may take its time to end on a busy machine: one look of goleak's has half a second of patience.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for looks := 0; looks < 100 && goleak.Find() != nil; looks++ {
-		continue
-	}
-	goleak.VerifyTestMain(ended(code))
-}
-
-type ended int
-
-func (e ended) Run() int { return int(e) }
+func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
 
 // receiver answers requests in place of a server, so that time can be that of a bubble. It stores what it accepts.
 type receiver struct {

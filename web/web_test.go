@@ -16,23 +16,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"loggregator_exporter/internal/leaks"
 	"loggregator_exporter/store"
 )
 
-// What tests have ended may take its time to end on a busy machine: one look of goleak's has half a second of patience.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	for looks := 0; looks < 100 && goleak.Find() != nil; looks++ {
-		continue
-	}
-	goleak.VerifyTestMain(ended(code))
-}
-
-type ended int
-
-func (e ended) Run() int { return int(e) }
+func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
 
 var quiet = slog.New(slog.DiscardHandler)
 

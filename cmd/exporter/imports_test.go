@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"web":               {"metric", "tagger", "store"},
 	"compat":            {"metric", "store"},
 	"config":            {"metric", "nozzle", "tagger", "store", "remotewrite", "compat"}, // for the option types that it fills
+	"internal/leaks":    {},                                                               // for tests
 	"cmd/exporter":      nil,                                                              // the only place that wires: everything
 }
 

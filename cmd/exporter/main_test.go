@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -18,7 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
+
+	"loggregator_exporter/internal/leaks"
 )
 
 // TestMain lets test scripts run the command, and sees to what tests find and leave behind.
@@ -28,8 +28,7 @@ func TestMain(m *testing.M) {
 
 type sheltered struct{ m *testing.M }
 
-// Run takes away what the exporter would read of the tests' environment, and finds goroutines that tests leave behind. What they have
-// ended may take its time on a busy machine.
+// Run takes away what the exporter would read of the tests' environment, and finds goroutines that tests leave behind.
 func (s sheltered) Run() int {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
@@ -38,16 +37,7 @@ func (s sheltered) Run() int {
 			_ = os.Unsetenv(name)
 		}
 	}
-	code := s.m.Run()
-	err := goleak.Find()
-	for tries := 0; err != nil && tries < 100; tries++ { // each has half a second of patience
-		err = goleak.Find()
-	}
-	if code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
+	return leaks.Check(s.m.Run())
 }
 
 // TestScripts runs the command lines in testdata/script, each as a process of its own.

@@ -9,22 +9,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
+	"loggregator_exporter/internal/leaks"
 	"loggregator_exporter/metric"
 )
 
-func TestMain(m *testing.M) {
-	status := m.Run()
-	var leaks error
-	for range 60 { // a busy machine ends later what is over
-		if leaks = goleak.Find(); leaks == nil {
-			os.Exit(status)
-		}
-	}
-	fmt.Fprintln(os.Stderr, "goroutines that do not end:", leaks)
-	os.Exit(1)
-}
+func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
 
 var testTime = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
