@@ -16,16 +16,17 @@ var mayImport = map[string][]string{
 	"metric":            {},
 	"nozzle":            {"metric"},
 	"nozzle/foundation": {"metric"},
-	"tagger":            {"metric"},
+	"tagger":            {"metric", "internal/suggest"},
 	"tagger/catalogue":  {},
 	"store":             {"metric", "tagger"},
 	"exposition":        {"metric", "store"},
 	"remotewrite":       {"metric", "store"},
 	"web":               {"metric", "tagger", "store"},
 	"compat":            {"metric", "store"},
-	"config":            {"metric", "nozzle", "tagger", "store", "remotewrite", "compat"}, // for the option types that it fills
-	"internal/leaks":    {},                                                               // for tests
-	"cmd/exporter":      nil,                                                              // the only place that wires: everything
+	"config":            {"metric", "nozzle", "tagger", "store", "remotewrite", "compat", "internal/suggest"}, // for the option types that it fills
+	"internal/leaks":    {},                                                                                   // for tests
+	"internal/suggest":  {},
+	"cmd/exporter":      nil, // the only place that wires: everything
 }
 
 func TestImportGraph(t *testing.T) {
