@@ -304,3 +304,34 @@ metrics:
 		}
 	}
 }
+
+// TestTagsRead: a timer's identity covers the tags that rules for timers read, so none may be missing.
+func TestTagsRead(t *testing.T) {
+	tg := load(t, false, `
+origins:
+- {pattern: "o.{x}", tags: {cell: "{$tag.cell}"}}
+rules:
+- {pattern: "a", when: {tags: {table: users, schema: "!"}}}
+- {pattern: "b.{x}", name: "b.{$tag.verb}", tags: {c: "{x}/{$tag.code}", d: "{$source_id}"}, metric: "b.{$tag.unit}"}
+- {pattern: "c", when: {kind: gauge, tags: {gauges: "1"}}}
+- {pattern: "d", when: {kind: "!gauge", tags: {others: "1"}}}
+- {pattern: "e", labels: {rename: {queue: queue_name}, drop: [vhost]}}
+metrics:
+- {name: x, when: {tags: {entry: y}}, unit: ms}
+`, `mappings:
+- {match: a.*, name: a, honor_labels: true, labels: {honored: "$1"}}
+- {match: b.*, name: a, labels: {plain: "$1"}}
+`)
+	for kind, want := range map[metric.Kind]string{
+		metric.KindTimer:   "cell code entry honored others queue schema table unit verb",
+		metric.KindCounter: "cell code entry honored others queue schema table unit verb",
+		metric.KindGauge:   "cell code entry gauges honored queue schema table unit verb",
+	} {
+		if got := strings.Join(tg.TagsRead(kind), " "); got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+	if got := load(t, true).TagsRead(metric.KindTimer); len(got) > 0 {
+		t.Errorf("no rule reads %q", got)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+
+	"loggregator_exporter/metric"
 )
 
 // maxSequences bounds the patterns of all rule files together, alternatives and optional parts written out.
@@ -160,6 +162,45 @@ func (l *loader) assemble() {
 	t.names.finish()
 	t.origins.finish()
 	t.metrics.finish()
+}
+
+// TagsRead returns the names of the envelope tags that rules for metrics of a kind read, sorted: in `when`, in `{$tag.NAME}`, as labels to
+// rename, and as labels that a mapping with honor_labels takes from the envelope. Results can differ only by these tags.
+func (t *Tagger) TagsRead(kind metric.Kind) []string {
+	var names []string
+	for _, set := range []*ruleSet{t.names, t.origins, t.metrics} {
+		for _, r := range set.rules {
+			if r.when == nil || r.when.kinds == nil || r.when.kinds.fits(kind.String()) {
+				names = r.appendTagsRead(names)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (r *rule) appendTagsRead(names []string) []string {
+	if r.when != nil {
+		for _, c := range r.when.tags {
+			names = append(names, c.name)
+		}
+	}
+	templates := []template{r.name, r.metric}
+	for _, tag := range r.tags {
+		templates = append(templates, tag.value)
+		if r.honor {
+			names = append(names, tag.name)
+		}
+	}
+	for _, part := range slices.Concat(templates...) {
+		if part.kind == partTag {
+			names = append(names, part.text)
+		}
+	}
+	for _, l := range r.renameLabels {
+		names = append(names, l.Name)
+	}
+	return names
 }
 
 // withRest appends a dot and the rest of the name to the sequences of a prefix.
