@@ -24,8 +24,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 const (

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 const (

@@ -19,9 +19,10 @@ import (
 	"github.com/prometheus/common/model"
 
 	"loggregator_exporter/exposition"
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/nozzle/capture"
 )
 
 // nothing is the floor of an intake: it decodes and stores nothing.
@@ -216,7 +217,7 @@ func BenchmarkCapture(b *testing.B) {
 			in := nozzle.NewIntake(newLedger(b).Source("replay"), count)
 			play := func() {
 				for i := range records {
-					if records[i].Format == nozzle.CaptureV1 {
+					if records[i].Format == capture.V1 {
 						in.V1(records[i].Message, time.Now())
 					} else {
 						in.V2(records[i].Message, time.Now())
@@ -245,19 +246,19 @@ func (c *counting) Write(e *metric.Envelope, tally *metric.Tally) {
 	c.to.Write(e, tally)
 }
 
-func readFixture(b *testing.B) []nozzle.CaptureRecord {
+func readFixture(b *testing.B) []capture.Record {
 	b.Helper()
-	f, err := os.Open("../nozzle/foundation/testdata/foundation.capture")
+	f, err := os.Open("../foundation/testdata/foundation.capture")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	r, err := nozzle.NewCaptureReader(f)
+	r, err := capture.NewReader(f)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer r.Close()
-	var records []nozzle.CaptureRecord
+	var records []capture.Record
 	for {
 		record, err := r.Next()
 		if errors.Is(err, io.EOF) {

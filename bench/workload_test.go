@@ -9,7 +9,7 @@ import (
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"google.golang.org/protobuf/proto"
 
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // workloadTags is how many tags every envelope of the workload has.

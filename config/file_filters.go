@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/filter"
 )
 
 // filterActions are the keys of an item of a list of filters, of which each has one.
@@ -51,8 +51,8 @@ func (f *file) filterMatch(path string, node *yaml.Node) map[string]any {
 		f.lines[field] = key.Line
 		_, twice := match[key.Value]
 		switch {
-		case !slices.Contains(nozzle.FilterFields(), key.Value):
-			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(field), joinKey(path, Nearest(key.Value, nozzle.FilterFields())))
+		case !slices.Contains(filter.Fields(), key.Value):
+			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(field), joinKey(path, Nearest(key.Value, filter.Fields())))
 		case twice:
 			f.fail(key.Line, field, "the key stands twice: put the patterns into one list")
 		default:

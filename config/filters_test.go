@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/filter"
 )
 
 // TestFilters: filters come out of the file as they were written, one pattern or many.
@@ -33,13 +33,13 @@ nozzle:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []nozzle.FilterOptions{
-		{Keep: &nozzle.FilterMatch{AppName: []string{"billing"}, Kind: []string{"timer", "counter"}}},
-		{Drop: &nozzle.FilterMatch{
+	want := []filter.Options{
+		{Keep: &filter.Match{AppName: []string{"billing"}, Kind: []string{"timer", "counter"}}},
+		{Drop: &filter.Match{
 			SourceID: []string{"a*"}, Org: []string{"o"}, Space: []string{"s"}, AppID: []string{"?"}, Deployment: []string{"cf"},
 			Origin: []string{"rep", "bbs"}, Name: []string{"x"},
 		}},
-		{Drop: &nozzle.FilterMatch{}},
+		{Drop: &filter.Match{}},
 	}
 	if diff := cmp.Diff(want, cfg.Nozzle.Stream.Filters); diff != "" {
 		t.Error(diff)

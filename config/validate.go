@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/filter"
 )
 
 // validator checks what single values cannot show: ranges, spellings, and what must fit together.
@@ -75,14 +76,14 @@ func (v *validator) nozzle(n *Nozzle) {
 	v.filters(n.Stream.Filters)
 }
 
-func (v *validator) filters(filters []nozzle.FilterOptions) {
-	_, err := nozzle.NewFilter(filters)
+func (v *validator) filters(filters []filter.Options) {
+	_, err := filter.New(filters)
 	mistakes := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		mistakes = joined.Unwrap()
 	}
 	for _, m := range mistakes {
-		if mistake := (*nozzle.FilterError)(nil); errors.As(m, &mistake) {
+		if mistake := (*filter.Error)(nil); errors.As(m, &mistake) {
 			v.check(false, mistake.Path, "%s", mistake.Problem)
 		}
 	}

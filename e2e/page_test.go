@@ -38,7 +38,7 @@ import (
 // replayed runs an exporter until it has played the whole capture of a foundation, and returns its address.
 func replayed(t *testing.T, metrics string) string {
 	t.Helper()
-	captured := filepath.Join(peer.Root(t), "nozzle", "foundation", "testdata", "foundation.capture")
+	captured := filepath.Join(peer.Root(t), "foundation", "testdata", "foundation.capture")
 	said, err := os.ReadFile(captured + ".txt")
 	if err != nil {
 		t.Fatal(err)

@@ -20,8 +20,8 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/e2e/peer"
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"

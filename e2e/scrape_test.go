@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // site is a foundation that moves by steps, two exporters that read all of it, and a Prometheus that scrapes them. The ports stay the

@@ -2,36 +2,27 @@ package nozzle
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"testing"
 	"time"
 
-	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/mem"
 
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/filter"
+	"loggregator_exporter/nozzle/watch"
+	"loggregator_exporter/nozzle/wire"
 )
-
-// benchBatch is a batch as a busy foundation sends them: gauges of six tags.
-func benchBatch(tb testing.TB) []byte {
-	tb.Helper()
-	var envelopes []*loggregator_v2.Envelope
-	for i := range 100 {
-		e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), Tags: tagsV2(), Message: gaugeV2("memoryStats.numBytesAllocated")}
-		envelopes = append(envelopes, e)
-	}
-	return batchOf(tb, envelopes...)
-}
 
 func BenchmarkV1(b *testing.B) {
 	for name, e := range map[string][]byte{
-		"value": marshalV1(b, valueV1()), "counter": marshalV1(b, counterV1()), "container": marshalV1(b, containerV1()), "http": marshalV1(b, httpV1()),
+		"value": wiretest.MarshalV1(b, wiretest.ValueV1()), "counter": wiretest.MarshalV1(b, wiretest.CounterV1()), "container": wiretest.MarshalV1(b, wiretest.ContainerV1()), "http": wiretest.MarshalV1(b, wiretest.HttpV1()),
 	} {
 		b.Run(name, func(b *testing.B) {
-			var d V1
+			var d wire.V1
 			var view metric.Envelope
 			b.ReportAllocs()
 			for b.Loop() {
@@ -44,7 +35,7 @@ func BenchmarkV1(b *testing.B) {
 	b.Run("value/intake", func(b *testing.B) {
 		l, _ := newTestLedger(b)
 		in := NewIntake(l.Source("udp"), &nullSink{})
-		e := marshalV1(b, valueV1())
+		e := wiretest.MarshalV1(b, wiretest.ValueV1())
 		b.ReportAllocs()
 		for b.Loop() {
 			in.V1(e, time.Now())
@@ -56,7 +47,7 @@ func BenchmarkV1(b *testing.B) {
 func BenchmarkV2(b *testing.B) {
 	l, _ := newTestLedger(b)
 	in := NewIntake(l.Source("rlp"), &nullSink{})
-	batch := benchBatch(b)
+	batch := wiretest.BenchBatch(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		in.V2(batch, time.Unix(1, 0))
@@ -82,7 +73,7 @@ func benchServer(b *testing.B, ca *authority) string {
 		b.Fatal(err)
 	}
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(b, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}),
-		grpc.UnknownServiceHandler(repeat(benchBatch(b))))
+		grpc.UnknownServiceHandler(repeat(wiretest.BenchBatch(b))))
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(server.Stop)
 	return listener.Addr().String()
@@ -102,12 +93,12 @@ func BenchmarkStream(b *testing.B) {
 		log, _ := newTestLog()
 		l, _ := newTestLedger(b)
 		r, err := NewRLP(RLPOptions{Address: benchServer(b, ca), ServerName: "reverselogproxy", TLSConfig: ca.client(b)},
-			StreamOptions{Selectors: selectorKinds}, l, func() Sink { return &nullSink{} }, log)
+			StreamOptions{Selectors: filter.Kinds}, l, func() Sink { return &nullSink{} }, log)
 		if err != nil {
 			b.Fatal(err)
 		}
 		if into == nil {
-			into = &batchIntake{intake: NewIntake(r.account, r.newSink()), pulse: &pulse{tell: func(streamEvent) {}}, log: r.log}
+			into = &batchIntake{intake: NewIntake(r.account, r.newSink()), pulse: &watch.Pulse{Tell: func(watch.StreamEvent) {}}, log: r.log}
 		}
 		ctx, cancel := context.WithCancel(b.Context())
 		defer cancel()

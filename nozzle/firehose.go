@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // FirehoseOptions configure the v1 firehose source.
@@ -34,8 +36,8 @@ const (
 )
 
 var firehoseReasons = []string{
-	reasonUnreachable, reasonServerCertificate, reasonServerName, reasonTLS, reasonCertificateFiles, reasonToken, reasonTokenScope, reasonUnauthorized,
-	reasonWrongURL, reasonUnavailable, reasonTextFrame, reasonOversized, reasonMalformedStream, reasonSlow, reasonEnded, reasonLost,
+	watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS, watch.ReasonCertificateFiles, watch.ReasonToken, watch.ReasonTokenScope, watch.ReasonUnauthorized,
+	watch.ReasonWrongURL, watch.ReasonUnavailable, watch.ReasonTextFrame, watch.ReasonOversized, watch.ReasonMalformedStream, watch.ReasonSlow, watch.ReasonEnded, watch.ReasonLost,
 }
 
 // Firehose reads the whole foundation's envelopes in the v1 form from the traffic controller: one dropsonde envelope a binary message of a
@@ -52,7 +54,7 @@ type Firehose struct {
 	account *SourceLedger
 	newSink func() Sink
 	log     *slog.Logger
-	keeper  keeper
+	keeper  watch.Keeper
 }
 
 // NewFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be empty.
@@ -76,11 +78,11 @@ func NewFirehose(options FirehoseOptions, stream StreamOptions, uaa *UAA, ledger
 	if _, err := f.peer.tlsConfig(); err != nil {
 		return nil, err
 	}
-	f.keeper = keeper{
-		account: f.account, log: f.log, retry: backoff{first: retryFirst, limit: retryLimit},
-		idle: stream.IdleTimeout, share: stream.ShardID != "", read: f.stream,
+	f.keeper = watch.Keeper{
+		Account: f.account, Log: f.log,
+		Idle: stream.IdleTimeout, Share: stream.ShardID != "", Read: f.stream,
 	}
-	f.account.expect(append(firehoseReasons, watchdogReasons...)...)
+	f.account.expect(append(firehoseReasons, watch.Reasons...)...)
 	return f, nil
 }
 
@@ -90,21 +92,21 @@ func (f *Firehose) Name() string { return nameFirehose }
 // Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the other side.
 func (f *Firehose) Run(ctx context.Context) error {
 	defer f.uaa.use(ctx)()
-	f.keeper.run(ctx)
+	f.keeper.Run(ctx)
 	return nil
 }
 
 // stream connects, reads one websocket to its end and says why it ended.
-func (f *Firehose) stream(ctx context.Context, p *pulse) failure {
+func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	client, err := f.peer.client()
 	if err != nil {
-		return failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
+		return watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var conn *websocket.Conn
-	if failed := f.uaa.authorize(ctx, func(authorization string) (failed *failure, refused bool) {
+	if failed := f.uaa.authorize(ctx, func(authorization string) (failed *watch.Failure, refused bool) {
 		conn, failed, refused = f.open(ctx, client, authorization)
 		return failed, refused
 	}); failed != nil {
@@ -113,7 +115,7 @@ func (f *Firehose) stream(ctx context.Context, p *pulse) failure {
 	// What is in flight is of no more use: there is no handshake of closing.
 	defer func() { _ = conn.CloseNow() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.CloseNow() })()
-	p.opened()
+	p.Opened()
 	f.log.Info("connected to the firehose")
 	frames := &firehoseStream{conn: conn, buf: make([]byte, frameBuffer), intake: NewIntake(f.account, f.newSink()), pulse: p, log: f.log}
 	frames.intake.pulse = p
@@ -121,7 +123,7 @@ func (f *Firehose) stream(ctx context.Context, p *pulse) failure {
 }
 
 // open connects and says whether it was the token that was refused.
-func (f *Firehose) open(ctx context.Context, client *http.Client, authorization string) (conn *websocket.Conn, failed *failure, refused bool) {
+func (f *Firehose) open(ctx context.Context, client *http.Client, authorization string) (conn *websocket.Conn, failed *watch.Failure, refused bool) {
 	header := http.Header{"Authorization": {authorization}, "User-Agent": {userAgent}}
 	conn, answer, err := websocket.Dial(ctx, f.peer.url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header}) //nolint:bodyclose // Dial does
 	if err == nil {
@@ -133,12 +135,12 @@ func (f *Firehose) open(ctx context.Context, client *http.Client, authorization 
 		e := f.peer.explain(err)
 		failed = &e
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
-		return nil, &failure{
-			reasonUnauthorized, "the traffic controller does not accept the token; " + scopeAdvice + ", and uaa.url must be the UAA of that traffic controller",
-			fmt.Errorf("%s answered %s", f.peer.url, answer.Status),
+		return nil, &watch.Failure{
+			Reason: watch.ReasonUnauthorized, Advice: "the traffic controller does not accept the token; " + scopeAdvice + ", and uaa.url must be the UAA of that traffic controller",
+			Err: fmt.Errorf("%s answered %s", f.peer.url, answer.Status),
 		}, true
 	case answer.StatusCode == http.StatusSwitchingProtocols:
-		failed = &failure{reasonWrongURL, "what answers at nozzle.firehose.url does not speak the websocket protocol as it should", err}
+		failed = &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "what answers at nozzle.firehose.url does not speak the websocket protocol as it should", Err: err}
 	default:
 		e := f.peer.explainStatus(answer)
 		failed = &e
@@ -151,23 +153,23 @@ type firehoseStream struct {
 	conn   *websocket.Conn
 	buf    []byte
 	intake *Intake
-	pulse  *pulse
+	pulse  *watch.Pulse
 	log    *slog.Logger
 	broken complaint
 }
 
 // read takes messages until the websocket ends. It waits with a context that never ends, since others cost allocations for each message:
 // whoever ends the stream closes the connection.
-func (s *firehoseStream) read(ctx context.Context) failure {
+func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 	forever := context.WithoutCancel(ctx)
-	for !s.pulse.leave() {
+	for !s.pulse.Leave() {
 		kind, r, err := s.conn.Reader(forever)
 		if err != nil {
 			return s.explain(err)
 		}
 		if kind != websocket.MessageBinary {
 			s.intake.Unreadable(time.Now())
-			return failure{reasonTextFrame, "what answers at nozzle.firehose.url sends text, which no traffic controller does; is there something between it and us?", errors.New("a text message")}
+			return watch.Failure{Reason: watch.ReasonTextFrame, Advice: "what answers at nozzle.firehose.url sends text, which no traffic controller does; is there something between it and us?", Err: errors.New("a text message")}
 		}
 		message, err := s.message(r)
 		if err != nil {
@@ -175,7 +177,7 @@ func (s *firehoseStream) read(ctx context.Context) failure {
 		}
 		s.take(message, time.Now())
 	}
-	return failure{reason: reasonEnded, advice: "no more of this stream was wanted"}
+	return watch.Failure{Reason: watch.ReasonEnded, Advice: "no more of this stream was wanted"}
 }
 
 // message reads a message into the buffer, which grows up to the limit on messages.
@@ -202,7 +204,7 @@ func (s *firehoseStream) message(r io.Reader) ([]byte, error) {
 }
 
 func (s *firehoseStream) take(message []byte, now time.Time) {
-	s.pulse.begin()
+	s.pulse.Begin()
 	if s.intake.V1(message, now) {
 		return
 	}
@@ -211,19 +213,19 @@ func (s *firehoseStream) take(message []byte, now time.Time) {
 	}
 }
 
-func (s *firehoseStream) explain(err error) failure {
+func (s *firehoseStream) explain(err error) watch.Failure {
 	status := websocket.CloseStatus(err)
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		s.intake.Unreadable(time.Now())
-		return failure{reasonOversized, fmt.Sprintf("a message is longer than the %d bytes that are accepted", maxFrame), err}
+		return watch.Failure{Reason: watch.ReasonOversized, Advice: fmt.Sprintf("a message is longer than the %d bytes that are accepted", maxFrame), Err: err}
 	case status == websocket.StatusPolicyViolation:
-		return failure{reasonSlow, "the traffic controller says that we read too slowly: is the exporter short of CPU? more exporters with the same nozzle.shard_id share the load", err}
+		return watch.Failure{Reason: watch.ReasonSlow, Advice: "the traffic controller says that we read too slowly: is the exporter short of CPU? more exporters with the same nozzle.shard_id share the load", Err: err}
 	case status != -1:
-		return failure{reasonEnded, "the traffic controller ended the stream", err}
+		return watch.Failure{Reason: watch.ReasonEnded, Advice: "the traffic controller ended the stream", Err: err}
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return failure{reasonLost, "the connection to the traffic controller was lost; it cuts readers that it cannot write to for 5 s: is the exporter short of CPU?", err}
+		return watch.Failure{Reason: watch.ReasonLost, Advice: "the connection to the traffic controller was lost; it cuts readers that it cannot write to for 5 s: is the exporter short of CPU?", Err: err}
 	default:
-		return failure{reasonLost, "the connection to the traffic controller was lost", err}
+		return watch.Failure{Reason: watch.ReasonLost, Advice: "the connection to the traffic controller was lost", Err: err}
 	}
 }

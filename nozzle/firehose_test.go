@@ -9,7 +9,9 @@ import (
 
 	"github.com/coder/websocket"
 
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // serveFrames hands each websocket to a function, and then cuts it.
@@ -34,40 +36,40 @@ func serveFrames(t *testing.T, send func(ctx context.Context, conn *websocket.Co
 // TestFirehoseStreams: how a websocket may go wrong, and end.
 func TestFirehoseStreams(t *testing.T) {
 	f := newFoundation(t, nil, foundation.HTTPSOptions{})
-	good := marshalV1(t, valueV1())
+	good := wiretest.MarshalV1(t, wiretest.ValueV1())
 	for _, c := range []struct {
 		name           string
 		send           func(ctx context.Context, conn *websocket.Conn) error
 		reason, advice string
 		bad            uint64 // envelopes of one stream
 	}{
-		{"cut", func(context.Context, *websocket.Conn) error { return nil }, reasonLost, "cuts readers", 0},
+		{"cut", func(context.Context, *websocket.Conn) error { return nil }, watch.ReasonLost, "cuts readers", 0},
 		{"close", func(_ context.Context, conn *websocket.Conn) error {
 			return conn.Close(websocket.StatusNormalClosure, "")
-		}, reasonEnded, "ended the stream", 0},
+		}, watch.ReasonEnded, "ended the stream", 0},
 		{"slow", func(_ context.Context, conn *websocket.Conn) error {
 			return conn.Close(websocket.StatusPolicyViolation, "slow consumer")
-		}, reasonSlow, "short of CPU", 0},
+		}, watch.ReasonSlow, "short of CPU", 0},
 		{"garbage", func(ctx context.Context, conn *websocket.Conn) error {
 			if err := conn.Write(ctx, websocket.MessageBinary, []byte("garbage")); err != nil {
 				return err
 			}
 			return conn.Close(websocket.StatusNormalClosure, "")
-		}, reasonEnded, "", 1},
+		}, watch.ReasonEnded, "", 1},
 		{"text", func(ctx context.Context, conn *websocket.Conn) error {
 			if err := conn.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
 				return err
 			}
 			<-ctx.Done()
 			return nil
-		}, reasonTextFrame, "no traffic controller", 1},
+		}, watch.ReasonTextFrame, "no traffic controller", 1},
 		{"oversized", func(ctx context.Context, conn *websocket.Conn) error {
 			if err := conn.Write(ctx, websocket.MessageBinary, make([]byte, maxFrame+1)); err != nil {
 				return err
 			}
 			<-ctx.Done()
 			return nil
-		}, reasonOversized, "longer than the 10485760 bytes", 1},
+		}, watch.ReasonOversized, "longer than the 10485760 bytes", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := setup(f, serveFrames(t, func(ctx context.Context, conn *websocket.Conn) error {
@@ -97,9 +99,9 @@ func TestFirehoseStreams(t *testing.T) {
 // TestFirehoseLongMessage: the buffer grows for a message, up to the limit.
 func TestFirehoseLongMessage(t *testing.T) {
 	f := newFoundation(t, nil, foundation.HTTPSOptions{})
-	long := valueV1()
+	long := wiretest.ValueV1()
 	long.Tags = map[string]string{"long": strings.Repeat("x", 3<<20)}
-	message := marshalV1(t, long)
+	message := wiretest.MarshalV1(t, long)
 	s := setup(f, serveFrames(t, func(ctx context.Context, conn *websocket.Conn) error {
 		for range 2 {
 			if err := conn.Write(ctx, websocket.MessageBinary, message); err != nil {

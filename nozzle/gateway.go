@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // GatewayOptions configure the RLP gateway source.
@@ -27,8 +29,8 @@ const (
 )
 
 var gatewayReasons = []string{
-	reasonUnreachable, reasonServerCertificate, reasonServerName, reasonTLS, reasonCertificateFiles, reasonToken, reasonTokenScope, reasonUnauthorized,
-	reasonWrongURL, reasonRefused, reasonUnavailable, reasonClosing, reasonMalformedStream, reasonOversized, reasonEnded, reasonLost,
+	watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS, watch.ReasonCertificateFiles, watch.ReasonToken, watch.ReasonTokenScope, watch.ReasonUnauthorized,
+	watch.ReasonWrongURL, watch.ReasonRefused, watch.ReasonUnavailable, watch.ReasonClosing, watch.ReasonMalformedStream, watch.ReasonOversized, watch.ReasonEnded, watch.ReasonLost,
 }
 
 // Gateway reads the whole foundation's envelopes from the RLP gateway: server-sent events by HTTPS, authorized by a token of UAA.
@@ -39,7 +41,7 @@ type Gateway struct {
 	account *SourceLedger
 	newSink func() Sink
 	log     *slog.Logger
-	keeper  keeper
+	keeper  watch.Keeper
 }
 
 // NewGateway checks the options, including the certificates.
@@ -63,17 +65,17 @@ func NewGateway(options GatewayOptions, stream StreamOptions, uaa *UAA, ledger *
 	if _, err := g.peer.tlsConfig(); err != nil {
 		return nil, err
 	}
-	g.keeper = keeper{
-		account: g.account, log: g.log, retry: backoff{first: retryFirst, limit: retryLimit},
-		idle: stream.IdleTimeout, share: stream.ShardID != "", read: g.stream,
+	g.keeper = watch.Keeper{
+		Account: g.account, Log: g.log,
+		Idle: stream.IdleTimeout, Share: stream.ShardID != "", Read: g.stream,
 	}
-	g.account.expect(append(gatewayReasons, watchdogReasons...)...)
+	g.account.expect(append(gatewayReasons, watch.Reasons...)...)
 	return g, nil
 }
 
 // query is what the gateway is asked for.
 func (o StreamOptions) query() string {
-	q := o.gatewaySelectors()
+	q := o.selection().Query()
 	for _, p := range []struct{ key, value string }{{"shard_id", o.ShardID}, {"deterministic_name", o.DeterministicName}} {
 		if p.value != "" {
 			q = append(q, p.key+"="+url.QueryEscape(p.value))
@@ -88,29 +90,29 @@ func (g *Gateway) Name() string { return nameGateway }
 // Run implements Source. Nothing that a gateway does ends it: whatever was wrong may be mended at the other side.
 func (g *Gateway) Run(ctx context.Context) error {
 	defer g.uaa.use(ctx)()
-	g.keeper.run(ctx)
+	g.keeper.Run(ctx)
 	return nil
 }
 
 // stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one reads the certificate
 // anew, and gets the data of a doppler that went mute on the old one.
-func (g *Gateway) stream(ctx context.Context, p *pulse) failure {
+func (g *Gateway) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	client, err := g.peer.client()
 	if err != nil {
-		return failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
+		return watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var answer *http.Response
-	if failed := g.uaa.authorize(ctx, func(authorization string) (failed *failure, refused bool) {
+	if failed := g.uaa.authorize(ctx, func(authorization string) (failed *watch.Failure, refused bool) {
 		answer, failed, refused = g.open(ctx, client, authorization) //nolint:bodyclose // it is, below
 		return failed, refused
 	}); failed != nil {
 		return *failed
 	}
 	defer func() { _ = answer.Body.Close() }()
-	p.opened()
+	p.Opened()
 	g.log.Info("connected to the RLP gateway")
 	events := &gatewayStream{
 		events: eventReader{from: answer.Body, limit: maxEvent},
@@ -123,10 +125,10 @@ func (g *Gateway) stream(ctx context.Context, p *pulse) failure {
 }
 
 // open asks for a stream and says whether it was the token that was refused, which the gateway answers with 404.
-func (g *Gateway) open(ctx context.Context, client *http.Client, authorization string) (answer *http.Response, failed *failure, refused bool) {
+func (g *Gateway) open(ctx context.Context, client *http.Client, authorization string) (answer *http.Response, failed *watch.Failure, refused bool) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.peer.url, http.NoBody)
 	if err != nil {
-		return nil, &failure{reasonWrongURL, "nozzle.gateway.url makes no request", err}, false
+		return nil, &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "nozzle.gateway.url makes no request", Err: err}, false
 	}
 	request.Header.Set("Authorization", authorization)
 	request.Header.Set("Accept", eventStream)
@@ -143,15 +145,15 @@ func (g *Gateway) open(ctx context.Context, client *http.Client, authorization s
 	_ = answer.Body.Close()
 	switch status := answer.StatusCode; {
 	case status == http.StatusOK:
-		failed = &failure{reasonWrongURL, "what answers at nozzle.gateway.url is no RLP gateway: the answer is no stream of events", fmt.Errorf("content of type %.100q", media)}
+		failed = &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "what answers at nozzle.gateway.url is no RLP gateway: the answer is no stream of events", Err: fmt.Errorf("content of type %.100q", media)}
 	case (status == http.StatusNotFound || status == http.StatusUnauthorized || status == http.StatusForbidden) && answer.Header.Get(routerErrorHeader) == "":
-		return nil, &failure{
-			reasonUnauthorized,
-			"the RLP gateway does not accept the token (it answers 404 then); " + scopeAdvice + ", and uaa.url must be the UAA of that gateway; or is nozzle.gateway.url another server's?",
-			fmt.Errorf("%s answered %s", g.peer.url, answer.Status),
+		return nil, &watch.Failure{
+			Reason: watch.ReasonUnauthorized,
+			Advice: "the RLP gateway does not accept the token (it answers 404 then); " + scopeAdvice + ", and uaa.url must be the UAA of that gateway; or is nozzle.gateway.url another server's?",
+			Err:    fmt.Errorf("%s answered %s", g.peer.url, answer.Status),
 		}, true
 	case status == http.StatusBadRequest:
-		failed = &failure{reasonRefused, "the RLP gateway does not understand the request; is nozzle.gateway.url right?", fmt.Errorf("%s answered %s", g.peer.url, answer.Status)}
+		failed = &watch.Failure{Reason: watch.ReasonRefused, Advice: "the RLP gateway does not understand the request; is nozzle.gateway.url right?", Err: fmt.Errorf("%s answered %s", g.peer.url, answer.Status)}
 	default:
 		f := g.peer.explainStatus(answer)
 		failed = &f
@@ -169,14 +171,14 @@ const (
 type gatewayStream struct {
 	events eventReader
 	intake *Intake
-	pulse  *pulse
+	pulse  *watch.Pulse
 	log    *slog.Logger
 	broken complaint
 }
 
 // read takes events until the stream ends.
-func (s *gatewayStream) read() failure {
-	for !s.pulse.leave() {
+func (s *gatewayStream) read() watch.Failure {
+	for !s.pulse.Leave() {
 		name, data, err := s.events.next()
 		if err != nil {
 			return s.explain(err)
@@ -185,17 +187,17 @@ func (s *gatewayStream) read() failure {
 		case "", "message":
 			s.batch(data, time.Now())
 		case eventClosing:
-			return failure{reasonClosing, "the RLP gateway ends each stream after some time", fmt.Errorf("event closing: %.100q", data)}
+			return watch.Failure{Reason: watch.ReasonClosing, Advice: "the RLP gateway ends each stream after some time", Err: fmt.Errorf("event closing: %.100q", data)}
 		case eventHeartbeat:
 		default:
 			s.log.Debug("unknown event", "event", string(name[:min(len(name), 100)]))
 		}
 	}
-	return failure{reason: reasonEnded, advice: "no more of this stream was wanted"}
+	return watch.Failure{Reason: watch.ReasonEnded, Advice: "no more of this stream was wanted"}
 }
 
 func (s *gatewayStream) batch(data []byte, now time.Time) {
-	s.pulse.begin()
+	s.pulse.Begin()
 	bytes := len(data)
 	if malformed := s.intake.JSON(data, now); malformed > 0 {
 		if batches, due := s.broken.add(now); due {
@@ -204,17 +206,17 @@ func (s *gatewayStream) batch(data []byte, now time.Time) {
 	}
 }
 
-func (s *gatewayStream) explain(err error) failure {
+func (s *gatewayStream) explain(err error) watch.Failure {
 	switch {
 	case errors.Is(err, errOversizedEvent):
 		s.intake.Unreadable(time.Now())
-		return failure{reasonOversized, "an event is longer than what is accepted", err}
+		return watch.Failure{Reason: watch.ReasonOversized, Advice: "an event is longer than what is accepted", Err: err}
 	case errors.Is(err, errNoEventField):
 		s.intake.Unreadable(time.Now())
-		return failure{reasonMalformedStream, "what comes is no stream of events; is there something between the RLP gateway and us that changes it?", err}
+		return watch.Failure{Reason: watch.ReasonMalformedStream, Advice: "what comes is no stream of events; is there something between the RLP gateway and us that changes it?", Err: err}
 	case errors.Is(err, io.EOF):
-		return failure{reasonEnded, "the RLP gateway, or a load balancer before it, ended the stream", err}
+		return watch.Failure{Reason: watch.ReasonEnded, Advice: "the RLP gateway, or a load balancer before it, ended the stream", Err: err}
 	default:
-		return failure{reasonLost, "the connection to the RLP gateway was lost", err}
+		return watch.Failure{Reason: watch.ReasonLost, Advice: "the connection to the RLP gateway was lost", Err: err}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"loggregator_exporter/internal/wiretest"
 )
 
 type testEvent struct{ Name, Data string }
@@ -53,7 +55,7 @@ func TestEvents(t *testing.T) {
 				if !errors.Is(err, c.err) {
 					t.Fatalf("%v, want %v", err, c.err)
 				}
-				requireEqual(t, "events", got, c.want)
+				wiretest.RequireEqual(t, "events", got, c.want)
 			}
 		})
 	}
@@ -100,7 +102,7 @@ func FuzzEvents(f *testing.F) {
 		if errors.Is(errAt, errOversizedEvent) || errors.Is(errBy, errOversizedEvent) {
 			return
 		}
-		requireEqual(t, "events", by, at)
+		wiretest.RequireEqual(t, "events", by, at)
 		if (errAt == nil) != (errBy == nil) || errAt.Error() != errBy.Error() {
 			t.Fatalf("%v, %v", errAt, errBy)
 		}

@@ -13,7 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // serveEvents answers every request with the same stream, and then holds it open or ends it.
@@ -39,20 +41,20 @@ func serveEvents(t *testing.T, stream string, hold bool) string {
 // TestGatewayStreams: how a stream may go wrong, and end.
 func TestGatewayStreams(t *testing.T) {
 	f := newFoundation(t, nil, foundation.HTTPSOptions{})
-	good := "data: " + string(jsonBatch(t, envelopesJSON()[0])) + "\n\n"
+	good := "data: " + string(wiretest.JsonBatch(t, wiretest.EnvelopesJSON()[0])) + "\n\n"
 	for _, c := range []struct {
 		name, stream   string
 		hold           bool
 		reason, advice string
 		good, bad      uint64 // envelopes of one stream
 	}{
-		{"closing", good + "event: closing\ndata: closing due to stream timeout\n\n" + good, true, reasonClosing, "ends each stream", 1, 0},
-		{"end", good, false, reasonEnded, "load balancer", 1, 0},
-		{"malformed JSON", "data: {\"batch\":[{]}\n\n" + good, false, reasonEnded, "", 1, 1},
-		{"a batch in two lines", "data: {\"batch\":\ndata: []}\n\n" + good, false, reasonEnded, "", 1, 0},
-		{"heartbeat and unknown event", "event: heartbeat\ndata: 1\n\nevent: other\ndata: {\n\n" + good, false, reasonEnded, "", 1, 0},
-		{"no events", good + "<html>oops</html>\n", true, reasonMalformedStream, "changes it", 1, 1},
-		{"oversized", good + "data: " + strings.Repeat("x", maxEvent+2*eventBuffer), true, reasonOversized, "longer", 1, 1},
+		{"closing", good + "event: closing\ndata: closing due to stream timeout\n\n" + good, true, watch.ReasonClosing, "ends each stream", 1, 0},
+		{"end", good, false, watch.ReasonEnded, "load balancer", 1, 0},
+		{"malformed JSON", "data: {\"batch\":[{]}\n\n" + good, false, watch.ReasonEnded, "", 1, 1},
+		{"a batch in two lines", "data: {\"batch\":\ndata: []}\n\n" + good, false, watch.ReasonEnded, "", 1, 0},
+		{"heartbeat and unknown event", "event: heartbeat\ndata: 1\n\nevent: other\ndata: {\n\n" + good, false, watch.ReasonEnded, "", 1, 0},
+		{"no events", good + "<html>oops</html>\n", true, watch.ReasonMalformedStream, "changes it", 1, 1},
+		{"oversized", good + "data: " + strings.Repeat("x", maxEvent+2*eventBuffer), true, watch.ReasonOversized, "longer", 1, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := setup(f, serveEvents(t, c.stream, c.hold))
@@ -92,7 +94,7 @@ func TestGatewayRequest(t *testing.T) {
 	if got, want := receive(t, asked), "GET /v2/read?counter&timer&shard_id=a+b%26c&deterministic_name=7 bearer ey text/event-stream loggregator_exporter"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if line := r.await(t, reasonRefused); !strings.Contains(line.attrs["advice"], "nozzle.gateway.url") {
+	if line := r.await(t, watch.ReasonRefused); !strings.Contains(line.attrs["advice"], "nozzle.gateway.url") {
 		t.Errorf("%+v", line)
 	}
 }
@@ -117,7 +119,7 @@ func TestGatewayClosesAfterItsTime(t *testing.T) {
 			if i < 3 {
 				pass(14*time.Minute - time.Nanosecond)
 				drain(r.lines)
-				r.await(t, reasonClosing)
+				r.await(t, watch.ReasonClosing)
 			}
 		}
 		if n := f.TokenRequests(); n != 1 {
@@ -134,38 +136,38 @@ func TestClosingIsRoutine(t *testing.T) {
 		began := time.Now()
 		var mu sync.Mutex
 		var opened []time.Duration
-		k := keeper{account: ledger.Source(nameGateway), log: log, retry: backoff{first: time.Hour, limit: time.Hour}, read: func(ctx context.Context, p *pulse) failure {
+		k := watch.Keeper{Account: ledger.Source(nameGateway), Log: log, Retry: watch.Backoff{First: time.Hour, Limit: time.Hour}, Read: func(ctx context.Context, p *watch.Pulse) watch.Failure {
 			mu.Lock()
 			opened = append(opened, time.Since(began))
 			mu.Unlock()
-			p.opened()
+			p.Opened()
 			second := time.NewTicker(time.Second)
 			defer second.Stop()
 			for range 14 * 60 {
 				select {
 				case <-ctx.Done():
-					return failure{reason: reasonLost}
+					return watch.Failure{Reason: watch.ReasonLost}
 				case <-second.C:
-					p.begin()
-					p.took(1, 1)
+					p.Begin()
+					p.Took(1, 1)
 				}
 			}
-			return failure{reason: reasonClosing}
+			return watch.Failure{Reason: watch.ReasonClosing}
 		}}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			k.run(ctx)
+			k.Run(ctx)
 		}()
 		pass(29 * time.Minute)
 		cancel()
 		<-done
 		mu.Lock()
 		defer mu.Unlock()
-		requireEqual(t, "streams", opened, []time.Duration{0, 14 * time.Minute, 28 * time.Minute})
+		wiretest.RequireEqual(t, "streams", opened, []time.Duration{0, 14 * time.Minute, 28 * time.Minute})
 		for range 2 {
-			if line := <-lines; line.level != slog.LevelInfo || line.attrs["reason"] != reasonClosing {
+			if line := <-lines; line.level != slog.LevelInfo || line.attrs["reason"] != watch.ReasonClosing {
 				t.Errorf("%+v", line)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"log/slog"
-	"math"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -19,56 +18,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
 )
 
-// plain is a view without its references to received memory, in a form that does not depend on the order of tags and points.
-type plain struct {
-	Kind                       metric.Kind
-	Timestamp                  int64
-	SourceID, InstanceID, Name string
-	Tags                       map[string]string
-	Points                     map[string]plainPoint
-	Delta, Total               uint64
-	Start, Stop                int64
-}
-
-type plainPoint struct {
-	Unit string
-	Bits uint64 // of the value, so that NaN equals itself
-}
-
-func plainOf(e *metric.Envelope) plain {
-	p := plain{
-		Kind: e.Kind, Timestamp: e.Timestamp, SourceID: string(e.SourceID), InstanceID: string(e.InstanceID), Name: string(e.Name),
-		Tags: map[string]string{}, Points: map[string]plainPoint{}, Delta: e.Delta, Total: e.Total, Start: e.Start, Stop: e.Stop,
-	}
-	for _, t := range e.Tags {
-		p.Tags[string(t.Key)] = string(t.Value)
-	}
-	for _, pt := range e.Points {
-		p.Points[string(pt.Name)] = plainPoint{string(pt.Unit), math.Float64bits(pt.Value)}
-	}
-	return p
-}
-
-func requireEqual(tb testing.TB, what string, got, want any) {
-	tb.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		tb.Fatalf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
 // channelSink hands copies of what it gets to a test.
-type channelSink chan plain
+type channelSink chan wiretest.Plain
 
 func (s channelSink) Write(e *metric.Envelope, tally *metric.Tally) {
 	tally[metric.Stored] += uint64(e.Samples())
-	s <- plainOf(e)
+	s <- wiretest.PlainOf(e)
 }
 
 // nullSink counts and forgets.

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // ServerTLSOptions say how to verify a server that asks for no client certificate: the RLP gateway, the traffic controller, UAA. The
@@ -102,7 +104,7 @@ func (p httpsPeer) client() (*http.Client, error) {
 }
 
 // explain finds out why a request got no answer.
-func (p httpsPeer) explain(err error) failure {
+func (p httpsPeer) explain(err error) watch.Failure {
 	var (
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
@@ -114,26 +116,26 @@ func (p httpsPeer) explain(err error) failure {
 	)
 	switch {
 	case errors.As(err, &name):
-		return failure{reasonServerName, fmt.Sprintf("the server's certificate is not for the host of %s.url; is that of %s?", p.key, p.what), err}
+		return watch.Failure{Reason: watch.ReasonServerName, Advice: fmt.Sprintf("the server's certificate is not for the host of %s.url; is that of %s?", p.key, p.what), Err: err}
 	case errors.As(err, &unknown) && p.tls.CAFile == "":
-		return failure{reasonServerCertificate, fmt.Sprintf("the server's certificate is not signed by a CA that the system trusts; set %s.tls.ca_file to the CA of the platform", p.key), err}
+		return watch.Failure{Reason: watch.ReasonServerCertificate, Advice: fmt.Sprintf("the server's certificate is not signed by a CA that the system trusts; set %s.tls.ca_file to the CA of the platform", p.key), Err: err}
 	case errors.As(err, &unknown):
-		return failure{reasonServerCertificate, fmt.Sprintf("the server's certificate is not signed by our CA; is %s.tls.ca_file that of the platform?", p.key), err}
+		return watch.Failure{Reason: watch.ReasonServerCertificate, Advice: fmt.Sprintf("the server's certificate is not signed by our CA; is %s.tls.ca_file that of the platform?", p.key), Err: err}
 	case errors.As(err, &invalid):
-		return failure{reasonServerCertificate, "the server's certificate is not valid, perhaps out of date", err}
+		return watch.Failure{Reason: watch.ReasonServerCertificate, Advice: "the server's certificate is not valid, perhaps out of date", Err: err}
 	case errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return failure{reasonTLS, fmt.Sprintf("the server does not speak TLS; is %s.url that of %s?", p.key, p.what), err}
+		return watch.Failure{Reason: watch.ReasonTLS, Advice: fmt.Sprintf("the server does not speak TLS; is %s.url that of %s?", p.key, p.what), Err: err}
 	case errors.As(err, &alert):
-		return failure{reasonTLS, "the TLS handshake with " + p.what + " failed", err}
+		return watch.Failure{Reason: watch.ReasonTLS, Advice: "the TLS handshake with " + p.what + " failed", Err: err}
 	case errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial":
-		return failure{reasonUnreachable, fmt.Sprintf("%s cannot be reached; is %s.url right, and does it run?", p.what, p.key), err}
+		return watch.Failure{Reason: watch.ReasonUnreachable, Advice: fmt.Sprintf("%s cannot be reached; is %s.url right, and does it run?", p.what, p.key), Err: err}
 	default:
-		return failure{reasonUnreachable, fmt.Sprintf("no answer from %s; is %s.url right?", p.what, p.key), err}
+		return watch.Failure{Reason: watch.ReasonUnreachable, Advice: fmt.Sprintf("no answer from %s; is %s.url right?", p.what, p.key), Err: err}
 	}
 }
 
 // explainStatus says what is wrong with an answer that is not a stream. Answers that may be about the token are the caller's.
-func (p httpsPeer) explainStatus(answer *http.Response) failure {
+func (p httpsPeer) explainStatus(answer *http.Response) watch.Failure {
 	err := fmt.Errorf("%s answered %s", p.url, answer.Status)
 	router := answer.Header.Get(routerErrorHeader)
 	if router != "" {
@@ -141,10 +143,10 @@ func (p httpsPeer) explainStatus(answer *http.Response) failure {
 	}
 	switch {
 	case router == unknownRoute:
-		return failure{reasonWrongURL, fmt.Sprintf("the platform has no such route; is %s.url that of %s, and does it run?", p.key, p.what), err}
+		return watch.Failure{Reason: watch.ReasonWrongURL, Advice: fmt.Sprintf("the platform has no such route; is %s.url that of %s, and does it run?", p.key, p.what), Err: err}
 	case answer.StatusCode >= 500:
-		return failure{reasonUnavailable, p.what + " is there, and cannot serve at the moment", err}
+		return watch.Failure{Reason: watch.ReasonUnavailable, Advice: p.what + " is there, and cannot serve at the moment", Err: err}
 	default:
-		return failure{reasonWrongURL, fmt.Sprintf("what answers at %s.url does not serve the request; is it %s?", p.key, p.what), err}
+		return watch.Failure{Reason: watch.ReasonWrongURL, Advice: fmt.Sprintf("what answers at %s.url does not serve the request; is it %s?", p.key, p.what), Err: err}
 	}
 }

@@ -12,8 +12,9 @@ import (
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // newFoundation serves a foundation with its HTTPS side, which sends what a test publishes; within a bubble of synctest it needs a network in
@@ -108,7 +109,7 @@ type httpsRun struct {
 	sink   *doorSink
 	uaa    *UAA
 	source Source
-	keep   *keeper
+	keep   *watch.Keeper
 }
 
 // httpsSetup is what a source is told.
@@ -135,16 +136,16 @@ var httpsKinds = map[string]struct {
 	connected  string
 	withoutRLP string
 	url        func(*foundation.Foundation) string
-	make       func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *keeper, *httpsPeer, error)
+	make       func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *watch.Keeper, *httpsPeer, error)
 }{
-	nameGateway: {"connected to the RLP gateway", reasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *keeper, *httpsPeer, error) {
+	nameGateway: {"connected to the RLP gateway", watch.ReasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *watch.Keeper, *httpsPeer, error) {
 		g, err := NewGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, log)
 		if err != nil {
 			return nil, nil, nil, err
 		}
 		return g, &g.keeper, &g.peer, nil
 	}},
-	nameFirehose: {"connected to the firehose", reasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *keeper, *httpsPeer, error) {
+	nameFirehose: {"connected to the firehose", watch.ReasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *watch.Keeper, *httpsPeer, error) {
 		f, err := NewFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, log)
 		if err != nil {
 			return nil, nil, nil, err
@@ -177,8 +178,8 @@ func runHTTPS(t *testing.T, kind string, s httpsSetup) *httpsRun {
 	r := newHTTPS(t, kind, s, func() Sink { return sink }, l.log)
 	r.sink, r.lines = sink, l.lines
 	r.uaa.spacing = time.Millisecond
-	r.uaa.retry = backoff{first: time.Millisecond, limit: 20 * time.Millisecond}
-	r.keep.retry = backoff{first: 5 * time.Millisecond, limit: 20 * time.Millisecond}
+	r.uaa.retry = watch.Backoff{First: time.Millisecond, Limit: 20 * time.Millisecond}
+	r.keep.Retry = watch.Backoff{First: 5 * time.Millisecond, Limit: 20 * time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.source.Run(ctx) }()

@@ -13,7 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // TestHTTPSSources: connect, many envelopes, a far side that restarts, tokens that become bad.
@@ -35,7 +36,7 @@ func TestHTTPSSources(t *testing.T) {
 			drain(r.lines)
 			before := f.ReadersSoFar()
 			f.Cut()
-			r.await(t, reasonLost)
+			r.await(t, watch.ReasonLost)
 			r.await(t, k.connected)
 			awaitReader(t, f, before)
 			publish(t, f, r.sink, 100)
@@ -45,7 +46,7 @@ func TestHTTPSSources(t *testing.T) {
 			requests := f.TokenRequests()
 			f.RevokeTokens()
 			f.Cut()
-			r.await(t, reasonLost)
+			r.await(t, watch.ReasonLost)
 			r.await(t, k.connected)
 			awaitReader(t, f, before)
 			publish(t, f, r.sink, 100)
@@ -57,20 +58,20 @@ func TestHTTPSSources(t *testing.T) {
 			before = f.ReadersSoFar()
 			f.Down(true)
 			f.RevokeTokens()
-			r.await(t, reasonLost)
-			if line := r.await(t, reasonUnreachable); line.attrs["advice"] == "" || line.attrs["retry_in"] == "" {
+			r.await(t, watch.ReasonLost)
+			if line := r.await(t, watch.ReasonUnreachable); line.attrs["advice"] == "" || line.attrs["retry_in"] == "" {
 				t.Errorf("%+v", line)
 			}
 			if r.ledger.Ready() {
 				t.Error("ready without a server")
 			}
 			f.Down(false)
-			r.awaitAmong(t, k.connected, reasonUnreachable, reasonToken)
+			r.awaitAmong(t, k.connected, watch.ReasonUnreachable, watch.ReasonToken)
 			awaitReader(t, f, before)
 			publish(t, f, r.sink, 100)
 
 			f.RLPGone(true)
-			r.awaitAmong(t, k.withoutRLP, reasonLost, reasonEnded)
+			r.awaitAmong(t, k.withoutRLP, watch.ReasonLost, watch.ReasonEnded)
 			f.RLPGone(false)
 			r.stop()
 			if got := total(t, r.reg, "envelopes_received_total"); got != 100_300 {
@@ -139,7 +140,7 @@ func slowReader(t *testing.T, kind string) {
 		t.Fatal("the slow reader was not cut")
 	}
 	r.sink.setShut(false)
-	if line := r.await(t, reasonLost); !strings.Contains(line.attrs["advice"], "short of CPU") {
+	if line := r.await(t, watch.ReasonLost); !strings.Contains(line.attrs["advice"], "short of CPU") {
 		t.Errorf("%+v", line)
 	}
 	r.await(t, k.connected)
@@ -173,27 +174,27 @@ func TestHTTPSSetUpMistakes(t *testing.T) {
 		reason string
 		advice string // key is replaced by nozzle.gateway or nozzle.firehose
 	}{
-		{"server of another authority", func(s *httpsSetup) { s.tls.RootCAs = foreign.RootCAs() }, reasonServerCertificate, "key.tls.ca_file"},
+		{"server of another authority", func(s *httpsSetup) { s.tls.RootCAs = foreign.RootCAs() }, watch.ReasonServerCertificate, "key.tls.ca_file"},
 		{"server of another name", func(s *httpsSetup) {
 			s.url = strings.Replace(s.url, "127.0.0.1", "localhost", 1)
 			s.dial = func(ctx context.Context, network, address string) (net.Conn, error) { // whatever localhost is here
 				return (&net.Dialer{}).DialContext(ctx, network, strings.Replace(address, "localhost", "127.0.0.1", 1))
 			}
-		}, reasonServerName, "key.url"},
-		{"server without TLS", func(s *httpsSetup) { s.url = strings.Replace(plaintext.URL, "http:", "https:", 1) }, reasonTLS, "does not speak TLS; is key.url"},
-		{"nobody", func(s *httpsSetup) { s.url = "https://127.0.0.1:1" }, reasonUnreachable, "key.url"},
-		{"platform without such a route", func(s *httpsSetup) { *s = answering(map[string]string{"X-Cf-RouterError": "unknown_route"}, 404) }, reasonWrongURL, "no such route; is key.url"},
-		{"another server", func(s *httpsSetup) { *s = answering(nil, 200) }, reasonWrongURL, "key.url"},
-		{"redirect", func(s *httpsSetup) { *s = answering(map[string]string{"Location": "/"}, 302) }, reasonWrongURL, "key.url"},
-		{"no backend", func(s *httpsSetup) { *s = answering(nil, 502) }, reasonUnavailable, "cannot serve at the moment"},
+		}, watch.ReasonServerName, "key.url"},
+		{"server without TLS", func(s *httpsSetup) { s.url = strings.Replace(plaintext.URL, "http:", "https:", 1) }, watch.ReasonTLS, "does not speak TLS; is key.url"},
+		{"nobody", func(s *httpsSetup) { s.url = "https://127.0.0.1:1" }, watch.ReasonUnreachable, "key.url"},
+		{"platform without such a route", func(s *httpsSetup) { *s = answering(map[string]string{"X-Cf-RouterError": "unknown_route"}, 404) }, watch.ReasonWrongURL, "no such route; is key.url"},
+		{"another server", func(s *httpsSetup) { *s = answering(nil, 200) }, watch.ReasonWrongURL, "key.url"},
+		{"redirect", func(s *httpsSetup) { *s = answering(map[string]string{"Location": "/"}, 302) }, watch.ReasonWrongURL, "key.url"},
+		{"no backend", func(s *httpsSetup) { *s = answering(nil, 502) }, watch.ReasonUnavailable, "cannot serve at the moment"},
 		{"UAA of another foundation", func(s *httpsSetup) {
 			other := setup(foreign, "")
 			s.uaa = other.uaa
-		}, reasonUnauthorized, "uaa.url"},
-		{"wrong secret", func(s *httpsSetup) { s.uaa.ClientSecret = "sesame" }, reasonToken, "uaa.client_id"},
-		{"UAA of another authority", func(s *httpsSetup) { s.uaa.TLS.RootCAs = foreign.RootCAs() }, reasonToken, "uaa.tls.ca_file"},
-		{"no UAA", func(s *httpsSetup) { s.uaa.URL = "https://127.0.0.1:1" }, reasonToken, "uaa.url"},
-		{"what is no UAA", func(s *httpsSetup) { s.uaa.URL = f.GatewayURL() }, reasonToken, "uaa.url"},
+		}, watch.ReasonUnauthorized, "uaa.url"},
+		{"wrong secret", func(s *httpsSetup) { s.uaa.ClientSecret = "sesame" }, watch.ReasonToken, "uaa.client_id"},
+		{"UAA of another authority", func(s *httpsSetup) { s.uaa.TLS.RootCAs = foreign.RootCAs() }, watch.ReasonToken, "uaa.tls.ca_file"},
+		{"no UAA", func(s *httpsSetup) { s.uaa.URL = "https://127.0.0.1:1" }, watch.ReasonToken, "uaa.url"},
+		{"what is no UAA", func(s *httpsSetup) { s.uaa.URL = f.GatewayURL() }, watch.ReasonToken, "uaa.url"},
 	} {
 		for kind, k := range httpsKinds {
 			t.Run(c.name+"/"+kind, func(t *testing.T) {
@@ -243,7 +244,7 @@ func TestHTTPSScope(t *testing.T) {
 				r := runHTTPS(t, kind, s)
 				for range 5 {
 					line := r.awaitSource(t, kind)
-					if line.attrs["reason"] != reasonTokenScope || !strings.Contains(line.attrs["advice"], "doppler.firehose") || !strings.Contains(line.attrs["error"], "cloud_controller.read uaa.resource") {
+					if line.attrs["reason"] != watch.ReasonTokenScope || !strings.Contains(line.attrs["advice"], "doppler.firehose") || !strings.Contains(line.attrs["error"], "cloud_controller.read uaa.resource") {
 						t.Fatalf("%+v", line)
 					}
 				}

@@ -10,8 +10,9 @@ import (
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 
+	"loggregator_exporter/foundation"
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 // gateSink counts what passes, and lets nothing pass while it is shut.
@@ -138,7 +139,7 @@ func (w *ingressWorld) emit(count int) {
 }
 
 func ingressEnvelope() *loggregator_v2.Envelope {
-	return &loggregator_v2.Envelope{Timestamp: 1, SourceId: "router__0", Tags: tagsV2(), Message: gaugeV2("a")}
+	return &loggregator_v2.Envelope{Timestamp: 1, SourceId: "router__0", Tags: wiretest.TagsV2(), Message: wiretest.GaugeV2("a")}
 }
 
 func descriptors(t *testing.T) int {
@@ -241,7 +242,7 @@ func (w *ingressWorld) quiesce() {
 		}
 		w.sink.await(passed + 1)
 	}
-	last := &loggregator_v2.Envelope{Message: gaugeV2(lastName)}
+	last := &loggregator_v2.Envelope{Message: wiretest.GaugeV2(lastName)}
 	w.agent.Emit(last)
 	w.sink.awaitLast()
 	until(w.t, "the agent has counted all", func() bool {

@@ -12,6 +12,7 @@ import (
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
 )
 
@@ -97,7 +98,7 @@ func TestIngressAccountsBeforeItEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Send(&loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}); err != nil {
+	if err := stream.Send(&loggregator_v2.EnvelopeBatch{Batch: wiretest.EnvelopesV2()[:1]}); err != nil {
 		t.Fatal(err)
 	}
 	receive(t, sink.entered)

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // ingressService is the API loggregator.v2.Ingress, whose messages are walked as they come instead of being unmarshalled.
@@ -45,7 +47,7 @@ func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
 			return stream.SendMsg(rawMessage(nil))
 		default:
 			if status.Code(err) == codes.ResourceExhausted {
-				i.refused.add(reasonOversized, "a message is longer than accepted, and its stream was ended; the agent opens another", err, "limit_bytes", ingressMaxMessage)
+				i.refused.add(watch.ReasonOversized, "a message is longer than accepted, and its stream was ended; the agent opens another", err, "limit_bytes", ingressMaxMessage)
 			}
 			return err
 		}
@@ -105,8 +107,11 @@ func contiguous(data mem.BufferSlice, scratch []byte) (message, kept []byte) {
 	return scratch, scratch
 }
 
-// maxIdleIntakes bounds what is kept for streams to come.
-const maxIdleIntakes = 8
+// What is kept for streams to come.
+const (
+	maxIdleIntakes = 8
+	maxKeptMessage = 64 << 10
+)
 
 // intakePool keeps the intakes of streams that ended, each with its sink: a sink is made once for as many streams as are open at a time.
 type intakePool struct {
@@ -129,7 +134,7 @@ func (p *intakePool) take() *ingressIntake {
 func (p *intakePool) put(in *ingressIntake) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if cap(in.scratch) > maxKeptScratch {
+	if cap(in.scratch) > maxKeptMessage {
 		in.scratch = nil
 	}
 	if len(p.idle) < maxIdleIntakes {

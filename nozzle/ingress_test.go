@@ -18,6 +18,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // runningIngress is a source that listens.
@@ -100,17 +103,17 @@ func TestIngress(t *testing.T) {
 		t.Fatal("nobody is connected, and it is ready")
 	}
 	client := dialIngress(t, r.address, metronClient(t, ca))
-	all := envelopesV2()
+	all := wiretest.EnvelopesV2()
 	var want []*loggregator_v2.Envelope // what holds a metric
 	for _, e := range all {
-		if p := oracleV2(e); len(p.Points) > 0 || p.Kind.String() == "counter" || p.Kind.String() == "timer" {
+		if p := wiretest.OracleV2(e); len(p.Points) > 0 || p.Kind.String() == "counter" || p.Kind.String() == "timer" {
 			want = append(want, e)
 		}
 	}
 	expect := func(how string) {
 		t.Helper()
 		for _, e := range want {
-			requireEqual(t, how, receive(t, r.got), oracleV2(e))
+			wiretest.RequireEqual(t, how, receive(t, r.got), wiretest.OracleV2(e))
 		}
 	}
 
@@ -208,10 +211,10 @@ func TestIngressRefusals(t *testing.T) {
 		reason, advice string
 		try            func()
 	}{
-		{reasonClientCertificate, "nozzle.ingress.tls.ca_file", handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool, Certificates: []tls.Certificate{foreign.issue(t, "metron")}})},
+		{watch.ReasonClientCertificate, "nozzle.ingress.tls.ca_file", handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool, Certificates: []tls.Certificate{foreign.issue(t, "metron")}})},
 		{reasonNoClientCertificate, "shows no certificate", handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool})},
-		{reasonServerCertificate, "needs the name metron", handshake(&tls.Config{ServerName: "reverselogproxy", RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(t, "metron")}})},
-		{reasonTLS, "does not speak TLS", func() {
+		{watch.ReasonServerCertificate, "needs the name metron", handshake(&tls.Config{ServerName: "reverselogproxy", RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(t, "metron")}})},
+		{watch.ReasonTLS, "does not speak TLS", func() {
 			conn, err := net.Dial("tcp", r.address)
 			if err != nil {
 				t.Fatal(err)
@@ -228,7 +231,7 @@ func TestIngressRefusals(t *testing.T) {
 			}
 			_ = conn.Close()
 		}},
-		{reasonCertificateFiles, "mend the files", func() {
+		{watch.ReasonCertificateFiles, "mend the files", func() {
 			if err := os.Rename(files.KeyFile, files.KeyFile+".away"); err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +249,7 @@ func TestIngressRefusals(t *testing.T) {
 		if n := r.ledger.Source(nameIngress).reasons(r.ledger.Source(nameIngress).refusals)[c.reason]; n != 1 {
 			t.Fatalf("%s counted %d times", c.reason, n)
 		}
-		if _, err := good.Send(t.Context(), &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}); err != nil {
+		if _, err := good.Send(t.Context(), &loggregator_v2.EnvelopeBatch{Batch: wiretest.EnvelopesV2()[:1]}); err != nil {
 			t.Fatal(err)
 		}
 		receive(t, r.got)
@@ -271,7 +274,7 @@ func TestIngressOversized(t *testing.T) {
 	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	client := dialIngress(t, r.address, metronClient(t, ca))
 	envelope := func(size int) *loggregator_v2.EnvelopeBatch {
-		return &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", size), Message: gaugeV2("huge")}}}
+		return &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", size), Message: wiretest.GaugeV2("huge")}}}
 	}
 	_, err := client.Send(t.Context(), envelope(10<<20))
 	if status.Code(err) != codes.ResourceExhausted {
@@ -284,7 +287,7 @@ func TestIngressOversized(t *testing.T) {
 	if err := stream.Send(envelope(10 << 20)); err != nil {
 		t.Fatal(err)
 	}
-	if line := r.await(t, "refused"); line.attrs["reason"] != reasonOversized || line.attrs["limit_bytes"] != "10485760" {
+	if line := r.await(t, "refused"); line.attrs["reason"] != watch.ReasonOversized || line.attrs["limit_bytes"] != "10485760" {
 		t.Fatalf("%+v", line)
 	}
 	if _, err := client.Send(t.Context(), envelope(9<<20)); err != nil {
@@ -309,7 +312,7 @@ func TestIngressMalformed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		good := batchOf(t, envelopesV2()[0])
+		good := wiretest.BatchOf(t, wiretest.EnvelopesV2()[0])
 		if method == "Sender" {
 			good = good[2:]
 			for good[0] != 0x08 { // the length has one or two bytes
@@ -321,7 +324,7 @@ func TestIngressMalformed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		requireEqual(t, method, receive(t, r.got), oracleV2(envelopesV2()[0]))
+		wiretest.RequireEqual(t, method, receive(t, r.got), wiretest.OracleV2(wiretest.EnvelopesV2()[0]))
 	}
 	r.stop() // a message is accounted for after the sink has it
 	// A batch without envelopes is nothing; an empty envelope is one without a message.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // Why the ingress source turned a client away, beside those in failure.go.
@@ -23,7 +25,7 @@ const (
 )
 
 var ingressRefusals = []string{
-	reasonClientCertificate, reasonNoClientCertificate, reasonServerCertificate, reasonCertificateFiles, reasonTLS, reasonClosed, reasonOversized,
+	watch.ReasonClientCertificate, reasonNoClientCertificate, watch.ReasonServerCertificate, watch.ReasonCertificateFiles, watch.ReasonTLS, reasonClosed, watch.ReasonOversized,
 }
 
 // ingressCredentials make the server's side of connections. They count clients that are let in, and explain why others are not.
@@ -70,11 +72,11 @@ func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credential
 		c.source.refused.add(reason, advice, err, "remote", raw.RemoteAddr().String())
 		return nil, nil, err
 	}
-	c.source.account.connect()
+	c.source.account.Connect()
 	c.source.log.Info("a client connected", "remote", raw.RemoteAddr().String(), "client", clientName(info))
 	return &countedConn{Conn: conn, closed: func() {
 		cancel()
-		c.source.account.disconnect()
+		c.source.account.Disconnect()
 		c.source.log.Info("a client is gone", "remote", raw.RemoteAddr().String())
 	}}, info, nil
 }
@@ -114,21 +116,21 @@ func explainClient(err error) (reason, advice string) {
 	)
 	switch {
 	case errors.As(err, &files):
-		return reasonCertificateFiles, "our own certificates cannot be read: mend the files of nozzle.ingress.tls"
+		return watch.ReasonCertificateFiles, "our own certificates cannot be read: mend the files of nozzle.ingress.tls"
 	case errors.As(err, &unknown):
-		return reasonClientCertificate, "the client's certificate is not signed by the CA of nozzle.ingress.tls.ca_file, which must be that of the foundation's agents (loggregator_ca)"
+		return watch.ReasonClientCertificate, "the client's certificate is not signed by the CA of nozzle.ingress.tls.ca_file, which must be that of the foundation's agents (loggregator_ca)"
 	case errors.As(err, &invalid), errors.As(err, &certificate):
-		return reasonClientCertificate, "the client's certificate is not valid, perhaps out of date or not for clients"
+		return watch.ReasonClientCertificate, "the client's certificate is not valid, perhaps out of date or not for clients"
 	case strings.Contains(err.Error(), "client didn't provide a certificate"):
 		return reasonNoClientCertificate, "the client shows no certificate: agents do, so it is none"
 	case strings.Contains(err.Error(), "remote error: tls:"):
-		return reasonServerCertificate, "the client refuses our certificate: that of nozzle.ingress.tls.cert_file needs the name " + ingressServerName + ", and must be in date and signed by the CA of the agents"
+		return watch.ReasonServerCertificate, "the client refuses our certificate: that of nozzle.ingress.tls.cert_file needs the name " + ingressServerName + ", and must be in date and signed by the CA of the agents"
 	case errors.As(err, &record):
-		return reasonTLS, "the client does not speak TLS"
+		return watch.ReasonTLS, "the client does not speak TLS"
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "connection reset"):
 		return reasonClosed, "the client hung up during the TLS handshake; was it a port scan, or does it refuse our certificate?"
 	default:
-		return reasonTLS, "the TLS handshake with the client failed"
+		return watch.ReasonTLS, "the TLS handshake with the client failed"
 	}
 }
 

@@ -3,16 +3,18 @@ package nozzle
 import (
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/filter"
+	"loggregator_exporter/nozzle/watch"
+	"loggregator_exporter/nozzle/wire"
 )
 
-// What one message may leave behind as memory that is kept for the next.
-const (
-	maxKeptPoints  = 4096
-	maxKeptScratch = 64 << 10
-)
+// maxKeptPoints is how much one message may leave behind as memory that is kept for the next.
+const maxKeptPoints = 4096
 
 // Intake is the way of one goroutine from received bytes to its sink: it decodes, hands over and accounts. It holds all memory
 // that this takes, so that the steady state allocates nothing. A panic of the sink is not caught.
@@ -20,14 +22,14 @@ type Intake struct {
 	account *SourceLedger
 	sink    Sink
 
-	recorder Recorder    // or nil
-	clock    *replayTime // or nil
-	pulse    *pulse      // or nil; of the stream that it reads
-	filter   *filterRun  // or nil
+	recorder Recorder     // or nil
+	clock    *replayTime  // or nil
+	pulse    *watch.Pulse // or nil; of the stream that it reads
+	filter   *filter.Run  // or nil
 
-	v1   V1
-	v2   V2
-	json JSON
+	v1   wire.V1
+	v2   wire.V2
+	json wire.JSON
 	env  metric.Envelope
 
 	// What happened since the last flush.
@@ -61,33 +63,64 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 // An envelope whose own bytes are broken counts as malformed and harms no other of the batch. Where the batch itself is broken, what
 // stood before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
 func (in *Intake) V2(batch []byte, arrived time.Time) int {
-	now := arrived.UnixNano()
 	if in.recorder != nil {
 		in.recorder.RecordV2(in.account.name, batch, arrived)
 	}
-	before := in.envelopes[malformed]
-	f := fields{message: batch}
-	for f.next() {
-		if f.key == 1<<3|wireBytes {
-			in.received++
-			in.take(in.v2.Decode(f.bytes, &in.env), now)
-		}
+	now := arrived.UnixNano()
+	whole := in.v2.Batch(batch, &in.env, func(ok bool) { in.next(ok, now) })
+	return in.batchEnds(whole, now)
+}
+
+// JSON takes one batch as the RLP gateway sends it, {"batch":[...]}, received at the time given, and returns how many envelopes in it
+// were malformed. It overwrites the text. The ledger is written when it returns.
+//
+// An envelope with a value of the wrong type counts as malformed and harms no other of the batch. Where the text is no JSON, what stood
+// before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
+func (in *Intake) JSON(batch []byte, arrived time.Time) int {
+	if in.recorder != nil {
+		in.recordJSON(batch, arrived)
 	}
-	if f.bad {
+	now := arrived.UnixNano()
+	whole := in.json.Batch(batch, &in.env, func(ok bool) { in.next(ok, now) })
+	return in.batchEnds(whole, now)
+}
+
+func (in *Intake) next(ok bool, now int64) {
+	in.received++
+	in.take(ok, now)
+}
+
+// batchEnds writes the ledger and returns how many envelopes were malformed.
+func (in *Intake) batchEnds(whole bool, now int64) int {
+	if !whole {
 		in.received++
 		in.envelopes[malformed]++
 	}
-	n := int(in.envelopes[malformed] - before)
+	n := int(in.envelopes[malformed])
 	in.flush(now)
 	return n
 }
+
+// recordJSON hands a batch to the recorder in the form that it takes. What stock protobuf cannot read is not recorded.
+func (in *Intake) recordJSON(batch []byte, arrived time.Time) {
+	var b loggregator_v2.EnvelopeBatch
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(batch, &b); err != nil {
+		return
+	}
+	if wire, err := proto.Marshal(&b); err == nil {
+		in.recorder.RecordV2(in.account.name, wire, arrived)
+	}
+}
+
+// Unreadable counts one message of which nothing can be read.
+func (in *Intake) Unreadable(arrived time.Time) { in.batchEnds(false, arrived.UnixNano()) }
 
 // V2Envelope takes one loggregator.v2 Envelope that came outside of a batch, received at the time given, and says whether it was well
 // formed. The ledger is written when it returns.
 func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) bool {
 	now := arrived.UnixNano()
 	if in.recorder != nil {
-		in.recorder.RecordV2(in.account.name, protowire.AppendBytes([]byte{1<<3 | byte(wireBytes)}, envelope), arrived)
+		in.recorder.RecordV2(in.account.name, wire.AppendBatch(nil, envelope), arrived)
 	}
 	in.received++
 	ok := in.v2.Decode(envelope, &in.env)
@@ -102,7 +135,7 @@ func (in *Intake) take(ok bool, now int64) {
 	if e.Kind == metric.KindGauge || e.Kind == metric.KindCounter {
 		in.steady++
 		if in.pulse != nil && ok {
-			in.pulse.names.add(e)
+			in.pulse.Note(e)
 		}
 	}
 	switch {
@@ -118,7 +151,7 @@ func (in *Intake) take(ok bool, now int64) {
 		if e.Kind == metric.KindCounter {
 			in.account.ledger.upstream.note(e)
 		}
-		if in.filter != nil && !in.filter.pass(e, &in.samples) {
+		if in.filter != nil && !in.filter.Pass(e, &in.samples) {
 			in.envelopes[filtered]++
 			return
 		}
@@ -130,13 +163,13 @@ func (in *Intake) take(ok bool, now int64) {
 // flush adds what happened to the ledger. Most entries are 0 at most times, and cost nothing then.
 func (in *Intake) flush(now int64) {
 	if in.pulse != nil {
-		in.pulse.took(in.received-min(in.received, in.envelopes[malformed]), in.steady)
+		in.pulse.Took(in.received-min(in.received, in.envelopes[malformed]), in.steady)
 	}
 	in.steady = 0
 	if in.received > 0 {
 		in.account.received.Add(in.received)
 		if in.received > in.envelopes[malformed] {
-			in.account.last.Store(now)
+			in.account.Heard(now)
 		}
 		in.received = 0
 	}
@@ -152,7 +185,10 @@ func (in *Intake) flush(now int64) {
 			in.samples[i] = 0
 		}
 	}
-	if cap(in.env.Points) > maxKeptPoints || cap(in.v1.scratch) > maxKeptScratch || cap(in.v2.scratch) > maxKeptScratch || cap(in.json.scratch) > maxKeptScratch || cap(in.v1.http.forwarded) > maxKeptPoints {
-		in.env, in.v1, in.v2, in.json = metric.Envelope{}, V1{}, V2{}, JSON{}
+	if cap(in.env.Points) > maxKeptPoints {
+		in.env = metric.Envelope{}
 	}
+	in.v1.Trim()
+	in.v2.Trim()
+	in.json.Trim()
 }

@@ -11,6 +11,9 @@ import (
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/wire"
 )
 
 // benchEvents is a stream of the gateway: events of a hundred envelopes with six tags, half of them gauges.
@@ -20,7 +23,7 @@ func benchEvents(tb testing.TB, events int) []byte {
 	for n := range events {
 		var envelopes []*loggregator_v2.Envelope
 		for i := range 100 {
-			e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), InstanceId: "9b4c2f3e", Tags: tagsV2(), Message: gaugeV2("memoryStats.numBytesAllocated")}
+			e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), InstanceId: "9b4c2f3e", Tags: wiretest.TagsV2(), Message: wiretest.GaugeV2("memoryStats.numBytesAllocated")}
 			if i%2 == 0 {
 				e.Message = &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: "total_requests", Delta: uint64(n), Total: 1 << 40}}
 			}
@@ -28,7 +31,7 @@ func benchEvents(tb testing.TB, events int) []byte {
 		}
 		stream.WriteString("data: ")
 		// Without the blanks that protojson puts in at random: the gateway writes none.
-		if err := json.Compact(&stream, jsonBatch(tb, envelopes...)); err != nil {
+		if err := json.Compact(&stream, wiretest.JsonBatch(tb, envelopes...)); err != nil {
 			tb.Fatal(err)
 		}
 		stream.WriteString("\n\n")
@@ -64,8 +67,8 @@ func BenchmarkGateway(b *testing.B) {
 	}
 	b.Run("floor", func(b *testing.B) {
 		read(b, func(data []byte) {
-			t := jsonText{b: data}
-			if t.skip(); !t.end() {
+			t := wire.JsonText{B: data}
+			if t.Skip(); !t.End() {
 				b.Fatal("malformed")
 			}
 		})

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/filter"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // The outcomes of an envelope; every one received ends in exactly one.
@@ -39,7 +41,7 @@ type Ledger struct {
 	registerer prometheus.Registerer // for what belongs to sources alone
 
 	recorder Recorder // set before any source runs, and so are the next two
-	filter   *Filter
+	filter   *filter.Filter
 	selected uint8 // the kinds that streams are asked for, one bit a metric.Kind; 0 for all
 
 	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
@@ -127,7 +129,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 			up = 1
 		}
 		gauge(l.up, up, s.name)
-		gauge(l.last, float64(s.last.Load())/float64(time.Second), s.name)
+		gauge(l.last, float64(s.LastHeard())/float64(time.Second), s.name)
 		for reason, n := range s.reasons(s.reconnects) {
 			counter(l.reconnects, n, s.name, reason)
 		}
@@ -147,32 +149,16 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 type SourceLedger struct {
 	name   string
 	ledger *Ledger
+	watch.Liveness
 
 	received  atomic.Uint64
 	envelopes [numEnvelopeOutcomes]atomic.Uint64
 	samples   [metric.NumOutcomes]atomic.Uint64
-	last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
-	connected atomic.Int32 // connections that are open
-	opened    atomic.Int64 // when the first of them was, like last
-	quiet     atomic.Int64 // longest silence in nanoseconds that is ordinary while connected; 0 where any is
 
 	mu         sync.Mutex
 	reconnects map[string]uint64 // by reason
 	refusals   map[string]uint64 // by reason
 }
-
-// Up says whether the source is connected and, where it has a watchdog, no longer silent than is ordinary for it: a connection
-// whose other side vanished looks as open as any.
-func (s *SourceLedger) Up() bool {
-	if s.connected.Load() <= 0 {
-		return false
-	}
-	quiet := s.quiet.Load()
-	return quiet == 0 || time.Now().UnixNano()-max(s.last.Load(), s.opened.Load()) <= quiet
-}
-
-// ordinary says how long a silence is ordinary.
-func (s *SourceLedger) ordinary(quiet time.Duration) { s.quiet.Store(int64(quiet)) }
 
 // expect names the reasons that the source may give for connecting again, so that each is exposed at 0.
 func (s *SourceLedger) expect(reasons ...string) {
@@ -183,19 +169,8 @@ func (s *SourceLedger) expect(reasons ...string) {
 	}
 }
 
-// connect notes an open connection; each call of it is followed by one of disconnect.
-func (s *SourceLedger) connect() {
-	// A connection beside one that is silent is no sign of life by itself.
-	if s.connected.Load() <= 0 {
-		s.opened.Store(time.Now().UnixNano())
-	}
-	s.connected.Add(1)
-}
-
-func (s *SourceLedger) disconnect() { s.connected.Add(-1) }
-
-// reconnecting counts a connection that has to be made again.
-func (s *SourceLedger) reconnecting(reason string) {
+// Reconnecting counts a connection that has to be made again.
+func (s *SourceLedger) Reconnecting(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reconnects[reason]++
@@ -222,4 +197,30 @@ func (s *SourceLedger) reasons(of map[string]uint64) map[string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(of)
+}
+
+// FilterBy makes everything that sources receive pass a filter, nil for none. Of the sources that are asked for kinds only what was asked for
+// gets through: the firehose sends everything, and Loggregator's own losses are asked for in any case. It is called before any source runs.
+func (l *Ledger) FilterBy(filter *filter.Filter, selectors []string) {
+	l.filter, l.selected = filter, 0
+	for _, s := range selectors {
+		if kind, ok := metric.ParseKind(s); ok {
+			l.selected |= 1 << kind
+		}
+	}
+}
+
+// filterRun returns a filter for one goroutine of a source, or nil where nothing is refused.
+func (s *SourceLedger) filterRun() *filter.Run {
+	selected := uint8(filter.EveryKind)
+	switch s.name {
+	case nameRLP, nameGateway, nameFirehose:
+		if s.ledger.selected != 0 {
+			selected = s.ledger.selected
+		}
+	}
+	if s.ledger.filter == nil && selected == filter.EveryKind {
+		return nil
+	}
+	return &filter.Run{Filter: s.ledger.filter, Selected: selected}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
 )
 
@@ -70,11 +71,11 @@ loggregator_exporter_upstream_dropped_total{direction="ingress",origin="loggrega
 	if l.Ready() {
 		t.Fatal("ready without a connection")
 	}
-	l.Source("udp").connect()
+	l.Source("udp").Connect()
 	if !l.Ready() || !l.Source("udp").Up() || l.Source("rlp").Up() {
 		t.Fatal("not ready with a connection")
 	}
-	l.Source("udp").disconnect()
+	l.Source("udp").Disconnect()
 	if l.Ready() {
 		t.Fatal("ready after the connection ended")
 	}
@@ -92,10 +93,10 @@ func TestBrokenBatch(t *testing.T) {
 	l, reg := newTestLedger(t)
 	sink := &nullSink{}
 	in := NewIntake(l.Source("rlp"), sink)
-	good := envelopesV2()[0]
-	batch := batchOf(t, good, envelopesV2()[3])
+	good := wiretest.EnvelopesV2()[0]
+	batch := wiretest.BatchOf(t, good, wiretest.EnvelopesV2()[3])
 	batch = append(batch, 0x0a, 0x02, 0x12, 0x05) // an envelope whose source id is cut off
-	batch = append(batch, batchOf(t, good, good)...)
+	batch = append(batch, wiretest.BatchOf(t, good, good)...)
 	batch = append(batch, 0x0a, 0x7f, 'x') // an envelope that ends beyond the batch
 	if malformed := in.V2(batch, time.Unix(100, 0)); malformed != 2 {
 		t.Fatalf("%d malformed", malformed)
@@ -117,7 +118,7 @@ loggregator_exporter_source_last_envelope_timestamp_seconds{source="rlp"} 100
 	if malformed := in.V2([]byte{0xff}, time.Unix(200, 0)); malformed != 1 {
 		t.Fatalf("%d malformed", malformed)
 	}
-	if last := l.Source("rlp").last.Load(); last != time.Unix(100, 0).UnixNano() {
+	if last := l.Source("rlp").Last.Load(); last != time.Unix(100, 0).UnixNano() {
 		t.Fatalf("garbage counts as a sign of life: %d", last)
 	}
 }
@@ -130,7 +131,7 @@ func TestUpstreamDropped(t *testing.T) {
 		if direction != "" {
 			tags["direction"] = direction
 		}
-		in.V2(batchOf(t, &loggregator_v2.Envelope{Tags: tags, Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Delta: delta, Total: 1000}}}), time.Unix(1, 0))
+		in.V2(wiretest.BatchOf(t, &loggregator_v2.Envelope{Tags: tags, Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Delta: delta, Total: 1000}}}), time.Unix(1, 0))
 	}
 	dropped("dropped", "loggregator.rlp", "egress", 100)
 	dropped("dropped", "loggregator.rlp", "egress", 7)
@@ -199,14 +200,14 @@ func total(t interface{ Fatal(...any) }, reg prometheus.Gatherer, name string) u
 // TestLedgerBalances feeds random envelopes, good and broken, through both ways in.
 func TestLedgerBalances(t *testing.T) {
 	var v1, v2 [][]byte
-	for _, e := range append(envelopesV1(), partialV1()...) {
-		v1 = append(v1, marshalV1(t, e))
+	for _, e := range append(wiretest.EnvelopesV1(), wiretest.PartialV1()...) {
+		v1 = append(v1, wiretest.MarshalV1(t, e))
 	}
-	v1 = append(v1, oddV1(t)...)
-	for _, e := range envelopesV2() {
-		v2 = append(v2, batchOf(t, e))
+	v1 = append(v1, wiretest.OddV1(t)...)
+	for _, e := range wiretest.EnvelopesV2() {
+		v2 = append(v2, wiretest.BatchOf(t, e))
 	}
-	for _, b := range oddV2() {
+	for _, b := range wiretest.OddV2() {
 		v2 = append(v2, append([]byte{0x0a, byte(len(b))}, b...), b)
 	}
 	rapid.Check(t, func(t *rapid.T) {

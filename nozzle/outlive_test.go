@@ -7,8 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // outcome is what came to a sink, by whichever stream.
@@ -91,10 +92,10 @@ func TestSourcesOutliveAMuteDoppler(t *testing.T) {
 					t.Fatal(err)
 				}
 				pass(time.Minute)
-				if got := o.gap(); got > defaultIdleTimeout {
+				if got := o.gap(); got > watch.DefaultIdleTimeout {
 					t.Errorf("%v without data", got)
 				}
-				requireReasons(t, account, map[string]uint64{reasonIdle: 1})
+				requireReasons(t, account, map[string]uint64{watch.ReasonIdle: 1})
 				if !account.Up() {
 					t.Error("down, with data")
 				}
@@ -140,7 +141,7 @@ func outliveOneOfTwo(t *testing.T, kind, name string) {
 			lost = now
 			continue
 		}
-		if account.reasons(account.reconnects)[reasonFell] > 0 {
+		if account.reasons(account.reconnects)[watch.ReasonFell] > 0 {
 			break
 		}
 	}
@@ -149,7 +150,7 @@ func outliveOneOfTwo(t *testing.T, kind, name string) {
 		t.Errorf("the doppler's data came again after %v", took)
 	}
 	pass(time.Minute)
-	requireReasons(t, account, map[string]uint64{reasonFell: 1})
+	requireReasons(t, account, map[string]uint64{watch.ReasonFell: 1})
 	if gap := o.gap(); gap > time.Second {
 		t.Errorf("%v without any data", gap)
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/mem"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // rawCodec hands the bytes of messages through: requests are marshalled already, and batches are walked where gRPC
@@ -46,14 +48,14 @@ func (rawCodec) Name() string { return "proto" }
 type batchIntake struct {
 	intake  *Intake
 	log     *slog.Logger
-	pulse   *pulse
+	pulse   *watch.Pulse
 	scratch []byte // a batch that came in several buffers, in one piece
 	broken  complaint
 }
 
 func (b *batchIntake) receive(data mem.BufferSlice) {
 	now := time.Now()
-	b.pulse.begin()
+	b.pulse.Begin()
 	var batch []byte
 	if len(data) == 1 {
 		batch = data[0].ReadOnlyData()

@@ -1,6 +1,8 @@
 package nozzle
 
-import "time"
+import (
+	"time"
+)
 
 // Recorder takes what sources receive, as it came: the name of the source, the bytes and the time of arrival. It is called from
 // the goroutine of each source, keeps nothing of the bytes after it returns, and holds the source up for as long as it takes.

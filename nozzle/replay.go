@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/capture"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // ReplayOptions configure the source that plays a capture.
@@ -81,7 +83,7 @@ func (r *Replay) Run(ctx context.Context) error {
 		return err
 	}
 	defer closeFile()
-	capture, err := NewCaptureReader(file)
+	capture, err := capture.NewReader(file)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -115,16 +117,16 @@ func (r *Replay) open(ctx context.Context) (io.Reader, func(), error) {
 }
 
 // play hands over one record after the other, each when it is due, and logs how that ended.
-func (r *Replay) play(ctx context.Context, capture *CaptureReader) {
-	r.account.connect()
-	defer r.account.disconnect()
-	header := capture.Header()
+func (r *Replay) play(ctx context.Context, from *capture.Reader) {
+	r.account.Connect()
+	defer r.account.Disconnect()
+	header := from.Header()
 	r.log.Info("playing a capture", "recorded", header.Start.UTC().Format(time.RFC3339), "sources", header.Sources, "scrubbed", header.Scrubbed, "speed", r.options.Speed)
 	began := time.Now()
 	intake := NewIntake(r.account, r.newSink())
 	intake.clock = newReplayTime(header.Start, began, r.options.Speed)
 	for records := 0; ; records++ {
-		record, err := capture.Next()
+		record, err := from.Next()
 		if ctx.Err() != nil {
 			return
 		}
@@ -135,7 +137,7 @@ func (r *Replay) play(ctx context.Context, capture *CaptureReader) {
 		if r.options.Speed > 0 && !waitUntil(ctx, began, float64(record.Offset)/r.options.Speed) {
 			return
 		}
-		if record.Format == CaptureV1 {
+		if record.Format == capture.V1 {
 			intake.V1(record.Message, time.Now())
 		} else {
 			intake.V2(record.Message, time.Now())
@@ -148,7 +150,7 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 	switch {
 	case errors.Is(err, io.EOF):
 		log.Info("the capture was played to its end; the source stays idle")
-	case errors.Is(err, ErrTruncated):
+	case errors.Is(err, capture.ErrTruncated):
 		r.account.refuse(reasonTruncated)
 		log.Warn("the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle", "reason", reasonTruncated, "error", err)
 	default:
@@ -162,7 +164,7 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 func waitUntil(ctx context.Context, began time.Time, after float64) bool {
 	const most = float64(math.MaxInt64 / 2)
 	if d := time.Until(began.Add(time.Duration(min(after, most)))); d > 0 {
-		return wait(ctx, d)
+		return watch.Wait(ctx, d)
 	}
 	return ctx.Err() == nil
 }

@@ -3,19 +3,23 @@ package nozzle
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/capture"
 )
 
 // replayed is one envelope that a replay handed over, and when.
 type replayed struct {
 	after time.Duration
-	plain plain
+	plain wiretest.Plain
 }
 
 // play replays a capture in a bubble of its own time and returns what arrived.
@@ -60,22 +64,22 @@ func play(t *testing.T, capture []byte, speed float64) (got []replayed, lines []
 // TestReplay: envelopes come at the recorded speed, or a factor of it, with timestamps as old as they were, or scaled with the rest.
 func TestReplay(t *testing.T) {
 	envelope := func(at time.Duration) []byte {
-		e := envelopesV2()[0]
+		e := wiretest.EnvelopesV2()[0]
 		if at != 0 {
 			e.Timestamp = captureStart.Add(at).UnixNano()
 		} else {
 			e.Timestamp = 0
 		}
-		return batchOf(t, e)
+		return wiretest.BatchOf(t, e)
 	}
-	timer := envelopesV2()[2]
+	timer := wiretest.EnvelopesV2()[2]
 	timer.Timestamp = 0
-	capture := captureOf(t, CaptureOptions{},
-		CaptureRecord{0, "rlp", CaptureV2, envelope(-time.Hour)},
-		CaptureRecord{10 * time.Second, "rlp", CaptureV2, envelope(9 * time.Second)},
-		CaptureRecord{20 * time.Second, "rlp", CaptureV2, envelope(0)},
-		CaptureRecord{20 * time.Second, "rlp", CaptureV2, batchOf(t, timer)},
-		CaptureRecord{25 * time.Second, "udp", CaptureV1, marshalV1(t, valueV1())},
+	played := captureOf(t, capture.Options{},
+		capture.Record{Offset: 0, Source: "rlp", Format: capture.V2, Message: envelope(-time.Hour)},
+		capture.Record{Offset: 10 * time.Second, Source: "rlp", Format: capture.V2, Message: envelope(9 * time.Second)},
+		capture.Record{Offset: 20 * time.Second, Source: "rlp", Format: capture.V2, Message: envelope(0)},
+		capture.Record{Offset: 20 * time.Second, Source: "rlp", Format: capture.V2, Message: wiretest.BatchOf(t, timer)},
+		capture.Record{Offset: 25 * time.Second, Source: "udp", Format: capture.V1, Message: wiretest.MarshalV1(t, wiretest.ValueV1())},
 	)
 	for _, c := range []struct {
 		speed      float64
@@ -87,7 +91,7 @@ func TestReplay(t *testing.T) {
 		{0.5, []time.Duration{0, 20 * time.Second, 40 * time.Second, 40 * time.Second, 50 * time.Second}, []time.Duration{-2 * time.Hour, 18 * time.Second, 0}},
 		{0, []time.Duration{0, 0, 0, 0, 0}, []time.Duration{-3600 * time.Microsecond, 9 * time.Microsecond, 0}},
 	} {
-		got, lines, l := play(t, capture, c.speed)
+		got, lines, l := play(t, played, c.speed)
 		if len(got) != 5 {
 			t.Fatalf("speed %v: %d envelopes", c.speed, len(got))
 		}
@@ -108,11 +112,37 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// splitCapture returns what stands before the records of a capture, and the records uncompressed.
+func splitCapture(t *testing.T, whole []byte) (header, records []byte) {
+	t.Helper()
+	at := bytes.Index(whole, []byte{0x28, 0xb5, 0x2f, 0xfd}) // the magic number of zstd
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer decoder.Close()
+	records, err = decoder.DecodeAll(whole[at:], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole[:at], records
+}
+
+func compress(t *testing.T, records []byte) []byte {
+	t.Helper()
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoder.EncodeAll(records, nil)
+}
+
 // TestReplayOfDamagedCaptures: what is good is played, the rest is reported with its place and counted, and the exporter goes on.
 func TestReplayOfDamagedCaptures(t *testing.T) {
-	one := (&CaptureRecord{Source: "udp", Format: CaptureV1, Message: marshalV1(t, valueV1())}).append(nil)
-	record := append(binary.AppendUvarint(nil, uint64(len(one))), one...)
-	header := (&CaptureHeader{Start: captureStart}).marshal()
+	whole := captureOf(t, capture.Options{}, capture.Record{
+		Source: "udp", Format: capture.V1, Message: wiretest.MarshalV1(t, wiretest.ValueV1()),
+	})
+	header, record := splitCapture(t, whole)
 	for reason, c := range map[string]struct {
 		tail []byte
 		text string
@@ -120,7 +150,7 @@ func TestReplayOfDamagedCaptures(t *testing.T) {
 		reasonTruncated: {record[:9], "the capture is cut off"},
 		reasonMalformed: {[]byte{2, 0xff, 0xff}, "malformed"},
 	} {
-		got, lines, l := play(t, rawCapture(t, header, append(bytes.Clone(record), c.tail...)), 0)
+		got, lines, l := play(t, append(bytes.Clone(header), compress(t, append(bytes.Clone(record), c.tail...))...), 0)
 		last := lines[len(lines)-1]
 		want := fmt.Sprintf("capture: record 2, at byte %d of the uncompressed records: %s", len(record), c.text)
 		if len(got) != 1 || last.attrs["reason"] != reason || last.attrs["error"] != want {
@@ -157,7 +187,7 @@ func TestReplayWithoutACapture(t *testing.T) {
 
 // TestReplayStops: neither a wait for the next record nor standard input that says nothing holds the exporter's end up.
 func TestReplayStops(t *testing.T) {
-	waiting := captureOf(t, CaptureOptions{}, CaptureRecord{time.Hour, "rlp", CaptureV2, batchOf(t, envelopesV2()[0])})
+	waiting := captureOf(t, capture.Options{}, capture.Record{Offset: time.Hour, Source: "rlp", Format: capture.V2, Message: wiretest.BatchOf(t, wiretest.EnvelopesV2()[0])})
 	synctest.Test(t, func(t *testing.T) {
 		silent, to := io.Pipe()
 		defer func() { _ = to.Close() }()

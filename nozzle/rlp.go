@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/proto"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // RLPOptions configure the reverse log proxy source.
@@ -41,11 +43,6 @@ const (
 	// How long a ping may go unanswered, and by TCP_USER_TIMEOUT, which gRPC sets to the same, what was sent unacknowledged.
 	rlpPingTimeout = 4 * time.Second
 	rlpDialTimeout = 10 * time.Second
-
-	retryFirst = 500 * time.Millisecond
-	retryLimit = 30 * time.Second
-	// A stream that lasted this long, or brought anything, counts as a success: the next attempt comes soon.
-	goodStream = time.Minute
 )
 
 // RLP reads the whole foundation's envelopes from the reverse log proxy, by gRPC with mutual TLS. It is connected while a
@@ -56,7 +53,7 @@ type RLP struct {
 	account *SourceLedger
 	newSink func() Sink
 	log     *slog.Logger
-	keep    keeper
+	keep    watch.Keeper
 	dialer  dialer
 }
 
@@ -80,15 +77,15 @@ func NewRLP(options RLPOptions, stream StreamOptions, ledger *Ledger, newSink fu
 		log:     log.With("source", nameRLP, "address", options.Address),
 		dialer:  dialTCP,
 	}
-	r.keep = keeper{
-		account: r.account, log: r.log, retry: backoff{first: retryFirst, limit: retryLimit},
-		idle: stream.IdleTimeout, share: stream.ShardID != "", read: r.stream,
+	r.keep = watch.Keeper{
+		Account: r.account, Log: r.log,
+		Idle: stream.IdleTimeout, Share: stream.ShardID != "", Read: r.stream,
 	}
 	if _, err := r.tlsConfig(); err != nil {
 		return nil, err
 	}
 	r.account.expect(rlpReasons...)
-	r.account.expect(watchdogReasons...)
+	r.account.expect(watch.Reasons...)
 	return r, nil
 }
 
@@ -97,16 +94,16 @@ func (r *RLP) Name() string { return nameRLP }
 
 // Run implements Source. Nothing that an RLP does ends it: whatever was wrong may be mended at the other side, or in the certificate files.
 func (r *RLP) Run(ctx context.Context) error {
-	r.keep.run(ctx)
+	r.keep.Run(ctx)
 	return nil
 }
 
 // stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one reads the certificates
 // anew, and gets the data of a doppler that went mute on the old one.
-func (r *RLP) stream(ctx context.Context, p *pulse) failure {
+func (r *RLP) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	config, err := r.tlsConfig()
 	if err != nil {
-		return failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
+		return watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
 	}
 	attempt := newAttempt(config, r.dialer)
 	conn, err := r.dial(attempt)
@@ -130,16 +127,16 @@ func (r *RLP) stream(ctx context.Context, p *pulse) failure {
 	if err := stream.CloseSend(); err != nil && !errors.Is(err, io.EOF) {
 		return attempt.explain(err, r.options)
 	}
-	p.opened()
+	p.Opened()
 	r.log.Info("connected to the reverse log proxy")
 	intake := &batchIntake{intake: NewIntake(r.account, r.newSink()), pulse: p, log: r.log}
 	intake.intake.pulse = p
-	for !p.leave() {
+	for !p.Leave() {
 		if err := stream.RecvMsg(intake); err != nil {
 			return attempt.explain(err, r.options)
 		}
 	}
-	return failure{}
+	return watch.Failure{}
 }
 
 func (r *RLP) dial(a *attempt) (*grpc.ClientConn, error) {

@@ -22,7 +22,9 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // testRLP serves the batches that a test puts into it.
@@ -102,7 +104,7 @@ func runRLP(t *testing.T, options RLPOptions, stream StreamOptions) *runningRLP 
 	if err != nil {
 		t.Fatal(err)
 	}
-	source.keep.retry = backoff{first: time.Millisecond, limit: 20 * time.Millisecond}
+	source.keep.Retry = watch.Backoff{First: time.Millisecond, Limit: 20 * time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- source.Run(ctx) }()
@@ -160,13 +162,13 @@ func TestRLP(t *testing.T) {
 		t.Fatal("connected, and not ready")
 	}
 	// One batch in one buffer, and one of more than gRPC's own limit of 4 MiB, which comes in many.
-	all := envelopesV2()
-	huge := &loggregator_v2.Envelope{SourceId: strings.Repeat("s", 6<<20), Message: gaugeV2("huge")}
+	all := wiretest.EnvelopesV2()
+	huge := &loggregator_v2.Envelope{SourceId: strings.Repeat("s", 6<<20), Message: wiretest.GaugeV2("huge")}
 	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: all[:3]}
 	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{huge, all[0]}}
 	server.batches <- &loggregator_v2.EnvelopeBatch{}
 	for _, e := range []*loggregator_v2.Envelope{all[0], all[1], all[2], huge, all[0]} {
-		requireEqual(t, "envelope", receive(t, r.got), oracleV2(e))
+		wiretest.RequireEqual(t, "envelope", receive(t, r.got), wiretest.OracleV2(e))
 	}
 	r.stop()
 	if r.ledger.Ready() {
@@ -183,7 +185,7 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 	config := ca.server(t, "reverselogproxy")
 	address := holdPort(t)
 	r := runRLP(t, RLPOptions{Address: address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
-	line := r.await(t, reasonUnreachable)
+	line := r.await(t, watch.ReasonUnreachable)
 	if line.attrs["address"] != address || !strings.Contains(line.attrs["advice"], "nozzle.rlp.address") || !strings.Contains(line.attrs["error"], "connection refused") {
 		t.Fatalf("%+v", line)
 	}
@@ -191,27 +193,27 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 		t.Fatal("ready without a server")
 	}
 
-	batch := &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}
+	batch := &loggregator_v2.EnvelopeBatch{Batch: wiretest.EnvelopesV2()[:1]}
 	first := serveRLP(t, address, config)
 	first.batches <- batch
 	receive(t, r.got)
 	drain(r.lines)
 	first.end <- struct{}{}
-	r.await(t, reasonEnded)
+	r.await(t, watch.ReasonEnded)
 	receive(t, first.requests)
 	first.batches <- batch
 	receive(t, r.got)
 
 	drain(r.lines)
 	first.server.Stop()
-	r.await(t, reasonLost)
+	r.await(t, watch.ReasonLost)
 	second := serveRLP(t, address, config)
 	second.batches <- batch
 	receive(t, r.got)
 	r.stop()
 	account := r.ledger.Source("rlp")
 	reasons := account.reasons(account.reconnects)
-	if reasons[reasonUnreachable] == 0 || reasons[reasonEnded] != 1 || reasons[reasonLost] != 1 {
+	if reasons[watch.ReasonUnreachable] == 0 || reasons[watch.ReasonEnded] != 1 || reasons[watch.ReasonLost] != 1 {
 		t.Fatalf("%v", reasons)
 	}
 }
@@ -259,13 +261,13 @@ func TestRLPSetUpMistakes(t *testing.T) {
 		reason  string
 		advice  string
 	}{
-		{"server of another authority", serve(foreign.server(t, "reverselogproxy")), ca.client(t), reasonServerCertificate, "nozzle.rlp.tls.ca_file"},
-		{"server of another name", serve(ca.server(t, "doppler")), ca.client(t), reasonServerName, `"reverselogproxy"; is nozzle.rlp.server_name right`},
-		{"no client certificate", good, withoutCertificate, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
-		{"client of another authority", good, withForeign, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
-		{"client of another authority, TLS 1.2", serve(old), withForeign, reasonClientCertificate, "nozzle.rlp.tls.cert_file"},
-		{"server without TLS", plaintext.address, ca.client(t), reasonTLS, "does not speak TLS"},
-		{"server of HTTPS", serveHTTPS(t, ca.server(t, "reverselogproxy")), ca.client(t), reasonTLS, "no gRPC; is nozzle.rlp.address"},
+		{"server of another authority", serve(foreign.server(t, "reverselogproxy")), ca.client(t), watch.ReasonServerCertificate, "nozzle.rlp.tls.ca_file"},
+		{"server of another name", serve(ca.server(t, "doppler")), ca.client(t), watch.ReasonServerName, `"reverselogproxy"; is nozzle.rlp.server_name right`},
+		{"no client certificate", good, withoutCertificate, watch.ReasonClientCertificate, "nozzle.rlp.tls.cert_file"},
+		{"client of another authority", good, withForeign, watch.ReasonClientCertificate, "nozzle.rlp.tls.cert_file"},
+		{"client of another authority, TLS 1.2", serve(old), withForeign, watch.ReasonClientCertificate, "nozzle.rlp.tls.cert_file"},
+		{"server without TLS", plaintext.address, ca.client(t), watch.ReasonTLS, "does not speak TLS"},
+		{"server of HTTPS", serveHTTPS(t, ca.server(t, "reverselogproxy")), ca.client(t), watch.ReasonTLS, "no gRPC; is nozzle.rlp.address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := runRLP(t, RLPOptions{Address: c.address, ServerName: "reverselogproxy", TLSConfig: c.config}, allKinds)
@@ -295,7 +297,7 @@ func TestRLPRefused(t *testing.T) {
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	r := runRLP(t, RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
-	r.await(t, reasonRefused)
+	r.await(t, watch.ReasonRefused)
 	r.stop()
 	if r.ledger.Ready() {
 		t.Fatal("ready")
@@ -307,16 +309,16 @@ func TestRLPOversizedMessage(t *testing.T) {
 	server := serveRLP(t, holdPort(t), ca.server(t, "reverselogproxy"))
 	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
 	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", rlpMaxMessage+1)}}}
-	r.await(t, reasonOversized)
+	r.await(t, watch.ReasonOversized)
 	receive(t, server.ended)
-	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}
+	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: wiretest.EnvelopesV2()[:1]}
 	receive(t, r.got)
 }
 
 // TestRLPMalformedBatch: the stream goes on, the broken envelope is counted and reported.
 func TestRLPMalformedBatch(t *testing.T) {
 	ca := newAuthority(t)
-	good := batchOf(t, envelopesV2()[0])
+	good := wiretest.BatchOf(t, wiretest.EnvelopesV2()[0])
 	messages := make(chan []byte)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -365,14 +367,14 @@ func TestRLPRotatesCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.end <- struct{}{}
-	r.await(t, reasonEnded)
-	if line := r.await(t, reasonCertificateFiles); !strings.Contains(line.attrs["error"], files.KeyFile) {
+	r.await(t, watch.ReasonEnded)
+	if line := r.await(t, watch.ReasonCertificateFiles); !strings.Contains(line.attrs["error"], files.KeyFile) {
 		t.Fatalf("%+v", line)
 	}
 	server.server.Stop()
 	renewed := serveRLP(t, server.address, second.server(t, "reverselogproxy"))
 	second.files(t, dir)
-	renewed.batches <- &loggregator_v2.EnvelopeBatch{Batch: envelopesV2()[:1]}
+	renewed.batches <- &loggregator_v2.EnvelopeBatch{Batch: wiretest.EnvelopesV2()[:1]}
 	if p := receive(t, r.got); p.Kind != metric.KindGauge {
 		t.Fatalf("%+v", p)
 	}

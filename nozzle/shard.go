@@ -1,6 +1,8 @@
 package nozzle
 
-import "strings"
+import (
+	"strings"
+)
 
 // maxOrdinalDigits is the longest ordinal of a StatefulSet that is believed: the random suffix of a Deployment's pod is five
 // characters, and may be all digits.

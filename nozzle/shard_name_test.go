@@ -1,6 +1,8 @@
 package nozzle
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestDeriveName(t *testing.T) {
 	kubernetes := map[string]string{"KUBERNETES_SERVICE_HOST": "10.96.0.1"}

@@ -8,7 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
+	"loggregator_exporter/nozzle/filter"
 )
 
 // simulated is a foundation in a bubble of synctest, with the real protocols over connections in memory.
@@ -78,5 +79,5 @@ func (s *simulated) run(source Source) (stop func()) {
 }
 
 func sharded(name string) StreamOptions {
-	return StreamOptions{ShardID: "shard", DeterministicName: name, Selectors: selectorKinds}
+	return StreamOptions{ShardID: "shard", DeterministicName: name, Selectors: filter.Kinds}
 }

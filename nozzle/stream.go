@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+
+	"loggregator_exporter/nozzle/filter"
 )
 
 // StreamOptions say what a reader asks a foundation-wide stream for; all such sources share them.
@@ -21,25 +25,38 @@ type StreamOptions struct {
 	// IdleTimeout is how long a stream may bring nothing before a new one is opened; 30 s where 0.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 	// Filters decide what of all sources is stored. A stream is not asked for what they refuse, where the protocol has words for that.
-	Filters []FilterOptions `mapstructure:"filters"`
+	Filters []filter.Options `mapstructure:"filters"`
 }
-
-// selectorKinds are the kinds that hold metrics.
-var selectorKinds = []string{"gauge", "counter", "timer"}
 
 // Validate checks what a server would refuse, or deliver twice.
 func (o StreamOptions) Validate() error {
 	if len(o.Selectors) == 0 {
-		return errors.New("nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of " + strings.Join(selectorKinds, ", "))
+		return errors.New("nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of " + strings.Join(filter.Kinds, ", "))
 	}
 	for i, s := range o.Selectors {
-		if !slices.Contains(selectorKinds, s) {
-			return fmt.Errorf("nozzle.selectors: %q is not one of %s", s, strings.Join(selectorKinds, ", "))
+		if !slices.Contains(filter.Kinds, s) {
+			return fmt.Errorf("nozzle.selectors: %q is not one of %s", s, strings.Join(filter.Kinds, ", "))
 		}
 		if slices.Contains(o.Selectors[:i], s) {
 			return fmt.Errorf("nozzle.selectors: %q stands twice, Loggregator would deliver each such envelope twice", s)
 		}
 	}
-	_, err := NewFilter(o.Filters)
+	_, err := filter.New(o.Filters)
 	return err
+}
+
+// selection is what to ask for.
+func (o StreamOptions) selection() filter.Selection {
+	f, err := filter.New(o.Filters)
+	if err != nil {
+		f = nil // Validate says so
+	}
+	return filter.NewSelection(o.Selectors, f)
+}
+
+// request is what the RLP is asked for.
+func (o StreamOptions) request() *loggregator_v2.EgressBatchRequest {
+	return &loggregator_v2.EgressBatchRequest{
+		ShardId: o.ShardID, DeterministicName: o.DeterministicName, UsePreferredTags: true, Selectors: o.selection().Selectors(),
+	}
 }

@@ -10,6 +10,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // TestStreamAllocations: the whole way of a batch of a hundred envelopes, from a TLS record to the sink, costs less than ten
@@ -17,7 +20,7 @@ import (
 func TestStreamAllocations(t *testing.T) {
 	const warmUp, batches, envelopes = 500, 5000, 100
 	ca := newAuthority(t)
-	batch := benchBatch(t)
+	batch := wiretest.BenchBatch(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +50,7 @@ func TestStreamAllocations(t *testing.T) {
 	if err := stream.SendMsg(rawMessage(r.request)); err != nil {
 		t.Fatal(err)
 	}
-	intake := &batchIntake{intake: NewIntake(r.account, sink), pulse: &pulse{tell: func(streamEvent) {}}, log: log}
+	intake := &batchIntake{intake: NewIntake(r.account, sink), pulse: &watch.Pulse{Tell: func(watch.StreamEvent) {}}, log: log}
 	read := func(batches int) {
 		for range batches {
 			if err := stream.RecvMsg(intake); err != nil {

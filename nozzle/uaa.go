@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"loggregator_exporter/nozzle/watch"
 )
 
 // UAAOptions say where tokens come from, and to whom they are given. Exactly one of ClientSecret and ClientSecretFile is set.
@@ -63,11 +65,11 @@ type UAA struct {
 	options UAAOptions
 	peer    httpsPeer
 	log     *slog.Logger
-	fetch   func(context.Context) (uaaToken, *failure)
+	fetch   func(context.Context) (uaaToken, *watch.Failure)
 
 	spacing  time.Duration
-	retry    backoff
-	refusals backoff
+	retry    watch.Backoff
+	refusals watch.Backoff
 
 	requests *prometheus.CounterVec
 	expiry   prometheus.Gauge
@@ -78,9 +80,9 @@ type UAA struct {
 	users   int    // sources that run
 	stop    func() // ends run, and waits for that
 	current uaaToken
-	failed  *failure      // why the last request failed; nil after one that did not
-	changed chan struct{} // closed and replaced when current or failed changes
-	refused time.Time     // before that, no refusal makes a token be fetched
+	failed  *watch.Failure // why the last request failed; nil after one that did not
+	changed chan struct{}  // closed and replaced when current or failed changes
+	refused time.Time      // before that, no refusal makes a token be fetched
 }
 
 // uaaToken is an access token; its zero value is none.
@@ -111,7 +113,7 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 		peer:    httpsPeer{key: uaaKey, what: "UAA", url: strings.TrimRight(options.URL, "/") + "/oauth/token", tls: options.TLS},
 		log:     log.With("client_id", options.ClientID),
 		spacing: uaaSpacing,
-		retry:   backoff{first: uaaRetryFirst, limit: uaaRetryLimit}, refusals: backoff{first: uaaRefusedFirst, limit: uaaRefusedLimit},
+		retry:   watch.Backoff{First: uaaRetryFirst, Limit: uaaRetryLimit}, refusals: watch.Backoff{First: uaaRefusedFirst, Limit: uaaRefusedLimit},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricPrefix + "uaa_token_requests_total", Help: "Requests for a token to UAA, by what became of them.",
 		}, []string{"outcome"}),
@@ -127,7 +129,7 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 	if _, err := u.secret(); err != nil {
 		return nil, err
 	}
-	for _, outcome := range []string{tokenOK, tokenClientRefused, tokenSecretFile, reasonCertificateFiles, reasonUnreachable, reasonServerCertificate, reasonServerName, reasonTLS, reasonWrongURL, reasonUnavailable} {
+	for _, outcome := range []string{tokenOK, tokenClientRefused, tokenSecretFile, watch.ReasonCertificateFiles, watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS, watch.ReasonWrongURL, watch.ReasonUnavailable} {
 		u.requests.WithLabelValues(outcome)
 	}
 	for _, c := range []prometheus.Collector{u.requests, u.expiry} {
@@ -172,12 +174,12 @@ func (u *UAA) run(ctx context.Context) {
 		if failed != nil {
 			u.fail(failed)
 			// Whoever wants a token waits: UAA is not to be asked more often for that.
-			wait(ctx, u.failing(failed))
+			watch.Wait(ctx, u.failing(failed))
 			continue
 		}
-		u.retry.reset()
+		u.retry.Reset()
 		u.renew(token)
-		if !wait(ctx, u.spacing) {
+		if !watch.Wait(ctx, u.spacing) {
 			break
 		}
 		u.waitForNext(ctx, token)
@@ -196,14 +198,14 @@ func (u *UAA) waitForNext(ctx context.Context, token uaaToken) {
 }
 
 // failing reports a failure and returns how long to wait.
-func (u *UAA) failing(failed *failure) time.Duration {
-	pause := u.retry.next()
-	u.log.Warn("no token from UAA", "reason", failed.reason, "advice", failed.advice, "error", failed.err, "retry_in", pause.Round(time.Millisecond).String())
+func (u *UAA) failing(failed *watch.Failure) time.Duration {
+	pause := u.retry.Next()
+	u.log.Warn("no token from UAA", "reason", failed.Reason, "advice", failed.Advice, "error", failed.Err, "retry_in", pause.Round(time.Millisecond).String())
 	return pause
 }
 
-func (u *UAA) fail(failed *failure) {
-	u.requests.WithLabelValues(failed.reason).Inc()
+func (u *UAA) fail(failed *watch.Failure) {
+	u.requests.WithLabelValues(failed.Reason).Inc()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.failed = failed
@@ -235,25 +237,25 @@ func (u *UAA) announce() {
 }
 
 // token returns a token that has not expired, waiting for the first one, or why there is none.
-func (u *UAA) token(ctx context.Context) (uaaToken, *failure) {
+func (u *UAA) token(ctx context.Context) (uaaToken, *watch.Failure) {
 	for {
 		token, failed, changed := u.now()
 		switch {
 		case failed != nil:
-			return uaaToken{}, &failure{reasonToken, "UAA gives no token: " + failed.advice, failed.err}
+			return uaaToken{}, &watch.Failure{Reason: watch.ReasonToken, Advice: "UAA gives no token: " + failed.Advice, Err: failed.Err}
 		case changed == nil:
 			return token, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return uaaToken{}, &failure{reasonToken, "no token from UAA", ctx.Err()}
+			return uaaToken{}, &watch.Failure{Reason: watch.ReasonToken, Advice: "no token from UAA", Err: ctx.Err()}
 		}
 	}
 }
 
 // now returns the token in hand, or why there is none, or, where one was asked for with this, what is closed when either is known.
-func (u *UAA) now() (token uaaToken, failed *failure, changed <-chan struct{}) {
+func (u *UAA) now() (token uaaToken, failed *watch.Failure, changed <-chan struct{}) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
@@ -286,7 +288,7 @@ func (u *UAA) refuse(token uaaToken) bool {
 	if now.Before(u.refused) {
 		return false
 	}
-	u.refused = now.Add(u.refusals.next())
+	u.refused = now.Add(u.refusals.Next())
 	u.current = uaaToken{}
 	u.expiry.Set(0)
 	u.want()
@@ -297,13 +299,13 @@ func (u *UAA) refuse(token uaaToken) bool {
 func (u *UAA) accepted() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.refusals.reset()
+	u.refusals.Reset()
 	u.refused = time.Time{}
 }
 
 // authorize opens a connection with a token; where the server refuses that, once more with a new one. open says whether it was the token that
 // was refused.
-func (u *UAA) authorize(ctx context.Context, open func(authorization string) (failed *failure, refused bool)) *failure {
+func (u *UAA) authorize(ctx context.Context, open func(authorization string) (failed *watch.Failure, refused bool)) *watch.Failure {
 	for again := false; ; again = true {
 		token, failed := u.token(ctx)
 		if failed != nil {
@@ -320,7 +322,7 @@ func (u *UAA) authorize(ctx context.Context, open func(authorization string) (fa
 		case !again && u.refuse(token):
 			continue
 		case !token.hasScope():
-			return &failure{reasonTokenScope, scopeAdvice, fmt.Errorf("%w; the token's scopes: %.500s", failed.err, strings.Join(token.scopes, " "))}
+			return &watch.Failure{Reason: watch.ReasonTokenScope, Advice: scopeAdvice, Err: fmt.Errorf("%w; the token's scopes: %.500s", failed.Err, strings.Join(token.scopes, " "))}
 		default:
 			return failed
 		}
@@ -352,14 +354,14 @@ func (u *UAA) secret() (string, error) {
 }
 
 // request asks UAA for a token.
-func (u *UAA) request(ctx context.Context) (uaaToken, *failure) {
+func (u *UAA) request(ctx context.Context) (uaaToken, *watch.Failure) {
 	secret, err := u.secret()
 	if err != nil {
-		return uaaToken{}, &failure{tokenSecretFile, "cannot read the client's secret, waiting for it", err}
+		return uaaToken{}, &watch.Failure{Reason: tokenSecretFile, Advice: "cannot read the client's secret, waiting for it", Err: err}
 	}
 	client, err := u.peer.client()
 	if err != nil {
-		return uaaToken{}, &failure{reasonCertificateFiles, "cannot read the certificates, waiting for them", err}
+		return uaaToken{}, &watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, uaaTimeout)
@@ -383,11 +385,11 @@ func (u *UAA) request(ctx context.Context) (uaaToken, *failure) {
 }
 
 // explain finds out why UAA gave no token. What UAA said besides an error's code and description is not passed on: it may be anything.
-func (u *UAA) explain(err error) *failure {
+func (u *UAA) explain(err error) *watch.Failure {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
 		if strings.HasPrefix(err.Error(), "oauth2: ") {
-			return &failure{reasonWrongURL, "what answers at uaa.url gives no tokens; is it UAA?", err}
+			return &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "what answers at uaa.url gives no tokens; is it UAA?", Err: err}
 		}
 		failed := u.peer.explain(err)
 		return &failed
@@ -397,9 +399,9 @@ func (u *UAA) explain(err error) *failure {
 		failed := u.peer.explainStatus(answer.Response)
 		return &failed
 	}
-	return &failure{
-		tokenClientRefused,
-		"UAA refuses the client; are uaa.client_id and its secret right, and has the client the grant type client_credentials?",
-		fmt.Errorf("%s answered %s: %.100q: %.200q", u.peer.url, answer.Response.Status, answer.ErrorCode, answer.ErrorDescription),
+	return &watch.Failure{
+		Reason: tokenClientRefused,
+		Advice: "UAA refuses the client; are uaa.client_id and its secret right, and has the client the grant type client_credentials?",
+		Err:    fmt.Errorf("%s answered %s: %.100q: %.200q", u.peer.url, answer.Response.Status, answer.ErrorCode, answer.ErrorDescription),
 	}
 }

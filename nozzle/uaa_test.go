@@ -13,6 +13,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // scriptedUAA gives what a script says, and notes when it was asked.
@@ -24,12 +27,12 @@ type scriptedUAA struct {
 	fail  bool
 }
 
-func (s *scriptedUAA) fetch(context.Context) (uaaToken, *failure) {
+func (s *scriptedUAA) fetch(context.Context) (uaaToken, *watch.Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, time.Since(s.began))
 	if s.fail {
-		return uaaToken{}, &failure{reasonUnavailable, "advice", errors.New("down")}
+		return uaaToken{}, &watch.Failure{Reason: watch.ReasonUnavailable, Advice: "advice", Err: errors.New("down")}
 	}
 	return uaaToken{value: fmt.Sprintf("token-%d", len(s.asked)), expires: time.Now().Add(s.life)}, nil
 }
@@ -81,7 +84,7 @@ func TestUAAFetchesAheadOfExpiry(t *testing.T) {
 		synctest.Wait()
 		// 80 % of what is left when the spacing is over.
 		step := 5*time.Second + (10*time.Minute-5*time.Second)*4/5
-		requireEqual(t, "requests", s.requests(), []time.Duration{0, step, 2 * step})
+		wiretest.RequireEqual(t, "requests", s.requests(), []time.Duration{0, step, 2 * step})
 		for _, release := range releases {
 			release()
 		}
@@ -98,7 +101,7 @@ func TestUAAIsNeverHammered(t *testing.T) {
 		u := newScriptedUAA(t, s)
 		defer u.use(t.Context())()
 		for range 3600 { // a source that wants a token each second
-			if _, failed := u.token(t.Context()); failed == nil || failed.reason != reasonToken || !strings.Contains(failed.advice, "advice") {
+			if _, failed := u.token(t.Context()); failed == nil || failed.Reason != watch.ReasonToken || !strings.Contains(failed.Advice, "advice") {
 				t.Fatal(failed)
 			}
 			pass(time.Second)
@@ -139,13 +142,13 @@ func TestUAARefusals(t *testing.T) {
 		u := newScriptedUAA(t, s)
 		defer u.use(t.Context())()
 		opened := 0
-		open := func(want string) func(string) (*failure, bool) {
-			return func(authorization string) (*failure, bool) {
+		open := func(want string) func(string) (*watch.Failure, bool) {
+			return func(authorization string) (*watch.Failure, bool) {
 				opened++
 				if want == authorization {
 					return nil, false
 				}
-				return &failure{reasonUnauthorized, "", errors.New("404")}, true
+				return &watch.Failure{Reason: watch.ReasonUnauthorized, Advice: "", Err: errors.New("404")}, true
 			}
 		}
 		if failed := u.authorize(t.Context(), open("bearer token-1")); failed != nil || opened != 1 {
@@ -158,7 +161,7 @@ func TestUAARefusals(t *testing.T) {
 		// Nothing helps: for an hour with a try each second.
 		before := len(s.requests())
 		for range 3600 {
-			if failed := u.authorize(t.Context(), open("")); failed == nil || failed.reason != reasonUnauthorized {
+			if failed := u.authorize(t.Context(), open("")); failed == nil || failed.Reason != watch.ReasonUnauthorized {
 				t.Fatal(failed)
 			}
 			pass(time.Second)
@@ -234,21 +237,21 @@ func TestUAARequest(t *testing.T) {
 	}{
 		{401, `{"error":"unauthorized","error_description":"Bad credentials"}`, tokenClientRefused, "uaa.client_id"},
 		{400, `nonsense`, tokenClientRefused, "uaa.client_id"},
-		{200, `<html>`, reasonWrongURL, "uaa.url"},
-		{200, `{}`, reasonWrongURL, "uaa.url"},
-		{404, `{}`, reasonWrongURL, "uaa.url"},
-		{503, `{}`, reasonUnavailable, "cannot serve"},
+		{200, `<html>`, watch.ReasonWrongURL, "uaa.url"},
+		{200, `{}`, watch.ReasonWrongURL, "uaa.url"},
+		{404, `{}`, watch.ReasonWrongURL, "uaa.url"},
+		{503, `{}`, watch.ReasonUnavailable, "cannot serve"},
 	} {
 		status, answer = c.status, c.answer
 		_, failed := u.request(t.Context())
-		if failed == nil || failed.reason != c.reason || !strings.Contains(failed.advice, c.advice) || strings.Contains(failed.err.Error(), "second") {
+		if failed == nil || failed.Reason != c.reason || !strings.Contains(failed.Advice, c.advice) || strings.Contains(failed.Err.Error(), "second") {
 			t.Errorf("%d %s: %+v", c.status, c.answer, failed)
 		}
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, failed := u.request(t.Context()); failed == nil || failed.reason != tokenSecretFile || !strings.Contains(failed.err.Error(), file) {
+	if _, failed := u.request(t.Context()); failed == nil || failed.Reason != tokenSecretFile || !strings.Contains(failed.Err.Error(), file) {
 		t.Errorf("%+v", failed)
 	}
 }

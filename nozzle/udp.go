@@ -85,8 +85,8 @@ func (u *UDP) Run(ctx context.Context) error {
 	defer stop()
 
 	u.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
-	u.account.connect()
-	defer u.account.disconnect()
+	u.account.Connect()
+	defer u.account.Disconnect()
 	close(u.opened)
 	u.log.Info("listening for dropsonde envelopes", "address", u.addr.String())
 

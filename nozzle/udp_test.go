@@ -15,6 +15,7 @@ import (
 	"github.com/cloudfoundry/sonde-go/events"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
 )
 
@@ -71,7 +72,7 @@ func TestUDPFromDropsonde(t *testing.T) {
 	defer events1.Close()
 	sender := metric_sender.NewMetricSender(events1)
 
-	send := func(err error) plain {
+	send := func(err error) wiretest.Plain {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -90,26 +91,26 @@ func TestUDPFromDropsonde(t *testing.T) {
 		}
 		return m
 	}
-	requireEqual(t, "value", send(sender.SendValue("memoryStats.numBytesAllocated", 1048576, "count")), plain{
+	wiretest.RequireEqual(t, "value", send(sender.SendValue("memoryStats.numBytesAllocated", 1048576, "count")), wiretest.Plain{
 		Kind: metric.KindGauge, SourceID: "router__0", Tags: tags("__v1_type", "ValueMetric"),
-		Points: map[string]plainPoint{"memoryStats.numBytesAllocated": {"count", 0x4130000000000000}},
+		Points: map[string]wiretest.PlainPoint{"memoryStats.numBytesAllocated": {Unit: "count", Bits: 0x4130000000000000}},
 	})
-	requireEqual(t, "tagged value", send(sender.Value("latency", 1, "ms").SetTag("source_id", "s").SetTag("a", "b").Send()), plain{
+	wiretest.RequireEqual(t, "tagged value", send(sender.Value("latency", 1, "ms").SetTag("source_id", "s").SetTag("a", "b").Send()), wiretest.Plain{
 		Kind: metric.KindGauge, SourceID: "s", Tags: tags("__v1_type", "ValueMetric", "a", "b"),
-		Points: map[string]plainPoint{"latency": {"ms", 0x3ff0000000000000}},
+		Points: map[string]wiretest.PlainPoint{"latency": {Unit: "ms", Bits: 0x3ff0000000000000}},
 	})
-	requireEqual(t, "counter", send(sender.AddToCounter("total_requests", 5)), plain{
-		Kind: metric.KindCounter, SourceID: "router__0", Tags: tags("__v1_type", "CounterEvent"), Points: map[string]plainPoint{},
+	wiretest.RequireEqual(t, "counter", send(sender.AddToCounter("total_requests", 5)), wiretest.Plain{
+		Kind: metric.KindCounter, SourceID: "router__0", Tags: tags("__v1_type", "CounterEvent"), Points: map[string]wiretest.PlainPoint{},
 		Name: "total_requests", Delta: 5,
 	})
-	requireEqual(t, "container", send(sender.SendContainerMetric("the-app", 2, 1, 2, 0)), plain{
+	wiretest.RequireEqual(t, "container", send(sender.SendContainerMetric("the-app", 2, 1, 2, 0)), wiretest.Plain{
 		Kind: metric.KindGauge, SourceID: "the-app", InstanceID: "2", Tags: tags("__v1_type", "ContainerMetric"),
-		Points: map[string]plainPoint{
-			"cpu": {"percentage", 0x3ff0000000000000}, "memory": {"bytes", 0x4000000000000000}, "disk": {"bytes", 0}, "memory_quota": {"bytes", 0}, "disk_quota": {"bytes", 0},
+		Points: map[string]wiretest.PlainPoint{
+			"cpu": {Unit: "percentage", Bits: 0x3ff0000000000000}, "memory": {Unit: "bytes", Bits: 0x4000000000000000}, "disk": {Unit: "bytes", Bits: 0}, "memory_quota": {Unit: "bytes", Bits: 0}, "disk_quota": {Unit: "bytes", Bits: 0},
 		},
 	})
-	http := httpV1().HttpStartStop
-	requireEqual(t, "http", send(events1.Emit(http)).Tags["status_code"], "404")
+	http := wiretest.HttpV1().HttpStartStop
+	wiretest.RequireEqual(t, "http", send(events1.Emit(http)).Tags["status_code"], "404")
 }
 
 // TestUDPBadDatagrams: each is counted, the first is reported with its sender, and what follows is not lost.
@@ -120,13 +121,13 @@ func TestUDPBadDatagrams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	good := marshalV1(t, valueV1())
-	long := valueV1()
+	good := wiretest.MarshalV1(t, wiretest.ValueV1())
+	long := wiretest.ValueV1()
 	long.ValueMetric.Name = new(strings.Repeat("n", 60_000))
-	log := eventV1(events.Envelope_LogMessage)
+	log := wiretest.EventV1(events.Envelope_LogMessage)
 	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: new(int64(1))}
 	for i, datagram := range [][]byte{
-		{}, []byte("garbage"), good[:len(good)-1], bytes.Repeat([]byte{0}, 65507), bytes.Repeat([]byte{0xff}, 65507), marshalV1(t, log), marshalV1(t, long), good,
+		{}, []byte("garbage"), good[:len(good)-1], bytes.Repeat([]byte{0}, 65507), bytes.Repeat([]byte{0xff}, 65507), wiretest.MarshalV1(t, log), wiretest.MarshalV1(t, long), good,
 	} {
 		if _, err := conn.Write(datagram); err != nil {
 			t.Fatal(err)

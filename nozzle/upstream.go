@@ -8,13 +8,13 @@ import (
 	"sync"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/filter"
 )
 
 // What is lost before it reaches the exporter, Loggregator's components count themselves: in a counter named dropped that
 // travels in the same stream, with the component in the tag origin and the side of it in the tag direction. Releases before 2017 have
 // several names for it, of the origins DopplerServer and MetronAgent, see olderLosses.
 const (
-	droppedName   = "dropped"
 	upstreamScope = "loggregator." // of which all origins of Loggregator are
 
 	ingress = "ingress"
@@ -83,7 +83,7 @@ func newUpstream() *upstream {
 // note takes a counter of Loggregator's own losses; it does nothing for any other envelope.
 func (u *upstream) note(e *metric.Envelope) {
 	older := ""
-	if string(e.Name) != droppedName {
+	if string(e.Name) != filter.DroppedName {
 		if older = olderLosses(e.Name); older == "" {
 			return
 		}

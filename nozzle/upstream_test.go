@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/filter"
 )
 
 // TestUpstreamLosses: a loss is counted once, whether it is told as a delta, as a total or as both, in any order.
@@ -68,7 +70,7 @@ func TestUpstreamLosses(t *testing.T) {
 			}
 			want := newUpstream().snapshot()
 			maps.Copy(want, tc.want)
-			requireEqual(t, "losses", u.snapshot(), want)
+			wiretest.RequireEqual(t, "losses", u.snapshot(), want)
 		})
 	}
 }
@@ -77,7 +79,7 @@ func TestUpstreamLosses(t *testing.T) {
 func TestUpstreamIsBounded(t *testing.T) {
 	u := newUpstream()
 	lose := func(i int, delta, total uint64) {
-		e := &metric.Envelope{Kind: metric.KindCounter, Timestamp: 1, Name: []byte(droppedName), Delta: delta, Total: total}
+		e := &metric.Envelope{Kind: metric.KindCounter, Timestamp: 1, Name: []byte(filter.DroppedName), Delta: delta, Total: total}
 		e.AddTag([]byte("origin"), []byte("loggregator.rlp"))
 		e.AddTag([]byte("direction"), []byte("egress"))
 		e.AddTag([]byte("ip"), []byte{byte(i >> 16), byte(i >> 8), byte(i)})
@@ -91,7 +93,7 @@ func TestUpstreamIsBounded(t *testing.T) {
 		t.Fatalf("%d emitters, %d lost", n, lost)
 	}
 	if n := testing.AllocsPerRun(1000, func() {
-		u.note(&metric.Envelope{Kind: metric.KindCounter, Name: []byte(droppedName), Delta: 1})
+		u.note(&metric.Envelope{Kind: metric.KindCounter, Name: []byte(filter.DroppedName), Delta: 1})
 	}); n > 2 {
 		t.Errorf("%v allocations beside the envelope's", n)
 	}

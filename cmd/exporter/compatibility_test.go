@@ -18,8 +18,8 @@ import (
 
 	"loggregator_exporter/compat"
 	"loggregator_exporter/config"
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 func compatibleConfig(mode string) *config.Config {

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 const coverageApp = "f1a3c2d0-7a7e-4c55-9f0f-2f0b9d3a4b11"

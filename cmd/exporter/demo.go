@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"loggregator_exporter/config"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 const (

@@ -11,14 +11,15 @@ import (
 	"github.com/cloudfoundry/sonde-go/events"
 	"google.golang.org/protobuf/proto"
 
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/nozzle/filter"
 )
 
 // TestServeFiltered: what the configuration's filters refuse never becomes a series, and is counted.
 func TestServeFiltered(t *testing.T) {
 	cfg := testConfig()
-	cfg.Nozzle.Stream.Filters = []nozzle.FilterOptions{{Drop: &nozzle.FilterMatch{Origin: []string{"r*p"}}}}
+	cfg.Nozzle.Stream.Filters = []filter.Options{{Drop: &filter.Match{Origin: []string{"r*p"}}}}
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	conn, err := net.Dial("udp", r.UDP.String())
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"loggregator_exporter/config"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // TestServeHTTPS: configuration files as operators write them, with the secret of the UAA client in a file, read a foundation from outside of it.

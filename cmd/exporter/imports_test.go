@@ -13,18 +13,24 @@ import (
 
 // mayImport is the way of the data, which is also the layout: which packages of the project each package may use.
 var mayImport = map[string][]string{
-	"metric":            {},
-	"nozzle":            {"metric"},
-	"nozzle/foundation": {"metric"},
-	"tagger":            {"metric", "internal/suggest"},
-	"tagger/catalogue":  {},
-	"store":             {"metric", "tagger"},
-	"exposition":        {"metric", "store"},
-	"remotewrite":       {"metric", "store"},
-	"web":               {"metric", "tagger", "store"},
-	"compat":            {"metric", "store"},
-	"config":            {"metric", "nozzle", "tagger", "store", "remotewrite", "compat", "internal/suggest"}, // for the option types that it fills
-	"internal/leaks":    {},                                                                                   // for tests
+	"metric":           {},
+	"nozzle":           {"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture"},
+	"nozzle/wire":      {"metric"},
+	"nozzle/watch":     {"metric"},
+	"nozzle/filter":    {"metric"},
+	"nozzle/capture":   {"metric", "nozzle/wire"},
+	"foundation":       {"metric", "nozzle/wire"},
+	"tagger":           {"metric", "internal/suggest"},
+	"tagger/catalogue": {},
+	"store":            {"metric", "tagger"},
+	"exposition":       {"metric", "store"},
+	"remotewrite":      {"metric", "store"},
+	"web":              {"metric", "tagger", "store"},
+	"compat":           {"metric", "store"},
+	// For the option types that it fills.
+	"config":            {"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat", "internal/suggest"},
+	"internal/leaks":    {},         // for tests
+	"internal/wiretest": {"metric"}, // for tests
 	"internal/suggest":  {},
 	"cmd/exporter":      nil, // the only place that wires: everything
 }

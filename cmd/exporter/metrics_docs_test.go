@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 const metricsDocs = "../../docs/metrics.md"

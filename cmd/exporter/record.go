@@ -21,6 +21,7 @@ import (
 	"loggregator_exporter/config"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/capture"
 )
 
 const defaultRecordBytes = 1 << 30
@@ -127,17 +128,17 @@ func (r *recording) open() (io.Writer, func() error, error) {
 }
 
 // record runs the sources until it is enough, and ends the capture.
-func (r *recording) record(ctx context.Context, s *service, to io.Writer) (nozzle.CaptureStats, error) {
-	options := nozzle.CaptureOptions{MaxBytes: r.maxBytes, Header: nozzle.CaptureHeader{Start: time.Now(), Program: program + " " + version.Version}}
+func (r *recording) record(ctx context.Context, s *service, to io.Writer) (capture.Stats, error) {
+	options := capture.Options{MaxBytes: r.maxBytes, Header: capture.Header{Start: time.Now(), Program: program + " " + version.Version}}
 	if r.scrub {
-		options.Scrubber = nozzle.NewScrubber()
+		options.Scrubber = capture.NewScrubber()
 	}
 	for _, source := range s.sources {
 		options.Header.Sources = append(options.Header.Sources, source.Name())
 	}
-	writer, err := nozzle.NewCaptureWriter(to, options)
+	writer, err := capture.NewWriter(to, options)
 	if err != nil {
-		return nozzle.CaptureStats{}, err
+		return capture.Stats{}, err
 	}
 	s.ledger.RecordTo(writer)
 	if r.started != nil {

@@ -17,8 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/nozzle/capture"
 )
 
 var update = flag.Bool("update", false, "record the capture of the simulated foundation anew")
@@ -133,7 +134,7 @@ func gatherer(t *testing.T, l *nozzle.Ledger) func(source string) uint64 {
 	}
 }
 
-const fixture = "../../nozzle/foundation/testdata/foundation.capture"
+const fixture = "../../foundation/testdata/foundation.capture"
 
 // TestFixture: the capture that tests and benchmarks share holds what is written beside it. With -update it is recorded anew.
 func TestFixture(t *testing.T) {
@@ -189,12 +190,12 @@ func describeCapture(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	capture, err := nozzle.NewCaptureReader(file)
+	reader, err := capture.NewReader(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer capture.Close()
-	header := capture.Header()
+	defer reader.Close()
+	header := reader.Header()
 	ledger, err := nozzle.NewLedger(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -204,14 +205,14 @@ func describeCapture(t *testing.T, path string) string {
 		intakes[source] = nozzle.NewIntake(ledger.Source(source), forget{})
 	}
 	for {
-		record, err := capture.Next()
+		record, err := reader.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if record.Format == nozzle.CaptureV1 {
+		if record.Format == capture.V1 {
 			intakes[record.Source].V1(record.Message, time.Unix(1, 0))
 		} else {
 			intakes[record.Source].V2(record.Message, time.Unix(1, 0))

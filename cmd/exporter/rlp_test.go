@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"loggregator_exporter/config"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // TestServeRLP: a configuration file as an operator writes it, with certificates in files, reads a foundation's reverse

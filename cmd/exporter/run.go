@@ -23,6 +23,7 @@ import (
 	"loggregator_exporter/exposition"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/filter"
 	"loggregator_exporter/remotewrite"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
@@ -254,7 +255,7 @@ func httpOptions(c *config.HTTP) store.HTTPOptions {
 
 func (s *service) addSources(cfg *config.Config, newSink func() nozzle.Sink, log *slog.Logger) error {
 	c := &cfg.Nozzle
-	filter, err := nozzle.NewFilter(c.Stream.Filters)
+	filter, err := filter.New(c.Stream.Filters)
 	if err != nil {
 		return err
 	}

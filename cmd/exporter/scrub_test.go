@@ -18,7 +18,7 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/capture"
 	"loggregator_exporter/store"
 )
 
@@ -51,7 +51,7 @@ func corpusNames(t *testing.T) []rawName {
 // scrubNames takes names through a scrubbed capture and back.
 func scrubNames(t *rapid.T, names []rawName) []rawName {
 	var file bytes.Buffer
-	w, err := nozzle.NewCaptureWriter(&file, nozzle.CaptureOptions{Header: nozzle.CaptureHeader{Start: time.Unix(0, 0)}, Scrubber: nozzle.NewScrubber()})
+	w, err := capture.NewWriter(&file, capture.Options{Header: capture.Header{Start: time.Unix(0, 0)}, Scrubber: capture.NewScrubber()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func scrubNames(t *rapid.T, names []rawName) []rawName {
 	if _, err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := nozzle.NewCaptureReader(&file)
+	r, err := capture.NewReader(&file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
 	"loggregator_exporter/store"
 )
 

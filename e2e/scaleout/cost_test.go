@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // What docs/scaling.md says that a sample and a series cost Prometheus is of the right size: memory within a factor of three of what it is here,

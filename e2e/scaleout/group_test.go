@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loggregator_exporter/e2e/peer"
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 const (

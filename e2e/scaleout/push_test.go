@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // Two exporters of a group push into one Prometheus by remote write: what they push differs by instance, so that no sample is refused, and all requests

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"loggregator_exporter/e2e/peer"
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/foundation"
 )
 
 // listensAt is what every program says that serves by Prometheus' toolkit.

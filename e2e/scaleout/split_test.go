@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // What docs/scaling.md advises where one name is too much for one exporter, and what it warns of.

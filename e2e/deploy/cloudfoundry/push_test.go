@@ -14,7 +14,7 @@ import (
 	"loggregator_exporter/e2e/deploy/readme"
 	"loggregator_exporter/e2e/deploy/service"
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // credentials are those of the README, with the secret of the simulated foundation's client.

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 const systemDomain, appRoute = "sys.example.com", "loggregator-exporter.apps.example.com"

@@ -15,7 +15,7 @@ import (
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 var listensAt = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)

@@ -15,7 +15,7 @@ import (
 
 	"loggregator_exporter/e2e/deploy/service"
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 // unwell are the alerts on an exporter whose reverse log proxy is not there, whose certificate and rules were spoilt, and whose port for

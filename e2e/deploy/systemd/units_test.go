@@ -12,7 +12,7 @@ import (
 
 	"loggregator_exporter/e2e/deploy/readme"
 	"loggregator_exporter/e2e/peer"
-	"loggregator_exporter/nozzle/foundation"
+	"loggregator_exporter/foundation"
 )
 
 const unit = "loggregator_exporter.service"

@@ -1,0 +1,390 @@
+// Package wiretest holds envelopes for tests, in all forms in which Loggregator sends them.
+package wiretest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+	"testing"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"github.com/cloudfoundry/sonde-go/events"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"loggregator_exporter/metric"
+)
+
+// benchBatch is a batch as a busy foundation sends them: gauges of six tags.
+func BenchBatch(tb testing.TB) []byte {
+	tb.Helper()
+	var envelopes []*loggregator_v2.Envelope
+	for i := range 100 {
+		e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), Tags: TagsV2(), Message: GaugeV2("memoryStats.numBytesAllocated")}
+		envelopes = append(envelopes, e)
+	}
+	return BatchOf(tb, envelopes...)
+}
+
+func EventV1(eventType events.Envelope_EventType) *events.Envelope {
+	return &events.Envelope{
+		Origin: new("router__0"), EventType: eventType.Enum(), Timestamp: new(int64(1795342433316702720)),
+		Deployment: new("cf"), Job: new("router"), Index: new("9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1"), Ip: new("10.0.0.5"),
+	}
+}
+
+func ValueV1() *events.Envelope {
+	e := EventV1(events.Envelope_ValueMetric)
+	e.ValueMetric = &events.ValueMetric{Name: new("memoryStats.numBytesAllocated"), Value: new(1048576.0), Unit: new("count")}
+	return e
+}
+
+func CounterV1() *events.Envelope {
+	e := EventV1(events.Envelope_CounterEvent)
+	e.CounterEvent = &events.CounterEvent{Name: new("total_requests"), Delta: new(uint64(5)), Total: new(uint64(math.MaxUint64))}
+	return e
+}
+
+func ContainerV1() *events.Envelope {
+	e := EventV1(events.Envelope_ContainerMetric)
+	e.ContainerMetric = &events.ContainerMetric{
+		ApplicationId: new("8a5c1c33-0d4e-4f55-9a4b-6c7d8e9f0a1b"), InstanceIndex: new(int32(2)), CpuPercentage: new(12.5),
+		MemoryBytes: new(uint64(1 << 40)), DiskBytes: new(uint64(2)), MemoryBytesQuota: new(uint64(3)), DiskBytesQuota: new(uint64(math.MaxUint64)),
+	}
+	return e
+}
+
+func HttpV1() *events.Envelope {
+	e := EventV1(events.Envelope_HttpStartStop)
+	e.HttpStartStop = &events.HttpStartStop{
+		StartTimestamp: new(int64(1795342433316702720)), StopTimestamp: new(int64(1795342433417702720)),
+		RequestId: &events.UUID{Low: new(uint64(0x0123456789abcdef)), High: new(uint64(0x00000000000000ff))},
+		PeerType:  events.PeerType_Server.Enum(), Method: events.Method_POST.Enum(), Uri: new("https://app.example.com/x?y=\n"),
+		RemoteAddress: new("10.1.1.1:4321"), UserAgent: new("agent"), StatusCode: new(int32(404)), ContentLength: new(int64(-1)),
+		ApplicationId: &events.UUID{Low: new(uint64(0xfedcba9876543210)), High: new(uint64(1))}, InstanceIndex: new(int32(3)),
+		InstanceId: new("instance"), Forwarded: []string{"10.9.9.9", "10.8.8.8"},
+	}
+	return e
+}
+
+// envelopesV1 are samples of everything that components send; they seed the fuzzing.
+func EnvelopesV1() []*events.Envelope {
+	with := func(e *events.Envelope, change func(*events.Envelope)) *events.Envelope {
+		change(e)
+		return e
+	}
+	tags := map[string]string{"source_id": "the-source", "instance_id": "7", "origin": "not this", "job": "nor this", "a": "b", "": ""}
+	bare := func(e *events.Envelope) { e.Deployment, e.Job, e.Index, e.Ip, e.Timestamp = nil, nil, nil, nil, nil }
+	return []*events.Envelope{
+		ValueV1(), CounterV1(), ContainerV1(), HttpV1(),
+		with(ValueV1(), func(e *events.Envelope) { e.Tags = tags }),
+		with(CounterV1(), func(e *events.Envelope) { e.Tags = tags }),
+		with(ContainerV1(), func(e *events.Envelope) { e.Tags = tags }),
+		with(HttpV1(), func(e *events.Envelope) { e.Tags = tags }),
+		with(ValueV1(), func(e *events.Envelope) { bare(e); e.Tags = tags }),
+		with(ValueV1(), func(e *events.Envelope) { bare(e); e.Job = new("") }),
+		with(ValueV1(), func(e *events.Envelope) { e.ValueMetric.Value = new(math.NaN()) }),
+		with(ValueV1(), func(e *events.Envelope) { e.ValueMetric.Name = new("a \xff/\x00") }),
+		with(CounterV1(), func(e *events.Envelope) { e.CounterEvent.Total = nil }),
+		with(ContainerV1(), func(e *events.Envelope) {
+			e.ContainerMetric.MemoryBytesQuota, e.ContainerMetric.DiskBytesQuota = nil, nil
+		}),
+		with(ContainerV1(), func(e *events.Envelope) {
+			e.ContainerMetric.ApplicationId, e.ContainerMetric.InstanceIndex = new(""), new(int32(-1))
+		}),
+		with(HttpV1(), func(e *events.Envelope) {
+			e.HttpStartStop.ApplicationId, e.HttpStartStop.InstanceIndex, e.HttpStartStop.InstanceId, e.HttpStartStop.Forwarded = nil, nil, nil, nil
+		}),
+		with(HttpV1(), func(e *events.Envelope) {
+			e.HttpStartStop.Forwarded, e.HttpStartStop.Method, e.HttpStartStop.PeerType = []string{"one"}, events.Method(99).Enum(), events.PeerType(-2).Enum()
+		}),
+		with(HttpV1(), func(e *events.Envelope) { e.HttpStartStop = nil }),
+		with(ValueV1(), func(e *events.Envelope) { e.ValueMetric = nil }),
+		with(CounterV1(), func(e *events.Envelope) { e.CounterEvent = nil }),
+		with(ContainerV1(), func(e *events.Envelope) { e.ContainerMetric = nil }),
+		with(ValueV1(), func(e *events.Envelope) { e.EventType = events.Envelope_CounterEvent.Enum() }),
+		with(EventV1(events.Envelope_LogMessage), func(e *events.Envelope) {
+			e.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: new(int64(1)), AppId: new("app")}
+		}),
+		with(EventV1(events.Envelope_Error), func(e *events.Envelope) {
+			e.Error = &events.Error{Source: new("s"), Code: new(int32(1)), Message: new("m")}
+		}),
+		EventV1(events.Envelope_EventType(77)), EventV1(events.Envelope_EventType(-1)),
+	}
+}
+
+// partialV1 are envelopes that lack required fields.
+func PartialV1() []*events.Envelope {
+	var all []*events.Envelope
+	lacking := func(e *events.Envelope, strip func(*events.Envelope)) {
+		strip(e)
+		all = append(all, e)
+	}
+	lacking(ValueV1(), func(e *events.Envelope) { e.Origin = nil })
+	lacking(ValueV1(), func(e *events.Envelope) { e.EventType = nil })
+	lacking(ValueV1(), func(e *events.Envelope) { e.ValueMetric.Name = nil })
+	lacking(ValueV1(), func(e *events.Envelope) { e.ValueMetric.Value = nil })
+	lacking(ValueV1(), func(e *events.Envelope) { e.ValueMetric.Unit = nil })
+	lacking(CounterV1(), func(e *events.Envelope) { e.CounterEvent.Name = nil })
+	lacking(CounterV1(), func(e *events.Envelope) { e.CounterEvent.Delta = nil })
+	lacking(ContainerV1(), func(e *events.Envelope) { e.ContainerMetric.ApplicationId = nil })
+	lacking(ContainerV1(), func(e *events.Envelope) { e.ContainerMetric.DiskBytes = nil })
+	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.RequestId = nil })
+	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.RequestId.High = nil })
+	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.ApplicationId.Low = nil })
+	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.ContentLength = nil })
+	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.StartTimestamp = nil })
+	lacking(EventV1(events.Envelope_LogMessage), func(e *events.Envelope) { e.LogMessage = &events.LogMessage{Message: []byte("m")} })
+	lacking(EventV1(events.Envelope_Error), func(e *events.Envelope) { e.Error = &events.Error{Code: new(int32(1))} })
+	lacking(ValueV1(), func(e *events.Envelope) { e.Error = &events.Error{} })
+	return all
+}
+
+func MarshalV1(tb testing.TB, e *events.Envelope) []byte {
+	tb.Helper()
+	b, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(e)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// oddV1 are envelopes that no encoder writes: parts that come twice, in another order, broken.
+func OddV1(tb testing.TB) [][]byte {
+	tb.Helper()
+	var odd [][]byte
+	all := append(EnvelopesV1(), PartialV1()...)
+	for i, e := range all {
+		next := MarshalV1(tb, all[(i+1)%len(all)])
+		odd = append(odd, append(MarshalV1(tb, e), next...))
+	}
+	tail := MarshalV1(tb, &events.Envelope{Tags: map[string]string{"a": "b", "source_id": "s"}})
+	twoHalves := append(MarshalV1(tb, &events.Envelope{ValueMetric: &events.ValueMetric{Name: new("n"), Unit: new("u")}}),
+		MarshalV1(tb, &events.Envelope{ValueMetric: &events.ValueMetric{Value: new(1.0)}})...)
+	odd = append(odd, append(bytes.Clone(tail), MarshalV1(tb, ValueV1())...), append(twoHalves, MarshalV1(tb, EventV1(events.Envelope_ValueMetric))...))
+	return append(odd, nil, []byte("garbage"), []byte{0x0a, 0x7f}, bytes.Repeat([]byte{0xff}, 100))
+}
+
+// oracleV2 is what stock unmarshalling makes of an envelope, as a view.
+func OracleV2(e *loggregator_v2.Envelope) Plain {
+	p := Plain{
+		Timestamp: e.GetTimestamp(), SourceID: e.GetSourceId(), InstanceID: e.GetInstanceId(),
+		Tags: map[string]string{}, Points: map[string]PlainPoint{},
+	}
+	for k, v := range e.GetDeprecatedTags() {
+		switch d := v.GetData().(type) {
+		case *loggregator_v2.Value_Text:
+			p.Tags[k] = d.Text
+		case *loggregator_v2.Value_Integer:
+			p.Tags[k] = fmt.Sprintf("%d", d.Integer)
+		case *loggregator_v2.Value_Decimal:
+			p.Tags[k] = fmt.Sprintf("%f", d.Decimal)
+		default:
+			p.Tags[k] = ""
+		}
+	}
+	maps.Copy(p.Tags, e.GetTags())
+	switch m := e.GetMessage().(type) {
+	case *loggregator_v2.Envelope_Log:
+		p.Kind = metric.KindLog
+	case *loggregator_v2.Envelope_Event:
+		p.Kind = metric.KindEvent
+	case *loggregator_v2.Envelope_Counter:
+		p.Kind, p.Name, p.Delta, p.Total = metric.KindCounter, m.Counter.GetName(), m.Counter.GetDelta(), m.Counter.GetTotal()
+	case *loggregator_v2.Envelope_Timer:
+		p.Kind, p.Name, p.Start, p.Stop = metric.KindTimer, m.Timer.GetName(), m.Timer.GetStart(), m.Timer.GetStop()
+	case *loggregator_v2.Envelope_Gauge:
+		p.Kind = metric.KindGauge
+		for k, v := range m.Gauge.GetMetrics() {
+			p.Points[k] = PlainPoint{v.GetUnit(), math.Float64bits(v.GetValue())}
+		}
+	}
+	return p
+}
+
+func GaugeV2(points ...string) *loggregator_v2.Envelope_Gauge {
+	g := &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{}}}
+	for i, name := range points {
+		g.Gauge.Metrics[name] = &loggregator_v2.GaugeValue{Unit: "count", Value: float64(i) + 0.5}
+	}
+	return g
+}
+
+func TagsV2() map[string]string {
+	return map[string]string{"deployment": "cf", "index": "9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1", "ip": "10.0.0.5", "job": "router", "origin": "router__0", "__v1_type": "ValueMetric"}
+}
+
+// envelopesV2 are samples of everything that the stream holds; they seed the fuzzing.
+func EnvelopesV2() []*loggregator_v2.Envelope {
+	value := func(d any) *loggregator_v2.Value {
+		switch v := d.(type) {
+		case string:
+			return &loggregator_v2.Value{Data: &loggregator_v2.Value_Text{Text: v}}
+		case int64:
+			return &loggregator_v2.Value{Data: &loggregator_v2.Value_Integer{Integer: v}}
+		case float64:
+			return &loggregator_v2.Value{Data: &loggregator_v2.Value_Decimal{Decimal: v}}
+		}
+		return &loggregator_v2.Value{}
+	}
+	nan := GaugeV2("a", "b", "c", "d")
+	nan.Gauge.Metrics["a"].Value = math.NaN()
+	nan.Gauge.Metrics["b"].Value = math.Inf(1)
+	nan.Gauge.Metrics["c"].Value = math.Inf(-1)
+	nan.Gauge.Metrics["d"].Value = -1
+	http := &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "http", Start: 1795342433316702720, Stop: 1795342433417702720}}
+	return []*loggregator_v2.Envelope{
+		{Timestamp: 1795342433316702720, SourceId: "router__0", Tags: TagsV2(), Message: GaugeV2("memoryStats.numBytesAllocated")},
+		{Timestamp: -5, SourceId: "gorouter", InstanceId: "2", Tags: TagsV2(), Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: "total_requests", Delta: 5, Total: math.MaxUint64}}},
+		{SourceId: "app", InstanceId: "3", Tags: map[string]string{"status_code": "200", "": "", "long": strings.Repeat("x", 300)}, Message: http},
+		{SourceId: "app", Message: &loggregator_v2.Envelope_Log{Log: &loggregator_v2.Log{Payload: []byte("hello\xff"), Type: loggregator_v2.Log_ERR}}},
+		{SourceId: "app", Message: &loggregator_v2.Envelope_Event{Event: &loggregator_v2.Event{Title: "t", Body: "b"}}},
+		{SourceId: "nothing"},
+		{},
+		{Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{}}},
+		{Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{"": {}}}}},
+		{Message: nan},
+		{
+			Tags:           map[string]string{"both": "preferred"},
+			DeprecatedTags: map[string]*loggregator_v2.Value{"both": value("deprecated"), "text": value("t"), "integer": value(int64(-42)), "decimal": value(2.5), "nothing": value(nil)},
+			Message:        GaugeV2("x", "y"),
+		},
+	}
+}
+
+// oddV2 are well-formed messages that no encoder writes, and broken ones.
+func OddV2() [][]byte {
+	field := func(num protowire.Number, body ...[]byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), bytes.Join(body, nil))
+	}
+	text := func(num protowire.Number, s string) []byte { return field(num, []byte(s)) }
+	varint := func(num protowire.Number, v uint64) []byte {
+		return protowire.AppendVarint(protowire.AppendTag(nil, num, protowire.VarintType), v)
+	}
+	group := protowire.AppendTag(append(protowire.AppendTag(nil, 99, protowire.StartGroupType), text(1, "in a group")...), 99, protowire.EndGroupType)
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	fixed32 := protowire.AppendFixed32(protowire.AppendTag(nil, 98, protowire.Fixed32Type), 7)
+	fixed64 := func(num protowire.Number) []byte {
+		return protowire.AppendFixed64(protowire.AppendTag(nil, num, protowire.Fixed64Type), math.Float64bits(1.5))
+	}
+	return [][]byte{
+		field(9, text(2, "value first"), text(1, "key")),
+		field(9, text(1, "k"), text(2, "v"), text(1, "again"), text(2, "last")),
+		field(9, text(1, "only a key")),
+		field(9, text(2, "only a value")),
+		field(9),
+		field(9, varint(1, 3), text(1, "k"), group, text(2, "v")),
+		join(text(2, "source"), group, fixed32, text(2, "last source"), varint(2, 5), text(1, "a timestamp of the wrong type")),
+		join(varint(1, 1), varint(1, 2)),
+		// One oneof twice: merged. Another after it: replaced.
+		join(field(5, text(1, "name")), field(5, varint(2, 7))),
+		join(field(6, field(1, text(1, "a"), field(2, text(1, "u")))), field(6, field(1, text(1, "b")))),
+		join(field(6, field(1, text(1, "a"))), field(5, text(1, "c")), field(6, field(1, text(1, "b")))),
+		join(field(5, text(1, "c"), varint(3, 9)), field(7, varint(2, 1))),
+		join(field(7, text(1, "t"), varint(2, 1)), field(4)),
+		// A point whose value comes in two parts, one that comes twice, one without a value.
+		field(6, field(1, text(1, "a"), field(2, text(1, "unit")), field(2, fixed64(2)))),
+		field(6, field(1, text(1, "a"), field(2, fixed64(2))), field(1, text(1, "a"), field(2, text(1, "second")))),
+		field(6, field(1, text(1, "a"), varint(2, 4))),
+		// Preferred tags before deprecated ones; a Value of several parts.
+		join(field(9, text(1, "k"), text(2, "preferred")), field(3, text(1, "k"), field(2, text(1, "deprecated")))),
+		field(3, text(1, "k"), field(2, varint(2, 5)), field(2, text(9, "unknown"))),
+		field(3, text(1, "k"), field(2, text(1, "a"), fixed64(3))),
+		field(3, text(1, "k")),
+		// Lengths and varints in more bytes than needed.
+		{0x8a, 0x00},
+		{0x92, 0x80, 0x00, 0x81, 0x00, 'x'},
+		{0x0a, 0x80, 0x00},
+		// Broken.
+		{0x12, 0x05, 'x'},
+		{0x12},
+		{0x08},
+		{0x08, 0x80},
+		{0x00},
+		{0x07},
+		{0x0c},
+		{0x9b, 0x06},
+		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
+		field(9, []byte{0x0a, 0x09, 'k'}), field(6, []byte{0x0a, 0x09, 'k'}), field(6, field(1, []byte{0x12, 0x02, 'k'})),
+		field(6, field(1, field(2, []byte{0x11, 0x01}))), field(5, []byte{0x0a}), field(7, []byte{0x10}), field(4, []byte{0x0a}), field(10, []byte{0x0a, 0x01}),
+		field(3, []byte{0x0a}), field(3, field(2, []byte{0x0a})),
+		{0x09, 1, 2, 3},
+		text(2, "not \xff UTF-8"), field(9, text(1, "\xff"), text(2, "\x00\n\"")),
+	}
+}
+
+// batchOf marshals a batch.
+func BatchOf(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
+	tb.Helper()
+	b, err := proto.Marshal(&loggregator_v2.EnvelopeBatch{Batch: envelopes})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// plain is a view without its references to received memory, in a form that does not depend on the order of tags and points.
+type Plain struct {
+	Kind                       metric.Kind
+	Timestamp                  int64
+	SourceID, InstanceID, Name string
+	Tags                       map[string]string
+	Points                     map[string]PlainPoint
+	Delta, Total               uint64
+	Start, Stop                int64
+}
+
+type PlainPoint struct {
+	Unit string
+	Bits uint64 // of the value, so that NaN equals itself
+}
+
+func PlainOf(e *metric.Envelope) Plain {
+	p := Plain{
+		Kind: e.Kind, Timestamp: e.Timestamp, SourceID: string(e.SourceID), InstanceID: string(e.InstanceID), Name: string(e.Name),
+		Tags: map[string]string{}, Points: map[string]PlainPoint{}, Delta: e.Delta, Total: e.Total, Start: e.Start, Stop: e.Stop,
+	}
+	for _, t := range e.Tags {
+		p.Tags[string(t.Key)] = string(t.Value)
+	}
+	for _, pt := range e.Points {
+		p.Points[string(pt.Name)] = PlainPoint{string(pt.Unit), math.Float64bits(pt.Value)}
+	}
+	return p
+}
+
+func RequireEqual(tb testing.TB, what string, got, want any) {
+	tb.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		tb.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// gatewayJSON writes as the RLP gateway does: snake_case, zero values written out.
+var GatewayJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
+
+func MarshalJSON(tb testing.TB, e *loggregator_v2.Envelope) []byte {
+	tb.Helper()
+	b, err := GatewayJSON.Marshal(e)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// jsonBatch is a batch as the gateway sends it.
+func JsonBatch(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
+	tb.Helper()
+	b, err := GatewayJSON.Marshal(&loggregator_v2.EnvelopeBatch{Batch: envelopes})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// envelopesJSON are the samples that can be written as JSON: strings in it are UTF-8.
+func EnvelopesJSON() []*loggregator_v2.Envelope { return EnvelopesV2() }

@@ -1,0 +1,204 @@
+// Package filter decides which metrics are kept, and selects at the far side what has to travel for that.
+package filter
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"loggregator_exporter/metric"
+)
+
+// FilterOptions is one filter as configured: either Keep or Drop is set.
+type Options struct {
+	Keep *Match `mapstructure:"keep"`
+	Drop *Match `mapstructure:"drop"`
+}
+
+// FilterMatch says what a filter applies to: all fields that are set have to match, each by one of its patterns. With none set it
+// applies to everything. In patterns * stands for any characters, ? for one, and \ takes the meaning from the next. A pattern never
+// matches what an envelope does not have, so that app_id: "*" is whatever comes from an app.
+type Match struct {
+	Kind       []string `mapstructure:"kind"` // gauge, counter or timer; no patterns
+	Origin     []string `mapstructure:"origin"`
+	Deployment []string `mapstructure:"deployment"`
+	SourceID   []string `mapstructure:"source_id"`
+	Name       []string `mapstructure:"name"`   // of the metric as sent; http for the requests of the gorouter
+	AppID      []string `mapstructure:"app_id"` // the tag, or a source id that is a GUID
+	AppName    []string `mapstructure:"app_name"`
+	Org        []string `mapstructure:"org"`   // the organization's name
+	Space      []string `mapstructure:"space"` // the space's name
+}
+
+// FilterFields are the keys of a FilterMatch, in the order of the documentation.
+var fieldNames = [...]string{"kind", "origin", "deployment", "source_id", "name", "app_id", "app_name", "org", "space"}
+
+// FilterFields returns the keys that a filter can match by.
+func Fields() []string { return slices.Clone(fieldNames[:]) }
+
+func (m *Match) patterns() [len(fieldNames)][]string {
+	return [...][]string{m.Kind, m.Origin, m.Deployment, m.SourceID, m.Name, m.AppID, m.AppName, m.Org, m.Space}
+}
+
+// FilterError is a mistake in the filters. Path is the key, such as nozzle.filters[0].drop.origin[1].
+type Error struct {
+	Path, Problem string
+}
+
+func (e *Error) Error() string { return e.Path + ": " + e.Problem }
+
+const (
+	filtersKey      = "nozzle.filters"
+	maxPatternBytes = 1024
+	maxRules        = 1000
+	maxStrings      = 10_000
+)
+
+// What of an envelope filters look at, besides its kind and the names of its metrics.
+const (
+	byOrigin = iota
+	byDeployment
+	bySourceID
+	byAppID
+	byAppName
+	byOrg
+	bySpace
+
+	numFilterFields
+)
+
+// Filter decides what reaches the store: the first rule that matches. What none matches is kept. It is read only after it was made.
+type Filter struct {
+	rules []rule
+	tags  bool // whether any rule looks at tags
+}
+
+type rule struct {
+	keep  bool
+	kinds uint8 // one bit a metric.Kind
+	envs  []fieldMatch
+	names *patterns // nil: any
+}
+
+type fieldMatch struct {
+	field int
+	patterns
+}
+
+const EveryKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
+
+// NewFilter compiles filters; without any it returns nil. The error joins a *FilterError for each filter that is wrong.
+func New(rules []Options) (*Filter, error) {
+	if len(rules) == 0 {
+		return nil, nil //nolint:nilnil // no filter is what was asked for
+	}
+	if len(rules) > maxRules {
+		return nil, &Error{filtersKey, fmt.Sprintf("holds %d filters, at most %d are possible: put values that are treated alike into one list", len(rules), maxRules)}
+	}
+	f := &Filter{}
+	var errs []error
+	for i := range rules {
+		rule, err := compileRule(rules, i)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		f.rules = append(f.rules, rule)
+		for _, m := range rule.envs {
+			f.tags = f.tags || m.field != bySourceID
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return f, nil
+}
+
+// compileRule makes the rule of one filter.
+func compileRule(rules []Options, i int) (rule, error) {
+	path := itemPath(filtersKey, i)
+	match, keep, key := rules[i].Drop, false, path+".drop"
+	if rules[i].Keep != nil {
+		match, keep, key = rules[i].Keep, true, path+".keep"
+	}
+	if match == nil || rules[i].Keep != nil && rules[i].Drop != nil {
+		return rule{}, &Error{path, "must have either keep or drop, for example {drop: {kind: timer}}"}
+	}
+	for n := range i {
+		if rules[n].everything() {
+			return rule{}, &Error{path, fmt.Sprintf("is never reached: filter %d decides everything that comes to it; move it to the end", n)}
+		}
+	}
+	rule, err := compileFilter(match, key)
+	rule.keep = keep
+	return rule, err
+}
+
+// everything says whether the filter matches whatever comes to it.
+func (o *Options) everything() bool {
+	for _, m := range []*Match{o.Keep, o.Drop} {
+		if m == nil {
+			continue
+		}
+		for _, texts := range m.patterns() {
+			if texts != nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func compileFilter(m *Match, path string) (rule, error) {
+	rule := rule{kinds: EveryKind}
+	total := 0
+	for i, texts := range m.patterns() {
+		key := path + "." + fieldNames[i]
+		if texts == nil {
+			continue
+		}
+		if total += len(texts); len(texts) == 0 || total > maxStrings {
+			return rule, &Error{key, fmt.Sprintf("holds %d patterns, want 1 to %d; leave the key out to match anything", len(texts), maxStrings)}
+		}
+		if fieldNames[i] == "kind" {
+			kinds, err := compileKinds(texts, key)
+			if err != nil {
+				return rule, err
+			}
+			rule.kinds = kinds
+			continue
+		}
+		compiled, err := compilePatterns(texts, key)
+		if err != nil {
+			return rule, err
+		}
+		if fieldNames[i] == "name" {
+			rule.names = &compiled
+			continue
+		}
+		field := map[string]int{
+			"origin": byOrigin, "deployment": byDeployment, "source_id": bySourceID, "app_id": byAppID, "app_name": byAppName, "org": byOrg, "space": bySpace,
+		}[fieldNames[i]]
+		rule.envs = append(rule.envs, fieldMatch{field, compiled})
+	}
+	return rule, nil
+}
+
+func compileKinds(texts []string, path string) (uint8, error) {
+	kinds := uint8(0)
+	for i, text := range texts {
+		kind, ok := metric.ParseKind(text)
+		if !ok || EveryKind&(1<<kind) == 0 {
+			return 0, &Error{itemPath(path, i), fmt.Sprintf("%q is not one of %s", text, strings.Join(Kinds, ", "))}
+		}
+		kinds |= 1 << kind
+	}
+	return kinds, nil
+}
+
+func itemPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// selectorKinds are the kinds that hold metrics.
+var Kinds = []string{"gauge", "counter", "timer"}

@@ -1,0 +1,124 @@
+package filter
+
+import (
+	"loggregator_exporter/metric"
+)
+
+// filterRun is a filter at work for one source, on one goroutine.
+type Run struct {
+	Filter   *Filter // or nil
+	Selected uint8   // the kinds that are wanted at all, one bit a metric.Kind
+	values   [numFilterFields][]byte
+}
+
+// pass says whether anything of an envelope is to be stored. Of a gauge it takes out the points that are refused, and counts them, unless
+// all are. It allocates nothing.
+func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
+	if r.Selected&(1<<e.Kind) == 0 {
+		return false
+	}
+	if r.Filter == nil {
+		return true
+	}
+	r.look(e)
+	rules := r.Filter.rules
+	for i := range rules {
+		if !r.applies(&rules[i], e.Kind) {
+			continue
+		}
+		if rules[i].names == nil {
+			return rules[i].keep
+		}
+		// From here on names decide.
+		if e.Kind != metric.KindGauge {
+			return r.keeps(rules[i:], e.Kind, e.Name)
+		}
+		return r.points(rules[i:], e, tally)
+	}
+	return true
+}
+
+// points takes the refused points out. Their order stays: of two points of one name the last one counts.
+func (r *Run) points(rules []rule, e *metric.Envelope, tally *metric.Tally) bool {
+	kept := e.Points[:0]
+	for _, p := range e.Points {
+		if r.keeps(rules, e.Kind, p.Name) {
+			kept = append(kept, p)
+		}
+	}
+	if len(kept) == 0 {
+		return false
+	}
+	tally[metric.Filtered] += uint64(len(e.Points) - len(kept))
+	e.Points = kept
+	return true
+}
+
+// keeps decides on one metric.
+func (r *Run) keeps(rules []rule, kind metric.Kind, name []byte) bool {
+	for i := range rules {
+		if (rules[i].names == nil || rules[i].names.match(name)) && r.applies(&rules[i], kind) {
+			return rules[i].keep
+		}
+	}
+	return true
+}
+
+// applies says whether a rule matches in all but the metric's name.
+func (r *Run) applies(rule *rule, kind metric.Kind) bool {
+	if rule.kinds&(1<<kind) == 0 {
+		return false
+	}
+	for i := range rule.envs {
+		if m := &rule.envs[i]; !m.match(r.values[m.field]) {
+			return false
+		}
+	}
+	return true
+}
+
+// look notes what the rules want to know of an envelope. Of a tag that is there twice the last one counts.
+func (r *Run) look(e *metric.Envelope) {
+	r.values = [numFilterFields][]byte{bySourceID: e.SourceID}
+	if !r.Filter.tags {
+		return
+	}
+	for i := range e.Tags {
+		t := &e.Tags[i]
+		switch string(t.Key) {
+		case "origin":
+			r.values[byOrigin] = t.Value
+		case "deployment":
+			r.values[byDeployment] = t.Value
+		case "app_id":
+			r.values[byAppID] = t.Value
+		case "app_name":
+			r.values[byAppName] = t.Value
+		case "organization_name":
+			r.values[byOrg] = t.Value
+		case "space_name":
+			r.values[bySpace] = t.Value
+		}
+	}
+	if len(r.values[byAppID]) == 0 && looksLikeGUID(e.SourceID) {
+		r.values[byAppID] = e.SourceID
+	}
+}
+
+// looksLikeGUID tells the source id of an app from that of a component: 8-4-4-4-12 hexadecimal digits.
+func looksLikeGUID(id []byte) bool {
+	if len(id) != 36 {
+		return false
+	}
+	for i, c := range id {
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case c < '0' || c > '9' && c < 'A' || c > 'F' && c < 'a' || c > 'f':
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,101 @@
+package nozzle
+
+import (
+	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+
+	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/nozzle/filter"
+)
+
+func newTestFilter(tb testing.TB, rules ...filter.Options) *filter.Filter {
+	tb.Helper()
+	f, err := filter.New(rules)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+// TestFilterInIntake: what is refused is counted, and losses that Loggregator reports are seen all the same.
+func TestFilterInIntake(t *testing.T) {
+	l, reg := newTestLedger(t)
+	l.FilterBy(newTestFilter(t, filter.Options{Drop: &filter.Match{Name: []string{"b"}}}), []string{"gauge"})
+	sink := &nullSink{}
+	lost := &loggregator_v2.Envelope{Tags: map[string]string{"origin": "loggregator.rlp", "direction": "egress"}, Message: &loggregator_v2.Envelope_Counter{
+		Counter: &loggregator_v2.Counter{Name: "dropped", Delta: 7},
+	}}
+	batch := wiretest.BatchOf(t, lost, &loggregator_v2.Envelope{Message: wiretest.GaugeV2("a", "b")}, &loggregator_v2.Envelope{Message: wiretest.GaugeV2("b")})
+	for _, source := range []string{"rlp", "udp"} {
+		NewIntake(l.Source(source), sink).V2(batch, time.Unix(1, 0))
+	}
+	requireMetrics(t, reg, `
+# HELP loggregator_exporter_envelopes_total Envelopes by what became of them.
+# TYPE loggregator_exporter_envelopes_total counter
+loggregator_exporter_envelopes_total{outcome="converted",source="rlp"} 1
+loggregator_exporter_envelopes_total{outcome="converted",source="udp"} 2
+loggregator_exporter_envelopes_total{outcome="filtered",source="rlp"} 2
+loggregator_exporter_envelopes_total{outcome="filtered",source="udp"} 1
+loggregator_exporter_envelopes_total{outcome="ignored",source="rlp"} 0
+loggregator_exporter_envelopes_total{outcome="ignored",source="udp"} 0
+loggregator_exporter_envelopes_total{outcome="malformed",source="rlp"} 0
+loggregator_exporter_envelopes_total{outcome="malformed",source="udp"} 0
+# HELP loggregator_exporter_samples_total Samples of converted envelopes by what became of them.
+# TYPE loggregator_exporter_samples_total counter
+loggregator_exporter_samples_total{outcome="conflict"} 0
+loggregator_exporter_samples_total{outcome="dropped_by_rule"} 0
+loggregator_exporter_samples_total{outcome="duplicate"} 0
+loggregator_exporter_samples_total{outcome="filtered"} 2
+loggregator_exporter_samples_total{outcome="invalid"} 0
+loggregator_exporter_samples_total{outcome="outdated"} 0
+loggregator_exporter_samples_total{outcome="over_limit"} 0
+loggregator_exporter_samples_total{outcome="stored"} 3
+`, metricPrefix+"envelopes_total", metricPrefix+"samples_total")
+	if n := l.upstream.snapshot()[upstreamKey{"loggregator.rlp", "egress"}]; n != 14 {
+		t.Errorf("%d lost", n)
+	}
+}
+
+// TestFilterCosts: nothing where nothing is configured, no garbage where something is.
+func TestFilterCosts(t *testing.T) {
+	l, _ := newTestLedger(t)
+	if in := NewIntake(l.Source("rlp"), &nullSink{}); in.filter != nil {
+		t.Error("a filter without any rule is at work")
+	}
+	l.FilterBy(benchFilter(t), []string{"gauge", "counter", "timer"})
+	in := NewIntake(l.Source("rlp"), &nullSink{})
+	batch := wiretest.BenchBatch(t)
+	if n := testing.AllocsPerRun(1000, func() { in.V2(batch, time.Unix(1, 0)) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func benchFilter(tb testing.TB) *filter.Filter {
+	tb.Helper()
+	return newTestFilter(tb,
+		filter.Options{Drop: &filter.Match{Kind: []string{"timer"}, AppName: []string{"load-*"}}},
+		filter.Options{Drop: &filter.Match{Origin: []string{"rep*", "bbs"}}},
+		filter.Options{Drop: &filter.Match{Name: []string{"*debug*", "secret"}}},
+		filter.Options{Keep: &filter.Match{Deployment: []string{"cf"}}},
+	)
+}
+
+func BenchmarkFilter(b *testing.B) {
+	for _, name := range []string{"none", "four rules"} {
+		b.Run(name, func(b *testing.B) {
+			l, _ := newTestLedger(b)
+			if name != "none" {
+				l.FilterBy(benchFilter(b), []string{"gauge", "counter", "timer"})
+			}
+			in := NewIntake(l.Source("rlp"), &nullSink{})
+			batch := wiretest.BenchBatch(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				in.V2(batch, time.Unix(1, 0))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/envelope")
+		})
+	}
+}

@@ -1,0 +1,341 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"loggregator_exporter/internal/wiretest"
+)
+
+// fakeStream is one stream of a test: what its reader does is told by the test.
+type fakeStream struct {
+	ctx  context.Context //nolint:containedctx // it is what the test looks at
+	p    *Pulse
+	send chan int      // envelopes of a message; closed: the stream ends
+	hold chan struct{} // where not nil, a message is taken when it is closed
+}
+
+// testAccount is an account that a test reads.
+type testAccount struct {
+	Liveness
+
+	mu         sync.Mutex
+	reconnects map[string]uint64 // by reason
+}
+
+func (a *testAccount) Reconnecting(reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reconnects[reason]++
+}
+
+// fakeStreams are those that a keeper opened.
+type fakeStreams struct {
+	t       *testing.T
+	account *testAccount
+	opened  chan *fakeStream
+	refuse  atomic.Bool // do not open
+	stop    func() time.Duration
+}
+
+var errRefused = errors.New("refused")
+
+// keep runs a keeper in a bubble of synctest.
+func keep(t *testing.T, share bool) *fakeStreams {
+	t.Helper()
+	f := &fakeStreams{t: t, account: &testAccount{reconnects: map[string]uint64{}}, opened: make(chan *fakeStream, 100)}
+	k := &Keeper{
+		Account: f.account, Log: slog.New(slog.DiscardHandler),
+		Share: share, Read: f.read,
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { k.Run(ctx); close(done) }()
+	f.stop = func() time.Duration {
+		began := time.Now()
+		cancel()
+		<-done
+		return time.Since(began)
+	}
+	synctest.Wait()
+	return f
+}
+
+func (f *fakeStreams) read(ctx context.Context, p *Pulse) Failure {
+	s := &fakeStream{ctx: ctx, p: p, send: make(chan int)}
+	f.opened <- s
+	if f.refuse.Load() {
+		return Failure{Reason: ReasonUnreachable, Err: errRefused}
+	}
+	p.Opened()
+	for !p.Leave() {
+		select {
+		case <-ctx.Done():
+			return Failure{Reason: ReasonLost, Err: context.Cause(ctx)}
+		case n, ok := <-s.send:
+			if !ok {
+				return Failure{Reason: ReasonEnded, Err: errRefused}
+			}
+			p.Begin()
+			if s.hold != nil {
+				<-s.hold
+			}
+			f.account.Heard(time.Now().UnixNano())
+			p.Took(uint64(n), uint64(n))
+		}
+	}
+	return Failure{}
+}
+
+// next returns a stream that the keeper has opened, or nil.
+func (f *fakeStreams) next() *fakeStream {
+	synctest.Wait()
+	select {
+	case s := <-f.opened:
+		return s
+	default:
+		return nil
+	}
+}
+
+func (s *fakeStream) closed() bool { return s.ctx.Err() != nil }
+
+// pass lets time pass, and all that follows from it happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func (f *fakeStreams) requireReasons(want map[string]uint64) {
+	f.t.Helper()
+	f.account.mu.Lock()
+	defer f.account.mu.Unlock()
+	wiretest.RequireEqual(f.t, "reconnects", f.account.reconnects, want)
+}
+
+// A stream that goes mute is replaced within the idle timeout, and closed once an envelope came by the new one.
+func TestKeeperReplacesAnIdleStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, true)
+		first := f.next()
+		first.send <- 1
+		began := time.Now()
+		second := <-f.opened
+		if silent := time.Since(began); silent > DefaultIdleTimeout || silent < DefaultIdleTimeout-3*time.Second {
+			t.Errorf("a new stream after %v of silence", silent)
+		}
+		f.requireReasons(map[string]uint64{ReasonIdle: 1})
+		if pass(time.Second); first.closed() || second.closed() || !f.account.Up() {
+			t.Error("not both streams are open")
+		}
+		second.send <- 1
+		if pass(leaveWithin); !first.closed() || second.closed() || !f.account.Up() {
+			t.Error("the old stream is open, or the new one is not")
+		}
+		// Nothing comes by the new one either: it is replaced in turn, and no sooner.
+		began = time.Now()
+		third := <-f.opened
+		if silent := time.Since(began); silent < DefaultIdleTimeout-3*time.Second {
+			t.Errorf("another one after %v", silent)
+		}
+		// The old one does not wait for ever for an envelope by the new one.
+		if pass(overlapWithin + 2*time.Second); !second.closed() || third.closed() {
+			t.Error("the old stream is open, or the new one is not")
+		}
+		f.requireReasons(map[string]uint64{ReasonIdle: 2})
+		if took := f.stop(); took > leaveWithin {
+			t.Errorf("stopping took %v", took)
+		}
+	})
+}
+
+// Without a shard two streams bring everything twice: the old one goes first.
+func TestKeeperWithoutAShardClosesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, false)
+		first := f.next()
+		second := <-f.opened
+		if !first.closed() {
+			t.Error("both streams are open")
+		}
+		second.send <- 1
+		f.stop()
+	})
+}
+
+// A new stream that cannot be opened costs nothing of the old one, and is tried again.
+func TestKeeperKeepsTheOldStreamWhileThereIsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, true)
+		first := f.next()
+		f.refuse.Store(true)
+		tries := 0
+		for began := time.Now(); time.Since(began) < 3*time.Minute; {
+			<-f.opened
+			tries++
+		}
+		if tries < 5 || tries > 20 || first.closed() {
+			t.Errorf("%d tries in three minutes, the old stream closed: %v", tries, first.closed())
+		}
+		f.refuse.Store(false)
+		next := <-f.opened
+		next.send <- 1
+		if pass(leaveWithin); !first.closed() {
+			t.Error("the old stream is open")
+		}
+		f.stop()
+	})
+}
+
+// One doppler of two goes mute: a new stream within a minute, by which all comes again.
+func TestKeeperReplacesAStreamThatFell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, true)
+		stream := f.next()
+		flow := func(until time.Time, each time.Duration, n int) *fakeStream {
+			for time.Now().Before(until) {
+				select {
+				case s := <-f.opened:
+					return s
+				case <-time.After(each):
+					stream.send <- n
+				}
+			}
+			return nil
+		}
+		if flow(time.Now().Add(10*time.Minute), 100*time.Millisecond, 10) != nil {
+			t.Fatal("a new stream without a reason")
+		}
+		began := time.Now()
+		next := flow(time.Now().Add(time.Minute), 100*time.Millisecond, 5)
+		if next == nil {
+			t.Fatal("no new stream within a minute")
+		}
+		t.Logf("one of two dopplers is mute: a new stream after %v", time.Since(began))
+		next.send <- 1
+		if pass(leaveWithin); !stream.closed() {
+			t.Error("the old stream is open")
+		}
+		stream = next
+		if flow(time.Now().Add(10*time.Minute), 100*time.Millisecond, 10) != nil {
+			t.Error("a new stream without a reason")
+		}
+		f.requireReasons(map[string]uint64{ReasonFell: 1})
+		f.stop()
+	})
+}
+
+// A sink that does not return: the stream is closed within the limit, and opened again once the sink is back.
+func TestKeeperClosesAStalledStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, true)
+		stream := f.next()
+		stream.hold = make(chan struct{})
+		stream.send <- 1
+		began := time.Now()
+		<-stream.ctx.Done()
+		if stalled := time.Since(began); stalled < stallTimeout || stalled > stallTimeout+2*time.Second {
+			t.Errorf("closed after %v", stalled)
+		}
+		if pass(0); f.account.Up() {
+			t.Error("stalled, and up")
+		}
+		pass(time.Minute)
+		if f.next() != nil {
+			t.Error("a new stream for a sink that is stuck")
+		}
+		close(stream.hold)
+		next := <-f.opened
+		next.send <- 1
+		f.requireReasons(map[string]uint64{reasonStalled: 1})
+		f.stop()
+	})
+}
+
+// A source that never gets a stream does not spin, and one whose stream ends is back soon.
+func TestKeeperBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, true)
+		f.refuse.Store(true)
+		stream := f.next()
+		close(stream.send)
+		tries := 0
+		for began := time.Now(); time.Since(began) < 10*time.Minute; tries++ {
+			<-f.opened
+		}
+		if tries < 15 || tries > 45 || f.account.Up() {
+			t.Errorf("%d tries in ten minutes, up %v", tries, f.account.Up())
+		}
+		f.refuse.Store(false)
+		stream = <-f.opened
+		for range 5 {
+			stream.send <- 1
+			close(stream.send)
+			began := time.Now()
+			stream = <-f.opened
+			if after := time.Since(began); after > retryFirst {
+				t.Errorf("back after %v", after)
+			}
+		}
+		f.stop()
+	})
+}
+
+// Up tells the truth within five seconds where data is steady, and does not flap where it is not.
+func TestUpTellsTheTruth(t *testing.T) {
+	for name, c := range map[string]struct{ each, ordinary, down time.Duration }{
+		"steady": {each: 100 * time.Millisecond, ordinary: 4 * time.Second, down: 5 * time.Second},
+		"sparse": {each: 7 * time.Second, ordinary: 14 * time.Second, down: 17 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := keep(t, true)
+				stream := f.next()
+				for began := time.Now(); time.Since(began) < 5*time.Minute; {
+					pass(c.each)
+					if !f.account.Up() {
+						t.Fatal("down while data comes")
+					}
+					stream.send <- 1
+				}
+				synctest.Wait()
+				if pass(c.ordinary); !f.account.Up() {
+					t.Errorf("down after %v", c.ordinary)
+				}
+				if pass(c.down - c.ordinary + time.Millisecond); f.account.Up() {
+					t.Errorf("up after %v of silence", c.down)
+				}
+				stream.send <- 1
+				if synctest.Wait(); !f.account.Up() {
+					t.Error("down although an envelope came")
+				}
+				f.stop()
+			})
+		})
+	}
+}
+
+// What is left of a stream that is stopped ends at its next message, or soon.
+func TestKeeperStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, true)
+		stream := f.next()
+		go func() {
+			<-time.After(40 * time.Millisecond)
+			stream.send <- 1
+		}()
+		if took := f.stop(); took != 40*time.Millisecond {
+			t.Errorf("stopping took %v, the next message came after 40 ms", took)
+		}
+		f = keep(t, true)
+		if f.next(); f.stop() != leaveWithin {
+			t.Error("a mute stream is not closed when due")
+		}
+	})
+}
