@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"loggregator_exporter/internal/outgoing"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -78,8 +79,7 @@ func (p httpsPeer) tlsConfig() (*tls.Config, error) {
 }
 
 // client is for one connection: whoever has it closes it by CloseIdleConnections. It speaks HTTP/1.1, which is all that is needed
-// for one long answer and costs the least, goes through the proxy that the environment names, and follows no redirects: a token is for the
-// server that it was meant for.
+// for one long answer and costs the least, and goes through the proxy that the environment names.
 func (p httpsPeer) client() (*http.Client, error) {
 	config, err := p.tlsConfig()
 	if err != nil {
@@ -99,7 +99,7 @@ func (p httpsPeer) client() (*http.Client, error) {
 			ReadBufferSize:        64 << 10,
 			DisableCompression:    true,
 		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: outgoing.CheckRedirect,
 	}, nil
 }
 
@@ -113,8 +113,14 @@ func (p httpsPeer) explain(err error) watch.Failure {
 		alert   tls.AlertError
 		dial    *net.OpError
 		dns     *net.DNSError
+		moved   *outgoing.RedirectError
 	)
 	switch {
+	case errors.As(err, &moved):
+		return watch.Failure{
+			Reason: watch.ReasonWrongURL, Err: err,
+			Advice: fmt.Sprintf("%s answers with a redirect that is not followed; is %s.url right?", p.what, p.key),
+		}
 	case errors.As(err, &name):
 		return watch.Failure{Reason: watch.ReasonServerName, Advice: fmt.Sprintf("the server's certificate is not for the host of %s.url; is that of %s?", p.key, p.what), Err: err}
 	case errors.As(err, &unknown) && p.tls.CAFile == "":

@@ -21,6 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/internal/outgoing"
 	"loggregator_exporter/web"
 )
 
@@ -98,7 +99,7 @@ func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
 	if err := p.authenticate(req); err != nil {
 		return "", err
 	}
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: transport, CheckRedirect: outgoing.CheckRedirect}
 	res, err := client.Do(req)
 	if err != nil {
 		return "", fmt.Errorf("asking the exporter: %w; does it run, with this web.listen_address?", err)

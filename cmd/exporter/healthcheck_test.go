@@ -5,11 +5,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"loggregator_exporter/config"
+	"loggregator_exporter/internal/redirecttest"
 	"loggregator_exporter/web"
 )
 
@@ -144,4 +148,21 @@ func TestLoopback(t *testing.T) {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}
+}
+
+// TestHealthcheckRedirects checks that a password reaches the configured address only.
+func TestHealthcheckRedirects(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("hush"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	redirecttest.Run(t, redirecttest.Client{
+		Method: http.MethodGet,
+		Ask: func(t *testing.T, server *httptest.Server) error {
+			p := probe{timeout: 5 * time.Minute, username: "me", passwordFile: file}
+			_, err := p.ask(t.Context(), &config.Web{ListenAddress: strings.TrimPrefix(server.URL, "http://")})
+			return err
+		},
+		Answer: func(http.ResponseWriter, *http.Request) {},
+	})
 }

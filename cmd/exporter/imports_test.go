@@ -14,7 +14,7 @@ import (
 // mayImport is the way of the data, which is also the layout: which packages of the project each package may use.
 var mayImport = map[string][]string{
 	"metric":           {},
-	"nozzle":           {"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture"},
+	"nozzle":           {"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture", "internal/outgoing"},
 	"nozzle/wire":      {"metric"},
 	"nozzle/watch":     {"metric"},
 	"nozzle/filter":    {"metric"},
@@ -24,15 +24,17 @@ var mayImport = map[string][]string{
 	"tagger/catalogue": {},
 	"store":            {"metric", "tagger"},
 	"exposition":       {"metric", "store"},
-	"remotewrite":      {"metric", "store"},
+	"remotewrite":      {"metric", "store", "internal/outgoing"},
 	"web":              {"metric", "tagger", "store"},
 	"compat":           {"metric", "store"},
 	// For the option types that it fills.
-	"config":            {"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat", "internal/suggest"},
-	"internal/leaks":    {},         // for tests
-	"internal/wiretest": {"metric"}, // for tests
-	"internal/suggest":  {},
-	"cmd/exporter":      nil, // the only place that wires: everything
+	"config":                {"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat", "internal/suggest"},
+	"internal/leaks":        {}, // for tests
+	"internal/outgoing":     {},
+	"internal/redirecttest": {"internal/outgoing"}, // for tests
+	"internal/wiretest":     {"metric"},            // for tests
+	"internal/suggest":      {},
+	"cmd/exporter":          nil, // the only place that wires: everything
 }
 
 func TestImportGraph(t *testing.T) {

@@ -1,0 +1,136 @@
+// Package redirecttest holds the test that each of the exporter's HTTP clients passes: a redirect is followed to the same
+// scheme, host and port only.
+package redirecttest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"loggregator_exporter/internal/outgoing"
+)
+
+// Client is a client under test.
+type Client struct {
+	Method string
+	TLS    bool // whether the client speaks https
+	// Ask makes the client send one request to a server, under any path. The error is what the client says of the answer.
+	Ask func(t *testing.T, server *httptest.Server) error
+	// Answer answers a request that was redirected as it should be, so that Ask returns no error.
+	Answer http.HandlerFunc
+}
+
+// Run plays all redirects to a client.
+func Run(t *testing.T, c Client) {
+	t.Helper()
+	for _, tc := range []struct {
+		name   string
+		status int
+		// target makes the address to redirect to of the server's and of another server's.
+		target  func(server, other *url.URL) string
+		follows bool
+	}{
+		{"same server, path", 307, func(_, _ *url.URL) string { return "/redirected" }, true},
+		{"same server, address", 308, func(server, _ *url.URL) string { return server.JoinPath("redirected").String() }, true},
+		{"same server, 302", 302, func(_, _ *url.URL) string { return "/redirected" }, c.Method == http.MethodGet},
+		{"another port", 307, func(_, other *url.URL) string { return other.JoinPath("redirected").String() }, false},
+		{"another port, 301", 301, func(_, other *url.URL) string { return other.JoinPath("redirected").String() }, false},
+		{"another host", 308, func(server, _ *url.URL) string {
+			return server.Scheme + "://localhost:" + server.Port() + "/redirected"
+		}, false},
+		{"another scheme", 307, func(server, _ *url.URL) string {
+			return map[string]string{"http": "https", "https": "http"}[server.Scheme] + "://" + server.Host + "/redirected"
+		}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := recorder{t: t, client: &c, status: tc.status}
+			server, other := r.serve(c.TLS), r.serve(c.TLS)
+			from, to := parse(t, server.URL), parse(t, other.URL)
+			r.target = tc.target(from, to)
+			err := c.Ask(t, server)
+			if tc.follows {
+				r.checkFollowed(err)
+				return
+			}
+			var refused *outgoing.RedirectError
+			if err == nil || !strings.Contains(err.Error(), "the redirect from "+from.String()) ||
+				!strings.Contains(err.Error(), outgoing.Address(from.ResolveReference(parse(t, r.target)))) {
+				t.Errorf("the error names not both addresses: %v", err)
+			}
+			if !errors.As(err, &refused) {
+				t.Errorf("want a RedirectError: %v", err)
+			}
+			if len(r.seen) != 1 {
+				t.Errorf("%d requests instead of 1", len(r.seen))
+			}
+		})
+	}
+}
+
+// recorder serves redirects and notes what arrives at any of its servers.
+type recorder struct {
+	t      *testing.T
+	client *Client
+	status int
+	target string
+
+	mu   sync.Mutex
+	seen []arrival
+}
+
+type arrival struct{ method, authorization, body string }
+
+func (r *recorder) serve(withTLS bool) *httptest.Server {
+	server := httptest.NewUnstartedServer(r)
+	server.Config.ErrorLog = nil
+	if withTLS {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	r.t.Cleanup(server.Close)
+	return server
+}
+
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		r.t.Error(err)
+	}
+	r.mu.Lock()
+	r.seen = append(r.seen, arrival{req.Method, req.Header.Get("Authorization"), string(body)})
+	r.mu.Unlock()
+	if req.URL.Path == "/redirected" {
+		r.client.Answer(w, req)
+		return
+	}
+	w.Header().Set("Location", r.target)
+	w.WriteHeader(r.status)
+}
+
+// checkFollowed wants the same request twice: what is redirected keeps its method, its credentials and its body.
+func (r *recorder) checkFollowed(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Error(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.seen) != 2 || r.seen[0] != r.seen[1] || r.seen[0].method != r.client.Method {
+		r.t.Errorf("want the same %s request twice: %+v", r.client.Method, r.seen)
+	}
+}
+
+func parse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
