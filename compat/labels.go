@@ -38,7 +38,7 @@ func (l *labels) set(name, value string) bool {
 	if value == "" {
 		return true
 	}
-	value = strings.ToValidUTF8(value, "\uFFFD")
+	value = metric.Printable(value)
 	if is := l.value(name); is != "" {
 		return is == value
 	}

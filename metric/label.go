@@ -3,7 +3,10 @@ package metric
 import (
 	"iter"
 	"sort"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Label is a dimension of a series: Name is a legal Prometheus label name, Value any UTF-8.
@@ -94,4 +97,35 @@ func unescape(s string) string {
 		b = append(b, c)
 	}
 	return string(b)
+}
+
+// Printable returns text that every reader of a page can show: invalid UTF-8 becomes U+FFFD, and control characters become
+// Go escapes such as \x1b. These are the control codes except the line break, which the text formats escape themselves, the
+// line and paragraph separators, at which some readers end a line, and the characters that change the direction of text.
+// It copies only text that has one of them.
+func Printable(text string) string {
+	first := strings.IndexFunc(text, unprintable)
+	if first < 0 {
+		return text
+	}
+	var b strings.Builder
+	b.WriteString(text[:first])
+	for _, r := range text[first:] {
+		switch {
+		case !unprintable(r) || r == utf8.RuneError:
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
+
+// unprintable reports whether Printable has to look at a character: U+FFFD may stand for invalid UTF-8.
+func unprintable(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' && r != '\n' || r == 0x7f
+	}
+	return r <= 0x9f || r == '\u2028' || r == '\u2029' || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r)
 }

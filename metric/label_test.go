@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -98,4 +99,42 @@ func TestKinds(t *testing.T) {
 	if _, ok := ParseKind("unknown"); ok || Kind(99).String() != "unknown" {
 		t.Error("an unknown kind is known")
 	}
+}
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "",
+		"diego-cell é \U0001F600 \n\\\"": "diego-cell é \U0001F600 \n\\\"",
+		"a\tb\r\n":                      `a\tb\r` + "\n",
+		"\x00\x1b[31m\x7f":              `\x00\x1b[31m\x7f`,
+		"\u0085\u009f\u00a0":            `\u0085\u009f` + "\u00a0",
+		"a\u2028b\u2029":                `a\u2028b\u2029`,
+		"admin\u202Enimda\u2066":        `admin\u202enimda\u2066`,
+		"a\xffb\xc3":                    "a\uFFFDb\uFFFD",
+		"\uFFFD":                        "\uFFFD",
+	} {
+		if got := Printable(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	text := "10.0.1.2 é"
+	if n := testing.AllocsPerRun(100, func() { Printable(text) }); n != 0 {
+		t.Errorf("%v allocations for printable text", n)
+	}
+}
+
+// Printable text is valid, has no character that it should have replaced, and stays as it is.
+func FuzzPrintable(f *testing.F) {
+	f.Add("a\x00\xff\u202e")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := Printable(text)
+		if !utf8.ValidString(got) || Printable(got) != got {
+			t.Errorf("%q became %q", text, got)
+		}
+		for _, r := range got {
+			if unicode.IsControl(r) && r != '\n' {
+				t.Errorf("%q kept %q", text, r)
+			}
+		}
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"hash/maphash"
 	"maps"
-	"strings"
 	"sync"
 
 	"loggregator_exporter/metric"
@@ -105,7 +104,7 @@ func (u *upstream) note(e *metric.Envelope) {
 		u.lost[upstreamKey{string(origin), string(direction)}] += lost
 		return
 	}
-	key := upstreamKey{strings.ToValidUTF8(string(origin), "\uFFFD"), strings.ToValidUTF8(string(direction), "\uFFFD")}
+	key := upstreamKey{metric.Printable(string(origin)), metric.Printable(string(direction))}
 	if len(origin) > maxUpstreamLabel || len(direction) > maxUpstreamLabel || len(u.lost) >= maxUpstreamKeys {
 		key = upstreamKey{otherOrigin, ""}
 	}

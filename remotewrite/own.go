@@ -12,7 +12,7 @@ import (
 
 // ownFamily converts a family that client_golang gathered. Points are sorted by labels.
 func ownFamily(mf *dto.MetricFamily) (family, []point) {
-	f := family{name: mf.GetName(), typ: ownType(mf.GetType()), help: mf.GetHelp(), unit: mf.GetUnit()}
+	f := family{name: mf.GetName(), typ: metric.TypeOf(mf.GetType()), help: mf.GetHelp(), unit: mf.GetUnit()}
 	points := make([]point, 0, len(mf.GetMetric()))
 	labels := []metric.Label{}
 	for _, m := range mf.GetMetric() {
@@ -26,19 +26,6 @@ func ownFamily(mf *dto.MetricFamily) (family, []point) {
 	}
 	slices.SortFunc(points, func(a, b point) int { return strings.Compare(string(a.labels), string(b.labels)) })
 	return f, points
-}
-
-func ownType(t dto.MetricType) metric.Type {
-	switch t {
-	case dto.MetricType_COUNTER:
-		return metric.TypeCounter
-	case dto.MetricType_HISTOGRAM, dto.MetricType_GAUGE_HISTOGRAM:
-		return metric.TypeHistogram
-	case dto.MetricType_SUMMARY:
-		return metric.TypeSummary
-	default:
-		return metric.TypeGauge
-	}
 }
 
 func ownPoint(m *dto.Metric, t metric.Type) (p point) {

@@ -339,7 +339,7 @@ func (r *rounds) sendMetadata(own []*dto.MetricFamily, families []store.Family) 
 		r.metadata.addFamily(&f)
 	}
 	for _, mf := range own {
-		add(family{name: mf.GetName(), typ: ownType(mf.GetType()), help: mf.GetHelp(), unit: mf.GetUnit()})
+		add(family{name: mf.GetName(), typ: metric.TypeOf(mf.GetType()), help: mf.GetHelp(), unit: mf.GetUnit()})
 	}
 	for i := range families {
 		if f := &families[i]; r.names[i] != "" {

@@ -37,7 +37,7 @@ func (b *labelBuilder) set(name, value, source string) bool {
 	if value == "" {
 		return true
 	}
-	value = strings.ToValidUTF8(value, "\uFFFD")
+	value = metric.Printable(value)
 	for _, l := range b.labels {
 		if l.Name == name {
 			return l.Value == value

@@ -88,7 +88,7 @@ func (r *refusals) countName(outcome metric.Outcome, name []byte, reason string)
 
 const maxPrintable = 120
 
-// printable cuts a name to a length that a log line can bear, and makes it valid UTF-8.
+// printable cuts a name to the length of a log line and makes it printable.
 func printable(name string) string {
 	if len(name) > maxPrintable {
 		name = name[:maxPrintable]
@@ -96,5 +96,5 @@ func printable(name string) string {
 			name = name[:len(name)-1]
 		}
 	}
-	return strings.ToValidUTF8(name, "\uFFFD")
+	return metric.Printable(name)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"strings"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger"
@@ -149,14 +148,14 @@ func (r *Resolver) name(id *Identity, out *Resolved) {
 		named = tagger.Name{Metric: base, Mul: out.Statsd.Scale, Div: 1}
 	}
 	// Whatever the sender's bytes, a name is text: two that look alike are one, here as in every format.
-	out.Metric, out.Unit, out.Mul, out.Div = strings.ToValidUTF8(named.Metric, "\uFFFD"), named.Unit, named.Mul, named.Div
+	out.Metric, out.Unit, out.Mul, out.Div = metric.Printable(named.Metric), named.Unit, named.Mul, named.Div
 	if id.Kind == metric.KindTimer {
 		// Timers are taken in seconds, response sizes in bytes: there is nothing left to convert.
 		out.Mul, out.Div = 1, 1
 	}
 	if out.Help == "" {
 		out.OwnHelp = true
-		out.Help = fmt.Sprintf("Cloud Foundry metric %s.", strings.ToValidUTF8(out.Base, "\uFFFD"))
+		out.Help = fmt.Sprintf("Cloud Foundry metric %s.", metric.Printable(out.Base))
 	}
 }
 
