@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	klauspost "github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -148,7 +147,6 @@ func benchFormats(b *testing.B, dropped ...string) {
 			b.ReportMetric(perSeries, "heap-B/series")
 		})
 	}
-	b.Run("peer=klauspost/text+gzip", func(b *testing.B) { benchScrape(b, outside{handler}, "text/plain", "", series) })
 	b.Run("peer=expfmt/text", func(b *testing.B) { benchExpfmt(b, handler, series, "") })
 	b.Run("peer=expfmt/text+gzip", func(b *testing.B) { benchExpfmt(b, handler, series, "gzip") })
 	runtime.KeepAlive(s)
@@ -292,15 +290,6 @@ func benchScrape(b *testing.B, handler http.Handler, accept, encoding string, se
 	}
 	reportScrape(b, least, series)
 	b.ReportMetric(float64(size)/1e6, "MB/page")
-}
-
-// outside has pages compressed by the fastest level of klauspost/compress instead of by the handler.
-type outside struct{ http.Handler }
-
-func (o outside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	zip, _ := klauspost.NewWriterLevel(w, klauspost.BestSpeed) // fails for levels that there are not
-	o.Handler.ServeHTTP(&zipped{w, zip}, r)
-	_ = zip.Close() // nothing that it writes to fails
 }
 
 type zipped struct {

@@ -1,3 +1,8 @@
+// Package exposition writes what the store holds for scrapers: it negotiates format and compression, renders families from
+// their shared parts into reused buffers, and adds the exporter's own metrics. A scrape may ask for a part of the page, by
+// names of families and by selectors.
+//
+// A format is an encoder and an entry in formats; a compression is an entry in encodings.
 package exposition
 
 import (
@@ -18,19 +23,17 @@ import (
 
 // Options are the settings of a handler. The zero value is usable.
 type Options struct {
-	// MaxScrapes is how many scrapes may be under way at once; more are answered with 503. Default: 8.
+	// MaxScrapes bounds concurrent scrapes; see scrapeSlots. Others are answered with 503. Default: 8.
 	MaxScrapes int
-	// StallTimeout ends a scrape whose client has not taken a chunk of 64 KiB for so long. It counts anew for every chunk and
-	// stands in for the server's WriteTimeout, so that a large page on a slow line arrives. Default: 30 s.
+	// StallTimeout ends a scrape whose client takes longer than this for a chunk of 64 KiB. It replaces the server's
+	// WriteTimeout, so that a large page on a slow line arrives. Default: 30 s.
 	StallTimeout time.Duration
-	// PageTimeout ends a scrape that takes longer altogether, so that clients who trickle cannot hold the places of others for
-	// hours. Default: 5 min.
+	// PageTimeout ends a scrape that takes longer altogether, so that no slow client holds a slot for hours. Default: 5 min.
 	PageTimeout time.Duration
-	// CreatedLines adds lines to OpenMetrics that say when counters, histograms and summaries were 0. Prometheus takes them for series
-	// of their own unless told otherwise.
+	// CreatedLines adds _created lines to OpenMetrics: when counters, histograms and summaries were 0. Prometheus stores them
+	// as series of their own unless told otherwise.
 	CreatedLines bool
-	// Logger is told about the exporter's own metrics that could not be gathered and families that were left out. Default:
-	// slog.Default().
+	// Logger gets what a page lacks: own metrics that could not be gathered, and omitted families. Default: slog.Default().
 	Logger *slog.Logger
 	// Registerer takes the handler's own metrics. Default: none.
 	Registerer prometheus.Registerer
@@ -49,36 +52,37 @@ type handler struct {
 	options   Options
 	metrics   *metrics
 	encodings []encoding
-	slots     chan struct{}
-	works     sync.Pool // *work
+	slots     *scrapeSlots
+	buffers   sync.Pool // of *scrapeBuffers
 	omissions omissionLog
+	oversized oversizedLog
 }
 
-// work is the memory of one scrape.
-type work struct {
+// scrapeBuffers is the memory of one scrape.
+type scrapeBuffers struct {
 	page   page
 	reader Reader
-	out    *bufio.Writer // compressors write a few hundred bytes at a time; what is not compressed passes it by
+	out    *bufio.Writer // compressors write a few hundred bytes at a time; whole chunks pass it by
 }
 
-// end lets go of what belongs to the scrape.
-func (w *work) end() {
-	w.page.end()
-	w.reader.Reset(nil)
-	w.out.Reset(nil)
+// end drops all references of the scrape.
+func (b *scrapeBuffers) end() {
+	b.page.end()
+	b.reader.Reset(nil)
+	b.out.Reset(nil)
 }
 
-// Source is what a page shows: families by name, none twice. *store.Store is one, and store.Stores.
+// Source has the families of a page, sorted by name, no name twice. *store.Store and store.Stores implement it.
 type Source interface {
 	Families() []store.Family
 }
 
-// NewHandler answers scrapes of what s holds, followed by what g gathers. It takes a snapshot first and holds no lock of
-// the store while it writes, so a slow client delays nobody.
+// NewHandler returns a handler that answers scrapes with the families of s and then those that g gathers. It takes a
+// snapshot first and holds no lock of the store while it writes, so that a slow client delays nobody.
 //
-// No name is written twice: a family of the store that would repeat a name of g, or after escaping one of another family,
-// is left out, counted and logged by name. The store keeps its own names apart and off the exporter's prefix, so this
-// happens under the verbatim naming only.
+// No name is written twice: a family of the store that would repeat a name of g or, after escaping, of another family is
+// omitted, counted, and logged by name. The store keeps its names distinct and outside the exporter's prefix, so this
+// happens only under verbatim naming.
 func NewHandler(s Source, g prometheus.Gatherer, options Options) http.Handler {
 	return newHandler(s.Families, func() Reader { return new(store.Reader) }, g, options)
 }
@@ -102,9 +106,12 @@ func newHandler(families func() []store.Family, newReader func() Reader, g prome
 		options:   o,
 		metrics:   newMetrics(o.Registerer),
 		encodings: encodings(),
-		slots:     make(chan struct{}, o.MaxScrapes),
-		works:     sync.Pool{New: func() any { return &work{reader: newReader(), out: bufio.NewWriterSize(nil, chunkBytes/2)} }},
+		slots:     newScrapeSlots(o.MaxScrapes),
+		buffers: sync.Pool{New: func() any {
+			return &scrapeBuffers{reader: newReader(), out: bufio.NewWriterSize(nil, chunkBytes/2)}
+		}},
 		omissions: omissionLog{logger: o.Logger},
+		oversized: oversizedLog{logger: o.Logger},
 	}
 }
 
@@ -114,17 +121,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
 		return
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
+	release, err := h.slots.take(r.RemoteAddr)
+	if err != nil {
 		h.metrics.scrapes.WithLabelValues(outcomeRefused).Inc()
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, fmt.Sprintf("Limit of concurrent scrapes reached (%d), try again later.", h.options.MaxScrapes),
-			http.StatusServiceUnavailable)
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	selection, err := newSelection(r.URL)
+	defer release()
+	part, err := parsePart(r.URL)
 	if err != nil {
 		h.metrics.scrapes.WithLabelValues(outcomeInvalid).Inc()
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -146,49 +151,49 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.options.CreatedLines {
 		o.withCreated()
 	}
-	if err := h.write(r.Context(), w, o, selection, enc); err != nil {
+	if err := h.write(w, r, o, part, enc); err != nil {
 		h.metrics.scrapes.WithLabelValues(outcomeAborted).Inc()
 		h.options.Logger.Debug("scrape ended early", "remote", r.RemoteAddr, "error", err)
-		// Returning would end the answer in good order, and what is missing would look like series that are gone.
+		// A plain return would complete the response, and the missing series would look like series that have ended.
 		panic(http.ErrAbortHandler)
 	}
 	h.metrics.scrapes.WithLabelValues(outcomeComplete).Inc()
 }
 
 // write renders a page to the client.
-func (h *handler) write(ctx context.Context, w http.ResponseWriter, o *offer, s *selection, enc *encoding) error {
-	until := time.Now().Add(h.options.PageTimeout)
-	ctx, cancel := context.WithDeadline(ctx, until) // selectors that choose nothing never come to write
+func (h *handler) write(w http.ResponseWriter, r *http.Request, o *offer, part *part, enc *encoding) error {
+	deadline := time.Now().Add(h.options.PageTimeout)
+	ctx, cancel := context.WithDeadline(r.Context(), deadline) // a part without any series never writes
 	defer cancel()
-	to := &client{w: w, control: http.NewResponseController(w), timeout: h.options.StallTimeout, until: until}
-	wk := h.works.Get().(*work)
+	client := &clientWriter{w: w, control: http.NewResponseController(w), stall: h.options.StallTimeout, deadline: deadline}
+	b := h.buffers.Get().(*scrapeBuffers)
 	defer func() {
-		wk.end()
-		h.works.Put(wk)
+		b.end()
+		h.buffers.Put(b)
 	}()
-	wk.out.Reset(to)
-	pool := enc.of(o)
-	body := pool.take(wk.out)
-	defer pool.give(body)
-	wk.page.begin(body, ctx.Err)
+	b.out.Reset(client)
+	body := enc.get(b.out)
+	defer enc.put(body)
+	b.page.begin(body, ctx.Err)
 
 	own := h.gather()
-	err := wk.page.render(o, s, own, h.families(), wk.reader)
-	h.metrics.omitted.Add(float64(len(wk.page.omitted)))
-	h.omissions.report(wk.page.omitted)
+	err := b.page.render(o, part, own, h.families(), b.reader)
+	h.metrics.omitted.Add(float64(len(b.page.omitted)))
+	h.omissions.report(b.page.omitted)
+	h.oversized.report(r, b.page.written)
 	if err != nil {
 		return err
 	}
 	if err := body.Close(); err != nil {
 		return err
 	}
-	if err := wk.out.Flush(); err != nil {
+	if err := b.out.Flush(); err != nil {
 		return err
 	}
-	return to.finish()
+	return client.finish()
 }
 
-// gather returns the exporter's own metrics: after an error those that there are.
+// gather returns the exporter's own metrics, after an error those that could be gathered.
 func (h *handler) gather() []*dto.MetricFamily {
 	own, err := h.gatherer.Gather()
 	if err != nil {
@@ -198,35 +203,35 @@ func (h *handler) gather() []*dto.MetricFamily {
 	return own
 }
 
-// client writes to whoever scrapes. Every write has the stall timeout for itself, and all have the time that is left for the page.
-type client struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	timeout time.Duration
-	until   time.Time
+// clientWriter writes to the scraper. Each write may take the stall timeout, and none may last beyond the deadline.
+type clientWriter struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	stall    time.Duration
+	deadline time.Time
 }
 
-func (c *client) Write(b []byte) (int, error) {
-	deadline := time.Now().Add(c.timeout)
-	if c.until.Before(deadline) {
-		deadline = c.until
+func (c *clientWriter) Write(b []byte) (int, error) {
+	deadline := time.Now().Add(c.stall)
+	if c.deadline.Before(deadline) {
+		deadline = c.deadline
 	}
-	if err := c.deadline(deadline); err != nil {
+	if err := c.setDeadline(deadline); err != nil {
 		return 0, err
 	}
 	return c.w.Write(b)
 }
 
-// finish pushes out what the server still buffers, then takes the deadline back: it belongs to the connection, whose next
-// request has its own.
-func (c *client) finish() error {
+// finish writes what the server has buffered and removes the deadline, which belongs to the connection and would end its
+// next request.
+func (c *clientWriter) finish() error {
 	if err := c.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
-	return c.deadline(time.Time{})
+	return c.setDeadline(time.Time{})
 }
 
-func (c *client) deadline(t time.Time) error {
+func (c *clientWriter) setDeadline(t time.Time) error {
 	if err := c.control.SetWriteDeadline(t); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("setting the write deadline: %w", err)
 	}

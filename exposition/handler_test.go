@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 
 	"loggregator_exporter/store"
 )
@@ -163,7 +165,7 @@ func TestHandlerWritesWhatWasGathered(t *testing.T) {
 	if !strings.Contains(log.String(), "a collector failed") {
 		t.Errorf("log: %s", log.String())
 	}
-	const want = `# HELP loggregator_exporter_scrapes_total Scrapes by outcome: complete, aborted (the client went away or stalled), refused (too many at once), invalid (a selector that cannot be read).
+	const want = `# HELP loggregator_exporter_scrapes_total Scrapes by outcome: complete, aborted (the client disconnected or stalled), refused (too many at once), invalid (malformed selector).
 # TYPE loggregator_exporter_scrapes_total counter
 loggregator_exporter_scrapes_total{outcome="aborted"} 0
 loggregator_exporter_scrapes_total{outcome="complete"} 1
@@ -293,7 +295,7 @@ func TestAbortedClientEndsTheScrape(t *testing.T) {
 			if got := testutil.ToFloat64(h.metrics.scrapes.WithLabelValues(outcomeAborted)); got != 1 {
 				t.Errorf("%v aborted", got)
 			}
-			if len(h.slots) != 0 {
+			if h.slots.free != h.options.MaxScrapes || len(h.slots.taken) != 0 {
 				t.Error("its slot is still taken")
 			}
 		})
@@ -312,5 +314,51 @@ func TestCancelledScrapeRendersNoFurther(t *testing.T) {
 	}()
 	if got := <-over; got != any(http.ErrAbortHandler) || w.Body.Len() > 0 {
 		t.Errorf("ended with %v after %d bytes", got, w.Body.Len())
+	}
+}
+
+// TestCompressorsAreReused answers many pages of several formats at once, so that compressors go through the pools.
+func TestCompressorsAreReused(t *testing.T) {
+	c := foundation()[:2]
+	h := newTestHandler(c, own(), Options{MaxScrapes: 16})
+	protobuf := "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+	for _, format := range []string{"text/plain", prometheus3, protobuf} {
+		_, want := scrape(t, h, http.MethodGet, "Accept", format)
+		var wg sync.WaitGroup
+		for name, inflate := range inflaters {
+			for range 2 {
+				wg.Go(func() {
+					for range 3 {
+						resp, body := scrape(t, h, http.MethodGet, "Accept", format, "Accept-Encoding", name)
+						r, err := inflate(strings.NewReader(body))
+						if err != nil {
+							t.Errorf("%s, %s: %v: %v", format, name, resp.Header, err)
+							return
+						}
+						if got, err := io.ReadAll(r); err != nil || string(got) != want {
+							t.Errorf("%s, %s: %d bytes of %d: %v", format, name, len(got), len(want), err)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+	}
+}
+
+func TestGzipAllocatesNothing(t *testing.T) {
+	page := []byte(write(t, expfmt.FmtText, foundation()[:2]))
+	offers := encodings()
+	c := offers[negotiateEncoding(http.Header{"Accept-Encoding": {"gzip"}}, offers)].get(io.Discard)
+	if n := testing.AllocsPerRun(10, func() {
+		c.Reset(io.Discard)
+		if _, err := c.Write(page); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per page", n)
 	}
 }

@@ -2,7 +2,6 @@ package exposition
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 
@@ -11,20 +10,20 @@ import (
 )
 
 const (
-	totalSuffix       = "_total"
-	createdSuffixText = "_created"
+	totalSuffix   = "_total"
+	createdSuffix = "_created"
 )
 
-// names are what a family is called in one format under one escaping scheme.
+// names are the names of a family in one format under one escaping scheme.
 type names struct {
 	family string // in HELP, TYPE and UNIT
 	sample string // of its samples, before _bucket, _sum and _count
-	// altered is set where sample is not the store's own name, so that the store cannot have kept it apart from others.
+	// altered is set if sample is not the store's own name. The store, which keeps its names apart, does not know it.
 	altered bool
 }
 
-// escape makes a name sayable. Unlike client_golang it also mends what no scheme covers and what would cost the scraper
-// the whole page: Prometheus' parsers end at a NUL in a quoted name and refuse invalid UTF-8.
+// escape returns a name as the scheme writes it. Under NoEscaping it also replaces what makes Prometheus reject the whole
+// page: invalid UTF-8 and NUL, at which its parsers end a quoted name; and other control characters (metric.Printable).
 func escape(name string, scheme model.EscapingScheme) string {
 	if model.LegacyValidation.IsValidMetricName(name) {
 		return name
@@ -32,21 +31,18 @@ func escape(name string, scheme model.EscapingScheme) string {
 	if scheme != model.NoEscaping {
 		return model.EscapeName(name, scheme)
 	}
-	if !utf8.ValidString(name) {
-		name = strings.ToValidUTF8(name, "\uFFFD")
-	}
-	return strings.ReplaceAll(name, "\x00", "\uFFFD")
+	return metric.Printable(name)
 }
 
-// textNames names a family for the text format, where metadata and samples share the name.
+// textNames names a family for the text format, in which metadata and samples have the same name.
 func textNames(f *store.Family, scheme model.EscapingScheme) names {
 	n := escape(f.Name, scheme)
 	return names{family: n, sample: n, altered: n != f.Name}
 }
 
-// openMetricsNames names a family for OpenMetrics, where the samples of a counter end in _total and its metadata does
-// not. A counter under a verbatim name that lacks it gets it here, before the name is escaped, so that schemes that can
-// be undone still can be.
+// openMetricsNames names a family for OpenMetrics, in which the samples of a counter end in _total and its metadata does
+// not. A verbatim counter name without _total gets it before the name is escaped, so that reversible schemes stay
+// reversible.
 func openMetricsNames(f *store.Family, scheme model.EscapingScheme) names {
 	n := textNames(f, scheme)
 	if f.Type != metric.TypeCounter || n.sample == "" {
@@ -60,26 +56,27 @@ func openMetricsNames(f *store.Family, scheme model.EscapingScheme) names {
 	return n
 }
 
-// ownedSuffixes are the endings that some type of family adds to its name.
-var ownedSuffixes = [...]string{totalSuffix, "_created", "_bucket", "_count", "_sum"}
+// familySuffixes are the endings by which the samples of some type of family differ from its name.
+var familySuffixes = [...]string{totalSuffix, createdSuffix, "_bucket", "_count", "_sum"}
 
-// suffixes is a set of ownedSuffixes: bit i stands for the i-th.
+// suffixes is a set of familySuffixes: bit i stands for the i-th.
 type suffixes uint8
 
 const (
-	counterSuffixes   suffixes = 1<<0 | 1<<1
-	createdSuffix     suffixes = 1 << 1
-	histogramSuffixes suffixes = 1<<2 | 1<<3 | 1<<4
-	summarySuffixes   suffixes = 1<<3 | 1<<4
+	hasTotal suffixes = 1 << iota
+	hasCreated
+	hasBucket
+	hasCount
+	hasSum
 )
 
 // textSuffixes are the endings that a family of the type writes in the text format.
 func textSuffixes(t metric.Type) suffixes {
 	switch t {
 	case metric.TypeHistogram:
-		return histogramSuffixes
+		return hasBucket | hasCount | hasSum
 	case metric.TypeSummary:
-		return summarySuffixes
+		return hasCount | hasSum
 	default:
 		return 0
 	}
@@ -89,45 +86,45 @@ func textSuffixes(t metric.Type) suffixes {
 func openMetricsSuffixes(t metric.Type) suffixes {
 	switch t {
 	case metric.TypeCounter:
-		return counterSuffixes
+		return hasTotal | hasCreated
 	case metric.TypeHistogram, metric.TypeSummary:
-		return textSuffixes(t) | createdSuffix
+		return textSuffixes(t) | hasCreated
 	default:
 		return 0
 	}
 }
 
-// claims holds the names of the families of one page, so that no name is written twice. A check costs a few look-ups a
-// family and nothing a sample; its memory is reused.
+// claims holds the names that the families of one page use, so that no name is written twice. A check costs a few
+// look-ups per family and nothing per sample; its memory is reused.
 type claims struct {
-	by      map[string]suffixes
+	names   map[string]suffixes
 	scratch []byte
 }
 
 func (c *claims) reset() {
-	if c.by == nil {
-		c.by = map[string]suffixes{}
+	if c.names == nil {
+		c.names = map[string]suffixes{}
 	}
-	clear(c.by)
+	clear(c.names)
 }
 
-// claim takes a family's name with all the endings in owned, or says no where any of these names is taken.
-func (c *claims) claim(name string, owned suffixes) bool {
-	if _, taken := c.by[name]; taken {
+// claim takes a family's name with all reserved endings. It returns false, and takes nothing, if one of them is taken.
+func (c *claims) claim(name string, reserved suffixes) bool {
+	if _, taken := c.names[name]; taken {
 		return false
 	}
-	for i, suffix := range ownedSuffixes {
-		if base, ok := strings.CutSuffix(name, suffix); ok && c.by[base]&(1<<i) != 0 {
+	for i, suffix := range familySuffixes {
+		if base, ok := strings.CutSuffix(name, suffix); ok && c.names[base]&(1<<i) != 0 {
 			return false
 		}
-		if owned&(1<<i) == 0 {
+		if reserved&(1<<i) == 0 {
 			continue
 		}
 		c.scratch = append(append(c.scratch[:0], name...), suffix...)
-		if _, taken := c.by[string(c.scratch)]; taken {
+		if _, taken := c.names[string(c.scratch)]; taken {
 			return false
 		}
 	}
-	c.by[name] = owned
+	c.names[name] = reserved
 	return true
 }

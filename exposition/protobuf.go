@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -13,11 +14,11 @@ import (
 	"loggregator_exporter/store"
 )
 
-// The fields of io.prometheus.client.MetricFamily and what it holds, as they stand on the wire: number and wire type.
+// The tags, field number and wire type, of io.prometheus.client.MetricFamily and its messages.
 const (
-	isVarint  = uint64(protowire.VarintType)
-	isFixed64 = uint64(protowire.Fixed64Type)
-	isBytes   = uint64(protowire.BytesType)
+	isVarint  = byte(protowire.VarintType)
+	isFixed64 = byte(protowire.Fixed64Type)
+	isBytes   = byte(protowire.BytesType)
 
 	familyName   = 1<<3 | isBytes
 	familyHelp   = 2<<3 | isBytes
@@ -28,6 +29,7 @@ const (
 	metricLabel     = 1<<3 | isBytes
 	metricGauge     = 2<<3 | isBytes
 	metricCounter   = 3<<3 | isBytes
+	metricSummary   = 4<<3 | isBytes
 	metricHistogram = 7<<3 | isBytes
 
 	labelName  = 1<<3 | isBytes
@@ -40,16 +42,14 @@ const (
 	timestampNanos   = 2<<3 | isVarint
 )
 
-// sizeFixed64 is the size of a double with its tag.
-const sizeFixed64 = 1 + 8
+// aheadBytes bounds how much of a family is encoded before its length is known.
+const aheadBytes = 1 << 20
 
-// encodeAhead bounds the bytes of one family that are kept until its length is known.
-const encodeAhead = 1 << 20
-
-// protobufEncoder writes delimited io.prometheus.client.MetricFamily messages, the bytes that the generated code would write
-// too. The length of a family comes before it, and readers take a family that comes in parts for several. So its beginning is
-// encoded ahead; what is beyond encodeAhead is measured, and encoded from the snapshot when its turn comes: a large family costs
-// a few words a series, a tenth of its message.
+// protobufEncoder writes delimited io.prometheus.client.MetricFamily messages, byte for byte as the generated code would.
+//
+// A message begins with its length, and readers take one family in two messages for two families. So the beginning of a
+// family is encoded ahead; the samples beyond aheadBytes are copied and measured, and encoded when they are written. A
+// large family thus costs a few words per series, a tenth of its message.
 type protobufEncoder struct {
 	scheme model.EscapingScheme
 }
@@ -58,130 +58,115 @@ func newProtobuf(scheme model.EscapingScheme) encoder { return &protobufEncoder{
 
 func (e *protobufEncoder) names(f *store.Family) names { return textNames(f, e.scheme) }
 
-// suffixes are those of the text format, as Prometheus takes a histogram apart into the same series.
+// suffixes are those of the text format, since Prometheus takes a histogram apart into the same series.
 func (e *protobufEncoder) suffixes(t metric.Type) suffixes { return textSuffixes(t) }
 
-func (e *protobufEncoder) writes(t metric.Type) bool {
-	return t <= metric.TypeSummary
-}
-
 func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []store.Sample, r Reader) error {
-	snap := &p.snapshot
-	defer snap.reset()
-	if err := snap.takeType(f.Type, samples, r, p.stop); err != nil || len(snap.samples) == 0 {
-		return err
+	b := &p.ahead
+	defer b.reset()
+	size := 0 // of the metrics that are not encoded ahead
+	for ; len(samples) > 0; samples = r.Next() {
+		if err := p.stop(); err != nil {
+			return err
+		}
+		for i := range samples {
+			p.prefetch(samples, i)
+			s := &samples[i]
+			switch {
+			case f.Type == metric.TypeHistogram && s.Histogram == nil, f.Type == metric.TypeSummary && s.Summary == nil:
+			case len(b.encoded) < aheadBytes:
+				b.encoded = appendMetric(b.encoded, f.Type, s)
+			default:
+				b.scratch = appendData(b.scratch[:0], f.Type, s)
+				size += sizeBytes(sizeLabels(s.Labels, s.Pairs) + len(b.scratch))
+				b.rest.add(s)
+			}
+		}
 	}
-	head := familyHead{name: n.family, help: strings.ToValidUTF8(f.Help, "\uFFFD"), typ: f.Type}
+	if len(b.encoded) == 0 {
+		return nil
+	}
+	b.scratch = appendFamilyHead(b.scratch[:0], f, n.family)
+	head := len(b.scratch)
 	if hasUnit(strings.TrimSuffix(n.family, totalSuffix), f.Unit) {
-		head.unit = f.Unit
+		b.scratch = appendString(b.scratch, familyUnit, f.Unit)
 	}
-	size, ahead := head.size(), 0
-	for ; ahead < len(snap.samples) && len(snap.encoded) < encodeAhead; ahead++ {
-		p.readAhead(snap.samples, ahead)
-		snap.encoded = appendMetric(snap.encoded, f.Type, &snap.samples[ahead])
-	}
-	size += len(snap.encoded)
-	for i := ahead; i < len(snap.samples); i++ {
-		size += sizeBytes(sizeMetric(f.Type, &snap.samples[i]))
-	}
-	p.buf = head.append(protowire.AppendVarint(p.buf, uint64(size)))
-	for chunk := range slices.Chunk(snap.encoded, chunkBytes) {
+	size += len(b.encoded) + len(b.scratch)
+	p.buf = append(protowire.AppendVarint(p.buf, uint64(size)), b.scratch[:head]...)
+	for chunk := range slices.Chunk(b.encoded, chunkBytes) {
 		p.buf = append(p.buf, chunk...)
 		if err := p.flushFull(); err != nil {
 			return err
 		}
 	}
-	for i := ahead; i < len(snap.samples); i++ {
-		p.readAhead(snap.samples, i)
-		p.buf = appendMetric(p.buf, f.Type, &snap.samples[i])
+	for i := range b.rest.samples {
+		p.prefetch(b.rest.samples, i)
+		p.buf = appendMetric(p.buf, f.Type, &b.rest.samples[i])
 		if err := p.flushFull(); err != nil {
 			return err
 		}
 	}
-	if head.unit != "" {
-		p.buf = appendString(p.buf, familyUnit, head.unit)
-	}
+	p.buf = append(p.buf, b.scratch[head:]...)
 	return nil
 }
 
-// familyHead is what a family says but its metrics.
-type familyHead struct {
-	name, help, unit string
-	typ              metric.Type
+// appendFamilyHead appends the fields of a family that come before its metrics. The unit comes after them.
+func appendFamilyHead(dst []byte, f *store.Family, name string) []byte {
+	dst = appendString(dst, familyName, name)
+	if f.Help != "" {
+		dst = appendString(dst, familyHelp, metric.Printable(f.Help))
+	}
+	return append(dst, familyType, byte(protobufTypes[f.Type]))
 }
 
-func (h *familyHead) size() int {
-	size := sizeBytes(len(h.name)) + 2
-	if h.help != "" {
-		size += sizeBytes(len(h.help))
-	}
-	if h.unit != "" {
-		size += sizeBytes(len(h.unit))
-	}
-	return size
+// protobufTypes are the protobuf format's names of the types.
+var protobufTypes = [...]dto.MetricType{
+	metric.TypeGauge:     dto.MetricType_GAUGE,
+	metric.TypeCounter:   dto.MetricType_COUNTER,
+	metric.TypeHistogram: dto.MetricType_HISTOGRAM,
+	metric.TypeSummary:   dto.MetricType_SUMMARY,
 }
 
-// append appends all but the unit, which comes after the metrics.
-func (h *familyHead) append(dst []byte) []byte {
-	dst = appendString(dst, familyName, h.name)
-	if h.help != "" {
-		dst = appendString(dst, familyHelp, h.help)
-	}
-	return append(dst, byte(familyType), familyTypeNumber(h.typ))
+// aheadBuffer is the memory for the family whose length is not known yet.
+type aheadBuffer struct {
+	encoded []byte   // the metrics that come first
+	rest    snapshot // the samples after those
+	scratch []byte
 }
 
-// familyTypeNumber is the MetricType of a type that the encoder writes.
-func familyTypeNumber(t metric.Type) byte {
-	switch t {
-	case metric.TypeCounter:
-		return 0
-	case metric.TypeSummary:
-		return 2
-	case metric.TypeHistogram:
-		return 4
-	default:
-		return 1
-	}
-}
-
-func sizeMetric(t metric.Type, s *store.Sample) int {
-	size := sizeLabels(s.Labels, s.Pairs)
-	if t == metric.TypeHistogram {
-		return size + sizeBytes(sizeHistogram(s))
-	}
-	if t == metric.TypeSummary {
-		return size + sizeBytes(sizeSummary(s))
-	}
-	if t == metric.TypeCounter {
-		return size + sizeBytes(sizeFixed64+sizeTimestampField(s.Start))
-	}
-	return size + sizeBytes(sizeFixed64)
+func (b *aheadBuffer) reset() {
+	b.encoded = b.encoded[:0]
+	b.rest.reset()
 }
 
 // appendMetric appends a metric with its tag and length.
 func appendMetric(dst []byte, t metric.Type, s *store.Sample) []byte {
-	dst = append(dst, byte(familyMetric), 0, 0)
+	dst = append(dst, familyMetric, 0, 0)
 	start := len(dst)
 	dst = appendLabels(dst, s.Labels)
-	switch t {
-	case metric.TypeHistogram:
-		dst = protowire.AppendVarint(append(dst, byte(metricHistogram)), uint64(sizeHistogram(s)))
-		dst = appendHistogram(dst, s)
-	case metric.TypeSummary:
-		dst = protowire.AppendVarint(append(dst, byte(metricSummary)), uint64(sizeSummary(s)))
-		dst = appendSummaryFields(dst, s)
-	case metric.TypeCounter:
-		dst = append(dst, byte(metricCounter), byte(sizeFixed64+sizeTimestampField(s.Start)))
-		dst = appendDouble(dst, numberValue, s.Value)
-		dst = appendTimestampField(dst, counterStart, s.Start)
-	default:
-		dst = appendDouble(append(dst, byte(metricGauge), sizeFixed64), numberValue, s.Value)
-	}
+	dst = appendData(dst, t, s)
 	return setLength(dst, start)
 }
 
-// setLength writes the length of what begins at start into the two bytes before it, which suffice for most metrics and are too
-// many or too few for others.
+// appendData appends the field of a metric that is not its labels.
+func appendData(dst []byte, t metric.Type, s *store.Sample) []byte {
+	switch t {
+	case metric.TypeHistogram:
+		return appendHistogram(dst, s.Histogram, s.Start)
+	case metric.TypeSummary:
+		return appendSummary(dst, s.Summary, s.Start)
+	case metric.TypeCounter:
+		dst = append(dst, metricCounter, 0)
+		start := len(dst)
+		dst = appendDouble(dst, numberValue, s.Value)
+		return setShortLength(appendTimestamp(dst, counterStart, s.Start), start)
+	default:
+		return appendDouble(append(dst, metricGauge, 9), numberValue, s.Value)
+	}
+}
+
+// setLength writes the length of what follows start into the two bytes before start. Two bytes are right for most metrics;
+// for others what follows is moved.
 func setLength(dst []byte, start int) []byte {
 	const reserved = 2
 	n := len(dst) - start
@@ -193,46 +178,86 @@ func setLength(dst []byte, start int) []byte {
 	return dst
 }
 
-// sizeBytes is the size of a field of so many bytes, with its tag and length.
+// setShortLength is setLength for messages of less than 128 bytes, whose length is the byte before start.
+func setShortLength(dst []byte, start int) []byte {
+	dst[start-1] = byte(len(dst) - start)
+	return dst
+}
+
+// sizeBytes is the size of a field of n bytes with its tag and length.
 func sizeBytes(n int) int { return 1 + protowire.SizeVarint(uint64(n)) + n }
 
-func appendString(dst []byte, tag uint64, s string) []byte {
-	return protowire.AppendString(append(dst, byte(tag)), s)
+func appendString(dst []byte, tag byte, s string) []byte {
+	return protowire.AppendString(append(dst, tag), s)
 }
 
-func appendDouble(dst []byte, tag uint64, v float64) []byte {
-	return protowire.AppendFixed64(append(dst, byte(tag)), math.Float64bits(v))
+func appendUint(dst []byte, tag byte, v uint64) []byte {
+	return protowire.AppendVarint(append(dst, tag), v)
 }
 
-// sizeTimestampField is the size of a time in nanoseconds since the epoch with its tag, which is one byte: nothing where it is not known.
-func sizeTimestampField(ns int64) int {
+func appendDouble(dst []byte, tag byte, v float64) []byte {
+	return protowire.AppendFixed64(append(dst, tag), math.Float64bits(v))
+}
+
+// appendTimestamp appends a time in nanoseconds since the epoch, or nothing if it is not known.
+func appendTimestamp(dst []byte, tag byte, ns int64) []byte {
 	if ns <= 0 {
-		return 0
+		return dst
 	}
-	return sizeBytes(sizeTimestamp(ns))
-}
-
-func sizeTimestamp(ns int64) int {
-	size := 0
+	dst = append(dst, tag, 0)
+	start := len(dst)
 	if s := uint64(ns) / 1e9; s > 0 {
-		size += 1 + protowire.SizeVarint(s)
+		dst = appendUint(dst, timestampSeconds, s)
 	}
 	if n := uint64(ns) % 1e9; n > 0 {
-		size += 1 + protowire.SizeVarint(n)
+		dst = appendUint(dst, timestampNanos, n)
+	}
+	return setShortLength(dst, start)
+}
+
+// sizeLabels is the size of the label pairs of a rendered label set. pairs is store.Sample.Pairs.
+func sizeLabels(ls metric.Labels, pairs int) int {
+	if pairs > 0 {
+		// Fast path: `name="value",` has four bytes beside name and value, the pair as a message has six, since all its lengths
+		// take one byte; the last label has no comma.
+		return len(ls) + 1 + 2*pairs
+	}
+	size := 0
+	for name, value := range ls.All() {
+		size += sizeBytes(sizeBytes(len(name)) + sizeBytes(len(value)))
 	}
 	return size
 }
 
-func appendTimestampField(dst []byte, tag uint64, ns int64) []byte {
-	if ns <= 0 {
+// appendLabels appends the label pairs of a rendered label set. Only values with an escape allocate.
+func appendLabels(dst []byte, ls metric.Labels) []byte {
+	rest := string(ls)
+	if strings.IndexByte(rest, '\\') >= 0 {
+		for name, value := range ls.All() {
+			dst = appendLabel(dst, name, value)
+		}
 		return dst
 	}
-	dst = append(dst, byte(tag), byte(sizeTimestamp(ns)))
-	if s := uint64(ns) / 1e9; s > 0 {
-		dst = protowire.AppendVarint(append(dst, byte(timestampSeconds)), s)
-	}
-	if n := uint64(ns) % 1e9; n > 0 {
-		dst = protowire.AppendVarint(append(dst, byte(timestampNanos)), n)
+	for rest != "" { // Fast path: the next quote ends the value.
+		eq := strings.IndexByte(rest, '=')
+		name, value := rest[:eq], rest[eq+len(`="`):]
+		end := strings.IndexByte(value, '"')
+		rest = ""
+		if after := end + len(`",`); after < len(value) {
+			rest = value[after:]
+		}
+		dst = appendLabel(dst, name, value[:end])
 	}
 	return dst
+}
+
+func appendLabel(dst []byte, name, value string) []byte {
+	if size := len(name) + len(value) + 4; size < 128 { // Fast path: all lengths take one byte.
+		dst = append(dst, metricLabel, byte(size), labelName, byte(len(name)))
+		dst = append(dst, name...)
+		dst = append(dst, labelValue, byte(len(value)))
+		return append(dst, value...)
+	}
+	dst = appendUint(dst, metricLabel, uint64(sizeBytes(len(name))+sizeBytes(len(value))))
+	return appendString(appendString(dst, labelName, name), labelValue, value)
 }

@@ -8,7 +8,7 @@ import (
 	"loggregator_exporter/store"
 )
 
-// The fields of io.prometheus.client.Histogram and what it holds.
+// The tags of io.prometheus.client.Histogram, Summary and their messages.
 const (
 	histogramCount         = 1<<3 | isVarint
 	histogramSum           = 2<<3 | isFixed64
@@ -30,149 +30,118 @@ const (
 
 	spanOffset = 1<<3 | isVarint
 	spanLength = 2<<3 | isVarint
+
+	summaryCount    = 1<<3 | isVarint
+	summarySum      = 2<<3 | isFixed64
+	summaryQuantile = 3<<3 | isBytes
+	summaryStart    = 4<<3 | isBytes
+
+	quantileAt    = 1<<3 | isFixed64
+	quantileValue = 2<<3 | isFixed64
 )
 
 // traceLabel is the label of an exemplar by which Grafana and others find the trace.
 const traceLabel = "trace_id"
 
-// traceDigits is the room for the id of a trace.
-type traceDigits [32]byte
-
-// bucket is one bucket of a classic histogram, cumulative, and what goes with it.
-type bucket struct {
-	count    uint64
-	bound    float64
-	exemplar *store.Exemplar // nil where there is none
-}
-
-// classicBucket returns the bucket of an index, given the count of the one before it, and whether the format has it: as in
-// client_golang, +Inf only where it has an exemplar, since its count is the histogram's.
-func classicBucket(h *store.Histogram, i int, before uint64) (b bucket, written bool) {
-	b = bucket{count: before, bound: math.Inf(1)}
-	if i < len(h.Counts) {
-		b.count += h.Counts[i]
-	}
-	if i < len(h.Exemplars) && h.Exemplars[i].Stamp > 0 {
-		b.exemplar = &h.Exemplars[i]
-	}
-	if i >= len(h.Bounds) {
-		return b, b.exemplar != nil
-	}
-	if b.bound = h.Bounds[i]; b.bound == 0 {
-		b.bound = 0 // no -0
-	}
-	return b, true
-}
-
-// sizeHistogram measures a histogram. As in the text format, its count is the sum of its buckets, whatever the store counted.
-func sizeHistogram(s *store.Sample) int {
-	h := s.Histogram
-	size, total := sizeFixed64, uint64(0)
-	for i := range len(h.Bounds) + 1 {
-		b, written := classicBucket(h, i, total)
-		if total = b.count; written {
-			size += sizeBytes(b.size())
-		}
-	}
-	size += 1 + protowire.SizeVarint(total) + sizeTimestampField(s.Start)
-	if h.Native != nil {
-		size += sizeNative(h.Native)
-	}
-	return size
-}
-
-func appendHistogram(dst []byte, s *store.Sample) []byte {
-	h := s.Histogram
+// appendHistogram appends a histogram with its tag and length. As in the text format its count is the sum of its buckets,
+// whatever count the store has. As in client_golang there is a bucket +Inf, which repeats the count, only if it has an
+// exemplar.
+func appendHistogram(dst []byte, h *store.Histogram, created int64) []byte {
+	dst = append(dst, metricHistogram, 0, 0)
+	start := len(dst)
 	total := uint64(0)
 	for _, c := range h.Counts[:min(len(h.Counts), len(h.Bounds)+1)] {
 		total += c
 	}
-	dst = protowire.AppendVarint(append(dst, byte(histogramCount)), total)
+	dst = appendUint(dst, histogramCount, total)
 	dst = appendDouble(dst, histogramSum, h.Sum)
-	total = 0
+	cumulative := uint64(0)
 	for i := range len(h.Bounds) + 1 {
-		b, written := classicBucket(h, i, total)
-		if total = b.count; written {
-			dst = b.append(protowire.AppendVarint(append(dst, byte(histogramBucket)), uint64(b.size())))
+		if i < len(h.Counts) {
+			cumulative += h.Counts[i]
+		}
+		var exemplar *store.Exemplar
+		if i < len(h.Exemplars) && h.Exemplars[i].Stamp > 0 {
+			exemplar = &h.Exemplars[i]
+		}
+		switch {
+		case i < len(h.Bounds):
+			dst = appendBucket(dst, cumulative, h.Bounds[i], exemplar)
+		case exemplar != nil:
+			dst = appendBucket(dst, cumulative, math.Inf(1), exemplar)
 		}
 	}
 	if h.Native != nil {
 		dst = appendNative(dst, h.Native)
 	}
-	return appendTimestampField(dst, histogramStart, s.Start)
+	return setLength(appendTimestamp(dst, histogramStart, created), start)
 }
 
-func (b *bucket) size() int {
-	size := 1 + protowire.SizeVarint(b.count) + sizeFixed64
-	if b.exemplar != nil {
-		var digits traceDigits
-		size += sizeBytes(sizeExemplar(b.exemplar, b.exemplar.Trace.Append(digits[:0])))
+// appendBucket appends a bucket of a classic histogram; exemplar may be nil. It has less than 128 bytes, since the id of a
+// trace has at most 32.
+func appendBucket(dst []byte, cumulative uint64, bound float64, exemplar *store.Exemplar) []byte {
+	dst = append(dst, histogramBucket, 0)
+	start := len(dst)
+	dst = appendUint(dst, bucketCount, cumulative)
+	if bound == 0 {
+		bound = 0 // not -0
 	}
-	return size
+	dst = appendDouble(dst, bucketBound, bound)
+	if exemplar != nil {
+		dst = append(dst, bucketExemplar, 0)
+		at := len(dst)
+		dst = appendTraceLabel(dst, &exemplar.Trace)
+		dst = appendDouble(dst, exemplarValue, exemplar.Value)
+		dst = setShortLength(appendTimestamp(dst, exemplarStamp, exemplar.Stamp), at)
+	}
+	return setShortLength(dst, start)
 }
 
-func (b *bucket) append(dst []byte) []byte {
-	dst = protowire.AppendVarint(append(dst, byte(bucketCount)), b.count)
-	dst = appendDouble(dst, bucketBound, b.bound)
-	if b.exemplar == nil {
-		return dst
-	}
-	var digits traceDigits
-	trace := b.exemplar.Trace.Append(digits[:0])
-	dst = protowire.AppendVarint(append(dst, byte(bucketExemplar)), uint64(sizeExemplar(b.exemplar, trace)))
-	dst = append(dst, byte(exemplarLabel), byte(sizeTrace(trace)))
+// appendTraceLabel appends the label pair of an exemplar.
+func appendTraceLabel(dst []byte, trace *store.TraceID) []byte {
+	dst = append(dst, exemplarLabel, 0)
+	start := len(dst)
 	dst = appendString(dst, labelName, traceLabel)
-	dst = protowire.AppendBytes(append(dst, byte(labelValue)), trace)
-	dst = appendDouble(dst, exemplarValue, b.exemplar.Value)
-	return appendTimestampField(dst, exemplarStamp, b.exemplar.Stamp)
+	dst = append(dst, labelValue, 0)
+	id := len(dst)
+	return setShortLength(setShortLength(trace.Append(dst), id), start)
 }
 
-// sizeTrace is that of the one label of an exemplar: less than 128.
-func sizeTrace(trace []byte) int { return sizeBytes(len(traceLabel)) + sizeBytes(len(trace)) }
-
-func sizeExemplar(e *store.Exemplar, trace []byte) int {
-	return sizeBytes(sizeTrace(trace)) + sizeFixed64 + sizeTimestampField(e.Stamp)
-}
-
-// sizeNative measures the fields of a native histogram, which has one span of buckets.
-func sizeNative(n *store.Native) int {
-	size := 1 + protowire.SizeVarint(protowire.EncodeZigZag(int64(n.Schema))) + sizeFixed64
-	size += 1 + protowire.SizeVarint(n.Zero) + sizeBytes(sizeSpan(n))
-	before := uint64(0)
-	for _, c := range n.Counts {
-		size += 1 + protowire.SizeVarint(zigzagDelta(before, c))
-		before = c
-	}
-	return size
-}
-
-// appendNative appends the fields of a native histogram. One that has no bucket yet has an empty span, which tells it from a
-// classic one.
+// appendNative appends the fields of a native histogram, which has one span of buckets. Without buckets the span is empty:
+// it tells the histogram from a classic one.
 func appendNative(dst []byte, n *store.Native) []byte {
-	dst = protowire.AppendVarint(append(dst, byte(histogramSchema)), protowire.EncodeZigZag(int64(n.Schema)))
+	dst = appendUint(dst, histogramSchema, protowire.EncodeZigZag(int64(n.Schema)))
 	dst = appendDouble(dst, histogramZeroThreshold, n.ZeroThreshold)
-	dst = protowire.AppendVarint(append(dst, byte(histogramZeroCount)), n.Zero)
-	dst = append(dst, byte(histogramPositiveSpan), byte(sizeSpan(n)))
-	dst = protowire.AppendVarint(append(dst, byte(spanOffset)), protowire.EncodeZigZag(int64(firstBucket(n))))
-	dst = protowire.AppendVarint(append(dst, byte(spanLength)), uint64(len(n.Counts)))
+	dst = appendUint(dst, histogramZeroCount, n.Zero)
+	first := n.First
+	if len(n.Counts) == 0 {
+		first = 0
+	}
+	dst = append(dst, histogramPositiveSpan, 0)
+	start := len(dst)
+	dst = appendUint(dst, spanOffset, protowire.EncodeZigZag(int64(first)))
+	dst = setShortLength(appendUint(dst, spanLength, uint64(len(n.Counts))), start)
 	before := uint64(0)
 	for _, c := range n.Counts {
-		dst = protowire.AppendVarint(append(dst, byte(histogramPositiveDelta)), zigzagDelta(before, c))
+		dst = appendUint(dst, histogramPositiveDelta, protowire.EncodeZigZag(int64(c-before)))
 		before = c
 	}
 	return dst
 }
 
-func sizeSpan(n *store.Native) int {
-	offset := protowire.EncodeZigZag(int64(firstBucket(n)))
-	return 2 + protowire.SizeVarint(offset) + protowire.SizeVarint(uint64(len(n.Counts)))
-}
-
-func firstBucket(n *store.Native) int32 {
-	if len(n.Counts) == 0 {
-		return 0
+// appendSummary appends a summary with its tag and length. A sum that is not known is NaN, since readers take a missing one
+// for 0.
+func appendSummary(dst []byte, s *store.Summary, created int64) []byte {
+	dst = append(dst, metricSummary, 0, 0)
+	start := len(dst)
+	if !s.Uncounted {
+		dst = appendUint(dst, summaryCount, s.Count)
 	}
-	return n.First
+	dst = appendDouble(dst, summarySum, s.Sum)
+	for i, v := range s.Values {
+		dst = append(dst, summaryQuantile, 18) // two fields of nine bytes
+		dst = appendDouble(dst, quantileAt, s.Quantiles[i])
+		dst = appendDouble(dst, quantileValue, v)
+	}
+	return setLength(appendTimestamp(dst, summaryStart, created), start)
 }
-
-func zigzagDelta(before, count uint64) uint64 { return protowire.EncodeZigZag(int64(count - before)) }

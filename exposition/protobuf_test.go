@@ -118,8 +118,10 @@ func tracedRequests(t *testing.T) series {
 	var r store.Reader
 	r.Reset(&families[at])
 	var snap snapshot
-	if err := snap.take(true, r.Next(), &r, func() error { return nil }); err != nil {
-		t.Fatal(err)
+	for samples := r.Next(); len(samples) > 0; samples = r.Next() {
+		for i := range samples {
+			snap.add(&samples[i])
+		}
 	}
 	if h := snap.samples[0].Histogram; len(snap.samples) != 2 || h.Native == nil || len(h.Exemplars) != 3 || h.Exemplars[2].Trace.String() != "0000000000000005" {
 		t.Fatalf("%+v", snap)
@@ -150,7 +152,7 @@ func TestProtobufLengths(t *testing.T) {
 		s := store.Sample{Labels: labels("x", strings.Repeat("v", n), "y", "\n"), Value: 1}
 		c = append(c, gauge(fmt.Sprintf("g%02d", i), s, one(2)))
 	}
-	samples := make([]store.Sample, 3*encodeAhead/100)
+	samples := make([]store.Sample, 3*aheadBytes/100)
 	for i := range samples {
 		samples[i] = store.Sample{Labels: labels("index", fmt.Sprintf("%0100d", i)), Value: float64(i)}
 	}
@@ -240,17 +242,19 @@ func TestStopEndsASnapshot(t *testing.T) {
 	if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, nil, small.families(), newEndless()); !errors.Is(err, stopped) {
 		t.Errorf("ended with %v", err)
 	}
-	if len(p.snapshot.samples) != 0 {
-		t.Errorf("%d samples are still held", len(p.snapshot.samples))
+	if len(p.ahead.rest.samples) != 0 {
+		t.Errorf("%d samples are still held", len(p.ahead.rest.samples))
 	}
 }
 
 // TestSnapshotKeepsLittle checks that a huge family's memory does not outlive it.
 func TestSnapshotKeepsLittle(t *testing.T) {
+	gaugeSample := store.Sample{Labels: `a="1"`}
+	ahead := aheadBytes/len(appendMetric(nil, metric.TypeGauge, &gaugeSample)) + 1
 	for _, n := range []int{keepSamples / 2, 2 * keepSamples} {
-		samples := make([]store.Sample, n)
+		samples := make([]store.Sample, ahead+n)
 		for i := range samples {
-			samples[i] = store.Sample{Labels: `a="1"`}
+			samples[i] = gaugeSample
 		}
 		var p page
 		p.begin(io.Discard, func() error { return nil })
@@ -258,10 +262,10 @@ func TestSnapshotKeepsLittle(t *testing.T) {
 		if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, nil, c.families(), c.reader()); err != nil {
 			t.Fatal(err)
 		}
-		if kept := cap(p.snapshot.samples); (kept > 0) != (n < keepSamples) || kept > keepSamples {
+		if kept := cap(p.ahead.rest.samples); (kept > 0) != (n < keepSamples) || kept > keepSamples {
 			t.Errorf("of %d samples %d are kept", n, kept)
 		}
-		for _, s := range p.snapshot.samples[:cap(p.snapshot.samples)] {
+		for _, s := range p.ahead.rest.samples[:cap(p.ahead.rest.samples)] {
 			if s.Labels != "" {
 				t.Fatal("labels of a family that is done are still held")
 			}
@@ -281,8 +285,8 @@ func FuzzProtobuf(f *testing.F) {
 		if math.IsNaN(bound) || bound == 0 {
 			bound = 0.25 // the store's bounds are numbers; 0 has a sign that is of no account
 		}
-		s := series{store.Family{Name: name, Help: strings.ToValidUTF8(help, "\uFFFD"), Unit: unit, Type: metric.Type(typ % 3)}, nil}
-		for _, ls := range []metric.Labels{"", labels("v", strings.ToValidUTF8(v1, "\uFFFD"), "w", strings.ToValidUTF8(v2, "\uFFFD"))} {
+		s := series{store.Family{Name: name, Help: metric.Printable(help), Unit: unit, Type: metric.Type(typ % 3)}, nil}
+		for _, ls := range []metric.Labels{"", labels("v", metric.Printable(v1), "w", metric.Printable(v2))} {
 			s.samples = append(s.samples, store.Sample{Labels: ls, Value: value, Start: start, Histogram: &store.Histogram{
 				Bounds: []float64{bound}, Counts: []uint64{count >> 12, count & 0xfff}, Sum: value,
 			}})

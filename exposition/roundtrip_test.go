@@ -24,7 +24,7 @@ import (
 func toDTO(s *series) *dto.MetricFamily {
 	mf := &dto.MetricFamily{Name: new(s.Name)}
 	if s.Help != "" {
-		mf.Help = new(strings.ToValidUTF8(s.Help, "\uFFFD"))
+		mf.Help = new(metric.Printable(s.Help))
 	}
 	mf.Type = map[metric.Type]*dto.MetricType{
 		metric.TypeGauge:     dto.MetricType_GAUGE.Enum(),
@@ -236,16 +236,16 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add("1", "x\x00y", "# HELP", ",", -1e15, 1.0, uint64(1), uint8(0), uint8(2))
 	f.Fuzz(func(t *testing.T, name, help, v1, v2 string, value, bound float64, count uint64, typ, schemeNumber uint8) {
 		scheme := model.EscapingScheme(schemeNumber % 4)
-		if name == "" || strings.ContainsAny(name, "\x00") || name != strings.ToValidUTF8(name, "\uFFFD") {
+		if name == "" || name != metric.Printable(name) {
 			name = "a" + escape(name, model.NoEscaping) // client_golang writes what its own parser cannot read
 		}
 		if math.IsNaN(bound) || math.IsInf(bound, 1) || bound == 0 {
 			bound = 0.25 // the store's bounds are finite; 0 has a sign that is of no account
 		}
-		s := series{store.Family{Name: name, Help: strings.ToValidUTF8(help, "\uFFFD"), Type: metric.Type(typ % 4)}, nil}
+		s := series{store.Family{Name: name, Help: metric.Printable(help), Type: metric.Type(typ % 4)}, nil}
 		for _, ls := range []metric.Labels{
 			"",
-			labels("v", strings.ToValidUTF8(v1, "\uFFFD"), "w", strings.ToValidUTF8(v2, "\uFFFD"), "z", "end"),
+			labels("v", metric.Printable(v1), "w", metric.Printable(v2), "z", "end"),
 		} {
 			s.samples = append(s.samples, store.Sample{Labels: ls, Value: value, Histogram: &store.Histogram{
 				Bounds: []float64{bound}, Counts: []uint64{count >> 12, count & 0xfff}, Count: count>>12 + count&0xfff, Sum: value,

@@ -8,83 +8,62 @@ const (
 	keepCounts  = 1 << 17
 )
 
-// snapshot is a copy of all samples of one family, whose reader gives them out in chunks.
+// snapshot is a copy of samples, which outlives the reader's chunk. Pointers into its slices stay valid when a slice grows:
+// the old array, which is never written again, lives as long as they do.
 type snapshot struct {
-	samples   []store.Sample
-	hists     []store.Histogram
-	counts    []uint64
-	natives   []store.Native
-	traced    []store.Exemplar
-	summaries []store.Summary
-	values    []float64 // of quantiles
-	encoded   []byte    // the beginning of the family, as the format has it
+	samples    []store.Sample
+	histograms []store.Histogram
+	natives    []store.Native
+	exemplars  []store.Exemplar
+	counts     []uint64 // of buckets
+	summaries  []store.Summary
+	quantiles  []float64 // values of summaries
 }
 
-// take copies the samples given and what r still has. Where they are histograms, those that lack theirs are left out, as
-// there is nothing to say. The error is that of stop, which is asked before every chunk.
-func (s *snapshot) take(histograms bool, samples []store.Sample, r Reader, stop func() error) error {
-	for ; len(samples) > 0; samples = r.Next() {
-		if err := stop(); err != nil {
-			return err
-		}
-		if histograms {
-			s.addHistograms(samples)
-		} else {
-			s.samples = append(s.samples, samples...)
+// add appends a deep copy of a sample. Bounds and quantiles belong to the store and never change.
+func (s *snapshot) add(sample *store.Sample) {
+	copied := *sample
+	if h := sample.Histogram; h != nil {
+		copied.Histogram = appendCopy(&s.histograms, *h)
+		copied.Histogram.Counts = appendCopies(&s.counts, h.Counts)
+		copied.Histogram.Exemplars = appendCopies(&s.exemplars, h.Exemplars)
+		if n := h.Native; n != nil {
+			copied.Histogram.Native = appendCopy(&s.natives, *n)
+			copied.Histogram.Native.Counts = appendCopies(&s.counts, n.Counts)
 		}
 	}
-	natives := s.natives
-	for i := range s.hists {
-		h := &s.hists[i]
-		s.samples[i].Histogram = h
-		if h.Native != nil {
-			h.Native, natives = &natives[0], natives[1:]
-		}
+	if q := sample.Summary; q != nil {
+		copied.Summary = appendCopy(&s.summaries, *q)
+		copied.Summary.Values = appendCopies(&s.quantiles, q.Values)
 	}
-	return nil
+	s.samples = append(s.samples, copied)
 }
 
-// addHistograms copies histograms into memory that may still move: what was copied before stays good, but pointers are set
-// only when all is copied.
-func (s *snapshot) addHistograms(samples []store.Sample) {
-	for i := range samples {
-		if samples[i].Histogram == nil {
-			continue
-		}
-		h := *samples[i].Histogram
-		h.Counts = s.copyCounts(h.Counts)
-		if len(h.Exemplars) > 0 {
-			from := len(s.traced)
-			s.traced = append(s.traced, h.Exemplars...)
-			h.Exemplars = s.traced[from:len(s.traced):len(s.traced)]
-		}
-		if h.Native != nil {
-			n := *h.Native
-			n.Counts = s.copyCounts(n.Counts)
-			s.natives = append(s.natives, n)
-		}
-		s.hists = append(s.hists, h)
-		s.samples = append(s.samples, samples[i])
-	}
+// appendCopy appends an element and returns its place.
+func appendCopy[T any](to *[]T, v T) *T {
+	*to = append(*to, v)
+	return &(*to)[len(*to)-1]
 }
 
-func (s *snapshot) copyCounts(counts []uint64) []uint64 {
-	from := len(s.counts)
-	s.counts = append(s.counts, counts...)
-	return s.counts[from:len(s.counts):len(s.counts)]
+// appendCopies appends elements and returns the copies, which cannot grow over later ones.
+func appendCopies[T any](to *[]T, from []T) []T {
+	at := len(*to)
+	*to = append(*to, from...)
+	return (*to)[at:len(*to):len(*to)]
 }
 
-// reset lets go of the samples, and of memory that one huge family made huge.
+// reset drops all samples, and the memory if one huge family made it huge.
 func (s *snapshot) reset() {
-	if cap(s.samples) > keepSamples || cap(s.counts) > keepCounts || cap(s.traced) > keepSamples || cap(s.values) > keepCounts {
+	if cap(s.samples) > keepSamples || cap(s.counts) > keepCounts || cap(s.exemplars) > keepSamples ||
+		cap(s.quantiles) > keepCounts {
 		*s = snapshot{}
 		return
 	}
 	clear(s.samples)
-	clear(s.hists)
+	clear(s.histograms)
 	clear(s.natives)
 	clear(s.summaries)
-	s.summaries, s.values = s.summaries[:0], s.values[:0]
-	s.samples, s.hists, s.counts = s.samples[:0], s.hists[:0], s.counts[:0]
-	s.natives, s.traced, s.encoded = s.natives[:0], s.traced[:0], s.encoded[:0]
+	s.samples, s.histograms, s.natives = s.samples[:0], s.histograms[:0], s.natives[:0]
+	s.exemplars, s.counts = s.exemplars[:0], s.counts[:0]
+	s.summaries, s.quantiles = s.summaries[:0], s.quantiles[:0]
 }

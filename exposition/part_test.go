@@ -148,7 +148,7 @@ func TestInvalidSelections(t *testing.T) {
 func TestStopEndsASelection(t *testing.T) {
 	stopped := errors.New("stopped")
 	for _, format := range []expfmt.Format{expfmt.FmtText, expfmt.FmtProtoDelim} {
-		s, err := newSelection(&url.URL{RawQuery: "match[]=" + url.QueryEscape(`{x="absent"}`)})
+		s, err := parsePart(&url.URL{RawQuery: "match[]=" + url.QueryEscape(`{x="absent"}`)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func TestHeavySelections(t *testing.T) {
 		"several selectors":    {[]string{`{a=~"` + strings.Repeat("x{999}", 6) + `"}`, `{a=~"` + strings.Repeat("x{999}", 6) + `"}`}, "match[]: " + refusal},
 		"much text that means": {[]string{plain}, ""},
 	} {
-		_, err := newSelection(&url.URL{RawQuery: url.Values{"match[]": tc.selectors}.Encode()})
+		_, err := parsePart(&url.URL{RawQuery: url.Values{"match[]": tc.selectors}.Encode()})
 		if tc.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
