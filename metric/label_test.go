@@ -103,15 +103,15 @@ func TestKinds(t *testing.T) {
 
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                              "",
+		"":                               "",
 		"diego-cell é \U0001F600 \n\\\"": "diego-cell é \U0001F600 \n\\\"",
-		"a\tb\r\n":                      `a\tb\r` + "\n",
-		"\x00\x1b[31m\x7f":              `\x00\x1b[31m\x7f`,
-		"\u0085\u009f\u00a0":            `\u0085\u009f` + "\u00a0",
-		"a\u2028b\u2029":                `a\u2028b\u2029`,
-		"admin\u202Enimda\u2066":        `admin\u202enimda\u2066`,
-		"a\xffb\xc3":                    "a\uFFFDb\uFFFD",
-		"\uFFFD":                        "\uFFFD",
+		"a\tb\r\n":                       `a\tb\r` + "\n",
+		"\x00\x1b[31m\x7f":               `\x00\x1b[31m\x7f`,
+		"\u0085\u009f\u00a0":             `\u0085\u009f` + "\u00a0",
+		"a\u2028b\u2029":                 `a\u2028b\u2029`,
+		"admin\u202Enimda\u2066":         `admin\u202enimda\u2066`,
+		"a\xffb\xc3":                     "a\uFFFDb\uFFFD",
+		"\uFFFD":                         "\uFFFD",
 	} {
 		if got := Printable(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
