@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,10 +13,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-)
 
-// maxFileBytes bounds the file: a real one has some kilobytes, and a wrong path may name something endless.
-const maxFileBytes = 1 << 20
+	"loggregator_exporter/internal/boundedfile"
+)
 
 // file is what a configuration file says: the values of settings by dotted key, and the line of each key and list item.
 type file struct {
@@ -36,12 +34,7 @@ type file struct {
 func readFile(path string) (*file, error) {
 	unreadable := newFile(path)
 	unreadable.unreadable = true
-	f, err := os.Open(path) //nolint:gosec // whoever starts the exporter names the file
-	if err != nil {
-		return unreadable, fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
-	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	text, err := boundedfile.Read(path, boundedfile.MaxBytes)
 	if err != nil {
 		return unreadable, fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
 	}
@@ -66,10 +59,6 @@ func newFile(path string) *file {
 
 func parseFile(path string, text []byte) (*file, error) {
 	f := newFile(path)
-	if len(text) > maxFileBytes {
-		f.unreadable = true
-		return f, fmt.Errorf("%s: the file is larger than %d bytes: it is no configuration file", path, maxFileBytes)
-	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, next yaml.Node
 	err := decoder.Decode(&doc)

@@ -4,10 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"math"
 	"net"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -17,8 +15,10 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/exporter-toolkit/web"
 
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/nozzle"
 	"loggregator_exporter/nozzle/filter"
+	"loggregator_exporter/tagger"
 )
 
 // validator checks what single values cannot show: ranges, spellings, and what must fit together.
@@ -130,23 +130,9 @@ func (v *validator) needed(source, name, file string) []byte {
 	if !v.check(file != "", key, "is needed when %s.enabled is true: %s", source, v.remedy(key)) {
 		return nil
 	}
-	text, err := readBounded(file, maxFileBytes)
+	text, err := boundedfile.Read(file, boundedfile.MaxBytes)
 	v.check(err == nil, key, "cannot read the file: %v", err)
 	return text
-}
-
-// maxRulesBytes bounds a file of rules, as their reader does.
-const maxRulesBytes = 8 << 20
-
-func readBounded(file string, most int64) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > most {
-		return nil, fmt.Errorf("%s is no regular file of at most %d bytes", file, most)
-	}
-	return os.ReadFile(file)
 }
 
 // remedy says how to set a key.
@@ -159,7 +145,7 @@ func (v *validator) remedy(key string) string {
 func (v *validator) files(key string, files []string) {
 	v.unique(key, files)
 	for i, file := range files {
-		_, err := readBounded(file, maxRulesBytes)
+		_, err := boundedfile.Read(file, tagger.MaxFileBytes)
 		v.check(err == nil, indexKey(key, i), "cannot read the file: %v", err)
 	}
 }
@@ -274,7 +260,10 @@ func (v *validator) web(w *Web) {
 		}
 	}
 	if w.ConfigFile != "" {
-		err := web.Validate(w.ConfigFile)
+		_, err := boundedfile.Read(w.ConfigFile, boundedfile.MaxBytes) // Validate would wait for a named pipe
+		if err == nil {
+			err = web.Validate(w.ConfigFile)
+		}
 		remedy := ""
 		if err != nil && strings.Contains(err.Error(), "bcrypt") {
 			remedy = `: basic_auth_users holds bcrypt hashes, as htpasswd -nBC 10 "" prints them`

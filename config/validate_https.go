@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/nozzle"
 )
 
@@ -31,7 +32,7 @@ func (v *validator) uaa(o *nozzle.UAAOptions) {
 	v.check(o.ClientSecret != "" || o.ClientSecretFile != "" || v.bad[secret], file, "is needed for nozzle.gateway and nozzle.firehose: %s", v.remedy(file))
 	v.check(o.ClientSecret == "" || o.ClientSecretFile == "", file, "cannot be set beside %s: remove one of them", secret)
 	if o.ClientSecretFile != "" {
-		text, err := readBounded(o.ClientSecretFile, maxFileBytes)
+		text, err := boundedfile.Read(o.ClientSecretFile, boundedfile.MaxBytes)
 		v.check(err == nil, file, "cannot read the file: %v", err)
 		v.check(err != nil || o.ClientSecret != "" || strings.TrimSpace(string(text)) != "", file, "%s is empty", o.ClientSecretFile)
 	}
@@ -56,7 +57,7 @@ func (v *validator) serverTLS(prefix string, o *nozzle.ServerTLSOptions) {
 	if !v.check(!o.SkipVerify, key, "has no effect beside %s.tls.skip_verify: remove one of them", prefix) {
 		return
 	}
-	text, err := readBounded(o.CAFile, maxFileBytes)
+	text, err := boundedfile.Read(o.CAFile, boundedfile.MaxBytes)
 	if v.check(err == nil, key, "cannot read the file: %v", err) {
 		v.check(x509.NewCertPool().AppendCertsFromPEM(text), key, "%s holds no certificate in PEM form", o.CAFile)
 	}

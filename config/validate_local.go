@@ -3,9 +3,9 @@ package config
 import (
 	"math"
 	"net"
-	"os"
 	"slices"
 
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/nozzle"
 )
 
@@ -26,7 +26,10 @@ func (v *validator) ingress(o *nozzle.IngressOptions) {
 func (v *validator) replay(o *nozzle.ReplayOptions) {
 	const file = "nozzle.replay.file"
 	if v.check(o.File != "", file, "is needed when nozzle.replay.enabled is true: %s", v.remedy(file)) && o.File != "-" {
-		_, err := os.Stat(o.File)
+		f, err := boundedfile.Open(o.File)
+		if err == nil {
+			err = f.Close()
+		}
 		v.check(err == nil, file, "cannot read the file: %v", err)
 	}
 	v.check(o.Speed >= 0 && !math.IsInf(o.Speed, 0), "nozzle.replay.speed",

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/remotewrite"
 )
 
@@ -89,7 +90,7 @@ func (v *validator) readable(key, file string) {
 	if file == "" {
 		return
 	}
-	_, err := readBounded(file, maxFileBytes)
+	_, err := boundedfile.Read(file, boundedfile.MaxBytes)
 	v.check(err == nil, key, "cannot read the file: %v", err)
 }
 

@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/internal/outgoing"
 	"loggregator_exporter/nozzle/watch"
 )
@@ -67,7 +67,7 @@ func (p httpsPeer) tlsConfig() (*tls.Config, error) {
 	if config.RootCAs = p.tls.RootCAs; config.RootCAs != nil || p.tls.CAFile == "" {
 		return config, nil
 	}
-	pem, err := os.ReadFile(p.tls.CAFile)
+	pem, err := boundedfile.Read(p.tls.CAFile, boundedfile.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("%s.tls.ca_file: %w", p.key, err)
 	}

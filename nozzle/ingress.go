@@ -8,13 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
+
+	"loggregator_exporter/internal/boundedfile"
 )
 
 // IngressOptions configure the source that a forwarder agent sends to.
@@ -188,7 +189,7 @@ func (i *Ingress) warnOfName() {
 // is right already is left alone, so that its folder need not be writable.
 func writePortFile(path string, port int) error {
 	text := fmt.Appendf(nil, "ingress: %d\n", port)
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(text) {
+	if old, err := boundedfile.Read(path, boundedfile.MaxBytes); err == nil && string(old) == string(text) {
 		return nil
 	}
 	return replaceFile(path, text)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/capture"
 	"loggregator_exporter/nozzle/watch"
@@ -101,7 +102,7 @@ func (r *Replay) Run(ctx context.Context) error {
 // ends with the process where nothing more comes.
 func (r *Replay) open(ctx context.Context) (io.Reader, func(), error) {
 	if r.options.File != stdinName {
-		file, err := os.Open(r.options.File)
+		file, err := boundedfile.Open(r.options.File)
 		if err != nil {
 			return nil, nil, fmt.Errorf("nozzle.replay.file: %w", err)
 		}

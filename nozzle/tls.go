@@ -4,7 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
+
+	"loggregator_exporter/internal/boundedfile"
 )
 
 // TLSOptions name the PEM files of a mutual TLS connection. They are read anew for each connection, so that certificates can be
@@ -50,7 +51,7 @@ func (o TLSOptions) read(key string) (*x509.CertPool, tls.Certificate, error) {
 			return nil, none, fmt.Errorf("%s.%s: not set", key, file.name)
 		}
 	}
-	pem, err := os.ReadFile(o.CAFile)
+	pem, err := boundedfile.Read(o.CAFile, boundedfile.MaxBytes)
 	if err != nil {
 		return nil, none, fmt.Errorf("%s.ca_file: %w", key, err)
 	}
@@ -58,11 +59,11 @@ func (o TLSOptions) read(key string) (*x509.CertPool, tls.Certificate, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, none, fmt.Errorf("%s.ca_file: %s holds no PEM certificate", key, o.CAFile)
 	}
-	certPEM, err := os.ReadFile(o.CertFile)
+	certPEM, err := boundedfile.Read(o.CertFile, boundedfile.MaxBytes)
 	if err != nil {
 		return nil, none, fmt.Errorf("%s.cert_file: %w", key, err)
 	}
-	keyPEM, err := os.ReadFile(o.KeyFile)
+	keyPEM, err := boundedfile.Read(o.KeyFile, boundedfile.MaxBytes)
 	if err != nil {
 		return nil, none, fmt.Errorf("%s.key_file: %w", key, err)
 	}

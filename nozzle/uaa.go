@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -336,19 +335,12 @@ func (u *UAA) secret() (string, error) {
 	if u.options.ClientSecretFile == "" {
 		return u.options.ClientSecret, nil
 	}
-	f, err := os.Open(u.options.ClientSecretFile)
-	if err != nil {
-		return "", fmt.Errorf("uaa.client_secret_file: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	b, err := boundedfile.Read(u.options.ClientSecretFile, maxSecretFile)
 	switch b = bytes.TrimRight(b, " \t\r\n"); {
 	case err != nil:
 		return "", fmt.Errorf("uaa.client_secret_file: %w", err)
 	case len(b) == 0:
 		return "", fmt.Errorf("uaa.client_secret_file: %s is empty", u.options.ClientSecretFile)
-	case len(b) > maxSecretFile:
-		return "", fmt.Errorf("uaa.client_secret_file: %s is longer than %d bytes", u.options.ClientSecretFile, maxSecretFile)
 	}
 	return string(b), nil
 }

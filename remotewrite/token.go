@@ -7,12 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/prometheus/common/config"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"loggregator_exporter/internal/boundedfile"
 )
 
 // authorized adds a token to every request to its host, and to no other, whereto a receiver may redirect. The token is fetched in the time that
@@ -114,7 +115,7 @@ func (a *authorized) current(ctx context.Context, refused *oauth2.Token) (*oauth
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	text, err := os.ReadFile(a.secretFile)
+	text, err := boundedfile.Read(a.secretFile, boundedfile.MaxBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFileBytes bounds a rule file.
-const maxFileBytes = 8 << 20
+// MaxFileBytes bounds a rule file.
+const MaxFileBytes = 8 << 20
 
 // FileError is an error in a rule file, a mapping file or a file of rule tests.
 type FileError struct {
@@ -89,8 +89,8 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // root parses the file and returns its top-level map, or nil where the file is empty or an error has been reported.
 func (d *document) root(data []byte) *yaml.Node {
-	if len(data) > maxFileBytes {
-		d.failAt(0, 0, "the file has %d bytes, at most %d are allowed: split it", len(data), maxFileBytes)
+	if len(data) > MaxFileBytes {
+		d.failAt(0, 0, "the file has %d bytes, at most %d are allowed: split it", len(data), MaxFileBytes)
 		return nil
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))

@@ -3,18 +3,14 @@ package main
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"io"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/internal/boundedfile"
 )
-
-// certificateLimit is more than the bundle of all public authorities takes.
-const certificateLimit = 4 << 20
 
 // certificateFile is a file of certificates that the configuration names.
 type certificateFile struct {
@@ -97,12 +93,7 @@ func (c *certificates) Collect(ch chan<- prometheus.Metric) {
 // expiry is when the file is no longer of use: a chain when the first of its certificates ends, a bundle of authorities when the last
 // one does, since a bundle holds old and new ones while they are rotated. ok is false where no certificate can be read.
 func (f certificateFile) expiry() (end time.Time, ok bool) {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return end, false
-	}
-	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, certificateLimit))
+	text, err := boundedfile.Read(f.path, boundedfile.MaxBytes)
 	if err != nil {
 		return end, false
 	}

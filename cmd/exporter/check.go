@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/internal/boundedfile"
+	"loggregator_exporter/tagger"
 )
 
 func newCheck() *cobra.Command {
@@ -52,10 +53,7 @@ func check(cmd *cobra.Command) error {
 func readable(c *config.Tagger) *config.Tagger {
 	only := *c
 	only.RulesFiles = slices.DeleteFunc(slices.Clone(c.RulesFiles), func(file string) bool {
-		f, err := os.Open(file)
-		if err == nil {
-			err = f.Close()
-		}
+		_, err := boundedfile.Read(file, tagger.MaxFileBytes)
 		return err != nil
 	})
 	return &only

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/internal/outgoing"
 	"loggregator_exporter/web"
 )
@@ -127,7 +127,7 @@ func (p *probe) authenticate(req *http.Request) error {
 	if p.username == "" || p.passwordFile == "" {
 		return errors.New("--username and --password-file belong together: give both or none")
 	}
-	password, err := os.ReadFile(p.passwordFile)
+	password, err := boundedfile.Read(p.passwordFile, boundedfile.MaxBytes)
 	if err != nil {
 		return fmt.Errorf("--password-file: %w", err)
 	}
@@ -146,7 +146,7 @@ func (p *probe) tlsConfig(configFile string) (*tls.Config, error) {
 	case p.skipVerify:
 		c.InsecureSkipVerify = true
 	case p.caFile != "":
-		pem, err := os.ReadFile(p.caFile)
+		pem, err := boundedfile.Read(p.caFile, boundedfile.MaxBytes)
 		if err != nil {
 			return nil, fmt.Errorf("--ca-file: %w", err)
 		}
@@ -175,7 +175,7 @@ func pin(c *tls.Config, server *toolkit.TLSConfig) error {
 	text := []byte(server.TLSCert)
 	if server.TLSCertPath != "" {
 		var err error
-		if text, err = os.ReadFile(server.TLSCertPath); err != nil {
+		if text, err = boundedfile.Read(server.TLSCertPath, boundedfile.MaxBytes); err != nil {
 			return fmt.Errorf("reading the exporter's certificate: %w", err)
 		}
 	}
@@ -198,7 +198,7 @@ func serverTLS(configFile string) (*toolkit.TLSConfig, error) {
 	if configFile == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(configFile)
+	text, err := boundedfile.Read(configFile, boundedfile.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("web.config_file: %w", err)
 	}

@@ -14,7 +14,7 @@ import (
 // mayImport is the way of the data, which is also the layout: which packages of the project each package may use.
 var mayImport = map[string][]string{
 	"metric":           {},
-	"nozzle":           {"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture", "internal/outgoing"},
+	"nozzle":           {"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture", "internal/outgoing", "internal/boundedfile"},
 	"nozzle/wire":      {"metric"},
 	"nozzle/watch":     {"metric"},
 	"nozzle/filter":    {"metric"},
@@ -24,11 +24,12 @@ var mayImport = map[string][]string{
 	"tagger/catalogue": {},
 	"store":            {"metric", "tagger"},
 	"exposition":       {"metric", "store"},
-	"remotewrite":      {"metric", "store", "internal/outgoing"},
+	"remotewrite":      {"metric", "store", "internal/outgoing", "internal/boundedfile"},
 	"web":              {"metric", "tagger", "store"},
 	"compat":           {"metric", "store"},
-	// For the option types that it fills.
-	"config":                {"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat", "internal/suggest"},
+	// The option types that it fills, and what checks them.
+	"config":                {"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat", "internal/suggest", "internal/boundedfile"},
+	"internal/boundedfile":  {},
 	"internal/leaks":        {}, // for tests
 	"internal/outgoing":     {},
 	"internal/redirecttest": {"internal/outgoing"}, // for tests

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -19,7 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
 )
 
 // settle is how long rule files must be left alone before they are read: editors and deployments write in several steps.
@@ -167,19 +167,12 @@ func checksumOf(files []string) (sum checksum) {
 	h := sha256.New()
 	for _, name := range files {
 		_, _ = fmt.Fprintf(h, "%q:", name)
-		if err := copyFile(h, name); err != nil {
+		text, err := boundedfile.Read(name, tagger.MaxFileBytes)
+		if err != nil {
 			_, _ = fmt.Fprint(h, err)
 		}
+		_, _ = h.Write(text)
 	}
 	h.Sum(sum[:0])
 	return sum
-}
-
-func copyFile(w io.Writer, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(w, f)
-	return errors.Join(err, f.Close())
 }

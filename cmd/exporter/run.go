@@ -21,6 +21,7 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/exposition"
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
 	"loggregator_exporter/nozzle/filter"
@@ -198,7 +199,7 @@ func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
 		options.Catalogue = catalogue.Files()
 	}
 	for _, file := range c.RulesFiles {
-		data, err := os.ReadFile(file)
+		data, err := boundedfile.Read(file, tagger.MaxFileBytes)
 		if err != nil {
 			return nil, nil, fmt.Errorf("tagger.rules_files: %w", err)
 		}

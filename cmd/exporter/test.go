@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 )
@@ -91,7 +91,7 @@ func testFiles(cfg *config.Config, files []string) ([]*testedFile, error) {
 
 func testFile(cfg *config.Config, name string) (*testedFile, error) {
 	began := time.Now()
-	data, err := os.ReadFile(name)
+	data, err := boundedfile.Read(name, tagger.MaxFileBytes)
 	if err != nil {
 		return nil, err
 	}
