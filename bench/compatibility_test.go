@@ -28,7 +28,7 @@ func newCompatible(b *testing.B, series int) (*store.Store, nozzle.Sink) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := store.New(store.Options{Dialect: dialect, Expiration: time.Hour, MaxSeries: 2 * series})
+	s, err := store.New(store.Options{Resolver: dialect, Expiration: time.Hour, MaxSeries: 2 * series})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,9 +11,11 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // cpu is the processor time that this process has used.
@@ -35,9 +37,12 @@ func newStore(b *testing.B, series int, dropped ...string) *store.Store {
 	}
 	cfg := config.Default().Metrics
 	s, err := store.New(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: cfg.Namespace}, Expiration: time.Hour, MaxSeries: 2 * series,
-		Labels: store.LabelOptions{Drop: dropped},
-		HTTP:   store.HTTPOptions{Buckets: cfg.HTTP.Buckets, SizeBuckets: cfg.HTTP.SizeBuckets, Labels: cfg.HTTP.Labels},
+		Resolver: resolver.New(resolver.Options{
+			Tagger: rules, Naming: naming.Style{Namespace: cfg.Namespace},
+			Labels: resolver.LabelOptions{Drop: dropped},
+			HTTP:   resolver.HTTPOptions{Buckets: cfg.HTTP.Buckets, SizeBuckets: cfg.HTTP.SizeBuckets, Labels: cfg.HTTP.Labels},
+		}),
+		Expiration: time.Hour, MaxSeries: 2 * series,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -13,7 +13,7 @@ import (
 // Sources, scrapes and reloads at once: every sample ends in one outcome, and no page holds a series twice.
 func TestConcurrent(t *testing.T) {
 	const writers, rounds = 4, 500
-	options := store.Options{Dialect: dialect(t), Expiration: time.Hour, MaxSeries: 10_000, Limits: store.LimitOptions{PerMetric: 300}}
+	options := store.Options{Resolver: dialect(t), Expiration: time.Hour, MaxSeries: 10_000, Limits: store.LimitOptions{PerMetric: 300}}
 	s, err := store.New(options)
 	if err != nil {
 		t.Fatal(err)

@@ -18,9 +18,11 @@ import (
 	"loggregator_exporter/compat"
 	"loggregator_exporter/exposition"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // drawHostile makes envelopes whose names meet in either kind of names, and with those of the exporter itself.
@@ -60,8 +62,11 @@ func TestHostilePages(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		main := store.Options{
-			Tagger: rules, Naming: tagger.Naming{Namespace: "cf", Verbatim: rapid.Bool().Draw(t, "verbatim")}, Reserved: []string{"firehose_"},
-			Expiration: time.Hour, MaxSeries: 100, HTTP: store.HTTPOptions{Buckets: []float64{1}, SizeBuckets: []float64{1}, Native: true},
+			Resolver: resolver.New(resolver.Options{
+				Tagger: rules, Naming: naming.Style{Namespace: "cf", Verbatim: rapid.Bool().Draw(t, "verbatim")},
+				HTTP: resolver.HTTPOptions{Buckets: []float64{1}, SizeBuckets: []float64{1}},
+			}),
+			Reserved: []string{"firehose_"}, Expiration: time.Hour, MaxSeries: 100, NativeHistograms: true,
 		}
 		page, registry, take := beside(t, main)
 		for _, e := range rapid.SliceOfN(rapid.Custom(drawHostile), 1, 40).Draw(t, "envelopes") {
@@ -88,7 +93,7 @@ func beside(t *rapid.T, main store.Options) (http.Handler, prometheus.Gatherer, 
 		t.Fatal(err)
 	}
 	var both store.Stores
-	for _, o := range []store.Options{main, {Dialect: d, Expiration: time.Hour, MaxSeries: 100}} {
+	for _, o := range []store.Options{main, {Resolver: d, Expiration: time.Hour, MaxSeries: 100}} {
 		s, err := store.New(o)
 		if err != nil {
 			t.Fatal(err)

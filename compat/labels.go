@@ -1,7 +1,6 @@
 package compat
 
 import (
-	"slices"
 	"strings"
 
 	"loggregator_exporter/metric"
@@ -58,7 +57,7 @@ func (l *labels) setTag(name, value string) {
 func (l *labels) setTags(tags []metric.Label) {
 	for _, legal := range []bool{true, false} {
 		for _, t := range tags {
-			if name := legalLabel(t.Name); (name == t.Name) == legal && t.Name != l.ignore && !strings.HasPrefix(t.Name, "__") {
+			if name := metric.LegalLabel(t.Name); (name == t.Name) == legal && t.Name != l.ignore && !strings.HasPrefix(t.Name, "__") {
 				l.setTag(name, t.Value)
 			}
 		}
@@ -71,28 +70,4 @@ func (l *labels) copy() {
 			l.set(c.label, l.value(c.of))
 		}
 	}
-}
-
-// legalLabel makes a label's name of a tag's: what is not legal becomes an underscore, and none starts with a digit or with the two
-// underscores that Prometheus keeps for itself.
-func legalLabel(tag string) string {
-	illegal := func(r rune) bool { return r != '_' && notAlphanumeric(r) }
-	if tag != "" && (tag[0] < '0' || tag[0] > '9') && !strings.HasPrefix(tag, "__") && !strings.ContainsFunc(tag, illegal) {
-		return tag
-	}
-	b := slices.Collect(func(yield func(byte) bool) {
-		for _, r := range tag {
-			if illegal(r) {
-				r = '_'
-			}
-			if !yield(byte(r)) {
-				return
-			}
-		}
-	})
-	name := strings.TrimLeft(string(b), "_")
-	if name == "" || len(name) < len(b) || name[0] >= '0' && name[0] <= '9' {
-		name = "_" + name
-	}
-	return name
 }

@@ -40,7 +40,7 @@ func corpusRows(tb testing.TB) map[metric.Kind][]row {
 	return rows
 }
 
-func dialect(tb testing.TB) *Dialect {
+func dialect(tb testing.TB) *Resolver {
 	tb.Helper()
 	d, err := New(Options{Namespace: "firehose", Environment: "test", NodeIndex: "0"})
 	if err != nil {

@@ -44,7 +44,7 @@ func newHarness(tb testing.TB, o compat.Options) *harness {
 		tb.Fatal(err)
 	}
 	h := &harness{t: tb, registry: prometheus.NewRegistry()}
-	if h.store, err = store.New(store.Options{Dialect: d, Expiration: 10 * time.Minute, MaxSeries: 100_000}); err != nil {
+	if h.store, err = store.New(store.Options{Resolver: d, Expiration: 10 * time.Minute, MaxSeries: 100_000}); err != nil {
 		tb.Fatal(err)
 	}
 	received := compat.NewReceived(o.Namespace, o.Environment)

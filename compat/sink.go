@@ -3,6 +3,7 @@ package compat
 import (
 	"bytes"
 	"math"
+	"net/url"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -32,14 +33,14 @@ var requestKeys = func() (keys [len(requestTags)][]byte) {
 	return keys
 }()
 
-// Sink takes envelopes into a store that speaks the dialect. It serves one goroutine, and allocates nothing for series that are known.
+// Sink takes envelopes into a store whose resolver is a *Resolver. It serves one goroutine, and allocates nothing for series that are known.
 type Sink struct {
 	writer   *store.Writer
 	received *account
 	request  metric.Envelope // what is made of a timer
 }
 
-// NewSink makes a sink. The writer is its own from then on, and belongs to a store whose dialect is a *Dialect.
+// NewSink makes a sink. The writer is its own from then on, and belongs to such a store.
 func NewSink(w *store.Writer, r *Received) *Sink {
 	return &Sink{writer: w, received: r.account()}
 }
@@ -133,36 +134,12 @@ func repeated(e *metric.Envelope) bool {
 	if len(sender) == 0 {
 		sender = e.SourceID
 	}
-	if isRouter(e.SourceID) || isRouter(sender) {
+	if metric.IsRouter(e.SourceID) || metric.IsRouter(sender) {
 		if bytes.EqualFold(e.Tag("peer_type"), []byte("client")) {
 			return true
 		}
 	}
-	return isGUID(e.SourceID) && e.Tag(tagAppID) == nil
-}
-
-// isRouter says whether a sender is the gorouter, an old one (router__0) or a new one.
-func isRouter(sender []byte) bool {
-	for _, name := range [...]string{"gorouter", "router"} {
-		if len(sender) >= len(name) && string(sender[:len(name)]) == name {
-			return len(sender) == len(name) || sender[len(name)] == '_'
-		}
-	}
-	return false
-}
-
-// isGUID says whether a source id is an app's: 8-4-4-4-12 hexadecimal digits.
-func isGUID(s []byte) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i, c := range s {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (c == '-') || !dash && !isHex(c) {
-			return false
-		}
-	}
-	return true
+	return metric.IsGUID(e.SourceID) && e.Tag(tagAppID) == nil
 }
 
 // parseSize reads a size in bytes; -1 is none.
@@ -175,4 +152,79 @@ func parseSize(b []byte) float64 {
 		n = n*10 + int64(c-'0')
 	}
 	return float64(n)
+}
+
+var (
+	schemeHTTP  = []byte("http")
+	schemeHTTPS = []byte("https")
+)
+
+// schemeHost takes scheme and host out of the uri of a request, which is not empty, as net/url does; both are empty where it cannot be read. The results are
+// parts of uri in all but odd cases.
+func schemeHost(uri []byte) (scheme, host []byte) {
+	if uri[0] == '/' && (len(uri) == 1 || uri[1] != '/') {
+		return nil, nil // a path alone
+	}
+	rest, ok := bytes.CutPrefix(uri, schemeHTTP)
+	scheme = schemeHTTP
+	if ok && len(rest) > 0 && rest[0] == 's' {
+		rest, scheme = rest[1:], schemeHTTPS
+	}
+	rest, colon := bytes.CutPrefix(rest, []byte("://"))
+	if ok && colon {
+		if host, ok := plainHost(rest); ok {
+			// Fast path: nothing in it needs more than to be looked at.
+			return scheme, host
+		}
+	}
+	u, err := url.Parse(string(uri))
+	if err != nil {
+		return nil, nil
+	}
+	return []byte(u.Scheme), []byte(u.Host)
+}
+
+// plainHost returns the host that a uri begins with after its scheme, and whether all of it is of the kind that cannot be wrong: a name
+// or address, digits as the port, and a path without fragment, control characters or broken escapes.
+func plainHost(rest []byte) ([]byte, bool) {
+	end := 0
+	for end < len(rest) && isHostByte(rest[end]) {
+		end++
+	}
+	host := rest[:end]
+	if i := bytes.IndexByte(host, ':'); i >= 0 && !allDigits(host[i+1:]) {
+		return nil, false
+	}
+	if end < len(rest) && rest[end] != '/' && rest[end] != '?' {
+		return nil, false
+	}
+	query := false
+	for i := end; i < len(rest); i++ {
+		switch c := rest[i]; {
+		case c <= ' ' || c >= 0x7f || c == '#':
+			return nil, false
+		case c == '?':
+			query = true
+		case c == '%' && !query && (i+2 >= len(rest) || !isHex(rest[i+1]) || !isHex(rest[i+2])):
+			return nil, false
+		}
+	}
+	return host, true
+}
+
+func isHostByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' || c == ':'
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func allDigits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }

@@ -14,7 +14,7 @@ import (
 
 func sink(tb testing.TB) (*Sink, *store.Store, *Received) {
 	tb.Helper()
-	s, err := store.New(store.Options{Dialect: dialect(tb), Expiration: time.Hour, MaxSeries: 1000})
+	s, err := store.New(store.Options{Resolver: dialect(tb), Expiration: time.Hour, MaxSeries: 1000})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func compatiblePage(t *testing.T) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.New(store.Options{Dialect: dialect, Expiration: time.Hour, MaxSeries: 10_000})
+	s, err := store.New(store.Options{Resolver: dialect, Expiration: time.Hour, MaxSeries: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,9 +30,11 @@ import (
 	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/exposition"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // replayed runs an exporter until it has played the whole capture of a foundation, and returns its address.
@@ -262,7 +264,10 @@ func cataloguePage(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	s, err := store.New(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: config.Default().Metrics.Namespace}, Expiration: time.Hour, MaxSeries: 10_000,
+		Resolver: resolver.New(resolver.Options{
+			Tagger: rules, Naming: naming.Style{Namespace: config.Default().Metrics.Namespace},
+		}),
+		Expiration: time.Hour, MaxSeries: 10_000,
 	})
 	if err != nil {
 		t.Fatal(err)

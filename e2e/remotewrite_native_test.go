@@ -32,8 +32,10 @@ import (
 	"loggregator_exporter/exposition"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/remotewrite"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/naming"
 )
 
 const durations = "cf_http_request_duration_seconds"
@@ -47,8 +49,11 @@ func newRequests(t *testing.T) *store.Store {
 	}
 	m := config.Default().Metrics
 	s, err := store.New(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: m.Namespace}, Expiration: m.Expiration, MaxSeries: m.MaxSeries,
-		HTTP: store.HTTPOptions{Buckets: m.HTTP.Buckets, SizeBuckets: m.HTTP.SizeBuckets, Labels: m.HTTP.Labels, Native: true},
+		Resolver: resolver.New(resolver.Options{
+			Tagger: rules, Naming: naming.Style{Namespace: m.Namespace},
+			HTTP: resolver.HTTPOptions{Buckets: m.HTTP.Buckets, SizeBuckets: m.HTTP.SizeBuckets, Labels: m.HTTP.Labels},
+		}),
+		Expiration: m.Expiration, MaxSeries: m.MaxSeries, NativeHistograms: true,
 	})
 	if err != nil {
 		t.Fatal(err)

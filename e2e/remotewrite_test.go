@@ -22,9 +22,11 @@ import (
 	"loggregator_exporter/e2e/peer"
 	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // listensAt is what every program says that serves by Prometheus' toolkit.
@@ -107,9 +109,7 @@ func expected(t *testing.T, sent []foundation.Sent, verbatim bool) map[string][]
 		t.Fatal(err)
 	}
 	m := config.Default().Metrics
-	r := store.NewResolver(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: m.Namespace, Verbatim: verbatim}, Expiration: m.Expiration, MaxSeries: m.MaxSeries,
-	})
+	r := resolver.New(resolver.Options{Tagger: rules, Naming: naming.Style{Namespace: m.Namespace, Verbatim: verbatim}})
 	out := map[string][]float64{}
 	whole, parts := foundation.Parts(sent)
 	for _, s := range whole {
@@ -140,12 +140,12 @@ func expected(t *testing.T, sent []foundation.Sent, verbatim bool) map[string][]
 }
 
 // resolve returns what an entry becomes, and its series with a suffix to its name.
-func resolve(r *store.Resolver, s foundation.Sent, suffix string) (resolved store.Resolved, series string) {
+func resolve(r store.Resolver, s foundation.Sent, suffix string) (resolved store.Resolved, series string) {
 	id := store.Identity{Kind: s.Kind, Name: s.Name, Unit: s.Unit, SourceID: s.SourceID, InstanceID: s.InstanceID}
 	for _, tag := range slices.Sorted(maps.Keys(s.Tags)) {
 		id.Tags = append(id.Tags, metric.Label{Name: tag, Value: s.Tags[tag]})
 	}
-	resolved = r.Resolve(&id, nil)
+	resolved = r.Resolve(&id)
 	set := map[string]string{"__name__": resolved.Metric + suffix}
 	maps.Insert(set, metric.RenderLabels(resolved.Labels).All())
 	return resolved, labels.FromMap(set).String()

@@ -19,8 +19,10 @@ import (
 	"github.com/prometheus/common/model"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/naming"
 )
 
 const manySeries = 20_000 // several chunks of the store's, several of ours
@@ -37,8 +39,13 @@ func newStoreWith(tb testing.TB, native bool) *store.Store {
 		tb.Fatal(err)
 	}
 	s, err := store.New(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: time.Hour, MaxSeries: benchSeries,
-		HTTP: store.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"component", "method", "status"}, Native: native},
+		Resolver: resolver.New(resolver.Options{
+			Tagger: rules, Naming: naming.Style{Namespace: "cf"},
+			HTTP: resolver.HTTPOptions{
+				Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"component", "method", "status"},
+			},
+		}),
+		Expiration: time.Hour, MaxSeries: benchSeries, NativeHistograms: native,
 	})
 	if err != nil {
 		tb.Fatal(err)

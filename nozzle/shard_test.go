@@ -11,9 +11,11 @@ import (
 
 	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // shardExporter is what matters of an exporter to its siblings: a source and a store.
@@ -35,9 +37,12 @@ func (s *simulated) exporter(name string) *shardExporter {
 		s.t.Fatal(err)
 	}
 	e := &shardExporter{name: name}
+	r := resolver.New(resolver.Options{
+		Tagger: rules, Naming: naming.Style{Namespace: "cf"},
+		HTTP: resolver.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"method"}},
+	})
 	if e.store, err = store.New(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: shardExpiration, AdaptiveExpiration: true, MaxSeries: 100_000,
-		HTTP: store.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"method"}},
+		Resolver: r, Expiration: shardExpiration, AdaptiveExpiration: true, MaxSeries: 100_000,
 	}); err != nil {
 		s.t.Fatal(err)
 	}
@@ -128,14 +133,14 @@ func (c *copies) look(exporters []*shardExporter) {
 
 // twofold are the series that two raw names make together, such as rep's memoryStats.x and rep.memoryStats.x. Names are what readers
 // are chosen by, so that two exporters may have such a series for good. On one exporter the first name owns it.
-func twofold(f *foundation.Foundation, resolver *store.Resolver) map[string]bool {
+func twofold(f *foundation.Foundation, names store.Resolver) map[string]bool {
 	name, twice := map[string]string{}, map[string]bool{}
 	for _, sent := range f.Sent() {
 		id := store.Identity{Kind: sent.Kind, Name: sent.Name, Unit: sent.Unit, SourceID: sent.SourceID, InstanceID: sent.InstanceID}
 		for _, tag := range slices.Sorted(maps.Keys(sent.Tags)) {
 			id.Tags = append(id.Tags, metric.Label{Name: tag, Value: sent.Tags[tag]})
 		}
-		r := resolver.Resolve(&id, nil)
+		r := names.Resolve(&id)
 		series := r.Metric + "{" + string(metric.RenderLabels(r.Labels)) + "}"
 		if before, known := name[series]; known && before != sent.Name {
 			twice[series] = true

@@ -16,8 +16,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/naming"
 )
 
 func newStore(t *testing.T) *store.Store {
@@ -27,8 +29,11 @@ func newStore(t *testing.T) *store.Store {
 		t.Fatal(err)
 	}
 	s, err := store.New(store.Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: time.Minute, MaxSeries: 100_000,
-		HTTP: store.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"method"}},
+		Resolver: resolver.New(resolver.Options{
+			Tagger: rules, Naming: naming.Style{Namespace: "cf"},
+			HTTP: resolver.HTTPOptions{Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000}, Labels: []string{"method"}},
+		}),
+		Expiration: time.Minute, MaxSeries: 100_000,
 	})
 	if err != nil {
 		t.Fatal(err)

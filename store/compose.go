@@ -7,7 +7,7 @@ import "loggregator_exporter/metric"
 // exposed by themselves, and its family takes the place of those that other emitters' x_sum and x_count made.
 func (s *Store) admitPiece(want *wanted, nameHash uint64) (pos uint32, outcome metric.Outcome, ok bool) {
 	p := pieceOf(want.kind, want.name, want.unit, want.key)
-	if p.role == roleNone || s.dialect != nil {
+	if p.role == roleNone || !s.identification.Load().Composites {
 		return 0, metric.Stored, false
 	}
 	s.pieceKey = compositeKey(s.pieceKey[:0], want.key, p.role.tag())
@@ -133,7 +133,7 @@ func identityOf(key []byte, kind nameKind, name []byte) Identity {
 
 func (s *Store) droppedByRule(key []byte, kind nameKind, name []byte) bool {
 	id := identityOf(key, kind, name)
-	r := s.resolve(&id)
+	r := s.resolver.Resolve(&id)
 	return r.Dropped
 }
 
@@ -141,7 +141,7 @@ func (s *Store) droppedByRule(key []byte, kind nameKind, name []byte) bool {
 // family of composites, which x itself would be of.
 func (s *Store) claimedComposite(key, compositeKey []byte, kind nameKind, name, base []byte) (nameKind, bool) {
 	id := identityOf(key, kind, name)
-	r := s.resolve(&id)
+	r := s.resolver.Resolve(&id)
 	if r.Dropped {
 		return 0, false
 	}
@@ -155,7 +155,7 @@ func (s *Store) claimedComposite(key, compositeKey []byte, kind nameKind, name, 
 			of = nameSummary
 		}
 		id := identityOf(compositeKey, of, base)
-		if x := s.resolve(&id); !x.Dropped && x.Metric == s.families.all[pos].name {
+		if x := s.resolver.Resolve(&id); !x.Dropped && x.Metric == s.families.all[pos].name {
 			return of, true
 		}
 	}

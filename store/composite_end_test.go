@@ -48,7 +48,7 @@ func TestLastPieceEndsComposites(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.name, c.adaptive), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := testStore(t, func(o *Options) { o.AdaptiveExpiration = c.adaptive })
+				s := testStore(t, func(o *Settings) { o.AdaptiveExpiration = c.adaptive })
 				n := uint64(0)
 				rest := func() []*metric.Envelope {
 					n++
@@ -92,7 +92,7 @@ func TestLastPieceEndsComposites(t *testing.T) {
 func TestOverdueBucketsAreNotShown(t *testing.T) {
 	for _, adaptive := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			s := testStore(t, func(o *Options) { o.AdaptiveExpiration = adaptive })
+			s := testStore(t, func(o *Settings) { o.AdaptiveExpiration = adaptive })
 			rounds(s, 2*time.Minute, func() []*metric.Envelope {
 				return append(scrapedHistogram("x", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}, "a", "1"),
 					append(scrapedHistogram("x", 5, 4, nil, "a", "2"), scrapedSummary("y", 5, 3, map[string]float64{"0.5": 2})...)...)
@@ -129,7 +129,7 @@ func TestOverdueBucketsAreNotShown(t *testing.T) {
 func TestOverdueSumsAreNotShown(t *testing.T) {
 	for _, adaptive := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			s := testStore(t, func(o *Options) { o.AdaptiveExpiration = adaptive })
+			s := testStore(t, func(o *Settings) { o.AdaptiveExpiration = adaptive })
 			pieces := func() []*metric.Envelope {
 				return []*metric.Envelope{counter("x_bucket", 0, 2, "le", "1"), gauge("y", 2, "quantile", "0.5"), counter("z_bucket", 0, 2, "le", "1", "a", "1")}
 			}
@@ -188,7 +188,7 @@ func TestOneEmitterKeepsBuckets(t *testing.T) {
 // The sum of a histogram in another unit is what was sent, again.
 func TestEndedCompositesKeepUnits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.Tagger = rules(t, "metrics: [{name: x, unit: ms}, {name: x_sum, unit: s}]") })
+		s := testStore(t, func(o *Settings) { o.Tagger = rules(t, "metrics: [{name: x, unit: ms}, {name: x_sum, unit: s}]") })
 		now := time.Now().UnixNano()
 		sum := func() *metric.Envelope { return gauge("x_sum", 1500) }
 		rounds(s, 2*time.Minute, func() []*metric.Envelope { return []*metric.Envelope{counter("x_bucket", 0, 3, "le", "5"), sum()} })
@@ -242,7 +242,7 @@ func TestEndedCompositesKeepTheirCounters(t *testing.T) {
 func TestManyEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 3 * takenAtOnce
-		s := testStore(t, func(o *Options) { o.MaxSeries = 10 * n })
+		s := testStore(t, func(o *Settings) { o.MaxSeries = 10 * n })
 		counts := func() (out []*metric.Envelope) {
 			for i := range n {
 				out = append(out, counter("x_count", 2, 0, "a", fmt.Sprint(i)))
@@ -285,7 +285,7 @@ func counterKey(s *Store, name string, pairs ...string) []byte {
 // What a limit has no room for when a histogram ends is refused as any newcomer is.
 func TestEndedCompositesAndLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.MaxSeries = 4 })
+		s := testStore(t, func(o *Settings) { o.MaxSeries = 4 })
 		x := func() []*metric.Envelope { return []*metric.Envelope{gauge("x_sum", 5), counter("x_count", 1, 0)} }
 		others := func() []*metric.Envelope { return []*metric.Envelope{gauge("a", 1), gauge("b", 1), gauge("c", 1)} }
 		rounds(s, 2*time.Minute, func() []*metric.Envelope {

@@ -195,7 +195,7 @@ func FuzzComposites(f *testing.F) {
 	f.Add(uint64(0b_0110_0000_0000_0011_11), []byte{0, 255, 3, 128, 9}, true, false)
 	f.Add(uint64(0x1234_5678_9abc_def0), []byte{}, false, false)
 	f.Add(uint64(0b11), []byte{1}, false, true)
-	o := testOptions(f)
+	o := testSettings(f)
 	f.Fuzz(func(t *testing.T, pieces uint64, order []byte, constant, mixed bool) {
 		playOrder(t, o, pieces, order, constant, mixed)
 	})
@@ -234,7 +234,7 @@ func playRest(t *testing.T, s *Store, pieces uint64, order []byte) {
 	}
 }
 
-func playOrder(t *testing.T, o Options, pieces uint64, order []byte, constant, mixed bool) {
+func playOrder(t *testing.T, o Settings, pieces uint64, order []byte, constant, mixed bool) {
 	t.Helper()
 	all := emittedBy(pieces)
 	const rounds = 3
@@ -250,7 +250,7 @@ func playOrder(t *testing.T, o Options, pieces uint64, order []byte, constant, m
 		}
 	}
 	shuffle(envelopes[complete:], order)
-	s, err := New(o)
+	s, err := New(o.options())
 	if err != nil {
 		t.Fatal(err)
 	}

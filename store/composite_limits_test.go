@@ -31,7 +31,7 @@ func TestBucketsAreBounded(t *testing.T) {
 
 func TestCompositesAndLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.MaxSeries = 2 })
+		s := testStore(t, func(o *Settings) { o.MaxSeries = 2 })
 		for _, step := range []struct {
 			envelope *metric.Envelope
 			want     string
@@ -53,7 +53,7 @@ func TestCompositesAndLimits(t *testing.T) {
 		if got := s.Stats(); got.Series != 2 || got.Pieces != 2 || got.Refused != 0 {
 			t.Errorf("%+v", got)
 		}
-		s = testStore(t, func(o *Options) { o.Limits.PerMetric = 1 })
+		s = testStore(t, func(o *Settings) { o.Limits.PerMetric = 1 })
 		writeAll(t, s, []*metric.Envelope{counter("x_bucket", 0, 5, "le", "1", "a", "1"), gauge("x_sum", 5, "a", "1")})
 		for _, e := range []*metric.Envelope{counter("x_bucket", 0, 5, "le", "1", "a", "2"), gauge("x_sum", 5, "a", "2")} {
 			for range 2 {
@@ -71,7 +71,7 @@ func TestCompositesAndLimits(t *testing.T) {
 // A bucket beyond the bound takes the place of one that has left.
 func TestCrowdedBucketsGetRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.MaxSeries = 2000 })
+		s := testStore(t, func(o *Settings) { o.MaxSeries = 2000 })
 		round := func(i, from int) {
 			write(s, at(time.Duration(i)*15*time.Second, counter("x_bucket", 0, 5, "le", "+Inf")))
 			for le := from; le < from+maxPieces-1; le++ {
@@ -94,7 +94,7 @@ func TestCrowdedBucketsGetRoom(t *testing.T) {
 // A newcomer that a limit keeps out takes nothing from those that are there.
 func TestRefusedCompositesEvictNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.Limits = LimitOptions{PerOwner: 1, Owner: OwnerSpace} })
+		s := testStore(t, func(o *Settings) { o.Limits = LimitOptions{PerOwner: 1, Owner: OwnerSpace} })
 		writeAll(t, s, []*metric.Envelope{
 			gauge("x_sum", 5, "space_name", "a"), counter("x_count", 7, 0, "space_name", "b"), gauge("other", 1, "space_name", "c"),
 		})
@@ -122,7 +122,7 @@ func TestRefusedCompositesEvictNobody(t *testing.T) {
 // Those that would make way have their places in the new family first.
 func TestFullFamiliesMakeNoWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.Limits.PerMetric = 2 })
+		s := testStore(t, func(o *Settings) { o.Limits.PerMetric = 2 })
 		send := func(after time.Duration, a string) {
 			writeAll(t, s, []*metric.Envelope{at(after, gauge("x_sum", 5, "a", a)), at(after, counter("x_count", 2, 0, "a", a))})
 		}
@@ -169,7 +169,7 @@ func TestTimersGoFirst(t *testing.T) {
 
 func TestRefusedTimersEvictNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.Limits = LimitOptions{PerOwner: 1, Owner: OwnerApp} })
+		s := testStore(t, func(o *Settings) { o.Limits = LimitOptions{PerOwner: 1, Owner: OwnerApp} })
 		writeAll(t, s, []*metric.Envelope{
 			gauge("other", 1, "app_id", "b"), counter("http_request_duration_seconds_bucket", 0, 5, "le", "1", "app_id", "a"),
 		})
@@ -194,7 +194,7 @@ func TestRefusedTimersEvictNobody(t *testing.T) {
 func TestManyMakeWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 3 * takenAtOnce
-		s := testStore(t, func(o *Options) { o.MaxSeries = 10 * n })
+		s := testStore(t, func(o *Settings) { o.MaxSeries = 10 * n })
 		for i := range n {
 			writeAll(t, s, []*metric.Envelope{counter("x_count", 5, 0, "a", fmt.Sprint(i))})
 		}

@@ -13,13 +13,13 @@ import (
 
 // Rules may tell emitters apart: what becomes of each is the same in every order all the same.
 func TestOrderIsOfNoAccount(t *testing.T) {
-	var stores []Options
+	var stores []Settings
 	for _, text := range []string{
 		"{pattern: x_seconds, when: {tags: {a: '2'}}, name: other}", "{pattern: x_seconds, when: {tags: {a: '2'}}, drop: true}",
 		"{pattern: x_seconds_sum, when: {tags: {a: '2'}}, drop: true}", "{pattern: x_seconds_count, when: {tags: {a: '2'}}, name: other}",
 		"{pattern: x_seconds_bucket, when: {tags: {a: '1'}}, drop: true}", "{pattern: x_seconds, name: other}",
 	} {
-		o := testOptions(t)
+		o := testSettings(t)
 		o.Tagger = rules(t, "rules: ["+text+"]")
 		stores = append(stores, o)
 	}
@@ -34,8 +34,8 @@ func TestOrderIsOfNoAccount(t *testing.T) {
 }
 
 // outcomeOf says what is shown in the end of what came in an order, and what became of the last sample of each.
-func outcomeOf(o Options, pieces uint64, order []byte) string {
-	s, err := New(o)
+func outcomeOf(o Settings, pieces uint64, order []byte) string {
+	s, err := New(o.options())
 	if err != nil {
 		return err.Error()
 	}

@@ -12,8 +12,8 @@ import (
 // What a reload changes of a composite, or of one of its pieces, comes back as the new rules have it; all else keeps its counts.
 func TestReloadOfComposites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o Options
-		s := testStore(t, func(options *Options) {
+		var o Settings
+		s := testStore(t, func(options *Settings) {
 			options.Tagger = rules(t, "rules: [{pattern: other, drop: true}]")
 			o = *options
 		})
@@ -41,7 +41,7 @@ func TestReloadOfComposites(t *testing.T) {
 			{"metrics: [{name: x, unit: ms}]", y, "histogram cf_x_seconds{} [0.001] [2 1] count=3 sum=0.005\n" + y},
 		} {
 			o.Tagger = rules(t, step.rules)
-			if _, err := s.Reload(o); err != nil {
+			if _, err := s.Reload(o.options()); err != nil {
 				t.Fatal(err)
 			}
 			if got := dump(s); got != step.kept {
@@ -61,7 +61,7 @@ func TestReloadOfComposites(t *testing.T) {
 // A rule that drops a histogram drops what it is made of, whichever came first.
 func TestDroppedComposites(t *testing.T) {
 	for _, reverse := range []bool{false, true} {
-		s := testStore(t, func(o *Options) { o.Tagger = rules(t, "rules: [{pattern: x, drop: true}]") })
+		s := testStore(t, func(o *Settings) { o.Tagger = rules(t, "rules: [{pattern: x, drop: true}]") })
 		envelopes := scrapedHistogram("x", 5, 3, map[string]uint64{"+Inf": 3})
 		if reverse {
 			envelopes[0], envelopes[2] = envelopes[2], envelopes[0]
@@ -84,7 +84,7 @@ func TestDroppedComposites(t *testing.T) {
 
 // Rules see a composite by its own name.
 func TestIdentitiesOfPieces(t *testing.T) {
-	r := testStore(t).Resolver()
+	r := testSettings(t).options().Resolver
 	for _, c := range []struct {
 		envelope *metric.Envelope
 		want     metric.Type
@@ -95,11 +95,11 @@ func TestIdentitiesOfPieces(t *testing.T) {
 		{counter("x_bucket", 0, 1, "a", "b"), metric.TypeCounter, "cf_x_bucket_total"},
 		{gauge("x_sum", 1, "a", "b"), metric.TypeGauge, "cf_x_sum"},
 	} {
-		ids, err := r.Identities(c.envelope)
+		ids, err := Identities(r, c.envelope)
 		if err != nil || len(ids) != 1 {
 			t.Fatal(ids, err)
 		}
-		got := r.Resolve(&ids[0], nil)
+		got := r.Resolve(&ids[0])
 		if got.Type != c.want || got.Metric != c.name || string(metric.RenderLabels(got.Labels)) != `a="b"` {
 			t.Errorf("%s: %s %s %v", nameOf(c.envelope), got.Type, got.Metric, got.Labels)
 		}
@@ -116,7 +116,7 @@ func TestTotalIsNotDoubled(t *testing.T) {
 			{false, "counter cf_a_total{} 1\ncounter cf_b_total{} 1\ncounter cf_c_total{} 1\n"},
 			{true, "counter a_total{} 1\ncounter b.total{} 1\ncounter cTotal{} 1\n"},
 		} {
-			s := testStore(t, func(o *Options) { o.Naming.Verbatim = c.verbatim })
+			s := testStore(t, func(o *Settings) { o.Naming.Verbatim = c.verbatim })
 			writeAll(t, s, []*metric.Envelope{counter("a_total", 0, 1), counter("b.total", 0, 1), counter("cTotal", 0, 1)})
 			if got := dump(s); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
@@ -128,8 +128,8 @@ func TestTotalIsNotDoubled(t *testing.T) {
 // Pieces of a composite that was dropped have no values, and bring none when it comes back.
 func TestPiecesWithoutValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o Options
-		s := testStore(t, func(options *Options) {
+		var o Settings
+		s := testStore(t, func(options *Settings) {
 			options.Tagger = rules(t, "rules: [{pattern: x, drop: true}]")
 			o = *options
 		})
@@ -140,7 +140,7 @@ func TestPiecesWithoutValues(t *testing.T) {
 			write(s, e)
 		}
 		o.Tagger = rules(t, "rules: []")
-		if _, err := s.Reload(o); err != nil {
+		if _, err := s.Reload(o.options()); err != nil {
 			t.Fatal(err)
 		}
 		if got := write(s, counter("x_bucket", 0, 51, "le", "1")); got != "stored" {
@@ -158,7 +158,7 @@ func TestSumsOfOthersNames(t *testing.T) {
 		var dumps, outcomes [2]string
 		for i := range dumps {
 			synctest.Test(t, func(t *testing.T) {
-				s := testStore(t, func(o *Options) {
+				s := testStore(t, func(o *Settings) {
 					o.Tagger = rules(t, "rules: [{pattern: x, when: {origin: o}, "+rule+"}]")
 				})
 				envelopes := []*metric.Envelope{

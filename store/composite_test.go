@@ -127,7 +127,7 @@ histogram cf_y{a="2"} [] [6] count=6 sum=5
 func TestEarlySumsAreTakenIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, verbatim := range []bool{false, true} {
-			s := testStore(t, func(o *Options) { o.Naming.Verbatim = verbatim })
+			s := testStore(t, func(o *Settings) { o.Naming.Verbatim = verbatim })
 			for i := range 3 {
 				writeAll(t, s, []*metric.Envelope{gauge("x_sum", float64(i), "a", fmt.Sprint(i)), counter("x_count", 0, uint64(10+i), "a", fmt.Sprint(i))})
 			}
@@ -296,7 +296,7 @@ func TestOldBucketsLeave(t *testing.T) {
 // A scrape shows no histogram of which all pieces are overdue, even if it comes before the sweep.
 func TestAdaptiveExpiryOfComposites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.AdaptiveExpiration = true })
+		s := testStore(t, func(o *Settings) { o.AdaptiveExpiration = true })
 		for range 6 {
 			<-time.After(15 * time.Second)
 			for _, e := range scrapedHistogram("x", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}) {

@@ -91,8 +91,8 @@ type counters struct {
 	seen  []int
 }
 
-func newCounters(o Options) (*counters, error) {
-	s, err := New(o)
+func newCounters(o Settings) (*counters, error) {
+	s, err := New(o.options())
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (c *counters) value(instance int) uint64 {
 
 func checkCounters(t *testing.T, w world, check func(c *counters, arrivals []arrival) error) {
 	t.Helper()
-	o := testOptions(t)
+	o := testSettings(t)
 	rapid.Check(t, func(t *rapid.T) {
 		arrivals := send(w.draw(t), false)
 		c, err := newCounters(o)
@@ -226,7 +226,7 @@ func TestSharedTotals(t *testing.T) {
 
 // An emitter that says totals only and restarts: rate() sees all that was counted, and a fall only where there was a restart.
 func TestRestarts(t *testing.T) {
-	o := testOptions(t)
+	o := testSettings(t)
 	w := world{instances: 1, pauses: longPause, late: true}
 	rapid.Check(t, func(t *rapid.T) {
 		c, err := newCounters(o)

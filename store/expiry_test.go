@@ -43,7 +43,7 @@ func lasts(s *Store, family string, last time.Duration) time.Duration {
 
 func adaptiveStore(t *testing.T) *Store {
 	t.Helper()
-	return testStore(t, func(o *Options) { o.AdaptiveExpiration = true })
+	return testStore(t, func(o *Settings) { o.AdaptiveExpiration = true })
 }
 
 // TestAdaptiveExpiration: a known series outlives two missed intervals, and not three and 15 s.

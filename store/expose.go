@@ -9,7 +9,7 @@ import (
 // expose gives an entry its exposed series, or refuses it. Composites and timers may take the place of others.
 func (s *Store) expose(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
 	switch {
-	case r.Composite:
+	case id.Composite != metric.TypeGauge:
 		return s.exposeComposite(pos, e, id, r)
 	case id.Kind == metric.KindTimer:
 		if ending := s.compositesAt(r); len(ending) > 0 {
@@ -52,7 +52,7 @@ func (s *Store) refusedFor(family uint32, e *series, id *Identity, r *Resolved) 
 
 // exposeAs gives an entry its exposed series, or refuses it where that, or the family's name, is another's.
 func (s *Store) exposeAs(pos uint32, e *series, id *Identity, r *Resolved) metric.Outcome {
-	family, ok := s.families.claim(r)
+	family, ok := s.families.claim(r, id.Composite != metric.TypeGauge)
 	f := &s.families.all[family]
 	if !ok {
 		e.setOwner(ref{family, f.gen})

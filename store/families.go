@@ -83,15 +83,15 @@ func writtenNames(name string, t metric.Type) []string {
 
 // claim returns the family of that name and type, made if it is not there. It fails where one of the names that the family
 // would write belongs to another, whose position it returns.
-func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
+func (fs *families) claim(r *Resolved, composite bool) (pos uint32, ok bool) {
 	if pos, found := fs.claims[r.Metric]; found {
 		f := &fs.all[pos]
-		if f.name == r.Metric && r.OwnHelp && r.Help < f.help {
+		if f.name == r.Metric && r.DefaultHelp && r.Help < f.help {
 			// Of several base names without a text of their own the first by the alphabet speaks, not the first to arrive.
 			f.help = r.Help
 		}
 		// Other bounds mean another rule, of before a reload: its series are on their way out.
-		return pos, f.name == r.Metric && f.typ == r.Type && f.composite == r.Composite && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
+		return pos, f.name == r.Metric && f.typ == r.Type && f.composite == composite && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
 	}
 	escaped := model.EscapeName(r.Metric, model.UnderscoreEscaping)
 	for _, p := range fs.reserved {
@@ -105,7 +105,7 @@ func (fs *families) claim(r *Resolved) (pos uint32, ok bool) {
 			return owner, false
 		}
 	}
-	f := family{name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, composite: r.Composite}
+	f := family{name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, composite: composite}
 	if n := len(fs.free); n > 0 {
 		pos, fs.free = fs.free[n-1], fs.free[:n-1]
 		f.gen = fs.all[pos].gen

@@ -9,33 +9,59 @@ import (
 	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // start is the arrival time of the tests' first samples: the beginning of the fake clock of testing/synctest.
 var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 
-func testOptions(tb testing.TB) Options {
+// Settings are the options of a test's store and of its resolver.
+type Settings struct {
+	Options // Resolver is made from what follows unless it is set
+
+	Tagger       *tagger.Tagger
+	Naming       naming.Style
+	Environment  string
+	AddLabels    []metric.Label
+	DropLabels   []string
+	RenameLabels [][2]string // from, to
+	Buckets      []float64
+	SizeBuckets  []float64
+	TimerLabels  []string
+}
+
+// NewTestResolver makes a resolver of package resolver; an external test file sets it.
+var NewTestResolver func(*Settings) Resolver
+
+// options returns the options of a store with these settings.
+func (s Settings) options() Options {
+	if s.Resolver == nil {
+		s.Resolver = NewTestResolver(&s)
+	}
+	return s.Options
+}
+
+func testSettings(tb testing.TB) Settings {
 	tb.Helper()
 	rules, warnings, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
 	if err != nil || len(warnings) > 0 {
 		tb.Fatalf("built-in rules: %v, %v", err, warnings)
 	}
-	return Options{
-		Tagger: rules, Naming: tagger.Naming{Namespace: "cf"}, Expiration: 10 * time.Minute, MaxSeries: 1000,
-		HTTP: HTTPOptions{
-			Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000},
-			Labels: []string{"bosh_deployment", "component", "app_id", "method", "status"},
-		},
+	return Settings{
+		Options: Options{Expiration: 10 * time.Minute, MaxSeries: 1000},
+		Tagger:  rules, Naming: naming.Style{Namespace: "cf"},
+		Buckets: []float64{0.1, 1}, SizeBuckets: []float64{1000},
+		TimerLabels: []string{"bosh_deployment", "component", "app_id", "method", "status"},
 	}
 }
 
-func testStore(tb testing.TB, change ...func(*Options)) *Store {
+func testStore(tb testing.TB, change ...func(*Settings)) *Store {
 	tb.Helper()
-	o := testOptions(tb)
+	o := testSettings(tb)
 	for _, c := range change {
 		c(&o)
 	}
-	s, err := New(o)
+	s, err := New(o.options())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -19,7 +19,7 @@ type histogram struct {
 
 func (s *Store) newHistogram(bounds int, arrived int64) uint32 {
 	h := histogram{counts: make([]uint64, bounds+1), start: arrived}
-	if s.resolver.http.Native {
+	if s.nativeHistograms {
 		h.native = &native{schema: nativeSchema}
 	}
 	if n := len(s.freeHists); n > 0 {

@@ -80,7 +80,7 @@ func TestNativeHistogram(t *testing.T) {
 
 func TestHistogramView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.HTTP.Native = true })
+		s := testStore(t, func(o *Settings) { o.NativeHistograms = true })
 		write(s, timer("http", 50*time.Millisecond, "b3", "00000000000000010000000000000002-0000000000000003-1"))
 		write(s, at(time.Minute, timer("http", time.Minute)))
 		write(s, at(time.Minute, timer("http", 20*time.Millisecond, "X-B3-TraceId", "463ac35c9f6413ad")))

@@ -1,11 +1,6 @@
 package store
 
-import (
-	"errors"
-	"fmt"
-
-	"loggregator_exporter/metric"
-)
+import "loggregator_exporter/metric"
 
 // identifier brings envelopes into the canonical form that finds their series. It owns the memory that this takes, so that the
 // steady state allocates nothing.
@@ -32,8 +27,8 @@ func (d *identifier) identify(e *metric.Envelope) bool {
 }
 
 const (
+	timerHTTP     = "http" // the timer of HTTP requests
 	tagStatusCode = "status_code"
-	labelStatus   = "status"
 )
 
 var appIDKey = []byte("app_id")
@@ -54,10 +49,10 @@ func (d *identifier) identifyTimer(e *metric.Envelope) timing {
 	d.key = d.key[:0]
 	hasApp, origin := d.timerFacts(e, &t)
 	sourceID, instanceID := e.SourceID, e.InstanceID
-	if isGUID(sourceID) && !hasApp && d.timerTags["app_id"] {
+	if metric.IsGUID(sourceID) && !hasApp && d.timerTags["app_id"] {
 		d.tags = append(d.tags, metric.Tag{Key: appIDKey, Value: sourceID})
 	}
-	if !d.timerTags["source_id"] && (isGUID(sourceID) || len(origin) > 0) {
+	if !d.timerTags["source_id"] && (metric.IsGUID(sourceID) || len(origin) > 0) {
 		sourceID = nil // it would only serve to name the component, which the origin does better
 	}
 	if !d.timerTags["instance_id"] {
@@ -96,24 +91,13 @@ func (d *identifier) timerFacts(e *metric.Envelope, t *timing) (hasApp bool, ori
 			d.tags = append(d.tags, tag)
 		}
 	}
-	t.duplicate = client && fromRouter(origin, e.SourceID)
+	sender := origin
+	if len(sender) == 0 {
+		sender = e.SourceID
+	}
+	t.duplicate = client && metric.IsRouter(sender)
 	return hasApp, origin
 }
-
-// fromRouter says whether the gorouter sent an envelope, as an old one (router__0) or a new one.
-func fromRouter(origin, sourceID []byte) bool {
-	if len(origin) == 0 {
-		origin = sourceID
-	}
-	for _, p := range routerOrigins {
-		if len(origin) >= len(p) && string(origin[:len(p)]) == p {
-			return len(origin) == len(p) || origin[len(p)] == '_'
-		}
-	}
-	return false
-}
-
-var routerOrigins = []string{"gorouter", "router"}
 
 func parseLength(b []byte) float64 {
 	if len(b) == 0 || len(b) > 18 {
@@ -129,34 +113,14 @@ func parseLength(b []byte) float64 {
 	return float64(n)
 }
 
-// Identities returns what the store would look for on an envelope, one for each of its samples, for those who want to show how it
-// is resolved. Samples that the store would count as invalid are an error.
-func (r *Resolver) Identities(e *metric.Envelope) ([]Identity, error) {
-	d := identifier{timerTags: r.timerTags}
-	if ok := e.Kind == metric.KindTimer && d.identifyTimer(e).ok || e.Kind != metric.KindTimer && d.identify(e); !ok {
-		return nil, fmt.Errorf("its tags exceed the bounds (%d tags, %d bytes each and %d together), or it is a timer that ends before it starts",
-			metric.MaxTags, metric.MaxValueBytes, metric.MaxIdentityBytes)
+// statusClass makes 2xx of 200; what is not a status code is no class.
+func statusClass(code []byte) []byte {
+	if len(code) != 3 || code[0] < '1' || code[0] > '9' || code[1] < '0' || code[1] > '9' || code[2] < '0' || code[2] > '9' {
+		return nil
 	}
-	points := e.Points
-	if e.Kind != metric.KindGauge {
-		points = []metric.Point{{Name: e.Name}}
-	}
-	var out []Identity
-	for _, p := range points {
-		switch {
-		case len(p.Name) == 0:
-			return nil, errors.New("it has no name")
-		case len(p.Name) > metric.MaxNameBytes:
-			return nil, fmt.Errorf("its name has %d bytes, the limit is %d", len(p.Name), metric.MaxNameBytes)
-		}
-		source, instance, tags := parseIdentity(string(d.key))
-		if of, base, ok := pieceIdentity(e.Kind, &p, d.key); ok {
-			out = append(out, identityOf(compositeKey(nil, d.key, of.without()), of, base))
-			continue
-		}
-		out = append(out, Identity{
-			Kind: e.Kind, Name: string(p.Name), Unit: string(p.Unit), SourceID: source, InstanceID: instance, Tags: tags,
-		})
-	}
-	return out, nil
+	return statusClasses[code[0]-'1']
+}
+
+var statusClasses = [...][]byte{
+	[]byte("1xx"), []byte("2xx"), []byte("3xx"), []byte("4xx"), []byte("5xx"), []byte("6xx"), []byte("7xx"), []byte("8xx"), []byte("9xx"),
 }

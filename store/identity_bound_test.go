@@ -13,10 +13,10 @@ import (
 // Tags that are within the bounds one by one may not make series of a megabyte each together.
 func TestIdentityIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) {
-			o.HTTP.Labels = nil
+		s := testStore(t, func(o *Settings) {
+			o.TimerLabels = nil
 			for i := range 20 {
-				o.HTTP.Labels = append(o.HTTP.Labels, fmt.Sprintf("tag%02d", i))
+				o.TimerLabels = append(o.TimerLabels, fmt.Sprintf("tag%02d", i))
 			}
 		})
 		for name, envelope := range map[string]func(pairs ...string) *metric.Envelope{
@@ -42,7 +42,7 @@ func TestIdentityIsBounded(t *testing.T) {
 				t.Errorf("%s beyond the bound: %s", name, got)
 			}
 			const want = "its tags exceed the bounds (256 tags, 4096 bytes each and 32768 together), or it is a timer that ends before it starts"
-			if _, err := s.Resolver().Identities(e); err == nil || err.Error() != want {
+			if _, err := Identities(s.resolver, e); err == nil || err.Error() != want {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

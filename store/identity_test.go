@@ -140,7 +140,7 @@ func TestSeriesFillsOneCacheLine(t *testing.T) {
 
 // What is not legal in a classic name becomes an underscore there, and so may be a name of the exporter's own.
 func TestReservedNamesEscaped(t *testing.T) {
-	s := testStore(t, func(o *Options) { o.Naming.Verbatim, o.Reserved = true, []string{"firehose_"} })
+	s := testStore(t, func(o *Settings) { o.Naming.Verbatim, o.Reserved = true, []string{"firehose_"} })
 	for _, name := range []string{"go.goroutines", "loggregator_exporter.series", "firehose.http_total", "go_goroutines"} {
 		if got := write(s, gauge(name, 1)); got != "conflict" {
 			t.Errorf("%s: %s", name, got)

@@ -109,7 +109,7 @@ func (s *Store) ownerOf(key string) string {
 			return v
 		}
 	}
-	if s.limits.Owner == OwnerApp && isGUID(source) {
+	if s.limits.Owner == OwnerApp && metric.IsGUID(source) {
 		return source
 	}
 	return ""
@@ -253,4 +253,13 @@ func surveyFamily(r *Reader, f *Family) Offender {
 		}
 	}
 	return out
+}
+
+func lookup(labels []metric.Label, name string) string {
+	for _, l := range labels {
+		if l.Name == name {
+			return l.Value
+		}
+	}
+	return ""
 }

@@ -56,7 +56,7 @@ func TestRefusedFloodLeavesRoom(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := testStore(t, func(o *Options) {
+			s := testStore(t, func(o *Settings) {
 				o.MaxSeries, o.Limits, o.Tagger = most, c.limits, rules(t, "rules: [{pattern: 'dropped.{_}', drop: true}]")
 			})
 			last := ""
@@ -94,7 +94,7 @@ func TestRefusedFloodLeavesRoom(t *testing.T) {
 
 // Owners that look alike where they are cut are told apart by nothing but their numbers, which must not cost the page others of its metrics.
 func TestOwnersThatLookAlike(t *testing.T) {
-	s := testStore(t, func(o *Options) { o.Limits = LimitOptions{PerOwner: 10, Owner: OwnerSourceID} })
+	s := testStore(t, func(o *Settings) { o.Limits = LimitOptions{PerOwner: 10, Owner: OwnerSourceID} })
 	for i, end := range []string{"", "a", "b", "\xff", "\xfe"} {
 		for n := range i + 1 {
 			e := gauge(fmt.Sprintf("m%dx%d", i, n), 1)
@@ -129,7 +129,7 @@ func TestOwnersThatLookAlike(t *testing.T) {
 
 // Labels that were asked for twice are counted with the metric's name, and the names are bounded.
 func TestOverridesByMetric(t *testing.T) {
-	s := testStore(t, func(o *Options) { o.Environment = "prod" })
+	s := testStore(t, func(o *Settings) { o.Environment = "prod" })
 	for i := range maxOverrides + 20 {
 		for id := range 2 {
 			write(s, gauge(fmt.Sprintf("m.x%dx", i), 1, "environment", "test", "id", fmt.Sprint(id)))

@@ -72,7 +72,7 @@ func TestLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := testStore(t, func(o *Options) { o.Limits = c.limits })
+				s := testStore(t, func(o *Settings) { o.Limits = c.limits })
 				for i, step := range c.steps {
 					<-time.After(time.Until(timeOf(step.envelope.Arrived)))
 					s.sweep(time.Now())
@@ -95,7 +95,7 @@ func TestLimits(t *testing.T) {
 // A refused entry whose owner is gone while the store is full must leave nothing behind that another may take for its own.
 func TestRevivedWhileFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.MaxSeries = 2 })
+		s := testStore(t, func(o *Settings) { o.MaxSeries = 2 })
 		write(s, gauge("memoryStats.numFrees", 1, "origin", "rep"))
 		flat := at(9*time.Minute, gauge("rep.memoryStats.numFrees", 2, "origin", "rep"))
 		if got := write(s, flat); got != "conflict" {
@@ -123,7 +123,7 @@ func TestRevivedWhileFull(t *testing.T) {
 
 func TestOffenders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.Limits = LimitOptions{PerOwner: 100, Owner: OwnerSpace} })
+		s := testStore(t, func(o *Settings) { o.Limits = LimitOptions{PerOwner: 100, Owner: OwnerSpace} })
 		if got := s.Offenders(); len(got.Metrics)+len(got.Owners) != 0 {
 			t.Errorf("at the start: %+v", got)
 		}
@@ -147,20 +147,20 @@ func TestOffenders(t *testing.T) {
 // Owners are counted anew where a reload says who they are.
 func TestReloadOfLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o Options
-		s := testStore(t, func(options *Options) { o = *options })
+		var o Settings
+		s := testStore(t, func(options *Settings) { o = *options })
 		for i := range 3 {
 			write(s, gauge("m", 1, "app_id", fmt.Sprint(i), "space_id", "s"))
 		}
 		o.Limits = LimitOptions{PerOwner: 3, Owner: OwnerSpace}
-		if _, err := s.Reload(o); err != nil {
+		if _, err := s.Reload(o.options()); err != nil {
 			t.Fatal(err)
 		}
 		if got := write(s, gauge("m", 1, "app_id", "4", "space_id", "s")); got != "over_limit" {
 			t.Error(got)
 		}
 		o.Limits = LimitOptions{PerOwner: 1, Owner: OwnerApp}
-		if _, err := s.Reload(o); err != nil {
+		if _, err := s.Reload(o.options()); err != nil {
 			t.Fatal(err)
 		}
 		if got := write(s, gauge("m", 1, "app_id", "4", "space_id", "s")); got != "stored" {
@@ -171,7 +171,7 @@ func TestReloadOfLimits(t *testing.T) {
 		}
 		for _, bad := range []LimitOptions{{PerMetric: -1}, {PerOwner: 1, Owner: "nobody"}} {
 			o.Limits = bad
-			if _, err := s.Reload(o); err == nil {
+			if _, err := s.Reload(o.options()); err == nil {
 				t.Errorf("%+v was accepted", bad)
 			}
 		}
@@ -180,7 +180,7 @@ func TestReloadOfLimits(t *testing.T) {
 
 // Whatever names are sent, the metrics that tell of them are there, none of them twice.
 func TestMetricsOfHostileNames(t *testing.T) {
-	s := testStore(t, func(o *Options) { o.Naming.Verbatim = true })
+	s := testStore(t, func(o *Settings) { o.Naming.Verbatim = true })
 	write(s, gauge("", 1))
 	for i := range maxRefusals + 5 {
 		write(s, gauge(fmt.Sprint(strings.Repeat("x", metric.MaxNameBytes), i), 1))

@@ -58,11 +58,11 @@ type action struct {
 }
 
 // configurations are those that the store is made of and reloaded with.
-func configurations(t *testing.T) []Options {
+func configurations(t *testing.T) []Settings {
 	t.Helper()
-	all := make([]Options, 5)
+	all := make([]Settings, 5)
 	for i := range all {
-		all[i] = testOptions(t)
+		all[i] = testSettings(t)
 		all[i].Expiration, all[i].MaxSeries = time.Minute, 20
 	}
 	all[1].Limits = LimitOptions{PerOwner: 2, Owner: OwnerSourceID}
@@ -91,8 +91,8 @@ func TestNoScrapeHoldsASeriesTwice(t *testing.T) {
 	})
 }
 
-func play(all []Options, first int, plan []action, constant bool) error {
-	s, err := New(all[first])
+func play(all []Settings, first int, plan []action, constant bool) error {
+	s, err := New(all[first].options())
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func play(all []Options, first int, plan []action, constant bool) error {
 			s.sweep(time.Now())
 		}
 		if a.reload < len(all) {
-			if _, err := s.Reload(all[a.reload]); err != nil {
+			if _, err := s.Reload(all[a.reload].options()); err != nil {
 				return err
 			}
 		}
@@ -236,7 +236,7 @@ func typeOf(word string) metric.Type {
 
 // Writers, scrapers and the sweep at once: the race detector watches, and nothing may be shown twice.
 func TestConcurrentUse(t *testing.T) {
-	s := testStore(t, func(o *Options) { o.Expiration = time.Nanosecond })
+	s := testStore(t, func(o *Settings) { o.Expiration = time.Nanosecond })
 	ctx, cancel := context.WithCancel(t.Context())
 	var background, writers sync.WaitGroup
 	for range 2 {

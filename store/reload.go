@@ -15,16 +15,15 @@ type Reloaded struct {
 // reloadChunk bounds how long the rules run under the lock at a time.
 const reloadChunk = 256
 
-// Reload makes the store go by other rules, naming, labels, expiration and limit from now on. Series whose result is the same keep their
-// values, histograms their observations; those that change are retired. What shapes the identity of timers (HTTPOptions) stays
-// as it was. Samples are taken in meanwhile.
+// Reload makes the store go by another resolver, expiration and limits from now on. Series that the resolver resolves as before
+// keep their values and observations; the others are retired. Options.NativeHistograms and Reserved stay as they were.
+// Samples are taken in meanwhile.
 func (s *Store) Reload(o Options) (Reloaded, error) {
 	if err := o.validate(); err != nil {
 		return Reloaded{}, err
 	}
 	s.mu.Lock()
-	o.HTTP = s.resolver.http
-	s.resolver, s.dialect = NewResolver(o), o.Dialect
+	s.setResolver(o.Resolver)
 	s.maxSeries = o.MaxSeries
 	if before := s.limits; before != o.Limits {
 		s.limits = o.Limits
@@ -76,7 +75,7 @@ func (s *Store) reloadChunk(from uint32, done *Reloaded) bool {
 // unchanged runs the rules on an entry and says whether it may stay. What the family tells of itself follows the new rules.
 func (s *Store) unchanged(e *series) bool {
 	id := s.identity(e.tagset, e.name)
-	r := s.resolve(&id)
+	r := s.resolver.Resolve(&id)
 	if e.state == statePiece {
 		return !r.Dropped // all else its composite decides
 	}

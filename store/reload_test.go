@@ -34,8 +34,8 @@ metrics:
 
 func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var o Options
-		s := testStore(t, func(options *Options) {
+		var o Settings
+		s := testStore(t, func(options *Settings) {
 			options.Tagger = rules(t, before)
 			o = *options
 		})
@@ -67,7 +67,7 @@ rules:
 metrics:
   - {name: helped, help: After.}
 `)
-		done, err := s.Reload(o)
+		done, err := s.Reload(o.options())
 		if err != nil || done != (Reloaded{Kept: 5, Retired: 3}) {
 			t.Errorf("%+v, %v", done, err)
 		}
@@ -91,15 +91,15 @@ metrics:
 func TestReloadChangesExpiryLimitAndBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := "rules: [{pattern: work, name: work, kind: timer, buckets: [%s], expire: %s}]"
-		var o Options
-		s := testStore(t, func(options *Options) {
+		var o Settings
+		s := testStore(t, func(options *Settings) {
 			options.Tagger = rules(t, fmt.Sprintf(file, "1, 2", "1h"))
 			o = *options
 		})
 		write(s, timer("work", time.Second))
 		write(s, gauge("a", 1))
 		o.Tagger, o.Expiration, o.MaxSeries = rules(t, fmt.Sprintf(file, "1, 2, 3", "2m")), time.Minute, 2
-		if done, err := s.Reload(o); err != nil || done != (Reloaded{Kept: 1, Retired: 1}) {
+		if done, err := s.Reload(o.options()); err != nil || done != (Reloaded{Kept: 1, Retired: 1}) {
 			t.Errorf("%+v, %v", done, err)
 		}
 		write(s, timer("work", 3*time.Second))
@@ -114,7 +114,7 @@ func TestReloadChangesExpiryLimitAndBuckets(t *testing.T) {
 		if got := dump(s); strings.Contains(got, "cf_a") || !strings.Contains(got, "cf_work_seconds") {
 			t.Errorf("after a minute:\n%s", got)
 		}
-		if _, err := s.Reload(Options{}); err == nil || err.Error() != "store: no tagger" {
+		if _, err := s.Reload(Options{}); err == nil || err.Error() != "store: no resolver" {
 			t.Errorf("a reload of nothing: %v", err)
 		}
 	})
@@ -122,10 +122,10 @@ func TestReloadChangesExpiryLimitAndBuckets(t *testing.T) {
 
 // Samples that come in while rules change end in one series or another, each exactly once.
 func TestReloadWhileWriting(t *testing.T) {
-	var o Options
+	var o Settings
 	one := rules(t, `rules: [{pattern: "m.{x}", name: one}]`)
 	two := rules(t, `rules: [{pattern: "m.{x}", name: two}]`)
-	s := testStore(t, func(options *Options) {
+	s := testStore(t, func(options *Settings) {
 		options.Tagger = one
 		o = *options
 	})
@@ -144,7 +144,7 @@ func TestReloadWhileWriting(t *testing.T) {
 		if o.Tagger = one; i%2 == 0 {
 			o.Tagger = two
 		}
-		if _, err := s.Reload(o); err != nil {
+		if _, err := s.Reload(o.options()); err != nil {
 			t.Error(err)
 		}
 	}

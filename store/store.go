@@ -11,58 +11,33 @@ import (
 	"time"
 
 	"loggregator_exporter/metric"
-	"loggregator_exporter/tagger"
 )
 
 // Options configure a Store. The zero value of a field is not a default: the configuration holds those.
 type Options struct {
-	Tagger      *tagger.Tagger
-	Naming      tagger.Naming
-	Environment string // value of the label environment, none where empty
-	Labels      LabelOptions
-	Expiration  time.Duration // a series without a sample for this long vanishes
-	// AdaptiveExpiration lets gauges and counters vanish after three of their own intervals and 15 s, if that is sooner.
+	Resolver   Resolver
+	Expiration time.Duration // a series without a sample for this long is removed
+	// AdaptiveExpiration removes gauges and counters after three of their own intervals and 15 s, if that is sooner.
 	AdaptiveExpiration bool
 	// MaxSeries is how many series may live at once, and twice as many as the refused and dropped ones that are remembered.
 	MaxSeries int
 	Limits    LimitOptions
-	HTTP      HTTPOptions
-	// Dialect makes other names in place of Tagger, Naming, Environment and Labels; nil for none.
-	Dialect Dialect
-	// Reserved are beginnings of names that belong to others on the same page: a family that would have one is a conflict.
+	// NativeHistograms counts timers in native histograms too.
+	NativeHistograms bool
+	// Reserved are beginnings of names that belong to others on the same page: a family whose name begins so is a conflict.
 	Reserved []string
 	Log      *slog.Logger
-}
-
-// LabelOptions change the labels of every series: they are renamed, then dropped; constants win over what comes from envelopes.
-type LabelOptions struct {
-	Add    []metric.Label
-	Drop   []string
-	Rename []Rename
-}
-
-// Rename gives a label another name. It is refused, and counted, where that name is taken.
-type Rename struct {
-	From, To string
-}
-
-// HTTPOptions shape the histograms of timers.
-type HTTPOptions struct {
-	Buckets     []float64 // upper bounds of durations in seconds, ascending, without +Inf
-	SizeBuckets []float64 // upper bounds of response sizes in bytes, ascending, without +Inf
-	Labels      []string  // the labels that timers may have
-	Native      bool      // count in native histograms, too
 }
 
 // Store holds all series. One mutex guards everything: it is held for the time of one envelope, or of one chunk of
 // a scrape, never while something is written or compiled.
 type Store struct {
-	timerTags  map[string]bool
-	sweepEvery time.Duration
+	sweepEvery       time.Duration
+	nativeHistograms bool
+	identification   atomic.Pointer[Identification] // the resolver's, for writers, which need it before they lock
 
 	mu          sync.Mutex
-	resolver    *Resolver
-	dialect     Dialect // in place of the resolver, or nil
+	resolver    Resolver
 	maxSeries   int
 	limits      LimitOptions
 	ids         identities
@@ -111,10 +86,8 @@ func New(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	resolver := NewResolver(o)
 	s := &Store{
-		resolver: resolver, timerTags: resolver.timerTags, dialect: o.Dialect,
-		maxSeries:   o.MaxSeries,
+		nativeHistograms: o.NativeHistograms, maxSeries: o.MaxSeries,
 		limits:      o.Limits,
 		sweepEvery:  max(time.Second, min(o.Expiration/20, 15*time.Second)),
 		ids:         newIdentities(),
@@ -126,14 +99,15 @@ func New(o Options) (*Store, error) {
 		refusals:    newRefusals(o.Log),
 		overrides:   map[overrideKey]uint64{},
 	}
+	s.setResolver(o.Resolver)
 	s.adaptive.set(o.AdaptiveExpiration)
 	return s, nil
 }
 
 func (o *Options) validate() error {
 	switch {
-	case o.Tagger == nil && o.Dialect == nil:
-		return errors.New("store: no tagger")
+	case o.Resolver == nil:
+		return errors.New("store: no resolver")
 	case o.Expiration <= 0:
 		return fmt.Errorf("store: expiration %v: must be positive", o.Expiration)
 	case o.MaxSeries <= 0:
@@ -143,8 +117,15 @@ func (o *Options) validate() error {
 	}
 }
 
-// Resolver returns what turns identities into series now, for those who want to show it.
-func (s *Store) Resolver() *Resolver {
+// setResolver makes the store go by another resolver from now on. The caller holds the lock.
+func (s *Store) setResolver(r Resolver) {
+	s.resolver = r
+	of := r.Identification()
+	s.identification.Store(&of)
+}
+
+// Resolver returns the resolver in force.
+func (s *Store) Resolver() Resolver {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.resolver
@@ -164,7 +145,7 @@ func (s *Store) create(tagset *uint32, name uint32, arrived int64) (uint32, metr
 	pos := s.place(*tagset, name, arrived)
 	e := s.slab.at(pos)
 	id := s.identity(*tagset, name)
-	r := s.resolve(&id)
+	r := s.resolver.Resolve(&id)
 	s.tag(e, &r)
 	e.expiry = s.expiryOf(r.Expiry)
 	if s.adaptive.on {
@@ -173,7 +154,7 @@ func (s *Store) create(tagset *uint32, name uint32, arrived int64) (uint32, metr
 	if r.Dropped {
 		e.state = stateDropped
 		s.others++
-		if r.Composite {
+		if id.Composite != metric.TypeGauge {
 			s.adopt(pos) // x_sum and x_count find it
 		} else {
 			s.forgetRefused(pos, tagset)
@@ -213,10 +194,9 @@ func (s *Store) place(tagset, name uint32, arrived int64) uint32 {
 	return pos
 }
 
-// tag notes whether a rule matched an entry. HTTP timers need none.
+// tag notes whether a rule matched an entry.
 func (s *Store) tag(e *series, r *Resolved) {
-	kind := s.ids.names[e.name].kind
-	untagged := r.Rule == "" && !r.Dropped && kind != nameHTTPDuration && kind != nameHTTPSize
+	untagged := r.Untagged
 	switch was := e.flags&flagUntagged != 0; {
 	case untagged && !was:
 		e.flags |= flagUntagged

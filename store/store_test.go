@@ -193,13 +193,11 @@ func TestStore(t *testing.T) {
 
 func TestLabelsOfTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) {
+		s := testStore(t, func(o *Settings) {
 			o.Environment = "prod"
-			o.Labels = LabelOptions{
-				Add:    []metric.Label{{Name: "region", Value: "eu"}},
-				Drop:   []string{"product"},
-				Rename: []Rename{{"bosh_job_ip", "ip"}, {"team", "origin"}},
-			}
+			o.AddLabels = []metric.Label{{Name: "region", Value: "eu"}}
+			o.DropLabels = []string{"product"}
+			o.RenameLabels = [][2]string{{"bosh_job_ip", "ip"}, {"team", "origin"}}
 		})
 		write(s, gauge("a", 1, "origin", "x", "product", "p", "ip", "1", "region", "us", "environment", "test", "team", "t"))
 		write(s, timer("t", time.Second, "origin", "x", "product", "p"))
@@ -220,7 +218,7 @@ histogram cf_t_seconds{component="x",environment="prod",region="eu"} [0.1 1] [0 
 
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.MaxSeries = 2 })
+		s := testStore(t, func(o *Settings) { o.MaxSeries = 2 })
 		for _, c := range []struct{ name, want string }{
 			{"a", "stored"}, {"b", "stored"}, {"c", "over_limit"}, {"a", "stored"}, {"c", "over_limit"},
 		} {
@@ -332,7 +330,7 @@ func TestHelpDoesNotDependOnArrival(t *testing.T) {
 // Under the verbatim naming names may differ in characters that classic scrapes do not get to see.
 func TestVerbatimNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.Naming.Verbatim = true })
+		s := testStore(t, func(o *Settings) { o.Naming.Verbatim = true })
 		for _, c := range []step{
 			{gauge("a.b", 1), "stored"},
 			{gauge("a-b", 1), "conflict"},

@@ -79,7 +79,7 @@ func TestTimerBounds(t *testing.T) {
 
 func TestAllowedSourceOfTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := testStore(t, func(o *Options) { o.HTTP.Labels = []string{"source_id", "instance_id"} })
+		s := testStore(t, func(o *Settings) { o.TimerLabels = []string{"source_id", "instance_id"} })
 		e := timer("http", time.Second, "origin", "gorouter", "method", "GET")
 		e.SourceID, e.InstanceID = []byte("a"), []byte("7")
 		write(s, e)

@@ -318,3 +318,34 @@ func (r *Reader) copyCounts(counts []uint64) []uint64 {
 	r.counts = append(r.counts, counts...)
 	return r.counts[from:len(r.counts):len(r.counts)]
 }
+
+// Stores are several stores that are scraped as one. Their names must be kept apart, see Options.Reserved.
+type Stores []*Store
+
+// Families returns the families of all stores by name.
+func (all Stores) Families() []Family {
+	var out []Family
+	for _, s := range all {
+		out = mergeFamilies(out, s.Families())
+	}
+	return out
+}
+
+// mergeFamilies merges two lists by name. Of families of one name only the first list's is taken: a page holds none twice.
+func mergeFamilies(a, b []Family) []Family {
+	if len(a) == 0 {
+		return b
+	}
+	out := slices.Grow([]Family(nil), len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch c := strings.Compare(a[0].Name, b[0].Name); {
+		case c < 0:
+			out, a = append(out, a[0]), a[1:]
+		case c > 0:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			b = b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}

@@ -14,7 +14,7 @@ type Writer struct {
 
 // Writer returns a new writer.
 func (s *Store) Writer() *Writer {
-	return &Writer{store: s, identifier: identifier{timerTags: s.timerTags}}
+	return &Writer{store: s}
 }
 
 // Write updates the series of an envelope and adds one outcome for each of its samples to the tally. It keeps nothing of the
@@ -194,7 +194,8 @@ func (s *Store) internPair(want *wanted, nameHash uint64) uint32 {
 
 // timer observes the duration of one request, and for HTTP the size of its response.
 func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
-	http := string(e.Name) == httpTimer
+	http := string(e.Name) == timerHTTP
+	w.timerTags = w.store.identification.Load().TimerTags
 	t := w.identifyTimer(e)
 	if http && t.ok && t.duplicate {
 		return metric.Duplicate
@@ -221,6 +222,42 @@ func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
 		s.observe(s.slab.at(pos), t.length, &w.trace, e.Arrived)
 	}
 	return metric.Stored
+}
+
+// Observe takes one observation of the family that the dialect makes of a timer of e's name: a histogram or summary takes the value, a
+// counter counts one. In contrast to Write all of e's tags and its source id tell series apart, so that it is the caller who chooses
+// them; instance id, start and stop are not looked at. Values that are negative or NaN are invalid.
+func (w *Writer) Observe(e *metric.Envelope, v float64) metric.Outcome {
+	want := w.wanted(e, nameTimer, w.identify(e) && v >= 0)
+	s := w.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pos, outcome := s.entry(&want)
+	if outcome != metric.Stored {
+		return outcome
+	}
+	switch owner := s.slab.at(pos); s.families.all[owner.family].typ {
+	case metric.TypeHistogram:
+		s.observe(owner, v, &TraceID{}, e.Arrived)
+	case metric.TypeSummary:
+		s.summarize(owner, v, e.Arrived)
+	case metric.TypeCounter:
+		s.countOne(owner, e.Arrived)
+	case metric.TypeGauge:
+		owner.value, owner.stamp = v, e.Arrived
+	}
+	return metric.Stored
+}
+
+// countOne counts an observation. Nothing was counted before the first one, so the start is known.
+func (s *Store) countOne(e *series, arrived int64) {
+	if e.flags&flagDeltas == 0 {
+		s.sumDeltas(e, 0)
+		s.side(e).start = arrived
+	}
+	e.stamp = arrived
+	e.aux = int64(addUp(uint64(e.aux), 1))
+	s.setCount(e, uint64(e.aux))
 }
 
 // setGauge applies the clock rules: the value with the newest timestamp stays.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger/naming"
 )
 
 // maxChain bounds the rules that a name runs through.
@@ -53,7 +54,7 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	if !said.unit {
 		dst.Unit = t.unit(s.Unit)
 		if dst.Unit == "" && !dst.Final && !dst.Dropped {
-			dst.Unit = UnitOfName(dst.Base)
+			dst.Unit = naming.UnitOfName(dst.Base)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // catalogueEntry is what a metrics entry of the catalogue says, for each name alone.
@@ -73,7 +74,7 @@ func TestCatalogueEntriesAgree(t *testing.T) {
 		if e.kind == "counter" {
 			typ = metric.TypeCounter
 		}
-		name := Naming{Namespace: "cf"}.Name(cmp.Or(e.metric, e.name), CanonicalUnit(e.unit), typ)
+		name := naming.Style{Namespace: "cf"}.Name(cmp.Or(e.metric, e.name), naming.CanonicalUnit(e.unit), typ)
 		if e.unit == "none" && (name.Unit != "" || name.Mul != 1 || name.Div != 1) {
 			t.Errorf("%s: %s has no unit, and becomes %s in %s", e.file, e.name, name.Metric, name.Unit)
 		}
@@ -86,8 +87,5 @@ func TestCatalogueEntriesAgree(t *testing.T) {
 }
 
 func baseUnit(spelt string) string {
-	if u := unitNamed(CanonicalUnit(spelt)); u != nil {
-		return u.base
-	}
-	return ""
+	return naming.Style{}.Name("x", naming.CanonicalUnit(spelt), metric.TypeGauge).Unit
 }

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger/naming"
 )
 
 // restName is the capture of what follows a prefix. Patterns cannot spell it.
@@ -238,8 +239,8 @@ func compileDescription(d *document, s *ruleSpec, r *rule) {
 	if s.unit != nil {
 		r.hasUnit = true
 		if s.unit.s != "none" {
-			if r.unit = CanonicalUnit(s.unit.s); r.unit == "" {
-				d.failAt(s.unit.line, s.unit.column, "no unit %q%s: known are %s, and none", s.unit.s, didYouMean(s.unit.s, Units()), strings.Join(Units(), ", "))
+			if r.unit = naming.CanonicalUnit(s.unit.s); r.unit == "" {
+				d.failAt(s.unit.line, s.unit.column, "no unit %q%s: known are %s, and none", s.unit.s, didYouMean(s.unit.s, naming.Units()), strings.Join(naming.Units(), ", "))
 			}
 		}
 	}

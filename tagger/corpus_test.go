@@ -14,6 +14,7 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 const corpusDir = "testdata/corpus"
@@ -206,7 +207,7 @@ func TestBothShapes(t *testing.T) {
 func TestContainerMetrics(t *testing.T) {
 	tg := newCatalogueTagger(t)
 	v1 := []metric.Label{{Name: "__v1_type", Value: "ContainerMetric"}}
-	naming := Naming{Namespace: "cf"}
+	style := naming.Style{Namespace: "cf"}
 	tests := []struct {
 		subject Subject
 		want    string
@@ -237,7 +238,7 @@ func TestContainerMetrics(t *testing.T) {
 		}
 		result.Reset()
 		tg.Apply(&tt.subject, &result, nil)
-		if got := naming.Name(cmp.Or(result.Metric, result.Base), result.Unit, typeOf(result.Kind)).Metric; got != tt.want {
+		if got := style.Name(cmp.Or(result.Metric, result.Base), result.Unit, typeOf(result.Kind)).Metric; got != tt.want {
 			t.Errorf("%s %s: %s, want %s", tt.subject.Origin, tt.subject.Name, got, tt.want)
 		}
 		if result.Base != tt.subject.Name || len(result.Tags) != 0 {

@@ -7,36 +7,40 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger/naming"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
 
 // exposed is a row of the corpus under metrics.naming: prometheus.
+var legalName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+
 type exposed struct {
 	row        corpusRow
 	base, unit string
 	named      string // what the name is made from: base, or what the catalogue says instead
 	help       string
 	typ        metric.Type
-	name       Name
+	name       naming.Name
 }
 
 func exposeCorpus(t *testing.T) []exposed {
 	t.Helper()
 	tg := newCatalogueTagger(t)
-	naming := Naming{Namespace: "cf"}
+	style := naming.Style{Namespace: "cf"}
 	var result Result
 	var all []exposed
 	for _, row := range readCorpus(t) {
 		tg.Apply(row.subject(), &result, nil)
 		e := exposed{row: row, base: strings.Clone(result.Base), unit: result.Unit, help: result.Help, typ: typeOf(result.Kind)}
 		e.named = strings.Clone(cmp.Or(result.Metric, result.Base))
-		e.name = naming.Name(e.named, e.unit, e.typ)
+		e.name = style.Name(e.named, e.unit, e.typ)
 		all = append(all, e)
 	}
 	return all
@@ -140,9 +144,8 @@ func TestNamesLoseNoWord(t *testing.T) {
 				t.Errorf("%s: %s stutters", e.row, e.name.Metric)
 			}
 		}
-		u := unitNamed(e.unit)
-		for _, word := range splitWords(e.named) {
-			replaced := u != nil && slices.Contains(u.words, word) || word == "in"
+		for _, word := range naming.Words(e.named) {
+			replaced := e.unit != "" && naming.UnitOfName("x."+word) == e.unit || word == "in"
 			if !replaced && !slices.Contains(words, word) {
 				t.Errorf("%s: %s has lost %q", e.row, e.name.Metric, word)
 			}

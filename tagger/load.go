@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger/naming"
 )
 
 // maxSequences bounds the patterns of all rule files together, alternatives and optional parts written out.
@@ -222,9 +223,9 @@ func usesOrigin(seqs []sequence) bool {
 // usualUnits maps the spellings of units that are seen most to canonical ones, so that they need not be folded each time.
 func usualUnits() map[string]string {
 	m := make(map[string]string)
-	for _, s := range append(Units(), "count", "Count", "counter", "gauge", "metric", "Metric", "total", "percentage", "Percent", "ms", "ns", "nanos",
+	for _, s := range append(naming.Units(), "count", "Count", "counter", "gauge", "metric", "Metric", "total", "percentage", "Percent", "ms", "ns", "nanos",
 		"s", "kb", "Kb", "KiB", "MiB", "b", "B") {
-		m[s] = CanonicalUnit(s)
+		m[s] = naming.CanonicalUnit(s)
 	}
 	return m
 }
@@ -236,5 +237,5 @@ func (t *Tagger) unit(emitted string) string {
 	if u, ok := t.units[emitted]; ok {
 		return u
 	}
-	return CanonicalUnit(emitted)
+	return naming.CanonicalUnit(emitted)
 }

@@ -11,6 +11,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger/naming"
 )
 
 // TestPromlint holds the families of the catalogue to the naming guidance of Prometheus. What promlint finds and stays is listed in promlint.tsv, each with
@@ -49,7 +50,7 @@ func catalogueFamilies(t *testing.T) []*dto.MetricFamily {
 		if e.kind == "counter" {
 			typ, kind, sample = metric.TypeCounter, dto.MetricType_COUNTER, &dto.Metric{Counter: &dto.Counter{Value: new(float64)}}
 		}
-		name := Naming{Namespace: "cf"}.Name(cmp.Or(e.metric, e.name), CanonicalUnit(e.unit), typ).Metric
+		name := naming.Style{Namespace: "cf"}.Name(cmp.Or(e.metric, e.name), naming.CanonicalUnit(e.unit), typ).Metric
 		if !seen[name] {
 			families = append(families, &dto.MetricFamily{Name: &name, Help: &e.help, Type: &kind, Metric: []*dto.Metric{sample}})
 		}

@@ -12,6 +12,7 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 )
 
@@ -22,7 +23,9 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.New(storeOptions(cfg, rules, slog.New(slog.DiscardHandler)))
+	o := storeOptions(cfg, slog.New(slog.DiscardHandler))
+	o.Resolver = resolver.New(resolverOptions(&cfg.Metrics, rules))
+	s, err := store.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

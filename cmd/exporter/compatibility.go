@@ -13,6 +13,7 @@ import (
 	"loggregator_exporter/config"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 )
@@ -21,21 +22,21 @@ import (
 type stores struct {
 	main *store.Store // the ledger accounts for what becomes of samples here
 
-	// All are nil where metrics.compatibility is none.
+	started *config.Config // what a reload does not change is taken from here
+
+	// Both are nil where metrics.compatibility is none.
 	compatible *store.Store // is main where the other names stand alone
 	received   *compat.Received
-	started    *config.Config // its names stay, whatever a reload brings
 }
 
 func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Registerer, log *slog.Logger) (*stores, error) {
 	on, alone := cfg.Metrics.Compatible()
-	var s stores
+	s := stores{started: cfg}
 	var err error
 	if on {
-		s.started = cfg
 		s.received = compat.NewReceived(cfg.Metrics.CompatibilityNamespace, cfg.Metrics.Environment)
-		var o store.Options
-		if o, err = s.compatibleOptions(cfg, log); err != nil {
+		o := storeOptions(cfg, log)
+		if o.Resolver, err = s.compatibleResolver(cfg); err != nil {
 			return nil, err
 		}
 		if s.compatible, err = store.New(o); err != nil {
@@ -43,7 +44,8 @@ func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Register
 		}
 	}
 	if s.main = s.compatible; !alone {
-		o := storeOptions(cfg, rules, log)
+		o := storeOptions(cfg, log)
+		o.Resolver = s.resolver(cfg, rules)
 		if on {
 			o.Reserved = []string{cfg.Metrics.CompatibilityNamespace + "_"}
 		}
@@ -52,6 +54,29 @@ func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Register
 		}
 	}
 	return &s, s.register(reg)
+}
+
+// resolver makes the resolver of the exporter's own names.
+func (s *stores) resolver(cfg *config.Config, rules *tagger.Tagger) *resolver.Resolver {
+	o := resolverOptions(&cfg.Metrics, rules)
+	o.HTTP = httpOptions(&s.started.Metrics.HTTP)
+	return resolver.New(o)
+}
+
+// compatibleResolver makes the resolver of the names of metrics.compatibility.
+func (s *stores) compatibleResolver(cfg *config.Config) (*compat.Resolver, error) {
+	return newCompatibleResolver(&s.started.Metrics, &cfg.Metrics, nodeIndex(s.started))
+}
+
+// newCompatibleResolver makes the names of firehose_exporter as started says, with the labels that all series get now.
+func newCompatibleResolver(started, m *config.Metrics, nodeIndex string) (*compat.Resolver, error) {
+	r, err := compat.New(compat.Options{
+		Namespace: started.CompatibilityNamespace, NodeIndex: nodeIndex, Environment: m.Environment, Add: addedLabels(m),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("metrics.compatibility_namespace: %w", err)
+	}
+	return r, nil
 }
 
 // nodeIndex tells the requests that instances of a shard count apart, as firehose_exporter's node_index does.
@@ -74,29 +99,6 @@ func (s *stores) register(reg prometheus.Registerer) error {
 		return fmt.Errorf("registering the stores' metrics: %w", err)
 	}
 	return nil
-}
-
-// compatibleOptions are the store's part of the configuration that does not depend on names.
-func (s *stores) compatibleOptions(cfg *config.Config, log *slog.Logger) (store.Options, error) {
-	o := storeOptions(cfg, nil, log)
-	dialect, err := newDialect(s.started, &o)
-	if err != nil {
-		return store.Options{}, err
-	}
-	return store.Options{
-		Dialect: dialect, Expiration: o.Expiration, AdaptiveExpiration: o.AdaptiveExpiration, MaxSeries: o.MaxSeries, Limits: o.Limits, Log: log,
-	}, nil
-}
-
-// newDialect makes the names of firehose_exporter, with the labels that all series get.
-func newDialect(cfg *config.Config, o *store.Options) (*compat.Dialect, error) {
-	dialect, err := compat.New(compat.Options{
-		Namespace: cfg.Metrics.CompatibilityNamespace, NodeIndex: nodeIndex(cfg), Environment: o.Environment, Add: o.Labels.Add,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("metrics.compatibility_namespace: %w", err)
-	}
-	return dialect, nil
 }
 
 // sink returns a new way in, for one goroutine.
@@ -143,12 +145,15 @@ func (s *stores) run(ctx context.Context) error {
 func (s *stores) reload(cfg *config.Config, rules *tagger.Tagger, log *slog.Logger) (store.Reloaded, error) {
 	var done store.Reloaded
 	for _, one := range s.shown() {
-		o := storeOptions(cfg, rules, log)
+		o := storeOptions(cfg, log)
+		var err error
 		if one == s.compatible {
-			var err error
-			if o, err = s.compatibleOptions(cfg, log); err != nil {
-				return done, err
-			}
+			o.Resolver, err = s.compatibleResolver(cfg)
+		} else {
+			o.Resolver = s.resolver(cfg, rules)
+		}
+		if err != nil {
+			return done, err
 		}
 		did, err := one.Reload(o)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"loggregator_exporter/compat"
 	"loggregator_exporter/config"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 )
@@ -47,8 +48,8 @@ type explanation struct {
 // explainer runs names through the production path and shows what it did.
 type explainer struct {
 	tagger   *tagger.Tagger
-	resolver *store.Resolver
-	dialect  *compat.Dialect // of the names of metrics.compatibility, or nil
+	resolver *resolver.Resolver
+	old      *compat.Resolver // of the names of metrics.compatibility, or nil
 	out      io.Writer
 	json     bool
 }
@@ -140,10 +141,9 @@ func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explai
 	if err != nil {
 		return nil, err
 	}
-	o := storeOptions(cfg, t, nil)
-	e := &explainer{tagger: t, resolver: store.NewResolver(o)}
+	e := &explainer{tagger: t, resolver: resolver.New(resolverOptions(&cfg.Metrics, t))}
 	if on, _ := cfg.Metrics.Compatible(); on {
-		e.dialect, err = newDialect(cfg, &o)
+		e.old, err = newCompatibleResolver(&cfg.Metrics, &cfg.Metrics, nodeIndex(cfg))
 	}
 	return e, err
 }
@@ -240,8 +240,8 @@ func (q *question) envelope() *metric.Envelope {
 }
 
 // identity is what the store would look for.
-func (q *question) identity(r *store.Resolver) (*store.Identity, error) {
-	ids, err := r.Identities(q.envelope())
+func (q *question) identity(r store.Resolver) (*store.Identity, error) {
+	ids, err := store.Identities(r, q.envelope())
 	if err != nil {
 		return nil, fmt.Errorf("%q would be counted as invalid: %w", shorten(q.name), err)
 	}
@@ -265,28 +265,31 @@ func (e *explainer) explain(q *question) error {
 		return err
 	}
 	if e.json {
-		r := e.resolver.Resolve(id, nil)
+		r := e.resolver.Explain(id, nil)
 		encoder := json.NewEncoder(e.out)
 		encoder.SetEscapeHTML(false)
 		return encoder.Encode(explanationOf(q, &r))
 	}
-	var trace store.Trace
-	r := e.resolver.Resolve(id, &trace)
+	var trace resolver.Trace
+	r := e.resolver.Explain(id, &trace)
 	old := ""
-	if e.dialect != nil && q.kind != metric.KindTimer {
-		o := e.dialect.Resolve(id)
+	if e.old != nil && q.kind != metric.KindTimer {
+		if id, err = q.identity(e.old); err != nil {
+			return err
+		}
+		o := e.old.Resolve(id)
 		old = fmt.Sprintf("%s{%s}", o.Metric, metric.RenderLabels(o.Labels))
 	}
 	return e.write(q, &r, &trace, old)
 }
 
-func explanationOf(q *question, r *store.Resolved) explanation {
+func explanationOf(q *question, r *resolver.Resolution) explanation {
 	out := explanation{
-		Origin: q.origin, RawName: q.name, Base: r.Base, Metric: r.Metric, Kind: r.Kind.String(),
-		Unit: r.Result.Unit, Help: r.Help, Rule: r.Rule, Dropped: r.Dropped,
+		Origin: q.origin, RawName: q.name, Base: r.Rules.Base, Metric: r.Metric, Kind: r.Rules.Kind.String(),
+		Unit: r.Rules.Unit, Help: r.Help, Rule: r.Rules.Rule, Dropped: r.Dropped,
 		Tags: map[string]string{}, Labels: map[string]string{},
 	}
-	for _, t := range r.Tags {
+	for _, t := range r.Rules.Tags {
 		out.Tags[t.Name] = t.Value
 	}
 	for _, l := range r.Labels {

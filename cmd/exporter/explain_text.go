@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"loggregator_exporter/metric"
-	"loggregator_exporter/store"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/tagger"
 )
 
@@ -14,20 +14,20 @@ const maxTried = 8
 
 // write shows the way of one name, step by step, as the production path recorded it, and what it is called by another exporter's
 // names, where that is asked for.
-func (e *explainer) write(q *question, r *store.Resolved, tr *store.Trace, old string) error {
+func (e *explainer) write(q *question, r *resolver.Resolution, tr *resolver.Trace, old string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", q.name)
 	if q.origin != "" {
 		fmt.Fprintf(&b, "  of origin %s\n", q.origin)
 	}
-	for i := range tr.Tagger.Steps {
-		writeStep(&b, &tr.Tagger.Steps[i])
+	for i := range tr.Rules.Steps {
+		writeStep(&b, &tr.Rules.Steps[i])
 	}
 	switch {
 	case r.Dropped:
-		line(&b, "result", "dropped by rule %s", r.Rule)
+		line(&b, "result", "dropped by rule %s", r.Rules.Rule)
 	default:
-		if r.Rule == "" {
+		if r.Rules.Rule == "" {
 			e.writeNearest(&b, q.name)
 		}
 		writeSeries(&b, r, tr)
@@ -107,11 +107,11 @@ func (e *explainer) writeNearest(b *strings.Builder, name string) {
 }
 
 // writeSeries shows naming, conversion, labels with their provenance, and the series as it would be exposed.
-func writeSeries(b *strings.Builder, r *store.Resolved, tr *store.Trace) {
-	line(b, "base name", "%s", r.Base)
+func writeSeries(b *strings.Builder, r *resolver.Resolution, tr *resolver.Trace) {
+	line(b, "base name", "%s", r.Rules.Base)
 	line(b, "metric", "%s, a %s", r.Metric, r.Type)
-	if r.Result.Unit != "" {
-		line(b, "unit", "%s%s", r.Result.Unit, conversionWords(r))
+	if r.Rules.Unit != "" {
+		line(b, "unit", "%s%s", r.Rules.Unit, conversionWords(r))
 	}
 	line(b, "help", "%s", r.Help)
 	for i, l := range r.Labels {
@@ -127,7 +127,7 @@ func writeSeries(b *strings.Builder, r *store.Resolved, tr *store.Trace) {
 	line(b, "series", "%s{%s}", r.Metric, metric.RenderLabels(r.Labels))
 }
 
-func conversionWords(r *store.Resolved) string {
+func conversionWords(r *resolver.Resolution) string {
 	switch {
 	case r.Div != 1:
 		return fmt.Sprintf(", divided by %v to %s", r.Div, r.Unit)

@@ -26,9 +26,11 @@ import (
 	"loggregator_exporter/nozzle"
 	"loggregator_exporter/nozzle/filter"
 	"loggregator_exporter/remotewrite"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 	"loggregator_exporter/web"
 )
 
@@ -221,37 +223,48 @@ func newPusher(cfg *config.Config, s remotewrite.Source, reg *prometheus.Registr
 	return remotewrite.New(o, s, reg, reg, log)
 }
 
-// storeOptions are the store's part of the configuration.
-func storeOptions(cfg *config.Config, rules *tagger.Tagger, log *slog.Logger) store.Options {
-	m := &cfg.Metrics
-	labels := store.LabelOptions{Drop: m.Labels.Drop}
-	for _, l := range m.Labels.Add {
-		labels.Add = append(labels.Add, metric.Label{Name: l.Name, Value: l.Value})
+// resolverOptions are the resolver's part of the configuration.
+func resolverOptions(m *config.Metrics, rules *tagger.Tagger) resolver.Options {
+	o := resolver.Options{
+		Tagger:      rules,
+		Naming:      naming.Style{Namespace: m.Namespace, Verbatim: m.Naming == "verbatim", KeepUnits: m.Units == "keep"},
+		Environment: m.Environment,
+		Labels:      resolver.LabelOptions{Add: addedLabels(m), Drop: m.Labels.Drop},
+		HTTP:        httpOptions(&m.HTTP),
 	}
 	for _, r := range m.Labels.Rename {
-		labels.Rename = append(labels.Rename, store.Rename{From: r.From, To: r.To})
+		o.Labels.Rename = append(o.Labels.Rename, resolver.Rename{From: r.From, To: r.To})
 	}
-	return store.Options{
-		Tagger:      rules,
-		Naming:      tagger.Naming{Namespace: m.Namespace, Verbatim: m.Naming == "verbatim", KeepUnits: m.Units == "keep"},
-		Environment: m.Environment,
-		Labels:      labels,
-		Expiration:  m.Expiration,
-		// A series is on another exporter as soon as one comes or goes.
-		AdaptiveExpiration: m.AdaptiveExpiration || cfg.Nozzle.Stream.Deterministic() && (cfg.Nozzle.RLP.Enabled || cfg.Nozzle.Gateway.Enabled),
-		MaxSeries:          m.MaxSeries,
-		Limits:             store.LimitOptions{PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner)},
-		HTTP:               httpOptions(&m.HTTP),
-		Log:                log,
-	}
+	return o
 }
 
-func httpOptions(c *config.HTTP) store.HTTPOptions {
-	o := store.HTTPOptions{Labels: c.Labels, Native: c.Native}
+func addedLabels(m *config.Metrics) (added []metric.Label) {
+	for _, l := range m.Labels.Add {
+		added = append(added, metric.Label{Name: l.Name, Value: l.Value})
+	}
+	return added
+}
+
+func httpOptions(c *config.HTTP) resolver.HTTPOptions {
+	o := resolver.HTTPOptions{Labels: c.Labels}
 	if c.Classic {
 		o.Buckets, o.SizeBuckets = c.Buckets, c.SizeBuckets
 	}
 	return o
+}
+
+// storeOptions are the part of the configuration that is the same for every store.
+func storeOptions(cfg *config.Config, log *slog.Logger) store.Options {
+	m := &cfg.Metrics
+	return store.Options{
+		Expiration: m.Expiration,
+		// A series is on another exporter as soon as one comes or goes.
+		AdaptiveExpiration: m.AdaptiveExpiration || cfg.Nozzle.Stream.Deterministic() && (cfg.Nozzle.RLP.Enabled || cfg.Nozzle.Gateway.Enabled),
+		MaxSeries:          m.MaxSeries,
+		Limits:             store.LimitOptions{PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner)},
+		NativeHistograms:   m.HTTP.Native,
+		Log:                log,
+	}
 }
 
 func (s *service) addSources(cfg *config.Config, newSink func() nozzle.Sink, log *slog.Logger) error {

@@ -19,6 +19,7 @@ import (
 	"loggregator_exporter/config"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/capture"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 )
 
@@ -111,18 +112,15 @@ func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.New(storeOptions(cfg, rules, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resolver := resolver.New(resolverOptions(&cfg.Metrics, rules))
 	resolve := func(n rawName) string {
 		id := &store.Identity{Kind: metric.KindGauge, Name: n.name, Unit: "count", SourceID: n.origin, Tags: []metric.Label{{Name: "origin", Value: n.origin}}}
-		r := s.Resolver().Resolve(id, nil)
+		r := resolver.Explain(id, nil)
 		labels := make(map[string]string)
 		for _, l := range r.Labels {
 			labels[l.Name] = form(l.Value)
 		}
-		return fmt.Sprintf("%s by %s: %v", form(r.Metric), r.Rule, sorted(labels))
+		return fmt.Sprintf("%s by %s: %v", form(r.Metric), r.Rules.Rule, sorted(labels))
 	}
 	names := corpusNames(t)
 	rapid.Check(t, func(t *rapid.T) {

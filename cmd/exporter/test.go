@@ -14,7 +14,7 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/internal/boundedfile"
-	"loggregator_exporter/store"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/tagger"
 )
 
@@ -110,14 +110,14 @@ func testFile(cfg *config.Config, name string) (*testedFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	resolver := store.NewResolver(storeOptions(cfg, rules, nil))
+	names := resolver.New(resolverOptions(&cfg.Metrics, rules))
 	results := tests.Run(rules, func(s *tagger.Subject, _ *tagger.Result) tagger.Resolved {
 		q := question{origin: s.Origin, name: s.Name, unit: s.Unit, kind: s.Kind, sourceID: s.SourceID, tags: s.Tags}
-		id, err := q.identity(resolver)
+		id, err := q.identity(names)
 		if err != nil {
 			return tagger.Resolved{Metric: err.Error()} // which no test expects
 		}
-		r := resolver.Resolve(id, nil)
+		r := names.Resolve(id)
 		return tagger.Resolved{Metric: r.Metric, Labels: r.Labels}
 	})
 	return &testedFile{name, results, time.Since(began)}, nil

@@ -49,7 +49,7 @@ func samples(t *testing.T, page string) map[string]float64 {
 
 // expected returns what a scrape has to hold of what a foundation sent. Two raw names that end in one series make a choice:
 // either value is right. Of what the prom scraper took apart it is the count.
-func expected(r *store.Resolver, sent []foundation.Sent) map[string][]float64 {
+func expected(r store.Resolver, sent []foundation.Sent) map[string][]float64 {
 	out := map[string][]float64{}
 	whole, parts := foundation.Parts(sent)
 	for _, s := range parts {
@@ -66,7 +66,7 @@ func expected(r *store.Resolver, sent []foundation.Sent) map[string][]float64 {
 		for _, tag := range slices.Sorted(maps.Keys(s.Tags)) {
 			id.Tags = append(id.Tags, metric.Label{Name: tag, Value: s.Tags[tag]})
 		}
-		resolved := r.Resolve(&id, nil)
+		resolved := r.Resolve(&id)
 		value := s.Value
 		if s.Kind == metric.KindCounter {
 			value = float64(s.Total)

@@ -9,9 +9,11 @@ import (
 	"loggregator_exporter/config"
 	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
 )
 
 // exceptions are what docs/sharding.md and docs/histograms.md say of some series.
@@ -33,7 +35,7 @@ func newExceptions(t *testing.T, f *foundation.Foundation) *exceptions {
 		t.Fatal(err)
 	}
 	m := config.Default().Metrics
-	r := store.NewResolver(store.Options{Tagger: rules, Naming: tagger.Naming{Namespace: m.Namespace}, Expiration: m.Expiration, MaxSeries: m.MaxSeries})
+	r := resolver.New(resolver.Options{Tagger: rules, Naming: naming.Style{Namespace: m.Namespace}})
 	x := &exceptions{twofold: map[string]bool{}, changes: map[string]bool{}}
 	whole, parts := foundation.Parts(f.Sent())
 	names := map[string]string{}
@@ -58,12 +60,12 @@ func newExceptions(t *testing.T, f *foundation.Foundation) *exceptions {
 }
 
 // resolve returns the labels of what was sent, its name among them.
-func resolve(r *store.Resolver, sent foundation.Sent) map[string]string {
+func resolve(r store.Resolver, sent foundation.Sent) map[string]string {
 	id := store.Identity{Kind: sent.Kind, Name: sent.Name, Unit: sent.Unit, SourceID: sent.SourceID, InstanceID: sent.InstanceID}
 	for _, tag := range slices.Sorted(maps.Keys(sent.Tags)) {
 		id.Tags = append(id.Tags, metric.Label{Name: tag, Value: sent.Tags[tag]})
 	}
-	resolved := r.Resolve(&id, nil)
+	resolved := r.Resolve(&id)
 	set := map[string]string{"metric": resolved.Metric}
 	maps.Insert(set, metric.RenderLabels(resolved.Labels).All())
 	return set

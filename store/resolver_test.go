@@ -15,9 +15,10 @@ import (
 // spoken is a dialect that names families after the type they are to have: c_ counter, h_ histogram, s_ summary, else gauge.
 type spoken struct{ prefix string }
 
+func (d spoken) Identification() Identification { return Identification{} }
+
 func (d spoken) Resolve(id *Identity) Resolved {
 	r := Resolved{Metric: d.prefix + id.Name, Help: "help", Mul: 1, Div: 1}
-	r.Rule = "spoken"
 	for _, t := range id.Tags {
 		if t.Name != "nothing" {
 			r.Labels = append(r.Labels, t)
@@ -38,7 +39,7 @@ func (d spoken) Resolve(id *Identity) Resolved {
 
 func dialectStore(tb testing.TB) *Store {
 	tb.Helper()
-	return testStore(tb, func(o *Options) { o.Tagger, o.Dialect = nil, spoken{"old_"} })
+	return testStore(tb, func(o *Settings) { o.Resolver = spoken{"old_"} })
 }
 
 func observation(name string, pairs ...string) *metric.Envelope {
@@ -111,13 +112,13 @@ func TestReload_Dialect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := dialectStore(t)
 		write(s, gauge("level", 7))
-		o := testOptions(t)
-		o.Dialect = spoken{"old_"}
-		if done, err := s.Reload(o); err != nil || done != (Reloaded{Kept: 1}) {
+		o := testSettings(t)
+		o.Resolver = spoken{"old_"}
+		if done, err := s.Reload(o.options()); err != nil || done != (Reloaded{Kept: 1}) {
 			t.Errorf("%+v, %v", done, err)
 		}
-		o.Dialect = spoken{"new_"}
-		if done, err := s.Reload(o); err != nil || done != (Reloaded{Retired: 1}) {
+		o.Resolver = spoken{"new_"}
+		if done, err := s.Reload(o.options()); err != nil || done != (Reloaded{Retired: 1}) {
 			t.Errorf("%+v, %v", done, err)
 		}
 		if write(s, gauge("level", 7)); dump(s) != "gauge new_level{} 7\n" {
@@ -149,7 +150,7 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 
 func TestStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tagged := testStore(t, func(o *Options) { o.Naming.Namespace, o.Reserved = "", []string{"old_"} })
+		tagged := testStore(t, func(o *Settings) { o.Naming.Namespace, o.Reserved = "", []string{"old_"} })
 		old := dialectStore(t)
 		for _, e := range []*metric.Envelope{gauge("alpha", 1), gauge("zeta", 1), gauge("old_mid", 1)} {
 			write(tagged, e)

@@ -1,4 +1,4 @@
-package tagger
+package naming
 
 import (
 	"math"
@@ -11,11 +11,11 @@ import (
 )
 
 func TestNaming(t *testing.T) {
-	prometheus := Naming{Namespace: "cf"}
-	keep := Naming{Namespace: "cf", KeepUnits: true}
+	prometheus := Style{Namespace: "cf"}
+	keep := Style{Namespace: "cf", KeepUnits: true}
 	g, c := metric.TypeGauge, metric.TypeCounter
 	tests := []struct {
-		naming     Naming
+		naming     Style
 		base, unit string
 		typ        metric.Type
 		want       Name
@@ -48,13 +48,13 @@ func TestNaming(t *testing.T) {
 		{prometheus, "...", "", g, Name{"cf_unnamed", "", 1, 1}},
 		{prometheus, "", "", c, Name{"cf_total", "", 1, 1}},
 		{prometheus, "größe", "", g, Name{"cf_gru00f6u00dfe", "", 1, 1}},
-		{Naming{}, "1024.sessions", "", g, Name{"_1024_sessions", "", 1, 1}},
-		{Naming{Namespace: "my-cf"}, "uptime", "seconds", g, Name{"my_cf_uptime_seconds", "seconds", 1, 1}},
+		{Style{}, "1024.sessions", "", g, Name{"_1024_sessions", "", 1, 1}},
+		{Style{Namespace: "my-cf"}, "uptime", "seconds", g, Name{"my_cf_uptime_seconds", "seconds", 1, 1}},
 		{keep, "lastGCPauseTimeNS", "nanoseconds", g, Name{"cf_last_gc_pause_time_nanoseconds", "nanoseconds", 1, 1}},
 		{keep, "system.mem.kb", "kibibytes", g, Name{"cf_system_mem_kibibytes", "kibibytes", 1, 1}},
 		{keep, "latency", "milliseconds", g, Name{"cf_latency_milliseconds", "milliseconds", 1, 1}},
-		{Naming{Namespace: "cf", Verbatim: true}, "memory.lastGCPauseTimeNS", "nanoseconds", c, Name{"memory.lastGCPauseTimeNS", "", 1, 1}},
-		{Naming{Verbatim: true}, "", "", g, Name{"unnamed", "", 1, 1}},
+		{Style{Namespace: "cf", Verbatim: true}, "memory.lastGCPauseTimeNS", "nanoseconds", c, Name{"memory.lastGCPauseTimeNS", "", 1, 1}},
+		{Style{Verbatim: true}, "", "", g, Name{"unnamed", "", 1, 1}},
 	}
 	for _, tt := range tests {
 		if got := tt.naming.Name(tt.base, tt.unit, tt.typ); got != tt.want {
@@ -116,7 +116,7 @@ func TestConversionIsExact(t *testing.T) {
 	}{
 		{"milliseconds", 7, 0.007}, {"nanoseconds", 123456789, 0.123456789}, {"percent", 29, 0.29}, {"kibibytes", 3, 3072}, {"microseconds", 3, 3e-6},
 	} {
-		n := Naming{}.Name("x", tt.unit, metric.TypeGauge)
+		n := Style{}.Name("x", tt.unit, metric.TypeGauge)
 		if got := tt.value * n.Mul / n.Div; math.Float64bits(got) != math.Float64bits(tt.want) {
 			t.Errorf("%v %s = %v, want %v", tt.value, tt.unit, got, tt.want)
 		}
@@ -139,7 +139,7 @@ func FuzzNaming(f *testing.F) {
 		if counter {
 			typ = metric.TypeCounter
 		}
-		naming := Naming{Namespace: namespace, KeepUnits: keep}
+		naming := Style{Namespace: namespace, KeepUnits: keep}
 		name := naming.Name(base, unitName, typ)
 		if !legalName.MatchString(name.Metric) {
 			t.Fatalf("%q: illegal name %q", base, name.Metric)

@@ -1,10 +1,12 @@
-package store
+package resolver
 
 import (
 	"slices"
 	"strings"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
 )
 
 // tagLabels are the envelope tags whose own names would collide with Prometheus' target labels, or mean something else
@@ -19,13 +21,19 @@ var tagLabels = map[string]string{
 	"quantile":   "envelope_quantile",
 }
 
-const envelopePrefix = "envelope_"
+const (
+	envelopePrefix   = "envelope_"
+	labelEnvironment = "environment"
+	labelStatus      = "status"
+	tagStatusCode    = "status_code"
+)
 
-// labelBuilder collects labels. The first to set a label keeps it.
+// labelBuilder collects the labels of a series. The first value that a label is set to stays.
 type labelBuilder struct {
-	labels   []metric.Label
-	resolved *Resolved
-	trace    *Trace
+	labels    []metric.Label
+	overrides []string // as in store.Resolved
+	rules     *tagger.Result
+	trace     *Trace
 }
 
 func (b *labelBuilder) value(name string) string {
@@ -59,19 +67,19 @@ func (b *labelBuilder) setEnvelope(name, value, source string) {
 	if b.set(name, value, source) {
 		return
 	}
-	b.resolved.Overrides = append(b.resolved.Overrides, name)
+	b.overrides = append(b.overrides, name)
 	b.set(envelopePrefix+strings.TrimPrefix(name, envelopePrefix), value, source)
 }
 
 // label assembles all labels of a series, in the order of their right to a name: the configuration's constants, what the
 // name says, what the envelope says, what can be concluded.
-func (r *Resolver) label(id *Identity, b *labelBuilder) {
-	b.set("environment", r.environment, "metrics.environment")
-	for _, l := range r.labels.Add {
+func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
+	b.set(labelEnvironment, r.options.Environment, "metrics.environment")
+	for _, l := range r.options.Labels.Add {
 		b.set(l.Name, l.Value, "metrics.labels.add")
 	}
-	for _, t := range b.resolved.Tags {
-		name := legalLabel(t.Name)
+	for _, t := range b.rules.Tags {
+		name := metric.LegalLabel(t.Name)
 		if tagLabels[name] != "" && strings.HasPrefix(tagLabels[name], envelopePrefix) {
 			name = tagLabels[name]
 		}
@@ -83,30 +91,30 @@ func (r *Resolver) label(id *Identity, b *labelBuilder) {
 	r.labelComponent(id, b)
 	if id.Kind == metric.KindTimer {
 		b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool {
-			return !r.timerLabels[l.Name] && !r.always[l.Name]
+			return !r.timerLabels[l.Name]
 		})
 	}
-	for _, n := range b.resolved.RenameLabels {
+	for _, n := range b.rules.RenameLabels {
 		b.rename(n.Name, n.Value)
 	}
-	b.drop(b.resolved.DropLabels)
-	for _, n := range r.labels.Rename {
+	b.drop(b.rules.DropLabels)
+	for _, n := range r.options.Labels.Rename {
 		b.rename(n.From, n.To)
 	}
-	b.drop(r.labels.Drop)
+	b.drop(r.options.Labels.Drop)
 	slices.SortFunc(b.labels, func(x, y metric.Label) int { return strings.Compare(x.Name, y.Name) })
 }
 
 // labelTags sets the labels of tags: first those that mean something else under another name, then those whose names are labels as they are,
 // at last those whose names are made legal. So a tag app-id never takes the label of app_id, nor bosh_job_name that of job.
-func (r *Resolver) labelTags(id *Identity, b *labelBuilder) {
-	router := isRouter(lookup(b.resolved.OriginTags, "component"))
+func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
+	router := metric.IsRouter(lookup(b.rules.OriginTags, "component"))
 	for rank := range 3 {
 		for _, t := range id.Tags {
 			if strings.HasPrefix(t.Name, "__") {
 				continue
 			}
-			name, of := legalLabel(t.Name), 0
+			name, of := metric.LegalLabel(t.Name), 0
 			switch {
 			case tagLabels[t.Name] != "":
 				name = tagLabels[t.Name]
@@ -127,12 +135,12 @@ func (r *Resolver) labelTags(id *Identity, b *labelBuilder) {
 }
 
 // labelComponent says which component, and which index of it, where neither the name nor a tag does.
-func (r *Resolver) labelComponent(id *Identity, b *labelBuilder) {
+func (r *Resolver) labelComponent(id *store.Identity, b *labelBuilder) {
 	source := "origin"
 	if lookup(id.Tags, "origin") == "" {
 		source = "source id"
 	}
-	component := lookup(b.resolved.OriginTags, "component")
+	component := lookup(b.rules.OriginTags, "component")
 	if b.value("component") == "" {
 		b.set("component", component, source)
 	}
@@ -140,9 +148,9 @@ func (r *Resolver) labelComponent(id *Identity, b *labelBuilder) {
 		// The origin's index counts the instances of another component.
 		return
 	}
-	for _, t := range b.resolved.OriginTags {
+	for _, t := range b.rules.OriginTags {
 		if t.Name != "component" && b.value(t.Name) == "" {
-			b.set(legalLabel(t.Name), t.Value, source)
+			b.set(metric.LegalLabel(t.Name), t.Value, source)
 		}
 	}
 }
@@ -154,7 +162,7 @@ func (b *labelBuilder) rename(from, to string) {
 		return
 	}
 	if b.value(to) != "" {
-		b.resolved.Overrides = append(b.resolved.Overrides, to)
+		b.overrides = append(b.overrides, to)
 		return
 	}
 	b.labels[i].Name = to
@@ -168,36 +176,6 @@ func (b *labelBuilder) drop(names []string) {
 	b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool { return slices.Contains(names, l.Name) })
 }
 
-// isRouter says whether a component is the gorouter, whose tag component means the target of a request.
-func isRouter(component string) bool { return component == "gorouter" || component == "router" }
-
-// legalLabel makes a label name of a tag's: what is not a letter, digit or underscore becomes an underscore, and none
-// starts with a digit or with the two underscores that Prometheus keeps for itself.
-func legalLabel(tag string) string {
-	legal := func(i int) bool {
-		c := tag[i]
-		return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-	}
-	clean := tag != "" && (tag[0] < '0' || tag[0] > '9') && !strings.HasPrefix(tag, "__")
-	for i := 0; clean && i < len(tag); i++ {
-		clean = legal(i)
-	}
-	if clean {
-		return tag
-	}
-	b := []byte(tag)
-	for i := range b {
-		if !legal(i) {
-			b[i] = '_'
-		}
-	}
-	name := strings.TrimLeft(string(b), "_")
-	if name == "" || len(name) < len(b) || name[0] >= '0' && name[0] <= '9' {
-		name = "_" + name
-	}
-	return name
-}
-
 func lookup(labels []metric.Label, name string) string {
 	for _, l := range labels {
 		if l.Name == name {
@@ -205,35 +183,4 @@ func lookup(labels []metric.Label, name string) string {
 		}
 	}
 	return ""
-}
-
-// isGUID says whether a source id is an app's: 8-4-4-4-12 hexadecimal digits.
-func isGUID[T string | []byte](s T) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F'):
-			return false
-		}
-	}
-	return true
-}
-
-// statusClass makes 2xx of 200; what is not a status code is no class.
-func statusClass(code []byte) []byte {
-	if len(code) != 3 || code[0] < '1' || code[0] > '9' || code[1] < '0' || code[1] > '9' || code[2] < '0' || code[2] > '9' {
-		return nil
-	}
-	return statusClasses[code[0]-'1']
-}
-
-var statusClasses = [...][]byte{
-	[]byte("1xx"), []byte("2xx"), []byte("3xx"), []byte("4xx"), []byte("5xx"), []byte("6xx"), []byte("7xx"), []byte("8xx"), []byte("9xx"),
 }

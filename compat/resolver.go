@@ -1,3 +1,8 @@
+// Package compat speaks the dialect of firehose_exporter: the names, labels and HTTP families by which it exposes what
+// comes from Loggregator, so that dashboards and alerts that were written for it go on working.
+//
+// The rules are those of firehose_exporter as of 2026 in its default (retro-compatible) mode. Where its output is not valid (a label or a name
+// twice on a page, names that are not legal) this one is; docs/firehose-exporter.md lists the differences.
 package compat
 
 import (
@@ -63,16 +68,16 @@ type Options struct {
 	Add []metric.Label
 }
 
-// Dialect gives series the names and labels of firehose_exporter. It is read only, and implements store.Dialect.
-type Dialect struct{ options Options }
+// Resolver gives series the names and labels of firehose_exporter. It is immutable, and implements store.Resolver.
+type Resolver struct{ options Options }
 
-// New makes a dialect.
-func New(o Options) (*Dialect, error) {
+// New makes a resolver.
+func New(o Options) (*Resolver, error) {
 	if err := CheckNamespace(o.Namespace); err != nil {
 		return nil, err
 	}
 	o.Add = slices.Clone(o.Add)
-	return &Dialect{options: o}, nil
+	return &Resolver{options: o}, nil
 }
 
 // CheckNamespace says what is wrong with a namespace.
@@ -90,39 +95,40 @@ func CheckNamespace(namespace string) error {
 	}
 }
 
-// Prefix is how every name of the dialect begins.
-func (d *Dialect) Prefix() string { return d.options.Namespace + "_" }
+// Prefix is what every name begins with.
+func (r *Resolver) Prefix() string { return r.options.Namespace + "_" }
 
 // Name returns the name of a gauge or counter that an origin emits.
-func (d *Dialect) Name(origin, name string, kind metric.Kind) string {
-	return normalize(d.Prefix() + rawName(origin, name, kind))
+func (r *Resolver) Name(origin, name string, kind metric.Kind) string {
+	return normalize(r.Prefix() + rawName(origin, name, kind))
 }
 
-// Resolve implements store.Dialect. Timers are those that a Sink makes.
-func (d *Dialect) Resolve(id *store.Identity) store.Resolved {
+// Identification implements store.Resolver. A Sink chooses the tags of timers, and each part of a histogram is a series.
+func (r *Resolver) Identification() store.Identification { return store.Identification{} }
+
+// Resolve implements store.Resolver. Timers are those that a Sink makes.
+func (r *Resolver) Resolve(id *store.Identity) store.Resolved {
 	out := store.Resolved{Mul: 1, Div: 1}
-	out.Rule = "firehose_exporter" // no name is one that rules do not know
-	out.Kind, out.Base = id.Kind, id.Name
-	l := labels{all: make([]metric.Label, 0, len(id.Tags)+len(d.options.Add)+len(copies)+3)}
-	l.set(labelEnvironment, d.options.Environment)
-	for _, a := range d.options.Add {
+	l := labels{all: make([]metric.Label, 0, len(id.Tags)+len(r.options.Add)+len(copies)+3)}
+	l.set(labelEnvironment, r.options.Environment)
+	for _, a := range r.options.Add {
 		l.set(a.Name, a.Value)
 	}
 	switch id.Kind {
 	case metric.KindTimer:
-		d.timer(id, &out)
-		l.set(labelNodeIndex, d.options.NodeIndex)
+		r.timer(id, &out)
+		l.set(labelNodeIndex, r.options.NodeIndex)
 		if lookup(id.Tags, tagAppID) != "" {
 			l.set(tagOrigin, "cf_app")
 		}
 		l.set(tagSourceID, id.SourceID)
 	case metric.KindCounter:
 		out.Type, out.Help = metric.TypeCounter, helpCounter
-		d.envelope(id, &out, &l)
+		r.envelope(id, &out, &l)
 	default:
 		out.Type, out.Help = metric.TypeGauge, helpGauge
 		l.set(labelUnit, id.Unit)
-		d.envelope(id, &out, &l)
+		r.envelope(id, &out, &l)
 	}
 	l.setTags(id.Tags)
 	l.copy()
@@ -131,15 +137,15 @@ func (d *Dialect) Resolve(id *store.Identity) store.Resolved {
 }
 
 // envelope is the part of Resolve for gauges and counters.
-func (d *Dialect) envelope(id *store.Identity, out *store.Resolved, l *labels) {
-	out.Metric = d.Name(lookup(id.Tags, tagOrigin), id.Name, id.Kind)
+func (r *Resolver) envelope(id *store.Identity, out *store.Resolved, l *labels) {
+	out.Metric = r.Name(lookup(id.Tags, tagOrigin), id.Name, id.Kind)
 	if !strings.HasSuffix(out.Metric, "_total") {
 		out.Type = metric.TypeGauge // OpenMetrics would give a counter another name
 	}
 	switch container, ok := containerHelp[id.Name]; {
 	case ok:
 		out.Help = container
-	case out.Metric == d.Prefix()+nameTotal:
+	case out.Metric == r.Prefix()+nameTotal:
 		out.Help = helpTotal
 	case rawName("", id.Name, id.Kind) == id.Name:
 		out.Help = helpPlain
@@ -153,8 +159,8 @@ func (d *Dialect) envelope(id *store.Identity, out *store.Resolved, l *labels) {
 	}
 }
 
-func (d *Dialect) timer(id *store.Identity, out *store.Resolved) {
-	out.Metric = d.Prefix() + id.Name
+func (r *Resolver) timer(id *store.Identity, out *store.Resolved) {
+	out.Metric = r.Prefix() + id.Name
 	switch id.Name {
 	case nameTotal:
 		out.Type, out.Help = metric.TypeCounter, helpTotal

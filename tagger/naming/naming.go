@@ -1,4 +1,5 @@
-package tagger
+// Package naming turns base names into metric names, and the units that components emit into base units.
+package naming
 
 import (
 	"fmt"
@@ -9,13 +10,13 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// Naming turns base names into metric names.
+// Style says how base names become metric names.
 //
 // The default writes Prometheus' style: a namespace, words in lower case, values in base units and the base unit as
 // the name's last word, `_total` at the end of counters. With KeepUnits values stay as they are and the name ends in the
 // unit that they are in. Verbatim keeps the base name as the rules spell it, letter for letter: no namespace, no suffix and
 // no conversion; what the name says is then still true of the value.
-type Naming struct {
+type Style struct {
 	Namespace string
 	Verbatim  bool
 	KeepUnits bool
@@ -34,11 +35,11 @@ type Name struct {
 
 // Name names the family of a base name. The unit is a canonical one (see Units), or "" for none: what the words of the name
 // state is no business of it, but of UnitOfName. A result never is empty and never starts with a digit.
-func (n Naming) Name(base, unitName string, t metric.Type) Name {
+func (n Style) Name(base, unitName string, t metric.Type) Name {
 	if n.Verbatim && base != "" {
 		return Name{Metric: base, Mul: 1, Div: 1}
 	}
-	words := splitWords(base)
+	words := Words(base)
 	u := unitNamed(unitName)
 	counter := t == metric.TypeCounter
 	if last := len(words) - 1; counter && last >= 0 && words[last] == "total" {
@@ -63,8 +64,8 @@ func (n Naming) Name(base, unitName string, t metric.Type) Name {
 }
 
 // join puts the namespace before the words unless they begin with it.
-func (n Naming) join(words []string) string {
-	prefix := strings.Join(splitWords(n.Namespace), "_")
+func (n Style) join(words []string) string {
+	prefix := strings.Join(Words(n.Namespace), "_")
 	s := strings.Join(words, "_")
 	switch {
 	case s == "":
@@ -114,11 +115,11 @@ func endsInUnit(words []string, unitName string) bool {
 	return strings.HasSuffix("_"+strings.Join(words, "_"), "_"+unitName)
 }
 
-// splitWords takes a name apart at case changes and at every character that is neither letter nor digit, and returns
+// Words takes a name apart at case changes and at every character that is neither letter nor digit, and returns
 // the words in lower case: `LRPsRunning` is lrps, running; `numCPUS` is num, cpus. A group that the next segment repeats
 // counts once: `running.running_apps` is running, apps. Letters beyond ASCII are spelt by their number, so that a name of
 // nothing else keeps its identity.
-func splitWords(name string) []string {
+func Words(name string) []string {
 	runes := []rune(name)
 	var words []string
 	for _, s := range wordSpans(nil, runes) {

@@ -1,0 +1,197 @@
+// Package resolver turns the identity of a metric into its series: it runs the rules, names the result, and joins the
+// labels that come from the name with those of the envelope.
+package resolver
+
+import (
+	"fmt"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/naming"
+)
+
+// The families of HTTP requests have fixed names under every naming style.
+const (
+	timerHTTP        = "http"
+	httpDurationBase = "http_request_duration"
+	httpSizeBase     = "http_response_size"
+)
+
+// Options configure a Resolver.
+type Options struct {
+	Tagger      *tagger.Tagger
+	Naming      naming.Style
+	Environment string // value of the label environment; "" for no such label
+	Labels      LabelOptions
+	HTTP        HTTPOptions
+}
+
+// LabelOptions change the labels of every series: they are renamed, then dropped; constants win over labels of envelopes.
+type LabelOptions struct {
+	Add    []metric.Label
+	Drop   []string
+	Rename []Rename
+}
+
+// Rename gives a label another name. It is refused, and counted, if the series has a label of that name.
+type Rename struct {
+	From, To string
+}
+
+// HTTPOptions shape the histograms of timers.
+type HTTPOptions struct {
+	Buckets     []float64 // upper bounds of durations in seconds, ascending, without +Inf
+	SizeBuckets []float64 // upper bounds of response sizes in bytes, ascending, without +Inf
+	Labels      []string  // the labels that timers may have
+}
+
+// Resolver implements store.Resolver. It is immutable.
+type Resolver struct {
+	options     Options
+	timerLabels map[string]bool // the labels that timers may have
+	timerTags   map[string]bool // the envelope tags that timerLabels can come from
+}
+
+// New makes a resolver.
+func New(o Options) *Resolver {
+	r := &Resolver{options: o, timerLabels: map[string]bool{labelEnvironment: true}, timerTags: timerTags(o.HTTP.Labels)}
+	for _, l := range o.HTTP.Labels {
+		r.timerLabels[l] = true
+	}
+	for _, l := range o.Labels.Add {
+		r.timerLabels[l.Name] = true
+	}
+	return r
+}
+
+// Resolution is what an identity becomes, with what the rules said about it.
+type Resolution struct {
+	store.Resolved
+
+	Rules tagger.Result
+}
+
+// Trace records how an identity was resolved.
+type Trace struct {
+	Rules tagger.Trace
+	// Sources says for each label where its value came from.
+	Sources map[string]string
+}
+
+// Identification implements store.Resolver.
+func (r *Resolver) Identification() store.Identification {
+	return store.Identification{TimerTags: r.timerTags, Composites: true}
+}
+
+// Resolve implements store.Resolver.
+func (r *Resolver) Resolve(id *store.Identity) store.Resolved { return r.Explain(id, nil).Resolved }
+
+// Explain is Resolve with more to show. It records each step in tr unless that is nil.
+func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
+	var out Resolution
+	origin := lookup(id.Tags, "origin")
+	subject := tagger.Subject{
+		Origin: origin, Name: id.Name, Unit: id.Unit, Kind: id.Kind, SourceID: id.SourceID, Tags: id.Tags,
+	}
+	if origin == "" && !metric.IsGUID(id.SourceID) {
+		subject.Origin = id.SourceID
+	}
+	var steps *tagger.Trace
+	if tr != nil {
+		steps = &tr.Rules
+	}
+	r.options.Tagger.Apply(&subject, &out.Rules, steps)
+	out.Dropped, out.Expiry = out.Rules.Dropped, out.Rules.Expiry
+	if out.Dropped {
+		return out
+	}
+	out.Untagged = out.Rules.Rule == "" && !isHTTP(id)
+	r.name(id, &out)
+	b := labelBuilder{rules: &out.Rules, trace: tr}
+	r.label(id, &b)
+	out.Labels, out.Overrides = b.labels, b.overrides
+	return out
+}
+
+func isHTTP(id *store.Identity) bool { return id.Kind == metric.KindTimer && id.Name == timerHTTP }
+
+// name fills in the family's name, type, unit and help, and the conversion of values.
+func (r *Resolver) name(id *store.Identity, out *Resolution) {
+	base, unit, style := out.Rules.Base, out.Rules.Unit, r.options.Naming
+	if m := out.Rules.Metric; m != "" {
+		base, style.Verbatim = m, false // metrics of different meaning share the base name
+	}
+	out.Help = out.Rules.Help
+	switch {
+	case isHTTP(id):
+		base, unit = r.http(id, out)
+		style.Verbatim = false
+	case id.Kind == metric.KindTimer:
+		out.Type, out.Buckets, unit = metric.TypeHistogram, r.options.HTTP.Buckets, "seconds"
+		// A unit stated by the name is replaced by the base unit's word.
+		if stated := naming.UnitOfName(base); stated != "" && style.Name(base, stated, out.Type).Unit == unit {
+			unit = stated
+		}
+	case id.Composite != metric.TypeGauge:
+		out.Type = id.Composite
+	case out.Rules.Kind == metric.KindCounter:
+		out.Type = metric.TypeCounter
+	default:
+		out.Type = metric.TypeGauge
+	}
+	if id.Kind == metric.KindTimer && len(out.Rules.Buckets) > 0 {
+		out.Buckets = out.Rules.Buckets
+	}
+	named := style.Name(base, unit, out.Type)
+	if out.Rules.Final {
+		named = naming.Name{Metric: base, Mul: out.Rules.Statsd.Scale, Div: 1}
+	}
+	// Names are text: two names whose invalid bytes are replaced by the same characters are one in every format.
+	out.Metric, out.Unit, out.Mul, out.Div = metric.Printable(named.Metric), named.Unit, named.Mul, named.Div
+	if id.Kind == metric.KindTimer {
+		out.Mul, out.Div = 1, 1 // observations are seconds and bytes already
+	}
+	if out.Help == "" {
+		out.DefaultHelp = true
+		out.Help = fmt.Sprintf("Cloud Foundry metric %s.", metric.Printable(out.Rules.Base))
+	}
+}
+
+// http fills in what is fixed for the two families of HTTP requests, and returns their base name and unit.
+func (r *Resolver) http(id *store.Identity, out *Resolution) (base, unit string) {
+	out.Type = metric.TypeHistogram
+	if id.ResponseSize {
+		out.Buckets = r.options.HTTP.SizeBuckets
+		out.Help = "Length of HTTP responses, seen by the gorouter."
+		return httpSizeBase, "bytes"
+	}
+	out.Buckets = r.options.HTTP.Buckets
+	out.Help = "Time from the first byte of a request to the last of its response, seen by the gorouter."
+	return httpDurationBase, "seconds"
+}
+
+// timerTags lists the envelope tags that the allowed labels can come from.
+func timerTags(labels []string) map[string]bool {
+	tags := map[string]bool{}
+	for _, l := range labels {
+		switch l {
+		case labelStatus:
+			tags[tagStatusCode] = true
+		case "component", "target_component":
+			tags["component"], tags["origin"] = true, true
+		case "index":
+			tags["origin"] = true
+		}
+		found := false
+		for tag, label := range tagLabels {
+			if label == l {
+				tags[tag], found = true, true
+			}
+		}
+		if !found && l != labelStatus {
+			tags[l] = true
+		}
+	}
+	return tags
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"loggregator_exporter/metric"
+)
+
+// Resolver turns identities into series. It is immutable.
+type Resolver interface {
+	// Resolve says what becomes of an identity. It is called once for each series, with the lock of the store held: it must
+	// not call the store. It keeps neither id nor what it points to.
+	Resolve(id *Identity) Resolved
+	// Identification says what belongs to the identity of a series.
+	Identification() Identification
+}
+
+// Identification says what belongs to the identity of a series.
+type Identification struct {
+	// TimerTags are the envelope tags that belong to the identity of a timer. All tags belong to that of a gauge or counter.
+	TimerTags map[string]bool
+	// Composites says that the histograms and summaries that Cloud Foundry's prom scraper has taken apart are put together
+	// again. If not, each of their parts is a series.
+	Composites bool
+}
+
+// Identity is one metric of one emitter as it was sent, before any rule.
+type Identity struct {
+	Kind metric.Kind
+	// Composite is TypeHistogram or TypeSummary if Name is the name of a histogram or summary that is put together from its
+	// parts, else TypeGauge.
+	Composite metric.Type
+	// ResponseSize asks for the second family of an HTTP timer.
+	ResponseSize         bool
+	Name, Unit           string
+	SourceID, InstanceID string
+	Tags                 []metric.Label // sorted by name, names unique, as on the wire
+}
+
+// Resolved is what an identity becomes in the exposition.
+type Resolved struct {
+	Dropped  bool // no series: a rule drops it
+	Untagged bool // no rule matched the name
+
+	Metric      string
+	Type        metric.Type
+	Unit        string // the base unit that Metric ends in
+	Help        string
+	DefaultHelp bool      // neither a rule nor the catalogue has a help text; Help is made from the base name
+	Buckets     []float64 // upper bounds of the histogram of a timer, ascending, without +Inf
+	Labels      []metric.Label
+
+	// Mul and Div convert an emitted value: value*Mul/Div.
+	Mul, Div float64
+	// Expiry is the time without samples after which the series is removed; 0 for the configuration's.
+	Expiry time.Duration
+	// Overrides are the labels that were set twice, with different values.
+	Overrides []string
+}
+
+// Identities returns the identities of the samples of an envelope, in order, as a store with this resolver would look them
+// up. It fails if the store would count a sample as invalid.
+func Identities(r Resolver, e *metric.Envelope) ([]Identity, error) {
+	identification := r.Identification()
+	d := identifier{timerTags: identification.TimerTags}
+	if ok := e.Kind == metric.KindTimer && d.identifyTimer(e).ok || e.Kind != metric.KindTimer && d.identify(e); !ok {
+		return nil, fmt.Errorf("its tags exceed the bounds (%d tags, %d bytes each and %d together), or it is a timer that ends before it starts",
+			metric.MaxTags, metric.MaxValueBytes, metric.MaxIdentityBytes)
+	}
+	points := e.Points
+	if e.Kind != metric.KindGauge {
+		points = []metric.Point{{Name: e.Name}}
+	}
+	var out []Identity
+	for _, p := range points {
+		switch {
+		case len(p.Name) == 0:
+			return nil, errors.New("it has no name")
+		case len(p.Name) > metric.MaxNameBytes:
+			return nil, fmt.Errorf("its name has %d bytes, the limit is %d", len(p.Name), metric.MaxNameBytes)
+		}
+		source, instance, tags := parseIdentity(string(d.key))
+		if of, base, ok := pieceIdentity(e.Kind, &p, d.key); ok && identification.Composites {
+			out = append(out, identityOf(compositeKey(nil, d.key, of.without()), of, base))
+			continue
+		}
+		out = append(out, Identity{
+			Kind: e.Kind, Name: string(p.Name), Unit: string(p.Unit), SourceID: source, InstanceID: instance, Tags: tags,
+		})
+	}
+	return out, nil
+}
