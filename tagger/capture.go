@@ -208,12 +208,17 @@ func alternation(values []string, write func(string) string) string {
 	return strings.Join(written, "|")
 }
 
-// folded is an expression for a text in either ASCII case.
+// folded is an expression for a text in either ASCII case and as service-metrics rewrites it: with an underscore for each
+// character that Prometheus does not allow in names.
 func folded(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if r < utf8.RuneSelf && isLetter(byte(r)) {
 			b.WriteString("[" + strings.ToLower(string(r)) + strings.ToUpper(string(r)) + "]")
+			continue
+		}
+		if r < utf8.RuneSelf && isRewritten(byte(r)) {
+			b.WriteString("(?:" + regexp.QuoteMeta(string(r)) + "|_)")
 			continue
 		}
 		b.WriteString(regexp.QuoteMeta(string(r)))
@@ -348,6 +353,24 @@ func portLen(s string) int {
 		n++
 	}
 	return n
+}
+
+// isRewritten tells whether service-metrics writes an underscore for an ASCII character.
+func isRewritten(c byte) bool { return !isLetter(c) && !isDigit(c) && c != '_' && c != ':' }
+
+// equalsOrigin compares an origin with a text of the same length, in either ASCII case, where the text may hold underscores as
+// service-metrics writes them.
+func equalsOrigin(origin, s string) bool {
+	for i := range len(origin) {
+		x, y := origin[i], s[i]
+		if x == y || y == '_' && x < utf8.RuneSelf && isRewritten(x) {
+			continue
+		}
+		if x|0x20 != y|0x20 || !isLetter(x) {
+			return false
+		}
+	}
+	return true
 }
 
 // foldEqual compares in either ASCII case.

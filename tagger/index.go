@@ -275,7 +275,7 @@ func (s *search) take(e *captureEdge, pos int) {
 		}
 	case kindOrigin:
 		for _, o := range s.origins {
-			if end := pos + len(o); o != "" && end <= len(s.text) && foldEqual(o, s.text[pos:end]) {
+			if end := pos + len(o); o != "" && end <= len(s.text) && equalsOrigin(o, s.text[pos:end]) {
 				s.follow(e, pos, end)
 			}
 		}
