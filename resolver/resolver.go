@@ -145,7 +145,7 @@ func (r *Resolver) name(id *store.Identity, out *Resolution) {
 	}
 	named := style.Name(base, unit, out.Type)
 	if out.Rules.Final {
-		named = naming.Name{Metric: base, Mul: out.Rules.Statsd.Scale, Div: 1}
+		named = naming.Name{Metric: base, Mul: out.Rules.Scale, Div: 1}
 	}
 	// Names are text: two names whose invalid bytes are replaced by the same characters are one in every format.
 	out.Metric, out.Unit, out.Mul, out.Div = metric.Printable(named.Metric), named.Unit, named.Mul, named.Div

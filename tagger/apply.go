@@ -10,7 +10,8 @@ import (
 // maxChain bounds the rules that a name runs through.
 const maxChain = 8
 
-// chain remembers which rules let through which lengths of text, so that none is tried again on what it left unchanged.
+// chain holds the rules that have been applied to a name, and the length of the text that each was applied to: none is applied again
+// to what it left unchanged.
 type chain struct {
 	n     int
 	rules [maxChain]*rule
@@ -31,27 +32,28 @@ func (c *chain) has(r *rule, size int) bool {
 	return false
 }
 
-// Apply runs a name through the rules and leaves what they made of it in dst, whose memory is reused.
+// Apply runs a name through the rules and leaves the result in dst, whose memory is reused. With a trace, the same code also
+// records each of its steps there.
 //
-// tr is nil in production: Apply then allocates nothing but what dst lacks and what templates of several parts, changed
-// letter case and the quarantine put together. With a trace, the same code also notes each of its steps there.
+// Without one it allocates only what dst lacks, and new strings: of templates with several parts, of values whose case changes,
+// and of names out of which the quarantine takes something.
 func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	dst.Reset()
 	m := search{subject: s}
 	m.parseOrigin(t.origins, dst, tr)
-	said := description{}
-	keepIDs := m.rename(t.names, dst, &said, tr)
+	so := decided{}
+	skipQuarantine := m.applyRules(t.names, dst, &so, tr)
 	if !dst.Final && !dst.Dropped {
-		promoteOrigin(dst, said.fixedComponent, tr)
-		if t.quarantine && !keepIDs {
+		promoteOrigin(dst, so.fixedComponent, tr)
+		if t.quarantine && !skipQuarantine {
 			quarantine(dst, tr)
 		}
-		m.describe(t.metrics, dst, &said, tr)
+		m.applyMetadata(t.metrics, dst, &so, tr)
 	}
-	if !said.kind {
+	if !so.kind {
 		dst.Kind = s.Kind
 	}
-	if !said.unit {
+	if !so.unit {
 		dst.Unit = t.unit(s.Unit)
 		if dst.Unit == "" && !dst.Final && !dst.Dropped {
 			dst.Unit = naming.UnitOfName(dst.Base)
@@ -59,15 +61,14 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	}
 }
 
-// rename runs the name through the rules. It says whether one of them wants ids to stay in the base name.
-func (m *search) rename(names *ruleSet, dst *Result, said *description, tr *Trace) (keepIDs bool) {
-	s := m.subject
-	text, more := s.Name, true
-	for more && m.applied.n < maxChain {
-		m.component, m.origins = components(dst)
-		r := m.match(names, text, -1)
+// applyRules runs the name through the rules. It returns true if one of them keeps the quarantine away from the base name.
+func (s *search) applyRules(names *ruleSet, dst *Result, so *decided, tr *Trace) (skipQuarantine bool) {
+	text, more := s.subject.Name, true
+	for more && s.chain.n < maxChain {
+		s.component, s.origins = components(dst)
+		r := s.match(names, text, -1)
 		if tr != nil {
-			tr.matched(StageRule, m, r)
+			tr.addMatch(StageRule, s, r)
 		}
 		if r == nil {
 			break
@@ -78,53 +79,50 @@ func (m *search) rename(names *ruleSet, dst *Result, said *description, tr *Trac
 			break
 		}
 		before, named := len(dst.Tags), dst.Tag(labelComponent) != ""
-		dst.Tags = r.setTags(dst.Tags, s, m.values[:])
-		said.fixedComponent = said.fixedComponent || !named && r.fixesComponent
-		r.describe(dst, said, s, m.values[:])
-		keepIDs = keepIDs || r.noQuarantine
-		m.applied.add(r, len(text))
-		if r.final {
-			if text = escapeName(r.name.expand(s, m.values[:])); text == "" {
-				text, dst.Dropped = s.Name, true
+		dst.Tags = r.appendTags(dst.Tags, s.subject, s.values[:])
+		so.fixedComponent = so.fixedComponent || !named && r.fixesComponent
+		r.addMetadata(dst, so, s.subject, s.values[:])
+		skipQuarantine = skipQuarantine || r.skipQuarantine
+		s.chain.add(r, len(text))
+		if r.isMapping {
+			text, more = escapeName(r.name.expand(s.subject, s.values[:])), false
+			if text == "" {
+				text, dst.Dropped, dst.Invalid = s.subject.Name, true, r.noName
 			}
-			if tr != nil {
-				tr.applied(r, m, dst.Tags, before, text, false)
-			}
-			break
+		} else {
+			text, more = r.remainder(text, s.subject, s.values[:])
 		}
-		text, more = r.next(text, s, m.values[:])
 		if tr != nil {
-			tr.applied(r, m, dst.Tags, before, text, more)
+			tr.addEffect(r, s, dst.Tags, before, text, more)
 		}
 	}
 	dst.Base = text
-	return keepIDs
+	return skipQuarantine
 }
 
-// next is the text that is left of a name, and whether it goes on through the rules.
-func (r *rule) next(text string, s *Subject, values []string) (next string, more bool) {
+// remainder is the text that the rule leaves of a name, and whether it is matched against the rules again.
+func (r *rule) remainder(text string, s *Subject, values []string) (remainder string, more bool) {
 	if r.rest >= 0 {
 		if values[r.rest] == "" {
 			return text, false
 		}
 		return values[r.rest], true
 	}
-	if r.name != nil {
-		if name := r.name.expand(s, values); name != "" {
-			return name, false
-		}
+	if name := r.name.expand(s, values); name != "" {
+		return name, false
 	}
 	return text, false
 }
 
-// components returns the component as conditions see it, and the texts of captures of type origin.
+// components returns the component as conditions see it, and the texts of origin captures: an earlier rule of the chain may have
+// found another component than the origin's.
 func components(dst *Result) (component string, origins [2]string) {
 	component = dst.Tag(labelComponent)
 	of := dst.OriginTag(labelComponent)
 	switch {
 	case component == "":
 		return of, [2]string{of}
-	case foldEqual(component, of):
+	case equalFoldASCII(component, of):
 		return component, [2]string{component}
 	case len(of) > len(component):
 		return component, [2]string{of, component}
@@ -133,28 +131,27 @@ func components(dst *Result) (component string, origins [2]string) {
 	}
 }
 
-// Names of tags that mean the same wherever they come from.
+// Names of tags that mean the same in origins and names.
 const (
 	labelComponent = "component"
 	labelZone      = "zone"
 	labelIndex     = "index"
 )
 
-// parseOrigin takes the origin apart. A plain one is the component as a whole.
-func (m *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
-	if m.subject.Origin == "" {
+// parseOrigin sets the tags of the origin. An origin that no rule matches is the component as a whole.
+func (s *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
+	origin := s.subject.Origin
+	if origin == "" {
 		return
 	}
-	r := m.match(origins, m.subject.Origin, -1)
+	r := s.match(origins, origin, -1)
 	if r != nil {
-		dst.OriginTags = r.setTags(dst.OriginTags, m.subject, m.values[:])
+		dst.OriginTags = r.appendTags(dst.OriginTags, s.subject, s.values[:])
 	}
-	if dst.OriginTag(labelComponent) == "" {
-		dst.OriginTags = append(dst.OriginTags, metric.Label{Name: labelComponent, Value: m.subject.Origin})
-	}
+	dst.OriginTags = appendTag(dst.OriginTags, labelComponent, origin)
 	if tr != nil {
-		tr.matched(StageOrigin, m, r)
-		tr.last().Tags = cloneLabels(dst.OriginTags)
+		tr.addMatch(StageOrigin, s, r)
+		tr.last().Tags = slices.Clone(dst.OriginTags)
 	}
 }
 
@@ -175,15 +172,15 @@ func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	}
 	before := len(dst.Tags)
 	for _, label := range [...]string{labelComponent, labelZone, labelIndex} {
-		dst.Tags = setTag(dst.Tags, label, dst.OriginTag(label))
+		dst.Tags = appendTag(dst.Tags, label, dst.OriginTag(label))
 	}
 	rotate(dst.Tags, before)
 	if tr != nil {
-		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base, Tags: cloneLabels(dst.Tags[:len(dst.Tags)-before])})
+		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base, Tags: slices.Clone(dst.Tags[:len(dst.Tags)-before])})
 	}
 }
 
-// rotate moves the labels from k on to the front. There are three of them at most.
+// rotate moves the labels from k on, which are three at most, to the front.
 func rotate(labels []metric.Label, k int) {
 	for moved := 0; k < len(labels); k, moved = k+1, moved+1 {
 		l := labels[k]
@@ -192,24 +189,21 @@ func rotate(labels []metric.Label, k int) {
 	}
 }
 
-// describe adds what metrics entries say: each field from the first entry that matches and says it.
-func (m *search) describe(entries *ruleSet, dst *Result, said *description, tr *Trace) {
-	if len(entries.rules) == 0 {
-		return
-	}
-	m.component, m.origins = components(dst)
-	m.applied.n = 0
-	for after := int32(-1); ; after = m.best {
-		r := m.match(entries, dst.Base, after)
+// applyMetadata adds what metrics entries say: each field from the first entry that matches and has it.
+func (s *search) applyMetadata(entries *ruleSet, dst *Result, so *decided, tr *Trace) {
+	s.component, s.origins = components(dst)
+	s.chain.n = 0
+	for after := int32(-1); ; after = s.best {
+		r := s.match(entries, dst.Base, after)
 		if r == nil {
 			return
 		}
-		r.describe(dst, said, m.subject, m.values[:])
+		r.addMetadata(dst, so, s.subject, s.values[:])
 		if tr != nil {
-			tr.matched(StageMetadata, m, r)
-			tr.last().says(r)
+			tr.addMatch(StageMetadata, s, r)
+			tr.last().addMetadata(r)
 		}
-		if said.kind && said.unit && dst.Metric != "" && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
+		if so.kind && so.unit && dst.Metric != "" && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
 			return
 		}
 	}

@@ -1,78 +1,189 @@
 package tagger
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"loggregator_exporter/metric"
 )
 
-// captureKind says which text a capture takes.
-type captureKind uint8
+// captureType says which texts a capture takes.
+type captureType uint8
 
 const (
-	kindSegment captureKind = iota // up to the next dot or slash
-	kindPath                       // up to the next slash
-	kindDotted                     // up to the next dot, may be empty: `*` of statsd_exporter
-	kindRest
-	kindInt
-	kindWord
-	kindGUID
-	kindIP
-	kindStatus
-	kindZone
-	kindPort
-	kindOrigin
-	kindSet
+	typeSegment captureType = iota // up to the next dot or slash
+	typeField                      // up to the next dot, may be empty: `*` of statsd_exporter
+	typeRest
+	typeInt
+	typeWord
+	typeGUID
+	typeIP
+	typeStatus
+	typeZone
+	typePort
+	typePath
+	typeOrigin
+	typeSet
 )
 
-// captureKinds are the types that patterns can name.
-func captureKindNamed(name string) (captureKind, bool) {
-	switch name {
-	case "int":
-		return kindInt, true
-	case "word":
-		return kindWord, true
-	case "guid":
-		return kindGUID, true
-	case "ip":
-		return kindIP, true
-	case "status":
-		return kindStatus, true
-	case "zone":
-		return kindZone, true
-	case "port":
-		return kindPort, true
-	case "path":
-		return kindPath, true
-	case "origin":
-		return kindOrigin, true
+// typeInfo describes a captureType.
+type typeInfo struct {
+	name string // as patterns spell it, "" if they cannot
+	// regexp is what the type means: the index must find what the regular expressions of all patterns find.
+	regexp string
+	sample string  // a text that it takes
+	bytes  byteSet // of a run: what it consists of; of other types: all that their texts can hold
+	// lengths returns the lengths of the shortest and the longest text that s starts with, every length between being one
+	// too, or 0, 0. A type without is a run: any number of its bytes, at least shortest.
+	lengths  func(s string) (shortest, longest int)
+	shortest int
+}
+
+const (
+	digits  = "0123456789"
+	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+	octetRegexp = `(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])`
+	ipRegexp    = octetRegexp + `(?:\.` + octetRegexp + `){3}|` + octetRegexp + `(?:-` + octetRegexp + `){3}|` +
+		octetRegexp + `(?:_` + octetRegexp + `){3}`
+	guidRegexp = `[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}(?:_[0-9A-Fa-f]{4}){3}_[0-9A-Fa-f]{12}`
+	portRegexp = `6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{1,3}|[1-9]`
+)
+
+var captureTypes = [...]typeInfo{
+	typeSegment: {regexp: `[^./]+`, sample: "q9w", bytes: allBytesBut("./"), shortest: 1},
+	typeField:   {regexp: `[^.]*`, sample: "q9w", bytes: allBytesBut(".")},
+	typeRest:    {regexp: `(?s:.+)`, sample: "q9w", bytes: allBytesBut(""), shortest: 1},
+	typeInt:     {name: "int", regexp: `[0-9]+`, sample: "7", bytes: bytesOf(digits), shortest: 1},
+	typeWord:    {name: "word", regexp: `[A-Za-z0-9_-]+`, sample: "q9w", bytes: bytesOf(letters + digits + "_-"), shortest: 1},
+	typeGUID: {
+		name: "guid", regexp: guidRegexp, sample: "01234567-89ab-cdef-0123-456789abcdef",
+		bytes: bytesOf("abcdefABCDEF" + digits + "-_"), lengths: guidLengths,
+	},
+	typeIP: {name: "ip", regexp: ipRegexp, sample: "10.0.0.1", bytes: bytesOf(digits + ".-_"), lengths: ipLengths},
+	typeStatus: {
+		name: "status", regexp: `[1-5](?:[0-9][0-9]|xx|XX)|xxx|XXX`, sample: "200", bytes: bytesOf(digits + "xX"), lengths: statusLengths,
+	},
+	typeZone:   {name: "zone", regexp: `[Aa]?[Zz][0-9]{1,3}`, sample: "z1", bytes: bytesOf(digits + "aAzZ"), lengths: zoneLengths},
+	typePort:   {name: "port", regexp: portRegexp, sample: "8080", bytes: bytesOf(digits), lengths: portLengths},
+	typePath:   {name: "path", regexp: `[^/]+`, sample: "q9w", bytes: allBytesBut("/"), shortest: 1},
+	typeOrigin: {name: "origin", sample: sampleOrigin, bytes: allBytesBut("")}, // the texts are those of the metric
+	typeSet:    {bytes: allBytesBut("")},                                       // the texts are those of the capture
+}
+
+// sampleOrigin is the component for which origin captures take their sample.
+const sampleOrigin = "q9w"
+
+// captureTypeNamed returns the type that patterns call by a name.
+func captureTypeNamed(name string) (captureType, bool) {
+	for t := range captureTypes {
+		if captureTypes[t].name == name && name != "" {
+			return captureType(t), true
+		}
 	}
 	return 0, false
 }
 
-func captureKindNames() []string {
-	return []string{"int", "word", "guid", "ip", "status", "zone", "port", "path", "origin"}
+func captureTypeNames() []string {
+	var names []string
+	for t := range captureTypes {
+		if name := captureTypes[t].name; name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
-// capture is a capture of a pattern: its name, "" where it captures nothing, and what it takes.
+// capture is a capture of a pattern: its name, "" for one that captures nothing, and what it takes.
 type capture struct {
 	name string
-	kind captureKind
-	set  *valueSet // kindSet only
+	typ  captureType
+	set  *valueSet // typeSet only
 }
 
-// sameText says that two captures take the same texts in the same order of preference, whatever they are called.
-func (c *capture) sameText(d *capture) bool {
-	return c.kind == d.kind && (c.set == d.set || c.set != nil && d.set != nil && slices.Equal(c.set.values, d.set.values))
+func (c *capture) info() *typeInfo { return &captureTypes[c.typ] }
+
+// isRun says that the capture takes any number of certain bytes.
+func (c *capture) isRun() bool {
+	return c.info().lengths == nil && c.typ != typeOrigin && c.typ != typeSet
+}
+
+// takesSame says that two captures take the same texts, in the same order of preference.
+func (c *capture) takesSame(d *capture) bool {
+	return c.typ == d.typ && (c.set == d.set || c.set != nil && d.set != nil && slices.Equal(c.set.values, d.set.values))
+}
+
+// sample is a text that the capture takes.
+func (c *capture) sample() string {
+	if c.typ == typeSet {
+		return c.set.values[0]
+	}
+	return c.info().sample
+}
+
+// ends calls yield with the end of every text that the capture takes of s from pos on, the longest first. origins are the texts
+// of typeOrigin.
+func (c *capture) ends(s string, pos int, origins *[2]string, yield func(end int)) {
+	switch info := c.info(); {
+	case c.typ == typeSet:
+		if pos == len(s) || !c.set.firstBytes.has(s[pos]) {
+			return
+		}
+		for _, n := range c.set.lengths {
+			if end := pos + n; end <= len(s) && c.set.has(s[pos:end]) {
+				yield(end)
+			}
+		}
+	case c.typ == typeOrigin:
+		for _, o := range origins {
+			if end := pos + len(o); o != "" && end <= len(s) && equalsOrigin(o, s[pos:end]) {
+				yield(end)
+			}
+		}
+	case info.lengths != nil:
+		shortest, longest := info.lengths(s[pos:])
+		for n := longest; n >= max(shortest, 1); n-- {
+			yield(pos + n)
+		}
+	default:
+		end := pos
+		for end < len(s) && info.bytes.has(s[end]) {
+			end++
+		}
+		for ; end >= pos+info.shortest; end-- {
+			yield(end)
+		}
+	}
+}
+
+// String writes the capture as a pattern would, a long set shortened.
+func (c *capture) String() string {
+	name := c.name
+	if name == "" {
+		name = "_"
+	}
+	switch {
+	case c.typ == typeRest:
+		return "{" + name + "...}"
+	case c.typ == typeSet && len(c.set.values) > 4:
+		return fmt.Sprintf("{%s:%s|... %d more}", name, strings.Join(c.set.values[:3], "|"), len(c.set.values)-3)
+	case c.typ == typeSet:
+		return "{" + name + ":" + strings.Join(c.set.values, "|") + "}"
+	case c.info().name != "":
+		return "{" + name + ":" + c.info().name + "}"
+	default:
+		return "{" + name + "}"
+	}
 }
 
 // valueSet is a set of values, longest first.
 type valueSet struct {
-	values  []string
-	index   map[string]struct{}
-	lengths []int // distinct, descending
-	first   byteSet
+	values     []string
+	index      map[string]struct{}
+	lengths    []int // distinct, descending
+	firstBytes byteSet
 }
 
 func newValueSet(values []string) *valueSet {
@@ -86,12 +197,17 @@ func newValueSet(values []string) *valueSet {
 	vs.values = slices.Compact(vs.values)
 	for _, v := range vs.values {
 		vs.index[v] = struct{}{}
-		vs.first.add(v[0])
+		vs.firstBytes.add(v[0])
 		if n := len(vs.lengths); n == 0 || vs.lengths[n-1] != len(v) {
 			vs.lengths = append(vs.lengths, len(v))
 		}
 	}
 	return vs
+}
+
+func (vs *valueSet) has(value string) bool {
+	_, ok := vs.index[value]
+	return ok
 }
 
 // byteSet is a set of bytes.
@@ -100,206 +216,67 @@ type byteSet [4]uint64
 func (b *byteSet) add(c byte)      { b[c>>6] |= 1 << (c & 63) }
 func (b *byteSet) has(c byte) bool { return b[c>>6]&(1<<(c&63)) != 0 }
 
-// isRun says that the capture takes any run of certain bytes, and shortestRun how many at least.
-func (c *capture) isRun() bool {
-	switch c.kind {
-	case kindSegment, kindPath, kindDotted, kindRest, kindInt, kindWord:
-		return true
-	default:
-		return false
+func bytesOf(s string) (set byteSet) {
+	for i := range len(s) {
+		set.add(s[i])
 	}
+	return set
 }
 
-func (c *capture) shortestRun() int {
-	if c.kind == kindDotted {
-		return 0
+func allBytesBut(s string) byteSet {
+	set := bytesOf(s)
+	for i := range set {
+		set[i] = ^set[i]
 	}
-	return 1
-}
-
-// holds says whether a run of the capture may hold a byte.
-func (c *capture) holds(b byte) bool {
-	switch c.kind {
-	case kindSegment:
-		return b != '.' && b != '/'
-	case kindPath:
-		return b != '/'
-	case kindDotted:
-		return b != '.'
-	case kindInt:
-		return isDigit(b)
-	case kindWord:
-		return isWord(b)
-	default:
-		return true
-	}
-}
-
-// span returns the ends of the shortest and the longest text that the capture can take of s from pos on; every end between is one
-// too. ok is false where it can take nothing. Not for kindOrigin and kindSet, whose ends do not form a range.
-func (c *capture) span(s string, pos int) (shortest, longest int, ok bool) {
-	if c.isRun() {
-		end := pos
-		for end < len(s) && c.holds(s[end]) {
-			end++
-		}
-		shortest = pos + c.shortestRun()
-		return shortest, end, end >= shortest
-	}
-	var lo, hi int
-	switch c.kind {
-	case kindGUID:
-		hi = guidLen(s[pos:])
-		lo = hi
-	case kindStatus:
-		hi = statusLen(s[pos:])
-		lo = hi
-	case kindIP:
-		lo, hi = ipLen(s[pos:])
-	case kindZone:
-		lo, hi = zoneLen(s[pos:])
-	default:
-		lo, hi = 1, portLen(s[pos:])
-	}
-	return pos + lo, pos + hi, hi > 0
-}
-
-// regexp is the capture as a regular expression: what patterns mean is defined by it. origins are the texts of kindOrigin.
-func (c *capture) regexp(origins []string) string {
-	switch c.kind {
-	case kindSegment:
-		return `[^./]+`
-	case kindPath:
-		return `[^/]+`
-	case kindDotted:
-		return `[^.]*`
-	case kindRest:
-		return `(?s:.+)`
-	case kindInt:
-		return `[0-9]+`
-	case kindWord:
-		return `[A-Za-z0-9_-]+`
-	case kindGUID:
-		return `(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}(?:_[0-9A-Fa-f]{4}){3}_[0-9A-Fa-f]{12})`
-	case kindIP:
-		o := `(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])`
-		return `(?:` + o + `(?:\.` + o + `){3}|` + o + `(?:-` + o + `){3}|` + o + `(?:_` + o + `){3})`
-	case kindStatus:
-		return `(?:[1-5](?:[0-9][0-9]|xx|XX)|xxx|XXX)`
-	case kindZone:
-		return `[Aa]?[Zz][0-9]{1,3}`
-	case kindPort:
-		return `(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{1,3}|[1-9])`
-	case kindOrigin:
-		return `(?:` + alternation(origins, folded) + `)`
-	default:
-		return `(?:` + alternation(c.set.values, regexp.QuoteMeta) + `)`
-	}
-}
-
-func alternation(values []string, write func(string) string) string {
-	if len(values) == 0 {
-		return `[^\x00-\x{10FFFF}]` // nothing matches
-	}
-	written := make([]string, len(values))
-	for i, v := range values {
-		written[i] = write(v)
-	}
-	return strings.Join(written, "|")
-}
-
-// folded is an expression for a text in either ASCII case and as service-metrics rewrites it: with an underscore for each
-// character that Prometheus does not allow in names.
-func folded(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r < utf8.RuneSelf && isLetter(byte(r)) {
-			b.WriteString("[" + strings.ToLower(string(r)) + strings.ToUpper(string(r)) + "]")
-			continue
-		}
-		if r < utf8.RuneSelf && isRewritten(byte(r)) {
-			b.WriteString("(?:" + regexp.QuoteMeta(string(r)) + "|_)")
-			continue
-		}
-		b.WriteString(regexp.QuoteMeta(string(r)))
-	}
-	return b.String()
+	return set
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-func isWord(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' || c == '-' }
+func isAlphanumeric(c byte) bool { return isLetter(c) || isDigit(c) }
 
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
-
-// guidLen is 36 where s starts with a GUID, else 0.
-func guidLen(s string) int {
-	const n = 36
-	if len(s) < n {
-		return 0
+func guidLengths(s string) (shortest, longest int) {
+	var guid [36]byte
+	if len(s) < len(guid) {
+		return 0, 0
 	}
-	sep := s[8]
-	if sep != '-' && sep != '_' {
-		return 0
-	}
-	for i := range n {
-		switch i {
-		case 8, 13, 18, 23:
-			if s[i] != sep {
-				return 0
-			}
-		default:
-			if !isHex(s[i]) {
-				return 0
+	copy(guid[:], s)
+	if guid[8] == '_' {
+		for i, c := range guid {
+			switch c {
+			case '_':
+				guid[i] = '-'
+			case '-':
+				guid[i] = '_'
 			}
 		}
 	}
-	return n
+	if !metric.IsGUID(guid[:]) {
+		return 0, 0
+	}
+	return len(guid), len(guid)
 }
 
-// statusLen is 3 where s starts with an HTTP status or class, else 0.
-func statusLen(s string) int {
+func statusLengths(s string) (shortest, longest int) {
 	if len(s) < 3 {
-		return 0
+		return 0, 0
 	}
-	rest := s[1:3]
-	if s[0] == 'x' && rest == "xx" || s[0] == 'X' && rest == "XX" {
-		return 3
+	class, rest := s[0], s[1:3]
+	isClass := '1' <= class && class <= '5'
+	switch {
+	case isClass && (rest == "xx" || rest == "XX" || isDigit(rest[0]) && isDigit(rest[1])), s[:3] == "xxx", s[:3] == "XXX":
+		return 3, 3
+	default:
+		return 0, 0
 	}
-	if s[0] < '1' || s[0] > '5' {
-		return 0
-	}
-	if rest == "xx" || rest == "XX" || isDigit(rest[0]) && isDigit(rest[1]) {
-		return 3
-	}
-	return 0
 }
 
-// octetLen is the length of the longest number up to 255 without leading zeros that s starts with, or 0.
-func octetLen(s string) int {
-	if s == "" || !isDigit(s[0]) {
-		return 0
-	}
-	if s[0] == '0' {
-		return 1
-	}
-	n, v := 0, 0
-	for n < len(s) && n < 3 && isDigit(s[n]) {
-		if v = v*10 + int(s[n]-'0'); v > 255 {
-			break
-		}
-		n++
-	}
-	return n
-}
-
-// ipLen returns the lengths of the shortest and the longest IPv4 address that s starts with, or 0, 0.
-func ipLen(s string) (shortest, longest int) {
-	at, sep := 0, byte(0)
+func ipLengths(s string) (shortest, longest int) {
+	at, separator := 0, byte(0)
 	for octet := 0; ; octet++ {
-		n := octetLen(s[at:])
+		n := octetLength(s[at:])
 		if n == 0 {
 			return 0, 0
 		}
@@ -311,17 +288,36 @@ func ipLen(s string) (shortest, longest int) {
 			return 0, 0
 		}
 		if octet == 0 {
-			sep = s[at]
+			separator = s[at]
 		}
-		if s[at] != sep || sep != '.' && sep != '-' && sep != '_' {
+		if s[at] != separator || separator != '.' && separator != '-' && separator != '_' {
 			return 0, 0
 		}
 		at++
 	}
 }
 
-// zoneLen returns the lengths of the shortest and the longest zone that s starts with, or 0, 0.
-func zoneLen(s string) (shortest, longest int) {
+// octetLength is the length of the longest number up to 255 without leading zeros that s starts with, or 0.
+func octetLength(s string) int {
+	if strings.HasPrefix(s, "0") {
+		return 1
+	}
+	return numberLength(s, 255)
+}
+
+// numberLength is the length of the longest number up to most that s starts with, or 0.
+func numberLength(s string, most int) int {
+	n, value := 0, 0
+	for n < len(s) && isDigit(s[n]) {
+		if value = value*10 + int(s[n]-'0'); value > most {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+func zoneLengths(s string) (shortest, longest int) {
 	at := 0
 	if s != "" && s[0]|0x20 == 'a' {
 		at = 1
@@ -340,50 +336,36 @@ func zoneLen(s string) (shortest, longest int) {
 	return at + 1, at + n
 }
 
-// portLen is the length of the longest port number that s starts with, or 0.
-func portLen(s string) int {
-	if s == "" || s[0] == '0' {
-		return 0
+func portLengths(s string) (shortest, longest int) {
+	if strings.HasPrefix(s, "0") {
+		return 0, 0
 	}
-	n, v := 0, 0
-	for n < len(s) && isDigit(s[n]) {
-		if v = v*10 + int(s[n]-'0'); v > 65535 {
-			break
-		}
-		n++
-	}
-	return n
+	return 1, numberLength(s, 65535)
 }
 
-// isRewritten tells whether service-metrics writes an underscore for an ASCII character.
-func isRewritten(c byte) bool { return !isLetter(c) && !isDigit(c) && c != '_' && c != ':' }
-
-// equalsOrigin compares an origin with a text of the same length, in either ASCII case, where the text may hold underscores as
-// service-metrics writes them.
+// equalsOrigin says whether an origin and a text of the same length are equal apart from the case of ASCII letters and from the
+// underscores that service-metrics writes.
 func equalsOrigin(origin, s string) bool {
 	for i := range len(origin) {
-		x, y := origin[i], s[i]
-		if x == y || y == '_' && x < utf8.RuneSelf && isRewritten(x) {
-			continue
-		}
-		if x|0x20 != y|0x20 || !isLetter(x) {
-			return false
+		if s[i] != '_' || !isRewritten(origin[i]) {
+			if !equalFoldASCII(origin[i:i+1], s[i:i+1]) {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// foldEqual compares in either ASCII case.
-func foldEqual(a, b string) bool {
+// isRewritten says whether service-metrics writes an underscore for an ASCII character.
+func isRewritten(c byte) bool { return c < utf8.RuneSelf && !isAlphanumeric(c) && c != '_' && c != ':' }
+
+// equalFoldASCII says whether texts are equal apart from the case of ASCII letters.
+func equalFoldASCII(a, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}
 	for i := range len(a) {
-		x, y := a[i], b[i]
-		if x == y {
-			continue
-		}
-		if x|0x20 != y|0x20 || !isLetter(x) {
+		if x, y := a[i], b[i]; x != y && (x|0x20 != y|0x20 || !isLetter(x)) {
 			return false
 		}
 	}

@@ -7,11 +7,27 @@ import (
 	"strings"
 )
 
-// index finds the first of many sequences that matches a text. It is a tree whose edges are pieces of literal text and
-// captures; sequences that begin alike share their way. A search walks only the edges that the text allows, so that its cost depends on
-// the text and not on the number of sequences. Each node knows the first sequence below it, which ends hopeless walks early.
+// index finds the first of many sequences that matches a text, in a time that depends on the text and hardly on the number
+// of sequences. It finds exactly what trying their regular expressions one after the other would find.
 //
-// What it finds is exactly what trying one sequence after the other, as regular expressions, finds.
+// It is a tree. Each edge is a piece of literal text or a capture, and sequences that begin alike share their edges. The orders
+// (positions in the rule files) of the sequences that end at a node stand there. So
+//
+//	0  {a}.requests.total
+//	1  cc.requests.{x}
+//	2  cc.requests.failed
+//
+// make
+//
+//	root ─{a}─ ".requests.total" (0)
+//	     └ "cc.requests." ─{x}─ (1)
+//	                      └ "failed" (2)
+//
+// A search walks down from the root. At each node it first follows every capture, with each text that the capture can take there,
+// the longest first; then the one child whose literal the text goes on with. It does not stop at the first sequence found, since
+// an earlier one may be on another branch: for "cc.requests.total", {a} takes "cc" and leads to 0; then the literal leads
+// to {x} and 1, which comes after 0. So that this costs little, each node knows the least order below it, and the search
+// enters no node whose least order is not below the best one found: "cc.requests." is left out in the example.
 type index struct {
 	root  *node
 	nodes int32
@@ -19,119 +35,94 @@ type index struct {
 
 type node struct {
 	id       int32
-	first    int32  // the least order below this node
-	text     string // the literal on the edge to this node
+	least    int32  // the least order at and below this node
+	literal  string // on the edge to this node, "" behind a capture
 	children []*node
-	byByte   *[256]uint16 // index+1 into children, where there are many
+	initials string // the first byte of each child's literal
 	captures []captureEdge
-	accepts  []int32 // orders of the sequences that end here, ascending
+	orders   []int32 // of the sequences that end here, ascending
 }
 
 type captureEdge struct {
 	capture *capture
 	to      *node
-	// classes says of each byte whether the capture, where it is a run, can hold it, and whether a literal behind it starts so.
+	// classes tells for each byte whether a run of the capture can hold it, and whether a literal behind the capture begins with it.
 	classes *[256]uint8
-	literal bool // there are literals behind it
 }
 
 // Bits of captureEdge.classes.
 const (
-	classHeld   = 1
-	classFollow = 2
+	classInRun   = 1
+	classInitial = 2
 )
 
 const noOrder = math.MaxInt32
 
 func newIndex() *index {
 	x := &index{}
-	x.root = x.node("")
+	x.root = x.newNode("")
 	return x
 }
 
-func (x *index) node(text string) *node {
+func (x *index) newNode(literal string) *node {
 	x.nodes++
-	return &node{id: x.nodes, first: noOrder, text: text}
+	return &node{id: x.nodes, least: noOrder, literal: literal}
 }
 
-// add adds a sequence. Orders need not come in order.
 func (x *index) add(q sequence, order int32) {
 	n := x.root
-	n.first = min(n.first, order)
+	n.least = min(n.least, order)
 	for _, t := range q {
 		if t.cap != nil {
-			n = x.addCapture(n, t.cap, order)
+			n = x.addCapture(n, t.cap)
+			n.least = min(n.least, order)
 		} else {
 			n = x.addLiteral(n, t.lit, order)
 		}
 	}
-	n.accepts = append(n.accepts, order)
+	n.orders = append(n.orders, order)
 }
 
-func (x *index) addCapture(n *node, c *capture, order int32) *node {
+func (x *index) addCapture(n *node, c *capture) *node {
 	for i := range n.captures {
-		if e := &n.captures[i]; e.capture.sameText(c) {
-			e.to.first = min(e.to.first, order)
+		if e := &n.captures[i]; e.capture.takesSame(c) {
 			return e.to
 		}
 	}
-	to := x.node("")
-	to.first = order
+	to := x.newNode("")
 	n.captures = append(n.captures, captureEdge{capture: c, to: to})
 	return to
 }
 
-func (x *index) addLiteral(n *node, lit string, order int32) *node {
-	for {
-		child := n.child(lit[0])
+func (x *index) addLiteral(n *node, literal string, order int32) *node {
+	for literal != "" {
+		child := n.child(literal[0])
 		if child == nil {
-			child = x.node(lit)
-			child.first = order
+			child = x.newNode(literal)
 			n.children = append(n.children, child)
-			if n.byByte != nil {
-				n.byByte[lit[0]] = uint16(len(n.children))
-			} else if len(n.children) > 6 {
-				n.spread()
-			}
-			return child
+			n.initials += literal[:1]
 		}
-		common := commonPrefix(lit, child.text)
-		if common < len(child.text) {
+		common := commonPrefix(literal, child.literal)
+		if common < len(child.literal) {
 			x.split(child, common)
 		}
-		child.first = min(child.first, order)
-		n, lit = child, lit[common:]
-		if lit == "" {
-			return n
-		}
+		child.least = min(child.least, order)
+		n, literal = child, literal[common:]
 	}
+	return n
 }
 
-// split cuts the edge to n after k bytes; n becomes the upper half.
+// split cuts the edge to n after k bytes; n becomes the upper part.
 func (x *index) split(n *node, k int) {
-	lower := x.node(n.text[k:])
-	lower.first, lower.children, lower.byByte, lower.captures, lower.accepts = n.first, n.children, n.byByte, n.captures, n.accepts
-	*n = node{id: n.id, first: n.first, text: n.text[:k], children: []*node{lower}}
+	lower := *n
+	x.nodes++
+	lower.id, lower.literal = x.nodes, n.literal[k:]
+	*n = node{id: n.id, least: n.least, literal: n.literal[:k], children: []*node{&lower}, initials: lower.literal[:1]}
 }
 
-func (n *node) spread() {
-	n.byByte = new([256]uint16)
-	for i, c := range n.children {
-		n.byByte[c.text[0]] = uint16(i + 1)
-	}
-}
-
-func (n *node) child(c byte) *node {
-	if n.byByte != nil {
-		if i := n.byByte[c]; i > 0 {
-			return n.children[i-1]
-		}
-		return nil
-	}
-	for _, child := range n.children {
-		if child.text[0] == c {
-			return child
-		}
+func (n *node) child(initial byte) *node {
+	if i := strings.IndexByte(n.initials, initial); i >= 0 {
+		return n.children[i]
 	}
 	return nil
 }
@@ -140,25 +131,24 @@ func (n *node) child(c byte) *node {
 func (x *index) finish() { x.root.finish() }
 
 func (n *node) finish() {
-	slices.Sort(n.accepts)
+	slices.Sort(n.orders)
 	for _, c := range n.children {
 		c.finish()
 	}
 	for i := range n.captures {
 		e := &n.captures[i]
 		e.to.finish()
-		e.literal = len(e.to.children) > 0
 		e.classes = new([256]uint8)
-		for _, c := range e.to.children {
-			e.classes[c.text[0]] |= classFollow
-		}
 		for b := range e.classes {
-			if e.capture.isRun() && e.capture.holds(byte(b)) {
-				e.classes[b] |= classHeld
+			if e.capture.isRun() && e.capture.info().bytes.has(byte(b)) {
+				e.classes[b] |= classInRun
+			}
+			if e.to.child(byte(b)) != nil {
+				e.classes[b] |= classInitial
 			}
 		}
 	}
-	slices.SortStableFunc(n.captures, func(a, b captureEdge) int { return cmp.Compare(a.to.first, b.to.first) })
+	slices.SortStableFunc(n.captures, func(a, b captureEdge) int { return cmp.Compare(a.to.least, b.to.least) })
 }
 
 func commonPrefix(a, b string) int {
@@ -174,58 +164,66 @@ func commonPrefix(a, b string) int {
 // span is a piece of the text, as byte offsets.
 type span struct{ start, end int32 }
 
-// search is the state of Apply and of its walks through indexes. It lives on the stack of Apply.
+// search is the state of one Apply and of its walks through indexes. It lives on the stack of Apply.
 type search struct {
 	subject   *Subject
 	component string                  // the component of the metric, as far as it is known
-	origins   [2]string               // texts of captures of kindOrigin, longest first; "" for none
-	applied   chain                   // rules that are not to be tried again on the same text
+	origins   [2]string               // the texts of origin captures, longest first; "" for none
+	chain     chain                   // the rules applied so far
 	values    [maxRuleCaptures]string // captures of the rule that matched last
-	// unconditional is for finding shadowed rules: patterns alone decide.
+	// unconditional makes patterns alone decide, whatever the conditions of rules.
 	unconditional bool
 
 	// Of one walk:
 	set   *ruleSet
 	text  string
 	after int32 // only sequences of a higher order count
-	best  int32 // found so far: only sequences of a lower order count; noOrder at the start
+	best  int32 // the least order found so far, noOrder at the start
 
-	spans     [maxCaptures]span
-	bestSpans [maxCaptures]span
-	depth     int
+	spans     [maxCaptures]span // of the captures on the way to the current node
+	bestSpans [maxCaptures]span // of the sequence found
+	depth     int               // the number of spans
 
-	steps  int
-	memory *memory // nil for short walks
+	steps   int
+	visited *visited // nil in short walks
 }
 
-// allowed says whether the rule behind an order may be used here.
-func (s *search) allowed(order int32) bool {
-	r := s.set.rules[s.set.variants[order].rule]
-	if s.unconditional {
-		return true
-	}
-	if r.when != nil && !r.when.holds(s.subject, s.component) {
+// stepsBeforeVisited is the length of a walk from which on it notes where it has been.
+const stepsBeforeVisited = 2000
+
+// visited keeps the time of long walks below nodes times bytes, whatever patterns and text are: at a place where the walk has been
+// it can only find what it found there.
+type visited struct {
+	places map[visit]struct{}
+	// runs holds, by the node behind a capture and the end of a run of the text, the first position from which the capture has been
+	// followed to each end in that run.
+	runs map[visit]int
+}
+
+type visit struct{ node, at int32 }
+
+// seen says whether the walk has been at a node and position, and notes that it has.
+func (s *search) seen(n *node, pos int) bool {
+	if s.steps++; s.steps <= stepsBeforeVisited {
 		return false
 	}
-	return !s.applied.has(r, len(s.text)) && (!r.final || s.applied.n == 0)
+	if s.visited == nil {
+		s.visited = &visited{make(map[visit]struct{}), make(map[visit]int)}
+	}
+	key := visit{n.id, int32(pos)}
+	_, ok := s.visited.places[key]
+	s.visited.places[key] = struct{}{}
+	return ok
 }
 
-// find leaves the order of the first sequence that matches in best, and its captures in bestSpans.
+// find sets best to the order of the first sequence that matches, and bestSpans to its captures.
 func (s *search) find(x *index) { s.walk(x.root, 0) }
 
 func (s *search) walk(n *node, pos int) {
-	for n.first < s.best {
-		if s.steps++; s.steps > stepsBeforeMemory {
-			if s.memory == nil {
-				s.memory = &memory{}
-			}
-			if s.memory.seen(n, pos) {
-				return
-			}
-		}
+	for n.least < s.best && !s.seen(n, pos) {
 		for i := range n.captures {
-			if e := &n.captures[i]; e.to.first < s.best && pos <= len(s.text) {
-				s.take(e, pos)
+			if e := &n.captures[i]; e.to.least < s.best {
+				s.followCapture(e, pos)
 			}
 		}
 		if pos == len(s.text) {
@@ -233,16 +231,16 @@ func (s *search) walk(n *node, pos int) {
 			return
 		}
 		child := n.child(s.text[pos])
-		if child == nil || !strings.HasPrefix(s.text[pos:], child.text) {
+		if child == nil || !strings.HasPrefix(s.text[pos:], child.literal) {
 			return
 		}
-		pos += len(child.text)
+		pos += len(child.literal)
 		n = child
 	}
 }
 
 func (s *search) accept(n *node) {
-	for _, order := range n.accepts {
+	for _, order := range n.orders {
 		if order >= s.best {
 			return
 		}
@@ -254,85 +252,53 @@ func (s *search) accept(n *node) {
 	}
 }
 
-// take follows a capture with each text that it can take, the longest first.
-func (s *search) take(e *captureEdge, pos int) {
-	switch e.capture.kind {
-	case kindSegment, kindPath, kindDotted, kindRest, kindInt, kindWord:
-		s.takeRun(e, pos)
-	case kindSet:
-		set := e.capture.set
-		if pos == len(s.text) || !set.first.has(s.text[pos]) {
-			return
-		}
-		for _, n := range set.lengths {
-			end := pos + n
-			if end > len(s.text) || !s.worthwhile(e, end) {
-				continue
-			}
-			if _, ok := set.index[s.text[pos:end]]; ok {
-				s.follow(e, pos, end)
-			}
-		}
-	case kindOrigin:
-		for _, o := range s.origins {
-			if end := pos + len(o); o != "" && end <= len(s.text) && equalsOrigin(o, s.text[pos:end]) {
-				s.follow(e, pos, end)
-			}
-		}
-	default:
-		shortest, longest, ok := e.capture.span(s.text, pos)
-		if !ok {
-			return
-		}
-		for end := longest; end >= shortest; end-- {
-			if s.worthwhile(e, end) {
-				s.follow(e, pos, end)
-			}
-		}
-	}
-}
-
-// takeRun is take for runs of bytes. One pass finds the end of the run and the last place where a literal may follow.
-func (s *search) takeRun(e *captureEdge, pos int) {
-	if s.memory != nil {
-		s.takeRest(e, pos)
+// followCapture follows a capture with each text that it can take and behind which the walk can go on.
+func (s *search) followCapture(e *captureEdge, pos int) {
+	if e.capture.isRun() {
+		s.followRun(e, pos)
 		return
 	}
-	text, shortest := s.text, pos+e.capture.shortestRun()
+	e.capture.ends(s.text, pos, &s.origins, func(end int) { s.follow(e, pos, end) })
+}
+
+// followRun does the same for a run. One pass finds the end of the run and the last place at which a literal may follow.
+func (s *search) followRun(e *captureEdge, pos int) {
+	shortest := pos + e.capture.info().shortest
 	end, last := pos, -1
-	switch {
-	case !e.literal && e.capture.kind == kindRest:
-		end = len(text)
-	default:
-		for end < len(text) {
-			class := e.classes[text[end]]
-			if class&classFollow != 0 {
-				last = end
-			}
-			if class&classHeld == 0 {
-				break
-			}
-			end++
-		}
+	if e.capture.typ == typeRest && e.to.initials == "" {
+		end = len(s.text)
 	}
-	if end == len(text) && end >= shortest && len(e.to.accepts) > 0 {
+	for end < len(s.text) {
+		class := e.classes[s.text[end]]
+		if class&classInitial != 0 {
+			last = end
+		}
+		if class&classInRun == 0 {
+			break
+		}
+		end++
+	}
+	if s.visited != nil {
+		key := visit{e.to.id, int32(end)}
+		from, ok := s.visited.runs[key]
+		if !ok {
+			from = pos + len(s.text)
+		}
+		last = min(last, from+shortest-pos-1)
+		s.visited.runs[key] = min(from, pos)
+	}
+	if end == len(s.text) && end >= shortest {
 		s.follow(e, pos, end)
 	}
 	for end = last; end >= shortest; end-- {
-		if e.classes[text[end]]&classFollow != 0 {
-			s.follow(e, pos, end)
-		}
+		s.follow(e, pos, end)
 	}
-}
-
-func (s *search) worthwhile(e *captureEdge, end int) bool {
-	if end == len(s.text) {
-		return len(e.to.accepts) > 0
-	}
-	return e.classes[s.text[end]]&classFollow != 0
 }
 
 func (s *search) follow(e *captureEdge, start, end int) {
+	if end == len(s.text) && len(e.to.orders) == 0 || end < len(s.text) && e.classes[s.text[end]]&classInitial == 0 {
+		return
+	}
 	s.spans[s.depth] = span{int32(start), int32(end)}
 	s.depth++
 	s.walk(e.to, end)

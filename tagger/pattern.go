@@ -2,7 +2,6 @@ package tagger
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -10,10 +9,10 @@ import (
 
 // Bounds of a pattern: what expands beyond them would take time or memory out of proportion.
 const (
-	maxPatternBytes = 1024
-	maxVariants     = 64 // patterns without alternatives that one pattern may stand for
-	maxCaptures     = 16 // captures of one of them
-	maxGroupDepth   = 8
+	maxPatternBytes     = 1024
+	maxPatternSequences = 64 // patterns without alternatives that one pattern may stand for
+	maxCaptures         = 16 // captures of one of them
+	maxGroupDepth       = 8
 )
 
 // token is a piece of a pattern: literal text, or a capture.
@@ -24,32 +23,6 @@ type token struct {
 
 // sequence is a pattern without alternatives and optional parts: no two captures and no two literals stand side by side.
 type sequence []token
-
-// names are the names of the captures, in order.
-func (q sequence) names() []string {
-	var names []string
-	for _, t := range q {
-		if t.cap != nil && t.cap.name != "" {
-			names = append(names, t.cap.name)
-		}
-	}
-	return names
-}
-
-// regexp is the sequence as an anchored regular expression: what it means.
-func (q sequence) regexp(origins []string) string {
-	var b strings.Builder
-	b.WriteString(`\A`)
-	for _, t := range q {
-		if t.cap == nil {
-			b.WriteString(regexp.QuoteMeta(t.lit))
-			continue
-		}
-		b.WriteString("(" + t.cap.regexp(origins) + ")")
-	}
-	b.WriteString(`\z`)
-	return b.String()
-}
 
 // String writes the sequence as a pattern would.
 func (q sequence) String() string {
@@ -62,30 +35,6 @@ func (q sequence) String() string {
 		b.WriteString(t.cap.String())
 	}
 	return b.String()
-}
-
-func (c *capture) String() string {
-	name := c.name
-	if name == "" {
-		name = "_"
-	}
-	switch c.kind {
-	case kindRest:
-		return "{" + name + "...}"
-	case kindSet:
-		values := c.set.values
-		if len(values) > 4 {
-			return fmt.Sprintf("{%s:%s|... %d more}", name, strings.Join(values[:3], "|"), len(values)-3)
-		}
-		return "{" + name + ":" + strings.Join(values, "|") + "}"
-	default:
-		for _, t := range captureKindNames() {
-			if k, _ := captureKindNamed(t); k == c.kind {
-				return "{" + name + ":" + t + "}"
-			}
-		}
-		return "{" + name + "}"
-	}
 }
 
 // patternError says what is wrong at which byte of a pattern.
@@ -108,9 +57,9 @@ func parsePattern(text string, types map[string]*valueSet) ([]sequence, error) {
 	if strings.ContainsRune(text, utf8.RuneError) {
 		return nil, &patternError{strings.IndexRune(text, utf8.RuneError), "the pattern holds the replacement character U+FFFD: it stands for no name"}
 	}
-	p := &patternParser{text: text, types: types, plain: kindSegment}
+	p := &patternParser{text: text, types: types, plain: typeSegment}
 	if text[0] == '/' {
-		p.plain = kindPath
+		p.plain = typePath
 	}
 	seqs, err := p.alternatives(0)
 	if err != nil {
@@ -128,7 +77,7 @@ type patternParser struct {
 	text  string
 	at    int
 	types map[string]*valueSet
-	plain captureKind
+	plain captureType
 }
 
 func (p *patternParser) fail(offset int, format string, args ...any) error {
@@ -158,8 +107,8 @@ func (p *patternParser) alternatives(depth int) ([]sequence, error) {
 			if err != nil {
 				return nil, err
 			}
-			if len(current)*len(group) > maxVariants {
-				return nil, p.fail(p.at, "the pattern stands for more than %d patterns: use {x:a|b} instead of (a|b), or split the rule", maxVariants)
+			if len(current)*len(group) > maxPatternSequences {
+				return nil, p.fail(p.at, "the pattern stands for more than %d patterns: use {x:a|b} instead of (a|b), or split the rule", maxPatternSequences)
 			}
 			current = product(current, group)
 		case '{':
@@ -216,8 +165,8 @@ func (p *patternParser) group(depth int) ([]sequence, error) {
 		p.at++
 		group = append(group, nil)
 	}
-	if len(group) > maxVariants {
-		return nil, p.fail(open, "the pattern stands for more than %d patterns: use {x:a|b} instead of (a|b), or split the rule", maxVariants)
+	if len(group) > maxPatternSequences {
+		return nil, p.fail(open, "the pattern stands for more than %d patterns: use {x:a|b} instead of (a|b), or split the rule", maxPatternSequences)
 	}
 	return group, nil
 }
@@ -261,7 +210,7 @@ func (p *patternParser) capture() (*capture, error) {
 	}
 	name, typ, typed := strings.Cut(inside, ":")
 	name, rest := strings.CutSuffix(name, "...")
-	c := &capture{name: name, kind: p.plain}
+	c := &capture{name: name, typ: p.plain}
 	if name == "_" {
 		c.name = ""
 	} else if !isLabelName(name) {
@@ -271,7 +220,7 @@ func (p *patternParser) capture() (*capture, error) {
 	case rest && typed:
 		return nil, p.fail(open, "capture %q has both ... and a type: choose one", name)
 	case rest:
-		c.kind = kindRest
+		c.typ = typeRest
 	case typed:
 		if err := p.typed(c, open, typ, escaped); err != nil {
 			return nil, err
@@ -305,19 +254,19 @@ func (p *patternParser) typed(c *capture, open int, typ string, escaped bool) er
 		if slices.Contains(values, "") {
 			return p.fail(open, "capture %q has an empty value: put an optional part into (...)?", c.name)
 		}
-		c.kind, c.set = kindSet, newValueSet(values)
+		c.typ, c.set = typeSet, newValueSet(values)
 		return nil
 	}
 	if set := p.types[typ]; set != nil {
-		c.kind, c.set = kindSet, set
+		c.typ, c.set = typeSet, set
 		return nil
 	}
-	k, ok := captureKindNamed(typ)
+	k, ok := captureTypeNamed(typ)
 	if !ok {
 		return p.fail(open, "no type %q%s: use one of %s, or declare it under types; write a single value outside of braces, and set the tag under tags",
-			typ, didYouMean(typ, append(captureKindNames(), sortedKeys(p.types)...)), strings.Join(captureKindNames(), ", "))
+			typ, hint(typ, append(captureTypeNames(), sortedKeys(p.types)...)), strings.Join(captureTypeNames(), ", "))
 	}
-	c.kind = k
+	c.typ = k
 	return nil
 }
 
@@ -346,23 +295,23 @@ func (p *patternParser) check(q sequence) error {
 		return p.fail(0, "the pattern matches the empty name: leave something outside of the optional part")
 	}
 	captures := 0
+	seen := make(map[string]bool)
 	for i, t := range q {
 		if t.cap == nil {
 			continue
 		}
 		captures++
 		if i > 0 && q[i-1].cap != nil {
-			return p.fail(0, "captures %s and %s stand side by side, so nothing tells where one ends: put text between them, or use regex", q[i-1].cap, t.cap)
+			return p.fail(0, "captures %s and %s stand side by side, so nothing tells where one ends: "+
+				"put text between them, or use regex", q[i-1].cap, t.cap)
 		}
+		if t.cap.name != "" && seen[t.cap.name] {
+			return p.fail(0, "capture %q is there twice: give the other one its own name", t.cap.name)
+		}
+		seen[t.cap.name] = true
 	}
 	if captures > maxCaptures {
 		return p.fail(0, "the pattern has %d captures, at most %d are allowed", captures, maxCaptures)
-	}
-	names := q.names()
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
-			return p.fail(0, "capture %q is there twice: give the other one its own name", n)
-		}
 	}
 	return nil
 }
@@ -374,7 +323,7 @@ func isLabelName(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if !isLetter(s[i]) && !isDigit(s[i]) && s[i] != '_' {
+		if !isAlphanumeric(s[i]) && s[i] != '_' {
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package tagger
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,7 @@ func quarantine(dst *Result, tr *Trace) {
 	}
 	var cut []idPiece
 	for i := 0; i < len(base) && len(cut) < maxQuarantined; {
-		if i > 0 && isAlnum(base[i-1]) {
+		if i > 0 && isAlphanumeric(base[i-1]) {
 			i++
 			continue
 		}
@@ -52,7 +53,7 @@ func quarantine(dst *Result, tr *Trace) {
 		dst.Rule = quarantineRule
 	}
 	if tr != nil {
-		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: quarantineRule, Base: rest, Tags: cloneLabels(dst.Tags[before:])})
+		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: quarantineRule, Base: rest, Tags: slices.Clone(dst.Tags[before:])})
 	}
 }
 
@@ -63,11 +64,11 @@ type idPiece struct {
 
 // idAt tells what kind of id starts at i, where a word may start, and how long it is.
 func idAt(s string, i int) (label string, n int) {
-	ends := func(n int) bool { return i+n == len(s) || !isAlnum(s[i+n]) }
-	if n := guidLen(s[i:]); n > 0 && ends(n) {
+	ends := func(n int) bool { return i+n == len(s) || !isAlphanumeric(s[i+n]) }
+	if _, n := guidLengths(s[i:]); n > 0 && ends(n) {
 		return "guid", n
 	}
-	if _, n := ipLen(s[i:]); n > 0 && ends(n) {
+	if _, n := ipLengths(s[i:]); n > 0 && ends(n) {
 		return "ip", n
 	}
 	segment := s[i:]
@@ -77,7 +78,7 @@ func idAt(s string, i int) (label string, n int) {
 	if segment == "" || i > 0 && s[i-1] != '.' && s[i-1] != '/' {
 		return "", 0
 	}
-	if _, n := zoneLen(segment); n == len(segment) {
+	if _, n := zoneLengths(segment); n == len(segment) {
 		return labelZone, n
 	}
 	for k := range len(segment) {
@@ -112,8 +113,6 @@ func isFraction(before string) bool {
 	}
 	return false
 }
-
-func isAlnum(c byte) bool { return isLetter(c) || isDigit(c) }
 
 // without returns s without the pieces and, for each, without the separator before it or, at the start, the one behind.
 func without(s string, cut []idPiece) string {

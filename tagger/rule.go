@@ -2,6 +2,7 @@ package tagger
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,52 +12,68 @@ import (
 // maxRuleCaptures bounds the captures of a rule over all of its patterns, the rest behind a prefix included.
 const maxRuleCaptures = maxCaptures + 1
 
-// rule is a compiled rule of any section of a rule file. It is never changed once compiled.
+// rule is a compiled rule of any section of a rule file, or of a mapping file. It never changes.
 type rule struct {
-	id    string
-	ownID bool // the id was given, not derived
-	place place
-	layer int // 0 for the user's, 1 for the catalogue's
-	when  *condition
+	id       string
+	hasOwnID bool // the file gives the id; otherwise it is derived from file and pattern
+	place    place
+	layer    int // layerUser or layerCatalogue
+	when     *condition
 
-	captures []string // names, each once, over all patterns
+	source    string     // the first pattern, or the regular expression, as written
+	sequences []sequence // what patterns and prefix stand for
+	regex     *regexp.Regexp
+	isPrefix  bool
+
+	captures []string // names over all patterns, each once
 	keep     []bool   // by capture: it becomes a tag
 	name     template // nil: the name stays
+	rest     int      // the capture that is matched against all rules again; -1 for none
+	drop     bool
 	tags     []tagTemplate
-	// fixesComponent says that one of them sets the component, whatever the name is.
+	lower    []string
+	maps     []valueMap
+	// fixesComponent says that a tag template sets the component to text that does not come from the name.
 	fixesComponent bool
-	lower          []string
-	maps           []valueMap
-	rest           int // the capture that goes on, or -1
-	isPrefix       bool
-	drop           bool
 
-	kind         metric.Kind // KindNone: not overridden
-	unit         string      // canonical
-	hasUnit      bool
-	help         string
-	metric       template // nil: the metric is named after the base name
-	metricText   string   // metric as written
-	expiry       time.Duration
-	buckets      []float64
-	dropLabels   []string
-	renameLabels []metric.Label
-	noQuarantine bool
-	final        bool // a mapping of statsd_exporter: for whole names only, and what it says is final
-	honor        bool // tags of the envelope win over those of the rule
-	statsd       *StatsdOptions
-	says         bool // it says something of the metric, apart from name and tags
+	metadata
+	dropLabels     []string
+	renameLabels   []metric.Label
+	skipQuarantine bool
 
-	// What it was compiled from, for traces and for finding shadowed rules.
-	sequences []sequence
-	regex     *regexp.Regexp
-	source    string // the pattern as written
+	// Of mappings of statsd_exporter:
+	isMapping   bool    // it matches whole names only, and its name is final
+	honorLabels bool    // tags of the envelope win over its labels
+	scale       float64 // values are multiplied by it
+	noName      string  // Result.Invalid for names that the template makes empty
 }
 
-// place is where something stands in a file.
+// The user's rules come before those of the catalogue.
+const (
+	layerUser = iota
+	layerCatalogue
+)
+
+// metadata is what a rule says about the metric, apart from name and tags. Zero values say nothing.
+type metadata struct {
+	kind       metric.Kind
+	unit       string // canonical
+	hasUnit    bool   // unit counts, even if it is ""
+	help       string
+	metric     template
+	metricText string // metric as written
+	expiry     time.Duration
+	buckets    []float64
+}
+
+// place is a position in a file.
 type place struct {
 	file         string
 	line, column int
+}
+
+func (p place) String() string {
+	return p.file + ":" + strconv.Itoa(p.line) + ":" + strconv.Itoa(p.column)
 }
 
 type tagTemplate struct {
@@ -69,8 +86,8 @@ type valueMap struct {
 	values map[string]string
 }
 
-// change is what `lower` and `map` do to the value of a tag.
-func (r *rule) change(tag, value string) string {
+// convert applies `lower` and `map` to the value of a tag.
+func (r *rule) convert(tag, value string) string {
 	for _, l := range r.lower {
 		if l == tag {
 			value = strings.ToLower(value)
@@ -86,29 +103,30 @@ func (r *rule) change(tag, value string) string {
 	return value
 }
 
-// setTags appends the rule's tags to dst. A tag that is there stays as it is: what an earlier rule has set wins.
-func (r *rule) setTags(dst []metric.Label, s *Subject, values []string) []metric.Label {
+// appendTags appends the rule's tags to dst. Tags that dst has already stay: an earlier rule of the chain wins.
+func (r *rule) appendTags(dst []metric.Label, s *Subject, values []string) []metric.Label {
 	for i, keep := range r.keep {
 		if keep && values[i] != "" {
-			dst = setTag(dst, r.captures[i], r.change(r.captures[i], values[i]))
+			dst = appendTag(dst, r.captures[i], r.convert(r.captures[i], values[i]))
 		}
 	}
 	for i := range r.tags {
 		t := &r.tags[i]
 		v := t.value.expand(s, values)
-		if r.honor {
+		if r.honorLabels {
 			if sent := valueOf(s.Tags, t.name); sent != "" {
 				v = sent
 			}
 		}
 		if v != "" {
-			dst = setTag(dst, t.name, r.change(t.name, v))
+			dst = appendTag(dst, t.name, r.convert(t.name, v))
 		}
 	}
 	return dst
 }
 
-func setTag(dst []metric.Label, name, value string) []metric.Label {
+// appendTag appends a tag unless its value is empty or dst has one of that name.
+func appendTag(dst []metric.Label, name, value string) []metric.Label {
 	if value == "" {
 		return dst
 	}
@@ -120,16 +138,19 @@ func setTag(dst []metric.Label, name, value string) []metric.Label {
 	return append(dst, metric.Label{Name: name, Value: value})
 }
 
-// describe sets what a rule says about the metric, apart from name and tags, unless it is set already.
-func (r *rule) describe(dst *Result, said *description, s *Subject, values []string) {
-	if !r.says {
-		return
+// decided records what rules have decided about a metric so far, beyond what its Result shows.
+type decided struct {
+	kind, unit     bool
+	fixedComponent bool // the component in the tags does not come from the name
+}
+
+// addMetadata sets what the rule says about the metric and no earlier rule has said.
+func (r *rule) addMetadata(dst *Result, so *decided, s *Subject, values []string) {
+	if r.kind != metric.KindNone && !so.kind {
+		dst.Kind, so.kind = r.kind, true
 	}
-	if r.kind != metric.KindNone && !said.kind {
-		dst.Kind, said.kind = r.kind, true
-	}
-	if r.hasUnit && !said.unit {
-		dst.Unit, said.unit = r.unit, true
+	if r.hasUnit && !so.unit {
+		dst.Unit, so.unit = r.unit, true
 	}
 	if dst.Help == "" {
 		dst.Help = r.help
@@ -143,15 +164,29 @@ func (r *rule) describe(dst *Result, said *description, s *Subject, values []str
 	if dst.Buckets == nil {
 		dst.Buckets = r.buckets
 	}
-	if r.final {
-		dst.Final, dst.Statsd = true, r.statsd
+	if r.isMapping {
+		dst.Final, dst.Scale = true, r.scale
 	}
 	dst.DropLabels = append(dst.DropLabels, r.dropLabels...)
 	dst.RenameLabels = append(dst.RenameLabels, r.renameLabels...)
 }
 
-// description tells what of a metric rules have spoken about so far.
-type description struct {
-	kind, unit     bool
-	fixedComponent bool // the component in the tags is none that the name holds
+// appendTagsRead appends the names of the envelope tags that the rule reads.
+func (r *rule) appendTagsRead(names []string) []string {
+	if r.when != nil {
+		for _, c := range r.when.tags {
+			names = append(names, c.name)
+		}
+	}
+	names = r.metric.appendTagsRead(r.name.appendTagsRead(names))
+	for _, t := range r.tags {
+		names = t.value.appendTagsRead(names)
+		if r.honorLabels {
+			names = append(names, t.name)
+		}
+	}
+	for _, l := range r.renameLabels {
+		names = append(names, l.Name)
+	}
+	return names
 }

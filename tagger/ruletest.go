@@ -32,10 +32,50 @@ type TestCase struct {
 	expect       []expectation
 }
 
-// expectation is one thing that a case expects, in the words of the file.
-type expectation struct {
-	key, want string
-}
+// expectation is what a case expects of one key, in the form in which describe returns it.
+type expectation struct{ key, want string }
+
+// A test file as written.
+type (
+	testFileKeys struct {
+		RulesFiles []text       `yaml:"rules_files"`
+		Catalogue  bool         `yaml:"catalogue"`
+		Quarantine bool         `yaml:"quarantine"`
+		Tests      []*yaml.Node `yaml:"tests"` // of testKeys
+	}
+
+	testKeys struct {
+		Title  string     `yaml:"title"`
+		Given  *givenKeys `yaml:"given"`
+		Expect *yaml.Node `yaml:"expect"` // of expectKeys
+	}
+
+	givenKeys struct {
+		Name     string     `yaml:"name"`
+		Origin   string     `yaml:"origin"`
+		Unit     string     `yaml:"unit"`
+		SourceID string     `yaml:"source_id"`
+		Kind     *text      `yaml:"kind"`
+		Tags     []textPair `yaml:"tags"`
+	}
+
+	expectKeys struct {
+		Base         string     `yaml:"base"`
+		Tags         []textPair `yaml:"tags"`
+		OriginTags   []textPair `yaml:"origin_tags"`
+		Metric       string     `yaml:"metric"`
+		Labels       []textPair `yaml:"labels"`
+		Kind         string     `yaml:"kind"`
+		Unit         string     `yaml:"unit"`
+		Help         string     `yaml:"help"`
+		Rule         string     `yaml:"rule"`
+		Expire       string     `yaml:"expire"`
+		Buckets      []text     `yaml:"buckets"`
+		Dropped      string     `yaml:"dropped"`
+		DropLabels   []text     `yaml:"drop_labels"`
+		RenameLabels []textPair `yaml:"rename_labels"`
+	}
+)
 
 // Resolved is the series that a metric becomes.
 type Resolved struct {
@@ -46,7 +86,7 @@ type Resolved struct {
 // Resolver turns what rules made of a metric into the series as it would be exposed.
 type Resolver func(*Subject, *Result) Resolved
 
-// TestResult is the outcome of one case: it passed if there are no failures.
+// TestResult is the outcome of one case, which passed if there are no failures.
 type TestResult struct {
 	Title    string
 	Place    string // file:line:column
@@ -54,45 +94,43 @@ type TestResult struct {
 	Took     time.Duration
 }
 
-// ReadTests reads a file of rule tests. All its errors are returned, joined, each a *FileError.
+// ReadTests reads a file of rule tests. It returns all errors, joined, each a *FileError.
 func ReadTests(file string, data []byte) (*TestFile, error) {
 	d := &document{file: file}
-	f := &TestFile{File: file, Catalogue: true, Quarantine: true}
+	keys := testFileKeys{Catalogue: true, Quarantine: true}
 	if root := d.root(data); root != nil {
-		d.fields(root, "the file", map[string]func(*yaml.Node){
-			"rules_files": func(n *yaml.Node) {
-				for _, t := range d.list(n, "rules_files") {
-					f.RulesFiles = append(f.RulesFiles, t.s)
-				}
-			},
-			"catalogue":  func(n *yaml.Node) { f.Catalogue = d.flag(n, "catalogue") },
-			"quarantine": func(n *yaml.Node) { f.Quarantine = d.flag(n, "quarantine") },
-			"tests": func(n *yaml.Node) {
-				d.items(n, "tests", func(n *yaml.Node) { f.Cases = append(f.Cases, readCase(d, n)) })
-			},
-		})
+		d.decode(root, "the file", &keys)
 	}
-	if len(f.Cases) == 0 && len(d.errs) == 0 {
-		d.failAt(0, 0, "the file holds no tests: add a list under tests")
+	f := &TestFile{File: file, Catalogue: keys.Catalogue, Quarantine: keys.Quarantine}
+	for _, t := range keys.RulesFiles {
+		f.RulesFiles = append(f.RulesFiles, t.s)
 	}
-	if len(d.errs) > 0 {
-		return nil, errors.Join(d.sorted()...)
+	for _, n := range keys.Tests {
+		f.Cases = append(f.Cases, readCase(d, n))
+	}
+	if len(f.Cases) == 0 && d.failed == 0 {
+		d.failAt(text{}, "the file holds no tests: add a list under tests")
+	}
+	if d.failed > 0 {
+		return nil, errors.Join(d.errors()...)
 	}
 	return f, nil
 }
 
 func readCase(d *document, n *yaml.Node) TestCase {
-	c := TestCase{Line: n.Line, Column: n.Column}
-	given, before := false, len(d.errs)
-	d.fields(n, "the test", map[string]func(*yaml.Node){
-		"title":  func(n *yaml.Node) { t, _ := d.scalar(n, "title"); c.Title = t.s },
-		"given":  func(n *yaml.Node) { c.Given = readSubject(d, n); given = true },
-		"expect": func(n *yaml.Node) { c.expect = readExpectations(d, n) },
-	})
-	switch {
-	case !given:
+	before := d.failed
+	var keys testKeys
+	d.decode(n, "the test", &keys)
+	c := TestCase{Title: keys.Title, Line: n.Line, Column: n.Column}
+	if keys.Given == nil {
 		d.fail(n, "the test has no given: say at least given: {name: ...}")
-	case len(c.expect) == 0 && len(d.errs) == before:
+	} else {
+		c.Given = keys.Given.subject(d, valueNode(n, "given"))
+	}
+	if keys.Expect != nil {
+		c.expect = readExpectations(d, keys.Expect)
+	}
+	if len(c.expect) == 0 && d.failed == before {
 		d.fail(n, "the test expects nothing: add expect, such as expect: {base: ..., tags: {...}}")
 	}
 	if c.Title == "" {
@@ -101,65 +139,55 @@ func readCase(d *document, n *yaml.Node) TestCase {
 	return c
 }
 
-func readSubject(d *document, n *yaml.Node) Subject {
-	s := Subject{Kind: metric.KindGauge}
-	one := func(dst *string, what string) func(*yaml.Node) {
-		return func(n *yaml.Node) { t, _ := d.scalar(n, what); *dst = t.s }
+func (k *givenKeys) subject(d *document, n *yaml.Node) Subject {
+	s := Subject{Origin: k.Origin, Name: k.Name, Unit: k.Unit, Kind: metric.KindGauge, SourceID: k.SourceID, Tags: labelsOf(k.Tags)}
+	if k.Kind != nil {
+		s.Kind = checkKind(d, *k.Kind)
 	}
-	d.fields(n, "given", map[string]func(*yaml.Node){
-		"name": one(&s.Name, "name"), "origin": one(&s.Origin, "origin"), "unit": one(&s.Unit, "unit"), "source_id": one(&s.SourceID, "source_id"),
-		"kind": func(n *yaml.Node) {
-			t, _ := d.scalar(n, "kind")
-			if s.Kind, _ = metric.ParseKind(t.s); !slices.Contains(kindNames(), t.s) {
-				d.fail(n, "no kind %q: use %s", t.s, strings.Join(kindNames(), ", "))
-			}
-		},
-		"tags": func(n *yaml.Node) {
-			for _, p := range readTexts(d, n, "tags") {
-				s.Tags = append(s.Tags, metric.Label{Name: p.key.s, Value: p.value.s})
-			}
-		},
-	})
 	if s.Name == "" {
 		d.fail(n, "given has no name: say name: ...")
 	}
-	sortLabels(s.Tags)
 	return s
 }
 
 func readExpectations(d *document, n *yaml.Node) []expectation {
+	var k expectKeys
+	given, _ := d.decode(n, "expect", &k)
+	if expiry, err := time.ParseDuration(k.Expire); err == nil {
+		k.Expire = expiry.String()
+	}
+	joined := func(items []text) string {
+		var all []string
+		for _, t := range items {
+			all = append(all, t.s)
+		}
+		return strings.Join(all, ", ")
+	}
+	labels := func(pairs []textPair) string { return labelText(labelsOf(pairs)) }
+	wanted := map[string]string{
+		"base": k.Base, "metric": k.Metric, "kind": k.Kind, "unit": k.Unit, "help": k.Help, "rule": k.Rule, "expire": k.Expire,
+		"dropped": k.Dropped, "tags": labels(k.Tags), "origin_tags": labels(k.OriginTags), "labels": labels(k.Labels),
+		"rename_labels": labels(k.RenameLabels), "drop_labels": joined(k.DropLabels), "buckets": joined(k.Buckets),
+	}
 	var all []expectation
-	known := make(map[string]func(*yaml.Node))
-	for _, key := range []string{"base", "kind", "unit", "help", "rule", "expire", "metric", "dropped"} {
-		known[key] = func(n *yaml.Node) {
-			t, _ := d.scalar(n, key)
-			want := t.s
-			if v, err := time.ParseDuration(t.s); key == "expire" && err == nil {
-				want = v.String()
-			}
-			all = append(all, expectation{key, want})
-		}
+	for _, key := range given {
+		all = append(all, expectation{key, wanted[key]})
 	}
-	for _, key := range []string{"tags", "origin_tags", "labels", "rename_labels"} {
-		known[key] = func(n *yaml.Node) {
-			labels := []metric.Label{}
-			for _, p := range readTexts(d, n, key) {
-				labels = append(labels, metric.Label{Name: p.key.s, Value: p.value.s})
-			}
-			all = append(all, expectation{key, labelText(labels)})
-		}
-	}
-	for _, key := range []string{"drop_labels", "buckets"} {
-		known[key] = func(n *yaml.Node) {
-			var items []string
-			for _, t := range d.list(n, key) {
-				items = append(items, t.s)
-			}
-			all = append(all, expectation{key, strings.Join(items, ", ")})
-		}
-	}
-	d.fields(n, "expect", known)
 	return all
+}
+
+// describe returns what became of a metric, by the keys of expect.
+func describe(r *Result, series *Resolved) map[string]string {
+	var buckets []string
+	for _, b := range r.Buckets {
+		buckets = append(buckets, strconv.FormatFloat(b, 'g', -1, 64))
+	}
+	return map[string]string{
+		"base": r.Base, "metric": series.Metric, "kind": r.Kind.String(), "unit": r.Unit, "help": r.Help, "rule": r.Rule,
+		"expire": r.Expiry.String(), "dropped": strconv.FormatBool(r.Dropped), "tags": labelText(r.Tags),
+		"origin_tags": labelText(r.OriginTags), "labels": labelText(series.Labels), "rename_labels": labelText(r.RenameLabels),
+		"drop_labels": strings.Join(r.DropLabels, ", "), "buckets": strings.Join(buckets, ", "),
+	}
 }
 
 // Run runs the cases against compiled rules. resolve may be nil; cases that expect a metric or labels then fail.
@@ -186,19 +214,24 @@ func (c *TestCase) failures(t *Tagger, resolve Resolver) []string {
 	if resolve != nil && !r.Dropped {
 		series = resolve(&c.Given, &r)
 	}
+	got := describe(&r, &series)
 	var failures []string
 	dropped := false
 	for _, e := range c.expect {
-		dropped = dropped || e.key == "dropped" && e.want == "true"
+		dropped = dropped || e == expectation{"dropped", "true"}
 		if resolve == nil && (e.key == "metric" || e.key == "labels") {
 			failures = append(failures, e.key+" cannot be checked here")
 			continue
 		}
-		if got := e.got(&r, &series); got != e.want {
-			failures = append(failures, fmt.Sprintf("%s: got %s, want %s", e.key, quoteUnlessList(e.key, got), quoteUnlessList(e.key, e.want)))
+		if got[e.key] != e.want {
+			failures = append(failures, fmt.Sprintf("%s: got %s, want %s", e.key, quoteUnlessList(e.key, got[e.key]), quoteUnlessList(e.key, e.want)))
 		}
 	}
-	if r.Dropped && !dropped {
+	switch {
+	case dropped || !r.Dropped:
+	case r.Invalid != "":
+		failures = append(failures, "invalid, which the test does not expect: "+r.Invalid)
+	default:
 		failures = append(failures, fmt.Sprintf("dropped by rule %q, which the test does not expect", r.Rule))
 	}
 	return failures
@@ -211,42 +244,14 @@ func quoteUnlessList(key, s string) string {
 	return strconv.Quote(s)
 }
 
-// got is what the rules made of the thing that is expected.
-func (e *expectation) got(r *Result, series *Resolved) string {
-	switch e.key {
-	case "base":
-		return r.Base
-	case "kind":
-		return r.Kind.String()
-	case "unit":
-		return r.Unit
-	case "help":
-		return r.Help
-	case "rule":
-		return r.Rule
-	case "expire":
-		return r.Expiry.String()
-	case "dropped":
-		return strconv.FormatBool(r.Dropped)
-	case "metric":
-		return series.Metric
-	case "tags":
-		return labelText(r.Tags)
-	case "origin_tags":
-		return labelText(r.OriginTags)
-	case "labels":
-		return labelText(series.Labels)
-	case "rename_labels":
-		return labelText(r.RenameLabels)
-	case "drop_labels":
-		return strings.Join(r.DropLabels, ", ")
-	default: // buckets
-		var items []string
-		for _, b := range r.Buckets {
-			items = append(items, strconv.FormatFloat(b, 'g', -1, 64))
-		}
-		return strings.Join(items, ", ")
+// labelsOf returns the pairs as labels, sorted by name.
+func labelsOf(pairs []textPair) []metric.Label {
+	var labels []metric.Label
+	for _, p := range pairs {
+		labels = append(labels, metric.Label{Name: p.key.s, Value: p.value.s})
 	}
+	sortLabels(labels)
+	return labels
 }
 
 // labelText writes labels in the order of their names.

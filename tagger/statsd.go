@@ -2,200 +2,150 @@ package tagger
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"loggregator_exporter/metric"
 )
 
-// StatsdOptions is what only mappings of statsd_exporter can say of a metric.
-type StatsdOptions struct {
-	// Scale is what values are multiplied by; 1 where the mapping does not say.
-	Scale float64
-	// Summary says that the file asks for a summary, as it does unless told otherwise; nil where it asks for a histogram with
-	// Result.Buckets. The store makes histograms of both: quantiles cannot be put together, buckets can.
-	Summary *SummaryOptions
+// A mapping file of statsd_exporter as written.
+type (
+	mappingFile struct {
+		Defaults *mappingDefaults `yaml:"defaults"`
+		Mappings []*yaml.Node     `yaml:"mappings"` // of mapping
+	}
+
+	mappingDefaults struct {
+		Unordered bool `yaml:"glob_disable_ordering"`
+		observerKeys
+	}
+
+	mapping struct {
+		Match           *text      `yaml:"match"`
+		Name            *text      `yaml:"name"`
+		Labels          []textPair `yaml:"labels"`
+		HonorLabels     bool       `yaml:"honor_labels"`
+		Help            string     `yaml:"help"`
+		Action          *text      `yaml:"action"`
+		MatchMetricType *text      `yaml:"match_metric_type"`
+		Scale           float64    `yaml:"scale"`
+		observerKeys
+	}
+
+	observerKeys struct {
+		ObserverType *text             `yaml:"observer_type"`
+		MatchType    *text             `yaml:"match_type"`
+		TTL          time.Duration     `yaml:"ttl"`
+		Summary      *summaryOptions   `yaml:"summary_options"`
+		Histogram    *histogramOptions `yaml:"histogram_options"`
+		buckets      []float64
+	}
+
+	// summaryOptions are checked and otherwise ignored: the store makes histograms of all timers, since quantiles of several
+	// instances cannot be aggregated.
+	summaryOptions struct {
+		Quantiles  []*yaml.Node  `yaml:"quantiles"`
+		MaxAge     time.Duration `yaml:"max_age"`
+		AgeBuckets float64       `yaml:"age_buckets"`
+		BufferCap  float64       `yaml:"buf_cap"`
+	}
+
+	// The options of native histograms are checked and ignored, since histograms of mappings are classic.
+	histogramOptions struct {
+		Buckets          []text  `yaml:"buckets"`
+		NativeFactor     float64 `yaml:"native_histogram_bucket_factor"`
+		NativeMaxBuckets float64 `yaml:"native_histogram_max_buckets"`
+	}
+)
+
+// successor returns what stands in place of a key that earlier versions of statsd_exporter had, or "".
+func (*observerKeys) successor(key string) string {
+	switch key {
+	case "timer_type":
+		return "observer_type"
+	case "buckets":
+		return "histogram_options: {buckets: [...]}"
+	case "quantiles":
+		return "summary_options: {quantiles: [...]}"
+	default:
+		return ""
+	}
 }
 
-// SummaryOptions are the options of a summary. Zero values mean the defaults of the Prometheus client.
-type SummaryOptions struct {
-	Quantiles  []Quantile
-	MaxAge     time.Duration
-	AgeBuckets uint32
-	BufferSize uint32
-}
-
-// Quantile is a quantile of a summary and the error that it may have.
-type Quantile struct{ Quantile, Error float64 }
-
-// mapping is an item of a mapping file as it is written, or its defaults.
-type mapping struct {
-	node      *yaml.Node
-	match     *text
-	name      *text
-	labels    []textPair
-	honor     bool
-	observer  string
-	matchType string
-	help      string
-	drop      bool
-	kind      string
-	ttl       time.Duration
-	summary   *SummaryOptions
-	buckets   []float64
-	histogram bool // histogram_options is there
-	scale     float64
-	unordered bool // defaults only
-}
-
-// isMappingFile tells files of statsd_exporter from rule files.
+// isMappingFile tells mapping files of statsd_exporter from rule files.
 func isMappingFile(root *yaml.Node) bool {
-	for i := 0; root.Kind == yaml.MappingNode && i+1 < len(root.Content); i += 2 {
-		if key := root.Content[i].Value; key == "mappings" || key == "defaults" {
-			return true
-		}
-	}
-	return false
+	return valueNode(root, "mappings") != nil || valueNode(root, "defaults") != nil
 }
 
-// compileMappings makes rules of a mapping file: the globs, in the order of the file or the most specific first, and then
-// the regular expressions.
+// compileMappings makes rules of a mapping file: of the globs, in the order of the file or the most specific first, and then
+// of the regular expressions.
 func compileMappings(d *document, root *yaml.Node, layer int) []*rule {
-	defaults := &mapping{node: root, scale: 1}
-	var items *yaml.Node
-	d.fields(root, "the mapping file", map[string]func(*yaml.Node){
-		"defaults": func(n *yaml.Node) { readMapping(d, n, defaults, "defaults", mappingDefaultKeys()) },
-		"mappings": func(n *yaml.Node) { items = n },
-	})
-	if items == nil {
-		return nil
+	var file mappingFile
+	d.decode(root, "the mapping file", &file)
+	if file.Defaults == nil {
+		file.Defaults = &mappingDefaults{}
 	}
+	defaults := &file.Defaults.observerKeys
+	compileObserver(d, defaults)
 	var globs, expressions []*rule
-	at := 0
-	d.items(items, "mappings", func(n *yaml.Node) {
-		at++
-		d.rule = mappingID(d.file, n, at)
-		m := &mapping{node: n, scale: 1, match: &text{}, name: &text{}}
-		readMapping(d, n, m, "the mapping", mappingKeys())
-		if r := compileMapping(d, m, defaults); r != nil {
-			r.id, r.layer = d.rule, layer
-			if r.regex != nil {
-				expressions = append(expressions, r)
-			} else {
-				globs = append(globs, r)
-			}
+	for i, n := range file.Mappings {
+		d.rule = ruleID(d.file, n, "rules", i+1)
+		switch r := compileMapping(d, n, defaults); {
+		case r == nil:
+		case r.regex != nil:
+			expressions = append(expressions, r)
+		default:
+			globs = append(globs, r)
 		}
-	})
-	if defaults.unordered {
+	}
+	if file.Defaults.Unordered {
 		slices.SortStableFunc(globs, func(a, b *rule) int { return cmp.Compare(specificity(a.source), specificity(b.source)) })
+	}
+	for _, r := range globs {
+		r.layer = layer
+	}
+	for _, r := range expressions {
+		r.layer = layer
 	}
 	return append(globs, expressions...)
 }
 
-// specificity orders globs so that at each level a name comes before a star.
+// specificity orders globs so that in each field a word comes before a star.
 func specificity(glob string) string {
-	var b strings.Builder
-	for field := range strings.SplitSeq(glob, ".") {
+	fields := strings.Split(glob, ".")
+	for i, field := range fields {
+		fields[i] = "0"
 		if field == "*" {
-			b.WriteByte('1')
-		} else {
-			b.WriteByte('0')
+			fields[i] = "1"
 		}
 	}
-	return b.String()
+	return strings.Join(fields, "")
 }
 
-func mappingID(file string, n *yaml.Node, at int) string {
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == "match" {
-			return fileBase(file) + "/" + n.Content[i+1].Value
+// compileObserver checks the keys that defaults and mappings share, and compiles the buckets.
+func compileObserver(d *document, k *observerKeys) {
+	d.word(k.ObserverType, "observer_type", "histogram", "summary")
+	d.word(k.MatchType, "match_type", "glob", "regex")
+	if k.Histogram != nil {
+		k.buckets = compileBuckets(d, k.Histogram.Buckets)
+	}
+	if k.Summary == nil {
+		return
+	}
+	for _, n := range k.Summary.Quantiles {
+		var q struct {
+			Quantile float64 `yaml:"quantile"`
+			Error    float64 `yaml:"error"`
 		}
+		d.decode(n, "the quantile", &q)
 	}
-	return fileBase(file) + "/" + strconv.Itoa(at)
-}
-
-func mappingDefaultKeys() []string {
-	return []string{"observer_type", "match_type", "glob_disable_ordering", "ttl", "summary_options", "histogram_options"}
-}
-
-func mappingKeys() []string {
-	return []string{
-		"match", "name", "labels", "honor_labels", "observer_type", "match_type", "help", "action", "match_metric_type", "ttl",
-		"summary_options", "histogram_options", "scale",
-	}
-}
-
-func readMapping(d *document, n *yaml.Node, m *mapping, what string, keys []string) {
-	word := func(dst *string, key string, allowed ...string) func(*yaml.Node) {
-		return func(n *yaml.Node) {
-			t, ok := d.scalar(n, key)
-			if *dst = t.s; ok && t.s != "" && !slices.Contains(allowed, t.s) {
-				d.fail(n, "no %s %q: use %s", key, t.s, strings.Join(allowed, ", "))
-			}
-		}
-	}
-	var action string
-	all := map[string]func(*yaml.Node){
-		"match":             func(n *yaml.Node) { *m.match, _ = d.scalar(n, "match") },
-		"name":              func(n *yaml.Node) { *m.name, _ = d.scalar(n, "name") },
-		"labels":            func(n *yaml.Node) { m.labels = readTexts(d, n, "labels") },
-		"honor_labels":      func(n *yaml.Node) { m.honor = d.flag(n, "honor_labels") },
-		"help":              func(n *yaml.Node) { t, _ := d.scalar(n, "help"); m.help = t.s },
-		"observer_type":     word(&m.observer, "observer_type", "histogram", "summary"),
-		"match_type":        word(&m.matchType, "match_type", "glob", "regex"),
-		"action":            word(&action, "action", "map", "drop"),
-		"match_metric_type": word(&m.kind, "match_metric_type", "counter", "gauge", "observer"),
-		"ttl":               func(n *yaml.Node) { m.ttl = d.duration(n, "ttl") },
-		"scale":             func(n *yaml.Node) { m.scale = d.number(n, "scale") },
-		"summary_options":   func(n *yaml.Node) { m.summary = readSummary(d, n) },
-		"histogram_options": func(n *yaml.Node) { m.histogram, m.buckets = true, readHistogram(d, n) },
-		"glob_disable_ordering": func(n *yaml.Node) {
-			m.unordered = d.flag(n, "glob_disable_ordering")
-		},
-	}
-	known := make(map[string]func(*yaml.Node))
-	for _, key := range keys {
-		known[key] = all[key]
-	}
-	d.fields(n, what, known)
-	m.drop = action == "drop"
-}
-
-func readSummary(d *document, n *yaml.Node) *SummaryOptions {
-	o := &SummaryOptions{}
-	count := func(dst *uint32, key string) func(*yaml.Node) {
-		return func(n *yaml.Node) { *dst = uint32(max(0, min(d.number(n, key), 1<<31))) }
-	}
-	d.fields(n, "summary_options", map[string]func(*yaml.Node){
-		"quantiles": func(n *yaml.Node) {
-			d.items(n, "quantiles", func(n *yaml.Node) {
-				var q Quantile
-				d.fields(n, "the quantile", map[string]func(*yaml.Node){
-					"quantile": func(n *yaml.Node) { q.Quantile = d.number(n, "quantile") },
-					"error":    func(n *yaml.Node) { q.Error = d.number(n, "error") },
-				})
-				o.Quantiles = append(o.Quantiles, q)
-			})
-		},
-		"max_age":     func(n *yaml.Node) { o.MaxAge = d.duration(n, "max_age") },
-		"age_buckets": count(&o.AgeBuckets, "age_buckets"),
-		"buf_cap":     count(&o.BufferSize, "buf_cap"),
-	})
-	return o
-}
-
-// readHistogram returns the buckets. The options of native histograms are read and mean nothing here.
-func readHistogram(d *document, n *yaml.Node) []float64 {
-	var buckets []float64
-	d.fields(n, "histogram_options", map[string]func(*yaml.Node){
-		"buckets":                        func(n *yaml.Node) { buckets = compileBuckets(d, d.list(n, "buckets")) },
-		"native_histogram_bucket_factor": func(n *yaml.Node) { d.number(n, "native_histogram_bucket_factor") },
-		"native_histogram_max_buckets":   func(n *yaml.Node) { d.number(n, "native_histogram_max_buckets") },
-	})
-	return buckets
 }
 
 var (
@@ -203,91 +153,104 @@ var (
 	mappingName = regexp.MustCompile(`^([a-zA-Z_]|\$\{?[0-9]+\}?)([a-zA-Z0-9_]|\$\{?[0-9]+\}?)*$`)
 )
 
-// defaultBuckets are those of the Prometheus client, which statsd_exporter uses where a file has none.
-func defaultBuckets() []float64 { return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10} }
-
-func compileMapping(d *document, m, defaults *mapping) *rule {
-	before := len(d.errs)
-	r := &rule{
-		place: place{d.file, m.node.Line, m.node.Column}, rest: -1, final: true, drop: m.drop, honor: m.honor, help: m.help,
-		expiry: cmp.Or(m.ttl, defaults.ttl), source: m.match.s, says: true,
-	}
-	if m.match.s == "" || m.name.s == "" {
-		d.fail(m.node, "the mapping needs match and name, even to drop: add what is missing")
+// compileMapping returns nil after an error.
+func compileMapping(d *document, n *yaml.Node, defaults *observerKeys) *rule {
+	before := d.failed
+	m := mapping{Scale: 1}
+	d.decode(n, "the mapping", &m)
+	compileObserver(d, &m.observerKeys)
+	if m.Match == nil || m.Name == nil || m.Match.s == "" || m.Name.s == "" {
+		d.fail(n, "the mapping needs match and name, even to drop: add what is missing")
 		return nil
 	}
-	if !mappingName.MatchString(m.name.s) {
-		d.failAt(m.name.line, m.name.column,
-			"%q is no name of a metric: use letters, digits, underscores and references such as ${1}", m.name.s)
+	if !mappingName.MatchString(m.Name.s) {
+		d.failAt(*m.Name, "%q is no name of a metric: use letters, digits, underscores and references such as ${1}", m.Name.s)
 	}
-	if m.kind != "" {
-		kind := map[string]string{"counter": "counter", "gauge": "gauge", "observer": "timer"}[m.kind]
-		r.when = &condition{kinds: &matcher{any: []glob{newGlob(kind)}}}
+	r := &rule{
+		id: d.rule, place: place{d.file, n.Line, n.Column}, source: m.Match.s, rest: -1, isMapping: true, honorLabels: m.HonorLabels,
+		scale: m.Scale, drop: d.word(m.Action, "action", "map", "drop") == "drop", when: compileMetricType(d, m.MatchMetricType),
+		metadata: metadata{help: m.Help, expiry: cmp.Or(m.TTL, defaults.TTL)},
 	}
+	r.noName = fmt.Sprintf("mapping %q gives an empty name (name: %s)", r.id, m.Name.s)
 	references := globReferences
-	if cmp.Or(m.matchType, defaults.matchType, "glob") == "regex" {
-		references = expressionReferences
-		compileMappingExpression(d, m, r)
+	if cmp.Or(m.MatchType.value(), defaults.MatchType.value()) == "regex" {
+		references = regexReferences
+		compileMappingRegex(d, *m.Match, r)
 	} else {
-		compileMappingGlob(d, m, r)
+		compileMappingGlob(d, *m.Match, r)
 	}
-	if len(d.errs) > before {
+	if d.failed > before {
 		return nil
 	}
 	r.keep = make([]bool, len(r.captures))
-	r.name = references(m.name.s, r)
-	for _, p := range m.labels {
+	r.name = compileReferences(d, *m.Name, references, r)
+	for _, p := range m.Labels {
 		checkLabel(d, p.key, p.key.s)
-		r.tags = append(r.tags, tagTemplate{p.key.s, references(p.value.s, r)})
+		r.tags = append(r.tags, tagTemplate{p.key.s, compileReferences(d, p.value, references, r)})
 	}
-	compileObserver(d, m, defaults, r)
-	if len(d.errs) > before {
+	r.buckets = chooseBuckets(d, n, &m.observerKeys, defaults)
+	if d.failed > before {
 		return nil
 	}
 	return r
 }
 
+// compileMetricType makes a condition of match_metric_type.
+func compileMetricType(d *document, t *text) *condition {
+	kind := t.value()
+	switch kind {
+	case "":
+		return nil
+	case "timer":
+		d.failAt(*t, `match_metric_type "timer" is from earlier versions of statsd_exporter: write observer`)
+	default:
+		d.word(t, "match_metric_type", "counter", "gauge", "observer")
+	}
+	if kind == "observer" {
+		kind = metric.KindTimer.String()
+	}
+	return &condition{kind: &valueCondition{any: []metric.Glob{conditionGlob(kind)}}}
+}
+
 // compileMappingGlob compiles a glob. Its captures are called 1, 2 and so on.
-func compileMappingGlob(d *document, m *mapping, r *rule) {
-	if !mappingGlob.MatchString(m.match.s) {
-		d.failAt(m.match.line, m.match.column,
-			"%q is no glob: each part between dots is a star or made of letters, digits, _ and -; use match_type: regex for more", m.match.s)
+func compileMappingGlob(d *document, match text, r *rule) {
+	if !mappingGlob.MatchString(match.s) {
+		d.failAt(match, "%q is no glob: each part between dots is a star or made of letters, digits, _ and -; "+
+			"use match_type: regex for more", match.s)
 		return
 	}
-	q := []sequence{nil}
-	for i, field := range strings.Split(m.match.s, ".") {
+	r.sequences = []sequence{nil}
+	for i, field := range strings.Split(match.s, ".") {
 		if i > 0 {
-			q = product(q, []sequence{{token{lit: "."}}})
+			r.sequences = product(r.sequences, []sequence{{token{lit: "."}}})
 		}
 		t := token{lit: field}
 		if field == "*" {
-			r.captures = append(r.captures, strconv.Itoa(len(r.captures)+1))
-			t = token{cap: &capture{name: r.captures[len(r.captures)-1], kind: kindDotted}}
+			t = token{cap: &capture{name: strconv.Itoa(len(r.captures) + 1), typ: typeField}}
+			r.captures = append(r.captures, t.cap.name)
 		}
-		q = product(q, []sequence{{t}})
+		r.sequences = product(r.sequences, []sequence{{t}})
 	}
-	if len(r.captures) > maxCaptures || len(m.match.s) > maxPatternBytes {
-		d.failAt(m.match.line, m.match.column, "the glob has %d bytes and %d stars, at most %d and %d are allowed",
-			len(m.match.s), len(r.captures), maxPatternBytes, maxCaptures)
+	if len(r.captures) > maxCaptures || len(match.s) > maxPatternBytes {
+		d.failAt(match, "the glob has %d bytes and %d stars, at most %d and %d are allowed",
+			len(match.s), len(r.captures), maxPatternBytes, maxCaptures)
 	}
-	r.sequences = q
 }
 
-// compileMappingExpression compiles a regular expression, which may match anywhere in the name. A group around it makes what it
-// matched its first capture, called 0.
-func compileMappingExpression(d *document, m *mapping, r *rule) {
-	_, err := compileRegex(m.match.s, false)
-	if err != nil {
-		d.failIn(*m.match, err)
+// compileMappingRegex compiles a regular expression, which may match anywhere in the name. A group around it makes what it
+// matched its first capture, called 0; the captures are called by the numbers of the groups.
+func compileMappingRegex(d *document, match text, r *rule) {
+	if _, err := compileRegex(match.s, false); err != nil {
+		d.failInside(match, err)
 		return
 	}
-	re, err := compileRegex("("+m.match.s+")", false)
+	re, err := compileRegex("("+match.s+")", false)
 	if err != nil {
-		d.failIn(*m.match, err)
+		d.failInside(match, err)
 		return
 	}
 	if re.NumSubexp() > maxRuleCaptures {
-		d.failAt(m.match.line, m.match.column, "the expression has %d groups, at most %d are allowed: make some (?:...)", re.NumSubexp()-1, maxRuleCaptures-1)
+		d.failAt(match, "the expression has %d groups, at most %d are allowed: make some (?:...)", re.NumSubexp()-1, maxRuleCaptures-1)
 		return
 	}
 	r.regex = re
@@ -296,38 +259,108 @@ func compileMappingExpression(d *document, m *mapping, r *rule) {
 	}
 }
 
-func compileObserver(d *document, m, defaults *mapping, r *rule) {
-	r.statsd = &StatsdOptions{Scale: m.scale}
-	if cmp.Or(m.observer, defaults.observer, "summary") == "histogram" {
-		if m.summary != nil {
-			d.fail(m.node, "summary_options mean nothing to a histogram: remove them, or say observer_type: summary")
-		}
-		for _, buckets := range [][]float64{m.buckets, defaults.buckets, defaultBuckets()} {
-			if len(buckets) > 0 && r.buckets == nil {
-				r.buckets = buckets
+// chooseBuckets returns the buckets of a mapping that asks for a histogram, nil for a summary: the store has its own.
+func chooseBuckets(d *document, n *yaml.Node, m, defaults *observerKeys) []float64 {
+	observer := cmp.Or(m.ObserverType.value(), defaults.ObserverType.value())
+	if observer == "summary" && m.Histogram != nil {
+		d.fail(n, "histogram_options mean nothing to a summary: remove them, or say observer_type: histogram")
+	}
+	if observer != "histogram" {
+		return nil
+	}
+	if m.Summary != nil {
+		d.fail(n, "summary_options mean nothing to a histogram: remove them, or say observer_type: summary")
+	}
+	switch {
+	case len(m.buckets) > 0:
+		return m.buckets
+	case len(defaults.buckets) > 0:
+		return defaults.buckets
+	default: // as in statsd_exporter, those of the Prometheus client
+		return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	}
+}
+
+// References in templates of mappings. Of globs, `$1` and `${1}` are what the stars matched and `$0` is the name; a reference runs
+// over letters, digits, underscores and dollars. Those of regular expressions are read as regexp.Expand reads them.
+var (
+	globReferences  = regexp.MustCompile(`\$\{?([a-zA-Z0-9_$]+)\}?`)
+	regexReferences = regexp.MustCompile(`\$(?:(\$)|([\p{L}\p{Nd}_]+)|\{([\p{L}\p{Nd}_]+)\})`)
+)
+
+// compileReferences compiles a template of a mapping. A reference to nothing is empty.
+func compileReferences(d *document, t text, references *regexp.Regexp, r *rule) template {
+	if len(t.s) > maxTemplateBytes {
+		d.failAt(t, "the template has %d bytes, at most %d are allowed", len(t.s), maxTemplateBytes)
+		return nil
+	}
+	var compiled template
+	at := 0
+	for _, m := range references.FindAllStringSubmatchIndex(t.s, -1) {
+		compiled = compiled.withText(t.s[at:m[0]])
+		at = m[1]
+		for g := 2; g < len(m); g += 2 {
+			if m[g] < 0 {
+				continue
+			}
+			if name := t.s[m[g]:m[g+1]]; name == "$" && r.regex != nil {
+				compiled = compiled.withText("$")
+			} else if part, ok := r.reference(name); ok {
+				compiled = append(compiled, part)
 			}
 		}
-		return
 	}
-	if m.histogram && cmp.Or(m.observer, defaults.observer) == "summary" {
-		d.fail(m.node, "histogram_options mean nothing to a summary: remove them, or say observer_type: histogram")
-	}
-	var own, general SummaryOptions
-	if m.summary != nil {
-		own = *m.summary
-	}
-	if defaults.summary != nil {
-		general = *defaults.summary
-	}
-	r.statsd.Summary = &SummaryOptions{
-		Quantiles:  own.Quantiles,
-		MaxAge:     cmp.Or(own.MaxAge, general.MaxAge),
-		AgeBuckets: cmp.Or(own.AgeBuckets, general.AgeBuckets),
-		BufferSize: cmp.Or(own.BufferSize, general.BufferSize),
-	}
-	for _, q := range [][]Quantile{general.Quantiles, {{0.5, 0.05}, {0.9, 0.01}, {0.99, 0.001}}} {
-		if len(r.statsd.Summary.Quantiles) == 0 {
-			r.statsd.Summary.Quantiles = q
+	return compiled.withText(t.s[at:])
+}
+
+// reference returns what a name means in templates of a mapping; ok is false if it means nothing.
+func (r *rule) reference(name string) (part templatePart, ok bool) {
+	if r.regex != nil {
+		slot := slices.Index(r.captures, name)
+		if slot < 0 { // a named group; the first capture is the group around the expression
+			slot = slices.Index(r.regex.SubexpNames(), name) - 1
 		}
+		return templatePart{kind: partCapture, slot: slot}, slot >= 0
 	}
+	n, err := strconv.Atoi(name)
+	switch {
+	case err != nil || n < 0 || n > len(r.captures):
+		return templatePart{}, false
+	case n == 0:
+		return templatePart{kind: partName}, true
+	default:
+		return templatePart{kind: partCapture, slot: n - 1}, true
+	}
+}
+
+// escapeName makes a name legal as statsd_exporter does: an underscore for each character that is no letter, digit or underscore, for a
+// run of dashes, and before a digit at the start.
+func escapeName(name string) string {
+	legal := func(c byte) bool { return isAlphanumeric(c) || c == '_' }
+	illegal := 0
+	for illegal < len(name) && legal(name[illegal]) {
+		illegal++
+	}
+	if illegal == len(name) && (name == "" || !isDigit(name[0])) {
+		return name
+	}
+	var b strings.Builder
+	if isDigit(name[0]) {
+		b.WriteByte('_')
+	}
+	b.WriteString(name[:illegal])
+	dashed := false
+	for i := illegal; i < len(name); {
+		_, size := utf8.DecodeRuneInString(name[i:])
+		dash := name[i] == '-'
+		switch {
+		case legal(name[i]):
+			b.WriteByte(name[i])
+		case !dash || !dashed:
+			b.WriteByte('_')
+		}
+		dashed = dash
+		i += size
+	}
+	return b.String()
 }

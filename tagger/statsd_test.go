@@ -37,13 +37,11 @@ mappings:
 	}{
 		{"a.x-y--z", tagger.Result{
 			Base: "x_y_z", Tags: []metric.Label{{Name: "l", Value: "a.x-y--z/x-y--z"}}, Rule: "r2/a.*", Kind: metric.KindTimer, Final: true,
-			Expiry: time.Minute, Buckets: []float64{1, 2}, Statsd: &tagger.StatsdOptions{Scale: 0.001},
+			Expiry: time.Minute, Buckets: []float64{1, 2}, Scale: 0.001,
 		}},
 		{"b.1", tagger.Result{
 			Base: "_1", Tags: []metric.Label{{Name: "l", Value: "b.1/1"}}, Rule: "r2/b.*", Kind: metric.KindTimer, Final: true, Expiry: 2 * time.Minute,
-			Statsd: &tagger.StatsdOptions{Scale: 0.001, Summary: &tagger.SummaryOptions{
-				Quantiles: []tagger.Quantile{{Quantile: 0.5, Error: 0.1}}, MaxAge: 30 * time.Second, AgeBuckets: 3, BufferSize: 10,
-			}},
+			Scale: 0.001,
 		}},
 		// A mapping sees whole names only, and what it does not match goes on.
 		{"router__0.a.b", tagger.Result{
@@ -51,8 +49,8 @@ mappings:
 			Kind: metric.KindTimer,
 		}},
 		{"d.x", tagger.Result{
-			Base: "d.x", Rule: "r2/d.*", Kind: metric.KindTimer, Final: true, Dropped: true, Expiry: time.Minute, Buckets: []float64{1, 2},
-			Statsd: &tagger.StatsdOptions{Scale: 1},
+			Base: "d.x", Rule: "r2/d.*", Kind: metric.KindTimer, Final: true, Dropped: true, Invalid: `mapping "r2/d.*" gives an empty name (name: ${2})`, Expiry: time.Minute, Buckets: []float64{1, 2},
+			Scale: 1,
 		}},
 	} {
 		var r tagger.Result

@@ -6,13 +6,16 @@ import (
 	"strings"
 )
 
-// template is text with captures and variables in it, compiled. A nil template is empty.
+// maxTemplateBytes bounds the text of a template.
+const maxTemplateBytes = 4096
+
+// template is compiled text with captures and variables in it. A nil template is empty.
 type template []templatePart
 
 type templatePart struct {
 	kind partKind
 	text string // partText: the text; partTag: the name of the tag
-	slot int    // partCapture: which value
+	slot int    // partCapture: the position among the rule's captures
 }
 
 type partKind uint8
@@ -29,18 +32,14 @@ const (
 
 // parseTemplate compiles a template over the captures of a rule.
 func parseTemplate(text string, captures []string) (template, error) {
-	var t template
-	var lit strings.Builder
-	flush := func() {
-		if lit.Len() > 0 {
-			t = append(t, templatePart{kind: partText, text: lit.String()})
-			lit.Reset()
-		}
+	if len(text) > maxTemplateBytes {
+		return nil, fmt.Errorf("the template has %d bytes, at most %d are allowed", len(text), maxTemplateBytes)
 	}
+	var t template
 	for i := 0; i < len(text); i++ {
 		switch {
 		case strings.HasPrefix(text[i:], "{{"), strings.HasPrefix(text[i:], "}}"):
-			lit.WriteByte(text[i])
+			t = t.withText(text[i : i+1])
 			i++
 		case text[i] == '}':
 			return nil, &patternError{i, `"}" closes nothing: write }} for the character`}
@@ -49,7 +48,6 @@ func parseTemplate(text string, captures []string) (template, error) {
 			if end < 0 {
 				return nil, &patternError{i, `"{" is never closed: write {{ for the character`}
 			}
-			flush()
 			part, err := parseVariable(text[i+1:i+end], captures)
 			if err != nil {
 				return nil, &patternError{i, err.Error()}
@@ -57,35 +55,28 @@ func parseTemplate(text string, captures []string) (template, error) {
 			t = append(t, part)
 			i += end
 		case text[i] == '$':
-			if written := dollar(text[i+1:], captures); written != "" {
+			if written := dollarReference(text[i+1:], captures); written != "" {
 				return nil, &patternError{i, fmt.Sprintf(`"$%s" would stand as it is: write {capture} for what a capture holds`, written)}
 			}
-			lit.WriteByte(text[i])
+			t = t.withText(text[i : i+1])
 		default:
-			lit.WriteByte(text[i])
+			t = t.withText(text[i : i+1])
 		}
 	}
-	flush()
 	return t, nil
 }
 
-// dollar returns what was most likely meant as a capture behind a dollar sign, as expressions and statsd_exporter have it, or "".
-func dollar(text string, captures []string) string {
-	end := strings.IndexFunc(text, func(r rune) bool {
-		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	})
-	if end < 0 {
-		end = len(text)
-	}
-	word := text[:end]
-	switch {
-	case strings.HasPrefix(text, "{"):
+// dollarReference returns what a dollar sign before text most likely was meant to refer to, as it does in regular expressions and in
+// statsd_exporter, or "".
+func dollarReference(text string, captures []string) string {
+	if strings.HasPrefix(text, "{") {
 		return "{"
-	case word != "" && (strings.Trim(word, "0123456789") == "" || slices.Contains(captures, word)):
-		return word
-	default:
-		return ""
 	}
+	word := text[:len(text)-len(strings.TrimLeft(text, letters+digits+"_"))]
+	if word != "" && (strings.Trim(word, digits) == "" || slices.Contains(captures, word)) {
+		return word
+	}
+	return ""
 }
 
 func parseVariable(name string, captures []string) (templatePart, error) {
@@ -109,20 +100,42 @@ func parseVariable(name string, captures []string) (templatePart, error) {
 	if len(captures) == 0 {
 		return templatePart{}, fmt.Errorf("no capture {%s}: the rule captures nothing", name)
 	}
-	return templatePart{}, fmt.Errorf("no capture {%s}%s: the rule captures %s", name, didYouMean(name, captures), strings.Join(captures, ", "))
+	return templatePart{}, fmt.Errorf("no capture {%s}%s: the rule captures %s", name, hint(name, captures), strings.Join(captures, ", "))
 }
 
-// uses says whether the template holds a capture.
+// withText appends text to the template.
+func (t template) withText(text string) template {
+	if n := len(t); n > 0 && t[n-1].kind == partText {
+		t[n-1].text += text
+		return t
+	}
+	if text == "" {
+		return t
+	}
+	return append(t, templatePart{kind: partText, text: text})
+}
+
+// uses says whether the template contains a capture.
 func (t template) uses(slot int) bool {
 	return slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partCapture && p.slot == slot })
 }
 
-// fixed says whether the template is the same for all names of a metric's emitter.
+// fixed says whether nothing of the metric's name is in the template.
 func (t template) fixed() bool {
 	return !slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partCapture || p.kind == partName })
 }
 
-// expand fills the template in. It allocates only where there is more than one part.
+// appendTagsRead appends the names of the envelope tags in the template.
+func (t template) appendTagsRead(names []string) []string {
+	for _, p := range t {
+		if p.kind == partTag {
+			names = append(names, p.text)
+		}
+	}
+	return names
+}
+
+// expand replaces captures and variables by their values. It allocates only if there are several parts.
 func (t template) expand(s *Subject, values []string) string {
 	if len(t) == 0 {
 		return ""

@@ -1,24 +1,26 @@
 package tagger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"loggregator_exporter/internal/suggest"
 	"loggregator_exporter/metric"
 )
 
-// Stage is the part of the way of a name that a Step belongs to.
+// Stage is a stage of Apply.
 type Stage string
 
-// The stages, in the order in which a name meets them.
+// The stages, in order.
 const (
 	StageOrigin     Stage = "origin"      // the origin is taken apart
 	StageRule       Stage = "rule"        // the rules are tried on the name, or on the rest of it
-	StageFromOrigin Stage = "from_origin" // component, zone and index of the origin join the tags
-	StageQuarantine Stage = "quarantine"  // id-like pieces are taken out
-	StageMetadata   Stage = "metadata"    // a metrics entry speaks about the base name
+	StageFromOrigin Stage = "from_origin" // component, zone and index of the origin become tags of the name
+	StageQuarantine Stage = "quarantine"  // id-like parts are taken out
+	StageMetadata   Stage = "metadata"    // a metrics entry matches the base name
 )
 
 // Trace is what Apply did, step by step.
@@ -29,18 +31,18 @@ type Trace struct {
 // Step is one step of Apply.
 type Step struct {
 	Stage Stage
-	Text  string // what was looked at: the origin, the name or its rest, the base name
+	Text  string // what the step looked at: the origin, the name or its rest, the base name
 	// Rule is the id of the rule that matched, "" for none; Pattern is its pattern as written, Place where it stands.
 	Rule, Pattern, Place string
 	Captures             []metric.Label // what it captured
 	Tags                 []metric.Label // the tags that this step set
-	Kept                 []metric.Label // the tags that it did not set, since an earlier rule had, with the values it would have set
-	Rest                 string         // what goes on through the rules, "" if nothing does
-	Base                 string         // the name that is left, where nothing goes on
+	Kept                 []metric.Label // the tags that an earlier rule had set, with the values that this step would have set
+	Rest                 string         // what is matched against the rules again, "" if nothing is
+	Base                 string         // the name that is left, if nothing is matched again
 	Dropped              bool
-	Said                 []string // what it says of the metric, such as `unit seconds`
-	// Tried are the rules before the one that matched, or all of them if none did, that share the first segment with
-	// the text (regular expressions: a literal piece), and why they did not match; More is the number of those left out.
+	Said                 []string // what the rule says about the metric, such as `unit seconds`
+	// Tried are rules before the one that matched, or of all rules if none did, and why they did not match: those that match
+	// the first segment of the text, and regular expressions whose literal it contains. More is the number of those left out.
 	Tried []Attempt
 	More  int
 }
@@ -54,8 +56,8 @@ const maxAttempts = 50
 
 func (t *Trace) last() *Step { return &t.Steps[len(t.Steps)-1] }
 
-// matched notes a search and what came of it. r is nil where nothing matched.
-func (t *Trace) matched(stage Stage, s *search, r *rule) {
+// addMatch adds a step for a search and the rule that it found, nil for none.
+func (t *Trace) addMatch(stage Stage, s *search, r *rule) {
 	step := Step{Stage: stage, Text: s.text}
 	if r != nil {
 		step.Rule, step.Pattern, step.Place = r.id, r.source, r.place.String()
@@ -72,64 +74,47 @@ func (t *Trace) matched(stage Stage, s *search, r *rule) {
 	t.Steps = append(t.Steps, step)
 }
 
-// applied adds to the last step what the rule did.
-func (t *Trace) applied(r *rule, s *search, tags []metric.Label, before int, next string, more bool) {
+// addEffect adds to the last step what the rule did: the tags from before on are its own.
+func (t *Trace) addEffect(r *rule, s *search, tags []metric.Label, before int, remainder string, more bool) {
 	step := t.last()
-	step.Tags = cloneLabels(tags[before:])
-	for _, l := range r.setTags(nil, s.subject, s.values[:]) {
+	step.Tags = slices.Clone(tags[before:])
+	for _, l := range r.appendTags(nil, s.subject, s.values[:]) {
 		if v := valueOf(tags[:before], l.Name); v != "" && v != l.Value {
 			step.Kept = append(step.Kept, l)
 		}
 	}
 	if more {
-		step.Rest = next
+		step.Rest = remainder
 	} else {
-		step.Base = next
+		step.Base = remainder
 	}
-	step.says(r)
+	step.addMetadata(r)
 }
 
-// says notes what a rule says of the metric.
-func (s *Step) says(r *rule) {
-	if r.kind != metric.KindNone {
-		s.Said = append(s.Said, "kind "+r.kind.String())
-	}
-	if r.hasUnit {
-		unit := r.unit
-		if unit == "" {
-			unit = "none"
+// addMetadata adds what the rule says about the metric.
+func (s *Step) addMetadata(r *rule) {
+	say := func(said bool, format string, args ...any) {
+		if said {
+			s.Said = append(s.Said, fmt.Sprintf(format, args...))
 		}
-		s.Said = append(s.Said, "unit "+unit)
 	}
-	if r.metric != nil {
-		s.Said = append(s.Said, "metric "+r.metricText)
-	}
-	if r.help != "" {
-		s.Said = append(s.Said, "help "+strconv.Quote(r.help))
-	}
-	if r.expiry > 0 {
-		s.Said = append(s.Said, "expire "+r.expiry.String())
-	}
-	if r.buckets != nil {
-		s.Said = append(s.Said, fmt.Sprintf("buckets %v", r.buckets))
-	}
-	if r.final {
-		s.Said = append(s.Said, "the name is final")
-	}
-	if r.statsd != nil && r.statsd.Scale != 1 {
-		s.Said = append(s.Said, "scale "+strconv.FormatFloat(r.statsd.Scale, 'g', -1, 64))
-	}
+	say(r.kind != metric.KindNone, "kind %s", r.kind)
+	say(r.hasUnit, "unit %s", cmp.Or(r.unit, "none"))
+	say(r.metric != nil, "metric %s", r.metricText)
+	say(r.help != "", "help %q", r.help)
+	say(r.expiry > 0, "expire %s", r.expiry)
+	say(r.buckets != nil, "buckets %v", r.buckets)
+	say(r.isMapping, "the name is final")
+	say(r.isMapping && r.scale != 1, "scale %s", strconv.FormatFloat(r.scale, 'g', -1, 64))
 	for _, l := range r.dropLabels {
-		s.Said = append(s.Said, "drop label "+l)
+		say(true, "drop label %s", l)
 	}
 	for _, l := range r.renameLabels {
-		s.Said = append(s.Said, "rename label "+l.Name+" to "+l.Value)
+		say(true, "rename label %s to %s", l.Name, l.Value)
 	}
 }
 
-func cloneLabels(labels []metric.Label) []metric.Label { return slices.Clone(labels) }
-
-// attempts explains why the rules before the one that matched did not: those that get past the first segment of the text.
+// attempts explains why the rules before the one that matched did not.
 func (s *search) attempts(matched *rule) (tried []Attempt, more int) {
 	segment := firstSegment(s.text)
 	at := -1
@@ -153,20 +138,21 @@ func (s *search) attempts(matched *rule) (tried []Attempt, more int) {
 	return tried, more
 }
 
-// reason says why a sequence or expression of a rule did not match; "" where it does not share the first segment.
+// reason says why a sequence or expression of a rule did not match; "" if it is not worth showing.
 func (s *search) reason(v *variant, r *rule, segment int) string {
 	if v.sequence == nil {
-		if lits := requiredLiterals(r.regex.String()); lits != nil && !slices.ContainsFunc(lits, func(l string) bool { return strings.Contains(s.text, l) }) {
+		switch {
+		case !strings.Contains(s.text, requiredLiteral(r.regex.String())):
 			return ""
-		}
-		if !r.regex.MatchString(s.text) {
+		case !r.regex.MatchString(s.text):
 			return "the regular expression does not match"
+		default:
+			return s.whyUnused(r)
 		}
-		return s.refusal(r)
 	}
 	p := progress{text: s.text, origins: s.origins, steps: maxProgressSteps}
-	if p.walk(v.sequence, 0) {
-		return s.refusal(r)
+	if p.match(v.sequence, 0) {
+		return s.whyUnused(r)
 	}
 	if p.furthest < segment || p.furthest == segment && v.sequence[0].cap != nil {
 		return ""
@@ -177,14 +163,12 @@ func (s *search) reason(v *variant, r *rule, segment int) string {
 	return fmt.Sprintf("matches as far as %q, then %q is not %s", s.text[:p.furthest], s.text[p.furthest:], sequence{*p.failed})
 }
 
-// refusal says why a rule whose pattern matches was not used.
-func (s *search) refusal(r *rule) string {
-	if r.when != nil {
-		if key := r.when.failing(s.subject, s.component); key != "" {
-			return "the pattern matches, but when." + key + " does not hold"
-		}
+// whyUnused says why a rule whose pattern matches was not used.
+func (s *search) whyUnused(r *rule) string {
+	if key := r.when.failing(s.subject, s.component); key != "" {
+		return "the pattern matches, but when." + key + " does not hold"
 	}
-	if s.applied.has(r, len(s.text)) {
+	if s.chain.has(r, len(s.text)) {
 		return "it has been applied to this already"
 	}
 	return "the pattern matches"
@@ -203,66 +187,96 @@ func firstSegment(name string) int {
 
 const maxProgressSteps = 10_000
 
-// progress matches one sequence and knows how far it got.
+// progress matches one sequence and records how far it got.
 type progress struct {
 	text     string
 	origins  [2]string
-	steps    int
+	steps    int // left
 	furthest int
-	failed   *token // the token at furthest; nil where text is left over
+	failed   *token // the token that failed at furthest; nil if the sequence was at its end
 }
 
-func (p *progress) walk(q sequence, pos int) bool {
+func (p *progress) match(q sequence, pos int) (matched bool) {
 	p.steps--
-	if len(q) == 0 {
-		if pos == len(p.text) {
-			return true
-		}
-		p.note(pos, nil)
-		return false
+	var failing *token
+	if len(q) > 0 {
+		failing = &q[0]
+	} else if pos == len(p.text) {
+		return true
 	}
-	p.note(pos, &q[0])
-	if p.steps < 0 {
-		return false
-	}
-	if q[0].cap == nil {
-		return strings.HasPrefix(p.text[pos:], q[0].lit) && p.walk(q[1:], pos+len(q[0].lit))
-	}
-	for _, end := range p.ends(q[0].cap, pos) {
-		if p.walk(q[1:], end) {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *progress) note(pos int, t *token) {
 	if pos > p.furthest || p.failed == nil && p.furthest == 0 {
-		p.furthest, p.failed = pos, t
+		p.furthest, p.failed = pos, failing
+	}
+	switch {
+	case failing == nil || p.steps < 0:
+		return false
+	case failing.cap == nil:
+		return strings.HasPrefix(p.text[pos:], failing.lit) && p.match(q[1:], pos+len(failing.lit))
+	default:
+		failing.cap.ends(p.text, pos, &p.origins, func(end int) { matched = matched || p.match(q[1:], end) })
+		return matched
 	}
 }
 
-func (p *progress) ends(c *capture, pos int) []int {
-	var ends []int
-	switch c.kind {
-	case kindSet:
-		for _, v := range c.set.values {
-			if strings.HasPrefix(p.text[pos:], v) {
-				ends = append(ends, pos+len(v))
-			}
-		}
-	case kindOrigin:
-		for _, o := range p.origins {
-			if end := pos + len(o); o != "" && end <= len(p.text) && foldEqual(o, p.text[pos:end]) {
-				ends = append(ends, end)
-			}
-		}
-	default:
-		if shortest, longest, ok := c.span(p.text, pos); ok {
-			for end := longest; end >= shortest; end-- {
-				ends = append(ends, end)
-			}
-		}
+// Suggestion is a rule that nearly matches a name.
+type Suggestion struct {
+	Rule, Pattern, Place string
+}
+
+// Nearest returns up to n rules whose patterns are nearest to a name that no rule matches, the nearest first. Rules that share no word
+// with the name are left out.
+func (t *Tagger) Nearest(name string, n int) []Suggestion {
+	type scored struct {
+		*rule
+		score float64
 	}
-	return ends
+	var all []scored
+	words := wordsOf(name)
+	for i := range t.names.variants {
+		v := &t.names.variants[i]
+		score := 0.0
+		for _, tok := range v.sequence {
+			if tok.cap == nil {
+				score += overlap(words, wordsOf(tok.lit))
+			}
+		}
+		r := t.names.rules[v.rule]
+		if score == 0 {
+			continue
+		}
+		score -= float64(suggest.Distance(name, r.source)) / 1000
+		if last := len(all) - 1; last >= 0 && all[last].rule == r {
+			all[last].score = max(all[last].score, score)
+			continue
+		}
+		all = append(all, scored{r, score})
+	}
+	slices.SortStableFunc(all, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
+	suggestions := make([]Suggestion, 0, n)
+	for _, s := range all[:min(n, len(all))] {
+		suggestions = append(suggestions, Suggestion{s.id, s.source, s.place.String()})
+	}
+	return suggestions
+}
+
+func wordsOf(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return strings.ContainsRune("./_-:[]=, ", r) })
+}
+
+// overlap is the share of the pattern's words that the name has, or nearly has.
+func overlap(name, pattern []string) float64 {
+	score := 0.0
+	for _, p := range pattern {
+		best := 0.0
+		for _, w := range name {
+			if len(p) < 3 && p != w {
+				continue
+			}
+			if d := suggest.Distance(p, w); d <= len(p)/3 {
+				best = max(best, 1-float64(d)/float64(len(p)))
+			}
+		}
+		score += best
+	}
+	return score
 }

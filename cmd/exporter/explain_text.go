@@ -24,6 +24,8 @@ func (e *explainer) write(q *question, r *resolver.Resolution, tr *resolver.Trac
 		writeStep(&b, &tr.Rules.Steps[i])
 	}
 	switch {
+	case r.Rules.Invalid != "":
+		line(&b, "result", "invalid: %s", r.Rules.Invalid)
 	case r.Dropped:
 		line(&b, "result", "dropped by rule %s", r.Rules.Rule)
 	default:
