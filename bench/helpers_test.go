@@ -59,6 +59,22 @@ func newLedger(b *testing.B) *nozzle.Ledger {
 	return l
 }
 
+// newEnv returns what a source gets that hands everything to sinks.
+func newEnv(b *testing.B, newSink func() nozzle.Sink) *nozzle.Env {
+	b.Helper()
+	return &nozzle.Env{Ledger: newLedger(b), NewSink: newSink, Log: quiet()}
+}
+
+// newSource builds the only source that is enabled.
+func newSource(b *testing.B, options nozzle.Options, env *nozzle.Env) nozzle.Source {
+	b.Helper()
+	sources, err := nozzle.New(&options, env)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return sources[0]
+}
+
 // fill takes one cycle of a workload into a store.
 func fill(b *testing.B, s *store.Store, series int) {
 	b.Helper()

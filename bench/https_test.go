@@ -185,12 +185,7 @@ func BenchmarkGateway(b *testing.B) {
 	})
 	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
 		b.Helper()
-		l := newLedger(b)
-		g, err := nozzle.NewGateway(nozzle.GatewayOptions{URL: "https://" + p.address, TLS: p.tls}, p.stream(), p.uaa(b, l), l, newSink, quiet())
-		if err != nil {
-			b.Fatal(err)
-		}
-		return g
+		return p.source(b, newSink, nozzle.Options{Gateway: nozzle.GatewayOptions{Enabled: true, URL: "https://" + p.address, TLS: p.tls}})
 	}
 	walkAndStore(b, source)
 }
@@ -220,27 +215,17 @@ func BenchmarkFirehose(b *testing.B) {
 	})
 	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
 		b.Helper()
-		l := newLedger(b)
-		f, err := nozzle.NewFirehose(nozzle.FirehoseOptions{URL: "wss://" + p.address, TLS: p.tls}, p.stream(), p.uaa(b, l), l, newSink, quiet())
-		if err != nil {
-			b.Fatal(err)
-		}
-		return f
+		return p.source(b, newSink, nozzle.Options{Firehose: nozzle.FirehoseOptions{Enabled: true, URL: "wss://" + p.address, TLS: p.tls}})
 	}
 	walkAndStore(b, source)
 }
 
-func (p httpsPeer) stream() nozzle.StreamOptions {
-	return nozzle.StreamOptions{ShardID: "a", Selectors: []string{"gauge", "counter"}}
-}
-
-func (p httpsPeer) uaa(b *testing.B, l *nozzle.Ledger) *nozzle.UAA {
+func (p httpsPeer) source(b *testing.B, newSink func() nozzle.Sink, options nozzle.Options) nozzle.Source {
 	b.Helper()
-	u, err := nozzle.NewUAA(nozzle.UAAOptions{URL: "https://" + p.address, ClientID: "a", ClientSecret: "b", TLS: p.tls}, l, quiet())
-	if err != nil {
-		b.Fatal(err)
-	}
-	return u
+	options.Stream = nozzle.StreamOptions{ShardID: "a", Selectors: []string{"gauge", "counter"}}
+	env := newEnv(b, newSink)
+	env.UAA = nozzle.UAAOptions{URL: "https://" + p.address, ClientID: "a", ClientSecret: "b", TLS: p.tls}
+	return newSource(b, options, env)
 }
 
 // receiveOnly measures from the end of the warm-up on; next receives so many envelopes.

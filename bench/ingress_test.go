@@ -101,13 +101,12 @@ func ingress(b *testing.B, to nozzle.Sink) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}
-	source, err := nozzle.NewIngress(nozzle.IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: config}, newLedger(b), func() nozzle.Sink { return m }, quiet())
-	if err != nil {
-		b.Fatal(err)
-	}
+	source := newSource(b, nozzle.Options{
+		Ingress: nozzle.IngressOptions{Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: config},
+	}, newEnv(b, func() nozzle.Sink { return m }))
 	done := make(chan error, 1)
 	go func() { done <- source.Run(ctx) }()
-	address, err := source.Addr(ctx)
+	address, err := source.(nozzle.Listener).Addr(ctx)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -247,11 +247,10 @@ func run(b *testing.B, address string, config *tls.Config, to nozzle.Sink) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}
-	source, err := nozzle.NewRLP(nozzle.RLPOptions{Address: address, ServerName: serverName, TLSConfig: config},
-		nozzle.StreamOptions{Selectors: []string{"gauge", "counter"}}, newLedger(b), func() nozzle.Sink { return m }, quiet())
-	if err != nil {
-		b.Fatal(err)
-	}
+	source := newSource(b, nozzle.Options{
+		RLP:    nozzle.RLPOptions{Enabled: true, Address: address, ServerName: serverName, TLSConfig: config},
+		Stream: nozzle.StreamOptions{Selectors: []string{"gauge", "counter"}},
+	}, newEnv(b, func() nozzle.Sink { return m }))
 	if err := source.Run(ctx); err != nil {
 		b.Fatal(err)
 	}

@@ -25,17 +25,9 @@ type Config struct {
 
 // Nozzle says what to read and from where.
 type Nozzle struct {
-	Stream nozzle.StreamOptions `mapstructure:",squash"`
-	RLP    nozzle.RLPOptions    `mapstructure:"rlp"`
-	UDP    nozzle.UDPOptions    `mapstructure:"udp"`
-
-	Gateway  nozzle.GatewayOptions  `mapstructure:"gateway"`
-	Firehose nozzle.FirehoseOptions `mapstructure:"firehose"`
+	nozzle.Options `mapstructure:",squash"`
 	// AllowOverlap allows more than one source of a whole foundation.
 	AllowOverlap bool `mapstructure:"allow_overlap"`
-
-	Ingress nozzle.IngressOptions `mapstructure:"ingress"`
-	Replay  nozzle.ReplayOptions  `mapstructure:"replay"`
 }
 
 // Tagger says which rules take dimensions out of names.

@@ -13,7 +13,6 @@ import (
 	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/filter"
-	"loggregator_exporter/nozzle/watch"
 	"loggregator_exporter/nozzle/wire"
 )
 
@@ -92,13 +91,13 @@ func BenchmarkStream(b *testing.B) {
 		b.Helper()
 		log, _ := newTestLog()
 		l, _ := newTestLedger(b)
-		r, err := NewRLP(RLPOptions{Address: benchServer(b, ca), ServerName: "reverselogproxy", TLSConfig: ca.client(b)},
-			StreamOptions{Selectors: filter.Kinds}, l, func() Sink { return &nullSink{} }, log)
+		r, err := newRLP(RLPOptions{Address: benchServer(b, ca), ServerName: "reverselogproxy", TLSConfig: ca.client(b)},
+			StreamOptions{Selectors: filter.Kinds}, testEnv(l, func() Sink { return &nullSink{} }, log))
 		if err != nil {
 			b.Fatal(err)
 		}
 		if into == nil {
-			into = &batchIntake{intake: NewIntake(r.account, r.newSink()), pulse: &watch.Pulse{Tell: func(watch.StreamEvent) {}}, log: r.log}
+			into = &batchReceiver{intake: r.env.intake(r.account, intakeOptions{})}
 		}
 		ctx, cancel := context.WithCancel(b.Context())
 		defer cancel()

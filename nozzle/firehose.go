@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,45 +48,34 @@ var firehoseReasons = []string{
 // on nothing. gorilla/websocket does as much with an API of its own for dialling and deadlines; noaa, which is built on it, retries and refreshes
 // tokens by itself, without naming a reason, and unmarshals every envelope.
 type Firehose struct {
-	peer    httpsPeer
-	uaa     *UAA
-	account *SourceLedger
-	newSink func() Sink
-	log     *slog.Logger
-	keeper  watch.Keeper
+	streamSource
+	peer httpsPeer
+	uaa  *UAA
 }
 
-// NewFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be empty.
-func NewFirehose(options FirehoseOptions, stream StreamOptions, uaa *UAA, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Firehose, error) {
+// newFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be empty.
+func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Firehose, error) {
 	if err := validURL(firehoseKey+".url", options.URL, "wss", "wss://doppler.sys.example.com"); err != nil {
 		return nil, err
 	}
 	if stream.ShardID == "" {
 		return nil, errors.New("nozzle.shard_id: not set; it is the subscription id of the firehose")
 	}
-	if uaa == nil {
-		return nil, errors.New("uaa.url: not set; the firehose asks for a token of UAA")
-	}
-	f := &Firehose{
-		peer:    httpsPeer{key: firehoseKey, what: firehoseWhat, url: strings.TrimRight(options.URL, "/") + "/firehose/" + url.PathEscape(stream.ShardID), tls: options.TLS},
-		uaa:     uaa,
-		account: ledger.Source(nameFirehose),
-		newSink: newSink,
-		log:     log.With("source", nameFirehose, "url", options.URL),
+	f := &Firehose{peer: httpsPeer{
+		key: firehoseKey, what: firehoseWhat, tls: options.TLS,
+		url: strings.TrimRight(options.URL, "/") + "/firehose/" + url.PathEscape(stream.ShardID),
+	}}
+	var err error
+	if f.uaa, err = env.uaa("the firehose"); err != nil {
+		return nil, err
 	}
 	if _, err := f.peer.tlsConfig(); err != nil {
 		return nil, err
 	}
-	f.keeper = watch.Keeper{
-		Account: f.account, Log: f.log,
-		Idle: stream.IdleTimeout, Share: stream.ShardID != "", Read: f.stream,
-	}
-	f.account.expect(append(firehoseReasons, watch.Reasons...)...)
+	f.streamSource = env.streamSource(nameFirehose, stream, firehoseReasons, "url", options.URL)
+	f.keeper.Read = f.stream
 	return f, nil
 }
-
-// Name implements Source.
-func (f *Firehose) Name() string { return nameFirehose }
 
 // Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the other side.
 func (f *Firehose) Run(ctx context.Context) error {
@@ -117,8 +105,7 @@ func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	defer context.AfterFunc(ctx, func() { _ = conn.CloseNow() })()
 	p.Opened()
 	f.log.Info("connected to the firehose")
-	frames := &firehoseStream{conn: conn, buf: make([]byte, frameBuffer), intake: NewIntake(f.account, f.newSink()), pulse: p, log: f.log}
-	frames.intake.pulse = p
+	frames := &firehoseStream{conn: conn, buf: make([]byte, frameBuffer), intake: f.intake(p), pulse: p}
 	return frames.read(ctx)
 }
 
@@ -154,8 +141,6 @@ type firehoseStream struct {
 	buf    []byte
 	intake *Intake
 	pulse  *watch.Pulse
-	log    *slog.Logger
-	broken complaint
 }
 
 // read takes messages until the websocket ends. It waits with a context that never ends, since others cost allocations for each message:
@@ -175,7 +160,7 @@ func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 		if err != nil {
 			return s.explain(err)
 		}
-		s.take(message, time.Now())
+		s.intake.V1(message, time.Now())
 	}
 	return watch.Failure{Reason: watch.ReasonEnded, Advice: "no more of this stream was wanted"}
 }
@@ -200,16 +185,6 @@ func (s *firehoseStream) message(r io.Reader) ([]byte, error) {
 			copy(grown, s.buf)
 			s.buf = grown
 		}
-	}
-}
-
-func (s *firehoseStream) take(message []byte, now time.Time) {
-	s.pulse.Begin()
-	if s.intake.V1(message, now) {
-		return
-	}
-	if count, due := s.broken.add(now); due {
-		s.log.Warn("malformed message: not a dropsonde envelope", "bytes", len(message), "malformed_since_last_report", count)
 	}
 }
 

@@ -33,43 +33,34 @@ var gatewayReasons = []string{
 	watch.ReasonWrongURL, watch.ReasonRefused, watch.ReasonUnavailable, watch.ReasonClosing, watch.ReasonMalformedStream, watch.ReasonOversized, watch.ReasonEnded, watch.ReasonLost,
 }
 
-// Gateway reads the whole foundation's envelopes from the RLP gateway: server-sent events by HTTPS, authorized by a token of UAA.
-// It is connected while a stream is open.
+// Gateway reads the whole foundation's envelopes from the RLP gateway: server-sent events by HTTPS, authorized by a token
+// of UAA. It is connected while a stream is open.
 type Gateway struct {
-	peer    httpsPeer
-	uaa     *UAA
-	account *SourceLedger
-	newSink func() Sink
-	log     *slog.Logger
-	keeper  watch.Keeper
+	streamSource
+	peer httpsPeer
+	uaa  *UAA
 }
 
-// NewGateway checks the options, including the certificates.
-func NewGateway(options GatewayOptions, stream StreamOptions, uaa *UAA, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Gateway, error) {
+// newGateway checks the options, including the certificates.
+func newGateway(options GatewayOptions, stream StreamOptions, env *Env) (*Gateway, error) {
 	if err := validURL(gatewayKey+".url", options.URL, "https", "https://log-stream.sys.example.com"); err != nil {
 		return nil, err
 	}
 	if err := stream.Validate(); err != nil {
 		return nil, err
 	}
-	if uaa == nil {
-		return nil, errors.New("uaa.url: not set; the RLP gateway asks for a token of UAA")
-	}
-	g := &Gateway{
-		peer:    httpsPeer{key: gatewayKey, what: gatewayWhat, url: strings.TrimRight(options.URL, "/") + "/v2/read?" + stream.query(), tls: options.TLS},
-		uaa:     uaa,
-		account: ledger.Source(nameGateway),
-		newSink: newSink,
-		log:     log.With("source", nameGateway, "url", options.URL),
+	g := &Gateway{peer: httpsPeer{
+		key: gatewayKey, what: gatewayWhat, url: strings.TrimRight(options.URL, "/") + "/v2/read?" + stream.query(), tls: options.TLS,
+	}}
+	var err error
+	if g.uaa, err = env.uaa(gatewayWhat); err != nil {
+		return nil, err
 	}
 	if _, err := g.peer.tlsConfig(); err != nil {
 		return nil, err
 	}
-	g.keeper = watch.Keeper{
-		Account: g.account, Log: g.log,
-		Idle: stream.IdleTimeout, Share: stream.ShardID != "", Read: g.stream,
-	}
-	g.account.expect(append(gatewayReasons, watch.Reasons...)...)
+	g.streamSource = env.streamSource(nameGateway, stream, gatewayReasons, "url", options.URL)
+	g.keeper.Read = g.stream
 	return g, nil
 }
 
@@ -83,9 +74,6 @@ func (o StreamOptions) query() string {
 	}
 	return strings.Join(q, "&")
 }
-
-// Name implements Source.
-func (g *Gateway) Name() string { return nameGateway }
 
 // Run implements Source. Nothing that a gateway does ends it: whatever was wrong may be mended at the other side.
 func (g *Gateway) Run(ctx context.Context) error {
@@ -114,13 +102,7 @@ func (g *Gateway) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	defer func() { _ = answer.Body.Close() }()
 	p.Opened()
 	g.log.Info("connected to the RLP gateway")
-	events := &gatewayStream{
-		events: eventReader{from: answer.Body, limit: maxEvent},
-		intake: NewIntake(g.account, g.newSink()),
-		pulse:  p,
-		log:    g.log,
-	}
-	events.intake.pulse = p
+	events := &gatewayStream{events: eventReader{from: answer.Body, limit: maxEvent}, intake: g.intake(p), pulse: p, log: g.log}
 	return events.read()
 }
 
@@ -173,7 +155,6 @@ type gatewayStream struct {
 	intake *Intake
 	pulse  *watch.Pulse
 	log    *slog.Logger
-	broken complaint
 }
 
 // read takes events until the stream ends.
@@ -185,7 +166,7 @@ func (s *gatewayStream) read() watch.Failure {
 		}
 		switch string(name) {
 		case "", "message":
-			s.batch(data, time.Now())
+			s.intake.JSON(data, time.Now())
 		case eventClosing:
 			return watch.Failure{Reason: watch.ReasonClosing, Advice: "the RLP gateway ends each stream after some time", Err: fmt.Errorf("event closing: %.100q", data)}
 		case eventHeartbeat:
@@ -194,16 +175,6 @@ func (s *gatewayStream) read() watch.Failure {
 		}
 	}
 	return watch.Failure{Reason: watch.ReasonEnded, Advice: "no more of this stream was wanted"}
-}
-
-func (s *gatewayStream) batch(data []byte, now time.Time) {
-	s.pulse.Begin()
-	bytes := len(data)
-	if malformed := s.intake.JSON(data, now); malformed > 0 {
-		if batches, due := s.broken.add(now); due {
-			s.log.Warn("malformed envelopes in an event", "malformed", malformed, "bytes", bytes, "such_events_since_last_report", batches)
-		}
-	}
 }
 
 func (s *gatewayStream) explain(err error) watch.Failure {

@@ -51,6 +51,11 @@ func newTestLedger(tb testing.TB) (*Ledger, *prometheus.Registry) {
 	return l, reg
 }
 
+// testEnv is what a source under test gets.
+func testEnv(ledger *Ledger, newSink func() Sink, log *slog.Logger) *Env {
+	return &Env{Ledger: ledger, NewSink: newSink, Log: log}
+}
+
 // requireMetrics compares families of the registry with their text.
 func requireMetrics(tb testing.TB, reg prometheus.Gatherer, want string, names ...string) {
 	tb.Helper()

@@ -136,17 +136,17 @@ var httpsKinds = map[string]struct {
 	connected  string
 	withoutRLP string
 	url        func(*foundation.Foundation) string
-	make       func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *watch.Keeper, *httpsPeer, error)
+	make       func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error)
 }{
-	nameGateway: {"connected to the RLP gateway", watch.ReasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *watch.Keeper, *httpsPeer, error) {
-		g, err := NewGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, log)
+	nameGateway: {"connected to the RLP gateway", watch.ReasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error) {
+		g, err := newGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, env)
 		if err != nil {
 			return nil, nil, nil, err
 		}
 		return g, &g.keeper, &g.peer, nil
 	}},
-	nameFirehose: {"connected to the firehose", watch.ReasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, r *httpsRun, newSink func() Sink, log *slog.Logger) (Source, *watch.Keeper, *httpsPeer, error) {
-		f, err := NewFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, r.uaa, r.ledger, newSink, log)
+	nameFirehose: {"connected to the firehose", watch.ReasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error) {
+		f, err := newFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, env)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -159,14 +159,14 @@ func newHTTPS(t *testing.T, kind string, s httpsSetup, newSink func() Sink, log 
 	t.Helper()
 	r := &httpsRun{}
 	r.ledger, r.reg = newTestLedger(t)
+	env := testEnv(r.ledger, newSink, log)
+	env.UAA = s.uaa
 	var err error
-	if r.uaa, err = NewUAA(s.uaa, r.ledger, log); err != nil {
-		t.Fatal(err)
-	}
 	var peer *httpsPeer
-	if r.source, r.keep, peer, err = httpsKinds[kind].make(s, r, newSink, log); err != nil {
+	if r.source, r.keep, peer, err = httpsKinds[kind].make(s, env); err != nil {
 		t.Fatal(err)
 	}
+	r.uaa = env.tokens
 	r.uaa.peer.dial, peer.dial = s.dial, s.dial
 	return r
 }

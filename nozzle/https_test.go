@@ -262,18 +262,14 @@ func TestHTTPSOptionErrors(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ledger, _ := newTestLedger(t)
 	l := newRecordingLog()
 	fine := StreamOptions{ShardID: "a", Selectors: []string{"gauge"}}
-	uaa, err := NewUAA(UAAOptions{URL: "https://uaa", ClientID: "a", ClientSecret: "b"}, ledger, l.log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	uaa := UAAOptions{URL: "https://uaa", ClientID: "a", ClientSecret: "b"}
 	for _, c := range []struct {
 		url    string
 		tls    ServerTLSOptions
 		stream StreamOptions
-		uaa    *UAA
+		uaa    UAAOptions
 		want   [2]string // of the gateway and the firehose
 	}{
 		{"", ServerTLSOptions{}, fine, uaa, [2]string{
@@ -294,15 +290,18 @@ func TestHTTPSOptionErrors(t *testing.T) {
 		{"SCHEME://c", ServerTLSOptions{}, StreamOptions{}, uaa, [2]string{
 			`nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of gauge, counter, timer`, `nozzle.shard_id: not set; it is the subscription id of the firehose`,
 		}},
-		{"SCHEME://c", ServerTLSOptions{}, fine, nil, [2]string{
+		{"SCHEME://c", ServerTLSOptions{}, fine, UAAOptions{}, [2]string{
 			`uaa.url: not set; the RLP gateway asks for a token of UAA`, `uaa.url: not set; the firehose asks for a token of UAA`,
 		}},
 	} {
-		_, err := NewGateway(GatewayOptions{URL: strings.Replace(c.url, "SCHEME", "https", 1), TLS: c.tls}, c.stream, c.uaa, ledger, nil, l.log)
+		ledger, _ := newTestLedger(t)
+		env := testEnv(ledger, nil, l.log)
+		env.UAA = c.uaa
+		_, err := newGateway(GatewayOptions{URL: strings.Replace(c.url, "SCHEME", "https", 1), TLS: c.tls}, c.stream, env)
 		if err == nil || err.Error() != c.want[0] {
 			t.Errorf("got %v\nwant %s", err, c.want[0])
 		}
-		_, err = NewFirehose(FirehoseOptions{URL: strings.Replace(c.url, "SCHEME", "wss", 1), TLS: c.tls}, c.stream, c.uaa, ledger, nil, l.log)
+		_, err = newFirehose(FirehoseOptions{URL: strings.Replace(c.url, "SCHEME", "wss", 1), TLS: c.tls}, c.stream, env)
 		if err == nil || err.Error() != c.want[1] {
 			t.Errorf("got %v\nwant %s", err, c.want[1])
 		}

@@ -5,9 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -53,21 +51,16 @@ const (
 // connected while at least one client has a connection open whose certificate was accepted: that it listens does not
 // mean that an agent has found it.
 type Ingress struct {
-	options IngressOptions
-	account *SourceLedger
-	newSink func() Sink
-	log     *slog.Logger
-	refused refusals
-	intakes intakePool
-	config  net.ListenConfig
-
-	opened chan struct{} // closed when addr is set, or Run has failed to listen
-	addr   netip.AddrPort
-	failed error
+	base
+	port
+	options   IngressOptions
+	refused   refusals
+	receivers receiverPool
+	config    net.ListenConfig
 }
 
-// NewIngress checks the options, including the certificates. The source listens from Run on, which is called once.
-func NewIngress(options IngressOptions, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Ingress, error) {
+// newIngress checks the options, including the certificates. The source listens from Run on, which is called once.
+func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
 	host, _, err := net.SplitHostPort(options.ListenAddress)
 	if err != nil {
 		return nil, fmt.Errorf("nozzle.ingress.listen_address %q: want host:port: %w", options.ListenAddress, err)
@@ -75,33 +68,16 @@ func NewIngress(options IngressOptions, ledger *Ledger, newSink func() Sink, log
 	if options.PortFile != "" && !slices.Contains([]string{"", "127.0.0.1", "0.0.0.0", "::", "localhost"}, host) {
 		return nil, fmt.Errorf("nozzle.ingress.listen_address %q: the agent that reads nozzle.ingress.port_file dials 127.0.0.1, which does not reach this address", options.ListenAddress)
 	}
-	i := &Ingress{
-		options: options,
-		account: ledger.Source(nameIngress),
-		newSink: newSink,
-		log:     log.With("source", nameIngress),
-		opened:  make(chan struct{}),
-	}
+	i := &Ingress{base: env.base(nameIngress), port: newPort(), options: options}
 	i.refused = refusals{account: i.account, log: i.log}
-	i.intakes.make = func() *ingressIntake { return &ingressIntake{intake: NewIntake(i.account, i.newSink()), log: i.log} }
+	i.receivers.make = func() *batchReceiver {
+		return &batchReceiver{intake: env.intake(i.account, intakeOptions{log: i.log})}
+	}
 	if _, err := i.tlsConfig(); err != nil {
 		return nil, err
 	}
 	i.account.expectRefusals(ingressRefusals...)
 	return i, nil
-}
-
-// Name implements Source.
-func (i *Ingress) Name() string { return nameIngress }
-
-// Addr waits until the source listens and returns its address, of interest where the port was left to the system.
-func (i *Ingress) Addr(ctx context.Context) (netip.AddrPort, error) {
-	select {
-	case <-i.opened:
-		return i.addr, i.failed
-	case <-ctx.Done():
-		return netip.AddrPort{}, ctx.Err()
-	}
 }
 
 // Run implements Source. It fails where the address cannot be listened on and where the port file cannot be written: no agent would
@@ -110,16 +86,14 @@ func (i *Ingress) Addr(ctx context.Context) (netip.AddrPort, error) {
 func (i *Ingress) Run(ctx context.Context) error {
 	listener, err := i.listen(ctx)
 	if err != nil {
-		i.failed = err
-		close(i.opened)
+		i.fail(err)
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
 	}
 	server := i.server(ctx)
-	i.addr = listener.Addr().(*net.TCPAddr).AddrPort()
-	close(i.opened)
+	i.open(listener.Addr().(*net.TCPAddr).AddrPort())
 	i.log.Info("listening for envelopes of a forwarder agent", "address", i.addr.String(), "port_file", i.options.PortFile)
 	i.warnOfName()
 

@@ -105,7 +105,7 @@ func (w *ingressWorld) run(f func(context.Context) error) func() {
 func (w *ingressWorld) startSource() {
 	w.t.Helper()
 	log, _ := newTestLog()
-	source, err := NewIngress(w.options, w.ledger, func() Sink { return w.sink }, log)
+	source, err := newIngress(w.options, testEnv(w.ledger, func() Sink { return w.sink }, log))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func TestIngressAccountsBeforeItEnds(t *testing.T) {
 	ca, log := newAuthority(t), newRecordingLog()
 	ledger, reg := newTestLedger(t)
 	sink := heldSink{make(chan struct{}), make(chan struct{})}
-	source, err := NewIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron")}, ledger, func() Sink { return sink }, log.log)
+	source, err := newIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron")}, testEnv(ledger, func() Sink { return sink }, log.log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestIngressPortFile(t *testing.T) {
 	}
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
-	source, err := NewIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron"), PortFile: filepath.Join(path, "x")}, ledger, nil, log)
+	source, err := newIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron"), PortFile: filepath.Join(path, "x")}, testEnv(ledger, nil, log))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"sync"
-	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
 	"loggregator_exporter/nozzle/watch"
@@ -36,8 +33,8 @@ func ingressService() *grpc.ServiceDesc {
 
 // read takes the messages of one stream to its end.
 func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
-	in := i.intakes.take()
-	defer i.intakes.put(in)
+	in := i.receivers.take()
+	defer i.receivers.put(in)
 	in.single = single
 	for {
 		err := stream.RecvMsg(in)
@@ -59,8 +56,8 @@ func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
 //nolint:revive // the order of parameters is gRPC's
 func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	i := srv.(*Ingress)
-	in := i.intakes.take()
-	defer i.intakes.put(in)
+	in := i.receivers.take()
+	defer i.receivers.put(in)
 	in.single = false
 	if err := decode(in); err != nil {
 		return nil, err
@@ -68,59 +65,21 @@ func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryS
 	return rawMessage(nil), nil
 }
 
-// ingressIntake takes messages of one stream from gRPC.
-type ingressIntake struct {
-	intake  *Intake
-	log     *slog.Logger
-	single  bool // a message is one Envelope, not an EnvelopeBatch
-	scratch []byte
-	broken  complaint
-}
-
-func (b *ingressIntake) receive(data mem.BufferSlice) {
-	now := time.Now()
-	message, scratch := contiguous(data, b.scratch)
-	b.scratch = scratch
-	malformed := 0
-	if !b.single {
-		malformed = b.intake.V2(message, now)
-	} else if !b.intake.V2Envelope(message, now) {
-		malformed = 1
-	}
-	if malformed > 0 {
-		if messages, due := b.broken.add(now); due {
-			b.log.Warn("malformed envelopes from a client", "malformed", malformed, "bytes", len(message), "such_messages_since_last_report", messages)
-		}
-	}
-}
-
-// contiguous returns a message in one piece: where it lies where it came in one buffer, else copied into scratch, which is returned as well.
-// The limit on messages bounds that memory.
-func contiguous(data mem.BufferSlice, scratch []byte) (message, kept []byte) {
-	if len(data) == 1 {
-		return data[0].ReadOnlyData(), scratch
-	}
-	scratch = scratch[:0]
-	for _, buffer := range data {
-		scratch = append(scratch, buffer.ReadOnlyData()...)
-	}
-	return scratch, scratch
-}
-
 // What is kept for streams to come.
 const (
-	maxIdleIntakes = 8
-	maxKeptMessage = 64 << 10
+	maxIdleReceivers = 8
+	maxKeptMessage   = 64 << 10
 )
 
-// intakePool keeps the intakes of streams that ended, each with its sink: a sink is made once for as many streams as are open at a time.
-type intakePool struct {
-	make func() *ingressIntake
+// receiverPool keeps the receivers of streams that ended, each with its sink: no more sinks are made than streams were open
+// at a time.
+type receiverPool struct {
+	make func() *batchReceiver
 	mu   sync.Mutex
-	idle []*ingressIntake
+	idle []*batchReceiver
 }
 
-func (p *intakePool) take() *ingressIntake {
+func (p *receiverPool) take() *batchReceiver {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.idle); n > 0 {
@@ -131,13 +90,13 @@ func (p *intakePool) take() *ingressIntake {
 	return p.make()
 }
 
-func (p *intakePool) put(in *ingressIntake) {
+func (p *receiverPool) put(in *batchReceiver) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if cap(in.scratch) > maxKeptMessage {
 		in.scratch = nil
 	}
-	if len(p.idle) < maxIdleIntakes {
+	if len(p.idle) < maxIdleReceivers {
 		p.idle = append(p.idle, in)
 	}
 }

@@ -42,7 +42,7 @@ func runIngress(t *testing.T, options IngressOptions) *runningIngress {
 	if options.ListenAddress == "" {
 		options.ListenAddress = "127.0.0.1:0"
 	}
-	source, err := NewIngress(options, r.ledger, func() Sink { return r.got }, log)
+	source, err := newIngress(options, testEnv(r.ledger, func() Sink { return r.got }, log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +343,7 @@ func TestIngressAddressInUse(t *testing.T) {
 	taken := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
-	source, err := NewIngress(IngressOptions{ListenAddress: taken.address, TLSConfig: ca.server(t, "metron")}, ledger, nil, log)
+	source, err := newIngress(IngressOptions{ListenAddress: taken.address, TLSConfig: ca.server(t, "metron")}, testEnv(ledger, nil, log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +375,7 @@ func TestIngressOptionErrors(t *testing.T) {
 		{IngressOptions{ListenAddress: ":1"}, `nozzle.ingress.tls.ca_file: not set`},
 		{IngressOptions{ListenAddress: "10.0.0.1:1", PortFile: "p"}, `nozzle.ingress.listen_address "10.0.0.1:1": the agent that reads nozzle.ingress.port_file dials 127.0.0.1, which does not reach this address`},
 	} {
-		if _, err := NewIngress(c.options, ledger, nil, slog.Default()); err == nil || err.Error() != c.want {
+		if _, err := newIngress(c.options, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
 			t.Errorf("%+v: %v, want %s", c.options, err, c.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"log/slog"
 	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
@@ -13,19 +14,17 @@ import (
 	"loggregator_exporter/nozzle/wire"
 )
 
-// maxKeptPoints is how much one message may leave behind as memory that is kept for the next.
+// maxKeptPoints is how many points of a large envelope may stay allocated for the next one.
 const maxKeptPoints = 4096
 
-// Intake is the way of one goroutine from received bytes to its sink: it decodes, hands over and accounts. It holds all memory
-// that this takes, so that the steady state allocates nothing. A panic of the sink is not caught.
+// Intake decodes the messages that one goroutine receives, hands their envelopes to its sink and accounts for them. It
+// holds all memory that this takes, so that the steady state allocates nothing. A panic of the sink is not caught.
 type Intake struct {
-	account *SourceLedger
-	sink    Sink
-
-	recorder Recorder     // or nil
-	clock    *replayTime  // or nil
-	pulse    *watch.Pulse // or nil; of the stream that it reads
-	filter   *filter.Run  // or nil
+	account  *SourceLedger
+	sink     Sink
+	recorder Recorder    // or nil
+	filter   *filter.Run // nil keeps everything
+	intakeOptions
 
 	v1   wire.V1
 	v2   wire.V2
@@ -37,100 +36,118 @@ type Intake struct {
 	steady    uint64 // gauges and counters
 	envelopes [numEnvelopeOutcomes]uint64
 	samples   metric.Tally
+
+	broken complaint // messages with malformed envelopes
 }
 
-// NewIntake returns an intake that accounts to a source's ledger. The sink is the intake's alone.
+// intakeOptions are what sources need of an intake beyond decoding.
+type intakeOptions struct {
+	kinds  []string                 // the kinds that are stored; nil for all
+	pulse  *watch.Pulse             // of the stream that is read; nil where there is no watchdog
+	retime func(e *metric.Envelope) // changes the timestamps; nil where they stay
+	log    *slog.Logger             // for malformed envelopes; nil where the source logs them itself, or nobody does
+}
+
+// NewIntake returns an intake that keeps everything and records nothing. The sink is the intake's alone.
 func NewIntake(account *SourceLedger, sink Sink) *Intake {
-	return &Intake{account: account, sink: sink, recorder: account.ledger.recorder, filter: account.filterRun()}
+	return &Intake{account: account, sink: sink}
 }
 
-// V1 takes one dropsonde envelope, received at the time given, and says whether it was well formed. The ledger is written when it returns.
+// intake returns the intake of one goroutine of a source.
+func (env *Env) intake(account *SourceLedger, o intakeOptions) *Intake {
+	in := NewIntake(account, env.NewSink())
+	in.recorder, in.filter, in.intakeOptions = env.Recorder, filter.NewRun(env.filter, o.kinds), o
+	return in
+}
+
+// V1 takes one dropsonde envelope, received at the time given, and reports whether it was well formed. The ledger is
+// written when it returns.
 func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
-	now := arrived.UnixNano()
 	if in.recorder != nil {
 		in.recorder.RecordV1(in.account.name, envelope, arrived)
 	}
-	in.received++
+	now := in.begin(arrived)
 	ok := in.v1.Decode(envelope, &in.env)
 	in.take(ok, now)
-	in.flush(now)
+	in.complain(in.end(now), len(envelope), arrived)
 	return ok
 }
 
-// V2 takes one loggregator.v2 EnvelopeBatch, received at the time given, and returns how many envelopes in it were malformed. The
-// ledger is written when it returns.
+// V2 takes one loggregator.v2 EnvelopeBatch, received at the time given, and returns how many envelopes in it were
+// malformed. The ledger is written when it returns.
 //
-// An envelope whose own bytes are broken counts as malformed and harms no other of the batch. Where the batch itself is broken, what
-// stood before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
+// An envelope whose own bytes are broken counts as malformed and harms no other of the batch. Where the batch itself is
+// broken, what stood before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
 func (in *Intake) V2(batch []byte, arrived time.Time) int {
 	if in.recorder != nil {
 		in.recorder.RecordV2(in.account.name, batch, arrived)
 	}
-	now := arrived.UnixNano()
-	whole := in.v2.Batch(batch, &in.env, func(ok bool) { in.next(ok, now) })
-	return in.batchEnds(whole, now)
+	now := in.begin(arrived)
+	if !in.v2.Batch(batch, &in.env, func(ok bool) { in.take(ok, now) }) {
+		in.unreadable()
+	}
+	return in.complain(in.end(now), len(batch), arrived)
 }
 
-// JSON takes one batch as the RLP gateway sends it, {"batch":[...]}, received at the time given, and returns how many envelopes in it
-// were malformed. It overwrites the text. The ledger is written when it returns.
-//
-// An envelope with a value of the wrong type counts as malformed and harms no other of the batch. Where the text is no JSON, what stood
-// before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
+// JSON takes one batch as the RLP gateway sends it, {"batch":[...]}, received at the time given, and returns how many
+// envelopes in it were malformed, counted as for V2. It overwrites the text. The ledger is written when it returns.
 func (in *Intake) JSON(batch []byte, arrived time.Time) int {
 	if in.recorder != nil {
 		in.recordJSON(batch, arrived)
 	}
-	now := arrived.UnixNano()
-	whole := in.json.Batch(batch, &in.env, func(ok bool) { in.next(ok, now) })
-	return in.batchEnds(whole, now)
-}
-
-func (in *Intake) next(ok bool, now int64) {
-	in.received++
-	in.take(ok, now)
-}
-
-// batchEnds writes the ledger and returns how many envelopes were malformed.
-func (in *Intake) batchEnds(whole bool, now int64) int {
-	if !whole {
-		in.received++
-		in.envelopes[malformed]++
+	now := in.begin(arrived)
+	if !in.json.Batch(batch, &in.env, func(ok bool) { in.take(ok, now) }) {
+		in.unreadable()
 	}
-	n := int(in.envelopes[malformed])
-	in.flush(now)
-	return n
+	return in.complain(in.end(now), len(batch), arrived)
 }
 
-// recordJSON hands a batch to the recorder in the form that it takes. What stock protobuf cannot read is not recorded.
+// V2Envelope takes one loggregator.v2 Envelope that came outside of a batch, received at the time given, and returns how
+// many envelopes, 0 or 1, were malformed. The ledger is written when it returns.
+func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) int {
+	if in.recorder != nil {
+		in.recorder.RecordV2(in.account.name, wire.AppendBatch(nil, envelope), arrived)
+	}
+	now := in.begin(arrived)
+	in.take(in.v2.Decode(envelope, &in.env), now)
+	return in.complain(in.end(now), len(envelope), arrived)
+}
+
+// Unreadable counts one message of which nothing can be read.
+func (in *Intake) Unreadable(arrived time.Time) {
+	now := in.begin(arrived)
+	in.unreadable()
+	in.end(now)
+}
+
+// recordJSON hands a batch to the recorder as protobuf. What the protobuf library cannot read is not recorded.
 func (in *Intake) recordJSON(batch []byte, arrived time.Time) {
 	var b loggregator_v2.EnvelopeBatch
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(batch, &b); err != nil {
 		return
 	}
-	if wire, err := proto.Marshal(&b); err == nil {
-		in.recorder.RecordV2(in.account.name, wire, arrived)
+	if bytes, err := proto.Marshal(&b); err == nil {
+		in.recorder.RecordV2(in.account.name, bytes, arrived)
 	}
 }
 
-// Unreadable counts one message of which nothing can be read.
-func (in *Intake) Unreadable(arrived time.Time) { in.batchEnds(false, arrived.UnixNano()) }
-
-// V2Envelope takes one loggregator.v2 Envelope that came outside of a batch, received at the time given, and says whether it was well
-// formed. The ledger is written when it returns.
-func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) bool {
-	now := arrived.UnixNano()
-	if in.recorder != nil {
-		in.recorder.RecordV2(in.account.name, wire.AppendBatch(nil, envelope), arrived)
+// begin tells the watchdog that a message is being taken.
+func (in *Intake) begin(arrived time.Time) (now int64) {
+	if in.pulse != nil {
+		in.pulse.Begin()
 	}
+	return arrived.UnixNano()
+}
+
+// unreadable counts a part of a message that cannot be told into envelopes.
+func (in *Intake) unreadable() {
 	in.received++
-	ok := in.v2.Decode(envelope, &in.env)
-	in.take(ok, now)
-	in.flush(now)
-	return ok
+	in.envelopes[malformed]++
 }
 
-// take hands a decoded envelope over.
+// take counts a decoded envelope, and hands it to the sink unless it is filtered, malformed or holds no metric.
 func (in *Intake) take(ok bool, now int64) {
+	in.received++
 	e := &in.env
 	if e.Kind == metric.KindGauge || e.Kind == metric.KindCounter {
 		in.steady++
@@ -145,8 +162,8 @@ func (in *Intake) take(ok bool, now int64) {
 		in.envelopes[ignored]++
 	default:
 		e.Arrived = now
-		if in.clock != nil {
-			in.clock.shift(e)
+		if in.retime != nil {
+			in.retime(e)
 		}
 		if e.Kind == metric.KindCounter {
 			in.account.ledger.upstream.note(e)
@@ -160,15 +177,17 @@ func (in *Intake) take(ok bool, now int64) {
 	}
 }
 
-// flush adds what happened to the ledger. Most entries are 0 at most times, and cost nothing then.
-func (in *Intake) flush(now int64) {
+// end adds what happened to the ledger and the pulse, and returns how many envelopes were malformed. Entries that are 0,
+// as most are, cost no atomic operation.
+func (in *Intake) end(now int64) int {
+	bad := in.envelopes[malformed]
 	if in.pulse != nil {
-		in.pulse.Took(in.received-min(in.received, in.envelopes[malformed]), in.steady)
+		in.pulse.Took(in.received-bad, in.steady)
 	}
 	in.steady = 0
 	if in.received > 0 {
 		in.account.received.Add(in.received)
-		if in.received > in.envelopes[malformed] {
+		if in.received > bad {
 			in.account.Heard(now)
 		}
 		in.received = 0
@@ -191,4 +210,16 @@ func (in *Intake) flush(now int64) {
 	in.v1.Trim()
 	in.v2.Trim()
 	in.json.Trim()
+	return int(bad)
+}
+
+// complain logs malformed envelopes, at most once a minute. It returns their number.
+func (in *Intake) complain(bad, bytes int, arrived time.Time) int {
+	if bad == 0 || in.log == nil {
+		return bad
+	}
+	if messages, due := in.broken.add(arrived); due {
+		in.log.Warn("malformed envelopes", "malformed", bad, "bytes", bytes, "such_messages_since_last_report", messages)
+	}
+	return bad
 }

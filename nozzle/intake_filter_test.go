@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -22,15 +23,16 @@ func newTestFilter(tb testing.TB, rules ...filter.Options) *filter.Filter {
 // TestFilterInIntake: what is refused is counted, and losses that Loggregator reports are seen all the same.
 func TestFilterInIntake(t *testing.T) {
 	l, reg := newTestLedger(t)
-	l.FilterBy(newTestFilter(t, filter.Options{Drop: &filter.Match{Name: []string{"b"}}}), []string{"gauge"})
+	env := testEnv(l, nil, slog.New(slog.DiscardHandler))
+	env.filter = newTestFilter(t, filter.Options{Drop: &filter.Match{Name: []string{"b"}}})
 	sink := &nullSink{}
 	lost := &loggregator_v2.Envelope{Tags: map[string]string{"origin": "loggregator.rlp", "direction": "egress"}, Message: &loggregator_v2.Envelope_Counter{
 		Counter: &loggregator_v2.Counter{Name: "dropped", Delta: 7},
 	}}
 	batch := wiretest.BatchOf(t, lost, &loggregator_v2.Envelope{Message: wiretest.GaugeV2("a", "b")}, &loggregator_v2.Envelope{Message: wiretest.GaugeV2("b")})
-	for _, source := range []string{"rlp", "udp"} {
-		NewIntake(l.Source(source), sink).V2(batch, time.Unix(1, 0))
-	}
+	env.NewSink = func() Sink { return sink }
+	env.intake(l.Source("rlp"), intakeOptions{kinds: []string{"gauge"}}).V2(batch, time.Unix(1, 0))
+	env.intake(l.Source("udp"), intakeOptions{}).V2(batch, time.Unix(1, 0))
 	requireMetrics(t, reg, `
 # HELP loggregator_exporter_envelopes_total Envelopes by what became of them.
 # TYPE loggregator_exporter_envelopes_total counter
@@ -64,12 +66,17 @@ func TestFilterCosts(t *testing.T) {
 	if in := NewIntake(l.Source("rlp"), &nullSink{}); in.filter != nil {
 		t.Error("a filter without any rule is at work")
 	}
-	l.FilterBy(benchFilter(t), []string{"gauge", "counter", "timer"})
-	in := NewIntake(l.Source("rlp"), &nullSink{})
+	in := filteredIntake(l, benchFilter(t))
 	batch := wiretest.BenchBatch(t)
 	if n := testing.AllocsPerRun(1000, func() { in.V2(batch, time.Unix(1, 0)) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+func filteredIntake(l *Ledger, f *filter.Filter) *Intake {
+	env := testEnv(l, func() Sink { return &nullSink{} }, slog.New(slog.DiscardHandler))
+	env.filter = f
+	return env.intake(l.Source("rlp"), intakeOptions{kinds: filter.Kinds})
 }
 
 func benchFilter(tb testing.TB) *filter.Filter {
@@ -86,10 +93,11 @@ func BenchmarkFilter(b *testing.B) {
 	for _, name := range []string{"none", "four rules"} {
 		b.Run(name, func(b *testing.B) {
 			l, _ := newTestLedger(b)
+			var f *filter.Filter
 			if name != "none" {
-				l.FilterBy(benchFilter(b), []string{"gauge", "counter", "timer"})
+				f = benchFilter(b)
 			}
-			in := NewIntake(l.Source("rlp"), &nullSink{})
+			in := filteredIntake(l, f)
 			batch := wiretest.BenchBatch(b)
 			b.ReportAllocs()
 			for b.Loop() {

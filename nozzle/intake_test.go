@@ -2,6 +2,7 @@ package nozzle
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -22,11 +23,12 @@ func TestRecorderSeesWhatSourcesReceive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.RecordTo(w)
 	sink := &nullSink{}
+	env := testEnv(l, func() Sink { return sink }, slog.New(slog.DiscardHandler))
+	env.Recorder = w
 	datagram, batch, one := wiretest.MarshalV1(t, wiretest.ValueV1()), wiretest.BatchOf(t, wiretest.EnvelopesV2()[:3]...), wiretest.BatchOf(t, wiretest.EnvelopesV2()[0])
-	NewIntake(l.Source("udp"), sink).V1(datagram, captureStart.Add(time.Second))
-	ingress := NewIntake(l.Source("ingress"), sink)
+	env.intake(l.Source("udp"), intakeOptions{}).V1(datagram, captureStart.Add(time.Second))
+	ingress := env.intake(l.Source("ingress"), intakeOptions{})
 	ingress.V2(batch, captureStart.Add(2*time.Second))
 	ingress.V2Envelope(one[3:], captureStart.Add(3*time.Second))
 	if _, err := w.Close(); err != nil {
@@ -171,9 +173,10 @@ func (r *recordedBatches) RecordV2(source string, batch []byte, _ time.Time) {
 func TestIntakeJSONIsRecorded(t *testing.T) {
 	l, _ := newTestLedger(t)
 	recorder := &recordedBatches{}
-	l.RecordTo(recorder)
 	sink := &nullSink{}
-	in := NewIntake(l.Source(nameGateway), sink)
+	env := testEnv(l, func() Sink { return sink }, slog.New(slog.DiscardHandler))
+	env.Recorder = recorder
+	in := env.intake(l.Source(nameGateway), intakeOptions{})
 	sent := &loggregator_v2.Envelope{SourceId: "a\"b\n", Message: wiretest.GaugeV2("m")}
 	if n := in.JSON(wiretest.JsonBatch(t, sent), time.Unix(1, 0)); n != 0 || sink.envelopes != 1 {
 		t.Fatal(n, sink.envelopes)

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/metric"
-	"loggregator_exporter/nozzle/filter"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -39,10 +38,6 @@ type Ledger struct {
 	upstream *upstream
 
 	registerer prometheus.Registerer // for what belongs to sources alone
-
-	recorder Recorder // set before any source runs, and so are the next two
-	filter   *filter.Filter
-	selected uint8 // the kinds that streams are asked for, one bit a metric.Kind; 0 for all
 
 	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
 }
@@ -197,30 +192,4 @@ func (s *SourceLedger) reasons(of map[string]uint64) map[string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(of)
-}
-
-// FilterBy makes everything that sources receive pass a filter, nil for none. Of the sources that are asked for kinds only what was asked for
-// gets through: the firehose sends everything, and Loggregator's own losses are asked for in any case. It is called before any source runs.
-func (l *Ledger) FilterBy(filter *filter.Filter, selectors []string) {
-	l.filter, l.selected = filter, 0
-	for _, s := range selectors {
-		if kind, ok := metric.ParseKind(s); ok {
-			l.selected |= 1 << kind
-		}
-	}
-}
-
-// filterRun returns a filter for one goroutine of a source, or nil where nothing is refused.
-func (s *SourceLedger) filterRun() *filter.Run {
-	selected := uint8(filter.EveryKind)
-	switch s.name {
-	case nameRLP, nameGateway, nameFirehose:
-		if s.ledger.selected != 0 {
-			selected = s.ledger.selected
-		}
-	}
-	if s.ledger.filter == nil && selected == filter.EveryKind {
-		return nil
-	}
-	return &filter.Run{Filter: s.ledger.filter, Selected: selected}
 }

@@ -2,12 +2,9 @@ package nozzle
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"google.golang.org/grpc/mem"
-
-	"loggregator_exporter/nozzle/watch"
 )
 
 // rawCodec hands the bytes of messages through: requests are marshalled already, and batches are walked where gRPC
@@ -44,32 +41,28 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 // Name implements encoding.CodecV2. It is what servers are told of the content, which is protobuf.
 func (rawCodec) Name() string { return "proto" }
 
-// batchIntake takes EnvelopeBatches from gRPC.
-type batchIntake struct {
+// batchReceiver hands the messages of one stream to an intake.
+type batchReceiver struct {
 	intake  *Intake
-	log     *slog.Logger
-	pulse   *watch.Pulse
-	scratch []byte // a batch that came in several buffers, in one piece
-	broken  complaint
+	single  bool   // a message is one Envelope, not an EnvelopeBatch
+	scratch []byte // a message that came in several buffers, in one piece; its size is bounded by the limit on messages
 }
 
-func (b *batchIntake) receive(data mem.BufferSlice) {
+func (b *batchReceiver) receive(data mem.BufferSlice) {
 	now := time.Now()
-	b.pulse.Begin()
-	var batch []byte
+	var message []byte
 	if len(data) == 1 {
-		batch = data[0].ReadOnlyData()
+		message = data[0].ReadOnlyData()
 	} else {
-		// The limit on messages bounds this memory.
 		b.scratch = b.scratch[:0]
 		for _, buffer := range data {
 			b.scratch = append(b.scratch, buffer.ReadOnlyData()...)
 		}
-		batch = b.scratch
+		message = b.scratch
 	}
-	if malformed := b.intake.V2(batch, now); malformed > 0 {
-		if batches, due := b.broken.add(now); due {
-			b.log.Warn("malformed envelopes in a batch", "malformed", malformed, "bytes", len(batch), "such_batches_since_last_report", batches)
-		}
+	if b.single {
+		b.intake.V2Envelope(message, now)
+	} else {
+		b.intake.V2(message, now)
 	}
 }

@@ -16,9 +16,7 @@ import (
 func TestRedirects(t *testing.T) {
 	trust := ServerTLSOptions{SkipVerify: true}
 	stream := StreamOptions{ShardID: "shard", Selectors: allKinds.Selectors}
-	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
-	newSink := func() Sink { return newDoorSink() }
 	client := func(t *testing.T, p httpsPeer) *http.Client {
 		t.Helper()
 		c, err := p.client()
@@ -38,21 +36,23 @@ func TestRedirects(t *testing.T) {
 		}
 		return failed.Err
 	}
-	newTestUAA := func(t *testing.T, address string) *UAA {
+	envFor := func(t *testing.T, address string) *Env {
 		t.Helper()
 		l, _ := newTestLedger(t)
-		u, err := NewUAA(UAAOptions{URL: address, ClientID: "me", ClientSecret: "secret", TLS: trust}, l, log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return u
+		env := testEnv(l, nil, log)
+		env.UAA = UAAOptions{URL: address, ClientID: "me", ClientSecret: "secret", TLS: trust}
+		return env
 	}
 
 	t.Run("UAA", func(t *testing.T) {
 		redirecttest.Run(t, redirecttest.Client{
 			Method: http.MethodPost, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
-				_, failed := newTestUAA(t, server.URL).request(t.Context())
+				u, err := envFor(t, server.URL).uaa("a test")
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, failed := u.request(t.Context())
 				return judge(t, failed)
 			},
 			Answer: func(w http.ResponseWriter, _ *http.Request) {
@@ -65,7 +65,7 @@ func TestRedirects(t *testing.T) {
 		redirecttest.Run(t, redirecttest.Client{
 			Method: http.MethodGet, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
-				g, err := NewGateway(GatewayOptions{URL: server.URL, TLS: trust}, stream, newTestUAA(t, server.URL), ledger, newSink, log)
+				g, err := newGateway(GatewayOptions{URL: server.URL, TLS: trust}, stream, envFor(t, server.URL))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -83,7 +83,7 @@ func TestRedirects(t *testing.T) {
 			Method: http.MethodGet, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
 				address := strings.Replace(server.URL, "https:", "wss:", 1)
-				f, err := NewFirehose(FirehoseOptions{URL: address, TLS: trust}, stream, newTestUAA(t, server.URL), ledger, newSink, log)
+				f, err := newFirehose(FirehoseOptions{URL: address, TLS: trust}, stream, envFor(t, server.URL))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"os"
 	"time"
@@ -42,15 +41,13 @@ const (
 // Replay plays a capture as if its envelopes arrived now. It is connected while it plays. At the end of the capture, and where that is
 // damaged, it stays as it is, not connected, without an end to the exporter.
 type Replay struct {
+	base
 	options ReplayOptions
-	account *SourceLedger
-	newSink func() Sink
-	log     *slog.Logger
 	done    chan struct{} // closed when the capture was played
 }
 
-// NewReplay checks the options. The file is opened by Run, which is called once.
-func NewReplay(options ReplayOptions, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*Replay, error) {
+// newReplay checks the options. The file is opened by Run, which is called once.
+func newReplay(options ReplayOptions, env *Env) (*Replay, error) {
 	if options.File == "" {
 		return nil, errors.New("nozzle.replay.file: not set; want a capture that `exporter record` wrote, or - for standard input")
 	}
@@ -60,19 +57,10 @@ func NewReplay(options ReplayOptions, ledger *Ledger, newSink func() Sink, log *
 	if options.Stdin == nil {
 		options.Stdin = os.Stdin
 	}
-	r := &Replay{
-		options: options,
-		account: ledger.Source(nameReplay),
-		newSink: newSink,
-		log:     log.With("source", nameReplay, "file", options.File),
-		done:    make(chan struct{}),
-	}
+	r := &Replay{base: env.base(nameReplay, "file", options.File), options: options, done: make(chan struct{})}
 	r.account.expectRefusals(reasonTruncated, reasonMalformed)
 	return r, nil
 }
-
-// Name implements Source.
-func (r *Replay) Name() string { return nameReplay }
 
 // Done is closed when the capture was played to its end, or as far as it could be read.
 func (r *Replay) Done() <-chan struct{} { return r.done }
@@ -124,8 +112,8 @@ func (r *Replay) play(ctx context.Context, from *capture.Reader) {
 	header := from.Header()
 	r.log.Info("playing a capture", "recorded", header.Start.UTC().Format(time.RFC3339), "sources", header.Sources, "scrubbed", header.Scrubbed, "speed", r.options.Speed)
 	began := time.Now()
-	intake := NewIntake(r.account, r.newSink())
-	intake.clock = newReplayTime(header.Start, began, r.options.Speed)
+	clock := newReplayTime(header.Start, began, r.options.Speed)
+	intake := r.env.intake(r.account, intakeOptions{retime: clock.shift})
 	for records := 0; ; records++ {
 		record, err := from.Next()
 		if ctx.Err() != nil {

@@ -29,7 +29,7 @@ func play(t *testing.T, capture []byte, speed float64) (got []replayed, lines []
 		l, _ = newTestLedger(t)
 		sink := make(channelSink, 1000)
 		log, logged := newTestLog()
-		r, err := NewReplay(ReplayOptions{File: "-", Speed: speed, Stdin: bytes.NewReader(capture)}, l, func() Sink { return sink }, log)
+		r, err := newReplay(ReplayOptions{File: "-", Speed: speed, Stdin: bytes.NewReader(capture)}, testEnv(l, func() Sink { return sink }, log))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestReplayWithoutACapture(t *testing.T) {
 	l, _ := newTestLedger(t)
 	log, _ := newTestLog()
 	run := func(o ReplayOptions) error {
-		r, err := NewReplay(o, l, func() Sink { return &nullSink{} }, log)
+		r, err := newReplay(o, testEnv(l, func() Sink { return &nullSink{} }, log))
 		if err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func TestReplayStops(t *testing.T) {
 		for _, stdin := range []io.Reader{bytes.NewReader(waiting), io.MultiReader(bytes.NewReader(waiting[:30]), silent), silent} {
 			l, _ := newTestLedger(t)
 			log, _ := newTestLog()
-			r, err := NewReplay(ReplayOptions{File: "-", Speed: 1, Stdin: stdin}, l, func() Sink { return &nullSink{} }, log)
+			r, err := newReplay(ReplayOptions{File: "-", Speed: 1, Stdin: stdin}, testEnv(l, func() Sink { return &nullSink{} }, log))
 			if err != nil {
 				t.Fatal(err)
 			}

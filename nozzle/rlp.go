@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"time"
 
@@ -48,17 +47,14 @@ const (
 // RLP reads the whole foundation's envelopes from the reverse log proxy, by gRPC with mutual TLS. It is connected while a
 // stream is open and no longer silent than is ordinary for it.
 type RLP struct {
+	streamSource
 	options RLPOptions
 	request []byte
-	account *SourceLedger
-	newSink func() Sink
-	log     *slog.Logger
-	keep    watch.Keeper
 	dialer  dialer
 }
 
-// NewRLP checks the options, including the certificates.
-func NewRLP(options RLPOptions, stream StreamOptions, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*RLP, error) {
+// newRLP checks the options, including the certificates.
+func newRLP(options RLPOptions, stream StreamOptions, env *Env) (*RLP, error) {
 	if _, _, err := net.SplitHostPort(options.Address); err != nil {
 		return nil, fmt.Errorf("nozzle.rlp.address %q: want host:port: %w", options.Address, err)
 	}
@@ -69,32 +65,18 @@ func NewRLP(options RLPOptions, stream StreamOptions, ledger *Ledger, newSink fu
 	if err != nil {
 		return nil, fmt.Errorf("nozzle.shard_id, nozzle.deterministic_name: %w", err)
 	}
-	r := &RLP{
-		options: options,
-		request: request,
-		account: ledger.Source(nameRLP),
-		newSink: newSink,
-		log:     log.With("source", nameRLP, "address", options.Address),
-		dialer:  dialTCP,
-	}
-	r.keep = watch.Keeper{
-		Account: r.account, Log: r.log,
-		Idle: stream.IdleTimeout, Share: stream.ShardID != "", Read: r.stream,
-	}
+	r := &RLP{options: options, request: request, dialer: dialTCP}
 	if _, err := r.tlsConfig(); err != nil {
 		return nil, err
 	}
-	r.account.expect(rlpReasons...)
-	r.account.expect(watch.Reasons...)
+	r.streamSource = env.streamSource(nameRLP, stream, rlpReasons, "address", options.Address)
+	r.keeper.Read = r.stream
 	return r, nil
 }
 
-// Name implements Source.
-func (r *RLP) Name() string { return nameRLP }
-
 // Run implements Source. Nothing that an RLP does ends it: whatever was wrong may be mended at the other side, or in the certificate files.
 func (r *RLP) Run(ctx context.Context) error {
-	r.keep.Run(ctx)
+	r.keeper.Run(ctx)
 	return nil
 }
 
@@ -129,10 +111,9 @@ func (r *RLP) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	}
 	p.Opened()
 	r.log.Info("connected to the reverse log proxy")
-	intake := &batchIntake{intake: NewIntake(r.account, r.newSink()), pulse: p, log: r.log}
-	intake.intake.pulse = p
+	batches := &batchReceiver{intake: r.intake(p)}
 	for !p.Leave() {
-		if err := stream.RecvMsg(intake); err != nil {
+		if err := stream.RecvMsg(batches); err != nil {
 			return attempt.explain(err, r.options)
 		}
 	}

@@ -100,11 +100,11 @@ func runRLP(t *testing.T, options RLPOptions, stream StreamOptions) *runningRLP 
 	r.ledger, r.reg = newTestLedger(t)
 	log, lines := newTestLog()
 	r.lines = lines
-	source, err := NewRLP(options, stream, r.ledger, func() Sink { return r.got }, log)
+	source, err := newRLP(options, stream, testEnv(r.ledger, func() Sink { return r.got }, log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source.keep.Retry = watch.Backoff{First: time.Millisecond, Limit: 20 * time.Millisecond}
+	source.keeper.Retry = watch.Backoff{First: time.Millisecond, Limit: 20 * time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- source.Run(ctx) }()
@@ -342,7 +342,7 @@ func TestRLPMalformedBatch(t *testing.T) {
 	r := runRLP(t, RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
 	messages <- append(append([]byte{}, good...), 0x0a, 0x7f)
 	receive(t, r.got)
-	line := r.await(t, "malformed envelopes in a batch")
+	line := r.await(t, "malformed envelopes")
 	if line.attrs["malformed"] != "1" {
 		t.Fatalf("%+v", line)
 	}
@@ -416,7 +416,7 @@ func TestRLPOptionErrors(t *testing.T) {
 		{fine, StreamOptions{Selectors: []string{"gauge", "gauge"}}, `nozzle.selectors: "gauge" stands twice, Loggregator would deliver each such envelope twice`},
 	} {
 		ledger, _ := newTestLedger(t)
-		if _, err := NewRLP(c.options, c.stream, ledger, nil, slog.Default()); err == nil || err.Error() != c.want {
+		if _, err := newRLP(c.options, c.stream, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", err, c.want)
 		}
 	}

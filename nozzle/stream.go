@@ -10,6 +10,7 @@ import (
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 
 	"loggregator_exporter/nozzle/filter"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // StreamOptions say what a reader asks a foundation-wide stream for; all such sources share them.
@@ -59,4 +60,25 @@ func (o StreamOptions) request() *loggregator_v2.EgressBatchRequest {
 	return &loggregator_v2.EgressBatchRequest{
 		ShardId: o.ShardID, DeterministicName: o.DeterministicName, UsePreferredTags: true, Selectors: o.selection().Selectors(),
 	}
+}
+
+// streamSource is what the sources that read the stream of a whole foundation have in common.
+type streamSource struct {
+	base
+	kinds  []string
+	keeper watch.Keeper
+}
+
+// streamSource returns a source whose keeper lacks only Read. attrs are for the log, reasons those for a new stream.
+func (env *Env) streamSource(name string, o StreamOptions, reasons []string, attrs ...any) streamSource {
+	b := env.base(name, attrs...)
+	b.account.expect(reasons...)
+	b.account.expect(watch.Reasons...)
+	keeper := watch.Keeper{Account: b.account, Log: b.log, Idle: o.IdleTimeout, Share: o.ShardID != ""}
+	return streamSource{base: b, kinds: o.Selectors, keeper: keeper}
+}
+
+// intake returns the intake of one stream.
+func (s *streamSource) intake(p *watch.Pulse) *Intake {
+	return s.env.intake(s.account, intakeOptions{kinds: s.kinds, pulse: p, log: s.log})
 }

@@ -32,7 +32,7 @@ func TestStreamAllocations(t *testing.T) {
 	log, _ := newTestLog()
 	l, _ := newTestLedger(t)
 	sink := &nullSink{}
-	r, err := NewRLP(RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds, l, func() Sink { return sink }, log)
+	r, err := newRLP(RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds, testEnv(l, func() Sink { return sink }, log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestStreamAllocations(t *testing.T) {
 	if err := stream.SendMsg(rawMessage(r.request)); err != nil {
 		t.Fatal(err)
 	}
-	intake := &batchIntake{intake: NewIntake(r.account, sink), pulse: &watch.Pulse{Tell: func(watch.StreamEvent) {}}, log: log}
+	intake := &batchReceiver{intake: r.intake(&watch.Pulse{Tell: func(watch.StreamEvent) {}})}
 	read := func(batches int) {
 		for range batches {
 			if err := stream.RecvMsg(intake); err != nil {

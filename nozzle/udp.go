@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"syscall"
@@ -29,52 +28,27 @@ const (
 // UDP receives dropsonde envelopes, one a datagram, from the components of a VM: it stands in the place of
 // Loggregator's agent. It is connected as long as it listens.
 type UDP struct {
+	base
+	port
 	options UDPOptions
-	account *SourceLedger
-	newSink func() Sink
-	log     *slog.Logger
-
-	opened chan struct{} // closed when addr is set, or Run has failed to listen
-	addr   netip.AddrPort
-	failed error
 }
 
-// NewUDP checks the options. The source listens from Run on, which is called once.
-func NewUDP(options UDPOptions, ledger *Ledger, newSink func() Sink, log *slog.Logger) (*UDP, error) {
+// newUDP checks the options. The source listens from Run on, which is called once.
+func newUDP(options UDPOptions, env *Env) (*UDP, error) {
 	if _, _, err := net.SplitHostPort(options.ListenAddress); err != nil {
 		return nil, fmt.Errorf("nozzle.udp.listen_address %q: want host:port: %w", options.ListenAddress, err)
 	}
 	if options.ReceiveBufferBytes < 0 {
 		return nil, fmt.Errorf("nozzle.udp.receive_buffer_bytes: %d is negative", options.ReceiveBufferBytes)
 	}
-	return &UDP{
-		options: options,
-		account: ledger.Source(nameUDP),
-		newSink: newSink,
-		log:     log.With("source", nameUDP),
-		opened:  make(chan struct{}),
-	}, nil
-}
-
-// Name implements Source.
-func (u *UDP) Name() string { return nameUDP }
-
-// Addr waits until the source listens and returns its address, of interest where the port was left to the system.
-func (u *UDP) Addr(ctx context.Context) (netip.AddrPort, error) {
-	select {
-	case <-u.opened:
-		return u.addr, u.failed
-	case <-ctx.Done():
-		return netip.AddrPort{}, ctx.Err()
-	}
+	return &UDP{base: env.base(nameUDP), port: newPort(), options: options}, nil
 }
 
 // Run implements Source. It fails where the address cannot be listened on, and where the socket breaks.
 func (u *UDP) Run(ctx context.Context) error {
 	conn, err := u.listen(ctx)
 	if err != nil {
-		u.failed = err
-		close(u.opened)
+		u.fail(err)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -84,10 +58,9 @@ func (u *UDP) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 
-	u.addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	u.account.Connect()
 	defer u.account.Disconnect()
-	close(u.opened)
+	u.open(conn.LocalAddr().(*net.UDPAddr).AddrPort())
 	u.log.Info("listening for dropsonde envelopes", "address", u.addr.String())
 
 	err = u.receive(conn)
@@ -137,7 +110,7 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 
 // receive reads until the socket is closed or breaks.
 func (u *UDP) receive(conn *net.UDPConn) error {
-	intake := NewIntake(u.account, u.newSink())
+	intake := u.env.intake(u.account, intakeOptions{})
 	buffer := make([]byte, maxDatagram)
 	var garbage complaint
 	for {

@@ -36,7 +36,7 @@ func runUDP(t *testing.T, options UDPOptions) *runningUDP {
 	log, lines := newTestLog()
 	r.lines = lines
 	options.ListenAddress = "127.0.0.1:0"
-	u, err := NewUDP(options, r.ledger, func() Sink { return r.got }, log)
+	u, err := newUDP(options, testEnv(r.ledger, func() Sink { return r.got }, log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestUDPAddressInUse(t *testing.T) {
 	defer taken.stop()
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
-	u, err := NewUDP(UDPOptions{ListenAddress: taken.address}, ledger, func() Sink { return &nullSink{} }, log)
+	u, err := newUDP(UDPOptions{ListenAddress: taken.address}, testEnv(ledger, func() Sink { return &nullSink{} }, log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestUDPOptionErrors(t *testing.T) {
 		{UDPOptions{ListenAddress: "127.0.0.1"}, `nozzle.udp.listen_address "127.0.0.1": want host:port: address 127.0.0.1: missing port in address`},
 		{UDPOptions{ListenAddress: ":1", ReceiveBufferBytes: -1}, `nozzle.udp.receive_buffer_bytes: -1 is negative`},
 	} {
-		if _, err := NewUDP(c.options, ledger, nil, slog.Default()); err == nil || err.Error() != c.want {
+		if _, err := newUDP(c.options, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
 			t.Errorf("%+v: %v, want %s", c.options, err, c.want)
 		}
 	}

@@ -101,7 +101,7 @@ func play(t *testing.T, cfg *config.Config) *played {
 	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	received = gatherer(t, r.Ledger)
-	if err := f.SendTo(r.UDP.String()); err != nil {
+	if err := f.SendTo(r.Listening["udp"].String()); err != nil {
 		t.Fatal(err)
 	}
 	serving, end := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -242,7 +242,7 @@ func TestCompatibleNamesStayApart(t *testing.T) {
 	cfg := compatibleConfig("beside")
 	cfg.Metrics.Namespace = ""
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
-	udp, err := emitter.NewUdpEmitter(r.UDP.String())
+	udp, err := emitter.NewUdpEmitter(r.Listening["udp"].String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,8 +98,8 @@ func TestEnvelopeCoverage(t *testing.T) {
 	cfg := testConfig()
 	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0", f.DownstreamTLS()
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
-	sendV2(t, f, r.Ingress.String(), coverageV2())
-	sendV1(t, r.UDP.String(), coverageV1())
+	sendV2(t, f, r.Listening["ingress"].String(), coverageV2())
+	sendV1(t, r.Listening["udp"].String(), coverageV1())
 
 	doppler := `component="doppler",instance_id="7",origin="doppler",source_id="doppler"`
 	router := `component="router",index="0",origin="router__0",source_id="router__0"`

@@ -102,9 +102,9 @@ func (d *demo) config(f *foundation.Foundation) *config.Config {
 
 // play lets the foundation run, now that the exporter is there to read it.
 func (d *demo) play(ctx context.Context, f *foundation.Foundation, r running) error {
-	d.say("the exporter serves at %s, takes datagrams at %s and a forwarder agent's envelopes at %s", r.Web, r.UDP, r.Ingress)
-	d.agent.Connect(f.ForwarderTLS(), int(r.Ingress.Port()))
-	if err := f.SendTo(r.UDP.String()); err != nil {
+	d.say("the exporter serves at %s, takes datagrams at %s and a forwarder agent's envelopes at %s", r.Web, r.Listening["udp"], r.Listening["ingress"])
+	d.agent.Connect(f.ForwarderTLS(), int(r.Listening["ingress"].Port()))
+	if err := f.SendTo(r.Listening["udp"].String()); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -21,7 +21,7 @@ func TestServeFiltered(t *testing.T) {
 	cfg := testConfig()
 	cfg.Nozzle.Stream.Filters = []filter.Options{{Drop: &filter.Match{Origin: []string{"r*p"}}}}
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
-	conn, err := net.Dial("udp", r.UDP.String())
+	conn, err := net.Dial("udp", r.Listening["udp"].String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func exposedMetrics(t *testing.T) map[string]described {
 // sendOddities makes conflicts, of the names of firehose_exporter as well, and a label that is asked for twice.
 func sendOddities(t *testing.T, r running) {
 	t.Helper()
-	conn, err := net.Dial("udp", r.UDP.String())
+	conn, err := net.Dial("udp", r.Listening["udp"].String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,7 @@ type recording struct {
 
 	stdout, report io.Writer
 	log            *slog.Logger
+	env            *nozzle.Env
 	// started, where set, is called once with the sources that have ports, before they run.
 	started func(*service)
 }
@@ -112,8 +113,9 @@ func (r *recording) assemble(cfg *config.Config) (*service, error) {
 	// In the shard of a running exporter the recording would take a share of its envelopes away.
 	cfg.Nozzle.Stream.ShardID += "-record-" + strings.ToLower(rand.Text())
 	cfg.Nozzle.Stream.DeterministicName = ""
-	s := &service{ledger: ledger}
-	return s, s.addSources(cfg, func() nozzle.Sink { return forget{} }, r.log)
+	r.env = &nozzle.Env{Ledger: ledger, NewSink: func() nozzle.Sink { return forget{} }, Log: r.log, UAA: cfg.UAA}
+	sources, err := nozzle.New(&cfg.Nozzle.Options, r.env)
+	return &service{ledger: ledger, sources: sources}, err
 }
 
 func (r *recording) open() (io.Writer, func() error, error) {
@@ -140,7 +142,7 @@ func (r *recording) record(ctx context.Context, s *service, to io.Writer) (captu
 	if err != nil {
 		return capture.Stats{}, err
 	}
-	s.ledger.RecordTo(writer)
+	r.env.Recorder = writer
 	if r.started != nil {
 		r.started(s)
 	}

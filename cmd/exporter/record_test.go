@@ -56,14 +56,11 @@ func recordFoundation(t *testing.T, r recording, rounds int, options foundation.
 	go func() { done <- r.run(recording, cfg) }()
 	s := await1(t, started, done)
 	counts = gatherer(t, s.ledger)
-	udp, err := s.udp.Addr(ctx)
+	listening, err := addresses(ctx, s.sources)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.ingress.Addr(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.SendTo(udp.String()); err != nil {
+	if err := f.SendTo(listening["udp"].String()); err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 2)
@@ -306,7 +303,7 @@ func TestRecordEnds(t *testing.T) {
 	cfg.Nozzle.UDP.ListenAddress = "127.0.0.1:0"
 	done := make(chan error, 1)
 	go func() { done <- r.run(t.Context(), cfg) }()
-	udp, err := await1(t, started, done).udp.Addr(t.Context())
+	listening, err := addresses(t.Context(), await1(t, started, done).sources)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +317,7 @@ func TestRecordEnds(t *testing.T) {
 		default:
 			events := coverageV1()[:1]
 			events[0].ValueMetric.Name = new(fmt.Sprintf("some.name.%x", n*7919))
-			sendV1(t, udp.String(), events)
+			sendV1(t, listening["udp"].String(), events)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func startReloadable(t *testing.T) (*reloadable, func()) {
 	s.write(`rules: [{pattern: mine, name: one}]`)
 	r, stop := startReloading(t, cfg(), func() (*config.Config, error) { return cfg(), nil }, slog.New(slog.DiscardHandler))
 	s.url = "http://" + r.Web.String()
-	udp, err := emitter.NewUdpEmitter(r.UDP.String())
+	udp, err := emitter.NewUdpEmitter(r.Listening["udp"].String())
 	if err != nil {
 		t.Fatal(err)
 	}

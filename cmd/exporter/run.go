@@ -24,7 +24,6 @@ import (
 	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
-	"loggregator_exporter/nozzle/filter"
 	"loggregator_exporter/remotewrite"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
@@ -74,11 +73,10 @@ const stopTimeout = 4500 * time.Millisecond
 // running is what there is to see of a service that runs.
 type running struct {
 	Web net.Addr
-	UDP netip.AddrPort // the zero value where the source is off
-	// Ingress is likewise the address of the forwarder agent's downstream.
-	Ingress netip.AddrPort
-	Ledger  *nozzle.Ledger
-	Store   *store.Store
+	// Listening holds the addresses of the sources that others send to, by the source's name.
+	Listening map[string]netip.AddrPort
+	Ledger    *nozzle.Ledger
+	Store     *store.Store
 }
 
 // hooks let a caller of serve follow what happens.
@@ -128,8 +126,6 @@ type service struct {
 	ledger   *nozzle.Ledger
 	stores   *stores
 	sources  []nozzle.Source
-	udp      *nozzle.UDP     // those of sources that have a port, or nil
-	ingress  *nozzle.Ingress //
 	server   *web.Server
 	pusher   *remotewrite.Pusher // nil where remote write is off
 	reloader *reloader           // nil where the configuration cannot be read anew
@@ -158,7 +154,8 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	if err := reg.Register(newCertificates(cfg)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of certificates: %w", err)
 	}
-	if err := s.addSources(cfg, s.stores.sink, log); err != nil {
+	s.sources, err = nozzle.New(&cfg.Nozzle.Options, &nozzle.Env{Ledger: s.ledger, NewSink: s.stores.sink, Log: log, UAA: cfg.UAA})
+	if err != nil {
 		return nil, err
 	}
 	if cfg.RemoteWrite.Enabled {
@@ -267,67 +264,6 @@ func storeOptions(cfg *config.Config, log *slog.Logger) store.Options {
 	}
 }
 
-func (s *service) addSources(cfg *config.Config, newSink func() nozzle.Sink, log *slog.Logger) error {
-	c := &cfg.Nozzle
-	filter, err := filter.New(c.Stream.Filters)
-	if err != nil {
-		return err
-	}
-	s.ledger.FilterBy(filter, c.Stream.Selectors)
-	var uaa *nozzle.UAA // one for all
-	if c.Gateway.Enabled || c.Firehose.Enabled {
-		var err error
-		if uaa, err = nozzle.NewUAA(cfg.UAA, s.ledger, log); err != nil {
-			return err
-		}
-	}
-	if c.RLP.Enabled {
-		rlp, err := nozzle.NewRLP(c.RLP, c.Stream, s.ledger, newSink, log)
-		if err != nil {
-			return err
-		}
-		s.sources = append(s.sources, rlp)
-	}
-	if c.Gateway.Enabled {
-		gateway, err := nozzle.NewGateway(c.Gateway, c.Stream, uaa, s.ledger, newSink, log)
-		if err != nil {
-			return err
-		}
-		s.sources = append(s.sources, gateway)
-	}
-	if c.Firehose.Enabled {
-		firehose, err := nozzle.NewFirehose(c.Firehose, c.Stream, uaa, s.ledger, newSink, log)
-		if err != nil {
-			return err
-		}
-		s.sources = append(s.sources, firehose)
-	}
-	if c.UDP.Enabled {
-		udp, err := nozzle.NewUDP(c.UDP, s.ledger, newSink, log)
-		if err != nil {
-			return err
-		}
-		s.udp = udp
-		s.sources = append(s.sources, udp)
-	}
-	if c.Ingress.Enabled {
-		ingress, err := nozzle.NewIngress(c.Ingress, s.ledger, newSink, log)
-		if err != nil {
-			return err
-		}
-		s.ingress = ingress
-		s.sources = append(s.sources, ingress)
-	}
-	if c.Replay.Enabled {
-		replay, err := nozzle.NewReplay(c.Replay, s.ledger, newSink, log)
-		if err != nil {
-			return err
-		}
-		s.sources = append(s.sources, replay)
-	}
-	return nil
-}
-
 // run runs all parts. The end of one, which is always an error, ends the others.
 func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -365,24 +301,30 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 	})
 	if h.started != nil {
 		group.Go(func() error {
-			r := running{Web: addr, Ledger: s.ledger, Store: s.stores.main}
-			if s.udp != nil {
-				var err error
-				if r.UDP, err = s.udp.Addr(ctx); err != nil {
-					return nil //nolint:nilerr // its Run says so
-				}
+			listening, err := addresses(ctx, s.sources)
+			if err != nil {
+				return nil //nolint:nilerr // the source's Run returns it
 			}
-			if s.ingress != nil {
-				var err error
-				if r.Ingress, err = s.ingress.Addr(ctx); err != nil {
-					return nil //nolint:nilerr // its Run says so
-				}
-			}
-			h.started(r)
+			h.started(running{Web: addr, Listening: listening, Ledger: s.ledger, Store: s.stores.main})
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// addresses waits until all sources that others send to listen.
+func addresses(ctx context.Context, sources []nozzle.Source) (map[string]netip.AddrPort, error) {
+	listening := make(map[string]netip.AddrPort)
+	for _, source := range sources {
+		if l, ok := source.(nozzle.Listener); ok {
+			address, err := l.Addr(ctx)
+			if err != nil {
+				return nil, err
+			}
+			listening[source.Name()] = address
+		}
+	}
+	return listening, nil
 }
 
 // ready says whether at least one source is connected, and if none is, which there are.

@@ -121,7 +121,7 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("udp", r.UDP.String())
+	conn, err := net.Dial("udp", r.Listening["udp"].String())
 	if err != nil {
 		t.Fatal(err)
 	}

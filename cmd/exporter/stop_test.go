@@ -40,7 +40,6 @@ func TestSourcesEndFirst(t *testing.T) {
 	}
 	source := &lastScrape{t: t, url: make(chan string, 1)}
 	s.sources = []nozzle.Source{source}
-	s.udp = nil
 	addr, err := s.server.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -127,7 +127,7 @@ func compare(want map[string][]float64, got map[string]float64) (wrong []string)
 // A component that uses the public dropsonde library, as Cloud Foundry's own do, is read by datagram.
 func TestDropsondeClient(t *testing.T) {
 	r, stop := startService(t, testConfig(), slog.New(slog.DiscardHandler))
-	udp, err := emitter.NewUdpEmitter(r.UDP.String())
+	udp, err := emitter.NewUdpEmitter(r.Listening["udp"].String())
 	if err != nil {
 		t.Fatal(err)
 	}

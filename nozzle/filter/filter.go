@@ -87,7 +87,7 @@ type fieldMatch struct {
 	patterns
 }
 
-const EveryKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
+const everyKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
 
 // NewFilter compiles filters; without any it returns nil. The error joins a *FilterError for each filter that is wrong.
 func New(rules []Options) (*Filter, error) {
@@ -152,7 +152,7 @@ func (o *Options) everything() bool {
 }
 
 func compileFilter(m *Match, path string) (rule, error) {
-	rule := rule{kinds: EveryKind}
+	rule := rule{kinds: everyKind}
 	total := 0
 	for i, texts := range m.patterns() {
 		key := path + "." + fieldNames[i]
@@ -190,7 +190,7 @@ func compileKinds(texts []string, path string) (uint8, error) {
 	kinds := uint8(0)
 	for i, text := range texts {
 		kind, ok := metric.ParseKind(text)
-		if !ok || EveryKind&(1<<kind) == 0 {
+		if !ok || everyKind&(1<<kind) == 0 {
 			return 0, &Error{itemPath(path, i), fmt.Sprintf("%q is not one of %s", text, strings.Join(Kinds, ", "))}
 		}
 		kinds |= 1 << kind

@@ -80,7 +80,7 @@ func TestFilter(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Run{Filter: mustFilter(t, tc.rules...), Selected: EveryKind}
+			r := &Run{filter: mustFilter(t, tc.rules...), kinds: everyKind}
 			var tally metric.Tally
 			before, got := tc.envelope.Samples(), []string{}
 			if r.Pass(tc.envelope, &tally) {
@@ -249,7 +249,7 @@ func TestSelectionLetsThrough(t *testing.T) {
 			t.Fatal(err)
 		}
 		asked := NewSelection(kinds, filter).Selectors()
-		r := &Run{Filter: filter, Selected: EveryKind}
+		r := &Run{filter: filter, kinds: everyKind}
 		for _, kind := range []string{"gauge", "counter", "timer"} {
 			for _, source := range []string{"a", "b", "c", "d"} {
 				for _, name := range []string{"x", "y", "dropped"} {

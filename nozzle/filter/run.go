@@ -4,24 +4,41 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// filterRun is a filter at work for one source, on one goroutine.
+// Run applies a filter on one goroutine.
 type Run struct {
-	Filter   *Filter // or nil
-	Selected uint8   // the kinds that are wanted at all, one bit a metric.Kind
-	values   [numFilterFields][]byte
+	filter *Filter // or nil
+	kinds  uint8   // the kinds that are wanted at all, one bit a metric.Kind
+	values [numFilterFields][]byte
 }
 
-// pass says whether anything of an envelope is to be stored. Of a gauge it takes out the points that are refused, and counts them, unless
+// NewRun returns nil where nothing is refused: without a filter, and where all kinds are wanted, as with no kinds given.
+func NewRun(f *Filter, kinds []string) *Run {
+	wanted := uint8(0)
+	for _, name := range kinds {
+		if kind, ok := metric.ParseKind(name); ok {
+			wanted |= 1 << kind
+		}
+	}
+	if wanted == 0 {
+		wanted = everyKind
+	}
+	if f == nil && wanted == everyKind {
+		return nil
+	}
+	return &Run{filter: f, kinds: wanted}
+}
+
+// Pass says whether anything of an envelope is to be stored. Of a gauge it takes out the points that are refused, and counts them, unless
 // all are. It allocates nothing.
 func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
-	if r.Selected&(1<<e.Kind) == 0 {
+	if r.kinds&(1<<e.Kind) == 0 {
 		return false
 	}
-	if r.Filter == nil {
+	if r.filter == nil {
 		return true
 	}
 	r.look(e)
-	rules := r.Filter.rules
+	rules := r.filter.rules
 	for i := range rules {
 		if !r.applies(&rules[i], e.Kind) {
 			continue
@@ -80,7 +97,7 @@ func (r *Run) applies(rule *rule, kind metric.Kind) bool {
 // look notes what the rules want to know of an envelope. Of a tag that is there twice the last one counts.
 func (r *Run) look(e *metric.Envelope) {
 	r.values = [numFilterFields][]byte{bySourceID: e.SourceID}
-	if !r.Filter.tags {
+	if !r.filter.tags {
 		return
 	}
 	for i := range e.Tags {
