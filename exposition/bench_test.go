@@ -33,7 +33,8 @@ func foundation() content {
 		job := []string{"diego-cell", "router", "doppler", "api", "uaa"}[i%5]
 		sets[i].Labels = labels(
 			"bosh_deployment", "cf-7f0c1d2e3a4b", "bosh_job_id", fmt.Sprintf("0b6c3f4e-91d2-4c55-8a7e-%012x", i*7919),
-			"bosh_job_ip", fmt.Sprintf("10.0.%d.%d", i/250, i%250), "bosh_job_name", job, "component", job, "index", strconv.Itoa(i/5),
+			"bosh_job_ip", fmt.Sprintf("10.0.%d.%d", i/250, i%250), "bosh_job_name", job,
+			"component", job, "index", strconv.Itoa(i/5),
 			"origin", job+"__"+strconv.Itoa(i/5), "source_id", job, "type", "vm_memory")
 	}
 	c := make(content, families)
@@ -150,7 +151,8 @@ func BenchmarkScrape(b *testing.B) {
 	var tally metric.Tally
 	for _, f := range foundation() {
 		for _, sample := range f.samples {
-			e := metric.Envelope{Kind: metric.KindGauge, Arrived: now, Points: []metric.Point{{Name: []byte(f.Name), Value: sample.Value}}}
+			e := metric.Envelope{Kind: metric.KindGauge, Arrived: now,
+				Points: []metric.Point{{Name: []byte(f.Name), Value: sample.Value}}}
 			for name, value := range sample.Labels.All() {
 				e.AddTag([]byte(name), []byte(value))
 			}
@@ -185,7 +187,8 @@ func BenchmarkHistograms(b *testing.B) {
 	}
 	samples := make([]store.Sample, 1000)
 	for i := range samples {
-		samples[i] = store.Sample{Labels: labels("app_id", fmt.Sprintf("0b6c3f4e-91d2-4c55-8a7e-%012x", i), "component", "gorouter", "method", "GET", "status", "2xx"), Histogram: h}
+		samples[i] = store.Sample{Labels: labels("app_id", fmt.Sprintf("0b6c3f4e-91d2-4c55-8a7e-%012x", i),
+			"component", "gorouter", "method", "GET", "status", "2xx"), Histogram: h}
 	}
 	s := histogram("cf_http_request_duration_seconds", samples...)
 	var p page
@@ -203,7 +206,8 @@ func BenchmarkHistograms(b *testing.B) {
 // BenchmarkCompressors shows what the choice of level and window costs and saves, on a page of text.
 func BenchmarkCompressors(b *testing.B) {
 	text := []byte(write(b, expfmt.FmtText, foundation()))
-	benchCompressor(b, "gzip/standard_library", text, func() (compressor, error) { return stdgzip.NewWriter(io.Discard), nil })
+	benchCompressor(b, "gzip/standard_library", text,
+		func() (compressor, error) { return stdgzip.NewWriter(io.Discard), nil })
 	for _, level := range []int{gzip.StatelessCompression, gzip.HuffmanOnly, 1, 2, 3, 4, 5, 6} {
 		benchCompressor(b, fmt.Sprintf("gzip/level=%d", level), text, func() (compressor, error) {
 			return gzip.NewWriterLevel(io.Discard, level)

@@ -1,6 +1,6 @@
-// Package exposition writes what the store holds for scrapers: it negotiates format and compression, renders families from
-// their shared parts into reused buffers, and adds the exporter's own metrics. A scrape may ask for a part of the page, by
-// names of families and by selectors.
+// Package exposition writes what the store holds for scrapers: it negotiates format and compression, renders families
+// from their shared parts into reused buffers, and adds the exporter's own metrics. A scrape may ask for a part of the
+// page, by names of families and by selectors.
 //
 // A format is an encoder and an entry in formats; a compression is an entry in encodings.
 package exposition
@@ -28,12 +28,14 @@ type Options struct {
 	// StallTimeout ends a scrape whose client takes longer than this for a chunk of 64 KiB. It replaces the server's
 	// WriteTimeout, so that a large page on a slow line arrives. Default: 30 s.
 	StallTimeout time.Duration
-	// PageTimeout ends a scrape that takes longer altogether, so that no slow client holds a slot for hours. Default: 5 min.
+	// PageTimeout ends a scrape that takes longer altogether, so that no slow client holds a slot for hours. Default: 5
+	// min.
 	PageTimeout time.Duration
-	// CreatedLines adds _created lines to OpenMetrics: when counters, histograms and summaries were 0. Prometheus stores them
-	// as series of their own unless told otherwise.
+	// CreatedLines adds _created lines to OpenMetrics: when counters, histograms and summaries were 0. Prometheus stores
+	// them as series of their own unless told otherwise.
 	CreatedLines bool
-	// Logger gets what a page lacks: own metrics that could not be gathered, and omitted families. Default: slog.Default().
+	// Logger gets what a page lacks: own metrics that could not be gathered, and omitted families. Default:
+	// slog.Default().
 	Logger *slog.Logger
 	// Registerer takes the handler's own metrics. Default: none.
 	Registerer prometheus.Registerer
@@ -80,9 +82,9 @@ type Source interface {
 // NewHandler returns a handler that answers scrapes with the families of s and then those that g gathers. It takes a
 // snapshot first and holds no lock of the store while it writes, so that a slow client delays nobody.
 //
-// No name is written twice: a family of the store that would repeat a name of g or, after escaping, of another family is
-// omitted, counted, and logged by name. The store keeps its names distinct and outside the exporter's prefix, so this
-// happens only under verbatim naming.
+// No name is written twice: a family of the store that would repeat a name of g or, after escaping, of another family
+// is omitted, counted, and logged by name. The store keeps its names distinct and outside the exporter's prefix, so
+// this happens only under verbatim naming.
 func NewHandler(s Source, g prometheus.Gatherer, options Options) http.Handler {
 	return newHandler(s.Families, func() Reader { return new(store.Reader) }, g, options)
 }
@@ -121,11 +123,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
 		return
 	}
-	release, err := h.slots.take(r.RemoteAddr)
-	if err != nil {
+	release, refusal := h.slots.take(r.RemoteAddr)
+	if release == nil {
 		h.metrics.scrapes.WithLabelValues(outcomeRefused).Inc()
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		http.Error(w, refusal, http.StatusServiceUnavailable)
 		return
 	}
 	defer release()
@@ -165,7 +167,9 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, o *offer, part *
 	deadline := time.Now().Add(h.options.PageTimeout)
 	ctx, cancel := context.WithDeadline(r.Context(), deadline) // a part without any series never writes
 	defer cancel()
-	client := &clientWriter{w: w, control: http.NewResponseController(w), stall: h.options.StallTimeout, deadline: deadline}
+	client := &clientWriter{
+		w: w, control: http.NewResponseController(w), stall: h.options.StallTimeout, deadline: deadline,
+	}
 	b := h.buffers.Get().(*scrapeBuffers)
 	defer func() {
 		b.end()
@@ -180,7 +184,7 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, o *offer, part *
 	err := b.page.render(o, part, own, h.families(), b.reader)
 	h.metrics.omitted.Add(float64(len(b.page.omitted)))
 	h.omissions.report(b.page.omitted)
-	h.oversized.report(r, b.page.written)
+	h.oversized.report(r, b.page.rendered)
 	if err != nil {
 		return err
 	}
@@ -222,8 +226,8 @@ func (c *clientWriter) Write(b []byte) (int, error) {
 	return c.w.Write(b)
 }
 
-// finish writes what the server has buffered and removes the deadline, which belongs to the connection and would end its
-// next request.
+// finish writes what the server has buffered and removes the deadline, which belongs to the connection and would end
+// its next request.
 func (c *clientWriter) finish() error {
 	if err := c.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err

@@ -72,9 +72,11 @@ loggregator_exporter_series 7.0
 `
 	for _, tc := range []struct{ accept, contentType, body string }{
 		{"", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", textPage},
-		{"text/plain;version=1.0.0;escaping=allow-utf-8", "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8", textPage},
+		{"text/plain;version=1.0.0;escaping=allow-utf-8", "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+			textPage},
 		{prometheus3, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8", openMetricsPage},
-		{"application/openmetrics-text", "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=underscores", openMetricsPage},
+		{"application/openmetrics-text", "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=underscores",
+			openMetricsPage},
 	} {
 		resp, body := scrape(t, h, http.MethodGet, "Accept", tc.accept)
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != tc.contentType {
@@ -118,7 +120,8 @@ func TestHandlerCompresses(t *testing.T) {
 			}
 		}
 	}
-	if resp, body := scrape(t, h, http.MethodGet, "Accept-Encoding", "gzip;q=0"); resp.Header.Get("Content-Encoding") != "" || body != textPage {
+	resp, body := scrape(t, h, http.MethodGet, "Accept-Encoding", "gzip;q=0")
+	if resp.Header.Get("Content-Encoding") != "" || body != textPage {
 		t.Errorf("gzip although it was refused: %q", resp.Header)
 	}
 }
@@ -144,7 +147,8 @@ func (b broken) Gather() ([]*dto.MetricFamily, error) {
 	if err != nil {
 		return nil, err
 	}
-	empty := &dto.MetricFamily{Name: new("go_empty"), Help: new("Empty."), Type: dto.MetricType_GAUGE.Enum(), Metric: []*dto.Metric{{}}}
+	empty := &dto.MetricFamily{Name: new("go_empty"), Help: new("Empty."), Type: dto.MetricType_GAUGE.Enum(),
+		Metric: []*dto.Metric{{}}}
 	return append([]*dto.MetricFamily{empty}, mfs...), errors.New("a collector failed")
 }
 
@@ -165,8 +169,9 @@ func TestHandlerWritesWhatWasGathered(t *testing.T) {
 	if !strings.Contains(log.String(), "a collector failed") {
 		t.Errorf("log: %s", log.String())
 	}
-	const want = `# HELP loggregator_exporter_scrapes_total Scrapes by outcome: complete, aborted (the client disconnected or stalled), refused (too many at once), invalid (malformed selector).
-# TYPE loggregator_exporter_scrapes_total counter
+	const want = "# HELP loggregator_exporter_scrapes_total Scrapes by outcome: complete, aborted (the client " +
+		"disconnected or stalled), refused (too many at once), invalid (malformed selector).\n" +
+		`# TYPE loggregator_exporter_scrapes_total counter
 loggregator_exporter_scrapes_total{outcome="aborted"} 0
 loggregator_exporter_scrapes_total{outcome="complete"} 1
 loggregator_exporter_scrapes_total{outcome="invalid"} 0
@@ -192,7 +197,8 @@ func TestHandlerOmitsWhatRepeatsOwnMetrics(t *testing.T) {
 	if got := strings.Count(log.String(), "family=loggregator.exporter.series"); got != 1 {
 		t.Errorf("logged %d times, want once:\n%s", got, log.String())
 	}
-	if _, body := scrape(t, h, http.MethodGet, "Accept", prometheus3); !strings.Contains(body, "{\"loggregator.exporter.series\"} 1\n") {
+	_, body := scrape(t, h, http.MethodGet, "Accept", prometheus3)
+	if !strings.Contains(body, "{\"loggregator.exporter.series\"} 1\n") {
 		t.Errorf("left out although its own name was asked for:\n%s", body)
 	}
 }
@@ -321,8 +327,7 @@ func TestCancelledScrapeRendersNoFurther(t *testing.T) {
 func TestCompressorsAreReused(t *testing.T) {
 	c := foundation()[:2]
 	h := newTestHandler(c, own(), Options{MaxScrapes: 16})
-	protobuf := "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
-	for _, format := range []string{"text/plain", prometheus3, protobuf} {
+	for _, format := range []string{"text/plain", prometheus3, protobufFamily} {
 		_, want := scrape(t, h, http.MethodGet, "Accept", format)
 		var wg sync.WaitGroup
 		for name, inflate := range inflaters {

@@ -77,8 +77,8 @@ func (l *omissionLog) report(omissions []omission) {
 	}
 }
 
-// victoriaMetricsBytes is the default of -promscrape.maxScrapeSize and max_scrape_size: VictoriaMetrics and vmagent discard
-// a page that is larger uncompressed, and end all series of the target.
+// victoriaMetricsBytes is the default of -promscrape.maxScrapeSize and max_scrape_size: VictoriaMetrics and vmagent
+// discard a page that is larger uncompressed, and end all series of the target.
 const victoriaMetricsBytes = 16 << 20
 
 // oversizedLog logs once that a page is larger than its reader accepts by default.
@@ -94,12 +94,14 @@ func (l *oversizedLog) report(r *http.Request, bytes int64) {
 	}
 	l.once.Do(func() {
 		l.logger.Warn("VictoriaMetrics discards a page of this size unless it is told otherwise",
-			"remote", r.RemoteAddr, "user_agent", r.UserAgent(), "page_bytes", bytes, "default_limit_bytes", victoriaMetricsBytes,
+			"remote", r.RemoteAddr, "user_agent", r.UserAgent(),
+			"page_bytes", bytes, "default_limit_bytes", victoriaMetricsBytes,
 			"advice", "set max_scrape_size in its scrape configuration, or its flag -promscrape.maxScrapeSize")
 	})
 }
 
-// isVictoriaMetrics recognises the scraper of VictoriaMetrics and vmagent, vm_promscrape, and names that proxies give it.
+// isVictoriaMetrics recognises the scraper of VictoriaMetrics and vmagent, vm_promscrape, and names that proxies give
+// it.
 func isVictoriaMetrics(userAgent string) bool {
 	userAgent = strings.ToLower(userAgent)
 	return strings.Contains(userAgent, "vm_promscrape") || strings.Contains(userAgent, "vmagent") ||

@@ -22,8 +22,9 @@ type names struct {
 	altered bool
 }
 
-// escape returns a name as the scheme writes it. Under NoEscaping it also replaces what makes Prometheus reject the whole
-// page: invalid UTF-8 and NUL, at which its parsers end a quoted name; and other control characters (metric.Printable).
+// escape returns a name as the scheme writes it. Under NoEscaping it also replaces what makes Prometheus reject the
+// whole page: invalid UTF-8 and NUL, at which its parsers end a quoted name; and other control characters
+// (metric.Printable).
 func escape(name string, scheme model.EscapingScheme) string {
 	if model.LegacyValidation.IsValidMetricName(name) {
 		return name
@@ -40,8 +41,8 @@ func textNames(f *store.Family, scheme model.EscapingScheme) names {
 	return names{family: n, sample: n, altered: n != f.Name}
 }
 
-// openMetricsNames names a family for OpenMetrics, in which the samples of a counter end in _total and its metadata does
-// not. A verbatim counter name without _total gets it before the name is escaped, so that reversible schemes stay
+// openMetricsNames names a family for OpenMetrics, in which the samples of a counter end in _total and its metadata
+// does not. A verbatim counter name without _total gets it before the name is escaped, so that reversible schemes stay
 // reversible.
 func openMetricsNames(f *store.Family, scheme model.EscapingScheme) names {
 	n := textNames(f, scheme)

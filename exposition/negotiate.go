@@ -34,8 +34,9 @@ func formats() []format {
 	}
 }
 
-// Negotiate chooses the format and escaping scheme of an answer from the Accept header, as client_golang does. The result
-// is the Content-Type. Unlike client_golang it answers a request for text 1.0.0 with a Content-Type of version 1.0.0.
+// Negotiate chooses the format and escaping scheme of an answer from the Accept header, as client_golang does. The
+// result is the Content-Type. Unlike client_golang it answers a request for text 1.0.0 with a Content-Type of version
+// 1.0.0.
 func Negotiate(h http.Header) expfmt.Format {
 	all := formats()
 	names := make([]expfmt.Format, len(all))
@@ -63,7 +64,8 @@ func newOffer(negotiated expfmt.Format) *offer {
 	return &offer{encoder: newText(scheme), own: expfmt.FmtText.WithEscapingScheme(scheme)}
 }
 
-// withCreated adds _created lines, the start times of counters, histograms and summaries, if the format is OpenMetrics.
+// withCreated adds _created lines, the start times of counters, histograms and summaries, if the format is
+// OpenMetrics.
 func (o *offer) withCreated() *offer {
 	if e, ok := o.encoder.(*textEncoder); ok && e.openMetrics {
 		e.created = true
@@ -86,8 +88,8 @@ type encoding struct {
 
 const (
 	identity = "identity"
-	// gzipLevel is the fastest level. Higher ones save few bytes of a page, whose lines repeat each other, for much more CPU
-	// on the scraped host (BenchmarkCompressors, docs/performance.md).
+	// gzipLevel is the fastest level. Higher ones save few bytes of a page, whose lines repeat each other, for much more
+	// CPU on the scraped host (BenchmarkCompressors, docs/performance.md).
 	gzipLevel = gzip.BestSpeed
 	// zstdWindow bounds the memory of compressor and reader. A larger window makes pages no smaller, since lines repeat
 	// within a few kilobytes, and is slower, since it does not fit into the processor's cache.
@@ -112,7 +114,8 @@ func encodings() []encoding {
 	}
 }
 
-// newZstd returns a compressor that starts no goroutine. For an empty page it writes a frame, which some readers require.
+// newZstd returns a compressor that starts no goroutine. For an empty page it writes a frame, which some readers
+// require.
 func newZstd(level zstd.EncoderLevel, window int) (compressor, error) {
 	return zstd.NewWriter(io.Discard, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window),
 		zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithZeroFrames(true))

@@ -12,11 +12,14 @@ import (
 )
 
 // prometheus3 is what Prometheus 3 sends by default.
-const prometheus3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
+const prometheus3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6," +
+	"application/openmetrics-text;version=0.0.1;q=0.5," +
 	"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
 // protobufFirst is what Prometheus 3 sends where native histograms are on.
-const protobufFirst = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=allow-utf-8;q=0.7," + prometheus3
+const protobufFirst = protobufFamily + ";escaping=allow-utf-8;q=0.7," + prometheus3
+
+const protobufFamily = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 
 func TestNegotiateAsClientGolangDoes(t *testing.T) {
 	const (
@@ -45,9 +48,9 @@ func TestNegotiateAsClientGolangDoes(t *testing.T) {
 		{"application/openmetrics-text;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.5", text0 + "underscores", ""},
 		{prometheus3, om1 + "allow-utf-8", ""},
 		{protobufFirst, proto + "allow-utf-8", ""},
-		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.1," + prometheus3, om1 + "allow-utf-8", ""},
-		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;version=0.0.4;q=0.3", proto + "underscores", ""},
-		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0", proto + "underscores", ""},
+		{protobufFamily + ";q=0.1," + prometheus3, om1 + "allow-utf-8", ""},
+		{protobufFamily + ";q=0.7,text/plain;version=0.0.4;q=0.3", proto + "underscores", ""},
+		{protobufFamily + ",application/openmetrics-text;version=1.0.0", proto + "underscores", ""},
 		{"application/vnd.google.protobuf;encoding=delimited,text/plain;q=0.3", text0 + "underscores", ""},
 		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", text0 + "underscores", ""},
 		{"application/json", text0 + "underscores", ""},
@@ -59,7 +62,8 @@ func TestNegotiateAsClientGolangDoes(t *testing.T) {
 		if got := string(Negotiate(h)); got != tc.want {
 			t.Errorf("%q: got %q, want %q", tc.accept, got, tc.want)
 		}
-		client := expfmt.NegotiateAccept(h, expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim, expfmt.FmtText)
+		client := expfmt.NegotiateAccept(h, expfmt.FmtOpenMetrics_1_0_0, expfmt.FmtOpenMetrics_0_0_1, expfmt.FmtProtoDelim,
+			expfmt.FmtText)
 		want := tc.want
 		if tc.client != "" {
 			want = tc.client

@@ -19,8 +19,8 @@ const (
 	keepBytes = 4 * chunkBytes
 )
 
-// Reader reads the samples of the family that it was last reset to, in chunks whose memory it owns. An empty chunk is the
-// end. *store.Reader implements it.
+// Reader reads the samples of the family that it was last reset to, in chunks whose memory it owns. An empty chunk is
+// the end. *store.Reader implements it.
 type Reader interface {
 	Reset(f *store.Family)
 	Next() []store.Sample
@@ -43,10 +43,10 @@ type omission struct {
 
 // page is the answer to one scrape while it is rendered. Its memory is reused for the next scrape.
 type page struct {
-	w       io.Writer
-	stop    func() error // called before every chunk; an error ends the page
-	buf     []byte
-	written int64 // bytes passed to w
+	w        io.Writer
+	stop     func() error // called before every chunk; an error ends the page
+	buf      []byte
+	rendered int64 // bytes passed to w, taken or not
 
 	claims  claims
 	planned []names // the names of the families of the same index; an empty sample name means that nothing is written
@@ -58,7 +58,7 @@ type page struct {
 
 // begin prepares the page for a scrape.
 func (p *page) begin(w io.Writer, stop func() error) {
-	p.w, p.stop, p.written = w, stop, 0
+	p.w, p.stop, p.rendered = w, stop, 0
 	p.claims.reset()
 	p.planned, p.omitted, p.buf = p.planned[:0], p.omitted[:0], p.buf[:0]
 }
@@ -106,9 +106,10 @@ func (p *page) renderFamily(e encoder, f *store.Family, n names, r Reader) error
 	return e.encode(p, f, n, samples, r)
 }
 
-// plan names all families and omits those that would repeat a name. The exporter's own families are planned first, then
-// those whose names the format writes as the store has them, then those that the format alters, so that an escaped name
-// never takes the place of a legal one. Otherwise the order of the families decides, so that every scrape omits the same.
+// plan names all families and omits those that would repeat a name. The exporter's own families are planned first,
+// then those whose names the format writes as the store has them, then those that the format alters, so that an
+// escaped name never takes the place of a legal one. Otherwise the order of the families decides, so that every scrape
+// omits the same.
 func (p *page) plan(e encoder, own []*dto.MetricFamily, families []store.Family) {
 	for _, mf := range own {
 		f := store.Family{Name: mf.GetName(), Type: metric.TypeOf(mf.GetType())}
@@ -183,8 +184,8 @@ const (
 )
 
 // prefetch is called before each sample is written and reads a byte of every cache line of the labels of the next 16
-// samples at the first of them. With many series these lines are in no cache: here the processor loads them all at once,
-// where rendering would wait for each in turn. It halves the time per line at a million series and costs nothing
+// samples at the first of them. With many series these lines are in no cache: here the processor loads them all at
+// once, where rendering would wait for each in turn. It halves the time per line at a million series and costs nothing
 // measurable at ten thousand.
 func (p *page) prefetch(samples []store.Sample, at int) {
 	if at%prefetchSamples != 0 {
@@ -211,14 +212,14 @@ func (p *page) flush() error {
 	if err := p.stop(); err != nil {
 		return err
 	}
-	n, err := p.w.Write(p.buf)
-	p.written += int64(n)
+	p.rendered += int64(len(p.buf))
+	_, err := p.w.Write(p.buf)
 	p.buf = p.buf[:0]
 	return err
 }
 
-// Write writes a whole page with the families, without the exporter's own metrics, as a scrape in the format would. The
-// format is one that Negotiate returns. The error is the first one of w.
+// Write writes a whole page with the families, without the exporter's own metrics, as a scrape in the format would.
+// The format is one that Negotiate returns. The error is the first one of w.
 func Write(w io.Writer, format expfmt.Format, families []store.Family, r Reader) error {
 	var p page
 	p.begin(w, func() error { return nil })

@@ -15,12 +15,14 @@ import (
 const (
 	nameParameter  = "name[]"
 	matchParameter = "match[]"
-	// maxMatchBytes bounds all selectors of a scrape together, since expressions take many times their length once compiled.
+	// maxMatchBytes bounds all selectors of a scrape together, since expressions take many times their length once
+	// compiled.
 	maxMatchBytes = 8 << 10
 )
 
-// part is the part of the page that a scrape asks for: families whose name is in families, or all of them if it is nil,
-// and of those the series that one of the selectors matches, or all of them if there is none. A nil part is the whole page.
+// part is the part of the page that a scrape asks for: families whose name is in families, or all of them if it is
+// nil, and of those the series that one of the selectors matches, or all of them if there is none. A nil part is the
+// whole page.
 type part struct {
 	families  map[string]struct{}
 	selectors []*Selector

@@ -34,7 +34,8 @@ func partialOwn() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "own_series", Help: "Series."}, []string{"x"})
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "own_seconds", Help: "Seconds.", Buckets: []float64{1}})
-	s := prometheus.NewSummary(prometheus.SummaryOpts{Name: "own_pause", Help: "Pauses.", Objectives: map[float64]float64{0.5: 0.1}})
+	s := prometheus.NewSummary(prometheus.SummaryOpts{Name: "own_pause", Help: "Pauses.",
+		Objectives: map[float64]float64{0.5: 0.1}})
 	reg.MustRegister(g, h, s)
 	g.WithLabelValues("1")
 	g.WithLabelValues("2")
@@ -55,7 +56,8 @@ func lines(page string) []string {
 
 func TestPartialScrapes(t *testing.T) {
 	h1 := []string{`h_bucket{x="1",le="1"}`, `h_bucket{x="1",le="+Inf"}`, `h_sum{x="1"}`, `h_count{x="1"}`}
-	ownSeconds := []string{`own_seconds_bucket{le="1"}`, `own_seconds_bucket{le="+Inf"}`, `own_seconds_sum`, `own_seconds_count`}
+	ownSeconds := []string{`own_seconds_bucket{le="1"}`, `own_seconds_bucket{le="+Inf"}`, `own_seconds_sum`,
+		`own_seconds_count`}
 	ownPause := []string{`own_pause{quantile="0.5"}`, `own_pause_sum`, `own_pause_count`}
 	for _, tc := range []struct {
 		names, matches []string
@@ -64,7 +66,8 @@ func TestPartialScrapes(t *testing.T) {
 	}{
 		{names: []string{"a_total"}, want: []string{`a_total{x="1"}`, `a_total{x="2"}`}},
 		{names: []string{"a"}},
-		{names: []string{"a"}, accept: prometheus3, want: []string{`a_total{x="1"}`, `a_total{x="2"}`}}, // its name in OpenMetrics
+		{names: []string{"a"}, accept: prometheus3,
+			want: []string{`a_total{x="1"}`, `a_total{x="2"}`}}, // its name in OpenMetrics
 		{names: []string{"a_total"}, accept: prometheus3, want: []string{`a_total{x="1"}`, `a_total{x="2"}`}},
 		{names: []string{"c.d", "own_series"}, want: []string{`c_d{x="1"}`, `own_series{x="1"}`, `own_series{x="2"}`}},
 		{names: []string{"c_d"}, want: []string{`c_d{x="1"}`}},
@@ -86,7 +89,8 @@ func TestPartialScrapes(t *testing.T) {
 		{matches: []string{`own_pause_sum{}`}, want: ownPause},
 		{matches: []string{`own_pause_bucket`}},
 		{matches: []string{`{x="2"}`}, want: []string{
-			`a_total{x="2"}`, `b{x="2"}`, `h_bucket{x="2",le="1"}`, `h_bucket{x="2",le="+Inf"}`, `h_sum{x="2"}`, `h_count{x="2"}`, `own_series{x="2"}`,
+			`a_total{x="2"}`, `b{x="2"}`, `h_bucket{x="2",le="1"}`, `h_bucket{x="2",le="+Inf"}`,
+			`h_sum{x="2"}`, `h_count{x="2"}`, `own_series{x="2"}`,
 		}},
 		{matches: []string{`{x="1"}`}, names: []string{"b", "own_series"}, want: []string{`b{x="1"}`, `own_series{x="1"}`}},
 		{matches: []string{`nothing`}},
@@ -123,11 +127,16 @@ func TestPartialScrapesAddUp(t *testing.T) {
 func TestInvalidSelections(t *testing.T) {
 	h := newTestHandler(small, own(), Options{})
 	for query, want := range map[string]string{
-		"match[]=" + url.QueryEscape(`up{job=x}`):                      `match[]: "up{job=x}" at character 8: 'x' where it needs the label's value in quotes, as in job="value"`,
-		"match[]=up&match[]=":                                          `match[]: "" at character 1: a selector begins with a metric's name or with a brace, as in up{job="x"} or {job="x"}`,
-		"match[]=" + url.QueryEscape(`h_bucket{le="1"}`):               "match[]: histograms and summaries are selected whole: leave out the matcher of le",
-		"match[]=" + url.QueryEscape(`{quantile!="1"}`):                "match[]: histograms and summaries are selected whole: leave out the matcher of quantile",
-		"match[]=" + strings.Repeat("a", maxMatchBytes) + "&match[]=a": "match[]: all selectors together are longer than 8192 bytes: scrape in several parts",
+		"match[]=" + url.QueryEscape(`up{job=x}`): `match[]: "up{job=x}" at character 8: 'x' where it needs the ` +
+			`label's value in quotes, as in job="value"`,
+		"match[]=up&match[]=": `match[]: "" at character 1: a selector begins with a metric's name ` +
+			`or with a brace, as in up{job="x"} or {job="x"}`,
+		"match[]=" + url.QueryEscape(`h_bucket{le="1"}`): "match[]: histograms and summaries are selected whole: " +
+			"leave out the matcher of le",
+		"match[]=" + url.QueryEscape(`{quantile!="1"}`): "match[]: histograms and summaries are selected whole: " +
+			"leave out the matcher of quantile",
+		"match[]=" + strings.Repeat("a", maxMatchBytes) +
+			"&match[]=a": "match[]: all selectors together are longer than 8192 bytes: scrape in several parts",
 		"match[]=%zz": `the query of the address cannot be read: invalid URL escape "%zz": percent-encode what follows ?`,
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -144,7 +153,8 @@ func TestInvalidSelections(t *testing.T) {
 	}
 }
 
-// TestStopEndsASelection has a family that never ends and of which nothing is selected, so that nothing is ever written.
+// TestStopEndsASelection has a family that never ends and of which nothing is selected, so that nothing is ever
+// written.
 func TestStopEndsASelection(t *testing.T) {
 	stopped := errors.New("stopped")
 	for _, format := range []expfmt.Format{expfmt.FmtText, expfmt.FmtProtoDelim} {

@@ -45,11 +45,12 @@ const (
 // aheadBytes bounds how much of a family is encoded before its length is known.
 const aheadBytes = 1 << 20
 
-// protobufEncoder writes delimited io.prometheus.client.MetricFamily messages, byte for byte as the generated code would.
+// protobufEncoder writes delimited io.prometheus.client.MetricFamily messages, byte for byte as the generated code
+// would.
 //
-// A message begins with its length, and readers take one family in two messages for two families. So the beginning of a
-// family is encoded ahead; the samples beyond aheadBytes are copied and measured, and encoded when they are written. A
-// large family thus costs a few words per series, a tenth of its message.
+// A message begins with its length, and readers take one family in two messages for two families. So the beginning of
+// a family is encoded ahead; the samples beyond aheadBytes are copied and measured, and encoded when they are written.
+// A large family thus costs a few words per series, a tenth of its message.
 type protobufEncoder struct {
 	scheme model.EscapingScheme
 }
@@ -165,8 +166,8 @@ func appendData(dst []byte, t metric.Type, s *store.Sample) []byte {
 	}
 }
 
-// setLength writes the length of what follows start into the two bytes before start. Two bytes are right for most metrics;
-// for others what follows is moved.
+// setLength writes the length of what follows start into the two bytes before start. Two bytes are right for most
+// metrics; for others what follows is moved.
 func setLength(dst []byte, start int) []byte {
 	const reserved = 2
 	n := len(dst) - start
@@ -218,8 +219,8 @@ func appendTimestamp(dst []byte, tag byte, ns int64) []byte {
 // sizeLabels is the size of the label pairs of a rendered label set. pairs is store.Sample.Pairs.
 func sizeLabels(ls metric.Labels, pairs int) int {
 	if pairs > 0 {
-		// Fast path: `name="value",` has four bytes beside name and value, the pair as a message has six, since all its lengths
-		// take one byte; the last label has no comma.
+		// Fast path: `name="value",` has four bytes beside name and value, the pair as a message has six, since all its
+		// lengths take one byte; the last label has no comma.
 		return len(ls) + 1 + 2*pairs
 	}
 	size := 0

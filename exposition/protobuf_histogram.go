@@ -43,9 +43,9 @@ const (
 // traceLabel is the label of an exemplar by which Grafana and others find the trace.
 const traceLabel = "trace_id"
 
-// appendHistogram appends a histogram with its tag and length. As in the text format its count is the sum of its buckets,
-// whatever count the store has. As in client_golang there is a bucket +Inf, which repeats the count, only if it has an
-// exemplar.
+// appendHistogram appends a histogram with its tag and length. As in the text format its count is the sum of its
+// buckets, whatever count the store has. As in client_golang there is a bucket +Inf, which repeats the count, only if
+// it has an exemplar.
 func appendHistogram(dst []byte, h *store.Histogram, created int64) []byte {
 	dst = append(dst, metricHistogram, 0, 0)
 	start := len(dst)
@@ -77,8 +77,8 @@ func appendHistogram(dst []byte, h *store.Histogram, created int64) []byte {
 	return setLength(appendTimestamp(dst, histogramStart, created), start)
 }
 
-// appendBucket appends a bucket of a classic histogram; exemplar may be nil. It has less than 128 bytes, since the id of a
-// trace has at most 32.
+// appendBucket appends a bucket of a classic histogram; exemplar may be nil. It has less than 128 bytes, since the id
+// of a trace has at most 32.
 func appendBucket(dst []byte, cumulative uint64, bound float64, exemplar *store.Exemplar) []byte {
 	dst = append(dst, histogramBucket, 0)
 	start := len(dst)
@@ -107,8 +107,8 @@ func appendTraceLabel(dst []byte, trace *store.TraceID) []byte {
 	return setShortLength(setShortLength(trace.Append(dst), id), start)
 }
 
-// appendNative appends the fields of a native histogram, which has one span of buckets. Without buckets the span is empty:
-// it tells the histogram from a classic one.
+// appendNative appends the fields of a native histogram, which has one span of buckets. Without buckets the span is
+// empty: it tells the histogram from a classic one.
 func appendNative(dst []byte, n *store.Native) []byte {
 	dst = appendUint(dst, histogramSchema, protowire.EncodeZigZag(int64(n.Schema)))
 	dst = appendDouble(dst, histogramZeroThreshold, n.ZeroThreshold)
@@ -129,8 +129,8 @@ func appendNative(dst []byte, n *store.Native) []byte {
 	return dst
 }
 
-// appendSummary appends a summary with its tag and length. A sum that is not known is NaN, since readers take a missing one
-// for 0.
+// appendSummary appends a summary with its tag and length. A sum that is not known is NaN, since readers take a
+// missing one for 0.
 func appendSummary(dst []byte, s *store.Summary, created int64) []byte {
 	dst = append(dst, metricSummary, 0, 0)
 	start := len(dst)

@@ -40,7 +40,8 @@ func decodeProtobuf(t *testing.T, page string) []*dto.MetricFamily {
 	}
 }
 
-// checkProtobuf checks that a page has the very bytes that client_golang would write, and that a decoder reads from it what went in.
+// checkProtobuf checks that a page has the very bytes that client_golang would write, and that a decoder reads from it
+// what went in.
 func checkProtobuf(t *testing.T, c content, scheme model.EscapingScheme) {
 	t.Helper()
 	format := expfmt.FmtProtoDelim.WithEscapingScheme(scheme)
@@ -95,10 +96,12 @@ func tracedRequests(t *testing.T) series {
 	s := newStoreWith(t, true)
 	w := s.Writer()
 	var tally metric.Tally
-	for i, d := range []time.Duration{500 * time.Microsecond, time.Millisecond, 50 * time.Millisecond, 200 * time.Millisecond, 5 * time.Second, 7500 * time.Millisecond} {
+	for i, d := range []time.Duration{500 * time.Microsecond, time.Millisecond, 50 * time.Millisecond,
+		200 * time.Millisecond, 5 * time.Second, 7500 * time.Millisecond} {
 		for _, method := range []string{"GET", "PUT"} {
 			now := time.Now().UnixNano()
-			e := &metric.Envelope{Kind: metric.KindTimer, Timestamp: now, Arrived: now, Name: []byte("http"), Start: now - int64(d), Stop: now}
+			e := &metric.Envelope{Kind: metric.KindTimer, Timestamp: now, Arrived: now, Name: []byte("http"),
+				Start: now - int64(d), Stop: now}
 			e.AddTag([]byte("peer_type"), []byte("Server"))
 			e.AddTag([]byte("method"), []byte(method))
 			if i > 3 && method == "GET" {
@@ -123,16 +126,19 @@ func tracedRequests(t *testing.T) series {
 			snap.add(&samples[i])
 		}
 	}
-	if h := snap.samples[0].Histogram; len(snap.samples) != 2 || h.Native == nil || len(h.Exemplars) != 3 || h.Exemplars[2].Trace.String() != "0000000000000005" {
+	if h := snap.samples[0].Histogram; len(snap.samples) != 2 || h.Native == nil || len(h.Exemplars) != 3 ||
+		h.Exemplars[2].Trace.String() != "0000000000000005" {
 		t.Fatalf("%+v", snap)
 	}
 	return series{families[at], snap.samples}
 }
 
-// Native histograms, exemplars and start times come out in protobuf, and exemplars in OpenMetrics too, as client_golang writes them.
+// Native histograms, exemplars and start times come out in protobuf, and exemplars in OpenMetrics too, as
+// client_golang writes them.
 func TestTracedRequests(t *testing.T) {
 	c := content{tracedRequests(t)}
-	c = append(c, counter("requests_total", store.Sample{Value: 1, Start: 1_700_000_000_123_456_789}, store.Sample{Labels: `a="1"`, Start: 1e9}))
+	c = append(c, counter("requests_total", store.Sample{Value: 1, Start: 1_700_000_000_123_456_789},
+		store.Sample{Labels: `a="1"`, Start: 1e9}))
 	checkProtobuf(t, c, model.UnderscoreEscaping)
 	for i, sample := range c[0].samples {
 		for j, x := range sample.Histogram.Exemplars {
@@ -145,10 +151,12 @@ func TestTracedRequests(t *testing.T) {
 	checkAgainstClient(t, c, expfmt.FmtText)
 }
 
-// TestProtobufLengths has lengths around every size that they may have themselves, and families that are partly encoded ahead.
+// TestProtobufLengths has lengths around every size that they may have themselves, and families that are partly
+// encoded ahead.
 func TestProtobufLengths(t *testing.T) {
 	c := content{}
-	for i, n := range []int{1, 60, 90, 100, 101, 102, 103, 110, 113, 114, 120, 125, 126, 127, 128, 129, 16_000, 16_360, 16_370, 16_380, 16_390, 1 << 21} {
+	for i, n := range []int{1, 60, 90, 100, 101, 102, 103, 110, 113, 114, 120, 125, 126, 127, 128, 129, 16_000, 16_360,
+		16_370, 16_380, 16_390, 1 << 21} {
 		s := store.Sample{Labels: labels("x", strings.Repeat("v", n), "y", "\n"), Value: 1}
 		c = append(c, gauge(fmt.Sprintf("g%02d", i), s, one(2)))
 	}
@@ -164,7 +172,9 @@ func TestProtobufSurvivesMissingCounts(t *testing.T) {
 	c := content{
 		histogram("h",
 			store.Sample{Labels: labels("a", "1")},
-			store.Sample{Labels: labels("a", "2"), Histogram: &store.Histogram{Bounds: []float64{math.Copysign(0, -1), 2}, Counts: []uint64{5}}},
+			store.Sample{Labels: labels("a", "2"), Histogram: &store.Histogram{
+				Bounds: []float64{math.Copysign(0, -1), 2}, Counts: []uint64{5},
+			}},
 			store.Sample{Labels: labels("a", "3"), Histogram: &store.Histogram{Bounds: []float64{1, 2}}},
 			store.Sample{Labels: labels("a", "4")},
 			store.Sample{Labels: labels("a", "5"), Histogram: &store.Histogram{Counts: []uint64{7}, Sum: 1}},
@@ -187,7 +197,8 @@ func TestProtobufSurvivesMissingCounts(t *testing.T) {
 	}
 }
 
-// TestHistogramsHold draws histograms and checks, in every format, what makes one: its buckets never fall, and the last one is its count.
+// TestHistogramsHold draws histograms and checks, in every format, what makes one: its buckets never fall, and the
+// last one is its count.
 func TestHistogramsHold(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		bounds := rapid.SliceOfNDistinct(rapid.IntRange(-1000, 1000), 0, 12, rapid.ID).Draw(rt, "bounds")
@@ -209,7 +220,8 @@ func TestHistogramsHold(t *testing.T) {
 			rt.Fatal(err)
 		}
 		text := parsed["h"].GetMetric()[0].GetHistogram()
-		if last := text.GetBucket()[len(bounds)]; last.GetCumulativeCount() != total || !math.IsInf(last.GetUpperBound(), 1) {
+		if last := text.GetBucket()[len(bounds)]; last.GetCumulativeCount() != total ||
+			!math.IsInf(last.GetUpperBound(), 1) {
 			rt.Errorf("the last bucket is %v, want %d", last, total)
 		}
 		proto := decodeProtobuf(t, write(t, expfmt.FmtProtoDelim, c))[0].GetMetric()[0].GetHistogram()
@@ -239,7 +251,8 @@ func TestStopEndsASnapshot(t *testing.T) {
 		}
 		return nil
 	})
-	if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, nil, small.families(), newEndless()); !errors.Is(err, stopped) {
+	err := p.render(newOffer(expfmt.FmtProtoDelim), nil, nil, small.families(), newEndless())
+	if !errors.Is(err, stopped) {
 		t.Errorf("ended with %v", err)
 	}
 	if len(p.ahead.rest.samples) != 0 {
@@ -274,11 +287,15 @@ func TestSnapshotKeepsLittle(t *testing.T) {
 }
 
 func FuzzProtobuf(f *testing.F) {
-	f.Add("memoryStats.numBytesAllocated", "Help.", "bytes", "router", "", 1.5, 0.5, uint64(3), int64(0), []byte(nil), uint8(0), uint8(0))
-	f.Add("a_seconds_total", "", "seconds", "a\nb\"c\\d", "é", math.NaN(), 1e6, uint64(1<<63), int64(1.7e18+1), []byte(nil), uint8(1), uint8(1))
-	f.Add("h_seconds", "x", "seconds", "\\", "\"", math.Inf(1), -1.0, uint64(7), int64(-1), []byte{3, 0, 9}, uint8(2), uint8(3))
+	f.Add("memoryStats.numBytesAllocated", "Help.", "bytes", "router", "", 1.5, 0.5, uint64(3), int64(0), []byte(nil),
+		uint8(0), uint8(0))
+	f.Add("a_seconds_total", "", "seconds", "a\nb\"c\\d", "é", math.NaN(), 1e6, uint64(1<<63), int64(1.7e18+1),
+		[]byte(nil), uint8(1), uint8(1))
+	f.Add("h_seconds", "x", "seconds", "\\", "\"", math.Inf(1), -1.0, uint64(7), int64(-1), []byte{3, 0, 9}, uint8(2),
+		uint8(3))
 	f.Add("h", "", "", "", "", 0.0, 1.0, uint64(1), int64(1e9), []byte{}, uint8(2), uint8(3))
-	f.Fuzz(func(t *testing.T, name, help, unit, v1, v2 string, value, bound float64, count uint64, start int64, native []byte, typ, scheme uint8) {
+	f.Fuzz(func(t *testing.T, name, help, unit, v1, v2 string, value, bound float64, count uint64, start int64,
+		native []byte, typ, scheme uint8) {
 		if name == "" {
 			return
 		}
@@ -317,10 +334,12 @@ func FuzzSetLength(f *testing.F) {
 	})
 }
 
-// TestSizeOfPlainLabels checks that what the store says of plain labels spares the look at them, up to the longest of which it says so.
+// TestSizeOfPlainLabels checks that what the store says of plain labels spares the look at them, up to the longest of
+// which it says so.
 func TestSizeOfPlainLabels(t *testing.T) {
 	for n := 1; n < store.PairBytes-1; n++ {
-		ls := labels("a", strings.Repeat("v", store.PairBytes-1-n), "b", "é", strings.Repeat("n", store.PairBytes-n), strings.Repeat("v", n))
+		ls := labels("a", strings.Repeat("v", store.PairBytes-1-n), "b", "é", strings.Repeat("n", store.PairBytes-n),
+			strings.Repeat("v", n))
 		if got, want := sizeLabels(ls, 3), sizeLabels(ls, 0); got != want || want != len(appendLabels(nil, ls)) {
 			t.Errorf("%s: %d bytes, want %d", ls, got, want)
 		}

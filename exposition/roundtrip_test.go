@@ -68,7 +68,8 @@ func toDTOHistogram(h *store.Histogram) *dto.Histogram {
 		if i < len(h.Exemplars) && h.Exemplars[i].Stamp > 0 {
 			x := &h.Exemplars[i]
 			b.Exemplar = &dto.Exemplar{
-				Label: []*dto.LabelPair{{Name: new("trace_id"), Value: new(x.Trace.String())}}, Value: new(x.Value), Timestamp: toDTOTime(x.Stamp),
+				Label: []*dto.LabelPair{{Name: new("trace_id"),
+					Value: new(x.Trace.String())}}, Value: new(x.Value), Timestamp: toDTOTime(x.Stamp),
 			}
 		}
 		d.Bucket = append(d.Bucket, b)
@@ -124,12 +125,14 @@ func flatten(mf *dto.MetricFamily) []string {
 			for _, q := range m.Summary.GetQuantile() {
 				out = append(out, fmt.Sprintf("%s quantile=%s %s", at, bitsOf(q.GetQuantile()), bitsOf(q.GetValue())))
 			}
-			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bitsOf(m.Summary.GetSampleSum()), m.Summary.GetSampleCount()))
+			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bitsOf(m.Summary.GetSampleSum()),
+				m.Summary.GetSampleCount()))
 		case m.Histogram != nil:
 			for _, b := range m.Histogram.GetBucket() {
 				out = append(out, fmt.Sprintf("%s le=%s %d", at, bitsOf(b.GetUpperBound()), b.GetCumulativeCount()))
 			}
-			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bitsOf(m.Histogram.GetSampleSum()), m.Histogram.GetSampleCount()))
+			out = append(out, fmt.Sprintf("%s sum %s count %d", at, bitsOf(m.Histogram.GetSampleSum()),
+				m.Histogram.GetSampleCount()))
 		}
 	}
 	return out
@@ -168,8 +171,8 @@ func checkRoundTrip(t *testing.T, c content, scheme model.EscapingScheme) {
 }
 
 // checkAgainstClient checks that a page differs from client_golang's in nothing but the spelling of values, and that
-// counters keep their type and get their ending in OpenMetrics, where client_golang calls those without it unknown, and
-// that a unit which would cost the page is not written.
+// counters keep their type and get their ending in OpenMetrics, where client_golang calls those without it unknown,
+// and that a unit which would cost the page is not written.
 func checkAgainstClient(t *testing.T, c content, format expfmt.Format) {
 	t.Helper()
 	var b bytes.Buffer
@@ -228,7 +231,8 @@ func TestGoldenRoundTrip(t *testing.T) {
 
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("memoryStats.numBytesAllocated", "Help.", "value", "router", 1.5, 0.5, uint64(3), uint8(0), uint8(0))
-	f.Add("a\x00\"b\\\n", "  a \"quoted\"\nhelp\\\r", "a\nb\"c\\d\x00\xff", "", math.NaN(), 1e6, uint64(1<<63), uint8(1), uint8(1))
+	f.Add("a\x00\"b\\\n", "  a \"quoted\"\nhelp\\\r", "a\nb\"c\\d\x00\xff", "", math.NaN(), 1e6, uint64(1<<63), uint8(1),
+		uint8(1))
 	f.Add("requests_total", "", "\xe2\x80\xa8", "\\", math.Copysign(0, -1), math.Inf(-1), uint64(0), uint8(1), uint8(2))
 	f.Add("_total", "\\n", "é", "\"", math.SmallestNonzeroFloat64, -1.0, uint64(7), uint8(2), uint8(3))
 	f.Add("é", "#", " ", "}", math.Inf(1), math.MaxFloat64, uint64(1), uint8(2), uint8(0))

@@ -14,35 +14,36 @@ import (
 
 const nameLabel = "__name__"
 
-// Selector chooses series as a PromQL series selector does: all its matchers hold. A label that a series lacks is empty.
+// Selector chooses series as a PromQL series selector does: a series matches if all matchers do. A label that a series
+// lacks is empty.
 type Selector struct {
 	names  []matcher // of the metric's name
 	labels []matcher
 	weight int // of its expressions, see weigh
 }
 
-// matcher holds where the value of its label is, or is not, the one given, or matches the expression.
+// matcher compares the value of a label with a text, or matches it with an expression.
 type matcher struct {
 	label, value string
-	expression   *regexp.Regexp // nil: compare
-	not          bool
+	expression   *regexp.Regexp // nil: compare with value
+	negated      bool
 }
 
-func (m *matcher) holds(value string) bool {
+func (m *matcher) matches(value string) bool {
 	if m.expression != nil {
-		return m.expression.MatchString(value) != m.not
+		return m.expression.MatchString(value) != m.negated
 	}
-	return (value == m.value) != m.not
+	return (value == m.value) != m.negated
 }
 
-// Matches says whether a series is chosen.
+// Matches reports whether the selector chooses a series.
 func (s *Selector) Matches(name string, ls metric.Labels) bool {
 	return s.matchesName(name) && s.matchesLabels(ls)
 }
 
 func (s *Selector) matchesName(name string) bool {
 	for i := range s.names {
-		if !s.names[i].holds(name) {
+		if !s.names[i].matches(name) {
 			return false
 		}
 	}
@@ -51,17 +52,17 @@ func (s *Selector) matchesName(name string) bool {
 
 func (s *Selector) matchesLabels(ls metric.Labels) bool {
 	for i := range s.labels {
-		if m := &s.labels[i]; !m.holds(ls.Value(m.label)) {
+		if m := &s.labels[i]; !m.matches(ls.Value(m.label)) {
 			return false
 		}
 	}
 	return true
 }
 
-// ParseSelector reads a series selector as Prometheus does: name{label="v", l!="v", l=~"expression", l!~"expression"}, the name
-// alone, or the braces alone, in which it stands in quotes where it is not a classic one. Values have Go's escapes in
-// quotes of either kind and none in backticks; expressions are RE2 and match a whole value. Names that are words of PromQL
-// are names here. An error says at which character of the text, counted from 1, it stands and how to mend it.
+// ParseSelector parses a series selector as Prometheus does: name{label="v", l!="v", l=~"expression",
+// l!~"expression"}, the name alone, or the braces alone, in which a name that is not a classic one stands in quotes.
+// Values have Go's escapes in single or double quotes and none in backticks; expressions are RE2 and match a whole
+// value. Keywords of PromQL are accepted as names. An error names the character, counted from 1, and the remedy.
 func ParseSelector(text string) (*Selector, error) {
 	p := &selectorParser{text: text, out: &Selector{}}
 	if err := p.parse(); err != nil {
@@ -73,13 +74,13 @@ func ParseSelector(text string) (*Selector, error) {
 	return p.out, nil
 }
 
-// maxQuoted bounds what an error repeats of a selector.
+// maxQuoted bounds how much of a selector an error quotes, in bytes.
 const maxQuoted = 200
 
-// selectorParser reads a selector from its beginning to at, which is where an error stands.
+// selectorParser parses a selector.
 type selectorParser struct {
 	text string
-	at   int
+	at   int // the position of the next byte, and of an error
 	out  *Selector
 }
 
@@ -98,12 +99,13 @@ func (p *selectorParser) parse() error {
 		return errors.New(`a selector begins with a metric's name or with a brace, as in up{job="x"} or {job="x"}`)
 	}
 	if p.skip(); p.at < len(p.text) {
-		return errors.New("a selector ends here: leave out ranges, offsets, operators and functions, and give a second selector as a second match[]")
+		return errors.New("a selector ends here: leave out ranges, offsets, operators and functions, " +
+			"and give a second selector as a second match[]")
 	}
 	return nil
 }
 
-// matchers reads what stands in the braces, and the closing one.
+// matchers parses the matchers and the closing brace.
 func (p *selectorParser) matchers() error {
 	for first := true; ; first = false {
 		p.skip()
@@ -124,7 +126,7 @@ func (p *selectorParser) matchers() error {
 	}
 }
 
-// matcher reads a label with operator and value, or the metric's name in quotes.
+// matcher parses a label with operator and value, or the metric's name in quotes.
 func (p *selectorParser) matcher() error {
 	label, quoted := p.word(false), false
 	if label == "" {
@@ -173,13 +175,13 @@ func (p *selectorParser) matcher() error {
 	return nil
 }
 
-// newMatcher makes a matcher, and adds the weight of its expression.
+// newMatcher compiles a matcher and adds the weight of its expression.
 func (s *Selector) newMatcher(label, operator, value string) (matcher, error) {
-	m := matcher{label: label, value: value, not: operator[0] == '!'}
+	m := matcher{label: label, value: value, negated: operator[0] == '!'}
 	if !strings.HasSuffix(operator, "~") {
 		return m, nil
 	}
-	// Parsed by itself first, so that nothing in it can reach beyond the anchors. A dot matches a newline too.
+	// It is parsed by itself first, so that it cannot escape from the anchors. As in Prometheus a dot matches a newline.
 	parsed, err := syntax.Parse(value, syntax.Perl|syntax.DotNL)
 	if err == nil {
 		if s.weight += weigh(parsed); s.weight > maxWeight {
@@ -193,13 +195,15 @@ func (s *Selector) newMatcher(label, operator, value string) (matcher, error) {
 	return m, nil
 }
 
-// maxWeight bounds the expressions of a scrape: a few kilobytes can ask for hundreds of megabytes and for minutes. Text that is meant weighs about as
-// much as it is long.
+// maxWeight bounds the expressions of a scrape: a few kilobytes of them can take hundreds of megabytes and minutes.
+// Plain text weighs about as much as it is long.
 const maxWeight = 20_000
 
-var errTooHeavy = fmt.Errorf("the expressions would take more than %d instructions: repeat less often, as x{1000} does, and use fewer classes such as \\pL", maxWeight)
+var errTooHeavy = fmt.Errorf("the expressions would take more than %d instructions: "+
+	"repeat less often, as x{1000} does, and use fewer classes such as \\pL", maxWeight)
 
-// weigh tells what an expression takes once compiled: its parts and the ranges of its classes, with repetitions written out.
+// weigh estimates the instructions of a compiled expression: its parts and the ranges of its classes, repetitions
+// expanded.
 func weigh(re *syntax.Regexp) int {
 	weight := len(re.Rune)
 	for _, sub := range re.Sub {
@@ -211,7 +215,7 @@ func weigh(re *syntax.Regexp) int {
 	return weight + 1
 }
 
-// skip passes by white space and comments.
+// skip skips white space and comments.
 func (p *selectorParser) skip() {
 	for p.at < len(p.text) {
 		switch p.text[p.at] {
@@ -237,7 +241,7 @@ func (p *selectorParser) take(s string) bool {
 	return true
 }
 
-// word reads a classic name, of a metric with colons, or "" where there is none.
+// word parses a classic name, with colons if it is a metric's. It returns "" if there is none.
 func (p *selectorParser) word(colons bool) string {
 	start := p.at
 	for ; p.at < len(p.text); p.at++ {
@@ -250,8 +254,8 @@ func (p *selectorParser) word(colons bool) string {
 	return p.text[start:p.at]
 }
 
-// quoted reads a text in quotes or backticks, if one is there.
-func (p *selectorParser) quoted() (text string, there bool, err error) {
+// quoted parses a text in quotes or backticks; ok is false if there is none.
+func (p *selectorParser) quoted() (text string, ok bool, err error) {
 	if p.at >= len(p.text) || !strings.ContainsRune("\"'`", rune(p.text[p.at])) {
 		return "", false, nil
 	}

@@ -65,29 +65,39 @@ func TestSelectorMatches(t *testing.T) {
 }
 
 func TestSelectorErrors(t *testing.T) {
+	const (
+		noSelector = `a selector begins with a metric's name or with a brace, as in up{job="x"} or {job="x"}`
+		noValue    = `the label's value in quotes, as in`
+		noOperator = `one of =, !=, =~ and !~ after the label's name`
+		tooMuch    = `a selector ends here: leave out ranges, offsets, operators and functions, ` +
+			`and give a second selector as a second match[]`
+	)
 	for selector, want := range map[string]string{
-		``:                      `"" at character 1: a selector begins with a metric's name or with a brace, as in up{job="x"} or {job="x"}`,
-		`1up`:                   `"1up" at character 1: a selector begins with a metric's name or with a brace, as in up{job="x"} or {job="x"}`,
-		`up[5m]`:                `"up[5m]" at character 3: a selector ends here: leave out ranges, offsets, operators and functions, and give a second selector as a second match[]`,
-		`up{} or down{}`:        `"up{} or down{}" at character 6: a selector ends here: leave out ranges, offsets, operators and functions, and give a second selector as a second match[]`,
-		`memory.bytes`:          `"memory.bytes" at character 7: a selector ends here: leave out ranges, offsets, operators and functions, and give a second selector as a second match[]`,
-		`up{`:                   `"up{" at character 4: the selector ends where it needs a label's name or "}"`,
-		`up{job="x"`:            `"up{job=\"x\"" at character 11: the selector ends where it needs a comma or "}"`,
-		`up{é="x"}`:             `"up{é=\"x\"}" at character 4: 'é' where it needs a label's name or "}"`,
-		`up{"é" "x"}`:           `"up{\"é\" \"x\"}" at character 8: '"' where it needs a comma or "}"`,
-		`up{"é"="x" job="y"}`:   `"up{\"é\"=\"x\" job=\"y\"}" at character 12: 'j' where it needs a comma or "}"`,
-		`up{job}`:               `"up{job}" at character 7: '}' where it needs one of =, !=, =~ and !~ after the label's name`,
-		`up{job>"x"}`:           `"up{job>\"x\"}" at character 7: '>' where it needs one of =, !=, =~ and !~ after the label's name`,
-		`up{job=x}`:             `"up{job=x}" at character 8: 'x' where it needs the label's value in quotes, as in job="value"`,
-		`up{job=~}`:             `"up{job=~}" at character 9: '}' where it needs the label's value in quotes, as in job=~"value"`,
-		`up{job="x}`:            `"up{job=\"x}" at character 8: the text that begins here lacks its closing "`,
-		"up{job=\"x\n\"}":       `"up{job=\"x\n\"}" at character 10: a line ends within quotes: write \n`,
-		`up{job="C:\x"}`:        `"up{job=\"C:\\x\"}" at character 11: no escape that Go and PromQL know: a backslash is written as \\`,
-		"up{job=\"a\xff\"}":     `"up{job=\"a\xff\"}" at character 10: this is not UTF-8`,
-		`up{job=~"a)(b"}`:       `"up{job=~\"a)(b\"}" at character 9: not a regular expression of RE2, error parsing regexp: unexpected ): ` + "`a)(b`",
-		`up{a="1",job=~"(?=x"}`: `"up{a=\"1\",job=~\"(?=x\"}" at character 15: not a regular expression of RE2, error parsing regexp: invalid or unsupported Perl syntax: ` + "`(?=`",
-		`up{,}`:                 `"up{,}" at character 4: ',' where it needs a label's name or "}"`,
-		`up{a="1",,}`:           `"up{a=\"1\",,}" at character 10: ',' where it needs a label's name or "}"`,
+		``:                    `"" at character 1: ` + noSelector,
+		`1up`:                 `"1up" at character 1: ` + noSelector,
+		`up[5m]`:              `"up[5m]" at character 3: ` + tooMuch,
+		`up{} or down{}`:      `"up{} or down{}" at character 6: ` + tooMuch,
+		`memory.bytes`:        `"memory.bytes" at character 7: ` + tooMuch,
+		`up{`:                 `"up{" at character 4: the selector ends where it needs a label's name or "}"`,
+		`up{job="x"`:          `"up{job=\"x\"" at character 11: the selector ends where it needs a comma or "}"`,
+		`up{é="x"}`:           `"up{é=\"x\"}" at character 4: 'é' where it needs a label's name or "}"`,
+		`up{"é" "x"}`:         `"up{\"é\" \"x\"}" at character 8: '"' where it needs a comma or "}"`,
+		`up{"é"="x" job="y"}`: `"up{\"é\"=\"x\" job=\"y\"}" at character 12: 'j' where it needs a comma or "}"`,
+		`up{job}`:             `"up{job}" at character 7: '}' where it needs ` + noOperator,
+		`up{job>"x"}`:         `"up{job>\"x\"}" at character 7: '>' where it needs ` + noOperator,
+		`up{job=x}`:           `"up{job=x}" at character 8: 'x' where it needs ` + noValue + ` job="value"`,
+		`up{job=~}`:           `"up{job=~}" at character 9: '}' where it needs ` + noValue + ` job=~"value"`,
+		`up{job="x}`:          `"up{job=\"x}" at character 8: the text that begins here lacks its closing "`,
+		"up{job=\"x\n\"}":     `"up{job=\"x\n\"}" at character 10: a line ends within quotes: write \n`,
+		`up{job="C:\x"}`: `"up{job=\"C:\\x\"}" at character 11: no escape that Go and PromQL know: ` +
+			`a backslash is written as \\`,
+		"up{job=\"a\xff\"}": `"up{job=\"a\xff\"}" at character 10: this is not UTF-8`,
+		`up{job=~"a)(b"}`: `"up{job=~\"a)(b\"}" at character 9: not a regular expression of RE2, ` +
+			"error parsing regexp: unexpected ): `a)(b`",
+		`up{a="1",job=~"(?=x"}`: `"up{a=\"1\",job=~\"(?=x\"}" at character 15: not a regular expression of RE2, ` +
+			`error parsing regexp: invalid or unsupported Perl syntax: ` + "`(?=`",
+		`up{,}`:       `"up{,}" at character 4: ',' where it needs a label's name or "}"`,
+		`up{a="1",,}`: `"up{a=\"1\",,}" at character 10: ',' where it needs a label's name or "}"`,
 	} {
 		_, err := ParseSelector(selector)
 		if err == nil {
@@ -102,10 +112,12 @@ func TestSelectorErrors(t *testing.T) {
 	}
 }
 
-// FuzzSelector checks that nothing ends the parser but a selector or a readable error, and that what was read can be applied.
+// FuzzSelector checks that nothing ends the parser but a selector or a readable error, and that what was read can be
+// applied.
 func FuzzSelector(f *testing.F) {
 	for _, s := range []string{
-		`cf_up{a="1",b!="2",c=~"3|4",d!~"5"}`, `{"a.b",'c d'="\x41\101\u0041\n"}`, "{a=`\\`,}", `up # comment`, `up{`, `{"`, `{a="\`, `{a=~"(((("}`,
+		`cf_up{a="1",b!="2",c=~"3|4",d!~"5"}`, `{"a.b",'c d'="\x41\101\u0041\n"}`, "{a=`\\`,}", `up # comment`,
+		`up{`, `{"`, `{a="\`, `{a=~"(((("}`,
 		"{\"\xff\"}", `{a="\ud800"}`, `{a="\400"}`, `:a:{b="'"}`,
 	} {
 		f.Add(s, "cf_up", "1")

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// scrapeSlots bounds concurrent scrapes, and gives each peer a share: it may hold no more slots than are then left free. So
-// one address holds at most half of the slots, two at most three quarters, and slow readers at a few addresses cannot lock
-// out a Prometheus server at another. A peer is an IPv4 address or an IPv6 network of 64 bits.
+// scrapeSlots bounds concurrent scrapes, and gives each peer a share: it may hold no more slots than are then left
+// free. So one address holds at most half of the slots, two at most three quarters, and slow readers at a few
+// addresses cannot lock out a Prometheus server at another. A peer is an IPv4 address or an IPv6 network of 64 bits.
 type scrapeSlots struct {
 	total int
 
@@ -21,16 +21,17 @@ func newScrapeSlots(total int) *scrapeSlots {
 	return &scrapeSlots{total: total, free: total, taken: map[netip.Prefix]int{}}
 }
 
-// take takes a slot for a peer; release returns it. The error is meant for the peer.
-func (s *scrapeSlots) take(remote string) (release func(), err error) {
+// take takes a slot for a peer; release returns it. Without a slot, refusal is the answer to the peer.
+func (s *scrapeSlots) take(remote string) (release func(), refusal string) {
 	peer := peerOf(remote)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch taken := s.taken[peer]; {
 	case s.free == 0:
-		return nil, fmt.Errorf("Limit of concurrent scrapes reached (%d), try again later.", s.total) //nolint:revive,staticcheck // a page's text
+		return nil, fmt.Sprintf("Limit of concurrent scrapes reached (%d), try again later.", s.total)
 	case taken >= s.free:
-		return nil, fmt.Errorf("Limit of concurrent scrapes of one address reached (%d of %d), try again later.", taken, s.total) //nolint:revive,staticcheck // a page's text
+		return nil, fmt.Sprintf("Limit of concurrent scrapes of one address reached (%d of %d), try again later.",
+			taken, s.total)
 	}
 	s.free--
 	s.taken[peer]++
@@ -41,10 +42,11 @@ func (s *scrapeSlots) take(remote string) (release func(), err error) {
 		if s.taken[peer]--; s.taken[peer] == 0 {
 			delete(s.taken, peer)
 		}
-	}, nil
+	}, ""
 }
 
-// peerOf returns the peer of a remote address. Addresses that are not host:port, as those of a Unix socket, are one peer.
+// peerOf returns the peer of a remote address. Addresses that are not host:port, as those of a Unix socket, are one
+// peer.
 func peerOf(remote string) netip.Prefix {
 	address, err := netip.ParseAddrPort(remote)
 	if err != nil {

@@ -8,8 +8,8 @@ const (
 	keepCounts  = 1 << 17
 )
 
-// snapshot is a copy of samples, which outlives the reader's chunk. Pointers into its slices stay valid when a slice grows:
-// the old array, which is never written again, lives as long as they do.
+// snapshot is a copy of samples, which outlives the reader's chunk. Pointers into its slices stay valid when a slice
+// grows: the old array, which is never written again, lives as long as they do.
 type snapshot struct {
 	samples    []store.Sample
 	histograms []store.Histogram

@@ -114,8 +114,8 @@ func TestTricklingClientEndsTheScrape(t *testing.T) {
 	})
 }
 
-// TestDeadlineEndsWithThePage asks for a page and then, over the same connection and long after the page's deadline, for
-// something else of the server's, which has no deadline of its own.
+// TestDeadlineEndsWithThePage asks for a page and then, over the same connection and long after the page's deadline,
+// for something else of the server's, which has no deadline of its own.
 func TestDeadlineEndsWithThePage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, serverConn := net.Pipe()

@@ -53,8 +53,8 @@ func newStoreWith(tb testing.TB, native bool) *store.Store {
 	return s
 }
 
-// fill writes n gauges with the value, and as many requests, and checks that none is lost. Concurrent calls need deployments
-// of their own, as their clocks would disagree on which of their values is the newer one.
+// fill writes n gauges with the value, and as many requests, and checks that none is lost. Concurrent calls need
+// deployments of their own, as their clocks would disagree on which of their values is the newer one.
 func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64) {
 	tb.Helper()
 	w := s.Writer()
@@ -63,12 +63,14 @@ func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64
 		now := time.Now().UnixNano()
 		e := &metric.Envelope{
 			Kind: metric.KindGauge, Timestamp: now, Arrived: now,
-			Tags:   []metric.Tag{{Key: []byte("ip"), Value: []byte(strconv.Itoa(i))}, {Key: []byte("deployment"), Value: []byte(deployment)}},
+			Tags: []metric.Tag{{Key: []byte("ip"), Value: []byte(strconv.Itoa(i))},
+				{Key: []byte("deployment"), Value: []byte(deployment)}},
 			Points: []metric.Point{{Name: []byte("numBytesAllocated"), Value: value}},
 		}
 		w.Write(e, &tally)
 		w.Write(&metric.Envelope{
-			Kind: metric.KindTimer, Timestamp: now, Arrived: now, Name: []byte("http"), Start: now - int64(time.Second/2), Stop: now,
+			Kind: metric.KindTimer, Timestamp: now, Arrived: now,
+			Name: []byte("http"), Start: now - int64(time.Second/2), Stop: now,
 			Tags: []metric.Tag{
 				{Key: []byte("peer_type"), Value: []byte("Server")},
 				{Key: []byte("origin"), Value: []byte("gorouter")},
@@ -82,11 +84,13 @@ func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64
 	}
 }
 
-// TestUnreadPageDelaysNoWriter has a client that takes the first line of a page and then nothing, while the store is written to.
+// TestUnreadPageDelaysNoWriter has a client that takes the first line of a page and then nothing, while the store is
+// written to.
 func TestUnreadPageDelaysNoWriter(t *testing.T) {
 	s := newStore(t)
 	fill(t, s, "cf", manySeries, 1)
-	h := NewHandler(s, own(), Options{StallTimeout: time.Hour, PageTimeout: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	h := NewHandler(s, own(), Options{StallTimeout: time.Hour, PageTimeout: time.Hour,
+		Logger: slog.New(slog.DiscardHandler)})
 	client, conn := net.Pipe()
 	server := &http.Server{Handler: h}
 	served := make(chan error, 1)
@@ -145,8 +149,8 @@ func (j *joined) Read(b []byte) (int, error) {
 	return j.rest.Read(b)
 }
 
-// TestScrapesWhileWriting scrapes in all formats while series come, and checks that every page parses and holds each series
-// once.
+// TestScrapesWhileWriting scrapes in all formats while series come, and checks that every page parses and holds each
+// series once.
 func TestScrapesWhileWriting(t *testing.T) {
 	s := newStore(t)
 	reg := prometheus.NewRegistry()

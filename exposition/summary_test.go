@@ -22,7 +22,8 @@ func summary(samples ...store.Sample) series {
 	return series{store.Family{Name: "s", Help: "A summary.", Type: metric.TypeSummary}, samples}
 }
 
-// What is not known of a histogram or summary is not written; a sum in protobuf is NaN, since its readers take none for 0.
+// What is not known of a histogram or summary is not written; a sum in protobuf is NaN, since its readers take none
+// for 0.
 func TestUnknownSumsAndCounts(t *testing.T) {
 	c := content{
 		histogram("h", store.Sample{Labels: `a="1"`, Histogram: &store.Histogram{
@@ -30,7 +31,8 @@ func TestUnknownSumsAndCounts(t *testing.T) {
 		}}),
 		summary(
 			store.Sample{},
-			store.Sample{Labels: `a="1"`, Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Sum: math.NaN(), Unsummed: true, Uncounted: true}},
+			store.Sample{Labels: `a="1"`, Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4},
+				Sum: math.NaN(), Unsummed: true, Uncounted: true}},
 			store.Sample{Labels: `a="2"`, Summary: &store.Summary{Sum: 6, Uncounted: true}}),
 	}
 	const head, counted = "# HELP h A histogram.\n# TYPE h histogram\n", `h_count{a="1"} 5` + "\n"
@@ -47,19 +49,22 @@ func TestUnknownSumsAndCounts(t *testing.T) {
 	if got := mfs[0].GetMetric()[0].GetHistogram(); !math.IsNaN(got.GetSampleSum()) || got.GetSampleCount() != 5 {
 		t.Error(got)
 	}
-	if got := mfs[1].GetMetric(); len(got) != 2 || got[0].GetSummary().SampleCount != nil || !math.IsNaN(got[0].GetSummary().GetSampleSum()) ||
+	if got := mfs[1].GetMetric(); len(got) != 2 || got[0].GetSummary().SampleCount != nil ||
+		!math.IsNaN(got[0].GetSummary().GetSampleSum()) ||
 		got[1].GetSummary().GetSampleSum() != 6 {
 		t.Error(got)
 	}
 }
 
-// Lines of start times are those of client_golang, and only where they were asked for, in OpenMetrics, and where a start is known.
+// Lines of start times are those of client_golang, and only where they were asked for, in OpenMetrics, and where a
+// start is known.
 func TestCreatedLines(t *testing.T) {
 	const start = 1_700_000_000_500_000_000
 	s := golden()[1].samples[0].Summary
 	c := content{
 		counter("hits_total", store.Sample{Labels: `a="1"`, Value: 1, Start: start}, one(2)),
-		histogram("h", store.Sample{Start: start, Histogram: &store.Histogram{Bounds: []float64{1}, Counts: []uint64{2, 3}, Count: 5, Sum: 1}}),
+		histogram("h", store.Sample{Start: start, Histogram: &store.Histogram{Bounds: []float64{1}, Counts: []uint64{2, 3},
+			Count: 5, Sum: 1}}),
 		summary(store.Sample{Labels: `a="2"`, Start: start, Summary: s}),
 	}
 	render := func(o *offer) string {
@@ -117,7 +122,8 @@ func TestCreatedLinesAreAnOption(t *testing.T) {
 
 // A name that ends in _total already gets no second one, in any format.
 func TestTotalIsNotDoubled(t *testing.T) {
-	c := content{counter("a_total", one(1)), counter("b", one(2)), counter("c.total", one(3)), counter("d_total_total", one(4))}
+	c := content{counter("a_total", one(1)), counter("b", one(2)), counter("c.total", one(3)),
+		counter("d_total_total", one(4))}
 	for format, want := range map[expfmt.Format]string{
 		expfmt.FmtText:              "a_total 1 b 2 c_total 3 d_total_total 4",
 		expfmt.FmtOpenMetrics_1_0_0: "a_total 1 b_total 2 c_total 3 d_total_total 4",
@@ -156,12 +162,15 @@ func TestBucketsDiffer(t *testing.T) {
 
 // A summary is chosen by its own name and by those of its series, and always whole.
 func TestSummariesAreSelectedWhole(t *testing.T) {
-	c := content{summary(store.Sample{Labels: `a="1"`, Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Count: 1, Sum: 4}})}
+	c := content{summary(store.Sample{Labels: `a="1"`,
+		Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Count: 1, Sum: 4}})}
 	h := newHandler(c.families, c.reader, prometheus.NewRegistry(), Options{})
 	for query, want := range map[string]int{
-		"name[]=s": 3, "match[]=s_sum": 3, `match[]={__name__=~"s_c.*",a="1"}`: 3, "match[]=s_bucket": 0, `match[]=s{a="2"}`: 0,
+		"name[]=s": 3, "match[]=s_sum": 3, `match[]={__name__=~"s_c.*",a="1"}`: 3,
+		"match[]=s_bucket": 0, `match[]=s{a="2"}`: 0,
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/metrics?"+strings.NewReplacer("{", "%7B", "}", "%7D", `"`, "%22").Replace(query), http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "/metrics?"+strings.NewReplacer("{", "%7B", "}", "%7D", `"`,
+			"%22").Replace(query), http.NoBody)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if got := strings.Count(w.Body.String(), "\ns"); got != want {

@@ -81,8 +81,8 @@ func (e *textEncoder) appendMetadata(dst []byte, f *store.Family, n names) []byt
 	return dst
 }
 
-// hasUnit reports whether UNIT may be written: Prometheus rejects the whole page if the name does not end in _<unit>. A
-// unit that is not a single word would break the line.
+// hasUnit reports whether UNIT may be written: Prometheus rejects the whole page if the name does not end in _<unit>.
+// A unit that is not a single word would break the line.
 func hasUnit(family, unit string) bool {
 	base, ok := strings.CutSuffix(family, unit)
 	return ok && strings.HasSuffix(base, "_") && model.LegacyValidation.IsValidMetricName(unit)
@@ -115,8 +115,8 @@ func (e *textEncoder) appendSample(dst []byte, t metric.Type, s *store.Sample) [
 	return dst
 }
 
-// appendHistogram appends the lines of a classic histogram. The last bucket and _count are the sum of the buckets, so that
-// they agree whatever count the store has. Without a known sum OpenMetrics forbids _count as well.
+// appendHistogram appends the lines of a classic histogram. The last bucket and _count are the sum of the buckets, so
+// that they agree whatever count the store has. Without a known sum OpenMetrics forbids _count as well.
 func (e *textEncoder) appendHistogram(dst []byte, labels metric.Labels, h *store.Histogram) []byte {
 	e.setBounds(h.Bounds)
 	total := uint64(0)
@@ -267,7 +267,8 @@ func appendBound(dst []byte, v float64, openMetrics bool) []byte {
 	return dst
 }
 
-// appendEscaped appends text as both formats write it inside quotes or, with quotes false, as the text format writes HELP.
+// appendEscaped appends text as both formats write it inside quotes or, with quotes false, as the text format writes
+// HELP.
 func appendEscaped(dst []byte, s string, quotes bool) []byte {
 	from := 0
 	for i := range len(s) {

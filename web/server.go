@@ -16,8 +16,9 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second
-	// writeTimeout must outlast a profile of some minutes and a page on a slow line, and yet end connections of clients that
-	// stopped reading. The metrics page is stricter and more lenient at once: it sets a deadline of its own for each chunk.
+	// writeTimeout must outlast a profile of some minutes and a page on a slow line, and yet end connections of clients
+	// that stopped reading. The metrics page is stricter and more lenient at once: it sets a deadline of its own for each
+	// chunk.
 	writeTimeout   = 5 * time.Minute
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
@@ -52,8 +53,8 @@ func New(handler http.Handler, options Options) *Server {
 	}}
 }
 
-// Listen opens the port and returns its address, so that a port in use is found out before anything else starts. It is called
-// once, before Run, which closes the port again.
+// Listen opens the port and returns its address, so that a port in use is found out before anything else starts. It is
+// called once, before Run, which closes the port again.
 func (s *Server) Listen(ctx context.Context) (net.Addr, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", s.options.Address)
@@ -69,8 +70,8 @@ func (s *Server) Listen(ctx context.Context) (net.Addr, error) {
 	return listener.Addr(), nil
 }
 
-// Run serves until ctx is done, then lets requests under way finish for up to four seconds, and returns nil. It fails where
-// the web configuration file is wrong.
+// Run serves until ctx is done, then lets requests under way finish for up to four seconds, and returns nil. It fails
+// where the web configuration file is wrong.
 func (s *Server) Run(ctx context.Context) error {
 	if s.listener == nil {
 		return errors.New("web: Run before Listen")

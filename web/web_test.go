@@ -31,7 +31,8 @@ func pages() Pages {
 		Ready:         func() (bool, string) { return true, "" },
 		Version:       "1.2.3 <dev>",
 		Cardinality: func() store.Offenders {
-			return store.Offenders{Metrics: []store.Offender{{Metric: "cf_a", Label: "b", Values: 2, Series: 3}}, Owners: []store.Offender{}}
+			return store.Offenders{Metrics: []store.Offender{{Metric: "cf_a", Label: "b", Values: 2, Series: 3}},
+				Owners: []store.Offender{}}
 		},
 	}
 }
@@ -73,12 +74,15 @@ func TestPages(t *testing.T) {
 		{"metrics elsewhere", elsewhere, "GET", "/federate", 200, "up 1\n"},
 		{"metrics moved away", elsewhere, "GET", "/metrics", 404, ""},
 		{"metrics only read", pages(), "POST", "/metrics", 405, ""},
-		{"reload off", pages(), "POST", "/-/reload", 403, "reloading by request is off: set web.enable_lifecycle, or send SIGHUP\n"},
+		{"reload off", pages(), "POST", "/-/reload", 403,
+			"reloading by request is off: set web.enable_lifecycle, or send SIGHUP\n"},
 		{"reload", reloading, "POST", "/-/reload", 200, "OK\n"},
 		{"reload by PUT", reloading, "PUT", "/-/reload", 200, "OK\n"},
 		{"reload is no page", reloading, "GET", "/-/reload", 405, ""},
-		{"reload fails", failing, "POST", "/-/reload", 500, "reload failed, the old rules stay in force: rules.yaml:3:5: no such thing\n"},
-		{"cardinality", pages(), "GET", "/api/v1/cardinality", 200, `{"metrics":[{"metric":"cf_a","label":"b","values":2,"series":3}],"owners":[]}` + "\n"},
+		{"reload fails", failing, "POST", "/-/reload", 500,
+			"reload failed, the old rules stay in force: rules.yaml:3:5: no such thing\n"},
+		{"cardinality", pages(), "GET", "/api/v1/cardinality", 200,
+			`{"metrics":[{"metric":"cf_a","label":"b","values":2,"series":3}],"owners":[]}` + "\n"},
 		{"unknown", pages(), "GET", "/nothing", 404, ""},
 		{"profiles off", pages(), "GET", "/debug/pprof/", 404, ""},
 		{"heap off", pages(), "GET", "/debug/pprof/heap", 404, ""},
@@ -170,8 +174,8 @@ func (l *oneConnection) Close() error {
 
 func (*oneConnection) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// TestGracefulStop: a request under way when the server is told to stop gets its whole answer within the time that it has for it, a new
-// one none. Time is the bubble's.
+// TestGracefulStop: a request under way when the server is told to stop gets its whole answer within the time that it
+// has for it, a new one none. Time is the bubble's.
 func TestGracefulStop(t *testing.T) {
 	for _, tc := range []struct {
 		takes time.Duration
@@ -196,7 +200,10 @@ func TestGracefulStop(t *testing.T) {
 			s.listener = l
 			done := make(chan error, 1)
 			go func() { done <- s.Run(ctx) }()
-			transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return here, nil }}
+			transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return here,
+					nil
+			}}
 			defer transport.CloseIdleConnections()
 			res, err := (&http.Client{Transport: transport}).Get("http://pipe")
 			var body []byte
@@ -258,7 +265,8 @@ func TestBasicAuth(t *testing.T) {
 	s, stop, done := start(t, h, file)
 	c := client(t)
 	for password, want := range map[string]int{"fakepassword": 200, "wrong": 401} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.listener.Addr().String()+"/metrics", nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.listener.Addr().String()+"/metrics",
+			nil)
 		if err != nil {
 			t.Fatal(err)
 		}
