@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -120,13 +121,29 @@ func (in *Intake) Unreadable(arrived time.Time) {
 	in.end(now)
 }
 
-// recordJSON hands a batch to the recorder as protobuf. What the protobuf library cannot read is not recorded.
-func (in *Intake) recordJSON(batch []byte, arrived time.Time) {
-	var b loggregator_v2.EnvelopeBatch
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(batch, &b); err != nil {
-		return
+// recordJSON hands the envelopes of a batch to the recorder as protobuf. Envelopes that protojson cannot read are counted.
+func (in *Intake) recordJSON(text []byte, arrived time.Time) {
+	read := protojson.UnmarshalOptions{DiscardUnknown: true}
+	var batch loggregator_v2.EnvelopeBatch
+	if read.Unmarshal(text, &batch) != nil { // one envelope at a time, since one that is bad spoils the whole
+		batch.Reset()
+		var envelopes struct{ Batch []json.RawMessage }
+		if json.Unmarshal(text, &envelopes) != nil {
+			in.recorder.LeaveOut(1)
+			return
+		}
+		for _, text := range envelopes.Batch {
+			var e loggregator_v2.Envelope
+			if read.Unmarshal(text, &e) == nil {
+				batch.Batch = append(batch.Batch, &e)
+			}
+		}
+		in.recorder.LeaveOut(len(envelopes.Batch) - len(batch.Batch))
+		if len(batch.Batch) == 0 {
+			return
+		}
 	}
-	if bytes, err := proto.Marshal(&b); err == nil {
+	if bytes, err := proto.Marshal(&batch); err == nil {
 		in.recorder.RecordV2(in.account.name, bytes, arrived)
 	}
 }

@@ -157,7 +157,10 @@ func TestJSONAllocations(t *testing.T) {
 // recordedBatches keeps what sources hand to a recorder.
 type recordedBatches struct {
 	batches []*loggregator_v2.EnvelopeBatch
+	leftOut int
 }
+
+func (r *recordedBatches) LeaveOut(envelopes int) { r.leftOut += envelopes }
 
 func (r *recordedBatches) RecordV1(string, []byte, time.Time) {}
 
@@ -184,5 +187,26 @@ func TestIntakeJSONIsRecorded(t *testing.T) {
 	in.JSON([]byte("{"), time.Unix(1, 0))
 	if len(recorder.batches) != 1 || len(recorder.batches[0].GetBatch()) != 1 || !proto.Equal(recorder.batches[0].GetBatch()[0], sent) {
 		t.Errorf("%v", recorder.batches)
+	}
+	if recorder.leftOut != 1 {
+		t.Errorf("%d left out, want the one that is no JSON", recorder.leftOut)
+	}
+}
+
+// TestIntakeRecordsAroundBadJSON: an envelope that cannot be read costs itself, not its batch, and is counted.
+func TestIntakeRecordsAroundBadJSON(t *testing.T) {
+	l, _ := newTestLedger(t)
+	recorder := &recordedBatches{}
+	env := testEnv(l, func() Sink { return &nullSink{} }, slog.New(slog.DiscardHandler))
+	env.Recorder = recorder
+	in := env.intake(l.Source(nameGateway), intakeOptions{})
+	in.JSON([]byte(`{"batch":[{"source_id":"a"},{"source_id":7},{"source_id":"b"},"c"]}`), time.Unix(1, 0))
+	in.JSON([]byte(`{"batch":[{"timestamp":"late"}]}`), time.Unix(2, 0))
+	want := &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: "a"}, {SourceId: "b"}}}
+	if len(recorder.batches) != 1 || !proto.Equal(recorder.batches[0], want) {
+		t.Errorf("recorded %v, want only %v", recorder.batches, want)
+	}
+	if recorder.leftOut != 3 {
+		t.Errorf("%d left out, want 3", recorder.leftOut)
 	}
 }

@@ -41,6 +41,8 @@ type Recorder interface {
 	RecordV1(source string, envelope []byte, arrived time.Time)
 	// RecordV2 takes one loggregator.v2 EnvelopeBatch.
 	RecordV2(source string, batch []byte, arrived time.Time)
+	// LeaveOut counts envelopes that a source received in a form that cannot be recorded.
+	LeaveOut(envelopes int)
 }
 
 // Options configure the sources; they are the section nozzle of the configuration.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -22,6 +23,7 @@ import (
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
 	"loggregator_exporter/nozzle/capture"
+	"loggregator_exporter/tagger/catalogue"
 )
 
 const defaultRecordBytes = 1 << 30
@@ -58,7 +60,7 @@ func newRecord() *cobra.Command {
 	cmd.Flags().StringVar(&r.out, "out", "", "File to write, readable by its owner only; an existing one is replaced. - is standard output.")
 	cmd.Flags().DurationVar(&r.duration, "duration", 0, "End after so long; 0 is no limit.")
 	cmd.Flags().Int64Var(&r.maxBytes, "max-bytes", defaultRecordBytes, "End before the capture grows beyond so many bytes; 0 is no limit.")
-	cmd.Flags().BoolVar(&r.scrub, "scrub", false, "Replace names of apps, spaces and organizations, GUIDs, addresses, hosts, URIs and user agents.")
+	cmd.Flags().BoolVar(&r.scrub, "scrub", false, "Replace names, ids, addresses, hosts, URIs and all words that are not of Cloud Foundry's vocabulary.")
 	return cmd
 }
 
@@ -98,8 +100,8 @@ func (r *recording) run(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	_, err = fmt.Fprintf(r.report, "recorded %d messages in %d bytes to %s\n", stats.Records, stats.Bytes, r.out)
-	if err == nil && stats.Unreadable > 0 {
-		_, err = fmt.Fprintf(r.report, "left out %d malformed messages, which cannot be scrubbed\n", stats.Unreadable)
+	if err == nil && stats.LeftOut > 0 {
+		_, err = fmt.Fprintf(r.report, "left out %d malformed messages\n", stats.LeftOut)
 	}
 	return err
 }
@@ -122,18 +124,35 @@ func (r *recording) open() (io.Writer, func() error, error) {
 	if r.out == "-" {
 		return r.stdout, func() error { return nil }, nil
 	}
-	file, err := os.OpenFile(r.out, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	file, err := createPrivate(r.out)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--out: %w", err)
 	}
 	return file, file.Close, nil
 }
 
+// createPrivate creates a file that its owner alone can read. A file or a link that has the name is removed first: its mode
+// could be wider, and a link could lead anywhere.
+func createPrivate(name string) (*os.File, error) {
+	switch info, err := os.Lstat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0:
+		if err := os.Remove(name); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("%s is not a regular file; name a new one, or - for standard output", name)
+	}
+	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+}
+
 // record runs the sources until it is enough, and ends the capture.
 func (r *recording) record(ctx context.Context, s *service, to io.Writer) (capture.Stats, error) {
 	options := capture.Options{MaxBytes: r.maxBytes, Header: capture.Header{Start: time.Now(), Program: program + " " + version.Version}}
 	if r.scrub {
-		options.Scrubber = capture.NewScrubber()
+		options.Scrubber = capture.NewScrubber(catalogue.Text())
 	}
 	for _, source := range s.sources {
 		options.Header.Sources = append(options.Header.Sources, source.Name())

@@ -7,10 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -336,5 +338,53 @@ func TestRecordRefuses(t *testing.T) {
 		if status, _, stderr := command(t, c.args...); status != 1 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: %d, %s", c.args, status, stderr)
 		}
+	}
+}
+
+// TestRecordCreatesPrivateFiles: whatever has the name before, the capture is a new file that its owner alone can read.
+func TestRecordCreatesPrivateFiles(t *testing.T) {
+	for name, before := range map[string]func(t *testing.T, path, other string) error{
+		"nothing":      func(*testing.T, string, string) error { return nil },
+		"a wider file": func(_ *testing.T, path, _ string) error { return os.WriteFile(path, []byte("old"), 0o644) },
+		"a link":       func(_ *testing.T, path, other string) error { return os.Symlink(other, path) },
+		"a loose link": func(_ *testing.T, path, other string) error { return os.Symlink(other+".none", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path, other := filepath.Join(dir, "x.capture"), filepath.Join(dir, "other")
+			if err := os.WriteFile(other, []byte("other"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := before(t, path, other); err != nil {
+				t.Fatal(err)
+			}
+			file, err := createPrivate(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.WriteString("new"); err != nil {
+				t.Fatal(err)
+			}
+			if err := file.Close(); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Lstat(path)
+			if err != nil || info.Mode() != 0o600 {
+				t.Errorf("mode %v, %v", info.Mode(), err)
+			}
+			if text, err := os.ReadFile(other); err != nil || string(text) != "other" {
+				t.Errorf("the link's target holds %q, %v", text, err)
+			}
+			if _, err := os.Lstat(other + ".none"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the loose link's target was made: %v", err)
+			}
+		})
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := createPrivate(fifo); err == nil || err.Error() != fifo+" is not a regular file; name a new one, or - for standard output" {
+		t.Errorf("a pipe: %v", err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"loggregator_exporter/nozzle/capture"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
+	"loggregator_exporter/tagger/catalogue"
 )
 
 // rawName is an origin and a name as a component emits them.
@@ -52,7 +53,7 @@ func corpusNames(t *testing.T) []rawName {
 // scrubNames takes names through a scrubbed capture and back.
 func scrubNames(t *rapid.T, names []rawName) []rawName {
 	var file bytes.Buffer
-	w, err := capture.NewWriter(&file, capture.Options{Header: capture.Header{Start: time.Unix(0, 0)}, Scrubber: capture.NewScrubber()})
+	w, err := capture.NewWriter(&file, capture.Options{Header: capture.Header{Start: time.Unix(0, 0)}, Scrubber: capture.NewScrubber(catalogue.Text())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,34 +95,68 @@ var (
 	guidForm   = regexp.MustCompile(`(?i)[0-9a-f]{8}([-_])[0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}`)
 	hexForm    = regexp.MustCompile(`[0-9a-f]{16,}`)
 	numberForm = regexp.MustCompile(`\b[0-9a-f]{4,}\b|\d+`)
-	anyID      = regexp.MustCompile(`(?i)\d+[.\-_]\d+[.\-_]\d+[.\-_]\d+|[0-9a-f]{16,}|` + guidForm.String())
 )
 
-// form is a text with shapes in the place of ids and numbers: rules may take an id apart, as that of an instance and its index.
+// form is a text with shapes in the place of ids, numbers and pseudonyms: rules may take an id apart, as that of an
+// instance and its index.
 func form(text string) string {
 	text = hexForm.ReplaceAllString(guidForm.ReplaceAllString(text, "<guid$1>"), "<hex>")
 	return numberForm.ReplaceAllString(text, "#")
 }
 
-// TestScrubbingKeepsWhatRulesMake: for real names, and for real names with ids in them, the rules make of a scrubbed name what they make of
-// the name: the same metric, the same labels by the same rule, and values that differ in ids and numbers only; and a
-// name without ids stays as it is.
-func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
+// pseudonymForm finds the pseudonyms of words.
+var pseudonymForm = regexp.MustCompile(`(?i)[ghjkmnpqrstvwxyz]{12}`)
+
+// parsed is what the rules make of a name.
+type parsed struct {
+	metric, rule string
+	labels       map[string]string
+}
+
+// parser returns what runs the built-in rules on a name.
+func parser(t *testing.T) func(rawName) parsed {
+	t.Helper()
 	cfg := config.Default()
 	rules, _, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resolver := resolver.New(resolverOptions(&cfg.Metrics, rules))
-	resolve := func(n rawName) string {
-		id := &store.Identity{Kind: metric.KindGauge, Name: n.name, Unit: "count", SourceID: n.origin, Tags: []metric.Label{{Name: "origin", Value: n.origin}}}
-		r := resolver.Explain(id, nil)
-		labels := make(map[string]string)
+	names := resolver.New(resolverOptions(&cfg.Metrics, rules))
+	return func(n rawName) parsed {
+		r := names.Explain(&store.Identity{
+			Kind: metric.KindGauge, Name: n.name, Unit: "count", SourceID: n.origin,
+			Tags: []metric.Label{{Name: "origin", Value: n.origin}},
+		}, nil)
+		p := parsed{metric: r.Metric, rule: r.Rules.Rule, labels: map[string]string{}}
 		for _, l := range r.Labels {
-			labels[l.Name] = form(l.Value)
+			p.labels[l.Name] = l.Value
 		}
-		return fmt.Sprintf("%s by %s: %v", form(r.Metric), r.Rules.Rule, sorted(labels))
+		return p
 	}
+}
+
+// difference says in what the parse of a scrubbed name differs from that of the name: values, and metrics of which no rule
+// took a customer's word, may differ in ids, numbers and words that were replaced, nothing else may.
+func difference(name, scrubbed parsed) string {
+	sameMetric := form(name.metric) == form(scrubbed.metric) || pseudonymForm.MatchString(scrubbed.metric)
+	if !sameMetric || name.rule != scrubbed.rule {
+		return fmt.Sprintf("%s by %s became %s by %s", name.metric, name.rule, scrubbed.metric, scrubbed.rule)
+	}
+	if a, b := slices.Sorted(maps.Keys(name.labels)), slices.Sorted(maps.Keys(scrubbed.labels)); !slices.Equal(a, b) {
+		return fmt.Sprintf("labels %q became %q", a, b)
+	}
+	for label, value := range name.labels {
+		if got := scrubbed.labels[label]; !pseudonymForm.MatchString(got) && form(got) != form(value) {
+			return fmt.Sprintf("%s=%q became %q", label, value, got)
+		}
+	}
+	return ""
+}
+
+// TestScrubbingKeepsWhatRulesMake: for real names, and for real names with ids in them, the rules make of a scrubbed name
+// what they make of the name: the same metric, the same labels by the same rule; and the id does not survive.
+func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
+	parse := parser(t)
 	names := corpusNames(t)
 	rapid.Check(t, func(t *rapid.T) {
 		guid := rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
@@ -147,11 +182,8 @@ func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
 			batch = append(batch, n)
 		}
 		for i, scrubbed := range scrubNames(t, batch) {
-			if got, want := resolve(scrubbed), resolve(batch[i]); got != want {
-				t.Fatalf("%q became %q:\n%s\n%s", batch[i], scrubbed, want, got)
-			}
-			if !anyID.MatchString(batch[i].name) && scrubbed.name != batch[i].name {
-				t.Fatalf("%q became %q", batch[i], scrubbed)
+			if d := difference(parse(batch[i]), parse(scrubbed)); d != "" {
+				t.Fatalf("%q became %q: %s", batch[i], scrubbed, d)
 			}
 			if guidForm.MatchString(batch[i].name) && guidForm.FindString(batch[i].name) == guidForm.FindString(scrubbed.name) {
 				t.Fatalf("the id of %q survives", batch[i].name)
@@ -160,10 +192,45 @@ func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
 	})
 }
 
-func sorted(labels map[string]string) string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		fmt.Fprintf(&b, "%s=%q ", name, labels[name])
+// TestScrubbingReplacesCustomersWords: a word of a customer's own in the place of any value that rules take out of a name is
+// replaced, and the rules still make the same metric and labels of the name.
+func TestScrubbingReplacesCustomersWords(t *testing.T) {
+	parse := parser(t)
+	// Labels whose values users choose, in contrast to status codes, protocols and the like.
+	chosen := []string{"queue", "plan", "region", "vhost", "database", "route", "lock", "domain", "disk", "hostname", "service"}
+	type planted struct {
+		rawName
+		label string
 	}
-	return b.String()
+	var places []planted
+	for _, n := range corpusNames(t) {
+		for label, value := range parse(n).labels {
+			if slices.Contains(chosen, label) && len(value) > 3 && strings.Count(n.name, value) == 1 {
+				places = append(places, planted{n, label})
+			}
+		}
+	}
+	if len(places) < 100 {
+		t.Fatalf("only %d places", len(places))
+	}
+	slices.SortFunc(places, func(a, b planted) int { return strings.Compare(a.name+a.label, b.name+b.label) })
+	rapid.Check(t, func(t *rapid.T) {
+		p := rapid.SampledFrom(places).Draw(t, "place")
+		word := rapid.StringMatching(`[bcdfghjklm][aeiou][xqzw][a-z]{3,9}`).Draw(t, "word")
+		n := rawName{p.origin, strings.Replace(p.name, parse(p.rawName).labels[p.label], word, 1)}
+		before := parse(n)
+		if before.labels[p.label] != word {
+			return // the rules know the values of this label, and the word is none
+		}
+		after := scrubNames(t, []rawName{n})[0]
+		if strings.Contains(after.name, word) {
+			t.Fatalf("%q survives in %q", word, after.name)
+		}
+		if d := difference(before, parse(after)); d != "" {
+			t.Fatalf("%q became %q: %s", n, after, d)
+		}
+		if m := parse(after).metric; m != before.metric {
+			t.Fatalf("%q became %q: %s became %s", n, after, before.metric, m)
+		}
+	})
 }

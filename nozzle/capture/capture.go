@@ -112,7 +112,8 @@ func (r *Record) append(b []byte) []byte {
 	return appendBytes(b, recordV2, r.Message)
 }
 
-// parse reads a record, whose message then points into b. It says whether the record is well formed and holds a message.
+// parse reads a record, whose message then points into b. It says whether the record is well formed and holds a
+// message.
 func (r *Record) parse(b []byte) bool {
 	source := r.Source
 	*r = Record{}

@@ -77,7 +77,9 @@ func TestCaptureRoundTrip(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if !header.Start.Equal(captureStart) || strings.Join(header.Sources, ",") != "udp,rlp" || header.Program != "p 1" || header.Version != 1 || header.Scrubbed {
+		if !header.Start.Equal(captureStart) || strings.Join(header.Sources, ",") != "udp,rlp" || header.Program != "p 1" ||
+			header.Version != 1 ||
+			header.Scrubbed {
 			rt.Fatalf("%+v", header)
 		}
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
@@ -130,7 +132,8 @@ func TestCaptureErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, records, err := readCapture(c.capture)
-			if len(records) != c.records || c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+			if len(records) != c.records || c.want == "" && err != nil ||
+				c.want != "" && (err == nil || err.Error() != c.want) {
 				t.Errorf("%d records, %v; want %d, %s", len(records), err, c.records, c.want)
 			}
 		})
@@ -197,7 +200,11 @@ func TestCaptureMaxBytes(t *testing.T) {
 			}
 		}
 	}
-	if _, err := NewWriter(io.Discard, Options{MaxBytes: 100}); err == nil || err.Error() != "capture: 100 bytes are not enough for any record" {
+	if _, err := NewWriter(
+		io.Discard,
+		Options{MaxBytes: 100},
+	); err == nil ||
+		err.Error() != "capture: 100 bytes are not enough for any record" {
 		t.Fatal(err)
 	}
 }
@@ -234,7 +241,14 @@ func TestCaptureWriteFails(t *testing.T) {
 // FuzzCapture: no input makes the reader panic, read without end or take more memory than a record may.
 func FuzzCapture(f *testing.F) {
 	header := (&Header{Start: captureStart, Sources: []string{"udp"}}).marshal()
-	f.Add(captureOf(f, Options{}, Record{Source: "udp", Format: V1, Message: wiretest.MarshalV1(f, wiretest.ValueV1())}, Record{Offset: 5, Source: "rlp", Format: V2, Message: wiretest.BatchOf(f, wiretest.EnvelopesV2()...)}))
+	f.Add(
+		captureOf(
+			f,
+			Options{},
+			Record{Source: "udp", Format: V1, Message: wiretest.MarshalV1(f, wiretest.ValueV1())},
+			Record{Offset: 5, Source: "rlp", Format: V2, Message: wiretest.BatchOf(f, wiretest.EnvelopesV2()...)},
+		),
+	)
 	f.Add(rawCapture(f, header, []byte{2, 0xff, 0xff}))
 	f.Add(rawCapture(f, header, bytes.Repeat([]byte{0xff}, 20)))
 	f.Add(rawCapture(f, []byte{0xff}, nil))

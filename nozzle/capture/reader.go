@@ -15,7 +15,8 @@ var (
 	errNoMagic  = errors.New("not a capture: want a file that `exporter record` wrote")
 	errOversize = errors.New("longer than any record may be")
 
-	// ErrTruncated says that a capture ends in the middle, as one does whose recorder was killed. Everything before is good.
+	// ErrTruncated says that a capture ends in the middle, as one does whose recorder was killed. Everything before is
+	// good.
 	ErrTruncated = errors.New("the capture is cut off")
 )
 
@@ -62,7 +63,12 @@ func NewReader(from io.Reader) (*Reader, error) {
 	if err := r.header.parse(header); err != nil {
 		return nil, fmt.Errorf("capture: header at byte %d: %w", len(fileMagic), err)
 	}
-	r.decoder, err = zstd.NewReader(file, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderLowmem(true))
+	r.decoder, err = zstd.NewReader(
+		file,
+		zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxWindow(window),
+		zstd.WithDecoderLowmem(true),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
@@ -94,8 +100,8 @@ func (r *Reader) Next() (*Record, error) {
 // Close frees the memory.
 func (r *Reader) Close() { r.decoder.Close() }
 
-// readDelimited reads a length and as many bytes, into scratch where they fit. n is the number of bytes read. At the very end the error is
-// io.EOF.
+// readDelimited reads a length and as many bytes, into scratch where they fit. n is the number of bytes read. At the
+// very end the error is io.EOF.
 func readDelimited(from *bufio.Reader, scratch []byte, limit uint64) (body []byte, n int64, err error) {
 	counted := countingByteReader{Reader: from}
 	length, err := binary.ReadUvarint(&counted)

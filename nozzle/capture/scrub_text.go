@@ -2,36 +2,13 @@ package capture
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"net/netip"
+	"iter"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
-
-// Scrubber replaces what identifies a foundation and its users: names of apps, spaces and organizations, GUIDs, addresses, hosts, URIs and user agents.
-// Equal inputs give equal outputs for as long as the scrubber lives, different ones different outputs, and its key is known to
-// nobody: it is random and is never written. It serves one goroutine.
-type Scrubber struct {
-	key [32]byte
-	// seen remembers what texts became; the same come again and again.
-	seen map[string]string
-}
-
-// What is remembered is forgotten beyond this number of texts, none of which is long.
-const (
-	maxScrubSeen     = 1 << 16
-	maxScrubSeenText = 256
-)
-
-// NewScrubber returns a scrubber with a key of its own.
-func NewScrubber() *Scrubber {
-	s := &Scrubber{}
-	_, _ = rand.Read(s.key[:]) // it never fails
-	return s
-}
 
 // digest is a keyed hash of a text; purpose keeps equal texts of different kinds apart.
 func (s *Scrubber) digest(purpose, text string) [sha256.Size]byte {
@@ -44,14 +21,15 @@ func (s *Scrubber) digest(purpose, text string) [sha256.Size]byte {
 	return sum
 }
 
-// Letters of pseudonyms. None is a hexadecimal digit, and there are no digits among them: a pseudonym never looks like an id,
-// an address, an index or a zone, so that whatever takes those out of names leaves it alone.
+// Letters of pseudonyms. None is a hexadecimal digit, and there are no digits among them: a pseudonym never looks
+// like an id, an address, an index or a zone, so that rules that take those out of names do not take a pseudonym for
+// one.
 const pseudonymLetters = "ghjkmnpqrstvwxyz"
 
-const pseudonymLength = 12 // of 4 bits each: among 100,000 names no two are likely to meet
+const pseudonymLength = 12 // of 4 bits each: two of 100,000 words have the same pseudonym with a probability of 2 in 100,000
 
-// word is the pseudonym of a name.
-func (s *Scrubber) word(text string) string {
+// pseudonym returns the replacement of a word or text.
+func (s *Scrubber) pseudonym(text string) string {
 	sum := s.digest("word", text)
 	var b [pseudonymLength]byte
 	for i := range b {
@@ -60,295 +38,339 @@ func (s *Scrubber) word(text string) string {
 	return string(b[:])
 }
 
-// name is a pseudonym that says what it stands for. No name stays no name.
+// name returns a pseudonym that begins with what it stands for. An empty name stays empty.
 func (s *Scrubber) name(what, text string) string {
 	if text == "" {
 		return ""
 	}
-	return what + "-" + s.word(text)
+	return what + "-" + s.pseudonym(text)
 }
 
-// text replaces GUIDs, addresses and long hexadecimal ids wherever they stand, and nothing else.
-func (s *Scrubber) text(text string) string {
-	if known, ok := s.seen[text]; ok {
+// maxNumber is how many digits a number may have that is kept: enough for ports, indices and sizes in names, too few
+// for the number of a customer or an account.
+const maxNumber = 6
+
+// value replaces a text of unknown meaning as a whole. Ids and addresses keep their shape; short numbers and truth
+// values stay.
+func (s *Scrubber) value(text string) string {
+	switch {
+	case text == "", text == "true", text == "false", len(text) <= maxNumber && isNumber(text):
+		return text
+	case idLen(text) == len(text):
+		return s.id(text)
+	case ipv4Len(text) == len(text):
+		return s.ipv4(text)
+	case ipv6Len(text) == len(text):
+		return s.ipv6(text)
+	}
+	return s.pseudonym(text)
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
+}
+
+// words replaces ids, addresses and those words that the vocabulary does not have, and keeps everything else: case,
+// separators and short numbers.
+func (s *Scrubber) words(text string) string {
+	if known, ok := s.replaced[text]; ok {
 		return known
 	}
-	scrubbed := s.scrub(text)
-	if s.seen == nil || len(s.seen) >= maxScrubSeen {
-		s.seen = make(map[string]string)
+	replaced := s.replace(text, s.vocabularyRun)
+	const maxRemembered, maxLength = 1 << 16, 256
+	if s.replaced == nil || len(s.replaced) >= maxRemembered {
+		s.replaced = make(map[string]string)
 	}
-	if len(text) <= maxScrubSeenText {
-		s.seen[strings.Clone(text)] = scrubbed
+	if len(text) <= maxLength {
+		s.replaced[strings.Clone(text)] = replaced
 	}
-	return scrubbed
+	return replaced
 }
 
-func (s *Scrubber) scrub(text string) string {
-	var b strings.Builder
-	from := 0
-	replace := func(at, n int, with string) {
-		b.WriteString(text[from:at])
-		b.WriteString(with)
-		from = at + n
-	}
-	for i := 0; i < len(text); {
-		inNumber := i > 0 && isDecimal(text[i-1]) && from != i
-		switch {
-		case idLen(text[i:]) > 0:
-			n := idLen(text[i:])
-			replace(i, n, s.id(text[i:i+n]))
-			i += n
-		case !inNumber && ipv4Len(text[i:]) > 0:
-			skip, n := ipv4In(text[i:])
-			replace(i+skip, n, s.ipv4(text[i+skip:i+skip+n]))
-			i += skip + n
-		case (i == 0 || !isHexOrColon(text[i-1])) && ipv6Len(text[i:]) > 0:
-			n := ipv6Len(text[i:])
-			replace(i, n, s.ipv6(text[i:i+n]))
-			i += n
-		default:
-			i++
+// knows reports whether a word is known: the vocabulary has it, in the singular at least, or it is made of known
+// words of three letters and more, as "mountduration" is.
+func (s *Scrubber) knows(word string) bool {
+	return s.vocabulary[word] || s.vocabulary[strings.TrimSuffix(word, "s")] || s.knownPrefix(word) == len(word)
+}
+
+// knownPrefix is the length of the longest prefix of a word that is made of known words of three letters and more.
+func (s *Scrubber) knownPrefix(word string) int {
+	const shortest, longest = 3, 64 // bytes
+	word = word[:min(len(word), longest)]
+	made := make([]bool, len(word)+1) // whether the prefix of a length is made of known words
+	made[0] = true
+	prefix := 0
+	for to := shortest; to <= len(word); to++ {
+		for from := 0; from <= to-shortest && !made[to]; from++ {
+			made[to] = made[from] && s.vocabulary[word[from:to]]
+		}
+		if made[to] {
+			prefix = to
 		}
 	}
-	if from == 0 {
-		return text
+	return prefix
+}
+
+// vocabularyRun keeps a run whose words are all known or that has no more than two letters, as in "z1" or "p99". Of
+// other runs it replaces the unknown words, adjacent ones as one. A known beginning of a capitalized word stays: of
+// the name "DurationForexampledriver" the program that emits it wrote "For".
+func (s *Scrubber) vocabularyRun(b *strings.Builder, run []part) {
+	letters, unknown := 0, false
+	for _, p := range run {
+		if p.kind == wordPart {
+			letters += utf8.RuneCountInString(p.text)
+			unknown = unknown || !s.knows(p.lower())
+		}
 	}
-	b.WriteString(text[from:])
+	keep := !unknown || letters <= 2
+	pending := ""
+	for _, p := range run {
+		if p.kind == wordPart && !keep && !s.knows(p.lower()) {
+			if n := s.knownPrefix(p.lower()); n > 0 && pending == "" && n < len(p.text) && isCapitalized(p.text) {
+				b.WriteString(p.text[:n])
+				p.text = p.text[n:]
+			}
+			pending += p.text
+			continue
+		}
+		s.writePseudonym(b, pending)
+		pending = ""
+		if p.kind == numberPart {
+			s.writeNumber(b, p.text)
+		} else {
+			b.WriteString(p.text)
+		}
+	}
+	s.writePseudonym(b, pending)
+}
+
+// hosts replaces a host, an address, a path, or a list of them. Addresses stay addresses, ids stay ids, and short
+// numbers, ports among them, stay.
+func (s *Scrubber) hosts(text string) string {
+	return s.replace(text, func(b *strings.Builder, run []part) {
+		if len(run) == 1 && run[0].kind == numberPart {
+			s.writeNumber(b, run[0].text)
+			return
+		}
+		whole := ""
+		for _, p := range run {
+			whole += p.text
+		}
+		s.writePseudonym(b, whole)
+	})
+}
+
+// uri keeps the scheme, the port and the number of segments of the path. A user and a password are left out.
+func (s *Scrubber) uri(uri string) string {
+	var b strings.Builder
+	rest := uri
+	if scheme, after, ok := strings.Cut(uri, "://"); ok {
+		switch scheme {
+		case "http", "https", "ws", "wss", "tcp", "tls":
+		default:
+			scheme = s.pseudonym(scheme)
+		}
+		b.WriteString(scheme + "://")
+		end := strings.IndexAny(after, "/?#")
+		if end < 0 {
+			end = len(after)
+		}
+		host := after[:end]
+		b.WriteString(s.hosts(host[strings.LastIndexByte(host, '@')+1:]))
+		rest = after[end:]
+	}
+	path := rest
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		path = rest[:i]
+	}
+	b.WriteString(s.hosts(path))
+	if query := rest[len(path):]; query != "" {
+		b.WriteByte(query[0])
+		b.WriteString(s.pseudonym(query[1:]))
+	}
 	return b.String()
 }
 
-func isDecimal(c byte) bool { return c >= '0' && c <= '9' }
-
-func isHexDigit(c byte) bool {
-	return isDecimal(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+// replace replaces ids and addresses wherever they stand. It leaves each run of letters and digits between them to
+// writeRun, and keeps the separators.
+func (s *Scrubber) replace(text string, writeRun func(b *strings.Builder, run []part)) string {
+	var b strings.Builder
+	var run []part
+	endRun := func() {
+		if len(run) > 0 {
+			writeRun(&b, run)
+			run = run[:0]
+		}
+	}
+	for p := range parts(text) {
+		if p.kind == wordPart || p.kind == numberPart {
+			run = append(run, p)
+			continue
+		}
+		endRun()
+		switch p.kind {
+		case idPart:
+			b.WriteString(s.id(p.text))
+		case ipv4Part:
+			b.WriteString(s.ipv4(p.text))
+		case ipv6Part:
+			b.WriteString(s.ipv6(p.text))
+		default:
+			b.WriteString(p.text)
+		}
+	}
+	endRun()
+	return b.String()
 }
 
-func isHexOrColon(c byte) bool { return isHexDigit(c) || c == ':' }
-
-// Hexadecimal runs from this length on are ids, unless they are decimal numbers.
-const minHexID = 16
-
-// idLen is the length of a GUID, whole or without its end as Diego shortens it, or of a long hexadecimal id that text starts with, else 0.
-func idLen(text string) int {
-	groups := []int{8, 4, 4, 4}
-	at := 0
-	for i, n := range groups {
-		if !hexRun(text[at:], n) {
-			return longHexLen(text)
-		}
-		at += n
-		if i == len(groups)-1 {
-			break
-		}
-		if at >= len(text) || text[at] != '-' && text[at] != '_' || text[at] != text[8] {
-			return longHexLen(text)
-		}
-		at++
+// writePseudonym writes the replacement of a word in the word's case; of no word, nothing.
+func (s *Scrubber) writePseudonym(b *strings.Builder, word string) {
+	if word != "" {
+		b.WriteString(likeCase(word, s.pseudonym(strings.ToLower(word))))
 	}
-	if at < len(text) && text[at] == text[8] && hexRun(text[at+1:], 4) {
-		at += 5
-		for last := 4; last < 12 && at < len(text) && isHexDigit(text[at]); last++ {
-			at++
-		}
-	}
-	return at
 }
 
-func hexRun(text string, n int) bool {
-	if len(text) < n {
-		return false
+// writeNumber writes a short number as it is, and of a long one as many other digits.
+func (s *Scrubber) writeNumber(b *strings.Builder, number string) {
+	if len(number) > maxNumber {
+		number = s.digits(number)
 	}
-	for i := range n {
-		if !isHexDigit(text[i]) {
-			return false
-		}
-	}
-	return true
+	b.WriteString(number)
 }
 
-func longHexLen(text string) int {
-	n, digits := 0, 0
-	for n < len(text) && isHexDigit(text[n]) {
-		if isDecimal(text[n]) {
-			digits++
+// isCapitalized reports whether a word begins with a single ASCII capital.
+func isCapitalized(word string) bool {
+	return 'A' <= word[0] && word[0] <= 'Z' && (len(word) == 1 || word[1] < 'A' || word[1] > 'Z')
+}
+
+// likeCase gives a pseudonym the case of the word it replaces: upper, capitalized, or lower.
+func likeCase(word, pseudonym string) string {
+	first, size := utf8.DecodeRuneInString(word)
+	switch {
+	case !unicode.IsUpper(first):
+		return pseudonym
+	case len(word) > size && strings.ToUpper(word) == word:
+		return strings.ToUpper(pseudonym)
+	default:
+		return strings.ToUpper(pseudonym[:1]) + pseudonym[1:]
+	}
+}
+
+// digits replaces a long number by one of the same length.
+func (s *Scrubber) digits(number string) string {
+	out := make([]byte, 0, len(number)+sha256.Size)
+	for block := 0; len(out) < len(number); block++ {
+		sum := s.digest("digits"+strconv.Itoa(block), number)
+		for _, c := range sum {
+			out = append(out, '0'+c%10)
 		}
+	}
+	if out[0] == '0' {
+		out[0] = '1'
+	}
+	return string(out[:len(number)])
+}
+
+// part is a piece of a text.
+type part struct {
+	kind partKind
+	text string
+}
+
+type partKind uint8
+
+const (
+	separatorPart partKind = iota // ASCII punctuation, spaces and control characters
+	wordPart                      // a word: letters up to the next change from lower to upper case
+	numberPart                    // decimal digits
+	idPart                        // a GUID or a long hexadecimal id, see idLen
+	ipv4Part
+	ipv6Part
+)
+
+func (p part) lower() string { return strings.ToLower(p.text) }
+
+// parts yields the pieces of a text, in order and without gaps.
+func parts(text string) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		for at := 0; at < len(text); {
+			p := nextPart(text, at)
+			if !yield(p) {
+				return
+			}
+			at += len(p.text)
+		}
+	}
+}
+
+func nextPart(text string, at int) part {
+	rest := text[at:]
+	afterLetterOrDigit := at > 0 && isWordByte(text[at-1])
+	if n := idLen(rest); n > 0 {
+		return part{idPart, rest[:n]}
+	}
+	if at == 0 || !isDecimal(text[at-1]) {
+		if skip, n := ipv4In(rest); skip > 0 {
+			return part{numberPart, rest[:leadingDigits(rest)]}
+		} else if n > 0 {
+			return part{ipv4Part, rest[:n]}
+		}
+	}
+	if !afterLetterOrDigit {
+		if n := ipv6Len(rest); n > 0 {
+			return part{ipv6Part, rest[:n]}
+		}
+	}
+	switch c := rest[0]; {
+	case isDecimal(c):
+		return part{numberPart, rest[:leadingDigits(rest)]}
+	case isWordByte(c):
+		return part{wordPart, rest[:wordLen(rest)]}
+	default:
+		return part{separatorPart, rest[:1]}
+	}
+}
+
+func leadingDigits(text string) int {
+	n := 0
+	for n < len(text) && isDecimal(text[n]) {
 		n++
-	}
-	if n < minHexID || digits == n || digits == 0 {
-		return 0
 	}
 	return n
 }
 
-// id replaces the digits of a GUID or hexadecimal id, and keeps its length, separators, case, which of its groups are
-// decimal and, of a GUID, the version. How the id is spelt makes no difference to the digits.
-func (s *Scrubber) id(id string) string {
-	plain := strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(id))
-	digits := make([]byte, 0, len(plain)+2*sha256.Size)
-	for block := 0; len(digits) < len(plain); block++ {
-		sum := s.digest("id"+strconv.Itoa(block), plain)
-		digits = hex.AppendEncode(digits, sum[:])
-	}
-	keepForm(digits, plain)
-	upper := strings.ToLower(id) != id
-	out := []byte(id)
-	next := 0
-	for i, c := range out {
-		if !isHexDigit(c) {
-			continue
-		}
-		out[i] = digits[next]
-		if upper && digits[next] >= 'a' {
-			out[i] -= 'a' - 'A'
-		}
-		next++
-	}
-	return string(out)
+// isWordByte reports whether a byte belongs to a word or number: all but ASCII punctuation, spaces and control
+// characters.
+func isWordByte(c byte) bool {
+	return c >= utf8.RuneSelf || isDecimal(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// guidGroups are where the groups of a GUID begin, without separators.
-var guidGroups = [...]int{0, 8, 12, 16, 20}
-
-// keepForm leaves decimal those groups of an id that are, and no others, since rules tell instances' numbers by that; and keeps the
-// version of a GUID.
-func keepForm(digits []byte, plain string) {
-	const version = 12
-	for i, from := range guidGroups {
-		to := len(plain)
-		if i+1 < len(guidGroups) {
-			to = min(to, guidGroups[i+1])
-		}
-		if from >= to {
-			return
-		}
-		group := digits[from:to]
+// wordLen is the length of the word that text starts with: "numBytes" starts with "num", "HTTPStatus" with "HTTP".
+func wordLen(text string) int {
+	upper, last := 0, 0 // capitals at the beginning, and where the last of them stands
+	for at, r := range text {
+		isWord := r >= utf8.RuneSelf || isWordByte(byte(r)) && !isDecimal(byte(r))
 		switch {
-		case allDecimal(plain[from:to]):
-			for k, c := range group {
-				if !isDecimal(c) {
-					group[k] = c - 'a' + '0'
-				}
+		case !isWord:
+			return at
+		case !unicode.IsUpper(r):
+			if upper > 1 {
+				return last // the last capital begins the next word
 			}
-		case allDecimal(string(group)):
-			group[len(group)-1] = 'a' + (group[len(group)-1]-'0')%6
+			return at + lowerLen(text[at:])
 		}
-		if from == version {
-			group[0] = plain[version]
-		}
+		upper, last = upper+1, at
 	}
+	return len(text)
 }
 
-func allDecimal(text string) bool {
-	for i := range len(text) {
-		if !isDecimal(text[i]) {
-			return false
+// lowerLen is the length of the letters that text starts with, up to a capital.
+func lowerLen(text string) int {
+	for at, r := range text {
+		if unicode.IsUpper(r) || r < utf8.RuneSelf && (!isWordByte(byte(r)) || isDecimal(byte(r))) {
+			return at
 		}
 	}
-	return true
-}
-
-// ipv4Len is the length of an IPv4 address that text starts with, its octets apart by one of `.`, `-` and `_`, else 0.
-func ipv4Len(text string) int {
-	at := 0
-	for octet := range 4 {
-		value, n := 0, 0
-		for n < 3 && at+n < len(text) && isDecimal(text[at+n]) {
-			value = 10*value + int(text[at+n]-'0')
-			n++
-		}
-		if n == 0 || value > 255 || n > 1 && text[at] == '0' {
-			return 0
-		}
-		at += n
-		if octet == 3 {
-			break
-		}
-		if at >= len(text) || strings.IndexByte(".-_", text[at]) < 0 || octet > 0 && text[at] != text[strings.IndexAny(text, ".-_")] {
-			return 0
-		}
-		at++
-	}
-	if at < len(text) && isDecimal(text[at]) {
-		return 0
-	}
-	return at
-}
-
-// ipv4In finds the address in a run of numbers that starts as one. Of more than four numbers, as in index.address, the address
-// begins with the first that is plausible as its first octet.
-func ipv4In(text string) (skip, n int) {
-	first := ipv4Len(text)
-	for at := 0; ; {
-		n := ipv4Len(text[at:])
-		if n == 0 {
-			return 0, first
-		}
-		sep := strings.IndexAny(text[at:], ".-_")
-		if sep > 1 {
-			return at, n
-		}
-		at += sep + 1
-	}
-}
-
-// ipv4 replaces an address, and keeps what stands between its octets.
-func (s *Scrubber) ipv4(address string) string {
-	sep := address[strings.IndexAny(address, ".-_")]
-	var value uint32
-	for octet := range strings.SplitSeq(address, string(sep)) {
-		n, _ := strconv.ParseUint(octet, 10, 8)
-		value = value<<8 | uint32(n)
-	}
-	value = s.permute(value)
-	out := make([]byte, 0, len("255.255.255.255"))
-	for shift := 24; shift >= 0; shift -= 8 {
-		if len(out) > 0 {
-			out = append(out, sep)
-		}
-		out = strconv.AppendUint(out, uint64(value>>shift&0xff), 10)
-	}
-	return string(out)
-}
-
-// permute maps addresses onto addresses one to one: a Feistel network, whose rounds are keyed. Hashes alone would meet, since there are so few addresses.
-func (s *Scrubber) permute(v uint32) uint32 {
-	left, right := uint16(v>>16), uint16(v)
-	for round := range 6 {
-		sum := s.digest("address"+strconv.Itoa(round), string(binary.BigEndian.AppendUint16(nil, right)))
-		left, right = right, left^binary.BigEndian.Uint16(sum[:])
-	}
-	return uint32(left)<<16 | uint32(right)
-}
-
-// ipv6Len is the length of an IPv6 address that text starts with, else 0. Two colons are the least that one has.
-func ipv6Len(text string) int {
-	n, colons := 0, 0
-	for n < len(text) && n < 45 && (isHexOrColon(text[n]) || text[n] == '.') {
-		if text[n] == ':' {
-			colons++
-		}
-		n++
-	}
-	if colons < 2 {
-		return 0
-	}
-	for ; n > 1; n-- {
-		if _, err := netip.ParseAddr(text[:n]); err == nil {
-			return n
-		}
-	}
-	return 0
-}
-
-// ipv6 replaces an address by one of those that are never routed.
-func (s *Scrubber) ipv6(address string) string {
-	parsed, err := netip.ParseAddr(address)
-	if err != nil {
-		return s.word(address)
-	}
-	sum := s.digest("address6", parsed.String())
-	var b [16]byte
-	copy(b[:], sum[:])
-	b[0] = 0xfd
-	return netip.AddrFrom16(b).String()
+	return len(text)
 }

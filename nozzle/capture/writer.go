@@ -32,13 +32,15 @@ type Options struct {
 type Stats struct {
 	Records int   // written
 	Bytes   int64 // of the capture so far
-	// Unreadable messages could not be scrubbed and were left out.
-	Unreadable int
+	// LeftOut are messages that could not be decoded in order to scrub them, and envelopes that came in a form that
+	// cannot be recorded.
+	LeftOut int
 	// Refused messages came after the capture was full or broken.
 	Refused int
 }
 
-// CaptureWriter writes a capture. It is a Recorder, safe for concurrent use; the writer below is used by one goroutine at a time.
+// CaptureWriter writes a capture. It is a Recorder, safe for concurrent use; the writer below is used by one
+// goroutine at a time.
 type Writer struct {
 	options Options
 	ended   chan struct{} // closed when nothing more is taken
@@ -63,7 +65,12 @@ func NewWriter(to io.Writer, options Options) (*Writer, error) {
 	if len(header) > maxHeader {
 		return nil, fmt.Errorf("capture: a header of %d bytes, at most %d are allowed", len(header), maxHeader)
 	}
-	w := &Writer{options: options, ended: make(chan struct{}), out: &countingWriter{to: to}, flushed: options.Header.Start}
+	w := &Writer{
+		options: options,
+		ended:   make(chan struct{}),
+		out:     &countingWriter{to: to},
+		flushed: options.Header.Start,
+	}
 	begin := append(binary.AppendUvarint([]byte(fileMagic), uint64(len(header))), header...)
 	if most := options.MaxBytes; most != 0 && most < int64(len(begin))+2*slack {
 		return nil, fmt.Errorf("capture: %d bytes are not enough for any record", most)
@@ -92,6 +99,13 @@ func (w *Writer) RecordV2(source string, batch []byte, arrived time.Time) {
 	w.add(Record{Source: source, Format: V2, Message: batch}, arrived)
 }
 
+// LeaveOut implements Recorder.
+func (w *Writer) LeaveOut(envelopes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats.LeftOut += envelopes
+}
+
 func (w *Writer) add(r Record, arrived time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,7 +116,7 @@ func (w *Writer) add(r Record, arrived time.Time) {
 	if w.options.Scrubber != nil {
 		message, ok := w.options.Scrubber.message(r.Format, r.Message)
 		if !ok {
-			w.stats.Unreadable++
+			w.stats.LeftOut++
 			return
 		}
 		r.Message = message
@@ -135,8 +149,8 @@ func (w *Writer) add(r Record, arrived time.Time) {
 	}
 }
 
-// fits says whether a record can be added without the capture growing too long. How much the pending bytes shrink shows only when they
-// are flushed; that is done where it decides.
+// fits says whether a record can be added without the capture growing too long. How much the pending bytes shrink
+// shows only when they are flushed; that is done where it decides.
 func (w *Writer) fits(n int64) bool {
 	most := w.options.MaxBytes
 	bound := func() int64 { return w.out.n + (w.pending+n)*129/128 + slack }
