@@ -44,17 +44,10 @@ type node struct {
 }
 
 type captureEdge struct {
-	capture *capture
-	to      *node
-	// classes tells for each byte whether a run of the capture can hold it, and whether a literal behind the capture begins with it.
-	classes *[256]uint8
+	capture  *capture
+	to       *node
+	initials byteSet // of to.initials
 }
-
-// Bits of captureEdge.classes.
-const (
-	classInRun   = 1
-	classInitial = 2
-)
 
 const noOrder = math.MaxInt32
 
@@ -138,15 +131,7 @@ func (n *node) finish() {
 	for i := range n.captures {
 		e := &n.captures[i]
 		e.to.finish()
-		e.classes = new([256]uint8)
-		for b := range e.classes {
-			if e.capture.isRun() && e.capture.info().bytes.has(byte(b)) {
-				e.classes[b] |= classInRun
-			}
-			if e.to.child(byte(b)) != nil {
-				e.classes[b] |= classInitial
-			}
-		}
+		e.initials = bytesOf(e.to.initials)
 	}
 	slices.SortStableFunc(n.captures, func(a, b captureEdge) int { return cmp.Compare(a.to.least, b.to.least) })
 }
@@ -263,17 +248,18 @@ func (s *search) followCapture(e *captureEdge, pos int) {
 
 // followRun does the same for a run. One pass finds the end of the run and the last place at which a literal may follow.
 func (s *search) followRun(e *captureEdge, pos int) {
-	shortest := pos + e.capture.info().shortest
+	info := e.capture.info()
+	shortest := pos + info.shortest
 	end, last := pos, -1
 	if e.capture.typ == typeRest && e.to.initials == "" {
 		end = len(s.text)
 	}
 	for end < len(s.text) {
-		class := e.classes[s.text[end]]
-		if class&classInitial != 0 {
+		c := s.text[end]
+		if e.initials.has(c) {
 			last = end
 		}
-		if class&classInRun == 0 {
+		if !info.bytes.has(c) {
 			break
 		}
 		end++
@@ -296,7 +282,7 @@ func (s *search) followRun(e *captureEdge, pos int) {
 }
 
 func (s *search) follow(e *captureEdge, start, end int) {
-	if end == len(s.text) && len(e.to.orders) == 0 || end < len(s.text) && e.classes[s.text[end]]&classInitial == 0 {
+	if end == len(s.text) && len(e.to.orders) == 0 || end < len(s.text) && !e.initials.has(s.text[end]) {
 		return
 	}
 	s.spans[s.depth] = span{int32(start), int32(end)}

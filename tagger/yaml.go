@@ -284,8 +284,6 @@ func addFields(fields map[string]any, v reflect.Value) {
 
 func (d *document) decodeField(n *yaml.Node, what string, field any) {
 	switch dst := field.(type) {
-	case *text:
-		*dst, _ = d.scalar(n, what)
 	case **text:
 		if t, ok := d.scalar(n, what); ok {
 			*dst = &t
@@ -293,12 +291,8 @@ func (d *document) decodeField(n *yaml.Node, what string, field any) {
 	case *string:
 		t, _ := d.scalar(n, what)
 		*dst = t.s
-	case *bool:
-		*dst = d.flag(n, what)
-	case *float64:
-		*dst = d.number(n, what)
-	case *time.Duration:
-		*dst = d.duration(n, what)
+	case *bool, *float64, *time.Duration:
+		d.plain(n, what, dst)
 	case *[]text:
 		*dst = d.list(n, what)
 	case *[]pair:
@@ -331,18 +325,16 @@ func (d *document) scalar(n *yaml.Node, what string) (text, bool) {
 
 // list reads a list of scalars, or a single one. At least one is required.
 func (d *document) list(n *yaml.Node, what string) []text {
-	if n.Kind != yaml.SequenceNode {
-		if t, ok := d.scalar(n, what); ok {
-			return []text{t}
+	items, each := []*yaml.Node{n}, what
+	if n.Kind == yaml.SequenceNode {
+		items, each = n.Content, "each of "+what
+		if len(items) == 0 {
+			d.fail(n, "%s is an empty list: leave the key out", what)
 		}
-		return nil
-	}
-	if len(n.Content) == 0 {
-		d.fail(n, "%s is an empty list: leave the key out", what)
 	}
 	var all []text
-	for _, item := range n.Content {
-		if t, ok := d.scalar(item, "each of "+what); ok {
+	for _, item := range items {
+		if t, ok := d.scalar(item, each); ok {
 			all = append(all, t)
 		}
 	}
@@ -397,38 +389,25 @@ func (d *document) textPairs(n *yaml.Node, what string) []textPair {
 	return all
 }
 
-// flag reads true or false.
-func (d *document) flag(n *yaml.Node, what string) bool {
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-		d.fail(n, "%s must be true or false, not %s", what, describeNode(n))
+// plain reads a flag, a finite number or a duration of zero or more.
+func (d *document) plain(n *yaml.Node, what string, dst any) {
+	isScalar := n.Kind == yaml.ScalarNode && !isNull(n)
+	ok := isScalar && n.Decode(dst) == nil
+	must, not := "", describeNode(n)
+	if isScalar {
+		not = strconv.Quote(n.Value)
 	}
-	return strings.EqualFold(n.Value, "true")
-}
-
-// number reads a finite number.
-func (d *document) number(n *yaml.Node, what string) float64 {
-	t, ok := d.scalar(n, what)
+	switch v := dst.(type) {
+	case *bool:
+		must, not, ok = "true or false", describeNode(n), ok && n.Tag == "!!bool"
+	case *float64:
+		must, ok = "a number", ok && !math.IsNaN(*v) && !math.IsInf(*v, 0)
+	case *time.Duration:
+		must, ok = "a duration such as 90s or 1h30m", ok && *v >= 0
+	}
 	if !ok {
-		return 0
+		d.fail(n, "%s must be %s, not %s", what, must, not)
 	}
-	v, err := strconv.ParseFloat(t.s, 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		d.fail(n, "%s must be a number, not %q", what, t.s)
-	}
-	return v
-}
-
-// duration reads a duration of zero or more.
-func (d *document) duration(n *yaml.Node, what string) time.Duration {
-	t, ok := d.scalar(n, what)
-	if !ok {
-		return 0
-	}
-	v, err := time.ParseDuration(t.s)
-	if err != nil || v < 0 {
-		d.fail(n, "%s must be a duration such as 90s or 1h30m, not %q", what, t.s)
-	}
-	return v
 }
 
 // word checks that a scalar, unless absent or empty, is one of some words, and returns it.
