@@ -10,8 +10,8 @@ import (
 // maxChain bounds the rules that a name runs through.
 const maxChain = 8
 
-// chain holds the rules that have been applied to a name, and the length of the text that each was applied to: none is applied again
-// to what it left unchanged.
+// chain holds the rules that have been applied to a name, and the length of the text that each was applied to:
+// none is applied again to what it left unchanged.
 type chain struct {
 	n     int
 	rules [maxChain]*rule
@@ -32,11 +32,11 @@ func (c *chain) has(r *rule, size int) bool {
 	return false
 }
 
-// Apply runs a name through the rules and leaves the result in dst, whose memory is reused. With a trace, the same code also
-// records each of its steps there.
+// Apply runs a name through the rules and leaves the result in dst, whose memory is reused. With a trace, the same
+// code also records each of its steps there.
 //
-// Without one it allocates only what dst lacks, and new strings: of templates with several parts, of values whose case changes,
-// and of names out of which the quarantine takes something.
+// Without one it allocates only what dst lacks, and new strings: of templates with several parts, of values whose
+// case changes, and of names out of which the quarantine takes something.
 func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	dst.Reset()
 	m := search{subject: s}
@@ -61,7 +61,8 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	}
 }
 
-// applyRules runs the name through the rules. It returns true if one of them keeps the quarantine away from the base name.
+// applyRules runs the name through the rules. It returns true if one of them keeps the quarantine away from the
+// base name.
 func (s *search) applyRules(names *ruleSet, dst *Result, so *decided, tr *Trace) (skipQuarantine bool) {
 	text, more := s.subject.Name, true
 	for more && s.chain.n < maxChain {
@@ -114,8 +115,8 @@ func (r *rule) remainder(text string, s *Subject, values []string) (remainder st
 	return text, false
 }
 
-// components returns the component as conditions see it, and the texts of origin captures: an earlier rule of the chain may have
-// found another component than the origin's.
+// components returns the component as conditions see it, and the texts of origin captures: an earlier rule of the
+// chain may have found another component than the origin's.
 func components(dst *Result) (component string, origins [2]string) {
 	component = dst.Tag(labelComponent)
 	of := dst.OriginTag(labelComponent)
@@ -155,9 +156,10 @@ func (s *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
 	}
 }
 
-// promoteOrigin makes component, zone and index of an origin such as router__0 tags of the name, where the text of the name says
-// nothing else: both shapes of a name, router__0 with x and router__0.x, end in the same tags. They come first, as they
-// do in the other shape, and a component that a rule sets to fixed text yields to that of the origin, as it does there.
+// promoteOrigin makes component, zone and index of an origin such as router__0 tags of the name, where the text of
+// the name says nothing else: both shapes of a name, router__0 with x and router__0.x, end in the same tags. They
+// come first, as they do in the other shape, and a component that a rule sets to fixed text yields to that of the
+// origin, as it does there.
 func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	index := dst.OriginTag(labelIndex)
 	if index == "" || dst.Tag(labelIndex) != "" {
@@ -176,7 +178,8 @@ func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	}
 	rotate(dst.Tags, before)
 	if tr != nil {
-		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base, Tags: slices.Clone(dst.Tags[:len(dst.Tags)-before])})
+		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base,
+			Tags: slices.Clone(dst.Tags[:len(dst.Tags)-before])})
 	}
 }
 

@@ -44,7 +44,8 @@ func TestMessages(t *testing.T) {
 	wantLines := strings.Split(string(want), "\n")
 	for i, line := range strings.Split(got.String(), "\n") {
 		if i >= len(wantLines) || line != wantLines[i] {
-			t.Fatalf("line %d of %s:\n got %s\nwant %s", i+1, golden, line, strings.Join(wantLines[i:min(i+1, len(wantLines))], ""))
+			t.Fatalf("line %d of %s:\n got %s\nwant %s", i+1, golden, line,
+				strings.Join(wantLines[i:min(i+1, len(wantLines))], ""))
 		}
 	}
 }

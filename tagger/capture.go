@@ -35,8 +35,8 @@ type typeInfo struct {
 	regexp string
 	sample string  // a text that it takes
 	bytes  byteSet // of a run: what it consists of; of other types: all that their texts can hold
-	// lengths returns the lengths of the shortest and the longest text that s starts with, every length between being one
-	// too, or 0, 0. A type without is a run: any number of its bytes, at least shortest.
+	// lengths returns the lengths of the shortest and the longest text of the type that s starts with, or 0, 0. All lengths
+	// between them are possible as well. A type without lengths is a run: any number of its bytes, at least shortest.
 	lengths  func(s string) (shortest, longest int)
 	shortest int
 }
@@ -48,7 +48,8 @@ const (
 	octetRegexp = `(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])`
 	ipRegexp    = octetRegexp + `(?:\.` + octetRegexp + `){3}|` + octetRegexp + `(?:-` + octetRegexp + `){3}|` +
 		octetRegexp + `(?:_` + octetRegexp + `){3}`
-	guidRegexp = `[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}(?:_[0-9A-Fa-f]{4}){3}_[0-9A-Fa-f]{12}`
+	guidRegexp = `[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|` +
+		`[0-9A-Fa-f]{8}(?:_[0-9A-Fa-f]{4}){3}_[0-9A-Fa-f]{12}`
 	portRegexp = `6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{1,3}|[1-9]`
 )
 
@@ -57,16 +58,21 @@ var captureTypes = [...]typeInfo{
 	typeField:   {regexp: `[^.]*`, sample: "q9w", bytes: allBytesBut(".")},
 	typeRest:    {regexp: `(?s:.+)`, sample: "q9w", bytes: allBytesBut(""), shortest: 1},
 	typeInt:     {name: "int", regexp: `[0-9]+`, sample: "7", bytes: bytesOf(digits), shortest: 1},
-	typeWord:    {name: "word", regexp: `[A-Za-z0-9_-]+`, sample: "q9w", bytes: bytesOf(letters + digits + "_-"), shortest: 1},
+	typeWord: {
+		name: "word", regexp: `[A-Za-z0-9_-]+`, sample: "q9w", bytes: bytesOf(letters + digits + "_-"), shortest: 1,
+	},
 	typeGUID: {
 		name: "guid", regexp: guidRegexp, sample: "01234567-89ab-cdef-0123-456789abcdef",
 		bytes: bytesOf("abcdefABCDEF" + digits + "-_"), lengths: guidLengths,
 	},
 	typeIP: {name: "ip", regexp: ipRegexp, sample: "10.0.0.1", bytes: bytesOf(digits + ".-_"), lengths: ipLengths},
 	typeStatus: {
-		name: "status", regexp: `[1-5](?:[0-9][0-9]|xx|XX)|xxx|XXX`, sample: "200", bytes: bytesOf(digits + "xX"), lengths: statusLengths,
+		name: "status", regexp: `[1-5](?:[0-9][0-9]|xx|XX)|xxx|XXX`, sample: "200",
+		bytes: bytesOf(digits + "xX"), lengths: statusLengths,
 	},
-	typeZone:   {name: "zone", regexp: `[Aa]?[Zz][0-9]{1,3}`, sample: "z1", bytes: bytesOf(digits + "aAzZ"), lengths: zoneLengths},
+	typeZone: {
+		name: "zone", regexp: `[Aa]?[Zz][0-9]{1,3}`, sample: "z1", bytes: bytesOf(digits + "aAzZ"), lengths: zoneLengths,
+	},
 	typePort:   {name: "port", regexp: portRegexp, sample: "8080", bytes: bytesOf(digits), lengths: portLengths},
 	typePath:   {name: "path", regexp: `[^/]+`, sample: "q9w", bytes: allBytesBut("/"), shortest: 1},
 	typeOrigin: {name: "origin", sample: sampleOrigin, bytes: allBytesBut("")}, // the texts are those of the metric
@@ -123,8 +129,8 @@ func (c *capture) sample() string {
 	return c.info().sample
 }
 
-// ends calls yield with the end of every text that the capture takes of s from pos on, the longest first. origins are the texts
-// of typeOrigin.
+// ends calls yield with the end of every text that the capture takes of s from pos on, the longest first. origins
+// are the texts of typeOrigin.
 func (c *capture) ends(s string, pos int, origins *[2]string, yield func(end int)) {
 	switch info := c.info(); {
 	case c.typ == typeSet:
@@ -264,13 +270,11 @@ func statusLengths(s string) (shortest, longest int) {
 		return 0, 0
 	}
 	class, rest := s[0], s[1:3]
-	isClass := '1' <= class && class <= '5'
-	switch {
-	case isClass && (rest == "xx" || rest == "XX" || isDigit(rest[0]) && isDigit(rest[1])), s[:3] == "xxx", s[:3] == "XXX":
+	isRest := rest == "xx" || rest == "XX" || isDigit(rest[0]) && isDigit(rest[1])
+	if '1' <= class && class <= '5' && isRest || s[:3] == "xxx" || s[:3] == "XXX" {
 		return 3, 3
-	default:
-		return 0, 0
 	}
+	return 0, 0
 }
 
 func ipLengths(s string) (shortest, longest int) {
@@ -343,8 +347,8 @@ func portLengths(s string) (shortest, longest int) {
 	return 1, numberLength(s, 65535)
 }
 
-// equalsOrigin says whether an origin and a text of the same length are equal apart from the case of ASCII letters and from the
-// underscores that service-metrics writes.
+// equalsOrigin says whether an origin and a text of the same length are equal apart from the case of ASCII letters
+// and from the underscores that service-metrics writes.
 func equalsOrigin(origin, s string) bool {
 	for i := range len(origin) {
 		if s[i] != '_' || !isRewritten(origin[i]) {

@@ -143,9 +143,12 @@ func checkLabel(d *document, at text, name string) {
 	case !isLabelName(name):
 		d.failAt(at, "%q is no name for a tag: use letters, digits and underscores, and a letter first", name)
 	case name == "le" || name == "quantile":
-		d.failAt(at, "a tag cannot be called %q, which Prometheus keeps for histograms and summaries: choose another name", name)
+		d.failAt(at, "a tag cannot be called %q, which Prometheus keeps for histograms and summaries: "+
+			"choose another name", name)
 	}
 }
+
+var metadataKeyNames = []string{"metric", "kind", "unit", "help", "expire", "buckets"}
 
 // checkKeys refuses keys that mean nothing beside others.
 func checkKeys(d *document, s *ruleSpec) {
@@ -165,7 +168,7 @@ func checkKeys(d *document, s *ruleSpec) {
 		d.failAt(s.at, "name means nothing here, since the rest goes on to get its name from other rules: remove it")
 	case given("continue") && given("prefix"):
 		d.failAt(s.at, "continue is what a prefix does anyway: remove it, or use pattern instead of prefix")
-	case s.section == "metrics" && !slices.ContainsFunc([]string{"metric", "kind", "unit", "help", "expire", "buckets"}, given):
+	case s.section == "metrics" && !slices.ContainsFunc(metadataKeyNames, given):
 		d.failAt(s.at, "the entry says nothing about the metric: give metric, unit, kind, help, expire or buckets")
 	}
 }
@@ -249,7 +252,8 @@ func checkKind(d *document, t text) metric.Kind {
 
 // compileMetadata compiles metric, kind, unit, help, expire and buckets.
 func compileMetadata(d *document, s *ruleSpec, r *rule) {
-	r.metric = compileTemplate(d, s.Metric, r.captures, "metric is empty: leave the key out to name the metric after the base name")
+	r.metric = compileTemplate(d, s.Metric, r.captures,
+		"metric is empty: leave the key out to name the metric after the base name")
 	r.metricText = s.Metric.value()
 	if s.Kind != nil {
 		r.kind = checkKind(d, *s.Kind)
@@ -258,7 +262,9 @@ func compileMetadata(d *document, s *ruleSpec, r *rule) {
 		r.hasUnit = true
 		r.unit = naming.CanonicalUnit(s.Unit.s)
 		if r.unit == "" && s.Unit.s != "none" {
-			d.failAt(*s.Unit, "no unit %q%s: known are %s, and none", s.Unit.s, hint(s.Unit.s, naming.Units()), strings.Join(naming.Units(), ", "))
+			known := naming.Units()
+			d.failAt(*s.Unit, "no unit %q%s: known are %s, and none",
+				s.Unit.s, hint(s.Unit.s, known), strings.Join(known, ", "))
 		}
 	}
 	r.help = s.Help

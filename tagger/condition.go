@@ -114,7 +114,8 @@ func (c *valueCondition) implies(d *valueCondition) bool {
 	return len(c.any) > 0
 }
 
-// conditionGlob compiles a value of `when`. Of the special characters of globs only `*` and `\` have a meaning in rules.
+// conditionGlob compiles a value of `when`. Of the special characters of globs only `*` and `\` have a meaning in
+// rules.
 func conditionGlob(written string) metric.Glob {
 	var b strings.Builder
 	for i := 0; i < len(written); i++ {

@@ -17,7 +17,8 @@ var fenced = regexp.MustCompile("(?ms)^```yaml (rules|tests|mappings)\n(.*?)^```
 
 // named resolves metrics by the default naming. Labels are not for this page.
 func named(_ *tagger.Subject, r *tagger.Result) tagger.Resolved {
-	return tagger.Resolved{Metric: naming.Style{Namespace: "cf"}.Name(cmp.Or(r.Metric, r.Base), r.Unit, metric.TypeGauge).Metric}
+	name := naming.Style{Namespace: "cf"}.Name(cmp.Or(r.Metric, r.Base), r.Unit, metric.TypeGauge)
+	return tagger.Resolved{Metric: name.Metric}
 }
 
 // TestDocumentation runs every example of docs/rules.md: each block of rules with the block of tests behind it.

@@ -83,7 +83,9 @@ func FuzzNames(f *testing.F) {
 			}
 		}
 	}
-	for _, name := range []string{"", ".", "/", "a..b", "\x00", "\xff.\xfe", strings.Repeat("a.", 500), strings.Repeat("_", 1024), "{x}", "a\nb"} {
+	for _, name := range []string{
+		"", ".", "/", "a..b", "\x00", "\xff.\xfe", strings.Repeat("a.", 500), strings.Repeat("_", 1024), "{x}", "a\nb",
+	} {
 		f.Add(name, name, name)
 	}
 	for i := range rules {

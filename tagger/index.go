@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// index finds the first of many sequences that matches a text, in a time that depends on the text and hardly on the number
-// of sequences. It finds exactly what trying their regular expressions one after the other would find.
+// index finds the first of many sequences that matches a text, in a time that depends on the text and hardly on
+// the number of sequences. It finds exactly what trying their regular expressions one after the other would find.
 //
-// It is a tree. Each edge is a piece of literal text or a capture, and sequences that begin alike share their edges. The orders
-// (positions in the rule files) of the sequences that end at a node stand there. So
+// It is a tree. Each edge is a piece of literal text or a capture, and sequences that begin alike share their
+// edges. The orders (positions in the rule files) of the sequences that end at a node stand there. So
 //
 //	0  {a}.requests.total
 //	1  cc.requests.{x}
@@ -23,11 +23,12 @@ import (
 //	     └ "cc.requests." ─{x}─ (1)
 //	                      └ "failed" (2)
 //
-// A search walks down from the root. At each node it first follows every capture, with each text that the capture can take there,
-// the longest first; then the one child whose literal the text goes on with. It does not stop at the first sequence found, since
-// an earlier one may be on another branch: for "cc.requests.total", {a} takes "cc" and leads to 0; then the literal leads
-// to {x} and 1, which comes after 0. So that this costs little, each node knows the least order below it, and the search
-// enters no node whose least order is not below the best one found: "cc.requests." is left out in the example.
+// A search walks down from the root. At each node it first follows every capture, with each text that the capture
+// can take there, the longest first; then the one child whose literal the text goes on with. It does not stop at
+// the first sequence found, since an earlier one may be on another branch: for "cc.requests.total", {a} takes "cc"
+// and leads to 0; then the literal leads to {x} and 1, which comes after 0. So that this costs little, each node
+// knows the least order below it, and the search enters no node whose least order is not below the best one found:
+// "cc.requests." is left out in the example.
 type index struct {
 	root  *node
 	nodes int32
@@ -176,12 +177,12 @@ type search struct {
 // stepsBeforeVisited is the length of a walk from which on it notes where it has been.
 const stepsBeforeVisited = 2000
 
-// visited keeps the time of long walks below nodes times bytes, whatever patterns and text are: at a place where the walk has been
-// it can only find what it found there.
+// visited keeps the time of long walks below nodes times bytes, whatever patterns and text are: at a place where
+// the walk has been it can only find what it found there.
 type visited struct {
 	places map[visit]struct{}
-	// runs holds, by the node behind a capture and the end of a run of the text, the first position from which the capture has been
-	// followed to each end in that run.
+	// runs holds, by the node behind a capture and the end of a run of the text, the first position from which the
+	// capture has been followed to each end in that run.
 	runs map[visit]int
 }
 
@@ -246,7 +247,8 @@ func (s *search) followCapture(e *captureEdge, pos int) {
 	e.capture.ends(s.text, pos, &s.origins, func(end int) { s.follow(e, pos, end) })
 }
 
-// followRun does the same for a run. One pass finds the end of the run and the last place at which a literal may follow.
+// followRun does the same for a run. One pass finds the end of the run and the last place at which a literal may
+// follow.
 func (s *search) followRun(e *captureEdge, pos int) {
 	info := e.capture.info()
 	shortest := pos + info.shortest

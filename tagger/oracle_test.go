@@ -42,8 +42,8 @@ func alternation(values []string, write func(string) string) string {
 	return strings.Join(written, "|")
 }
 
-// foldedASCII is an expression for a text in which ASCII letters may have either case, and underscores may stand for what
-// service-metrics rewrites.
+// foldedASCII is an expression for a text in which ASCII letters may have either case, and underscores may stand
+// for what service-metrics rewrites.
 func foldedASCII(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -138,8 +138,8 @@ var texts = []string{
 	"x/y/z", "udp", "udpp", "tcpx", "upp", "aaaaaaa", "aaxaxaaxa", "{a}", "éaü", "aé", "\xc3a", "a\xffb", "a\nb.c", "cc", strings.Repeat("a_", 40), strings.Repeat("a", 60),
 }
 
-// TestIndexAgreesWithExpressions holds the index against regular expressions, one pattern by itself and all together, with
-// and without the memory of long walks.
+// TestIndexAgreesWithExpressions holds the index against regular expressions, one pattern by itself and all
+// together, with and without the memory of long walks.
 func TestIndexAgreesWithExpressions(t *testing.T) {
 	reversed := slices.Clone(shapes)
 	slices.Reverse(reversed)

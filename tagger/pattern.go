@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of a pattern: what expands beyond them would take time or memory out of proportion.
+// Bounds of a pattern, so that a short one cannot take much time or memory.
 const (
 	maxPatternBytes     = 1024
 	maxPatternSequences = 64 // patterns without alternatives that one pattern may stand for
@@ -21,7 +21,8 @@ type token struct {
 	cap *capture
 }
 
-// sequence is a pattern without alternatives and optional parts: no two captures and no two literals stand side by side.
+// sequence is a pattern without alternatives and optional parts: no two captures and no two literals stand side by
+// side.
 type sequence []token
 
 // String writes the sequence as a pattern would.
@@ -37,7 +38,7 @@ func (q sequence) String() string {
 	return b.String()
 }
 
-// patternError says what is wrong at which byte of a pattern.
+// patternError is an error at a byte of a pattern or template.
 type patternError struct {
 	offset int
 	msg    string
@@ -45,19 +46,19 @@ type patternError struct {
 
 func (e *patternError) Error() string { return e.msg }
 
-// parsePattern expands a pattern into the sequences that it stands for, in the order in which they are tried. types are the sets that
-// captures may name.
+// parsePattern expands a pattern into the sequences that it stands for, in the order in which they are tried.
+// types are the sets that captures may name.
 func parsePattern(text string, types map[string]*valueSet) ([]sequence, error) {
+	p := &patternParser{text: text, types: types, plain: typeSegment}
 	if text == "" {
-		return nil, &patternError{0, "the pattern is empty: give the name, or {name...} for any"}
+		return nil, p.fail(0, "the pattern is empty: give the name, or {name...} for any")
 	}
 	if len(text) > maxPatternBytes {
-		return nil, &patternError{0, fmt.Sprintf("the pattern has %d bytes, at most %d are allowed", len(text), maxPatternBytes)}
+		return nil, p.fail(0, "the pattern has %d bytes, at most %d are allowed", len(text), maxPatternBytes)
 	}
-	if strings.ContainsRune(text, utf8.RuneError) {
-		return nil, &patternError{strings.IndexRune(text, utf8.RuneError), "the pattern holds the replacement character U+FFFD: it stands for no name"}
+	if i := strings.IndexRune(text, utf8.RuneError); i >= 0 {
+		return nil, p.fail(i, "the pattern holds the replacement character U+FFFD: it stands for no name")
 	}
-	p := &patternParser{text: text, types: types, plain: typeSegment}
 	if text[0] == '/' {
 		p.plain = typePath
 	}
@@ -77,11 +78,16 @@ type patternParser struct {
 	text  string
 	at    int
 	types map[string]*valueSet
-	plain captureType
+	plain captureType // of captures without a type
 }
 
 func (p *patternParser) fail(offset int, format string, args ...any) error {
 	return &patternError{offset, fmt.Sprintf(format, args...)}
+}
+
+func (p *patternParser) tooMany(offset int) error {
+	return p.fail(offset, "the pattern stands for more than %d patterns: use {x:a|b} instead of (a|b), or split the rule",
+		maxPatternSequences)
 }
 
 // alternatives reads sequences separated by `|`, up to the end or, inside of a group, the closing parenthesis.
@@ -108,7 +114,7 @@ func (p *patternParser) alternatives(depth int) ([]sequence, error) {
 				return nil, err
 			}
 			if len(current)*len(group) > maxPatternSequences {
-				return nil, p.fail(p.at, "the pattern stands for more than %d patterns: use {x:a|b} instead of (a|b), or split the rule", maxPatternSequences)
+				return nil, p.tooMany(p.at)
 			}
 			current = product(current, group)
 		case '{':
@@ -166,7 +172,7 @@ func (p *patternParser) group(depth int) ([]sequence, error) {
 		group = append(group, nil)
 	}
 	if len(group) > maxPatternSequences {
-		return nil, p.fail(open, "the pattern stands for more than %d patterns: use {x:a|b} instead of (a|b), or split the rule", maxPatternSequences)
+		return nil, p.tooMany(open)
 	}
 	return group, nil
 }
@@ -182,7 +188,8 @@ func (p *patternParser) literal() (string, error) {
 		case '}':
 			return "", p.fail(p.at, `"}" closes nothing: write \} for the character`)
 		case '*':
-			return "", p.fail(p.at, `"*" has no meaning here: write {x} to capture or {_} to skip a segment, \* for the character`)
+			return "", p.fail(p.at,
+				`"*" has no meaning here: write {x} to capture or {_} to skip a segment, \* for the character`)
 		case '?':
 			return "", p.fail(p.at, `"?" may only follow a group: write (a)?, or \? for the character`)
 		case '\\':
@@ -214,7 +221,8 @@ func (p *patternParser) capture() (*capture, error) {
 	if name == "_" {
 		c.name = ""
 	} else if !isLabelName(name) {
-		return nil, p.fail(open, "%q is no name for a capture: use letters, digits and underscores, and a letter first", name)
+		return nil, p.fail(open,
+			"%q is no name for a capture: use letters, digits and underscores, and a letter first", name)
 	}
 	switch {
 	case rest && typed:
@@ -263,8 +271,10 @@ func (p *patternParser) typed(c *capture, open int, typ string, escaped bool) er
 	}
 	k, ok := captureTypeNamed(typ)
 	if !ok {
-		return p.fail(open, "no type %q%s: use one of %s, or declare it under types; write a single value outside of braces, and set the tag under tags",
-			typ, hint(typ, append(captureTypeNames(), sortedKeys(p.types)...)), strings.Join(captureTypeNames(), ", "))
+		names := captureTypeNames()
+		return p.fail(open, "no type %q%s: use one of %s, or declare it under types; "+
+			"write a single value outside of braces, and set the tag under tags",
+			typ, hint(typ, append(sortedKeys(p.types), names...)), strings.Join(names, ", "))
 	}
 	c.typ = k
 	return nil
@@ -316,8 +326,8 @@ func (p *patternParser) check(q sequence) error {
 	return nil
 }
 
-// isLabelName says whether users may call a label, and so a capture, that. Names that start with two underscores are
-// Prometheus' own.
+// isLabelName says whether a label, and so a capture, may have a name. Prometheus keeps names that start with two
+// underscores for itself.
 func isLabelName(s string) bool {
 	if s == "" || isDigit(s[0]) || strings.HasPrefix(s, "__") {
 		return false

@@ -11,13 +11,13 @@ import (
 // quarantineRule is the rule of results that only the quarantine has changed.
 const quarantineRule = "quarantine"
 
-// maxQuarantined bounds how many pieces are taken out of one name: more is not a name, and every label that is free takes longer
-// to find.
+// maxQuarantined bounds how many pieces are taken out of one name: more is not a name, and every label that is
+// free takes longer to find.
 const maxQuarantined = 8
 
 // quarantine takes what looks like a GUID, an IP address, an index or a zone out of the base name. GUIDs and
-// addresses may be a part of a segment, set off by punctuation; an index or a zone is a whole segment, since `1m`, `v1` and
-// `nfsv3` are words.
+// addresses may be a part of a segment, set off by punctuation; an index or a zone is a whole segment, since `1m`,
+// `v1` and `nfsv3` are words.
 func quarantine(dst *Result, tr *Trace) {
 	base := dst.Base
 	if !strings.ContainsAny(base, "0123456789") {
@@ -53,7 +53,8 @@ func quarantine(dst *Result, tr *Trace) {
 		dst.Rule = quarantineRule
 	}
 	if tr != nil {
-		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: quarantineRule, Base: rest, Tags: slices.Clone(dst.Tags[before:])})
+		tags := slices.Clone(dst.Tags[before:])
+		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: quarantineRule, Base: rest, Tags: tags})
 	}
 }
 
@@ -92,7 +93,8 @@ func idAt(s string, i int) (label string, n int) {
 	return labelIndex, len(segment)
 }
 
-// isFraction tells whether a number behind this text goes on with a quantile or a version: p99.9, quantile.0.95, v1.2.3.
+// isFraction tells whether a number behind this text goes on with a quantile or a version: p99.9, quantile.0.95,
+// v1.2.3.
 func isFraction(before string) bool {
 	for before != "" {
 		before = before[:len(before)-1] // the separator
@@ -114,7 +116,8 @@ func isFraction(before string) bool {
 	return false
 }
 
-// without returns s without the pieces and, for each, without the separator before it or, at the start, the one behind.
+// without returns s without the pieces and, for each, without the separator before it or, at the start, the one
+// behind.
 func without(s string, cut []idPiece) string {
 	var b strings.Builder
 	at := 0

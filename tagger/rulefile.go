@@ -108,7 +108,9 @@ func compileFile(d *document, root *yaml.Node, layer int) *compiledFile {
 		return rules
 	}
 	return &compiledFile{
-		rules: section("rules", spec.Rules), origins: section("origins", spec.Origins), metrics: section("metrics", spec.Metrics),
+		rules:   section("rules", spec.Rules),
+		origins: section("origins", spec.Origins),
+		metrics: section("metrics", spec.Metrics),
 	}
 }
 
@@ -138,8 +140,8 @@ func readTypes(d *document, declared []pair) map[string]*valueSet {
 	return types
 }
 
-// readRule reads an item of a section, the number-th from 1. It returns nil after an error, and leaves the id of the rule in
-// the document.
+// readRule reads an item of a section, the number-th from 1. It returns nil after an error, and leaves the id of
+// the rule in the document.
 func readRule(d *document, n *yaml.Node, section string, number int) *ruleSpec {
 	d.rule = ruleID(d.file, n, section, number)
 	before := d.failed
@@ -162,8 +164,8 @@ func readRule(d *document, n *yaml.Node, section string, number int) *ruleSpec {
 	return s
 }
 
-// ruleID is the id that a rule has in messages and results: its own, else the file's base name and the pattern, or the number of
-// the rule in its section.
+// ruleID is the id that a rule has in messages and results: its own, else the file's base name and the pattern, or
+// the number of the rule in its section.
 func ruleID(file string, n *yaml.Node, section string, number int) string {
 	if id := firstScalar(n, "id"); id != "" && section != "metrics" {
 		return id

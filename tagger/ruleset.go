@@ -59,15 +59,17 @@ func (rs *ruleSet) add(r *rule, sequences []sequence) {
 		}
 		v.slots = append(v.slots, int8(slot))
 	}
-	rs.expressions = append(rs.expressions, expression{r.regex, int32(len(rs.variants)), requiredLiteral(r.regex.String())})
+	e := expression{regexp: r.regex, order: int32(len(rs.variants)), literal: requiredLiteral(r.regex.String())}
+	rs.expressions = append(rs.expressions, e)
 	rs.variants = append(rs.variants, v)
 }
 
 // finish prepares the set for use by any number of goroutines. Nothing may be added afterwards.
 func (rs *ruleSet) finish() { rs.index.finish() }
 
-// match returns the first rule of a higher order than after that matches a text, nil if there is none, and leaves what it
-// captured in s.values. It allocates nothing unless a regular expression runs or the walk through the index is very long.
+// match returns the first rule of a higher order than after that matches a text, nil if there is none, and leaves
+// what it captured in s.values. It allocates nothing unless a regular expression runs or the walk through the
+// index is very long.
 func (s *search) match(set *ruleSet, text string, after int32) *rule {
 	s.set, s.text, s.after, s.best = set, text, after, noOrder
 	s.steps, s.visited = 0, nil
@@ -92,7 +94,8 @@ func (s *search) match(set *ruleSet, text string, after int32) *rule {
 	return r
 }
 
-// matchExpressions sets best to the order of the first expression that matches, if that is lower, and returns its groups.
+// matchExpressions sets best to the order of the first expression that matches, if that is lower, and returns its
+// groups.
 func (s *search) matchExpressions() (groups []int) {
 	for i := range s.set.expressions {
 		e := &s.set.expressions[i]
@@ -164,9 +167,11 @@ func compileRegex(text string, anchored bool) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("the expression has %d bytes, at most %d are allowed", len(text), maxRegexBytes)
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)
-	if bad, ok := errors.AsType[*syntax.Error](err); ok && (bad.Code == syntax.ErrInvalidRepeatSize || bad.Code == syntax.ErrLarge) {
-		return nil, errors.New("the expression is too large: " +
-			"at most 1000 repetitions are allowed, those inside of each other multiplied")
+	if e, ok := errors.AsType[*syntax.Error](err); ok {
+		if e.Code == syntax.ErrInvalidRepeatSize || e.Code == syntax.ErrLarge {
+			return nil, errors.New("the expression is too large: " +
+				"at most 1000 repetitions are allowed, those inside of each other multiplied")
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bad regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
@@ -176,8 +181,8 @@ func compileRegex(text string, anchored bool) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("bad regular expression: %w", err)
 	}
 	if n := len(prog.Inst); n > maxRegexInstructions {
-		return nil, fmt.Errorf("the expression compiles to %d instructions, at most %d are allowed: use fewer or smaller repetitions",
-			n, maxRegexInstructions)
+		return nil, fmt.Errorf("the expression compiles to %d instructions, at most %d are allowed: "+
+			"use fewer or smaller repetitions", n, maxRegexInstructions)
 	}
 	if anchored {
 		text = `\A(?:` + text + `)\z`

@@ -17,8 +17,8 @@ import (
 // TestFile is a file of unit tests for rules.
 type TestFile struct {
 	File string
-	// RulesFiles are the rule files under test, relative to the test file; Catalogue and Quarantine say whether the built-in
-	// rules and the quarantine take part (true unless the file says false).
+	// RulesFiles are the rule files under test, relative to the test file; Catalogue and Quarantine say whether the
+	// built-in rules and the quarantine take part (true unless the file says false).
 	RulesFiles            []string
 	Catalogue, Quarantine bool
 	Cases                 []TestCase
@@ -140,7 +140,9 @@ func readCase(d *document, n *yaml.Node) TestCase {
 }
 
 func (k *givenKeys) subject(d *document, n *yaml.Node) Subject {
-	s := Subject{Origin: k.Origin, Name: k.Name, Unit: k.Unit, Kind: metric.KindGauge, SourceID: k.SourceID, Tags: labelsOf(k.Tags)}
+	s := Subject{
+		Origin: k.Origin, Name: k.Name, Unit: k.Unit, Kind: metric.KindGauge, SourceID: k.SourceID, Tags: labelsOf(k.Tags),
+	}
 	if k.Kind != nil {
 		s.Kind = checkKind(d, *k.Kind)
 	}
@@ -165,9 +167,10 @@ func readExpectations(d *document, n *yaml.Node) []expectation {
 	}
 	labels := func(pairs []textPair) string { return labelText(labelsOf(pairs)) }
 	wanted := map[string]string{
-		"base": k.Base, "metric": k.Metric, "kind": k.Kind, "unit": k.Unit, "help": k.Help, "rule": k.Rule, "expire": k.Expire,
-		"dropped": k.Dropped, "tags": labels(k.Tags), "origin_tags": labels(k.OriginTags), "labels": labels(k.Labels),
-		"rename_labels": labels(k.RenameLabels), "drop_labels": joined(k.DropLabels), "buckets": joined(k.Buckets),
+		"base": k.Base, "tags": labels(k.Tags), "origin_tags": labels(k.OriginTags), "metric": k.Metric,
+		"labels": labels(k.Labels), "kind": k.Kind, "unit": k.Unit, "help": k.Help, "rule": k.Rule, "expire": k.Expire,
+		"buckets": joined(k.Buckets), "dropped": k.Dropped, "drop_labels": joined(k.DropLabels),
+		"rename_labels": labels(k.RenameLabels),
 	}
 	var all []expectation
 	for _, key := range given {
@@ -183,10 +186,10 @@ func describe(r *Result, series *Resolved) map[string]string {
 		buckets = append(buckets, strconv.FormatFloat(b, 'g', -1, 64))
 	}
 	return map[string]string{
-		"base": r.Base, "metric": series.Metric, "kind": r.Kind.String(), "unit": r.Unit, "help": r.Help, "rule": r.Rule,
-		"expire": r.Expiry.String(), "dropped": strconv.FormatBool(r.Dropped), "tags": labelText(r.Tags),
-		"origin_tags": labelText(r.OriginTags), "labels": labelText(series.Labels), "rename_labels": labelText(r.RenameLabels),
-		"drop_labels": strings.Join(r.DropLabels, ", "), "buckets": strings.Join(buckets, ", "),
+		"base": r.Base, "tags": labelText(r.Tags), "origin_tags": labelText(r.OriginTags), "metric": series.Metric,
+		"labels": labelText(series.Labels), "kind": r.Kind.String(), "unit": r.Unit, "help": r.Help, "rule": r.Rule,
+		"expire": r.Expiry.String(), "buckets": strings.Join(buckets, ", "), "dropped": strconv.FormatBool(r.Dropped),
+		"drop_labels": strings.Join(r.DropLabels, ", "), "rename_labels": labelText(r.RenameLabels),
 	}
 }
 
@@ -224,7 +227,8 @@ func (c *TestCase) failures(t *Tagger, resolve Resolver) []string {
 			continue
 		}
 		if got[e.key] != e.want {
-			failures = append(failures, fmt.Sprintf("%s: got %s, want %s", e.key, quoteUnlessList(e.key, got[e.key]), quoteUnlessList(e.key, e.want)))
+			got, want := quoteUnlessList(e.key, got[e.key]), quoteUnlessList(e.key, e.want)
+			failures = append(failures, fmt.Sprintf("%s: got %s, want %s", e.key, got, want))
 		}
 	}
 	switch {

@@ -11,7 +11,8 @@ import (
 
 // upper resolves a metric to its base name in capitals and its tags, so that tests see what the resolver was given.
 func upper(_ *tagger.Subject, r *tagger.Result) tagger.Resolved {
-	return tagger.Resolved{Metric: strings.ToUpper(r.Base), Labels: append([]metric.Label{{Name: "env", Value: "e"}}, r.Tags...)}
+	labels := append([]metric.Label{{Name: "env", Value: "e"}}, r.Tags...)
+	return tagger.Resolved{Metric: strings.ToUpper(r.Base), Labels: labels}
 }
 
 func TestRuleTests(t *testing.T) {
@@ -67,7 +68,8 @@ tests:
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if r := f.Run(tg, nil)[0]; !slices.Equal(r.Failures, []string{"metric cannot be checked here", "labels cannot be checked here"}) {
+	unchecked := []string{"metric cannot be checked here", "labels cannot be checked here"}
+	if r := f.Run(tg, nil)[0]; !slices.Equal(r.Failures, unchecked) {
 		t.Errorf("%q", r.Failures)
 	}
 }

@@ -48,8 +48,8 @@ type (
 		buckets      []float64
 	}
 
-	// summaryOptions are checked and otherwise ignored: the store makes histograms of all timers, since quantiles of several
-	// instances cannot be aggregated.
+	// summaryOptions are checked and otherwise ignored: the store makes histograms of all timers, since quantiles of
+	// several instances cannot be aggregated.
 	summaryOptions struct {
 		Quantiles  []*yaml.Node  `yaml:"quantiles"`
 		MaxAge     time.Duration `yaml:"max_age"`
@@ -84,8 +84,8 @@ func isMappingFile(root *yaml.Node) bool {
 	return valueNode(root, "mappings") != nil || valueNode(root, "defaults") != nil
 }
 
-// compileMappings makes rules of a mapping file: of the globs, in the order of the file or the most specific first, and then
-// of the regular expressions.
+// compileMappings makes rules of a mapping file: of the globs, in the order of the file or the most specific
+// first, and then of the regular expressions.
 func compileMappings(d *document, root *yaml.Node, layer int) []*rule {
 	var file mappingFile
 	d.decode(root, "the mapping file", &file)
@@ -97,7 +97,7 @@ func compileMappings(d *document, root *yaml.Node, layer int) []*rule {
 	var globs, expressions []*rule
 	for i, n := range file.Mappings {
 		d.rule = ruleID(d.file, n, "rules", i+1)
-		switch r := compileMapping(d, n, defaults); {
+		switch r := compileMapping(d, n, defaults, layer); {
 		case r == nil:
 		case r.regex != nil:
 			expressions = append(expressions, r)
@@ -106,13 +106,9 @@ func compileMappings(d *document, root *yaml.Node, layer int) []*rule {
 		}
 	}
 	if file.Defaults.Unordered {
-		slices.SortStableFunc(globs, func(a, b *rule) int { return cmp.Compare(specificity(a.source), specificity(b.source)) })
-	}
-	for _, r := range globs {
-		r.layer = layer
-	}
-	for _, r := range expressions {
-		r.layer = layer
+		slices.SortStableFunc(globs, func(a, b *rule) int {
+			return cmp.Compare(specificity(a.source), specificity(b.source))
+		})
 	}
 	return append(globs, expressions...)
 }
@@ -154,7 +150,7 @@ var (
 )
 
 // compileMapping returns nil after an error.
-func compileMapping(d *document, n *yaml.Node, defaults *observerKeys) *rule {
+func compileMapping(d *document, n *yaml.Node, defaults *observerKeys, layer int) *rule {
 	before := d.failed
 	m := mapping{Scale: 1}
 	d.decode(n, "the mapping", &m)
@@ -164,11 +160,13 @@ func compileMapping(d *document, n *yaml.Node, defaults *observerKeys) *rule {
 		return nil
 	}
 	if !mappingName.MatchString(m.Name.s) {
-		d.failAt(*m.Name, "%q is no name of a metric: use letters, digits, underscores and references such as ${1}", m.Name.s)
+		d.failAt(*m.Name, "%q is no name of a metric: use letters, digits, underscores and references such as ${1}",
+			m.Name.s)
 	}
 	r := &rule{
-		id: d.rule, place: place{d.file, n.Line, n.Column}, source: m.Match.s, rest: -1, isMapping: true, honorLabels: m.HonorLabels,
-		scale: m.Scale, drop: d.word(m.Action, "action", "map", "drop") == "drop", when: compileMetricType(d, m.MatchMetricType),
+		id: d.rule, layer: layer, place: place{d.file, n.Line, n.Column}, source: m.Match.s, rest: -1,
+		drop: d.word(m.Action, "action", "map", "drop") == "drop", when: compileMetricType(d, m.MatchMetricType),
+		isMapping: true, honorLabels: m.HonorLabels, scale: m.Scale,
 		metadata: metadata{help: m.Help, expiry: cmp.Or(m.TTL, defaults.TTL)},
 	}
 	r.noName = fmt.Sprintf("mapping %q gives an empty name (name: %s)", r.id, m.Name.s)
@@ -237,8 +235,8 @@ func compileMappingGlob(d *document, match text, r *rule) {
 	}
 }
 
-// compileMappingRegex compiles a regular expression, which may match anywhere in the name. A group around it makes what it
-// matched its first capture, called 0; the captures are called by the numbers of the groups.
+// compileMappingRegex compiles a regular expression, which may match anywhere in the name. A group around it makes
+// what it matched its first capture, called 0; the captures are called by the numbers of the groups.
 func compileMappingRegex(d *document, match text, r *rule) {
 	if _, err := compileRegex(match.s, false); err != nil {
 		d.failInside(match, err)
@@ -250,7 +248,8 @@ func compileMappingRegex(d *document, match text, r *rule) {
 		return
 	}
 	if re.NumSubexp() > maxRuleCaptures {
-		d.failAt(match, "the expression has %d groups, at most %d are allowed: make some (?:...)", re.NumSubexp()-1, maxRuleCaptures-1)
+		d.failAt(match, "the expression has %d groups, at most %d are allowed: make some (?:...)",
+			re.NumSubexp()-1, maxRuleCaptures-1)
 		return
 	}
 	r.regex = re
@@ -281,8 +280,9 @@ func chooseBuckets(d *document, n *yaml.Node, m, defaults *observerKeys) []float
 	}
 }
 
-// References in templates of mappings. Of globs, `$1` and `${1}` are what the stars matched and `$0` is the name; a reference runs
-// over letters, digits, underscores and dollars. Those of regular expressions are read as regexp.Expand reads them.
+// References in templates of mappings. Of globs, `$1` and `${1}` are what the stars matched and `$0` is the name;
+// a reference runs over letters, digits, underscores and dollars. Those of regular expressions are read as
+// regexp.Expand reads them.
 var (
 	globReferences  = regexp.MustCompile(`\$\{?([a-zA-Z0-9_$]+)\}?`)
 	regexReferences = regexp.MustCompile(`\$(?:(\$)|([\p{L}\p{Nd}_]+)|\{([\p{L}\p{Nd}_]+)\})`)
@@ -333,8 +333,8 @@ func (r *rule) reference(name string) (part templatePart, ok bool) {
 	}
 }
 
-// escapeName makes a name legal as statsd_exporter does: an underscore for each character that is no letter, digit or underscore, for a
-// run of dashes, and before a digit at the start.
+// escapeName makes a name legal as statsd_exporter does: an underscore for each character that is no letter, digit
+// or underscore, for a run of dashes, and before a digit at the start.
 func escapeName(name string) string {
 	legal := func(c byte) bool { return isAlphanumeric(c) || c == '_' }
 	illegal := 0

@@ -36,20 +36,24 @@ mappings:
 		want tagger.Result
 	}{
 		{"a.x-y--z", tagger.Result{
-			Base: "x_y_z", Tags: []metric.Label{{Name: "l", Value: "a.x-y--z/x-y--z"}}, Rule: "r2/a.*", Kind: metric.KindTimer, Final: true,
+			Base: "x_y_z", Tags: []metric.Label{{Name: "l", Value: "a.x-y--z/x-y--z"}}, Rule: "r2/a.*",
+			Kind: metric.KindTimer, Final: true,
 			Expiry: time.Minute, Buckets: []float64{1, 2}, Scale: 0.001,
 		}},
 		{"b.1", tagger.Result{
-			Base: "_1", Tags: []metric.Label{{Name: "l", Value: "b.1/1"}}, Rule: "r2/b.*", Kind: metric.KindTimer, Final: true, Expiry: 2 * time.Minute,
+			Base: "_1", Tags: []metric.Label{{Name: "l", Value: "b.1/1"}}, Rule: "r2/b.*", Kind: metric.KindTimer,
+			Final: true, Expiry: 2 * time.Minute,
 			Scale: 0.001,
 		}},
 		// A mapping sees whole names only, and what it does not match goes on.
 		{"router__0.a.b", tagger.Result{
-			Base: "a.b", Tags: []metric.Label{{Name: "component", Value: "router"}, {Name: "index", Value: "0"}}, Rule: "r1/{component}__{index:int}",
+			Base: "a.b", Tags: []metric.Label{{Name: "component", Value: "router"}, {Name: "index", Value: "0"}},
+			Rule: "r1/{component}__{index:int}",
 			Kind: metric.KindTimer,
 		}},
 		{"d.x", tagger.Result{
-			Base: "d.x", Rule: "r2/d.*", Kind: metric.KindTimer, Final: true, Dropped: true, Invalid: `mapping "r2/d.*" gives an empty name (name: ${2})`, Expiry: time.Minute, Buckets: []float64{1, 2},
+			Base: "d.x", Rule: "r2/d.*", Kind: metric.KindTimer, Final: true, Dropped: true,
+			Invalid: `mapping "r2/d.*" gives an empty name (name: ${2})`, Expiry: time.Minute, Buckets: []float64{1, 2},
 			Scale: 1,
 		}},
 	} {

@@ -1,7 +1,8 @@
 // Package tagger takes the dimensions out of flat metric names: a name goes in, a base name and tags come out.
 //
-// Rules exist in two forms: as users write them (rule files, mapping files of statsd_exporter) and compiled (a Tagger). Files
-// are read strictly, compiled once, and then only read. The store calls Apply once a series, never once a sample.
+// Rules exist in two forms: as users write them (rule files, mapping files of statsd_exporter) and compiled (a
+// Tagger). Files are read strictly, compiled once, and then only read. The store calls Apply once a series, never
+// once a sample.
 package tagger
 
 import (
@@ -22,29 +23,31 @@ type Subject struct {
 	Name   string
 	Unit   string // as emitted
 	Kind   metric.Kind
-	// SourceID and Tags are the rest of the envelope, for conditions and templates. Tags are sorted by name, names unique,
-	// spelt as on the wire.
+	// SourceID and Tags are the rest of the envelope, for conditions and templates. Tags are sorted by name, names
+	// unique, spelt as on the wire.
 	SourceID string
 	Tags     []metric.Label
 }
 
-// Result is what the rules made of a Subject. Its strings are parts of the Subject's or of the rules' strings, so it must not
-// outlive memory that the Subject's strings alias.
+// Result is what the rules made of a Subject. Its strings are parts of the Subject's or of the rules' strings, so
+// it must not outlive memory that the Subject's strings alias.
 type Result struct {
 	// Base is the name without its dimensions, in its original spelling.
 	Base string
 	// Tags are the dimensions that came from the name, no name twice, in the order in which rules found them.
 	Tags []metric.Label
-	// OriginTags are the dimensions that the origin holds: component and, if it is spelt like `router__0`, `router_z1/0` or
-	// `metrics-demo/z1/0`, index and zone.
+	// OriginTags are the dimensions that the origin holds: component and, if it is spelt like `router__0`,
+	// `router_z1/0` or `metrics-demo/z1/0`, index and zone.
 	OriginTags []metric.Label
-	// Metric is the text from which the metric's name is made instead of Base, if a rule or entry sets one: different things may
-	// share a base name, and one thing may have several. "" otherwise.
+	// Metric is the text from which the metric's name is made instead of Base, if a rule or entry sets one: different
+	// things may share a base name, and one thing may have several. "" otherwise.
 	Metric string
-	// Rule is the id of the last rule that matched; "quarantine" if only the quarantine found something; "" if nothing did.
+	// Rule is the id of the last rule that matched; "quarantine" if only the quarantine found something; "" if
+	// nothing did.
 	Rule string
-	// Kind, Unit and Help are what a rule or entry says; without, Kind is the subject's, Help is "", and Unit is the subject's or,
-	// if that is no unit of measurement, the one that the words of Base state. Unit is canonical (see Units), "" if unknown.
+	// Kind, Unit and Help are what a rule or entry says; without, Kind is the subject's, Help is "", and Unit is the
+	// subject's or, if that is no unit of measurement, the one that the words of Base state. Unit is canonical (see
+	// Units), "" if unknown.
 	Kind metric.Kind
 	Unit string
 	Help string
@@ -52,16 +55,16 @@ type Result struct {
 	Dropped bool
 	// Invalid is why the metric can have no name: the template of a mapping expanded to an empty text.
 	Invalid string
-	// Final is set by mappings of statsd_exporter: Base is the metric's name as it is to be exposed, without namespace, splitting or
-	// conversion, and values are multiplied by Scale.
+	// Final is set by mappings of statsd_exporter: Base is the metric's name as it is to be exposed, without
+	// namespace, splitting or conversion, and values are multiplied by Scale.
 	Final bool
 	Scale float64
 	// Expiry is the time without samples after which the series goes away; 0 if no rule says so.
 	Expiry time.Duration
 	// Buckets are the upper bounds of a timer's histogram, ascending; nil if no rule says so. They belong to the rule.
 	Buckets []float64
-	// DropLabels and RenameLabels (Name to Value) apply to the labels of the series as it would be exposed, wherever they come
-	// from.
+	// DropLabels and RenameLabels (Name to Value) apply to the labels of the series as it would be exposed, wherever
+	// they come from.
 	DropLabels   []string
 	RenameLabels []metric.Label
 }
@@ -116,7 +119,7 @@ type Tagger struct {
 
 // New reads and compiles rules. It returns the errors of all files, joined, each a *FileError; the Tagger is nil then.
 func New(opts Options) (*Tagger, []Warning, error) {
-	l := &loader{ids: make(map[string]place)}
+	l := &loader{ids: make(map[string]place), copies: make(map[string]int)}
 	for _, s := range opts.UserRules {
 		l.load(s, layerUser)
 	}
@@ -143,6 +146,7 @@ const maxAllSequences = 200_000
 
 type loader struct {
 	ids       map[string]place
+	copies    map[string]int // numbers given to derived ids that were taken, by derived id
 	files     []*compiledFile
 	sequences int
 	errs      []error
@@ -180,7 +184,8 @@ func (l *loader) load(s Source, layer int) {
 		l.sequences += len(r.sequences)
 	}
 	if l.sequences > maxAllSequences {
-		d.failAt(text{}, "the rule files stand for more than %d patterns: remove some rules or alternatives", maxAllSequences)
+		d.failAt(text{}, "the rule files stand for more than %d patterns: remove some rules or alternatives",
+			maxAllSequences)
 	}
 	l.files = append(l.files, f)
 	l.errs = append(l.errs, d.errors()...)
@@ -192,12 +197,14 @@ func (l *loader) makeIDsUnique(d *document, rules []*rule) {
 		if first, taken := l.ids[r.id]; taken {
 			if r.hasOwnID {
 				d.rule = r.id
-				d.failAt(text{line: r.place.line, column: r.place.column}, "the id is taken by the rule at %s: choose another", first)
+				at := text{line: r.place.line, column: r.place.column}
+				d.failAt(at, "the id is taken by the rule at %s: choose another", first)
 				continue
 			}
 			id := r.id
-			for n := 2; taken; n++ {
-				r.id = id + "#" + strconv.Itoa(n)
+			for taken {
+				l.copies[id]++
+				r.id = id + "#" + strconv.Itoa(l.copies[id]+1)
 				_, taken = l.ids[r.id]
 			}
 		}
@@ -224,7 +231,8 @@ func (l *loader) assemble() *Tagger {
 				t.names.add(r, r.sequences)
 				continue
 			}
-			t.names.add(r, product(r.sequences, []sequence{{token{lit: "."}, token{cap: &capture{name: restName, typ: typeRest}}}}))
+			dotAndRest := sequence{token{lit: "."}, token{cap: &capture{name: restName, typ: typeRest}}}
+			t.names.add(r, product(r.sequences, []sequence{dotAndRest}))
 			if !usesOrigin(r.sequences) {
 				t.origins.add(r, r.sequences)
 			}
@@ -237,11 +245,14 @@ func (l *loader) assemble() *Tagger {
 }
 
 func usesOrigin(sequences []sequence) bool {
-	return slices.ContainsFunc(slices.Concat(sequences...), func(t token) bool { return t.cap != nil && t.cap.typ == typeOrigin })
+	return slices.ContainsFunc(slices.Concat(sequences...), func(t token) bool {
+		return t.cap != nil && t.cap.typ == typeOrigin
+	})
 }
 
-// TagsRead returns the names of the envelope tags that rules for metrics of a kind read, sorted: in `when`, in `{$tag.NAME}`, as
-// labels to rename, and as labels that a mapping with honor_labels takes from the envelope. Results can differ only by these tags.
+// TagsRead returns the names of the envelope tags that rules for metrics of a kind read, sorted: in `when`, in
+// `{$tag.NAME}`, as labels to rename, and as labels that a mapping with honor_labels takes from the envelope.
+// Results can differ only by these tags.
 func (t *Tagger) TagsRead(kind metric.Kind) []string {
 	var names []string
 	for _, set := range []*ruleSet{t.names, t.origins, t.metrics} {
@@ -255,10 +266,12 @@ func (t *Tagger) TagsRead(kind metric.Kind) []string {
 	return slices.Compact(names)
 }
 
-// usualUnits maps the spellings of units that are seen most to canonical ones, so that Apply need not convert their case.
+// usualUnits maps the spellings of units that are seen most to canonical ones, so that Apply need not convert
+// their case.
 func usualUnits() map[string]string {
 	m := make(map[string]string)
-	for _, s := range append(naming.Units(), "count", "Count", "counter", "gauge", "metric", "Metric", "total", "percentage", "Percent",
+	for _, s := range append(naming.Units(), "count", "Count", "counter", "gauge", "metric", "Metric", "total",
+		"percentage", "Percent",
 		"ms", "ns", "nanos", "s", "kb", "Kb", "KiB", "MiB", "b", "B") {
 		m[s] = naming.CanonicalUnit(s)
 	}

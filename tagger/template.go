@@ -56,7 +56,8 @@ func parseTemplate(text string, captures []string) (template, error) {
 			i += end
 		case text[i] == '$':
 			if written := dollarReference(text[i+1:], captures); written != "" {
-				return nil, &patternError{i, fmt.Sprintf(`"$%s" would stand as it is: write {capture} for what a capture holds`, written)}
+				return nil, &patternError{i, fmt.Sprintf(`"$%s" would stand as it is: write {capture} for what a capture holds`,
+					written)}
 			}
 			t = t.withText(text[i : i+1])
 		default:
@@ -66,8 +67,8 @@ func parseTemplate(text string, captures []string) (template, error) {
 	return t, nil
 }
 
-// dollarReference returns what a dollar sign before text most likely was meant to refer to, as it does in regular expressions and in
-// statsd_exporter, or "".
+// dollarReference returns what a dollar sign before text most likely was meant to refer to, as it does in regular
+// expressions and in statsd_exporter, or "".
 func dollarReference(text string, captures []string) string {
 	if strings.HasPrefix(text, "{") {
 		return "{"
@@ -100,7 +101,8 @@ func parseVariable(name string, captures []string) (templatePart, error) {
 	if len(captures) == 0 {
 		return templatePart{}, fmt.Errorf("no capture {%s}: the rule captures nothing", name)
 	}
-	return templatePart{}, fmt.Errorf("no capture {%s}%s: the rule captures %s", name, hint(name, captures), strings.Join(captures, ", "))
+	return templatePart{}, fmt.Errorf("no capture {%s}%s: the rule captures %s", name, hint(name, captures),
+		strings.Join(captures, ", "))
 }
 
 // withText appends text to the template.

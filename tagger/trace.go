@@ -36,13 +36,14 @@ type Step struct {
 	Rule, Pattern, Place string
 	Captures             []metric.Label // what it captured
 	Tags                 []metric.Label // the tags that this step set
-	Kept                 []metric.Label // the tags that an earlier rule had set, with the values that this step would have set
+	Kept                 []metric.Label // the tags that an earlier rule had set, with this step's values
 	Rest                 string         // what is matched against the rules again, "" if nothing is
 	Base                 string         // the name that is left, if nothing is matched again
 	Dropped              bool
 	Said                 []string // what the rule says about the metric, such as `unit seconds`
-	// Tried are rules before the one that matched, or of all rules if none did, and why they did not match: those that match
-	// the first segment of the text, and regular expressions whose literal it contains. More is the number of those left out.
+	// Tried are rules before the one that matched, or of all rules if none did, and why they did not match: those
+	// that match the first segment of the text, and regular expressions whose literal it contains. More is the number
+	// of those left out.
 	Tried []Attempt
 	More  int
 }
@@ -160,7 +161,8 @@ func (s *search) reason(v *variant, r *rule, segment int) string {
 	if p.failed == nil {
 		return fmt.Sprintf("matches only as far as %q, and %q is left", s.text[:p.furthest], s.text[p.furthest:])
 	}
-	return fmt.Sprintf("matches as far as %q, then %q is not %s", s.text[:p.furthest], s.text[p.furthest:], sequence{*p.failed})
+	return fmt.Sprintf("matches as far as %q, then %q is not %s", s.text[:p.furthest], s.text[p.furthest:],
+		sequence{*p.failed})
 }
 
 // whyUnused says why a rule whose pattern matches was not used.
@@ -223,8 +225,8 @@ type Suggestion struct {
 	Rule, Pattern, Place string
 }
 
-// Nearest returns up to n rules whose patterns are nearest to a name that no rule matches, the nearest first. Rules that share no word
-// with the name are left out.
+// Nearest returns up to n rules whose patterns are nearest to a name that no rule matches, the nearest first.
+// Rules that share no word with the name are left out.
 func (t *Tagger) Nearest(name string, n int) []Suggestion {
 	type scored struct {
 		*rule

@@ -21,12 +21,13 @@ func (w Warning) String() string { return w.Message }
 
 const (
 	maxWarnings = 100 // shown; a last one counts the others
-	// maxCompared bounds the earlier rules with which a sequence is compared, so that many rules of one pattern load in time.
+	// maxCompared bounds the earlier rules with which a sequence is compared, so that many rules of one pattern load
+	// in time.
 	maxCompared = 100
 )
 
-// warnings finds rules that can never match. A user's rule before a built-in one is meant to win, so only rules of the same
-// layer are compared. It may miss some, but what it reports is certain.
+// warnings finds rules that can never match. A user's rule before a built-in one is meant to win, so only rules of
+// the same layer are compared. It may miss some, but what it reports is certain.
 func (t *Tagger) warnings() []Warning {
 	var all []Warning
 	for _, set := range []*ruleSet{t.names, t.origins, t.metrics} {
@@ -82,11 +83,13 @@ func (c *comparison) warning(r *rule, orders []int32) (w Warning, found bool) {
 		what = "says the same of all of its names"
 	}
 	w.Other = earlier.id
-	w.Message += fmt.Sprintf("rule %q at %s comes first and %s: move one of them, or remove it", earlier.id, earlier.place, what)
+	w.Message += fmt.Sprintf("rule %q at %s comes first and %s: move one of them, or remove it", earlier.id,
+		earlier.place, what)
 	return w, true
 }
 
-// covering returns an earlier rule that matches everything that the sequence or expression of an order matches, or nil.
+// covering returns an earlier rule that matches everything that the sequence or expression of an order matches, or
+// nil.
 //
 // A rule that does so matches any one text of the sequence. So the index finds the candidates by a sample.
 func (c *comparison) covering(r *rule, order int32) *rule {
@@ -141,7 +144,8 @@ func passesOn(r *rule, q sequence) bool {
 	return r.rest >= 0 && len(q) == 1 && q[0].cap != nil && q[0].cap.name == r.captures[r.rest]
 }
 
-// covers says whether a matches every text that b matches. A yes is certain; a no is not, since captures of b are not taken apart.
+// covers says whether a matches every text that b matches. A yes is certain; a no is not, since captures of b are
+// not taken apart.
 func covers(a, b sequence) bool {
 	c := cover{a: a, failed: make(map[[2]int]bool)}
 	for _, t := range b {
@@ -227,7 +231,8 @@ func (c *capture) includes(d *capture) bool {
 		return true
 	}
 	if !c.isRun() {
-		return c.typ == typeSet && d.typ == typeSet && !slices.ContainsFunc(d.set.values, func(v string) bool { return !c.set.has(v) })
+		return c.typ == typeSet && d.typ == typeSet && !slices.ContainsFunc(d.set.values,
+			func(v string) bool { return !c.set.has(v) })
 	}
 	bytes := d.info().bytes
 	if d.typ == typeSet {

@@ -53,8 +53,8 @@ func (e *FileError) Error() string {
 	return b.String()
 }
 
-// document reads a YAML file strictly. It knows the position of every value, and collects all errors instead of stopping
-// at the first.
+// document reads a YAML file strictly. It knows the position of every value, and collects all errors instead of
+// stopping at the first.
 type document struct {
 	file   string
 	rule   string       // id of the rule that is being read or compiled, for error messages
@@ -123,8 +123,8 @@ func (d *document) errors() []error {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// root parses the file and returns its top-level node, aliases and merge keys resolved. It returns nil if the file is empty, or
-// after an error.
+// root parses the file and returns its top-level node, aliases and merge keys resolved. It returns nil if the file
+// is empty, or after an error.
 func (d *document) root(data []byte) *yaml.Node {
 	if len(data) > MaxFileBytes {
 		d.failAt(text{}, "the file has %d bytes, at most %d are allowed: split it", len(data), MaxFileBytes)
@@ -142,7 +142,8 @@ func (d *document) root(data []byte) *yaml.Node {
 		return nil
 	case err != nil:
 		line, _ := strconv.Atoi(yamlLine.FindStringSubmatch(err.Error())[1])
-		d.failAt(text{line: line}, "not valid YAML, here or in the next line: %s (quote patterns, and do not indent with tabs)",
+		d.failAt(text{line: line},
+			"not valid YAML, here or in the next line: %s (quote patterns, and do not indent with tabs)",
 			yamlLine.ReplaceAllString(err.Error(), ""))
 		return nil
 	}
@@ -166,8 +167,8 @@ func hasAlias(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, hasAlias)
 }
 
-// expander replaces aliases by what they stand for and merges merge keys (`<<`). The library does that only for values that it
-// decodes itself, which have no positions.
+// expander replaces aliases by what they stand for and merges merge keys (`<<`). The library does that only for
+// values that it decodes itself, which have no positions.
 type expander struct{ left int } // nodes that may still be made; negative once the bounds are exceeded
 
 func (e *expander) expand(n *yaml.Node, depth int) *yaml.Node {
@@ -228,9 +229,9 @@ func valueNode(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// decode reads a map into the struct that dst points to: the value of a key into the field with that key as `yaml` tag, as
-// the field's type says. Unknown and repeated keys are errors. what names the map in messages: a key, or "the ...". It
-// returns the keys of the map, and false if the node is no map.
+// decode reads a map into the struct that dst points to: the value of a key into the field with that key as `yaml`
+// tag, as the field's type says. Unknown and repeated keys are errors. what names the map in messages: a key, or
+// "the ...". It returns the keys of the map, and false if the node is no map.
 func (d *document) decode(n *yaml.Node, what string, dst any) (given []string, ok bool) {
 	if n.Kind != yaml.MappingNode {
 		d.fail(n, "%s must be a map of keys and values, not %s", what, describeNode(n))
@@ -252,7 +253,8 @@ func (d *document) decode(n *yaml.Node, what string, dst any) (given []string, o
 			d.fail(key, "key %q of %s is from earlier versions: write %s", key.Value, what, successorOf(dst, key.Value))
 		case field == nil:
 			known := sortedKeys(fields)
-			d.fail(key, "unknown key %q in %s%s: known are %s", key.Value, what, hint(key.Value, known), strings.Join(known, ", "))
+			d.fail(key, "unknown key %q in %s%s: known are %s", key.Value, what, hint(key.Value, known),
+				strings.Join(known, ", "))
 		case slices.Contains(given, key.Value):
 			d.fail(key, "key %q is there twice in %s: keep one", key.Value, what)
 		default:

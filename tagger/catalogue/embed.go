@@ -1,7 +1,8 @@
-// Package catalogue holds the built-in rules and metadata, one YAML file per family of components, in the language of docs/rules.md.
+// Package catalogue holds the built-in rules and metadata, one YAML file per family of components, in the language
+// of docs/rules.md.
 //
-// The order of the file names is the order of precedence: transports and prefixes first, then components, then what
-// holds for every component.
+// The order of the file names is the order of precedence: transports and prefixes first, then components, then
+// what holds for every component.
 package catalogue
 
 import (

@@ -31,7 +31,8 @@ func glob(r *rand.Rand) string {
 }
 
 func expression(r *rand.Rand) string {
-	return pick(r, `foo`, `^a\.(\w+)`, `(a|b)\.(.*)$`, `([a-z]+)\.([a-z]+)`, `.`, `(?P<first>[a-z]+)-(\d)`, `^$`, `a(b)?(c)?`, `(?i)FOO\.(.)`, `x-1\.([^.]*)\.?`)
+	return pick(r, `foo`, `^a\.(\w+)`, `(a|b)\.(.*)$`, `([a-z]+)\.([a-z]+)`, `.`, `(?P<first>[a-z]+)-(\d)`, `^$`,
+		`a(b)?(c)?`, `(?i)FOO\.(.)`, `x-1\.([^.]*)\.?`)
 }
 
 func template(r *rand.Rand) string {
@@ -43,13 +44,14 @@ func template(r *rand.Rand) string {
 }
 
 func labelValue(r *rand.Rand) string {
-	return template(r) + pick(r, "", "", "-", "/", "$", "$$", "{", "}", "${first}", "$01", "é", " ", "$x", "${", "$1é", "${1")
+	return template(r) + pick(r, "", "", "-", "/", "$", "$$", "{", "}", "${first}", "$01", "é", " ", "$x", "${", "$1é",
+		"${1")
 }
 
 var reference = regexp.MustCompile(`\$\{?[a-zA-Z0-9_$]+\}?`)
 
-// mixedUp says whether statsd_exporter mixes the references of a glob's template up: it replaces the text of each in all of the
-// template, so in others that begin with it, or run into it, too.
+// mixedUp says whether statsd_exporter mixes the references of a glob's template up: it replaces the text of each
+// in all of the template, so in others that begin with it, or run into it, too.
 func mixedUp(template string) bool {
 	all := reference.FindAllString(template, -1)
 	for _, a := range all {
@@ -79,8 +81,8 @@ func name(r *rand.Rand) string {
 	return strings.Join(fields, ".")
 }
 
-// dead says whether statsd_exporter loses a glob because of an earlier one: one that is the same, or that is the beginning of an
-// earlier one, whose state then stands in its way.
+// dead says whether statsd_exporter loses a glob because of an earlier one: one that is the same, or that is the
+// beginning of an earlier one, whose state then stands in its way.
 func dead(g string, earlier []string) bool {
 	return slices.ContainsFunc(earlier, func(e string) bool { return e == g || strings.HasPrefix(e, g+".") })
 }
