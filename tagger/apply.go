@@ -7,7 +7,7 @@ import (
 	"loggregator_exporter/tagger/naming"
 )
 
-// maxChain bounds the rules that a name runs through.
+// maxChain bounds the rules that are applied to one name.
 const maxChain = 8
 
 // chain holds the rules that have been applied to a name, and the length of the text that each was applied to:
@@ -156,10 +156,10 @@ func (s *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
 	}
 }
 
-// promoteOrigin makes component, zone and index of an origin such as router__0 tags of the name, where the text of
-// the name says nothing else: both shapes of a name, router__0 with x and router__0.x, end in the same tags. They
-// come first, as they do in the other shape, and a component that a rule sets to fixed text yields to that of the
-// origin, as it does there.
+// promoteOrigin makes component, zone and index of an origin such as router__0 tags of the name, unless rules found
+// an index or another component in the name itself. So both shapes of a name, router__0 with x and router__0.x, get the
+// same tags. They come first, as they do in the other shape, and replace a component that a rule sets to fixed text, as
+// they do there.
 func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	index := dst.OriginTag(labelIndex)
 	if index == "" || dst.Tag(labelIndex) != "" {

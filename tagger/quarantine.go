@@ -8,23 +8,22 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// quarantineRule is the rule of results that only the quarantine has changed.
+// quarantineRule is Result.Rule of names in which no rule matched, but the quarantine found something.
 const quarantineRule = "quarantine"
 
-// maxQuarantined bounds how many pieces are taken out of one name: more is not a name, and every label that is
-// free takes longer to find.
+// maxQuarantined bounds the ids that are taken out of one name, and so the time it takes to find free labels for them.
 const maxQuarantined = 8
 
-// quarantine takes what looks like a GUID, an IP address, an index or a zone out of the base name. GUIDs and
-// addresses may be a part of a segment, set off by punctuation; an index or a zone is a whole segment, since `1m`,
-// `v1` and `nfsv3` are words.
+// quarantine takes what looks like a GUID, an IP address, an index or a zone out of the base name and makes tags of it.
+// GUIDs and addresses may be a part of a segment if punctuation separates them; an index or a zone is a whole segment,
+// since `1m`, `v1` and `nfsv3` are words.
 func quarantine(dst *Result, tr *Trace) {
 	base := dst.Base
-	if !strings.ContainsAny(base, "0123456789") {
+	if !strings.ContainsAny(base, digits) {
 		return
 	}
-	var cut []idPiece
-	for i := 0; i < len(base) && len(cut) < maxQuarantined; {
+	var ids []idPart
+	for i := 0; i < len(base) && len(ids) < maxQuarantined; {
 		if i > 0 && isAlphanumeric(base[i-1]) {
 			i++
 			continue
@@ -34,18 +33,18 @@ func quarantine(dst *Result, tr *Trace) {
 			i++
 			continue
 		}
-		cut = append(cut, idPiece{label, i, i + n})
+		ids = append(ids, idPart{label, i, i + n})
 		i += n
 	}
-	if len(cut) == 0 {
+	if len(ids) == 0 {
 		return
 	}
-	rest := without(base, cut)
+	rest := without(base, ids)
 	if rest == "" {
 		return
 	}
 	before := len(dst.Tags)
-	for _, c := range cut {
+	for _, c := range ids {
 		dst.Tags = append(dst.Tags, metric.Label{Name: freeLabel(dst.Tags, c.label), Value: base[c.start:c.end]})
 	}
 	dst.Base = rest
@@ -58,12 +57,13 @@ func quarantine(dst *Result, tr *Trace) {
 	}
 }
 
-type idPiece struct {
+// idPart is a part of a name, and the label that its value gets.
+type idPart struct {
 	label      string
 	start, end int
 }
 
-// idAt tells what kind of id starts at i, where a word may start, and how long it is.
+// idAt returns the label and the length of the id that starts at i, 0 for none.
 func idAt(s string, i int) (label string, n int) {
 	ends := func(n int) bool { return i+n == len(s) || !isAlphanumeric(s[i+n]) }
 	if _, n := guidLengths(s[i:]); n > 0 && ends(n) {
@@ -82,19 +82,13 @@ func idAt(s string, i int) (label string, n int) {
 	if _, n := zoneLengths(segment); n == len(segment) {
 		return labelZone, n
 	}
-	for k := range len(segment) {
-		if !isDigit(segment[k]) {
-			return "", 0
-		}
-	}
-	if isFraction(s[:i]) {
+	if strings.Trim(segment, digits) != "" || isFraction(s[:i]) {
 		return "", 0
 	}
 	return labelIndex, len(segment)
 }
 
-// isFraction tells whether a number behind this text goes on with a quantile or a version: p99.9, quantile.0.95,
-// v1.2.3.
+// isFraction says whether a number after this text belongs to a quantile or version: p99.9, quantile.0.95, v1.2.3.
 func isFraction(before string) bool {
 	for before != "" {
 		before = before[:len(before)-1] // the separator
@@ -104,11 +98,11 @@ func isFraction(before string) bool {
 		case "quantile", "quantiles", "percentile", "percentiles", "pct":
 			return true
 		}
-		digits := strings.TrimLeft(segment, "pv")
-		if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		number := strings.TrimLeft(segment, "pv")
+		if number == "" || strings.Trim(number, digits) != "" {
 			return false
 		}
-		if len(segment) == len(digits)+1 {
+		if len(segment) == len(number)+1 {
 			return true
 		}
 		before = before[:start]
@@ -116,12 +110,11 @@ func isFraction(before string) bool {
 	return false
 }
 
-// without returns s without the pieces and, for each, without the separator before it or, at the start, the one
-// behind.
-func without(s string, cut []idPiece) string {
+// without returns s without the ids and, for each, without the separator before it or, at the start, after it.
+func without(s string, ids []idPart) string {
 	var b strings.Builder
 	at := 0
-	for _, c := range cut {
+	for _, c := range ids {
 		before := s[at:c.start]
 		if n := len(before); n > 0 && isSeparator(before[n-1]) {
 			before = before[:n-1]
@@ -138,7 +131,7 @@ func without(s string, cut []idPiece) string {
 
 func isSeparator(c byte) bool { return strings.IndexByte("./_-:=@#, ", c) >= 0 }
 
-// freeLabel is the label itself or, where it is taken, the label with the first number from 2 that is not.
+// freeLabel returns the label or, if there is a tag of that name, the label with the first free number from 2.
 func freeLabel(tags []metric.Label, label string) string {
 	name := label
 	for n := 2; valueOf(tags, name) != ""; n++ {
