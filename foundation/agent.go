@@ -33,7 +33,8 @@ func (a *agent) convert(e *events.Envelope) *loggregator_v2.Envelope {
 	return v2
 }
 
-// total fills in the running total of a counter that has none.
+// total fills in the running total of a counter that has none. An envelope with neither delta nor total sets the running
+// total to 0, as Loggregator's own idle counters do.
 func (a *agent) total(e *loggregator_v2.Envelope) {
 	counter := e.GetCounter()
 	if counter == nil || counter.Total != 0 {
@@ -45,6 +46,9 @@ func (a *agent) total(e *loggregator_v2.Envelope) {
 	key := counter.Name + "\x00" + e.SourceId + "\x00" + canonical(e.Tags)
 	if _, known := a.totals[key]; !known && a.limit >= 0 && len(a.totals) >= cmp.Or(a.limit, agentTotals) {
 		clear(a.totals)
+	}
+	if counter.Delta == 0 {
+		a.totals[key] = 0
 	}
 	a.totals[key] += counter.Delta
 	counter.Total = a.totals[key]

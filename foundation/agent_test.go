@@ -55,6 +55,18 @@ func TestInstancesShareATotal(t *testing.T) {
 	}
 }
 
+// The real agent showed these totals: an idle counter that has neither delta nor total sets its running total to 0.
+func TestAgentZeroesItsTotals(t *testing.T) {
+	var a agent
+	for i, step := range []struct{ delta, want uint64 }{{5, 5}, {0, 0}, {0, 0}, {7, 7}, {0, 0}, {0, 0}, {3, 3}, {4, 7}} {
+		e := deltaOne("dropped", "0")
+		e.GetCounter().Delta = step.delta
+		if a.total(e); e.GetCounter().Total != step.want || e.GetCounter().Delta != step.delta {
+			t.Errorf("envelope %d: delta %d, total %d, want %d", i, e.GetCounter().Delta, e.GetCounter().Total, step.want)
+		}
+	}
+}
+
 // Of 500 totals back to back, 4 to 62 arrived behind a higher one that was sent later, and none more than 107 ms late.
 func TestSpreadReordersAsMeasured(t *testing.T) {
 	burst := make([]*v2, 500)

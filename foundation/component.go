@@ -13,9 +13,10 @@ import (
 
 // component is one process on a VM.
 type component struct {
-	origin string
-	legacy bool         // emits by dropsonde
-	groups [][]*reading // what goes into one envelope: one counter, one gauge, or all gauges of equal tags
+	origin  string
+	legacy  bool         // emits by dropsonde
+	scraped bool         // the prom scraper emits for it
+	groups  [][]*reading // what goes into one envelope: one counter, one gauge, or all gauges of equal tags
 }
 
 // reading is one metric of a component.
@@ -35,8 +36,9 @@ func newComponent(def *componentDefinition, vm *VM, counts tallies) (*component,
 	}
 	placeholders := []string{"{i}", strconv.Itoa(vm.Ordinal), "{zone}", vm.Zone, "{ip}", vm.IP}
 	c := &component{
-		origin: strings.NewReplacer(placeholders...).Replace(def.origin),
-		legacy: def.protocol == protocolDropsonde,
+		origin:  strings.NewReplacer(placeholders...).Replace(def.origin),
+		legacy:  def.protocol == protocolDropsonde,
+		scraped: def.protocol == protocolScraped,
 	}
 	fill := strings.NewReplacer(append(placeholders, "{origin}", c.origin)...)
 	known := make(timings)
@@ -103,7 +105,11 @@ func (c *component) envelope(group []*reading, m *machine, now int64, seconds fl
 	e := &loggregator_v2.Envelope{Timestamp: now, SourceId: c.origin, InstanceId: m.Index, Tags: group[0].tags}
 	if r := group[0]; r.counter {
 		_, delta := r.advance(seconds, m.rng)
-		e.Message = &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: r.name, Delta: delta}}
+		counter := &loggregator_v2.Counter{Name: r.name, Delta: delta}
+		if c.scraped {
+			counter.Delta, counter.Total = 0, r.total
+		}
+		e.Message = &loggregator_v2.Envelope_Counter{Counter: counter}
 		return e
 	}
 	metrics := make(map[string]*loggregator_v2.GaugeValue, len(group))

@@ -18,6 +18,7 @@ const (
 	protocolDropsonde protocol = "dropsonde" // one v1 envelope a metric
 	protocolV2        protocol = "v2"        // one v2 envelope a metric
 	protocolV2Batch   protocol = "v2-batch"  // one v2 gauge envelope for all gauges of equal tags
+	protocolScraped   protocol = "scraped"   // one v2 envelope a metric by the prom scraper: counters have totals and no deltas
 )
 
 // definition is one metric of a component. Name and Tags may hold placeholders, see expand.
@@ -75,7 +76,7 @@ func parseComponent(fields []string, known map[string]*componentDefinition) (*co
 	if c.origin == "-" {
 		c.origin = ""
 	}
-	valid := []protocol{protocolNone, protocolDropsonde, protocolV2, protocolV2Batch}
+	valid := []protocol{protocolNone, protocolDropsonde, protocolV2, protocolV2Batch, protocolScraped}
 	if !slices.Contains(valid, c.protocol) {
 		return nil, fmt.Errorf("component %q has the unknown protocol %q", c.id, c.protocol)
 	}

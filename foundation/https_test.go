@@ -279,7 +279,10 @@ func TestFirehoseSendsV1(t *testing.T) {
 	timer := &v2{SourceId: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", InstanceId: "3", Tags: map[string]string{
 		"origin": "gorouter", "request_id": "6ba7b811-9dad-11d1-80b4-00c04fd430c8", "method": "POST", "status_code": "404", "peer_type": "Server",
 	}, Message: &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "anything", Start: 1, Stop: 2}}}
-	for _, e := range []*v2{gauge("a", "x", "y"), counter("b", "requests", 7), container, timer} {
+	withoutID := proto.CloneOf(timer) // has no v1 form, and is lost
+	delete(withoutID.Tags, "request_id")
+	withoutID.Tags["status_code"] = "500"
+	for _, e := range []*v2{gauge("a", "x", "y"), counter("b", "requests", 7), container, withoutID, timer} {
 		f.Publish(e)
 	}
 	names := map[string]bool{}

@@ -28,7 +28,9 @@ type Sent struct {
 	Value float64 // of a gauge: the last one
 
 	Delta uint64 // of a counter: the last one
-	Total uint64 // of a counter: the sum of its deltas, as its agent has it
+	Total uint64 // of a counter: the sum of its deltas, or the last total of one that is sent without deltas
+	// AgentTotal is the last total of a counter as its agent forwards it: less than Total once the agent has set it to 0.
+	AgentTotal uint64
 
 	Count   uint64  // of a timer: how many were sent
 	Seconds float64 // of a timer: their durations together
@@ -61,7 +63,11 @@ func (l *ledger) record(path Path, e *loggregator_v2.Envelope) {
 		}
 	case *loggregator_v2.Envelope_Counter:
 		s := l.entry(path, metric.KindCounter, message.Counter.Name, e, e.Tags, canonical(e.Tags))
-		s.Delta, s.Total = message.Counter.Delta, message.Counter.Total
+		counter := message.Counter
+		s.Delta, s.AgentTotal = counter.Delta, counter.Total
+		if s.Total += counter.Delta; counter.Delta == 0 {
+			s.Total = max(s.Total, counter.Total)
+		}
 	case *loggregator_v2.Envelope_Timer:
 		kept := maps.Clone(e.Tags)
 		for _, key := range perRequest {
