@@ -156,10 +156,10 @@ func (s *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
 	}
 }
 
-// promoteOrigin makes component, zone and index of an origin such as router__0 tags of the name, unless rules found
-// an index or another component in the name itself. So both shapes of a name, router__0 with x and router__0.x, get the
-// same tags. They come first, as they do in the other shape, and replace a component that a rule sets to fixed text, as
-// they do there.
+// promoteOrigin makes component, zone and index of an origin such as router__0 tags of the name, unless rules
+// found an index or another component in the name itself. So both shapes of a name, router__0 with x and
+// router__0.x, get the same tags. They come first, as they do in the other shape, and replace a component that a
+// rule sets to fixed text, as they do there.
 func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	index := dst.OriginTag(labelIndex)
 	if index == "" || dst.Tag(labelIndex) != "" {

@@ -39,7 +39,7 @@ rules:
 - {id: p2, prefix: "{component}__{index:int}"}
 - {id: p2z, prefix: "{component}_{zone:zone}/{index:int}"}
 - {id: p0, prefix: "{component:origin}"}
-- {id: mark, pattern: "{all...}", when: {unit: mark}, continue: "{all}", tags: {marked: "yes"}, kind: counter, expire: 1m}
+- {id: mark, pattern: "{x...}", when: {unit: mark}, continue: "{x}", tags: {marked: "yes"}, kind: counter, expire: 1m}
 - {id: mem, pattern: "memoryStats.{stat}", name: "{stat}", tags: {type: vm_memory}, kind: gauge, expire: 2m}
 - {id: drop, pattern: "secret.{_...}", drop: true}
 - {id: deep, pattern: "d.{rest...}", continue: "{rest}"}
@@ -149,7 +149,8 @@ func TestQuarantine(t *testing.T) {
 func TestUserRulesComeFirst(t *testing.T) {
 	tg := load(t, false,
 		"rules:\n- {id: one, pattern: x, tags: {from: one}}\nmetrics:\n- {name: x, unit: ms}\n",
-		"rules:\n- {id: two, pattern: \"{_}\", tags: {from: two}}\nmetrics:\n- {name: \"{_}\", unit: bytes, help: text, kind: counter}\n")
+		"rules:\n- {id: two, pattern: '{_}', tags: {from: two}}\n"+
+			"metrics:\n- {name: '{_}', unit: bytes, help: text, kind: counter}\n")
 	var x, y tagger.Result
 	tg.Apply(&tagger.Subject{Name: "x", Unit: "kb"}, &x, nil)
 	tg.Apply(&tagger.Subject{Name: "y", Unit: "kb"}, &y, nil)
@@ -227,7 +228,8 @@ metrics:
 			Tags:     []metric.Label{{Name: "component", Value: "o"}, {Name: "index", Value: "2"}},
 		},
 		{
-			Stage: tagger.StageRule, Text: "router__0.memoryStats.x9", Rule: "p2", Pattern: "{component}__{index:int}", Place: "r1.yaml:6:3",
+			Stage: tagger.StageRule, Text: "router__0.memoryStats.x9", Rule: "p2", Pattern: "{component}__{index:int}",
+			Place:    "r1.yaml:6:3",
 			Captures: []metric.Label{{Name: "component", Value: "router"}, {Name: "index", Value: "0"}},
 			Tags:     []metric.Label{{Name: "component", Value: "router"}, {Name: "index", Value: "0"}},
 			Rest:     "memoryStats.x9",

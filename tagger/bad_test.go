@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update-messages", false, "write testdata/bad/messages.golden")
 
-// TestMessages asserts the exact message for each kind of bad rule file: what, where, and how to mend it.
+// TestMessages asserts the exact message for each kind of bad rule file: what, where, and how to correct it.
 func TestMessages(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) < 70 {

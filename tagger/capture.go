@@ -35,8 +35,9 @@ type typeInfo struct {
 	regexp string
 	sample string  // a text that it takes
 	bytes  byteSet // of a run: what it consists of; of other types: all that their texts can hold
-	// lengths returns the lengths of the shortest and the longest text of the type that s starts with, or 0, 0. All lengths
-	// between them are possible as well. A type without lengths is a run: any number of its bytes, at least shortest.
+	// lengths returns the lengths of the shortest and the longest text of the type that s starts with, or 0, 0. All
+	// lengths between them are possible as well. A type without lengths is a run: any number of its bytes, at least
+	// shortest.
 	lengths  func(s string) (shortest, longest int)
 	shortest int
 }

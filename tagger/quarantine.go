@@ -14,9 +14,9 @@ const quarantineRule = "quarantine"
 // maxQuarantined bounds the ids that are taken out of one name, and so the time it takes to find free labels for them.
 const maxQuarantined = 8
 
-// quarantine takes what looks like a GUID, an IP address, an index or a zone out of the base name and makes tags of it.
-// GUIDs and addresses may be a part of a segment if punctuation separates them; an index or a zone is a whole segment,
-// since `1m`, `v1` and `nfsv3` are words.
+// quarantine takes what looks like a GUID, an IP address, an index or a zone out of the base name and makes tags
+// of it. GUIDs and addresses may be a part of a segment if punctuation separates them; an index or a zone is a
+// whole segment, since `1m`, `v1` and `nfsv3` are words.
 func quarantine(dst *Result, tr *Trace) {
 	base := dst.Base
 	if !strings.ContainsAny(base, digits) {

@@ -1,11 +1,24 @@
 package tagger_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
 	"loggregator_exporter/tagger"
 )
+
+const (
+	all  = "matches all of its names"
+	same = "says the same of all of its names"
+)
+
+// never is the warning that a rule never matches because of an earlier one.
+func never(rule, at, earlier, earlierAt, why string) string {
+	return fmt.Sprintf("r.yaml:%s: rule %q never matches: rule %q at r.yaml:%s comes first and %s: "+
+		"move one of them, or remove it",
+		at, rule, earlier, earlierAt, why)
+}
 
 func TestWarnings(t *testing.T) {
 	for _, tc := range []struct {
@@ -15,24 +28,24 @@ func TestWarnings(t *testing.T) {
 		{"the same pattern twice", `rules:
 - {id: a, pattern: "x.{y}", name: x}
 - {id: b, pattern: "x.{z}", name: z}
-`, []string{`r.yaml:3:3: rule "b" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`}},
+`, []string{never(`b`, `3:3`, `a`, `2:3`, all)}},
 		{"a wider pattern first", `rules:
 - {id: a, pattern: "{rest...}", drop: true}
 - {id: b, pattern: "x.{z:int}", name: z}
 - {id: c, regex: "x[0-9]+", name: z}
 `, []string{
-			`r.yaml:3:3: rule "b" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`,
-			`r.yaml:4:3: rule "c" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`,
+			never(`b`, `3:3`, `a`, `2:3`, all),
+			never(`c`, `4:3`, `a`, `2:3`, all),
 		}},
 		{"a prefix first", `rules:
 - {id: a, prefix: "{component}__{index:int}"}
 - {id: b, pattern: "router__0.requests"}
-`, []string{`r.yaml:3:3: rule "b" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`}},
+`, []string{never(`b`, `3:3`, `a`, `2:3`, all)}},
 		{"each alternative by another rule", `rules:
 - {id: a, pattern: "x.{_}"}
 - {id: b, pattern: "y"}
 - {id: c, pattern: "(x.z|y)"}
-`, []string{`r.yaml:4:3: rule "c" never matches: rule "b" at r.yaml:3:3 comes first and matches all of its names: move one of them, or remove it`}},
+`, []string{never(`c`, `4:3`, `b`, `3:3`, all)}},
 		{"one alternative is left", `rules:
 - {id: a, pattern: "x.{_}"}
 - {id: c, pattern: "(x.z|y)"}
@@ -41,12 +54,12 @@ func TestWarnings(t *testing.T) {
 - {id: a, pattern: "x", when: {origin: a, kind: gauge}}
 - {id: b, pattern: "x", when: {origin: a*}}
 - {id: c, pattern: "x", when: {origin: [ab, ac]}}
-`, []string{`r.yaml:4:3: rule "c" never matches: rule "b" at r.yaml:3:3 comes first and matches all of its names: move one of them, or remove it`}},
+`, []string{never(`c`, `4:3`, `b`, `3:3`, all)}},
 		{"narrower capture first", `rules:
 - {id: a, pattern: "x.{y:int}", name: x}
 - {id: b, pattern: "x.{y}", name: x}
 - {id: c, pattern: "x.{y:udp|tcp}", name: x}
-`, []string{`r.yaml:4:3: rule "c" never matches: rule "b" at r.yaml:3:3 comes first and matches all of its names: move one of them, or remove it`}},
+`, []string{never(`c`, `4:3`, `b`, `3:3`, all)}},
 		{"a rule that lets everything through", `rules:
 - {id: a, pattern: "{rest...}", continue: "{rest}", tags: {a: b}}
 - {id: b, pattern: "x"}
@@ -57,13 +70,13 @@ func TestWarnings(t *testing.T) {
 		{"the same expression twice", `rules:
 - {id: a, regex: "x[0-9]+"}
 - {id: b, regex: "x[0-9]+"}
-`, []string{`r.yaml:3:3: rule "b" never matches: rule "a" at r.yaml:2:3 comes first and matches all of its names: move one of them, or remove it`}},
+`, []string{never(`b`, `3:3`, `a`, `2:3`, all)}},
 		{"metadata that adds nothing", `metrics:
 - {name: x, help: a}
 - {name: x, unit: ms}
 - {name: "{_}", unit: ms, help: c}
 - {name: xyz, unit: ms}
-`, []string{`r.yaml:5:3: rule "r/metrics/xyz" never matches: rule "r/metrics/{_}" at r.yaml:4:3 comes first and says the same of all of its names: move one of them, or remove it`}},
+`, []string{never(`r/metrics/xyz`, `5:3`, `r/metrics/{_}`, `4:3`, same)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, warnings, err := tagger.Load(tagger.Source{File: "r.yaml", Data: []byte(tc.rules)})

@@ -50,9 +50,9 @@ func labelValue(r *rand.Rand) string {
 
 var reference = regexp.MustCompile(`\$\{?[a-zA-Z0-9_$]+\}?`)
 
-// mixedUp says whether statsd_exporter mixes the references of a glob's template up: it replaces the text of each
-// in all of the template, so in others that begin with it, or run into it, too.
-func mixedUp(template string) bool {
+// ambiguous says whether statsd_exporter expands a glob's template wrongly: it replaces each reference by its text
+// wherever it occurs, also as a part of other references.
+func ambiguous(template string) bool {
 	all := reference.FindAllString(template, -1)
 	for _, a := range all {
 		for _, b := range all {
@@ -64,10 +64,10 @@ func mixedUp(template string) bool {
 	return false
 }
 
-// sane repeats until a template is not mixed up.
-func sane(r *rand.Rand, generate func(*rand.Rand) string) string {
+// unambiguous generates templates until one is not ambiguous.
+func unambiguous(r *rand.Rand, generate func(*rand.Rand) string) string {
 	for {
-		if t := generate(r); !mixedUp(t) {
+		if t := generate(r); !ambiguous(t) {
 			return t
 		}
 	}
@@ -81,9 +81,8 @@ func name(r *rand.Rand) string {
 	return strings.Join(fields, ".")
 }
 
-// dead says whether statsd_exporter loses a glob because of an earlier one: one that is the same, or that is the
-// beginning of an earlier one, whose state then stands in its way.
-func dead(g string, earlier []string) bool {
+// lost says whether statsd_exporter never matches a glob, since an earlier one is equal to it or begins with it.
+func lost(g string, earlier []string) bool {
 	return slices.ContainsFunc(earlier, func(e string) bool { return e == g || strings.HasPrefix(e, g+".") })
 }
 
@@ -95,12 +94,13 @@ func mappings(r *rand.Rand, unordered bool) string {
 		match, matchType := glob(r), "glob"
 		if !unordered && r.Intn(3) == 0 {
 			match, matchType = expression(r), "regex"
-		} else if dead(match, globs) {
+		} else if lost(match, globs) {
 			continue
 		} else {
 			globs = append(globs, match)
 		}
-		fmt.Fprintf(&b, "- match: '%s'\n  match_type: %s\n  name: 'n%s'\n", match, matchType, sane(r, template))
+		fmt.Fprintf(&b, "- match: '%s'\n  match_type: %s\n  name: '%s'\n", match, matchType,
+			pick(r, "n", "n", "")+unambiguous(r, template))
 		if r.Intn(6) == 0 {
 			b.WriteString("  action: drop\n")
 		}
@@ -110,21 +110,24 @@ func mappings(r *rand.Rand, unordered bool) string {
 		if n := r.Intn(3); n > 0 {
 			b.WriteString("  labels:\n")
 			for i := range n {
-				fmt.Fprintf(&b, "    label%d: '%s'\n", i, sane(r, labelValue))
+				fmt.Fprintf(&b, "    label%d: '%s'\n", i, unambiguous(r, labelValue))
 			}
 		}
 	}
 	return b.String()
 }
 
-// theirs is what statsd_exporter makes of a name: a metric with its labels, sorted, or what becomes of it.
+// theirs returns the metric and the sorted labels that statsd_exporter makes of a name, or why it makes none.
 func theirs(m *mapper.MetricMapper, name string, t mapper.MetricType) string {
 	mapping, labels, ok := m.GetMapping(name, t)
 	if !ok {
 		return "no match"
 	}
-	if mapping.Action == mapper.ActionTypeDrop || mapping.Name == "" {
+	if mapping.Action == mapper.ActionTypeDrop {
 		return "dropped"
+	}
+	if mapping.Name == "" {
+		return "empty name"
 	}
 	var all []string
 	for k, v := range labels {
@@ -136,11 +139,15 @@ func theirs(m *mapper.MetricMapper, name string, t mapper.MetricType) string {
 	return mapper.EscapeMetricName(mapping.Name) + " " + strings.Join(all, ",")
 }
 
+// ours returns the same for the tagger.
 func ours(tg *tagger.Tagger, name string, kind metric.Kind) string {
 	var r tagger.Result
 	tg.Apply(&tagger.Subject{Name: name, Kind: kind}, &r, nil)
 	if r.Rule == "" {
 		return "no match"
+	}
+	if r.Invalid != "" {
+		return "empty name"
 	}
 	if r.Dropped {
 		return "dropped"
@@ -169,7 +176,8 @@ func both(tb testing.TB, file string) (*mapper.MetricMapper, *tagger.Tagger) {
 // TestNoDifference generates mapping files and names, and compares metric names and labels.
 func TestNoDifference(t *testing.T) {
 	types := map[mapper.MetricType]metric.Kind{
-		mapper.MetricTypeCounter: metric.KindCounter, mapper.MetricTypeGauge: metric.KindGauge, mapper.MetricTypeObserver: metric.KindTimer,
+		mapper.MetricTypeCounter: metric.KindCounter, mapper.MetricTypeGauge: metric.KindGauge,
+		mapper.MetricTypeObserver: metric.KindTimer,
 	}
 	r := rand.New(rand.NewSource(1))
 	matched := 0

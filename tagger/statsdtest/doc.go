@@ -1,3 +1,3 @@
-// Package statsdtest holds the reader of mapping files against statsd_exporter itself, in a module of its own, so that
-// statsd_exporter stays out of the product's.
+// Package statsdtest compares the reader of mapping files with statsd_exporter itself. It is a module of its own, so
+// that the product does not depend on statsd_exporter.
 package statsdtest
