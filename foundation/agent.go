@@ -21,8 +21,8 @@ type agent struct {
 	burst []*loggregator_v2.Envelope // what is held back by bursts
 }
 
-// convert returns the v2 shape of a v1 envelope whose tags are not nil. Its source id is the tag of that name, else the
-// origin. The conversion copies all that it takes, so that the envelope can be changed and sent again.
+// convert returns the v2 shape of a v1 envelope whose tags are not nil. Its source id is the tag of that name, else
+// the origin. The conversion copies all that it takes, so that the envelope can be changed and sent again.
 func (a *agent) convert(e *events.Envelope) *loggregator_v2.Envelope {
 	if _, ok := e.Tags["source_id"]; !ok {
 		e.Tags["source_id"] = e.GetOrigin()
@@ -33,8 +33,8 @@ func (a *agent) convert(e *events.Envelope) *loggregator_v2.Envelope {
 	return v2
 }
 
-// total fills in the running total of a counter that has none. An envelope with neither delta nor total sets the running
-// total to 0, as Loggregator's own idle counters do.
+// total fills in the running total of a counter that has none. An envelope with neither delta nor total sets the
+// running total to 0, as Loggregator's own idle counters do.
 func (a *agent) total(e *loggregator_v2.Envelope) {
 	counter := e.GetCounter()
 	if counter == nil || counter.Total != 0 {
@@ -54,7 +54,7 @@ func (a *agent) total(e *loggregator_v2.Envelope) {
 	counter.Total = a.totals[key]
 }
 
-// canonical writes tags in one order, so that equal ones give equal strings. Neither keys nor values hold NUL here.
+// canonical writes tags in sorted order, so that equal tags give equal strings. Neither keys nor values hold NUL here.
 func canonical(tags map[string]string) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(tags)) {

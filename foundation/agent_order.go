@@ -22,7 +22,7 @@ type AgentOptions struct {
 const (
 	agentTotals  = 10_000
 	agentStreams = 5
-	// The least and the most envelopes that come of one stream before another one is read.
+	// The least and the most envelopes that are read from one stream before another one.
 	streamRunFrom, streamRunTo = 8, 100
 	agentLateness              = 107 * time.Millisecond
 )
@@ -64,7 +64,7 @@ func spread(burst []*loggregator_v2.Envelope, rng *rand.Rand) []arrival {
 	return arrivals
 }
 
-// bursts are what agents hold back until a burst is over.
+// bursts holds the envelopes that agents keep until a burst is over, in order to reorder them.
 type bursts struct {
 	machines []*machine
 }
@@ -76,7 +76,7 @@ func (b *bursts) add(m *machine, e *loggregator_v2.Envelope) {
 	m.agent.burst = append(m.agent.burst, e)
 }
 
-// release publishes what is held back; with a clock, at the time at which it arrives.
+// release publishes the envelopes that are held; with a clock, each at the time at which it arrives.
 func (b *bursts) release(ctx context.Context, clock bool, publish func(*loggregator_v2.Envelope)) error {
 	var all []arrival
 	for _, m := range b.machines {

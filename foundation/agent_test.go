@@ -10,7 +10,11 @@ import (
 )
 
 func deltaOne(name, instance string) *v2 {
-	return &v2{SourceId: "s", InstanceId: instance, Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Delta: 1}}}
+	return &v2{
+		SourceId:   "s",
+		InstanceId: instance,
+		Message:    &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Delta: 1}},
+	}
 }
 
 // With 10,100 counters that have deltas only, every total was 1; with 10,000 they rise.
@@ -30,7 +34,14 @@ func TestAgentForgetsItsTotals(t *testing.T) {
 				e := deltaOne(strconv.Itoa(i), "0")
 				a.total(e)
 				if want := min(round+1, tt.want); e.GetCounter().Total != want {
-					t.Fatalf("%d counters, limit %d, round %d: total %d, want %d", tt.counters, tt.limit, round, e.GetCounter().Total, want)
+					t.Fatalf(
+						"%d counters, limit %d, round %d: total %d, want %d",
+						tt.counters,
+						tt.limit,
+						round,
+						e.GetCounter().Total,
+						want,
+					)
 				}
 			}
 		}
@@ -46,7 +57,12 @@ func TestInstancesShareATotal(t *testing.T) {
 		a.total(e)
 	}
 	if one.GetCounter().Total != 1 || two.GetCounter().Total != 2 || other.GetCounter().Total != 1 {
-		t.Errorf("totals %d, %d and, with another tag, %d", one.GetCounter().Total, two.GetCounter().Total, other.GetCounter().Total)
+		t.Errorf(
+			"totals %d, %d and, with another tag, %d",
+			one.GetCounter().Total,
+			two.GetCounter().Total,
+			other.GetCounter().Total,
+		)
 	}
 	given := deltaOne("n", "0")
 	given.GetCounter().Total = 77
@@ -99,7 +115,14 @@ func TestReorderIsSwitchable(t *testing.T) {
 	for _, reorder := range []bool{false, true} {
 		f := newFoundation(t, Options{Agents: AgentOptions{Reorder: reorder}})
 		serve(t, f)
-		stream := subscribe(t, f, &loggregator_v2.EgressBatchRequest{Selectors: []*loggregator_v2.Selector{counterSelector("")}, UsePreferredTags: true})
+		stream := subscribe(
+			t,
+			f,
+			&loggregator_v2.EgressBatchRequest{
+				Selectors:        []*loggregator_v2.Selector{counterSelector("")},
+				UsePreferredTags: true,
+			},
+		)
 		m := f.machines[0]
 		out, err := f.outlet(t.Context())
 		if err != nil {

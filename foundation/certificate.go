@@ -54,7 +54,7 @@ func newAuthority(now time.Time) (*authority, error) {
 	return a, nil
 }
 
-// issue makes a certificate that names itself and is good for both ends of a connection.
+// issue makes a certificate for a name, valid for servers and clients.
 func (a *authority) issue(name string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -78,58 +78,106 @@ func (a *authority) issue(name string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// ClientFiles are the paths of what a client of the RLP needs, PEM-encoded.
+// certificates are those of one foundation, signed by its authority.
+type certificates struct {
+	authority *authority
+	server    tls.Certificate // of the RLP, the gateway, the traffic controller and UAA
+	client    tls.Certificate // of a reader of the RLP
+	metron    tls.Certificate // of both ends of a forwarder agent's connection
+}
+
+func newCertificates(now time.Time) (*certificates, error) {
+	authority, err := newAuthority(now)
+	if err != nil {
+		return nil, err
+	}
+	c := &certificates{authority: authority}
+	for name, of := range map[string]*tls.Certificate{
+		ServerName: &c.server, "loggregator_exporter": &c.client, ForwarderName: &c.metron,
+	} {
+		if *of, err = authority.issue(name); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// RootCAs returns the authority that signed the certificates of all servers.
+func (c *certificates) RootCAs() *x509.CertPool { return c.authority.pool }
+
+// ClientTLS returns a new configuration of a client that the RLP accepts.
+func (c *certificates) ClientTLS() *tls.Config { return c.dialing(ServerName, c.client) }
+
+// ForwarderTLS returns a new configuration of a forwarder agent's connections: the agent presents the name metron, and
+// demands it of the downstream.
+func (c *certificates) ForwarderTLS() *tls.Config { return c.dialing(ForwarderName, c.metron) }
+
+// DownstreamTLS returns a new configuration of a downstream that forwarder agents accept.
+func (c *certificates) DownstreamTLS() *tls.Config { return c.listening(c.metron) }
+
+func (c *certificates) serverTLS() *tls.Config { return c.listening(c.server) }
+
+// httpsTLS is the configuration of servers that ask for no client certificate.
+func (c *certificates) httpsTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.server}}
+}
+
+func (c *certificates) dialing(server string, own tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		ServerName:   server,
+		RootCAs:      c.authority.pool,
+		Certificates: []tls.Certificate{own},
+	}
+}
+
+func (c *certificates) listening(own tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{own},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    c.authority.pool,
+	}
+}
+
+// ClientFiles are the paths of PEM files: an authority's certificate, a certificate and its key.
 type ClientFiles struct {
 	CA, Certificate, Key string
 }
 
-// WriteClientFiles writes the authority's certificate, the client's and its key to a folder, readable by the owner only.
-func (f *Foundation) WriteClientFiles(dir string) (ClientFiles, error) {
-	key, err := x509.MarshalPKCS8PrivateKey(f.client.PrivateKey)
-	if err != nil {
-		return ClientFiles{}, fmt.Errorf("key of the client: %w", err)
-	}
+// WriteClientFiles writes what a client of the RLP needs to a folder, readable by the owner only.
+func (c *certificates) WriteClientFiles(dir string) (ClientFiles, error) {
 	files := ClientFiles{
 		CA:          filepath.Join(dir, "ca.crt"),
 		Certificate: filepath.Join(dir, "client.crt"),
 		Key:         filepath.Join(dir, "client.key"),
 	}
-	for _, file := range []struct {
-		path, kind string
-		der        []byte
-	}{
-		{files.CA, "CERTIFICATE", f.authority.certificate.Raw},
-		{files.Certificate, "CERTIFICATE", f.client.Certificate[0]},
-		{files.Key, "PRIVATE KEY", key},
+	return files, c.write(files, c.client)
+}
+
+// WriteDownstreamFiles writes what a downstream of a forwarder agent needs to a folder, readable by the owner only.
+func (c *certificates) WriteDownstreamFiles(dir string) (ClientFiles, error) {
+	files := ClientFiles{
+		CA:          filepath.Join(dir, "ingress_ca.crt"),
+		Certificate: filepath.Join(dir, "ingress.crt"),
+		Key:         filepath.Join(dir, "ingress.key"),
+	}
+	return files, c.write(files, c.metron)
+}
+
+func (c *certificates) write(files ClientFiles, own tls.Certificate) error {
+	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
+	if err != nil {
+		return fmt.Errorf("%s: %w", files.Key, err)
+	}
+	for path, block := range map[string]*pem.Block{
+		files.CA:          {Type: "CERTIFICATE", Bytes: c.authority.certificate.Raw},
+		files.Certificate: {Type: "CERTIFICATE", Bytes: own.Certificate[0]},
+		files.Key:         {Type: "PRIVATE KEY", Bytes: key},
 	} {
-		block := pem.EncodeToMemory(&pem.Block{Type: file.kind, Bytes: file.der})
-		if err := os.WriteFile(file.path, block, 0o600); err != nil {
-			return ClientFiles{}, fmt.Errorf("client files: %w", err)
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			return fmt.Errorf("foundation: %w", err)
 		}
 	}
-	return files, nil
-}
-
-// ClientTLS is the configuration of a client that the RLP accepts. Every call returns a new one.
-func (f *Foundation) ClientTLS() *tls.Config {
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		ServerName:   ServerName,
-		RootCAs:      f.authority.pool,
-		Certificates: []tls.Certificate{f.client},
-	}
-}
-
-func (f *Foundation) serverTLS() *tls.Config {
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{f.server},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    f.authority.pool,
-	}
-}
-
-// httpsTLS is the configuration of servers that ask for no client certificate.
-func (f *Foundation) httpsTLS() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{f.server}}
+	return nil
 }

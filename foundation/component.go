@@ -32,7 +32,13 @@ type reading struct {
 // newComponent makes the component that a definition describes, on one VM.
 func newComponent(def *componentDefinition, vm *VM, counts tallies) (*component, error) {
 	if vm.Path == UDP && def.protocol != protocolDropsonde {
-		return nil, fmt.Errorf("component %s on %s/%d emits by %s, which has no UDP", def.id, vm.Job, vm.Ordinal, def.protocol)
+		return nil, fmt.Errorf(
+			"component %s on %s/%d emits by %s, which has no UDP",
+			def.id,
+			vm.Job,
+			vm.Ordinal,
+			def.protocol,
+		)
 	}
 	placeholders := []string{"{i}", strconv.Itoa(vm.Ordinal), "{zone}", vm.Zone, "{ip}", vm.IP}
 	c := &component{
@@ -69,12 +75,18 @@ func newComponent(def *componentDefinition, vm *VM, counts tallies) (*component,
 
 // tags are those that an agent gives every envelope of the VM, and more.
 func (vm *VM) tags(origin string, more map[string]string) map[string]string {
-	tags := map[string]string{"deployment": vm.Deployment, "job": vm.Job, "index": vm.Index, "ip": vm.IP, "origin": origin}
+	tags := map[string]string{
+		"deployment": vm.Deployment,
+		"job":        vm.Job,
+		"index":      vm.Index,
+		"ip":         vm.IP,
+		"origin":     origin,
+	}
 	maps.Copy(tags, more)
 	return tags
 }
 
-// advance moves the metric on and returns its value, or by how much a counter has grown.
+// advance lets some seconds pass and returns the metric's value then; of a counter, how much it has grown.
 func (r *reading) advance(seconds float64, rng *rand.Rand) (value float64, delta uint64) {
 	value = r.model.next(seconds, rng)
 	if r.counter {

@@ -1,7 +1,8 @@
-// Package foundation simulates a Cloud Foundry foundation of some sixty VMs that speaks the real protocols: components that
-// emit dropsonde datagrams by UDP, agents that bring theirs into the shape of Loggregator v2, and a reverse log proxy that
-// serves the gRPC API loggregator.v2.Egress with mutual TLS. The demo, tests and benchmarks read from it.
+// Package foundation simulates a Cloud Foundry foundation of some sixty VMs that speaks the real protocols:
+// components that emit dropsonde datagrams by UDP, agents that bring theirs into the shape of Loggregator v2, and a
+// reverse log proxy that serves the gRPC API loggregator.v2.Egress with mutual TLS. The demo, tests and benchmarks
+// read from it.
 //
-// Everything it sends follows from the seed, apart from timestamps, certificates and the order in which protobuf writes
-// maps. It tells what it last sent, so that a scrape can be compared with the truth.
+// Everything it sends follows from the seed, apart from timestamps, certificates and the order in which protobuf
+// writes maps. It records what it sent last, so that tests can compare a scrape with it.
 package foundation

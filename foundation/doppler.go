@@ -12,18 +12,18 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// group is the readers among whom a doppler shares what a selector lets through: those with the same shard id that asked for
-// exactly the same. Without a shard id each of them gets everything.
+// group is the readers among whom a doppler shares what a selector lets through: those with the same shard id that
+// asked for exactly the same. Without a shard id each of them gets everything.
 type group struct {
 	key      string
 	shard    string
 	selector *loggregator_v2.Selector
-	// named says that one of them has a name at least: counters and gauges then go by their names.
+	// named is true if a reader has a deterministic name: counters and gauges are then shared by their names.
 	named   bool
 	members []*reader // by name, those without one first
 }
 
-// groupKey tells groups apart.
+// groupKey identifies a group: readers with equal keys share envelopes.
 func groupKey(shard string, s *loggregator_v2.Selector) string {
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(s)
 	if err != nil {
@@ -48,9 +48,9 @@ func (g *group) remove(r *reader) {
 	g.named = len(g.members) > 0 && g.members[len(g.members)-1].name != ""
 }
 
-// choose picks which of some readers gets an envelope, as a doppler does: by the checksum of a counter's name, by the sum of those
-// of all names in a gauge, by chance for everything else. Nothing but names counts, so that all instances of a metric
-// go to one reader.
+// choose picks which reader of a group gets an envelope, as a doppler does: by the checksum of a counter's name, by
+// the sum of those of all names in a gauge, at random for everything else. Only names count, so that all instances
+// of a metric go to one reader.
 func (g *group) choose(e *loggregator_v2.Envelope, among []*reader, rng *rand.Rand) *reader {
 	if hash, ok := hashNames(e); ok && g.named {
 		return among[hash%uint64(len(among))]
@@ -74,7 +74,7 @@ func hashNames(e *loggregator_v2.Envelope) (hash uint64, ok bool) {
 	}
 }
 
-// present leaves out those readers by whose streams nothing of a doppler comes.
+// present returns the readers whose streams carry a doppler's envelopes.
 func (r *rlp) present(members []*reader, doppler int) []*reader {
 	if len(r.mutes) == 0 {
 		return members
@@ -89,15 +89,15 @@ func (r *rlp) present(members []*reader, doppler int) []*reader {
 	return r.among
 }
 
-// mute is a stream that does not have the data of a doppler.
+// mute is a stream that does not carry a doppler's envelopes.
 type mute struct {
 	reader  *reader
 	doppler int
 }
 
-// RestartDoppler restarts one of the dopplers. Streams that are open stay open, and for some time (up to 111 s were measured) nothing
-// of that doppler comes by them; a stream that is opened now has its data at once. Nothing is lost for other reasons: the VMs' agents
-// find it again at once.
+// RestartDoppler restarts one of the dopplers. Streams that are open stay open, and for some time (up to 111 s were
+// measured) nothing of that doppler comes by them; a stream that is opened afterwards has its envelopes at once. The
+// VMs' agents reconnect at once, so that nothing is lost for other reasons.
 func (f *Foundation) RestartDoppler(doppler int, silence time.Duration) error {
 	if doppler < 0 || doppler >= f.options.Dopplers {
 		return errors.New("foundation: there is no such doppler")
@@ -112,23 +112,23 @@ func (f *Foundation) RestartDoppler(doppler int, silence time.Duration) error {
 	return nil
 }
 
-// Flow says what became of the envelopes that readers asked for, each as often as it was asked for.
+// Flow counts what became of the envelopes that readers asked for, each once for every group that asked for it.
 type Flow struct {
-	// Sent are those that went to a reader. What was on its way when that left may not have arrived.
+	// Sent were handed to a reader's stream. Some may not have arrived if the reader left.
 	Sent uint64
-	// Full are those for which a reader's buffer had no room.
+	// Full were dropped since a reader's buffer was full.
 	Full uint64
-	// Left are those that were held for a reader when it left.
+	// Left waited for a reader when it left.
 	Left uint64
-	// Nobody are those that only readers without the doppler's data had asked for.
+	// Nobody were asked for only by readers whose streams do not carry the doppler's envelopes.
 	Nobody uint64
-	// Held are those that wait for readers now. They count as sent.
+	// Held wait for readers now. They count as sent.
 	Held uint64
-	// Messages are those that the traffic controller wrote: of one envelope it may make several.
+	// Messages were written by the traffic controller, which may make several of one envelope.
 	Messages uint64
 }
 
-// Lost returns what was sent so far, and what was lost.
+// Lost returns how many envelopes were sent so far, and how many were lost.
 func (f *Foundation) Lost() Flow {
 	f.rlp.mu.Lock()
 	defer f.rlp.mu.Unlock()

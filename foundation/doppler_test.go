@@ -18,7 +18,15 @@ func newReaders(t *testing.T, f *Foundation, shard string, names ...string) []*r
 	t.Helper()
 	readers := make([]*reader, len(names))
 	for i, name := range names {
-		readers[i] = newReader(t, f, &loggregator_v2.EgressBatchRequest{ShardId: shard, DeterministicName: name, Selectors: append(everything(), logSelector(), eventSelector())})
+		readers[i] = newReader(
+			t,
+			f,
+			&loggregator_v2.EgressBatchRequest{
+				ShardId:           shard,
+				DeterministicName: name,
+				Selectors:         append(everything(), logSelector(), eventSelector()),
+			},
+		)
 	}
 	return readers
 }
@@ -194,7 +202,11 @@ func TestSingleEnvelopesGoByChance(t *testing.T) {
 	f := newFoundation(t, Options{BatchInterval: -1})
 	serve(t, f)
 	for i, name := range []string{"0", "1"} {
-		_, err := dial(t, f, f.ClientTLS()).Receiver(t.Context(), &loggregator_v2.EgressRequest{ShardId: "shard", DeterministicName: name, Selectors: everything()})
+		_, err := dial(
+			t,
+			f,
+			f.ClientTLS(),
+		).Receiver(t.Context(), &loggregator_v2.EgressRequest{ShardId: "shard", DeterministicName: name, Selectors: everything()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,8 +221,8 @@ func TestSingleEnvelopesGoByChance(t *testing.T) {
 	}
 }
 
-// A restarted doppler is silent on the streams that were open, for the time given; a stream that is opened then has its data at once, and
-// all of the shard's.
+// A restarted doppler is silent on the streams that were open, for the time given; a stream that is opened then has
+// its data at once, and all of the shard's.
 func TestRestartedDopplerIsMuteOnOpenStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFoundation(t, Options{Dopplers: 2})

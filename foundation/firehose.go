@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// serveFirehose answers as the traffic controller does: a websocket at /firehose/<subscription id>, with 401 for a token that it does not
-// accept.
+// serveFirehose answers as the traffic controller does: a websocket at /firehose/<subscription id>, with 401 for a
+// token that it does not accept.
 func (h *https) serveFirehose(w http.ResponseWriter, r *http.Request) {
 	if !h.streams.begin() {
 		return
@@ -34,9 +34,9 @@ func (h *https) serveFirehose(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has its answer
 	}
-	// A cut, not a farewell: that is how the real one ends a stream.
+	// The real one ends a stream without a close frame.
 	defer func() { _ = conn.CloseNow() }()
-	// It reads what the client sends: pongs, and the end.
+	// CloseRead reads the client's pongs, and ends ctx when the client goes.
 	ctx, cancel := context.WithCancel(conn.CloseRead(r.Context()))
 	defer cancel()
 	h.streams.running.Go(func() { h.ping(ctx, cancel, conn) })
@@ -54,7 +54,7 @@ func (h *https) serveFirehose(w http.ResponseWriter, r *http.Request) {
 	}, &localStream{ctx: ctx, send: func(b *loggregator_v2.EnvelopeBatch) error { return h.sendV1(ctx, conn, b) }})
 }
 
-// ping asks the client from time to time whether it is there.
+// ping sends pings, and cancels the stream of a client that does not answer.
 func (h *https) ping(ctx context.Context, cancel context.CancelFunc, conn *websocket.Conn) {
 	ticker := time.NewTicker(h.options.Ping)
 	defer ticker.Stop()
@@ -74,7 +74,8 @@ func (h *https) ping(ctx context.Context, cancel context.CancelFunc, conn *webso
 	}
 }
 
-// sendV1 writes a batch in the v1 form, one envelope a message. A client that takes nothing for some time is cut off.
+// sendV1 writes a batch in the v1 form, one envelope a message. A client that takes nothing for some time is
+// disconnected.
 func (h *https) sendV1(ctx context.Context, conn *websocket.Conn, b *loggregator_v2.EnvelopeBatch) error {
 	for _, e := range b.GetBatch() {
 		// The conversion may change what it is given, and others read the same envelope.

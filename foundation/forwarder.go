@@ -46,7 +46,7 @@ type ForwarderOptions struct {
 	Network *Memory
 }
 
-// ForwarderCounts say what became of what was emitted. What is in neither Handed nor lost still waits.
+// ForwarderCounts says what became of the envelopes emitted. Those that are neither handed over nor lost still wait.
 type ForwarderCounts struct {
 	Emitted    uint64
 	Handed     uint64 // given to a connection, which may yet lose it
@@ -57,8 +57,8 @@ type ForwarderCounts struct {
 	Ends       uint64 // streams that have ended
 }
 
-// Forwarder is the forwarder agent of a VM with one downstream: it reads the downstream's port from a file once, at its start, and
-// calls BatchSender there with at most 100 envelopes or every 100 ms.
+// Forwarder is the forwarder agent of a VM with one downstream: it reads the downstream's port from a file once, at
+// its start, and calls BatchSender there with at most 100 envelopes or every 100 ms.
 type Forwarder struct {
 	options ForwarderOptions
 	port    int // or 0: the port file says it
@@ -81,11 +81,12 @@ func NewForwarder(options ForwarderOptions) *Forwarder {
 	return &Forwarder{options: options, waiting: make(chan *loggregator_v2.Envelope, options.Buffer)}
 }
 
-// Connect sets the configuration of connections, for an agent that was made before its foundation, and, unless it is 0, the port of the
-// downstream in place of what the port file says. It comes before Run.
+// Connect sets the configuration of connections, for an agent that was made before its foundation, and, unless it is
+// 0, the port of the downstream in place of what the port file says. It comes before Run.
 func (a *Forwarder) Connect(config *tls.Config, port int) { a.options.TLS, a.port = config, port }
 
-// Emit takes an envelope, which must not be changed afterwards, and never blocks: where the buffer is full the envelope is lost.
+// Emit takes an envelope, which must not be changed afterwards. It never blocks: if the buffer is full, the envelope
+// is lost.
 func (a *Forwarder) Emit(e *loggregator_v2.Envelope) {
 	a.emitted.Add(1)
 	select {
@@ -103,8 +104,8 @@ func (a *Forwarder) Counts() ForwarderCounts {
 	}
 }
 
-// Run forwards until ctx is done, and returns nil then. Where the port file is not there, the agent has no downstream for as long as it
-// lives; where the file is broken, the agent ends.
+// Run forwards until ctx is done, and returns nil then. Where the port file is not there, the agent has no
+// downstream for as long as it lives; where the file is broken, the agent ends.
 func (a *Forwarder) Run(ctx context.Context) error {
 	port := a.port
 	if port == 0 {
@@ -130,7 +131,7 @@ func (a *Forwarder) Run(ctx context.Context) error {
 	}
 }
 
-// pause is the wait before a downstream that was lost is tried again.
+// pause returns the wait before a lost downstream is tried again.
 func (o ForwarderOptions) pause() time.Duration {
 	return o.RetryFrom + rand.N(o.RetryTo-o.RetryFrom+1) //nolint:gosec // it spreads attempts, and guards nothing
 }
@@ -193,8 +194,13 @@ func (a *Forwarder) forward(ctx context.Context, address string) {
 	<-received
 }
 
-// batch sends what waits. The end of the stream is noticed at once; a batch that was begun by then is lost.
-func (a *Forwarder) batch(ctx context.Context, stream loggregator_v2.Ingress_BatchSenderClient, ended <-chan struct{}) {
+// batch sends the envelopes that wait. The end of the stream is noticed at once; a batch that was begun by then is
+// lost.
+func (a *Forwarder) batch(
+	ctx context.Context,
+	stream loggregator_v2.Ingress_BatchSenderClient,
+	ended <-chan struct{},
+) {
 	ticker := time.NewTicker(a.options.Interval)
 	defer ticker.Stop()
 	batch := make([]*loggregator_v2.Envelope, 0, batchSize)

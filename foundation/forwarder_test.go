@@ -48,7 +48,12 @@ func (d *downstream) BatchSender(stream loggregator_v2.Ingress_BatchSenderServer
 func serveDownstream(t *testing.T, listener net.Listener, config *tls.Config) *downstream {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	d := &downstream{batches: make(chan []*v2), clients: make(chan string, 10), port: port, server: grpc.NewServer(grpc.Creds(credentials.NewTLS(config)))}
+	d := &downstream{
+		batches: make(chan []*v2),
+		clients: make(chan string, 10),
+		port:    port,
+		server:  grpc.NewServer(grpc.Creds(credentials.NewTLS(config))),
+	}
 	loggregator_v2.RegisterIngressServer(d.server, d)
 	done := make(chan error, 1)
 	go func() { done <- d.server.Serve(listener) }()
@@ -108,7 +113,9 @@ func TestForwarderBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		d := serveDownstream(t, network.Listen(), f.DownstreamTLS())
-		a := NewForwarder(ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port+"\n"), TLS: f.ForwarderTLS(), Network: network})
+		a := NewForwarder(
+			ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port+"\n"), TLS: f.ForwarderTLS(), Network: network},
+		)
 		const count = 1050
 		sent := make([]*v2, count)
 		for i := range sent {
@@ -132,7 +139,10 @@ func TestForwarderBatches(t *testing.T) {
 				got++
 			}
 		}
-		if took := time.Since(began); !slices.Equal(sizes, []int{100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 50}) || took != 100*time.Millisecond {
+		if took := time.Since(
+			began,
+		); !slices.Equal(sizes, []int{100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 50}) ||
+			took != 100*time.Millisecond {
 			t.Errorf("batches of %v, the last one after %v", sizes, took)
 		}
 		synctest.Wait() // it counts what is sent once it is
@@ -142,12 +152,15 @@ func TestForwarderBatches(t *testing.T) {
 	})
 }
 
-// A stalled downstream has 10,000 envelopes held for it, beside those in the connection and one batch; more are lost, and come never.
+// A stalled downstream has 10,000 envelopes held for it, beside those in the connection and one batch; more are
+// lost, and come never.
 func TestForwarderBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		d := serveDownstream(t, network.Listen(), f.DownstreamTLS())
-		a := NewForwarder(ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port), TLS: f.ForwarderTLS(), Network: network})
+		a := NewForwarder(
+			ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port), TLS: f.ForwarderTLS(), Network: network},
+		)
 		runForwarder(t, a)
 		next(t, d.clients)
 		big := deltaOne(strings.Repeat("n", 8000), "0")
@@ -177,7 +190,9 @@ func TestForwarderReconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		first := serveDownstream(t, network.Listen(), f.DownstreamTLS())
-		a := NewForwarder(ForwarderOptions{PortFile: portFile(t, "ingress: "+first.port), TLS: f.ForwarderTLS(), Network: network})
+		a := NewForwarder(
+			ForwarderOptions{PortFile: portFile(t, "ingress: "+first.port), TLS: f.ForwarderTLS(), Network: network},
+		)
 		runForwarder(t, a)
 		next(t, first.clients)
 		a.Emit(deltaOne("one", "0"))
@@ -227,7 +242,15 @@ func TestForwarderVerifiesTheServer(t *testing.T) {
 		return nil, nil //nolint:nilnil // it stands for the configuration as it is
 	}
 	d := serveDownstream(t, listenLocally(t), config)
-	a := NewForwarder(ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port), TLS: f.ForwarderTLS(), RetryFrom: 1, RetryTo: 2, Buffer: 1})
+	a := NewForwarder(
+		ForwarderOptions{
+			PortFile:  portFile(t, "ingress: "+d.port),
+			TLS:       f.ForwarderTLS(),
+			RetryFrom: 1,
+			RetryTo:   2,
+			Buffer:    1,
+		},
+	)
 	runForwarder(t, a)
 	for range 3 {
 		next(t, attempts)

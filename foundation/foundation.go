@@ -2,7 +2,6 @@ package foundation
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -16,7 +15,7 @@ import (
 type Options struct {
 	// Seed of everything that is random but the certificates.
 	Seed uint64
-	// VMs is their number, 60 by default; more than that are more cells.
+	// VMs is the number of VMs, 60 by default; those beyond 60 are further cells.
 	VMs int
 	// Apps is the number of applications, 40 by default; -1 is none.
 	Apps int
@@ -25,10 +24,12 @@ type Options struct {
 	UDPAddress string
 	// UDP says that there are such VMs although UDPAddress is not known yet: SendTo tells it before anything is emitted.
 	UDP bool
-	// Pace is called before every sixteenth datagram with how many have been sent, and may wait until a reader has taken those: a kernel drops
-	// what the buffer of a socket has no room for. An error ends the round. The default is a pause of a millisecond.
+	// Pace is called before every sixteenth datagram with how many have been sent, and may wait until a reader has
+	// taken those: a kernel drops what the buffer of a socket has no room for. An error ends the round. The default is
+	// a pause of a millisecond.
 	Pace func(ctx context.Context, sent int) error
-	// Forwarder is the forwarder agent that one VM sends by, or nil: that VM's envelopes then go by the RLP. Others run it.
+	// Forwarder is the forwarder agent that one VM sends by, or nil: that VM's envelopes then go by the RLP. Others run
+	// it.
 	Forwarder *Forwarder
 	// Agents say what the agents in front of the RLP do to what they forward.
 	Agents AgentOptions
@@ -38,11 +39,10 @@ type Options struct {
 	RequestsPerSecond float64
 	// Dopplers is how many there are, 2 by default. Each VM sends to one of them.
 	Dopplers int
-	// BatchInterval is how long the RLP gathers envelopes for a batch of less than 100, 100 ms by default as in the real one; -1 is
-	// not at all.
+	// BatchInterval is how long the RLP gathers envelopes for a batch of less than 100, 100 ms by default as in the
+	// real one; -1 is not at all.
 	BatchInterval time.Duration
-	// Network takes the place of ports of 127.0.0.1 where tests have no real network, for the sake of a time that is not real
-	// either.
+	// Network replaces the ports of 127.0.0.1 in tests with simulated time.
 	Network *Memory
 	// Now is the clock of timestamps, time.Now by default.
 	Now func() time.Time
@@ -52,18 +52,15 @@ type Options struct {
 
 // Foundation is an inventory of VMs and what they emit. Its methods may be called at any time from any goroutine.
 type Foundation struct {
-	options   Options
-	apps      []*App
-	machines  []*machine
-	traffic   *traffic
-	rlp       *rlp
-	https     *https
-	ledger    ledger
-	authority *authority
-	server    tls.Certificate
-	client    tls.Certificate
-	metron    tls.Certificate
-	bursts    bursts // guarded by emitting
+	options  Options
+	apps     []*App
+	machines []*machine
+	traffic  *traffic
+	rlp      *rlp
+	*https
+	*certificates
+	ledger ledger
+	bursts bursts // guarded by emitting
 
 	emitting sync.Mutex // held while envelopes are made: models and the UDP socket are not for concurrent use
 	next     int        // the VM that Run lets emit next
@@ -87,16 +84,7 @@ func New(options Options) (*Foundation, error) {
 		return nil, fmt.Errorf("foundation: %w", err)
 	}
 	var err error
-	if f.authority, err = newAuthority(f.options.Now()); err != nil {
-		return nil, fmt.Errorf("foundation: %w", err)
-	}
-	if f.server, err = f.authority.issue(ServerName); err != nil {
-		return nil, fmt.Errorf("foundation: %w", err)
-	}
-	if f.client, err = f.authority.issue("loggregator_exporter"); err != nil {
-		return nil, fmt.Errorf("foundation: %w", err)
-	}
-	if f.metron, err = f.authority.issue(ForwarderName); err != nil {
+	if f.certificates, err = newCertificates(f.options.Now()); err != nil {
 		return nil, fmt.Errorf("foundation: %w", err)
 	}
 	return f, nil
@@ -127,7 +115,7 @@ func (o Options) withDefaults() Options {
 
 func (o Options) hasUDP() bool { return o.UDP || o.UDPAddress != "" }
 
-// rng returns a source of chance of its own for whatever the name stands for.
+// rng returns a random number generator for a name, so that the numbers of one name do not depend on those of others.
 func (o Options) rng(name string) *rand.Rand {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(name))

@@ -16,8 +16,8 @@ import (
 // What the RLP gateway writes: snake_case, zero values written out.
 var gatewayJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true} // constant
 
-// serveGateway answers as the RLP gateway does: GET /v2/read, with 404 for a token that it does not accept, 400 for a request without a type,
-// 503 without an RLP.
+// serveGateway answers as the RLP gateway does: GET /v2/read, with 404 for a token that it does not accept, 400 for
+// a request without a type, 503 without an RLP.
 func (h *https) serveGateway(w http.ResponseWriter, r *http.Request) {
 	if !h.streams.begin() {
 		return
@@ -42,7 +42,11 @@ func (h *https) serveGateway(w http.ResponseWriter, r *http.Request) {
 	default:
 	}
 	h.stream(w, r, gone, &loggregator_v2.EgressBatchRequest{
-		ShardId: r.URL.Query().Get("shard_id"), DeterministicName: r.URL.Query().Get("deterministic_name"), Selectors: selectors, UsePreferredTags: true,
+		ShardId: r.URL.Query().
+			Get("shard_id"),
+		DeterministicName: r.URL.Query().Get("deterministic_name"),
+		Selectors:         selectors,
+		UsePreferredTags:  true,
 	})
 }
 
@@ -69,13 +73,23 @@ func gatewaySelectors(query url.Values) []*loggregator_v2.Selector {
 		}
 	}
 	if name := query.Get("counter.name"); name != "" && !query.Has("counter") {
-		selectors = append(selectors, &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{Name: name}}})
+		selectors = append(
+			selectors,
+			&loggregator_v2.Selector{
+				Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{Name: name}},
+			},
+		)
 	}
 	return selectors
 }
 
 // stream writes events until the client goes, the RLP goes, or the stream's time is over.
-func (h *https) stream(w http.ResponseWriter, r *http.Request, gone <-chan struct{}, request *loggregator_v2.EgressBatchRequest) {
+func (h *https) stream(
+	w http.ResponseWriter,
+	r *http.Request,
+	gone <-chan struct{},
+	request *loggregator_v2.EgressBatchRequest,
+) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	batches := make(chan *loggregator_v2.EnvelopeBatch)

@@ -3,7 +3,6 @@ package foundation
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,15 +17,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// HTTPSOptions say how the RLP gateway, the traffic controller and UAA behave, which serve where On is set. A zero duration stands for
-// that of the real ones.
+// HTTPSOptions say how the RLP gateway, the traffic controller and UAA behave, which serve where On is set. A zero
+// duration stands for that of the real ones.
 type HTTPSOptions struct {
 	On bool
 	// Heartbeat is the silence after which the gateway says that it is there: 15 s.
 	Heartbeat time.Duration
 	// StreamLife is how long the gateway serves a stream: 14 minutes.
 	StreamLife time.Duration
-	// SlowConsumer is how long the traffic controller waits for a client that takes nothing, before it cuts the connection: 5 s.
+	// SlowConsumer is how long the traffic controller waits for a client that takes nothing, before it cuts the
+	// connection: 5 s.
 	SlowConsumer time.Duration
 	// Ping is the time between two pings of the traffic controller: 30 s.
 	Ping time.Duration
@@ -45,7 +45,7 @@ func (o HTTPSOptions) withDefaults() HTTPSOptions {
 	return o
 }
 
-// https is what of a foundation speaks HTTPS.
+// https is the RLP gateway, the traffic controller and UAA, which serve HTTPS.
 type https struct {
 	options HTTPSOptions
 	rlp     loggregator_v2.EgressServer
@@ -99,7 +99,7 @@ func (h *https) serve(ctx context.Context, config *tls.Config) error {
 		server := &http.Server{
 			Handler: s.handler, TLSConfig: config.Clone(), ReadHeaderTimeout: 10 * time.Second,
 			BaseContext: func(net.Listener) context.Context { return ctx },
-			// The real ones speak HTTP/2 as well; what is asked of them here does not.
+			// The real servers offer HTTP/2 as well, which no client here needs.
 			TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 			ErrorLog:     stdlog.New(io.Discard, "", 0), // clients that do not trust us, or that go
 		}
@@ -124,15 +124,15 @@ func (h *https) serve(ctx context.Context, config *tls.Config) error {
 	return err
 }
 
-// streams counts handlers that run and what they started. It waits for all of them while more may come: those that come too late are turned
-// away.
+// streams counts running handlers and their goroutines, so that the server can wait for all of them. Handlers that
+// come while it waits are refused.
 type streams struct {
 	mu      sync.Mutex
 	over    bool
 	running sync.WaitGroup
 }
 
-// begin says whether a handler may run, which then calls running.Done.
+// begin reports whether a handler may run; if so, the handler calls running.Done at its end.
 func (s *streams) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *streams) end() {
 	s.running.Wait()
 }
 
-// port is a listener that knows its connections, so that they can be cut, and that can play dead.
+// port is a listener that can close its connections and refuse new ones.
 type port struct {
 	net.Listener
 	mu    sync.Mutex
@@ -157,7 +157,7 @@ type port struct {
 	conns map[net.Conn]struct{}
 }
 
-// Accept implements net.Listener. A dead port closes what it accepts.
+// Accept implements net.Listener. While the port is down it closes the connections that it accepts.
 func (p *port) Accept() (net.Conn, error) {
 	for {
 		conn, err := p.Listener.Accept()
@@ -238,7 +238,8 @@ func (s *proxyState) watch() <-chan struct{} {
 	return s.gone
 }
 
-// localStream is a stream of the RLP within the process: what the gateway and the traffic controller read by gRPC in a real foundation.
+// localStream is a stream of the RLP within the process: what the gateway and the traffic controller read by gRPC in
+// a real foundation.
 type localStream struct {
 	loggregator_v2.Egress_BatchedReceiverServer
 	ctx  context.Context //nolint:containedctx // it stands for a stream
@@ -274,26 +275,24 @@ func (f *Foundation) url(scheme string, of func(*https) *port) string {
 	return scheme + "://" + p.Addr().String()
 }
 
-// RootCAs is the authority that signed the certificates of all servers.
-func (f *Foundation) RootCAs() *x509.CertPool { return f.authority.pool }
-
-// Down makes the RLP gateway, the traffic controller and UAA go, connections and all, or come back. Where they are not served it must not
-// be called.
-func (f *Foundation) Down(down bool) {
-	for _, p := range []*port{f.https.gateway, f.https.firehose, f.https.tokens} {
+// Down stops the RLP gateway, the traffic controller and UAA and closes their connections, or starts them again. It
+// must not be called where they are not served.
+func (h *https) Down(down bool) {
+	for _, p := range []*port{h.gateway, h.firehose, h.tokens} {
 		p.setDown(down)
 	}
 }
 
-// Cut breaks all connections of the RLP gateway and of the traffic controller, as a restart of a load balancer does.
-func (f *Foundation) Cut() {
-	f.https.gateway.cut()
-	f.https.firehose.cut()
+// Cut closes all connections of the RLP gateway and of the traffic controller, as a restart of a load balancer does.
+func (h *https) Cut() {
+	h.gateway.cut()
+	h.firehose.cut()
 }
 
-// RLPGone makes the RLP unreachable for the gateway and the traffic controller, or reachable again: streams end, and the gateway refuses new
-// ones.
-func (f *Foundation) RLPGone(gone bool) { f.https.proxy.set(gone) }
+// RLPGone makes the RLP unreachable for the gateway and the traffic controller, or reachable again: streams end, and
+// the gateway refuses new ones.
+func (h *https) RLPGone(gone bool) { h.proxy.set(gone) }
 
-// Publish hands an envelope to the RLP, as if an agent had sent it. It must not be changed afterwards, and is no part of Sent.
+// Publish hands an envelope to the RLP, as if an agent had sent it. It must not be changed afterwards, and is no
+// part of Sent.
 func (f *Foundation) Publish(e *loggregator_v2.Envelope) { f.rlp.publish(e) }

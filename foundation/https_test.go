@@ -115,7 +115,8 @@ func dialFirehose(t *testing.T, f *Foundation, authorization string) (*websocket
 func TestUAAGivesTokensToItsClientOnly(t *testing.T) {
 	f := serveHTTPS(t, HTTPSOptions{})
 	status, body := askUAA(t, f, credentialsOf(f))
-	if status != 200 || body["token_type"] != "bearer" || body["expires_in"] != 43199.0 || body["scope"] != "doppler.firehose uaa.resource" {
+	if status != 200 || body["token_type"] != "bearer" || body["expires_in"] != 43199.0 ||
+		body["scope"] != "doppler.firehose uaa.resource" {
 		t.Errorf("%d %v", status, body)
 	}
 	if n := strings.Count(body["access_token"].(string), "."); n != 2 {
@@ -123,7 +124,12 @@ func TestUAAGivesTokensToItsClientOnly(t *testing.T) {
 	}
 	bad := credentialsOf(f)
 	bad.Set("client_secret", "wrong")
-	if status, body := askUAA(t, f, bad); status != 401 || body["error"] != "unauthorized" || body["access_token"] != nil {
+	if status, body := askUAA(
+		t,
+		f,
+		bad,
+	); status != 401 || body["error"] != "unauthorized" ||
+		body["access_token"] != nil {
 		t.Errorf("%d %v", status, body)
 	}
 	bad = credentialsOf(f)
@@ -174,7 +180,10 @@ func TestWhoGetsAStream(t *testing.T) {
 	}
 	f.RLPGone(true)
 	answer := get(t, f, "/v2/read?gauge", "bearer "+good)
-	if body, err := io.ReadAll(answer.Body); answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), `"streaming_unavailable"`) || err != nil {
+	if body, err := io.ReadAll(
+		answer.Body,
+	); answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), `"streaming_unavailable"`) ||
+		err != nil {
 		t.Errorf("without an RLP: %d %s %v", answer.StatusCode, body, err)
 	}
 	f.RLPGone(false)
@@ -226,11 +235,19 @@ func TestGatewayEvents(t *testing.T) {
 	r := bufio.NewReader(answer.Body)
 	data, ok := strings.CutPrefix(eventLines(t, r, 2), "data: ")
 	text := strings.ReplaceAll(data, " ", "")
-	if !ok || !strings.HasSuffix(data, "}]}\n\n") || !strings.HasPrefix(text, `{"batch":[{"timestamp":"0","source_id":"router__0","instance_id":"","deprecated_tags":{},"tags":{`) {
+	if !ok || !strings.HasSuffix(data, "}]}\n\n") ||
+		!strings.HasPrefix(
+			text,
+			`{"batch":[{"timestamp":"0","source_id":"router__0","instance_id":"","deprecated_tags":{},"tags":{`,
+		) {
 		t.Errorf("event %q", data)
 	}
 	var got loggregator_v2.EnvelopeBatch
-	if err := protojson.Unmarshal([]byte(data), &got); err != nil || len(got.GetBatch()) != 1 || !proto.Equal(got.GetBatch()[0], sent) {
+	if err := protojson.Unmarshal(
+		[]byte(data),
+		&got,
+	); err != nil || len(got.GetBatch()) != 1 ||
+		!proto.Equal(got.GetBatch()[0], sent) {
 		t.Errorf("%v %v", &got, err)
 	}
 	f.RLPGone(true)
@@ -277,7 +294,11 @@ func TestFirehoseSendsV1(t *testing.T) {
 	await(t, f, 1)
 	container := gauge("app", "cpu", "memory", "disk", "memory_quota", "disk_quota", "extra")
 	timer := &v2{SourceId: "6ba7b810-9dad-11d1-80b4-00c04fd430c8", InstanceId: "3", Tags: map[string]string{
-		"origin": "gorouter", "request_id": "6ba7b811-9dad-11d1-80b4-00c04fd430c8", "method": "POST", "status_code": "404", "peer_type": "Server",
+		"origin":      "gorouter",
+		"request_id":  "6ba7b811-9dad-11d1-80b4-00c04fd430c8",
+		"method":      "POST",
+		"status_code": "404",
+		"peer_type":   "Server",
 	}, Message: &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "anything", Start: 1, Stop: 2}}}
 	withoutID := proto.CloneOf(timer) // has no v1 form, and is lost
 	delete(withoutID.Tags, "request_id")
@@ -288,7 +309,8 @@ func TestFirehoseSendsV1(t *testing.T) {
 	names := map[string]bool{}
 	for range 2 {
 		e := readV1(t, conn)
-		names[e.GetValueMetric().GetName()] = e.GetOrigin() == "a" && e.GetTags()["source_id"] == "a" && e.GetValueMetric().GetUnit() == "count"
+		names[e.GetValueMetric().GetName()] = e.GetOrigin() == "a" && e.GetTags()["source_id"] == "a" &&
+			e.GetValueMetric().GetUnit() == "count"
 	}
 	if !names["x"] || !names["y"] {
 		t.Errorf("one value metric for each: %v", names)
@@ -296,10 +318,18 @@ func TestFirehoseSendsV1(t *testing.T) {
 	if e := readV1(t, conn); e.GetCounterEvent().GetTotal() != 7 || e.GetTags()["source_id"] != "b" {
 		t.Errorf("%v", e)
 	}
-	if e := readV1(t, conn); e.GetEventType() != events.Envelope_ContainerMetric || e.GetContainerMetric().GetApplicationId() != "app" || e.GetContainerMetric().GetDiskBytesQuota() != 1 {
+	if e := readV1(
+		t,
+		conn,
+	); e.GetEventType() != events.Envelope_ContainerMetric || e.GetContainerMetric().GetApplicationId() != "app" ||
+		e.GetContainerMetric().GetDiskBytesQuota() != 1 {
 		t.Errorf("%v", e)
 	}
-	if h := readV1(t, conn).GetHttpStartStop(); h.GetStatusCode() != 404 || h.GetMethod() != events.Method_POST || h.GetInstanceIndex() != 3 || h.GetPeerType() != events.PeerType_Server {
+	if h := readV1(
+		t,
+		conn,
+	).GetHttpStartStop(); h.GetStatusCode() != 404 || h.GetMethod() != events.Method_POST || h.GetInstanceIndex() != 3 ||
+		h.GetPeerType() != events.PeerType_Server {
 		t.Errorf("%v", h)
 	}
 	if container.GetTags()["origin"] != "app" || len(timer.GetTags()) != 5 {
@@ -354,7 +384,10 @@ func TestFirehosePings(t *testing.T) {
 		}
 		defer func() { _ = conn.CloseNow() }()
 		_, _, err = conn.Read(t.Context())
-		if ended := time.Since(began); err == nil || ended != 2*time.Minute || !slices.Equal(pinged, []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}) {
+		if ended := time.Since(
+			began,
+		); err == nil || ended != 2*time.Minute ||
+			!slices.Equal(pinged, []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}) {
 			t.Errorf("%v after %v and pings after %v", err, ended, pinged)
 		}
 	})

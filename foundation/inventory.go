@@ -12,7 +12,7 @@ import (
 //go:embed inventory.tsv
 var inventoryTable string
 
-// Path is the way by which the metrics of a VM leave it.
+// Path is the protocol by which the metrics of a VM leave it.
 type Path string
 
 // The paths of a VM.

@@ -6,8 +6,8 @@ import (
 	"github.com/cloudfoundry/sonde-go/events"
 )
 
-// machine is a VM that runs: its components, the agent that forwards for them, and its own source of chance, so that what
-// one VM emits does not depend on the others.
+// machine is a VM that runs: its components, the agent that forwards for them, and its own random number generator,
+// so that what one VM emits does not depend on the others.
 type machine struct {
 	VM
 	components []*component

@@ -11,17 +11,17 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// Memory is a network within the process, for tests whose time is not real: such a time stands still while a goroutine waits for a socket. Its
-// addresses look like those of ports of 127.0.0.1, of which nobody else can have one.
+// Memory is a network within the process, for tests with simulated time, which stands still while a goroutine waits
+// for a socket. Its addresses look like ports of 127.0.0.1; none is given out twice.
 type Memory struct {
 	mu        sync.Mutex
 	listeners map[string]*memoryListener
 }
 
-// memoryBuffer is what is on its way in one direction of a connection.
+// memoryBuffer is how many bytes one direction of a connection holds.
 const memoryBuffer = 1 << 20
 
-// Listen opens a port that nobody had before.
+// Listen opens a port that was never used.
 func (m *Memory) Listen() net.Listener {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -78,7 +78,8 @@ func (l *memoryListener) Accept() (net.Conn, error) {
 	return memoryConn{conn}, nil
 }
 
-// memoryConn fails as sockets do when a deadline is over: what reads by TLS goes on afterwards only where the error is a temporary one.
+// memoryConn fails as sockets do when a deadline is over: TLS connections stay usable afterwards only if the error
+// is temporary.
 type memoryConn struct{ net.Conn }
 
 // Read implements net.Conn.

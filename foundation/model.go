@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// model is how the value of one metric moves.
+// model produces the values of one metric.
 type model interface {
 	// next advances by some seconds and returns the value then; that of a counter never falls.
 	next(seconds float64, rng *rand.Rand) float64
 }
 
 // tallies gives models the counts of what the simulation itself does, by the words of the table: "traffic 2xx",
-// "rlp dropped". A nil function means that nobody counts such things there.
+// "rlp dropped". A nil function means that the VM counts no such thing.
 type tallies map[string]func() float64
 
 // parseModel reads a value model as the top of metrics.tsv lists them; timings are those of the same component.
@@ -66,7 +66,7 @@ type tally func() float64
 
 func (t tally) next(float64, *rand.Rand) float64 { return t() }
 
-// uptime is the whole seconds that have passed.
+// uptime is the number of whole seconds that have passed.
 type uptime float64
 
 func (u *uptime) next(seconds float64, _ *rand.Rand) float64 {
@@ -74,7 +74,7 @@ func (u *uptime) next(seconds float64, _ *rand.Rand) float64 {
 	return math.Floor(float64(*u))
 }
 
-// growth is the count of things that happen at some rate, a fifth more or less from one time to the next.
+// growth is a count that grows at some rate, by a fifth more or less each time.
 type growth struct {
 	perSecond float64
 	value     float64

@@ -18,9 +18,9 @@ const (
 	readerBuffer = 10_000 // envelopes that the RLP holds for a reader
 )
 
-// rlp is the reverse log proxy, with the dopplers behind it: it serves the API loggregator.v2.Egress. Readers that have a shard id
-// share what they ask for; one without gets everything. A reader that is too slow is never disconnected; it loses the newest
-// envelopes, which is counted.
+// rlp is the reverse log proxy, with the dopplers behind it: it serves the API loggregator.v2.Egress. Readers that
+// have a shard id share the envelopes they ask for; a reader without one gets all. A reader that is too slow is
+// never disconnected; it loses the newest envelopes, which is counted.
 type rlp struct {
 	loggregator_v2.UnimplementedEgressServer
 
@@ -40,10 +40,16 @@ type rlp struct {
 }
 
 func newRLP(o Options) *rlp {
-	return &rlp{dopplers: o.Dopplers, batchInterval: o.BatchInterval, rng: o.rng("rlp"), mutes: make(map[mute]time.Time), changed: make(chan struct{})}
+	return &rlp{
+		dopplers:      o.Dopplers,
+		batchInterval: o.BatchInterval,
+		rng:           o.rng("rlp"),
+		mutes:         make(map[mute]time.Time),
+		changed:       make(chan struct{}),
+	}
 }
 
-// tallies are the words that metrics.tsv uses for it.
+// tallies returns the counts by the words that metrics.tsv uses for them.
 func (r *rlp) tallies() tallies {
 	count := func(n *uint64) func() float64 {
 		return func() float64 {
@@ -110,7 +116,7 @@ func (r *rlp) watch() (int, <-chan struct{}) {
 	return len(r.readers), r.changed
 }
 
-// await blocks until the readers are as wanted, which is asked while mu is held.
+// await blocks until the condition holds, which is checked while mu is held.
 func (r *rlp) await(ctx context.Context, wanted func() bool) error {
 	for {
 		r.mu.Lock()
@@ -127,7 +133,7 @@ func (r *rlp) await(ctx context.Context, wanted func() bool) error {
 	}
 }
 
-// join makes a reader of a request; leave ends it.
+// join adds a reader for a request; leave removes it.
 func (r *rlp) join(request *loggregator_v2.EgressBatchRequest) (*reader, error) {
 	if len(request.GetSelectors()) == 0 {
 		return nil, status.Error(codes.InvalidArgument, "Selectors cannot be empty")
@@ -173,15 +179,18 @@ func (r *rlp) leave(gone *reader) {
 	r.announce()
 }
 
-// announce wakes those who await a reader; mu is held.
+// announce wakes the goroutines that wait for a reader; mu is held.
 func (r *rlp) announce() {
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
 
-// BatchedReceiver streams batches of at most 100 envelopes, or of what came within the batch interval, until the client ends the
-// stream or the RLP stops.
-func (r *rlp) BatchedReceiver(request *loggregator_v2.EgressBatchRequest, stream loggregator_v2.Egress_BatchedReceiverServer) error {
+// BatchedReceiver streams batches of at most 100 envelopes, or of what came within the batch interval, until the
+// client ends the stream or the RLP stops.
+func (r *rlp) BatchedReceiver(
+	request *loggregator_v2.EgressBatchRequest,
+	stream loggregator_v2.Egress_BatchedReceiverServer,
+) error {
 	reader, err := r.join(request)
 	if err != nil {
 		return err
@@ -203,7 +212,9 @@ func (r *rlp) BatchedReceiver(request *loggregator_v2.EgressBatchRequest, stream
 
 // Receiver streams envelopes one by one. It takes no notice of the reader's name.
 func (r *rlp) Receiver(request *loggregator_v2.EgressRequest, stream loggregator_v2.Egress_ReceiverServer) error {
-	reader, err := r.join(&loggregator_v2.EgressBatchRequest{ShardId: request.GetShardId(), Selectors: request.GetSelectors()})
+	reader, err := r.join(
+		&loggregator_v2.EgressBatchRequest{ShardId: request.GetShardId(), Selectors: request.GetSelectors()},
+	)
 	if err != nil {
 		return err
 	}
@@ -224,7 +235,7 @@ func (r *rlp) Receiver(request *loggregator_v2.EgressRequest, stream loggregator
 	}
 }
 
-// reader is one stream: what waits for it.
+// reader is one stream and the envelopes that wait for it.
 type reader struct {
 	name     string
 	interval time.Duration // how long an envelope may wait for others
@@ -235,7 +246,7 @@ type reader struct {
 	taken   int // of the last batch, as long as it may not have left
 }
 
-// push adds an envelope, or says that the buffer is full.
+// push adds an envelope; false means that the buffer is full.
 func (r *reader) push(e *loggregator_v2.Envelope) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -256,15 +267,15 @@ func (r *reader) wake() {
 	}
 }
 
-// held is how many envelopes never left.
+// held returns how many envelopes were never sent.
 func (r *reader) held() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.waiting) + r.taken
 }
 
-// take blocks until a batch is full, or something has waited for the interval, and returns at most a batch of it, which the
-// caller owns. The envelopes are shared. To call it again says that the batch before has left.
+// take blocks until a batch is full, or something has waited for the interval, and returns at most a batch of it,
+// which the caller owns. The envelopes are shared. A further call means that the batch before was sent.
 func (r *reader) take(ctx context.Context) ([]*loggregator_v2.Envelope, error) {
 	var late <-chan time.Time
 	overdue := r.interval <= 0
@@ -295,7 +306,7 @@ func (r *reader) take(ctx context.Context) ([]*loggregator_v2.Envelope, error) {
 	}
 }
 
-// selects says whether a selector lets an envelope through.
+// selects reports whether a selector matches an envelope.
 func selects(s *loggregator_v2.Selector, e *loggregator_v2.Envelope) bool {
 	if s.GetSourceId() != "" && s.GetSourceId() != e.GetSourceId() {
 		return false
@@ -317,7 +328,7 @@ func selects(s *loggregator_v2.Selector, e *loggregator_v2.Envelope) bool {
 	}
 }
 
-// consistsOf says whether a gauge holds exactly the metrics that its selector names, if it names any.
+// consistsOf reports whether a gauge holds exactly the metrics that its selector names, if it names any.
 func consistsOf(metrics map[string]*loggregator_v2.GaugeValue, names []string) bool {
 	if len(names) == 0 {
 		return true

@@ -56,7 +56,11 @@ func dial(t *testing.T, f *Foundation, config *tls.Config) loggregator_v2.Egress
 }
 
 // subscribe opens a stream and returns once the RLP knows of it.
-func subscribe(t *testing.T, f *Foundation, request *loggregator_v2.EgressBatchRequest) loggregator_v2.Egress_BatchedReceiverClient {
+func subscribe(
+	t *testing.T,
+	f *Foundation,
+	request *loggregator_v2.EgressBatchRequest,
+) loggregator_v2.Egress_BatchedReceiverClient {
 	t.Helper()
 	before, _ := f.rlp.watch()
 	stream, err := dial(t, f, f.ClientTLS()).BatchedReceiver(t.Context(), request)
@@ -103,11 +107,15 @@ func (r *rlp) counts() (ingress, egress, dropped int) {
 }
 
 func gaugeSelector(names ...string) *loggregator_v2.Selector {
-	return &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Gauge{Gauge: &loggregator_v2.GaugeSelector{Names: names}}}
+	return &loggregator_v2.Selector{
+		Message: &loggregator_v2.Selector_Gauge{Gauge: &loggregator_v2.GaugeSelector{Names: names}},
+	}
 }
 
 func counterSelector(name string) *loggregator_v2.Selector {
-	return &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{Name: name}}}
+	return &loggregator_v2.Selector{
+		Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{Name: name}},
+	}
 }
 
 func timerSelector() *loggregator_v2.Selector {
@@ -171,7 +179,8 @@ func TestRoundArrivesAsSent(t *testing.T) {
 	for i, s := range sent {
 		g := got[i]
 		if g.Name != s.Name || g.SourceID != s.SourceID || g.InstanceID != s.InstanceID || canonical(g.Tags) != canonical(s.Tags) ||
-			g.Value != s.Value || g.Unit != s.Unit || g.Delta != s.Delta || g.Total != s.Total || g.Count != s.Count || g.Timestamp != s.Timestamp {
+			g.Value != s.Value || g.Unit != s.Unit || g.Delta != s.Delta || g.Total != s.Total || g.Count != s.Count ||
+			g.Timestamp != s.Timestamp {
 			t.Errorf("received %+v\nsent     %+v", g, s)
 		}
 	}
@@ -199,17 +208,27 @@ func TestShapesOfEnvelopes(t *testing.T) {
 		t.Fatalf("the first VM is %+v", vm)
 	}
 	tags := map[string]string{
-		"__v1_type": "ValueMetric", "deployment": "cf", "index": vm.Index, "ip": vm.IP, "job": "router", "origin": "router__0",
+		"__v1_type":  "ValueMetric",
+		"deployment": "cf",
+		"index":      vm.Index,
+		"ip":         vm.IP,
+		"job":        "router",
+		"origin":     "router__0",
 	}
 	got := find(func(e *v2) bool {
 		return e.GetSourceId() == "router__0" && e.GetGauge().GetMetrics()["memoryStats.numBytesAllocated"] != nil
 	})
 	value := got.GetGauge().GetMetrics()["memoryStats.numBytesAllocated"].GetValue()
-	want := &v2{Timestamp: testTime.UnixNano(), SourceId: "router__0", Tags: tags, Message: &loggregator_v2.Envelope_Gauge{
-		Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{
-			"memoryStats.numBytesAllocated": {Unit: "count", Value: value},
-		}},
-	}}
+	want := &v2{
+		Timestamp: testTime.UnixNano(),
+		SourceId:  "router__0",
+		Tags:      tags,
+		Message: &loggregator_v2.Envelope_Gauge{
+			Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{
+				"memoryStats.numBytesAllocated": {Unit: "count", Value: value},
+			}},
+		},
+	}
 	if !proto.Equal(got, want) || value == 0 {
 		t.Errorf("value metric of dropsonde:\n%v\nwant\n%v", got, want)
 	}
@@ -218,9 +237,18 @@ func TestShapesOfEnvelopes(t *testing.T) {
 		return e.GetSourceId() == "router__0" && e.GetCounter().GetName() == "total_requests"
 	})
 	tags["__v1_type"] = "CounterEvent"
-	want = &v2{Timestamp: testTime.UnixNano(), SourceId: "router__0", Tags: tags, Message: &loggregator_v2.Envelope_Counter{
-		Counter: &loggregator_v2.Counter{Name: "total_requests", Delta: got.GetCounter().GetDelta(), Total: got.GetCounter().GetDelta()},
-	}}
+	want = &v2{
+		Timestamp: testTime.UnixNano(),
+		SourceId:  "router__0",
+		Tags:      tags,
+		Message: &loggregator_v2.Envelope_Counter{
+			Counter: &loggregator_v2.Counter{
+				Name:  "total_requests",
+				Delta: got.GetCounter().GetDelta(),
+				Total: got.GetCounter().GetDelta(),
+			},
+		},
+	}
 	if !proto.Equal(got, want) || got.GetCounter().GetDelta() == 0 {
 		t.Errorf("counter event of dropsonde:\n%v\nwant\n%v", got, want)
 	}
@@ -237,12 +265,14 @@ func TestShapesOfEnvelopes(t *testing.T) {
 			t.Errorf("timer's tag %s is empty", key)
 		}
 	}
-	if got.GetTimer().GetName() != "http" || got.GetTimer().GetStop() <= got.GetTimer().GetStart() || tags["source_id"] != "" {
+	if got.GetTimer().GetName() != "http" || got.GetTimer().GetStop() <= got.GetTimer().GetStart() ||
+		tags["source_id"] != "" {
 		t.Errorf("timer %v", got)
 	}
 
 	got = find(func(e *v2) bool { return e.GetTimer() != nil && e.GetTags()["app_name"] == "" })
-	if _, ok := got.GetTags()["routing_instance_id"]; !ok || got.GetSourceId() != "gorouter" || got.GetInstanceId() != "0" {
+	if _, ok := got.GetTags()["routing_instance_id"]; !ok || got.GetSourceId() != "gorouter" ||
+		got.GetInstanceId() != "0" {
 		t.Errorf("timer of a request without an app: %v", got)
 	}
 
@@ -336,7 +366,11 @@ func TestDeprecatedTagsAndSingleEnvelopes(t *testing.T) {
 	f := newFoundation(t, Options{})
 	serve(t, f)
 	old := subscribe(t, f, &loggregator_v2.EgressBatchRequest{Selectors: everything()})
-	single, err := dial(t, f, f.ClientTLS()).Receiver(t.Context(), &loggregator_v2.EgressRequest{Selectors: everything(), UsePreferredTags: true})
+	single, err := dial(
+		t,
+		f,
+		f.ClientTLS(),
+	).Receiver(t.Context(), &loggregator_v2.EgressRequest{Selectors: everything(), UsePreferredTags: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +389,8 @@ func TestDeprecatedTagsAndSingleEnvelopes(t *testing.T) {
 	}
 }
 
-// The RLP holds 10,000 envelopes for a reader that does not read, drops the newest, says so in the same stream, and goes on.
+// The RLP holds 10,000 envelopes for a reader that does not read, drops the newest, says so in the same stream, and
+// goes on.
 func TestSlowReaderLosesTheNewest(t *testing.T) {
 	f := newFoundation(t, Options{})
 	serve(t, f)
@@ -382,7 +417,8 @@ func TestSlowReaderLosesTheNewest(t *testing.T) {
 	_, after, _ := f.rlp.counts()
 	var reported []uint64
 	for _, e := range receive(t, stream, after-egress) {
-		if e.GetCounter().GetName() == "dropped" && e.GetTags()["origin"] == "loggregator.rlp" && e.GetTags()["direction"] == "egress" {
+		if e.GetCounter().GetName() == "dropped" && e.GetTags()["origin"] == "loggregator.rlp" &&
+			e.GetTags()["direction"] == "egress" {
 			reported = append(reported, e.GetCounter().GetTotal())
 		}
 	}

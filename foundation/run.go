@@ -104,8 +104,8 @@ func (f *Foundation) ReadersSoFar() uint64 {
 	return f.rlp.joined
 }
 
-// AwaitSuccessor blocks until exactly one stream is open at the RLP, and that came later than those that were counted before. For a moment
-// after a reader was cut off, its stream is still there, and what is sent may go to it.
+// AwaitSuccessor blocks until exactly one stream is open at the RLP, and that came later than those that were
+// counted before. For a moment after a reader was cut off, its stream is still there, and what is sent may go to it.
 func (f *Foundation) AwaitSuccessor(ctx context.Context, before uint64) error {
 	return f.rlp.await(ctx, func() bool { return len(f.rlp.readers) == 1 && f.rlp.joined > before })
 }
@@ -120,15 +120,15 @@ func (f *Foundation) AwaitRound(ctx context.Context) error {
 	}
 }
 
-// Serve answers the RLP's clients until ctx is done, and returns nil then. It emits nothing: together with Round it makes
-// a foundation that moves by steps instead of by the clock. Listen comes first.
+// Serve answers the RLP's clients until ctx is done, and returns nil then. It emits nothing: together with Round it
+// makes a foundation that moves by steps instead of by the clock. Listen comes first.
 func (f *Foundation) Serve(ctx context.Context) error {
 	return f.serve(ctx, func(context.Context) error { return nil })
 }
 
-// Run serves the RLP and emits until ctx is done, and returns nil then. The first round comes at once, and another one at
-// once when the RLP gets its first reader; after that each VM has its own moment within every interval, and HTTP
-// requests come all the time. It calls Listen where nobody has.
+// Run serves the RLP and emits until ctx is done, and returns nil then. The first round is emitted at once, and
+// another one when the RLP gets its first reader; after that each VM emits at its own time within every interval,
+// and HTTP requests are spread over it. Run calls Listen if it was not called.
 func (f *Foundation) Run(ctx context.Context) error {
 	if f.RLPAddress() == "" {
 		if err := f.Listen(); err != nil {
@@ -205,7 +205,7 @@ func (f *Foundation) emit(ctx context.Context) error {
 	}
 }
 
-// firstRound emits a round, and tells those who await one that somebody read it.
+// firstRound emits a round. If the RLP had a reader, it releases the callers of AwaitRound.
 func (f *Foundation) firstRound(ctx context.Context, readers int) error {
 	if err := f.Round(ctx); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (f *Foundation) firstRound(ctx context.Context, readers int) error {
 	return nil
 }
 
-// step lets the next VM in turn emit, and the HTTP requests of that time happen.
+// step lets the next VM emit, and emits the HTTP requests of the elapsed time.
 func (f *Foundation) step(ctx context.Context, elapsed time.Duration) error {
 	f.emitting.Lock()
 	defer f.emitting.Unlock()
@@ -236,9 +236,9 @@ func (f *Foundation) step(ctx context.Context, elapsed time.Duration) error {
 	return f.bursts.release(ctx, true, f.rlp.publish)
 }
 
-// Round emits one whole round now, back to back: the HTTP requests of one interval, then every metric of every VM once.
-// It returns when everything has been handed to the socket and to the buffers of the RLP's readers, which hold 10,000
-// envelopes each. It needs no clock, so that tests and benchmarks can go step by step.
+// Round emits one whole round now, back to back: the HTTP requests of one interval, then every metric of every VM
+// once. It returns when everything has been handed to the socket and to the buffers of the RLP's readers, which hold
+// 10,000 envelopes each. It needs no clock, so that tests and benchmarks can go step by step.
 func (f *Foundation) Round(ctx context.Context) error {
 	f.emitting.Lock()
 	defer f.emitting.Unlock()
@@ -258,7 +258,7 @@ func (f *Foundation) Round(ctx context.Context) error {
 	return f.bursts.release(ctx, false, f.rlp.publish)
 }
 
-// outlet is where envelopes go for as long as ctx lasts. Those who use it hold emitting.
+// outlet returns an outlet that is valid for as long as ctx. Its callers hold emitting.
 func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -272,7 +272,7 @@ func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
 	return out, nil
 }
 
-// outlet takes what the components of VMs emit to the protocols that the VMs feed. It lives for one round.
+// outlet hands the envelopes of one round to the protocols by which the VMs send.
 type outlet struct {
 	ctx    context.Context //nolint:containedctx // an outlet is the parameter of one call, passed down
 	udp    *datagrams

@@ -229,7 +229,9 @@ func TestEveryVMEmitsOncePerInterval(t *testing.T) {
 		// The first reader is greeted with a round, the next one is not.
 		var readers []*reader
 		for _, want := range []time.Duration{15*time.Second + 1, 15*time.Second + 1} {
-			reader, err := f.rlp.join(&loggregator_v2.EgressBatchRequest{Selectors: []*loggregator_v2.Selector{gaugeSelector()}})
+			reader, err := f.rlp.join(
+				&loggregator_v2.EgressBatchRequest{Selectors: []*loggregator_v2.Selector{gaugeSelector()}},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,7 +251,8 @@ func TestEveryVMEmitsOncePerInterval(t *testing.T) {
 	})
 }
 
-// The demo learns the exporter's UDP address only after the foundation is made, and starts scraping once a round was read.
+// The demo learns the exporter's UDP address only after the foundation is made, and starts scraping once a round was
+// read.
 func TestAddressOfDatagramsMayComeLate(t *testing.T) {
 	r := listenUDP(t)
 	f := newFoundation(t, Options{UDP: true, Pace: r.pace})

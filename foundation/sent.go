@@ -12,7 +12,7 @@ import (
 )
 
 // Sent is what the foundation has sent so far for one metric of one sender, in the shape of Loggregator v2 whichever
-// protocol it went by. That a reader got it is not implied: datagrams may be lost, a reader may have come late.
+// protocol it went by. A reader need not have got it: datagrams may be lost, a reader may have come late.
 type Sent struct {
 	Path                 Path
 	Kind                 metric.Kind // KindGauge, KindCounter or KindTimer
@@ -79,8 +79,15 @@ func (l *ledger) record(path Path, e *loggregator_v2.Envelope) {
 	}
 }
 
-// entry finds or makes what is kept of a metric; canonicalTags is the canonical form of tags.
-func (l *ledger) entry(path Path, kind metric.Kind, name string, e *loggregator_v2.Envelope, tags map[string]string, canonicalTags string) *Sent {
+// entry finds or creates the record of a metric; canonicalTags is the canonical form of tags.
+func (l *ledger) entry(
+	path Path,
+	kind metric.Kind,
+	name string,
+	e *loggregator_v2.Envelope,
+	tags map[string]string,
+	canonicalTags string,
+) *Sent {
 	key := strings.Join([]string{string(path), kind.String(), name, e.SourceId, e.InstanceId, canonicalTags}, "\x00")
 	s := l.sent[key]
 	if s == nil {
@@ -120,8 +127,9 @@ func (l *ledger) all() []Sent {
 	return sent
 }
 
-// Parts splits off what the prom scraper has made of histograms and summaries: counters x_bucket with the tag le, gauges x with the tag quantile,
-// and the x_sum and x_count of both. Those who read them are expected to put them together again.
+// Parts splits off what the prom scraper has made of histograms and summaries: counters x_bucket with the tag le,
+// gauges x with the tag quantile, and the x_sum and x_count of both. An exporter is expected to put them together
+// again.
 func Parts(sent []Sent) (whole, parts []Sent) {
 	composite := make(map[string]bool) // source id and name
 	for _, s := range sent {

@@ -58,7 +58,8 @@ func TestClientFilesOpenTheRLP(t *testing.T) {
 		t.Fatal(err)
 	}
 	creds, err := credentials.NewClientTLSFromFile(files.CA, ServerName)
-	if err != nil || creds.Info().ServerName != ServerName { //nolint:staticcheck // ServerName tells what the file was loaded for
+	if err != nil ||
+		creds.Info().ServerName != ServerName { //nolint:staticcheck // ServerName tells what the file was loaded for
 		t.Fatalf("%v %v", creds, err)
 	}
 	config := f.ClientTLS()

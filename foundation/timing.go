@@ -12,8 +12,8 @@ import (
 // recentTimes is how many observations the quantiles of a timing are taken from.
 const recentTimes = 100
 
-// timing is what a component observes with a Prometheus histogram or summary, which the prom scraper takes apart: its parts are readings of
-// their own that agree with one another.
+// timing is what a component observes with a Prometheus histogram or summary, which the prom scraper takes apart:
+// each part is a reading, and all agree with one another.
 type timing struct {
 	perSecond, median float64
 
@@ -63,11 +63,14 @@ func (t timings) model(text string) (model, error) {
 	case what == "quantile" && len(numbers) == 3:
 		return &timingPart{of: of, value: func() float64 { return of.quantile(numbers[2]) }}, nil
 	default:
-		return nil, fmt.Errorf("value model %q: of a timing there are sum, count, le BOUND and quantile QUANTILE", "timing "+text)
+		return nil, fmt.Errorf(
+			"value model %q: of a timing there are sum, count, le BOUND and quantile QUANTILE",
+			"timing "+text,
+		)
 	}
 }
 
-// timingPart is one number of a timing. The first part that is asked in a round lets its observations happen.
+// timingPart is one number of a timing. The first part that is read in a round makes the round's observations.
 type timingPart struct {
 	of     *timing
 	rounds uint64

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// The parts of a timing agree in every round, whichever is asked first: buckets are cumulative, the last one is the count, and quantiles rise.
+// The parts of a timing agree in every round, whichever is asked first: buckets are cumulative, the last one is the
+// count, and quantiles rise.
 func TestTimingPartsAgree(t *testing.T) {
 	known := make(timings)
 	var parts []model
@@ -27,7 +28,9 @@ func TestTimingPartsAgree(t *testing.T) {
 			got[at] = parts[at].next(1.5, rng)
 		}
 		count, mean := got[4], got[5]/got[4]
-		if got[0] > got[1] || got[1] > got[2] || got[2] > got[3] || got[3] != count || count != float64(3*(round+1)) || mean < 2 || mean > 100 {
+		if got[0] > got[1] || got[1] > got[2] || got[2] > got[3] || got[3] != count || count != float64(3*(round+1)) ||
+			mean < 2 ||
+			mean > 100 {
 			t.Fatalf("round %d: %v", round, got)
 		}
 		if got[6] > got[7] || got[7] > got[8] || got[6] <= 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/cloudfoundry/sonde-go/events"
 )
 
-// tallied is what one router has served, so that its counters agree with the requests that it reports.
+// tallied counts what one router has served, so that its counters agree with the requests that it reports.
 type tallied struct {
 	classes     map[string]float64 // responses by class of status
 	total       float64
@@ -22,7 +22,7 @@ type tallied struct {
 
 func newTallied() *tallied { return &tallied{classes: make(map[string]float64)} }
 
-// tallies are the words that metrics.tsv uses for it.
+// tallies returns the counts by the words that metrics.tsv uses for them.
 func (t *tallied) tallies() tallies {
 	counts := tallies{
 		"traffic all":     func() float64 { return t.total },
@@ -54,7 +54,7 @@ func newTraffic(apps []*App, routers []*machine, rng *rand.Rand) *traffic {
 	return t
 }
 
-// serve lets the requests of the time before now happen.
+// serve emits the requests of the time that has passed until now.
 func (t *traffic) serve(out outlet, now time.Time, perSecond float64, elapsed time.Duration) error {
 	for t.owed += perSecond * elapsed.Seconds(); t.owed >= 1; t.owed-- {
 		back := time.Duration(t.rng.Float64() * float64(elapsed))
@@ -65,7 +65,7 @@ func (t *traffic) serve(out outlet, now time.Time, perSecond float64, elapsed ti
 	return nil
 }
 
-// weighted is one of several choices and how often it is taken.
+// weighted is one of several choices and its relative frequency.
 type weighted[T any] struct {
 	weight int
 	value  T
@@ -85,11 +85,26 @@ func pick[T any](rng *rand.Rand, choices []weighted[T]) T {
 	return choices[len(choices)-1].value
 }
 
-// request lets one request pass a router, which reports it twice: as the server of the user and as the client of the app.
+// request lets one request pass a router, which reports it twice: as the server of the user and as the client of the
+// app.
 func (t *traffic) request(out outlet, stop time.Time) error {
 	m := t.routers[t.rng.IntN(len(t.routers))]
 	status := pick(t.rng, []weighted[int32]{
-		{840, 200}, {60, 201}, {20, 204}, {25, 302}, {10, 304}, {8, 400}, {7, 401}, {15, 404}, {5, 429}, {4, 500}, {4, 502}, {2, 503},
+		{
+			840,
+			200,
+		},
+		{60, 201},
+		{20, 204},
+		{25, 302},
+		{10, 304},
+		{8, 400},
+		{7, 401},
+		{15, 404},
+		{5, 429},
+		{4, 500},
+		{4, 502},
+		{2, 503},
 	})
 	latency := t.latency(status)
 	m.routed.total++
@@ -128,11 +143,23 @@ func (t *traffic) envelope(m *machine, stop time.Time, latency time.Duration, st
 		StopTimestamp:  new(stop.UnixNano()),
 		RequestId:      &events.UUID{Low: new(t.rng.Uint64()), High: new(t.rng.Uint64())},
 		Method: pick(t.rng, []weighted[events.Method]{
-			{78, events.Method_GET}, {14, events.Method_POST}, {4, events.Method_PUT}, {2, events.Method_DELETE}, {2, events.Method_HEAD},
+			{
+				78,
+				events.Method_GET,
+			},
+			{14, events.Method_POST},
+			{4, events.Method_PUT},
+			{2, events.Method_DELETE},
+			{2, events.Method_HEAD},
 		}).Enum(),
 		RemoteAddress: new(fmt.Sprintf("10.0.4.%d:%d", 2+t.rng.IntN(20), 32768+t.rng.IntN(28000))),
 		UserAgent: new(pick(t.rng, []weighted[string]{
-			{6, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}, {3, "okhttp/4.12.0"}, {1, "curl/8.9.1"},
+			{
+				6,
+				"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+			},
+			{3, "okhttp/4.12.0"},
+			{1, "curl/8.9.1"},
 		})),
 		StatusCode:    new(status),
 		ContentLength: new(int64(200 * math.Exp(1.5*math.Abs(t.rng.NormFloat64())))),
@@ -146,7 +173,12 @@ func (t *traffic) envelope(m *machine, stop time.Time, latency time.Duration, st
 	}
 	app := t.app()
 	i := app.running[t.rng.IntN(len(app.running))]
-	h.Uri = new("http://" + app.Name + ".apps.example.com/" + pick(t.rng, []weighted[string]{{4, ""}, {3, "items"}, {2, "health"}, {1, "search?q=%22"}}))
+	h.Uri = new(
+		"http://" + app.Name + ".apps.example.com/" + pick(
+			t.rng,
+			[]weighted[string]{{4, ""}, {3, "items"}, {2, "health"}, {1, "search?q=%22"}},
+		),
+	)
 	h.ApplicationId = uuid(app.ID)
 	h.InstanceIndex = new(int32(i.index))
 	h.InstanceId = new(i.guid)

@@ -18,8 +18,8 @@ const (
 	uaaSecret = "loggregator_exporter-secret" //nolint:gosec // of the simulation
 )
 
-// uaa gives out tokens to one client, by its credentials, and knows them again. They are JSON web tokens, signed by a key that
-// nobody else has.
+// uaa issues tokens to one client by its credentials, and verifies them. They are JSON web tokens, signed by a
+// random key.
 type uaa struct {
 	life time.Duration
 	now  func() time.Time
@@ -33,10 +33,16 @@ type uaa struct {
 }
 
 func newUAA(life time.Duration, now func() time.Time) *uaa {
-	return &uaa{life: life, now: now, key: []byte(rand.Text()), secret: uaaSecret, scopes: []string{"doppler.firehose", "uaa.resource"}}
+	return &uaa{
+		life:   life,
+		now:    now,
+		key:    []byte(rand.Text()),
+		secret: uaaSecret,
+		scopes: []string{"doppler.firehose", "uaa.resource"},
+	}
 }
 
-// claims are what a token says.
+// claims are the claims of a token.
 type claims struct {
 	ID       string   `json:"jti"`
 	ClientID string   `json:"client_id"`
@@ -67,14 +73,33 @@ func (u *uaa) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.PostFormValue("grant_type") != "client_credentials":
-		answer(http.StatusUnauthorized, map[string]any{"error": "invalid_client", "error_description": "Unauthorized grant type: " + r.PostFormValue("grant_type")})
+		answer(
+			http.StatusUnauthorized,
+			map[string]any{
+				"error":             "invalid_client",
+				"error_description": "Unauthorized grant type: " + r.PostFormValue("grant_type"),
+			},
+		)
 	case id != uaaClient || secret != u.secret:
 		answer(http.StatusUnauthorized, map[string]any{"error": "unauthorized", "error_description": "Bad credentials"})
 	default:
 		now := u.now()
-		c := claims{ID: rand.Text(), ClientID: id, Scope: u.scopes, Issued: now.Unix(), Expires: now.Add(u.life).Unix(), Epoch: u.epoch}
+		c := claims{
+			ID:       rand.Text(),
+			ClientID: id,
+			Scope:    u.scopes,
+			Issued:   now.Unix(),
+			Expires:  now.Add(u.life).Unix(),
+			Epoch:    u.epoch,
+		}
 		answer(http.StatusOK, map[string]any{
-			"access_token": u.sign(c), "token_type": "bearer", "expires_in": int(u.life / time.Second), "scope": strings.Join(u.scopes, " "), "jti": c.ID,
+			"access_token": u.sign(
+				c,
+			),
+			"token_type": "bearer",
+			"expires_in": int(u.life / time.Second),
+			"scope":      strings.Join(u.scopes, " "),
+			"jti":        c.ID,
 		})
 	}
 }
@@ -94,7 +119,7 @@ func (u *uaa) mac(text string) []byte {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// allows says whether a token is one of ours, in date, and has one of the scopes.
+// allows reports whether a token was issued here, has not expired, and has one of the scopes.
 func (u *uaa) allows(token string, scopes ...string) bool {
 	at := strings.LastIndexByte(token, '.')
 	if at < 0 {
@@ -116,31 +141,31 @@ func (u *uaa) allows(token string, scopes ...string) bool {
 		slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(c.Scope, s) })
 }
 
-// UAAClient is the client that may have tokens: its id, and its secret as it is now.
-func (f *Foundation) UAAClient() (id, secret string) {
-	f.https.uaa.mu.Lock()
-	defer f.https.uaa.mu.Unlock()
-	return uaaClient, f.https.uaa.secret
+// UAAClient returns the id and the current secret of the client that gets tokens.
+func (h *https) UAAClient() (id, secret string) {
+	h.uaa.mu.Lock()
+	defer h.uaa.mu.Unlock()
+	return uaaClient, h.uaa.secret
 }
 
 // SetUAAClient changes the client's secret and the scopes of tokens from now on.
-func (f *Foundation) SetUAAClient(secret string, scopes ...string) {
-	f.https.uaa.mu.Lock()
-	defer f.https.uaa.mu.Unlock()
-	f.https.uaa.secret, f.https.uaa.scopes = secret, scopes
+func (h *https) SetUAAClient(secret string, scopes ...string) {
+	h.uaa.mu.Lock()
+	defer h.uaa.mu.Unlock()
+	h.uaa.secret, h.uaa.scopes = secret, scopes
 }
 
-// RevokeTokens makes all tokens given out so far bad, as when UAA's signing key is changed. Streams that are open stay open: tokens
-// are looked at when a stream is opened.
-func (f *Foundation) RevokeTokens() {
-	f.https.uaa.mu.Lock()
-	defer f.https.uaa.mu.Unlock()
-	f.https.uaa.epoch++
+// RevokeTokens invalidates all tokens issued so far, as when UAA's signing key is changed. Open streams stay open:
+// tokens are checked when a stream is opened.
+func (h *https) RevokeTokens() {
+	h.uaa.mu.Lock()
+	defer h.uaa.mu.Unlock()
+	h.uaa.epoch++
 }
 
-// TokenRequests is how often UAA was asked for a token.
-func (f *Foundation) TokenRequests() int {
-	f.https.uaa.mu.Lock()
-	defer f.https.uaa.mu.Unlock()
-	return f.https.uaa.requests
+// TokenRequests returns how many requests for a token UAA has had.
+func (h *https) TokenRequests() int {
+	h.uaa.mu.Lock()
+	defer h.uaa.mu.Unlock()
+	return h.uaa.requests
 }

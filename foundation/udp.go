@@ -16,7 +16,7 @@ const (
 	burstPause = time.Millisecond
 )
 
-// datagrams sends dropsonde's datagrams. It is for one goroutine.
+// datagrams sends dropsonde's datagrams, from one goroutine.
 type datagrams struct {
 	conn net.Conn
 	pace func(ctx context.Context, sent int) error
@@ -48,7 +48,7 @@ func pause(ctx context.Context, _ int) error {
 	}
 }
 
-// send sends one datagram. A reader that is not there is no error, as it is none for a real component.
+// send sends one datagram. A missing reader is no error, as for a real component.
 func (d *datagrams) send(ctx context.Context, datagram []byte) error {
 	if d.sent > 0 && d.sent%burst == 0 {
 		if err := d.pace(ctx, d.sent); err != nil {

@@ -14,9 +14,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Workload is a fixed number of gauge and counter series for benchmarks: those of VMs that have a hundred metrics each,
-// with names of real components and six tags (deployment, job, index, ip, origin, product). Each series stands exactly
-// once in a cycle, those of one VM together; a benchmark sends cycle after cycle.
+// Workload is a fixed number of gauge and counter series for benchmarks: those of VMs that have a hundred metrics
+// each, with names of real components and six tags (deployment, job, index, ip, origin, product). Each series stands
+// exactly once in a cycle, those of one VM together; a benchmark sends cycle after cycle.
 type Workload struct {
 	series []workloadSeries
 	at     int64 // timestamp of every envelope
@@ -35,8 +35,8 @@ const (
 	workloadProduct = "elastic-runtime"
 )
 
-// NewWorkload makes a workload of some series, at least one. Equal arguments make equal workloads; at is the timestamp of
-// every envelope.
+// NewWorkload makes a workload of some series, at least one. Equal arguments make equal workloads; at is the
+// timestamp of every envelope.
 func NewWorkload(series int, seed uint64, at time.Time) (*Workload, error) {
 	if series < 1 {
 		return nil, errors.New("foundation: a workload has at least one series")
@@ -52,7 +52,7 @@ func NewWorkload(series int, seed uint64, at time.Time) (*Workload, error) {
 		vm := workloadVM(number, rng)
 		fill := strings.NewReplacer("{i}", strconv.Itoa(vm.Ordinal), "{zone}", vm.Zone, "{ip}", vm.IP)
 		for i := range min(workloadMetrics, series-len(w.series)) {
-			// The VMs that follow one another run different components, as those of a foundation do.
+			// Consecutive VMs run different components, as in a foundation.
 			s := names[(number*workloadMetrics+i)%len(names)]
 			s.vm = vm
 			s.origin = fill.Replace(s.origin)
@@ -68,9 +68,17 @@ func NewWorkload(series int, seed uint64, at time.Time) (*Workload, error) {
 
 // workloadNames are all names of real components, each origin and name once, in a fixed order.
 func workloadNames(definitions map[string]*componentDefinition) []workloadSeries {
-	// What these emit, others emit under a second raw name: both together would end in one series.
+	// Others emit the same metrics under a second raw name: both would end in one series.
 	// What was scraped are parts of histograms and summaries, and so no series of their own.
-	skipped := []string{"cc_flat", "metron_flat", "router_name", "p-redis_broker", "route_emitter", "cc_scraped", "credhub_scraped"}
+	skipped := []string{
+		"cc_flat",
+		"metron_flat",
+		"router_name",
+		"p-redis_broker",
+		"route_emitter",
+		"cc_scraped",
+		"credhub_scraped",
+	}
 	ids := make([]string, 0, len(definitions))
 	for id, def := range definitions {
 		if def.protocol != protocolNone && !slices.Contains(skipped, id) {
@@ -104,7 +112,7 @@ func workloadVM(number int, rng *rand.Rand) *VM {
 	}
 }
 
-// Series is the number of series.
+// Series returns the number of series.
 func (w *Workload) Series() int { return len(w.series) }
 
 // Batches is one cycle as the RLP sends it: wire bytes of EnvelopeBatch, 100 envelopes each, the last one maybe fewer.
