@@ -9,10 +9,11 @@ import (
 	"io"
 	"maps"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"loggregator_exporter/internal/check"
 )
 
 // ServiceName is the tag or the name by which a bound service is the exporter's.
@@ -24,42 +25,36 @@ const (
 	portEnv         = "PORT"
 )
 
-// platform is what a Cloud Foundry app is told by its platform: a layer of settings between the defaults and the file. Elsewhere, without
+// platform is what Cloud Foundry tells an app: a layer of settings between the defaults and the file. Elsewhere, without
 // VCAP_APPLICATION, it is empty: PORT alone means many things.
 type platform struct {
-	// derived are defaults made of PORT and of the API's address; they do not count as set by anybody.
+	*table
+	// derived are defaults made of PORT and of the API's address, which do not count as set.
 	derived map[string]any
 	// bound are the credentials of the bound service.
 	bound map[string]any
 	// service is the name of the bound service, quoted, or "".
 	service string
+	// isApp is false outside of Cloud Foundry.
+	isApp bool
 	// unknownDomain says why the system domain is not known, or is "".
 	unknownDomain string
-	bad           map[string]bool
-	errs          []error
-	// unreadable says that nothing is known of what the service holds.
-	unreadable bool
+	mistakes      []mistake
 }
 
-// readPlatform reads the environment of an app. settings are all settings by key, known all keys and sections; getenv is os.Getenv.
-func readPlatform(settings map[string]*Setting, known []string, getenv func(string) string) *platform {
-	p := &platform{derived: map[string]any{}, bound: map[string]any{}, bad: map[string]bool{}}
-	if getenv(vcapApplication) == "" {
-		return p
+// readPlatform reads the environment of an app; getenv is os.Getenv.
+func readPlatform(t *table, getenv func(string) string) *platform {
+	p := &platform{table: t, derived: map[string]any{}, bound: map[string]any{}, isApp: getenv(vcapApplication) != ""}
+	if p.isApp {
+		p.port(getenv(portEnv))
+		p.domain(getenv(vcapApplication))
+		p.services(getenv(vcapServices))
 	}
-	p.port(getenv(portEnv))
-	p.domain(getenv(vcapApplication))
-	p.services(settings, known, getenv(vcapServices))
 	return p
 }
 
-func newPlatform(f *file) *platform { return readPlatform(f.settings, f.known, os.Getenv) }
-
 func (p *platform) fail(key, format string, args ...any) {
-	p.errs = append(p.errs, fmt.Errorf(format, args...))
-	if key != "" {
-		p.bad[key] = true
-	}
+	p.mistakes = append(p.mistakes, mistake{key, fmt.Errorf(format, args...)})
 }
 
 // port is where the platform asks for health and sends requests.
@@ -69,13 +64,13 @@ func (p *platform) port(text string) {
 		return // an app without routes and ports
 	}
 	if n, err := strconv.ParseUint(text, 10, 16); err != nil || n == 0 {
-		p.fail(key, "%s: %s is not a port, 1 to 65535: Cloud Foundry sets it, so do not set it in the manifest", portEnv, quote(text))
+		p.fail(key, "%s: %s is not a port, 1 to 65535: Cloud Foundry sets it, so do not set it in the manifest", portEnv, check.Quote(text))
 		return
 	}
 	p.derived[key] = ":" + text
 }
 
-// domain derives addresses of the foundation's own from that of its API, https://api.<system domain>.
+// domain derives the addresses of the foundation from that of its API, https://api.<system domain>.
 func (p *platform) domain(text string) {
 	var app struct {
 		API *string `json:"cf_api"`
@@ -95,7 +90,8 @@ func (p *platform) domain(text string) {
 	}
 	domain, ok := strings.CutPrefix(u.Hostname(), "api.")
 	if !ok || domain == "" {
-		p.unknownDomain = "it cannot be derived from cf_api in " + vcapApplication + ", " + quote(u.Hostname()) + ", which does not begin with api."
+		p.unknownDomain = fmt.Sprintf("it cannot be derived from cf_api in %s, %s, which does not begin with api.",
+			vcapApplication, check.Quote(u.Hostname()))
 		return
 	}
 	p.derived["nozzle.gateway.url"] = "https://log-stream." + domain
@@ -111,20 +107,19 @@ type boundService struct {
 	Credentials  map[string]json.RawMessage `json:"credentials"`
 }
 
-func (s *boundService) title() string { return quote(cmp.Or(s.Name, s.InstanceName)) }
+func (s *boundService) title() string { return check.Quote(cmp.Or(s.Name, s.InstanceName)) }
 
 func (s *boundService) ours() bool {
 	return s.Name == ServiceName || s.InstanceName == ServiceName || slices.Contains(s.Tags, ServiceName)
 }
 
-func (p *platform) services(settings map[string]*Setting, known []string, text string) {
+func (p *platform) services(text string) {
 	if text == "" {
 		return
 	}
 	var byLabel map[string][]boundService
 	if err := decodeJSON(text, &byLabel); err != nil {
-		p.unreadable = true
-		p.fail("", "%s: not as Cloud Foundry writes it: %s", vcapServices, err)
+		p.fail(everySetting, "%s: not as Cloud Foundry writes it: %s", vcapServices, err)
 		return
 	}
 	var ours []boundService
@@ -139,29 +134,47 @@ func (p *platform) services(settings map[string]*Setting, known []string, text s
 	case 0:
 	case 1:
 		p.service = ours[0].title()
-		p.credentials(settings, known, "", ours[0].Credentials)
+		p.serviceCredentials(ours[0].Credentials)
 	default:
-		p.unreadable = true
-		p.fail("", "%s: the services %s and %s both have the name or the tag %s: unbind one of them", vcapServices, ours[0].title(), ours[1].title(), ServiceName)
+		p.fail(everySetting, "%s: the services %s and %s both have the name or the tag %s: unbind one of them",
+			vcapServices, ours[0].title(), ours[1].title(), ServiceName)
+	}
+}
+
+// credHubReference stands in credentials for those that CredHub holds. The platform replaces it before it starts an app.
+const credHubReference = "credhub-ref"
+
+// serviceCredentials reads the credentials of the bound service. A service with the exporter's name but without settings is a mistake
+// of whoever bound it, and not noticed otherwise.
+func (p *platform) serviceCredentials(object map[string]json.RawMessage) {
+	switch {
+	case len(object) == 0:
+		p.fail("", "%s: has no credentials, which should hold settings: update it with credentials, "+
+			"for example -p '{\"uaa.client_id\": \"...\", \"uaa.client_secret\": \"...\"}', or unbind it", p.place())
+	case object[credHubReference] != nil:
+		p.fail(everySetting, "%s: %s stands in place of the credentials, so the platform has not fetched them from CredHub: "+
+			"bind the service anew, or see whether CredHub can be reached from the apps of this foundation", p.place(), credHubReference)
+	default:
+		p.credentials("", object)
 	}
 }
 
 // credentials reads one level of the credentials: settings by dotted key, or in sections as in the file.
-func (p *platform) credentials(settings map[string]*Setting, known []string, prefix string, object map[string]json.RawMessage) {
+func (p *platform) credentials(prefix string, object map[string]json.RawMessage) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		key, text := joinKey(prefix, name), object[name]
 		var section map[string]json.RawMessage
-		switch s := settings[key]; {
+		switch s := p.byKey[key]; {
 		case s != nil && p.bound[key] != nil:
 			p.failKey(key, "the key stands twice, dotted and in a section: remove one")
 		case s != nil:
 			p.setting(s, text)
-		case !slices.Contains(known, key):
-			p.failKey(key, "unknown key: the nearest known key is %s", Nearest(key, known))
+		case !slices.Contains(p.known, key):
+			p.failKey(key, "unknown key: the nearest known key is %s", NearestKey(key, p.known))
 		case json.Unmarshal(text, &section) != nil:
 			p.failKey(key, "is a section of settings: write an object")
 		default:
-			p.credentials(settings, known, key, section)
+			p.credentials(key, section)
 		}
 	}
 }
@@ -233,27 +246,25 @@ func (p *platform) failKey(key, format string, args ...any) {
 // place names the service in messages.
 func (p *platform) place() string { return vcapServices + ": service " + p.service }
 
-// value is what the layer says of a setting, or its default.
-func (p *platform) value(s *Setting) any {
-	if v, ok := p.bound[s.Key]; ok {
-		return v
+// value is what the layer says of a setting, if it says anything.
+func (p *platform) value(key string) (given, bool) {
+	if v, ok := p.bound[key]; ok {
+		return given{v, fromService}, true
 	}
-	if v, ok := p.derived[s.Key]; ok {
-		return v
-	}
-	return s.Default
+	v, ok := p.derived[key]
+	return given{v, fromDefault}, ok
 }
 
-// mendable says where else an app can set what is missing.
-func (p *platform) mendable() string {
-	if p.derived["nozzle.gateway.url"] == nil && p.unknownDomain == "" {
-		return "" // no app
+// otherMeans says where else an app can set what is missing.
+func (p *platform) otherMeans() string {
+	if !p.isApp {
+		return ""
 	}
 	return " or in the credentials of a bound service with the name or the tag " + ServiceName
 }
 
-// why says why an address is missing in an app.
-func (p *platform) why(key string) string {
+// whyMissing says why an address is not known in an app.
+func (p *platform) whyMissing(key string) string {
 	if p.unknownDomain == "" || !strings.HasSuffix(key, ".url") {
 		return ""
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -139,15 +138,15 @@ func TestCloudFoundryProbe(t *testing.T) {
 	} {
 		t.Setenv(portEnv, tc.port)
 		t.Setenv(vcapServices, tc.services)
-		w, err := LoadWeb(flags)
+		cfg, err := LoadSections(flags, "web")
 		if tc.problem != "" {
 			if err == nil || err.Error() != tc.problem {
 				t.Errorf("got  %v\nwant %s", err, tc.problem)
 			}
 			continue
 		}
-		if err != nil || w.ListenAddress != tc.listen {
-			t.Error(w, err)
+		if err != nil || cfg.Web.ListenAddress != tc.listen {
+			t.Error(cfg, err)
 		}
 	}
 }
@@ -158,23 +157,24 @@ func FuzzPlatform(f *testing.F) {
 	f.Add(`{"cf_api":"http://api."}`, service(`{"uaa":[1],"log.level":[null,{}],"nozzle.filters":[]}`), "-1")
 	f.Add(`{"cf_api":1}`, `{"a":[{"tags":["loggregator-exporter"]},{"instance_name":"loggregator-exporter"}]}`, "65536")
 	f.Add(`{"cf_api":"https://api.`+"\x00"+`"}`, `{} x`, "")
-	file := newFile("")
+	settings := newTable()
 	f.Fuzz(func(t *testing.T, app, services, port string) {
 		env := map[string]string{vcapApplication: app, vcapServices: services, portEnv: port}
-		p := readPlatform(file.settings, file.known, func(name string) string { return env[name] })
-		for _, e := range p.errs {
-			if name, _, ok := strings.Cut(e.Error(), ":"); !ok || name != vcapApplication && name != vcapServices && name != portEnv {
-				t.Errorf("error without its place: %v", e)
+		p := readPlatform(settings, func(name string) string { return env[name] })
+		for _, m := range p.mistakes {
+			if name, _, ok := strings.Cut(m.err.Error(), ":"); !ok || name != vcapApplication && name != vcapServices && name != portEnv {
+				t.Errorf("error without its place: %v", m.err)
 			}
 		}
 		values := map[string]any{}
-		for key, s := range file.settings {
-			if s != nil {
-				values[key] = p.value(s)
+		for _, s := range settings.settings {
+			values[s.Key] = s.Default
+			if g, ok := p.value(s.Key); ok {
+				values[s.Key] = g.value
 			}
 		}
 		if _, err := decode(values); err != nil {
-			t.Error("values have the wrong types: ", err, errors.Join(p.errs...))
+			t.Error("values have the wrong types: ", err, p.mistakes)
 		}
 	})
 }

@@ -289,8 +289,8 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
-// TestLoadWeb: for a probe only the web settings count.
-func TestLoadWeb(t *testing.T) {
+// TestLoadSections: for a probe only the web settings count.
+func TestLoadSections(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.yml")
 	for _, tc := range []struct{ name, text, address, problem string }{
 		{"good", "web: {listen_address: ':1'}", ":1", ""},
@@ -306,15 +306,15 @@ func TestLoadWeb(t *testing.T) {
 			if err := flags.Parse([]string{"-c", path}); err != nil {
 				t.Fatal(err)
 			}
-			w, err := LoadWeb(flags)
+			cfg, err := LoadSections(flags, "web")
 			if tc.problem != "" {
 				if err == nil || err.Error() != tc.problem {
 					t.Errorf("got  %v\nwant %s", err, tc.problem)
 				}
 				return
 			}
-			if err != nil || w.ListenAddress != tc.address {
-				t.Error(w, err)
+			if err != nil || cfg.Web.ListenAddress != tc.address {
+				t.Error(cfg, err)
 			}
 		})
 	}
@@ -344,8 +344,8 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	for arg, want := range map[string]string{
-		"--metrics.compatibility_mode=alone":        "--metrics.compatibility_mode has no effect, since metrics.compatibility is none: set it to firehose_exporter",
-		"--metrics.compatibility=firehose_exporter": "metrics.environment is not set: firehose_exporter always has the label environment, and its dashboards choose by it",
+		"--metrics.compatibility_mode=alone":        "--metrics.compatibility_mode: has no effect, since metrics.compatibility is none: set it to firehose_exporter",
+		"--metrics.compatibility=firehose_exporter": "metrics.environment: is not set: firehose_exporter always has the label environment, and its dashboards choose by it",
 	} {
 		if _, warnings, err = load(t, arg); err != nil || len(warnings) != 3 || warnings[2] != want {
 			t.Errorf("%s: %q, %v", arg, warnings, err)
@@ -378,7 +378,11 @@ func TestOverlapWarnings(t *testing.T) {
 func TestTableAndStructAgree(t *testing.T) {
 	var cfg Config
 	var meta mapstructure.Metadata
-	if err := mapstructure.DecodeMetadata(nest(defaults()), &cfg, &meta); err != nil {
+	defaults := map[string]any{}
+	for _, s := range Settings() {
+		defaults[s.Key] = s.Default
+	}
+	if err := mapstructure.DecodeMetadata(nest(defaults), &cfg, &meta); err != nil {
 		t.Fatal(err)
 	}
 	for _, field := range meta.Unset {

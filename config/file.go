@@ -15,59 +15,46 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"loggregator_exporter/internal/boundedfile"
+	"loggregator_exporter/internal/check"
+	"loggregator_exporter/nozzle/filter"
 )
 
-// file is what a configuration file says: the values of settings by dotted key, and the line of each key and list item.
+// file is what a configuration file says: the values of settings by key, and the line of each key and list item.
 type file struct {
+	*table
 	path     string
-	settings map[string]*Setting
-	known    []string // keys of settings and of sections
-	values   map[string]any
+	values   map[string]any // of type given
 	lines    map[string]int
-	bad      map[string]bool // settings whose value cannot be read
-	errs     []error
-	// unreadable says that nothing is known of what the file holds.
-	unreadable bool
+	mistakes []mistake
 }
 
-// readFile reads a configuration file. Everything that is right in it is in the result even where the error is not nil.
-func readFile(path string) (*file, error) {
-	unreadable := newFile(path)
-	unreadable.unreadable = true
+func newFile(t *table, path string) *file {
+	return &file{table: t, path: path, values: map[string]any{}, lines: map[string]int{}}
+}
+
+// readFile reads a configuration file. Everything that is right in it is in the result even where there are mistakes.
+func readFile(t *table, path string) *file {
 	text, err := boundedfile.Read(path, boundedfile.MaxBytes)
 	if err != nil {
-		return unreadable, fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
+		f := newFile(t, path)
+		err = fmt.Errorf("cannot read the configuration file, which --config or %s names: %w", configEnv, err)
+		f.mistakes = []mistake{{everySetting, err}}
+		return f
 	}
-	return parseFile(path, text)
+	return parseFile(t, path, text)
 }
 
-func newFile(path string) *file {
-	f := &file{path: path, settings: map[string]*Setting{}, values: map[string]any{}, lines: map[string]int{}, bad: map[string]bool{}}
-	sections := map[string]bool{}
-	for _, s := range Settings() {
-		for i, c := range s.Key {
-			if c == '.' && !sections[s.Key[:i]] {
-				sections[s.Key[:i]] = true
-				f.known = append(f.known, s.Key[:i])
-			}
-		}
-		f.known = append(f.known, s.Key)
-		f.settings[s.Key] = &s
-	}
-	return f
-}
-
-func parseFile(path string, text []byte) (*file, error) {
-	f := newFile(path)
+func parseFile(t *table, path string, text []byte) *file {
+	f := newFile(t, path)
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, next yaml.Node
 	err := decoder.Decode(&doc)
 	if errors.Is(err, io.EOF) {
-		return f, nil
+		return f
 	}
 	if err != nil {
-		f.unreadable = true
-		return f, f.syntaxError(err)
+		f.mistakes = []mistake{{everySetting, f.syntaxError(err)}}
+		return f
 	}
 	if err := decoder.Decode(&next); !errors.Is(err, io.EOF) {
 		f.fail(next.Line, "", "the file holds a second YAML document: put everything into one")
@@ -75,7 +62,7 @@ func parseFile(path string, text []byte) (*file, error) {
 	for _, root := range doc.Content {
 		f.section(root, "")
 	}
-	return f, errors.Join(f.errs...)
+	return f
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
@@ -89,17 +76,20 @@ func (f *file) syntaxError(err error) error {
 	return fmt.Errorf("%s:%s: not valid YAML, here or in the next line: %s", f.path, line, problem)
 }
 
-func (f *file) fail(line int, key, format string, args ...any) {
+// fail adds a mistake in a key, or in a part of it; in none where path is "".
+func (f *file) fail(line int, path, format string, args ...any) {
 	where := f.path
 	if line > 0 {
 		where += ":" + strconv.Itoa(line)
 	}
-	if key != "" {
-		where += ": " + key
-		setting, _, _ := strings.Cut(key, "[")
-		f.bad[setting] = true
+	if path != "" {
+		where += ": " + path
 	}
-	f.errs = append(f.errs, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+	f.mistakes = append(f.mistakes, mistake{settingOf(path), fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...))})
+}
+
+func (f *file) failUnknown(line int, path, nearest string) {
+	f.fail(line, "", "unknown key %s: the nearest known key is %s", show(path), nearest)
 }
 
 // section reads a mapping whose path is prefix, "" for the whole file.
@@ -118,29 +108,28 @@ func (f *file) section(node *yaml.Node, prefix string) {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		path := joinKey(prefix, key.Value)
-		if key.Kind != yaml.ScalarNode {
+		first, twice := seen[path]
+		setting := f.byKey[path]
+		switch {
+		case key.Kind != yaml.ScalarNode:
 			f.fail(key.Line, prefix, "%s is not a key", describe(key))
 			continue
-		}
-		if strings.Contains(key.Value, ".") && slices.Contains(f.known, path) {
-			f.fail(key.Line, "", "%s has a dot: write keys nested, %s: {...: ...}", show(path), path[:strings.IndexByte(path, '.')])
+		case strings.Contains(key.Value, ".") && slices.Contains(f.known, path):
+			f.fail(key.Line, "", "%s has a dot: write keys nested, %s: {...: ...}",
+				show(path), path[:strings.IndexByte(path, '.')])
 			continue
-		}
-		if line, ok := seen[path]; ok {
-			f.fail(key.Line, show(path), "the key stands twice, first in line %d: remove one", line)
+		case twice:
+			f.fail(key.Line, show(path), "the key stands twice, first in line %d: remove one", first)
 			continue
-		}
-		seen[path] = key.Line
-		setting := f.settings[path]
-		switch {
 		case setting != nil:
 			f.lines[path] = key.Line
 			f.setting(setting, value)
-		case f.isSection(path):
+		case f.firstKey(path) != "":
 			f.section(value, path)
 		default:
-			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(path), Nearest(path, f.known))
+			f.failUnknown(key.Line, path, NearestKey(path, f.known))
 		}
+		seen[path] = key.Line
 	}
 }
 
@@ -148,161 +137,140 @@ func (f *file) setting(s *Setting, node *yaml.Node) {
 	if isNull(node) {
 		return // a key without a value says nothing
 	}
+	before := len(f.mistakes)
+	var value any
 	switch {
-	case s.Kind.fields() != nil:
-		if v, ok := f.objects(s, node); ok {
-			f.values[s.Key] = v
-		}
 	case s.Kind == KindFilters:
-		if v, ok := f.filters(s, node); ok {
-			f.values[s.Key] = v
-		}
+		value = f.list(s, node, s.Example, func(path string, item *yaml.Node) any { return f.filter(s, path, item) })
+	case s.Kind.fields() != nil:
+		value = f.list(s, node, s.Example, func(path string, item *yaml.Node) any { return f.object(s, path, item) })
 	case s.Kind.isList():
-		if v, ok := f.list(s, node); ok {
-			f.values[s.Key] = v
-		}
+		// A scalar alone is refused, since a comma in it may or may not have been meant to split.
+		value = f.list(s, node, "["+s.Example+"]", func(path string, item *yaml.Node) any { return f.scalar(s, path, item) })
 	default:
-		v, problem := s.scalar(node)
-		if problem != "" {
-			f.fail(node.Line, s.Key, "%s", problem)
-			return
-		}
-		f.values[s.Key] = f.resolve(s.Kind, v)
+		value = f.scalar(s, s.Key, node)
+	}
+	if len(f.mistakes) == before {
+		f.values[s.Key] = given{value, fromFile}
 	}
 }
 
-// list reads a list of scalars; a scalar alone is refused, since a comma in it may or may not have been meant to split.
-func (f *file) list(s *Setting, node *yaml.Node) (any, bool) {
+// list reads the items of a list.
+func (f *file) list(s *Setting, node *yaml.Node, example string, read func(path string, item *yaml.Node) any) []any {
 	if node.Kind != yaml.SequenceNode {
-		f.fail(node.Line, s.Key, "%s is not a %s, for example [%s]", describe(node), s.Kind, s.Example)
-		return nil, false
+		f.fail(node.Line, s.Key, "%s is not a %s, for example %s", describe(node), s.Kind, example)
+		return nil
 	}
-	good := true
-	texts, numbers := make([]string, 0, len(node.Content)), make([]float64, 0, len(node.Content))
+	values := make([]any, 0, len(node.Content))
 	for i, item := range node.Content {
-		path := indexKey(s.Key, i)
+		path := check.Item(s.Key, i)
 		f.lines[path] = item.Line
-		v, problem := s.scalar(item)
-		if problem != "" {
-			f.fail(item.Line, path, "%s", problem)
-			good = false
-			continue
-		}
-		switch v := f.resolve(s.Kind, v).(type) {
-		case string:
-			texts = append(texts, v)
-		case float64:
-			numbers = append(numbers, v)
-		}
+		values = append(values, read(path, item))
 	}
-	if s.Kind == KindNumbers {
-		return numbers, good
-	}
-	return texts, good
+	return values
 }
 
-func (f *file) objects(s *Setting, node *yaml.Node) (any, bool) {
-	if node.Kind != yaml.SequenceNode {
-		f.fail(node.Line, s.Key, "%s is not a %s, for example %s", describe(node), s.Kind, s.Example)
-		return nil, false
+// scalar reads a value, or an item of a list. The path of a file is relative to the configuration file's folder.
+func (f *file) scalar(s *Setting, path string, node *yaml.Node) any {
+	value, problem := s.scalar(node)
+	if problem != "" {
+		f.fail(node.Line, path, "%s", problem)
 	}
-	good := true
-	list := make([]any, 0, len(node.Content))
-	for i, item := range node.Content {
-		path := indexKey(s.Key, i)
-		f.lines[path] = item.Line
-		object, ok := f.object(s, path, item)
-		good = good && ok
-		list = append(list, object)
+	if name, ok := value.(string); ok && (s.Kind == KindPath || s.Kind == KindPaths) &&
+		name != "" && name != "-" && !filepath.IsAbs(name) {
+		return filepath.Join(filepath.Dir(f.path), name)
 	}
-	return list, good
+	return value
 }
 
-// object reads one item of a list of objects, all of whose fields are needed.
-func (f *file) object(s *Setting, path string, node *yaml.Node) (map[string]any, bool) {
+// object reads an item of a list of objects, all of whose fields are needed.
+func (f *file) object(s *Setting, path string, node *yaml.Node) map[string]any {
+	example := strings.Trim(s.Example, "[]")
 	if node.Kind != yaml.MappingNode {
-		f.fail(node.Line, path, "%s is not an object, for example %s", describe(node), strings.Trim(s.Example, "[]"))
-		return nil, false
+		f.fail(node.Line, path, "%s is not an object, for example %s", describe(node), example)
+		return nil
 	}
-	before := len(f.errs)
-	fields := s.Kind.fields()
+	before := len(f.mistakes)
 	object := map[string]any{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		field := joinKey(path, key.Value)
 		f.lines[field] = value.Line
-		text, problem := scalarString(value)
 		switch _, twice := object[key.Value]; {
-		case key.Value != fields[0] && key.Value != fields[1]:
-			f.fail(key.Line, "", "unknown key %s: the nearest known key is %s", show(field), joinKey(path, Nearest(key.Value, fields)))
+		case !slices.Contains(s.Kind.fields(), key.Value):
+			f.failUnknown(key.Line, field, joinKey(path, NearestKey(key.Value, s.Kind.fields())))
 		case twice:
 			f.fail(key.Line, field, "the key stands twice: remove one")
-		case problem != "":
-			f.fail(value.Line, field, "%s", problem)
 		default:
-			object[key.Value] = text
+			object[key.Value] = f.text(field, value)
 		}
 	}
-	if len(f.errs) > before {
-		return nil, false
-	}
-	for _, field := range fields {
-		if _, ok := object[field]; !ok {
-			f.fail(node.Line, path, "has no %s, for example %s", field, strings.Trim(s.Example, "[]"))
+	good := len(f.mistakes) == before
+	for _, field := range s.Kind.fields() {
+		if _, ok := object[field]; !ok && good {
+			f.fail(node.Line, path, "has no %s, for example %s", field, example)
 		}
 	}
-	return object, len(f.errs) == before
+	return object
 }
 
-// resolve makes the path of a file relative to the configuration file's folder.
-func (f *file) resolve(kind Kind, value any) any {
-	text, ok := value.(string)
-	if !ok || kind != KindPath && kind != KindPaths || text == "" || text == "-" || filepath.IsAbs(text) {
-		return value
+// text reads a string.
+func (f *file) text(path string, node *yaml.Node) string {
+	text, problem := scalarString(node)
+	if problem != "" {
+		f.fail(node.Line, path, "%s", problem)
 	}
-	return filepath.Join(filepath.Dir(f.path), text)
+	return text
 }
 
-func (f *file) isSection(path string) bool {
-	return f.settings[path] == nil && f.firstKey(path) != ""
-}
+// filterActions are the keys of an item of a list of filters, of which each has one.
+var filterActions = []string{"keep", "drop"} // constant
 
-// firstKey is the first setting of a section.
-func (f *file) firstKey(section string) string {
-	for _, key := range f.known {
-		if f.settings[key] != nil && strings.HasPrefix(key, section+".") {
-			return key
+// filter reads an item of a list of filters: an object of one action, whose object holds a pattern or a list of them for each field.
+func (f *file) filter(s *Setting, path string, node *yaml.Node) any {
+	if node.Kind != yaml.MappingNode || len(node.Content) != 2 {
+		f.fail(node.Line, path, "must have either keep or drop, for example %s", strings.Trim(s.Example, "[]"))
+		return nil
+	}
+	key, match := node.Content[0], node.Content[1]
+	action := joinKey(path, key.Value)
+	f.lines[action] = key.Line
+	switch {
+	case !slices.Contains(filterActions, key.Value):
+		f.failUnknown(key.Line, action, joinKey(path, NearestKey(key.Value, filterActions)))
+		return nil
+	case match.Kind != yaml.MappingNode:
+		f.fail(match.Line, action, "%s is not an object, for example {kind: timer}, or {} for everything", describe(match))
+		return nil
+	}
+	fields := map[string]any{}
+	for i := 0; i+1 < len(match.Content); i += 2 {
+		field, value := match.Content[i], match.Content[i+1]
+		fieldPath := joinKey(action, field.Value)
+		f.lines[fieldPath] = field.Line
+		switch _, twice := fields[field.Value]; {
+		case !slices.Contains(filter.Fields(), field.Value):
+			f.failUnknown(field.Line, fieldPath, joinKey(action, NearestKey(field.Value, filter.Fields())))
+		case twice:
+			f.fail(field.Line, fieldPath, "the key stands twice: put the patterns into one list")
+		default:
+			fields[field.Value] = f.patterns(fieldPath, value)
 		}
 	}
-	return ""
+	return map[string]any{key.Value: fields}
 }
 
-// tree is the values as nested maps, the form that viper takes.
-func (f *file) tree() map[string]any { return nest(f.values) }
-
-func nest(values map[string]any) map[string]any {
-	root := map[string]any{}
-	for key, value := range values {
-		at := root
-		words := strings.Split(key, ".")
-		for _, w := range words[:len(words)-1] {
-			inner, ok := at[w].(map[string]any)
-			if !ok {
-				inner = map[string]any{}
-				at[w] = inner
-			}
-			at = inner
-		}
-		at[words[len(words)-1]] = value
+// patterns reads one pattern or a list of them.
+func (f *file) patterns(path string, node *yaml.Node) []string {
+	items := node.Content
+	if node.Kind != yaml.SequenceNode {
+		items = []*yaml.Node{node}
 	}
-	return root
-}
-
-func joinKey(prefix, key string) string {
-	if prefix == "" {
-		return key
+	texts := make([]string, 0, len(items))
+	for i, item := range items {
+		at := check.Item(path, i)
+		f.lines[at] = item.Line
+		texts = append(texts, f.text(at, item))
 	}
-	return prefix + "." + key
+	return texts
 }
-
-func indexKey(key string, i int) string { return key + "[" + strconv.Itoa(i) + "]" }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,11 +17,12 @@ const (
 	configEnv  = EnvPrefix + "CONFIG"
 )
 
-// AddFlags adds --config and a flag for every setting that flags can express.
-func AddFlags(flags *pflag.FlagSet) {
+// AddFlags adds --config and a flag for every setting that flags can express, or for those of some sections.
+func AddFlags(flags *pflag.FlagSet, sections ...string) {
 	flags.StringP(configFlag, "c", "", "Configuration `file` (YAML). Also "+configEnv+".")
 	for _, s := range Settings() {
-		if !s.Kind.inFlags() {
+		section, _, _ := strings.Cut(s.Key, ".")
+		if !s.Kind.inFlags() || len(sections) > 0 && !slices.Contains(sections, section) {
 			continue
 		}
 		v := &flagValue{kind: s.Kind, text: plain(s.Default)}
@@ -39,6 +41,28 @@ func AddFlags(flags *pflag.FlagSet) {
 	}
 }
 
+// SetDefault gives a setting another default in the command that has the flags.
+func SetDefault(flags *pflag.FlagSet, key, text string) {
+	f := flags.Lookup(key)
+	v, ok := f.Value.(*flagValue)
+	if !ok {
+		panic("no setting: " + key)
+	}
+	v.text, v.ownDefault, f.DefValue = text, true, text
+}
+
+// defaultOf is the default of a setting in the command that has the flag; f may be nil.
+func defaultOf(s *Setting, f *pflag.Flag) any {
+	if f != nil {
+		if v, ok := f.Value.(*flagValue); ok && v.ownDefault {
+			if value, problem := s.parseText(f.DefValue); problem == "" {
+				return value
+			}
+		}
+	}
+	return s.Default
+}
+
 // IsSetting says whether AddFlags added the flag for a setting: commands have others of their own.
 func IsSetting(f *pflag.Flag) bool {
 	_, ok := f.Value.(*flagValue)
@@ -47,8 +71,8 @@ func IsSetting(f *pflag.Flag) bool {
 
 var pageLink = regexp.MustCompile(`\[[^]]*\]\(([^)]*)\)`)
 
-// unmarked takes the marks of Markdown, which the settings are documented in, out of a text for the terminal. pflag would also take a
-// word in backquotes for the name of the value.
+// unmarked takes the marks of Markdown out of a text, for the terminal. pflag would also take a word in backquotes for the name
+// of the value.
 func unmarked(text string) string {
 	return strings.ReplaceAll(pageLink.ReplaceAllString(text, "docs/$1"), "`", "")
 }
@@ -56,9 +80,10 @@ func unmarked(text string) string {
 // flagValue keeps the text of a flag as given: values are checked together with those of the file and the environment,
 // so that all mistakes are reported at once.
 type flagValue struct {
-	kind Kind
-	text string
-	set  bool
+	kind       Kind
+	text       string
+	set        bool
+	ownDefault bool // SetDefault was called
 }
 
 func (v *flagValue) String() string { return v.text }
@@ -93,15 +118,6 @@ func (v *flagValue) Type() string {
 		return "string"
 	}
 }
-
-// rawFlag shows a flag to viper as a string, whatever its type: viper's own conversions turn what they do not understand
-// into zero values without a word.
-type rawFlag struct{ flag *pflag.Flag }
-
-func (f rawFlag) HasChanged() bool    { return f.flag.Changed }
-func (f rawFlag) Name() string        { return f.flag.Name }
-func (f rawFlag) ValueString() string { return f.flag.Value.String() }
-func (f rawFlag) ValueType() string   { return "string" }
 
 // plain spells a value as flags, variables and the documentation do.
 func plain(value any) string {

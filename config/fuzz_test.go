@@ -1,15 +1,15 @@
 package config
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
-	"github.com/spf13/viper"
 	"golang.org/x/tools/txtar"
+
+	"loggregator_exporter/internal/check"
 )
 
 // FuzzFile: whatever the file holds, reading it ends in values of the right types or in errors that name the file.
@@ -35,27 +35,25 @@ func FuzzFile(f *testing.F) {
 		_ = os.Unsetenv(s.Env()) // so that the environment of whoever runs this does not count
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		file, err := parseFile("c.yml", text)
-		if err != nil {
-			l := loader{}
-			l.add(err)
-			for _, e := range l.errs {
-				if !strings.HasPrefix(e.Error(), "c.yml:") {
-					t.Errorf("error without its place: %v", e)
-				}
+		l := newLoader(pflag.NewFlagSet("", pflag.ContinueOnError))
+		l.file = parseFile(l.table, "c.yml", text)
+		for _, m := range l.file.mistakes {
+			if !strings.HasPrefix(m.err.Error(), "c.yml:") {
+				t.Errorf("error without its place: %v", m.err)
 			}
 		}
-		l := loader{viper: viper.New(), flags: pflag.NewFlagSet("", pflag.ContinueOnError), file: file, platform: newPlatform(file)}
-		values, err := l.values()
-		if err != nil || len(l.errs) > 0 {
-			t.Fatal("values of the file do not merge: ", err, errors.Join(l.errs...))
+		values, err := l.decide()
+		if err != nil || len(l.mistakes) > len(l.file.mistakes) {
+			t.Fatal("values of the file do not merge: ", err, l.mistakes)
 		}
 		cfg, err := decode(values)
 		if err != nil {
 			t.Fatal("values of the file have the wrong types: ", err)
 		}
-		v := validator{loader: &l}
-		v.nozzle(&cfg.Nozzle)
-		v.metrics(&cfg.Metrics)
+		// The files that it names stay unread: they might be any of this machine.
+		section := func(name string) check.Section { return check.NewSection(l, name) }
+		cfg.Nozzle.Stream.Check(section("nozzle"))
+		cfg.Nozzle.Stream.CheckFilters(section("nozzle"))
+		cfg.Metrics.check(section("metrics"))
 	})
 }

@@ -1,9 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -13,12 +13,18 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"loggregator_exporter/internal/check"
+	"loggregator_exporter/internal/suggest"
 	"loggregator_exporter/nozzle"
 )
 
 // Default is the configuration when nothing is configured: it receives datagrams.
 func Default() *Config {
-	cfg, err := decode(defaults())
+	values := map[string]any{}
+	for _, s := range Settings() {
+		values[s.Key] = s.Default
+	}
+	cfg, err := decode(values)
 	if err != nil {
 		// The table and the struct disagree, which a test excludes.
 		return &Config{}
@@ -27,76 +33,87 @@ func Default() *Config {
 	return cfg
 }
 
-func defaults() map[string]any {
-	values := map[string]any{}
-	for _, s := range Settings() {
-		values[s.Key] = s.Default
-	}
-	return values
-}
-
 // Load reads and checks the configuration: what Cloud Foundry tells an app, the file that --config or LOGGREGATOR_EXPORTER_CONFIG
-// names, the environment of the process, and flags that AddFlags added. Warnings are for the log. The error joins all mistakes, one a line, each with its
-// place: file and line, variable or flag.
+// names, the environment of the process, and flags that AddFlags added. Warnings are for the log. The error joins all
+// mistakes, one a line, each with its place: file and line, variable or flag.
 func Load(flags *pflag.FlagSet) (cfg *Config, warnings []string, err error) {
 	l := newLoader(flags)
-	cfg, err = l.read()
-	if err != nil {
+	if cfg, err = l.read(); err != nil {
 		return Default(), nil, err
 	}
-	v := validator{loader: l}
-	v.config(cfg)
-	warnings = append(unknownVariables(os.Environ()), v.warnings...)
-	return cfg, warnings, errors.Join(l.errs...)
+	l.check(cfg)
+	return cfg, append(unknownVariables(os.Environ()), l.warnings...), l.mistaken("")
 }
 
-// LoadWeb reads the settings of the web server only. Mistakes elsewhere do not matter to it: a probe must not fail because
-// a file was edited under a running exporter.
-func LoadWeb(flags *pflag.FlagSet) (*Web, error) {
+// LoadSections is Load for commands that need some sections only, such as web. Mistakes in others do not matter to it: a probe
+// must not fail because a file was edited under a running exporter, and names can be explained where the certificates of the
+// foundation are not at hand.
+func LoadSections(flags *pflag.FlagSet, sections ...string) (*Config, error) {
 	l := newLoader(flags)
 	cfg, err := l.read()
 	if err != nil {
 		return nil, err
 	}
-	broken := l.file.unreadable || l.platform.unreadable
-	for key := range l.bad {
-		broken = broken || strings.HasPrefix(key, "web.")
-	}
-	if broken {
-		return nil, errors.Join(l.errs...)
-	}
-	v := validator{loader: &loader{flags: l.flags, file: l.file, platform: l.platform}}
-	v.web(&cfg.Web)
-	return &cfg.Web, errors.Join(v.errs...)
+	l.check(cfg)
+	return cfg, l.mistaken(sections...)
 }
 
-// loader puts the layers on each other and remembers where each value came from.
+// origin is the layer that decides a setting.
+type origin uint8
+
+const (
+	fromDefault origin = iota
+	fromService
+	fromFile
+	fromEnv
+	fromFlag
+)
+
+// given is a value with its origin. All layers but the environment hand viper their values in this form, so that what viper
+// chooses says where it came from.
+type given struct {
+	value any
+	from  origin
+}
+
+// mistake is an error in a setting. key is "" where no setting is known, and everySetting where no setting could be read.
+type mistake struct {
+	key string
+	err error
+}
+
+const everySetting = "*"
+
+// loader puts the layers on each other and reports mistakes with their places.
 type loader struct {
-	viper    *viper.Viper
+	*table
 	flags    *pflag.FlagSet
 	file     *file
 	platform *platform
-	errs     []error
-	bad      map[string]bool // keys that already have an error: their values are defaults, and not worth more errors
+	given    map[string]given
+	// unreadable are the keys of settings that have a value which cannot be read. They have their defaults, which are not worth
+	// another mistake.
+	unreadable map[string]bool
+	mistakes   []mistake
+	warnings   []string
 }
 
 func newLoader(flags *pflag.FlagSet) *loader {
-	f := newFile("")
-	return &loader{viper: viper.New(), flags: flags, file: f, platform: newPlatform(f)}
+	t := newTable()
+	return &loader{table: t, flags: flags, file: newFile(t, ""), platform: readPlatform(t, os.Getenv),
+		given: map[string]given{}, unreadable: map[string]bool{}}
 }
 
-// read puts the layers together. Mistakes are in errs; an error is one of the program.
+// read puts the layers together. Mistakes of the user are in mistakes; an error is one of the program.
 func (l *loader) read() (*Config, error) {
 	path := os.Getenv(configEnv)
 	if f := l.flags.Lookup(configFlag); f != nil && f.Changed {
 		path = f.Value.String()
 	}
 	if path != "" {
-		var err error
-		l.file, err = readFile(path)
-		l.add(err)
+		l.file = readFile(l.table, path)
 	}
-	values, err := l.values()
+	values, err := l.decide()
 	if err != nil {
 		return nil, err
 	}
@@ -110,135 +127,129 @@ func (l *loader) read() (*Config, error) {
 	return cfg, nil
 }
 
-// add takes an error apart, so that all errors can be joined flat.
-func (l *loader) add(err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		l.errs = append(l.errs, joined.Unwrap()...)
-		return
-	}
-	if err != nil {
-		l.errs = append(l.errs, err)
-	}
-}
-
-// fail adds a mistake in a key, or in a part of it such as metrics.labels.add[0].name.
-func (l *loader) fail(path, format string, args ...any) {
-	l.errs = append(l.errs, fmt.Errorf("%s: %s", l.where(path), fmt.Sprintf(format, args...)))
-}
-
-// values resolves every setting: flags over environment over file over platform over defaults.
-func (l *loader) values() (map[string]any, error) {
-	settings := Settings()
-	for i := range settings {
-		s := &settings[i]
-		l.viper.SetDefault(s.Key, l.platform.value(s))
-		if !s.Kind.inFlags() {
-			continue
+// decide lets viper choose the value of each setting: flags over environment over file over platform over defaults. A variable that is
+// set but empty does not count: container platforms pass such variables for "not set".
+func (l *loader) decide() (map[string]any, error) {
+	v := viper.New()
+	for _, s := range l.settings {
+		f := l.flags.Lookup(s.Flag())
+		fallback, ok := l.platform.value(s.Key)
+		if !ok {
+			fallback.value = defaultOf(s, f)
 		}
-		if err := l.viper.BindEnv(s.Key, s.Env()); err != nil {
-			return nil, fmt.Errorf("binding %s: %w", s.Env(), err)
-		}
-		if f := l.flags.Lookup(s.Flag()); f != nil {
-			if err := l.viper.BindFlagValue(s.Key, rawFlag{f}); err != nil {
-				return nil, fmt.Errorf("binding --%s: %w", s.Flag(), err)
+		v.SetDefault(s.Key, fallback)
+		if s.Env() != "" {
+			if err := v.BindEnv(s.Key, s.Env()); err != nil {
+				return nil, fmt.Errorf("binding %s: %w", s.Env(), err)
 			}
 		}
+		if f != nil && f.Changed {
+			v.Set(s.Key, given{f.Value.String(), fromFlag})
+		}
 	}
-	if err := l.viper.MergeConfigMap(l.file.tree()); err != nil {
+	if err := v.MergeConfigMap(nest(l.file.values)); err != nil {
 		return nil, fmt.Errorf("merging %s: %w", l.file.path, err)
 	}
-	l.bad = maps.Clone(l.file.bad)
-	maps.Copy(l.bad, l.platform.bad)
-	l.errs = append(l.errs, l.platform.errs...)
+	l.mistakes = slices.Concat(l.file.mistakes, l.platform.mistakes)
+	for _, m := range l.mistakes {
+		l.unreadable[m.key] = true
+	}
 	values := map[string]any{}
-	for i := range settings {
-		values[settings[i].Key] = l.value(&settings[i])
+	for _, s := range l.settings {
+		values[s.Key] = l.chosen(s, v.Get(s.Key))
 	}
 	return values, nil
 }
 
-// value is the value of one setting, or its default where what is given cannot be read.
-func (l *loader) value(s *Setting) any {
-	value := l.viper.Get(s.Key)
-	text, isText := value.(string)
-	if from := l.origin(s); isText && (from == fromFlag || from == fromEnv) {
-		v, problem := s.parseText(text)
-		if problem != "" {
-			l.fail(s.Key, "%s", problem)
-			l.bad[s.Key] = true
-			return s.Default
-		}
-		return v
+// chosen remembers the origin of what viper chose, and returns the value, or the default where the value cannot be read.
+func (l *loader) chosen(s *Setting, choice any) any {
+	g, ok := choice.(given)
+	if !ok {
+		g = given{choice, fromEnv}
+	}
+	l.given[s.Key] = g
+	if g.from != fromEnv && g.from != fromFlag {
+		return g.value
+	}
+	text, _ := g.value.(string)
+	value, problem := s.parseText(text)
+	if problem != "" {
+		l.Report(s.Key, problem)
+		l.unreadable[s.Key] = true
+		return s.Default
 	}
 	return value
 }
 
-type origin uint8
-
-const (
-	fromDefault origin = iota
-	fromService
-	fromFile
-	fromEnv
-	fromFlag
-)
-
-// origin says which layer decides a setting. A variable that is set but empty does not count, as in viper: container platforms
-// pass such variables for "not set".
-func (l *loader) origin(s *Setting) origin {
-	if f := l.flags.Lookup(s.Flag()); f != nil && f.Changed {
-		return fromFlag
+// mistaken joins the mistakes in the settings of sections; "" is all of them, and those that belong to no setting.
+func (l *loader) mistaken(sections ...string) error {
+	var errs []error
+	for _, m := range l.mistakes {
+		section, _, _ := strings.Cut(m.key, ".")
+		if m.key == everySetting || slices.Contains(sections, "") || slices.Contains(sections, section) {
+			errs = append(errs, m.err)
+		}
 	}
-	if s.Env() != "" && os.Getenv(s.Env()) != "" {
-		return fromEnv
-	}
-	if _, ok := l.file.lines[s.Key]; ok {
-		return fromFile
-	}
-	if _, ok := l.platform.bound[s.Key]; ok {
-		return fromService
-	}
-	return fromDefault
+	return errors.Join(errs...)
 }
 
-// isSet says whether somebody gave a key a value, which defaults and what the platform tells every app are not.
-func (l *loader) isSet(key string) bool {
-	return l.origin(l.file.settings[key]) != fromDefault
+// Report implements check.Settings.
+func (l *loader) Report(path, problem string) {
+	if key := settingOf(path); !l.unreadable[key] {
+		l.mistakes = append(l.mistakes, mistake{key, fmt.Errorf("%s: %s", l.where(path), problem)})
+	}
 }
+
+// Warn implements check.Settings.
+func (l *loader) Warn(path, text string) {
+	l.warnings = append(l.warnings, l.where(path)+": "+text)
+}
+
+// IsSet implements check.Settings. Defaults do not count, nor does what Cloud Foundry tells every app.
+func (l *loader) IsSet(key string) bool { return l.given[key].from != fromDefault }
+
+// IsUnreadable implements check.Settings.
+func (l *loader) IsUnreadable(key string) bool { return l.unreadable[key] }
+
+// Remedy implements check.Settings.
+func (l *loader) Remedy(key string) string {
+	s := l.byKey[key]
+	return "set it in the file, by " + s.Env() + " or by --" + s.Flag() + l.platform.otherMeans() + ", for example " + s.Example +
+		l.platform.whyMissing(key)
+}
+
+// Example implements check.Settings.
+func (l *loader) Example(key string) string { return l.byKey[key].Example }
 
 // where names the place of a value: file and line, variable or flag, or just the key of a default.
 func (l *loader) where(path string) string {
-	key, _, _ := strings.Cut(path, "[")
-	s := l.file.settings[key]
-	switch l.origin(s) {
+	key := settingOf(path)
+	s := l.byKey[key]
+	switch l.given[key].from {
 	case fromFlag:
 		return "--" + s.Flag()
 	case fromEnv:
 		return s.Env() + ": " + path
-	case fromFile:
-		line, ok := l.file.lines[path]
-		if !ok {
-			line = l.file.lines[key]
-		}
-		return l.file.path + ":" + strconv.Itoa(line) + ": " + path
 	case fromService:
 		return l.platform.place() + ": " + path
-	default:
-		return path
 	}
+	if line := cmp.Or(l.file.lines[path], l.file.lines[key]); line > 0 {
+		return l.file.path + ":" + strconv.Itoa(line) + ": " + path
+	}
+	return path
 }
 
 // defaultSource switches datagrams on where no source was chosen, so that the exporter works with no configuration.
 func (l *loader) defaultSource(cfg *Config) {
-	if !l.isSet("nozzle.udp.enabled") {
-		n := &cfg.Nozzle
-		n.UDP.Enabled = !n.RLP.Enabled && !n.Gateway.Enabled && !n.Firehose.Enabled && !n.Ingress.Enabled && !n.Replay.Enabled
+	n := &cfg.Nozzle
+	if !l.IsSet("nozzle.udp.enabled") {
+		n.UDP.Enabled = !slices.ContainsFunc(n.sources(), func(s source) bool { return s.enabled })
 	}
 }
 
 // defaultName derives the deterministic name where none was set. One that was set to nothing stays so.
 func (l *loader) defaultName(cfg *Config) {
-	if l.isSet("nozzle.deterministic_name") {
+	if l.IsSet("nozzle.deterministic_name") {
 		return
 	}
 	host, err := os.Hostname()
@@ -261,42 +272,47 @@ func decode(values map[string]any) (*Config, error) {
 	return &cfg, nil
 }
 
+// nest turns values by dotted key into nested maps.
+func nest(values map[string]any) map[string]any {
+	root := map[string]any{}
+	for key, value := range values {
+		at := root
+		words := strings.Split(key, ".")
+		for _, w := range words[:len(words)-1] {
+			inner, ok := at[w].(map[string]any)
+			if !ok {
+				inner = map[string]any{}
+				at[w] = inner
+			}
+			at = inner
+		}
+		at[words[len(words)-1]] = value
+	}
+	return root
+}
+
 // unknownVariables warns of variables with the exporter's prefix that are no settings. They are no errors: Kubernetes
 // injects LOGGREGATOR_EXPORTER_PORT and others for a service of that name.
 func unknownVariables(environ []string) []string {
-	known := map[string]bool{configEnv: true}
 	names := []string{configEnv}
 	for _, s := range Settings() {
 		if s.Env() != "" {
-			known[s.Env()] = true
 			names = append(names, s.Env())
 		}
 	}
 	var warnings []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, EnvPrefix) || known[name] {
+		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(names, name) {
 			continue
 		}
-		warning := "variable " + shorten(name) + " is no setting and is ignored"
-		if near := nearestVariable(name, names); near != "" {
+		warning := "variable " + check.Shorten(name) + " is no setting and is ignored"
+		// Most unknown variables are not misspelt, just not ours: only what is very near is suggested.
+		if near := suggest.Nearest(name, names); near != "" && suggest.Distance(name, near) <= 2 {
 			warning += ": did you mean " + near + "?"
 		}
 		warnings = append(warnings, warning)
 	}
 	slices.Sort(warnings)
 	return warnings
-}
-
-// nearestVariable suggests only what is very near: most unknown variables are not misspelt, just not ours.
-func nearestVariable(name string, known []string) string {
-	if len(name) > maxMisspelt {
-		return ""
-	}
-	for _, k := range known {
-		if distance(name, k) <= 2 {
-			return k
-		}
-	}
-	return ""
 }

@@ -1,6 +1,12 @@
 package config
 
-import "strings"
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"loggregator_exporter/internal/suggest"
+)
 
 // EnvPrefix starts the name of every environment variable that the exporter reads.
 const EnvPrefix = "LOGGREGATOR_EXPORTER_"
@@ -63,8 +69,10 @@ type Setting struct {
 	// DefaultText replaces the default in the documentation where it depends on other settings.
 	DefaultText string
 	Values      []string // KindEnum, KindEnums
-	Example     string   // a legal value, for error messages
-	Help        string
+	// Former says of values of other programs what to write instead.
+	Former  map[string]string
+	Example string // a legal value, for error messages
+	Help    string
 }
 
 // Env is the variable that sets it, or "" where only the file can.
@@ -81,4 +89,76 @@ func (s *Setting) Flag() string {
 		return ""
 	}
 	return s.Key
+}
+
+// table is the settings by key.
+type table struct {
+	settings []*Setting
+	byKey    map[string]*Setting
+	known    []string // the keys of settings and of sections, in the order of the documentation
+}
+
+func newTable() *table {
+	t := &table{byKey: map[string]*Setting{}}
+	sections := map[string]bool{}
+	for _, s := range Settings() {
+		for i, c := range s.Key {
+			if section := s.Key[:i]; c == '.' && !sections[section] {
+				sections[section] = true
+				t.known = append(t.known, section)
+			}
+		}
+		t.known = append(t.known, s.Key)
+		t.settings = append(t.settings, &s)
+		t.byKey[s.Key] = &s
+	}
+	return t
+}
+
+// firstKey is the first setting of a section, or "" where there is no such section.
+func (t *table) firstKey(section string) string {
+	i := slices.IndexFunc(t.settings, func(s *Setting) bool { return strings.HasPrefix(s.Key, section+".") })
+	if i < 0 {
+		return ""
+	}
+	return t.settings[i].Key
+}
+
+// NearestKey returns the key that a misspelt one most likely means: up to two slips of the pen, else the same last word in another
+// section, else the fewest slips, where a shared beginning of the last word makes up for slips. Of equals it is the first one.
+func NearestKey(key string, known []string) string {
+	best, bestCost := "", math.MaxInt
+	for _, k := range known {
+		cost, word, knownWord := suggest.Distance(key, k), lastWord(key), lastWord(k)
+		switch {
+		case cost <= 2:
+		case word == knownWord:
+			cost = 3
+		default:
+			shared := 0
+			for shared < min(len(word), len(knownWord)) && word[shared] == knownWord[shared] {
+				shared++
+			}
+			cost = max(4, cost-shared)
+		}
+		if cost < bestCost {
+			best, bestCost = k, cost
+		}
+	}
+	return best
+}
+
+func lastWord(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
+
+func joinKey(prefix, key string) string {
+	if prefix == "" {
+		return key
+	}
+	return prefix + "." + key
+}
+
+// settingOf is the key of the setting that a path such as metrics.labels.add[0].name leads into.
+func settingOf(path string) string {
+	key, _, _ := strings.Cut(path, "[")
+	return key
 }

@@ -2,8 +2,8 @@ package config
 
 import "testing"
 
-func TestNearest(t *testing.T) {
-	known := newFile("").known
+func TestNearestKey(t *testing.T) {
+	known := newTable().known
 	for in, want := range map[string]string{
 		"nozzle.rlp.adress":       "nozzle.rlp.address",
 		"nozzle.rpl":              "nozzle.rlp",
@@ -20,19 +20,8 @@ func TestNearest(t *testing.T) {
 		"nozzle.rlp.tls.cafile":   "nozzle.rlp.tls.ca_file",
 		"nozzle.udp.receive_size": "nozzle.udp.receive_buffer_bytes",
 	} {
-		if got := Nearest(in, known); got != want {
+		if got := NearestKey(in, known); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	for _, tc := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"abc", "abd", 1}, {"abc", "xabc", 1}, {"ca", "abc", 3}, {"kitten", "sitting", 3}} {
-		if got := distance(tc.a, tc.b); got != tc.want {
-			t.Errorf("%q, %q: %d, want %d", tc.a, tc.b, got, tc.want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,13 +9,17 @@ import (
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
+
+	"loggregator_exporter/internal/check"
 )
 
 // scalar reads one value, or one item of a list, from a node of the file. A problem is the end of an error message.
 func (s *Setting) scalar(node *yaml.Node) (value any, problem string) {
 	switch s.Kind {
 	case KindBool, KindInt, KindNumber, KindNumbers:
-		want := map[Kind]string{KindBool: "!!bool", KindInt: "!!int", KindNumber: "!!int !!float", KindNumbers: "!!int !!float"}[s.Kind]
+		want := map[Kind]string{
+			KindBool: "!!bool", KindInt: "!!int", KindNumber: "!!int !!float", KindNumbers: "!!int !!float",
+		}[s.Kind]
 		if node.Kind == yaml.ScalarNode && strings.Contains(want, node.ShortTag()) {
 			return s.parse(node.Value)
 		}
@@ -70,11 +73,15 @@ func (s *Setting) parse(text string) (value any, problem string) {
 		if slices.Contains(s.Values, text) {
 			return text, ""
 		}
-		return nil, quote(text) + " is not one of " + strings.Join(s.Values, ", ")
+		problem = check.Quote(text) + " is not one of " + strings.Join(s.Values, ", ")
+		if instead := s.Former[strings.ToLower(text)]; instead != "" {
+			problem += ": " + instead
+		}
+		return nil, problem
 	default:
 		return text, ""
 	}
-	return nil, s.notA(quote(text))
+	return nil, s.notA(check.Quote(text))
 }
 
 // parseText reads the value of a flag or variable. Lists are separated by commas; blanks around items do not count.
@@ -114,7 +121,9 @@ func parseDuration(text string) (time.Duration, bool) {
 }
 
 func (s *Setting) notA(what string) string {
-	noun := map[Kind]string{KindBool: "a boolean", KindInt: "an integer", KindNumber: "a number", KindNumbers: "a number", KindDuration: "a duration"}[s.Kind]
+	noun := map[Kind]string{
+		KindBool: "a boolean", KindInt: "an integer", KindNumber: "a number", KindNumbers: "a number", KindDuration: "a duration",
+	}[s.Kind]
 	example, _, _ := strings.Cut(s.Example, ",")
 	return what + " is not " + noun + ", for example " + example
 }
@@ -125,7 +134,7 @@ func scalarString(node *yaml.Node) (text, problem string) {
 	case node.Kind == yaml.ScalarNode && node.ShortTag() == "!!str":
 		return node.Value, ""
 	case node.Kind == yaml.ScalarNode:
-		return "", quote(node.Value) + " is not a string: write it in quotes"
+		return "", check.Quote(node.Value) + " is not a string: write it in quotes"
 	default:
 		return "", describe(node) + " is not a string"
 	}
@@ -145,43 +154,18 @@ func describe(node *yaml.Node) string {
 	case yaml.AliasNode:
 		return "an alias (*" + node.Value + ", not supported here: write the value out)"
 	default:
-		return quote(node.Value)
+		return check.Quote(node.Value)
 	}
 }
 
 // show cuts a key where it is long, and quotes it where it would not be seen as one word.
 func show(key string) string {
-	key = shorten(key)
-	for _, r := range key {
-		if !strings.ContainsRune("._-[]", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			return strconv.Quote(key)
-		}
+	key = check.Shorten(key)
+	isOther := func(r rune) bool {
+		return !strings.ContainsRune("._-[]", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}
-	if key == "" {
-		return `""`
+	if key == "" || strings.ContainsFunc(key, isOther) {
+		return strconv.Quote(key)
 	}
 	return key
-}
-
-// quote shows a value.
-func quote(value string) string { return strconv.Quote(shorten(value)) }
-
-func shorten(text string) string {
-	const most = 100
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
-}
-
-var yamlValue = regexp.MustCompile("`[^`]*`")
-
-// withoutValues is the message of an error on one line, without the values that the YAML reader quotes: the web
-// configuration file holds keys and password hashes.
-func withoutValues(err error) string {
-	if err == nil {
-		return ""
-	}
-	text := yamlValue.ReplaceAllString(err.Error(), "(value hidden)")
-	return strings.Join(strings.Fields(text), " ")
 }

@@ -12,65 +12,39 @@ import (
 	"loggregator_exporter/internal/boundedfile"
 )
 
-// certificateFile is a file of certificates that the configuration names.
-type certificateFile struct {
-	setting string // where the configuration names it
-	path    string
-	ca      bool // a bundle, of which any certificate may be the one that is needed
-}
-
 // certificates tells when the certificates in use end. It reads their files anew for every scrape, as connections do, so that it
 // follows their rotation: a few small reads.
 type certificates struct {
-	files     []certificateFile
-	webConfig string // names files as well, and is read anew for every connection
-	desc      *prometheus.Desc
+	files []config.CertificateFile
+	web   *config.Web // its configuration file names more, and is read anew for every connection
+	desc  *prometheus.Desc
 }
 
 func newCertificates(cfg *config.Config) *certificates {
 	return &certificates{
-		files:     certificateFiles(cfg),
-		webConfig: cfg.Web.ConfigFile,
+		files: cfg.CertificateFiles(),
+		web:   &cfg.Web,
 		desc: prometheus.NewDesc(program+"_certificate_expiry_timestamp_seconds",
-			"Unix time at which the certificates of a file that the configuration names are no longer valid; 0 if there are none that can be read.",
+			"Unix time at which the certificates of a file that the configuration names are no longer valid; "+
+				"0 if there are none that can be read.",
 			[]string{"setting"}, nil),
 	}
 }
 
-// certificateFiles are those of all parts that are switched on.
-func certificateFiles(cfg *config.Config) []certificateFile {
-	n, r := &cfg.Nozzle, &cfg.RemoteWrite
-	var files []certificateFile
-	add := func(used bool, setting, path string, ca bool) {
-		if used && path != "" {
-			files = append(files, certificateFile{setting, path, ca})
-		}
-	}
-	add(n.RLP.Enabled, "nozzle.rlp.tls.ca_file", n.RLP.TLS.CAFile, true)
-	add(n.RLP.Enabled, "nozzle.rlp.tls.cert_file", n.RLP.TLS.CertFile, false)
-	add(n.Gateway.Enabled, "nozzle.gateway.tls.ca_file", n.Gateway.TLS.CAFile, true)
-	add(n.Firehose.Enabled, "nozzle.firehose.tls.ca_file", n.Firehose.TLS.CAFile, true)
-	add(n.Ingress.Enabled, "nozzle.ingress.tls.ca_file", n.Ingress.TLS.CAFile, true)
-	add(n.Ingress.Enabled, "nozzle.ingress.tls.cert_file", n.Ingress.TLS.CertFile, false)
-	add(n.Gateway.Enabled || n.Firehose.Enabled, "uaa.tls.ca_file", cfg.UAA.TLS.CAFile, true)
-	add(r.Enabled, "remote_write.tls.ca_file", r.TLS.CAFile, true)
-	add(r.Enabled, "remote_write.tls.cert_file", r.TLS.CertFile, false)
-	add(r.Enabled, "remote_write.oauth2.ca_file", r.OAuth2.CAFile, true)
-	return files
-}
-
 // webFiles are those that web.config_file names now.
-func (c *certificates) webFiles() []certificateFile {
-	server, err := serverTLS(c.webConfig)
+func (c *certificates) webFiles() []config.CertificateFile {
+	server, err := c.web.ServerTLS()
 	if err != nil || server == nil {
 		return nil // connections fail and say why
 	}
-	var files []certificateFile
-	if server.TLSCertPath != "" {
-		files = append(files, certificateFile{"web.config_file/tls_server_config.cert_file", server.TLSCertPath, false})
-	}
-	if server.ClientCAs != "" {
-		files = append(files, certificateFile{"web.config_file/tls_server_config.client_ca_file", server.ClientCAs, true})
+	var files []config.CertificateFile
+	for _, f := range []config.CertificateFile{
+		{Key: "cert_file", Path: server.TLSCertPath}, {Key: "client_ca_file", Path: server.ClientCAs, CA: true},
+	} {
+		if f.Path != "" {
+			f.Key = "web.config_file/tls_server_config." + f.Key
+			files = append(files, f)
+		}
 	}
 	return files
 }
@@ -83,17 +57,17 @@ func (c *certificates) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 func (c *certificates) Collect(ch chan<- prometheus.Metric) {
 	for _, f := range slices.Concat(c.files, c.webFiles()) {
 		value := 0.0
-		if end, ok := f.expiry(); ok {
+		if end, ok := expiry(f); ok {
 			value = float64(end.Unix())
 		}
-		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, value, f.setting)
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, value, f.Key)
 	}
 }
 
 // expiry is when the file is no longer of use: a chain when the first of its certificates ends, a bundle of authorities when the last
 // one does, since a bundle holds old and new ones while they are rotated. ok is false where no certificate can be read.
-func (f certificateFile) expiry() (end time.Time, ok bool) {
-	text, err := boundedfile.Read(f.path, boundedfile.MaxBytes)
+func expiry(f config.CertificateFile) (end time.Time, ok bool) {
+	text, err := boundedfile.Read(f.Path, boundedfile.MaxBytes)
 	if err != nil {
 		return end, false
 	}
@@ -105,7 +79,7 @@ func (f certificateFile) expiry() (end time.Time, ok bool) {
 		if err != nil {
 			continue // TLS passes over it in a bundle as well
 		}
-		if after := certificate.NotAfter.After(end); !ok || after == f.ca {
+		if after := certificate.NotAfter.After(end); !ok || after == f.CA {
 			end, ok = certificate.NotAfter, true
 		}
 	}

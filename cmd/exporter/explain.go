@@ -129,7 +129,7 @@ func parseKind(s string) (metric.Kind, error) {
 }
 
 func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explainer, error) {
-	cfg, err := config.LoadRules(cmd.Flags())
+	cfg, err := config.LoadSections(cmd.Flags(), "tagger", "metrics")
 	if err != nil {
 		return nil, err
 	}

@@ -11,13 +11,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/internal/boundedfile"
@@ -46,11 +44,11 @@ func newHealthcheck() *cobra.Command {
 			"Where that has TLS, the certificate must be the configured one, unless --ca-file says who must have signed it.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.LoadWeb(cmd.Flags())
+			cfg, err := config.LoadSections(cmd.Flags(), "web")
 			if err != nil {
 				return err
 			}
-			answer, err := p.ask(cmd.Context(), c)
+			answer, err := p.ask(cmd.Context(), &cfg.Web)
 			if err != nil {
 				return err
 			}
@@ -79,7 +77,7 @@ const maxAnswer = 1 << 10
 func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
 	transport := &http.Transport{DisableKeepAlives: true} // and no proxy: the exporter is on this host
 	scheme := "http"
-	tlsConfig, err := p.tlsConfig(c.ConfigFile)
+	tlsConfig, err := p.tlsConfig(c)
 	if err != nil {
 		return "", err
 	}
@@ -135,9 +133,9 @@ func (p *probe) authenticate(req *http.Request) error {
 	return nil
 }
 
-// tlsConfig is how to talk to a server with that web configuration file, or nil where it has no TLS.
-func (p *probe) tlsConfig(configFile string) (*tls.Config, error) {
-	server, err := serverTLS(configFile)
+// tlsConfig is how to talk to a server of those settings, or nil where it has no TLS.
+func (p *probe) tlsConfig(settings *config.Web) (*tls.Config, error) {
+	server, err := settings.ServerTLS()
 	if server == nil || err != nil {
 		return nil, err
 	}
@@ -191,29 +189,6 @@ func pin(c *tls.Config, server *toolkit.TLSConfig) error {
 		return nil
 	}
 	return nil
-}
-
-// serverTLS reads the TLS part of a web configuration file, which has been checked; nil where there is none.
-func serverTLS(configFile string) (*toolkit.TLSConfig, error) {
-	if configFile == "" {
-		return nil, nil
-	}
-	text, err := boundedfile.Read(configFile, boundedfile.MaxBytes)
-	if err != nil {
-		return nil, fmt.Errorf("web.config_file: %w", err)
-	}
-	file := struct {
-		TLS toolkit.TLSConfig `yaml:"tls_server_config"`
-	}{TLS: toolkit.TLSConfig{MinVersion: tls.VersionTLS12}}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		// The text of the error may hold values of the file.
-		return nil, fmt.Errorf("web.config_file: %s is not as exporter-toolkit wants it: exporter check tells more", configFile)
-	}
-	if !file.TLS.IsEnabled() {
-		return nil, nil
-	}
-	file.TLS.SetDirectory(filepath.Dir(configFile))
-	return &file.TLS, nil
 }
 
 // loopback turns an address to listen at into one to ask at.

@@ -13,8 +13,11 @@ import (
 
 // mayImport is the way of the data, which is also the layout: which packages of the project each package may use.
 var mayImport = map[string][]string{
-	"metric":           {},
-	"nozzle":           {"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture", "internal/outgoing", "internal/boundedfile"},
+	"metric": {},
+	"nozzle": {
+		"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture",
+		"internal/outgoing", "internal/boundedfile", "internal/check",
+	},
 	"nozzle/wire":      {"metric"},
 	"nozzle/watch":     {"metric"},
 	"nozzle/filter":    {"metric"},
@@ -26,12 +29,16 @@ var mayImport = map[string][]string{
 	"store":            {"metric"},
 	"resolver":         {"metric", "tagger", "tagger/naming", "store"},
 	"exposition":       {"metric", "store"},
-	"remotewrite":      {"metric", "store", "internal/outgoing", "internal/boundedfile"},
+	"remotewrite":      {"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check"},
 	"web":              {"metric", "tagger", "resolver", "store"},
 	"compat":           {"metric", "store"},
 	// The option types that it fills, and what checks them.
-	"config":                {"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat", "internal/suggest", "internal/boundedfile"},
+	"config": {
+		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",
+		"internal/suggest", "internal/boundedfile", "internal/check",
+	},
 	"internal/boundedfile":  {},
+	"internal/check":        {"metric", "internal/boundedfile"},
 	"internal/leaks":        {}, // for tests
 	"internal/outgoing":     {},
 	"internal/redirecttest": {"internal/outgoing"}, // for tests

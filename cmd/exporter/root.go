@@ -39,7 +39,7 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		case firehoseExporterFlag.MatchString(name):
 			err = fmt.Errorf("%w: it is one of firehose_exporter; docs/firehose-exporter.md says what to set here", err)
 		case len(known) > 0:
-			err = fmt.Errorf("%w: the nearest known flag is --%s", err, config.Nearest(name, known))
+			err = fmt.Errorf("%w: the nearest known flag is --%s", err, config.NearestKey(name, known))
 		}
 	}
 	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())

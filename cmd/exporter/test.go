@@ -48,7 +48,7 @@ func newTest() *cobra.Command {
 			if output != "text" && output != "junit" {
 				return fmt.Errorf("--output %q: want text or junit", output)
 			}
-			cfg, err := config.LoadRules(cmd.Flags())
+			cfg, err := config.LoadSections(cmd.Flags(), "tagger", "metrics")
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,226 @@
+package config
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+
+	"loggregator_exporter/compat"
+	"loggregator_exporter/internal/check"
+	"loggregator_exporter/tagger"
+)
+
+// source is one of the sources that the configuration can switch on.
+type source struct {
+	key     string
+	enabled bool
+	all     bool // it brings the envelopes of a whole foundation
+	options interface{ Check(check.Section) }
+}
+
+func (n *Nozzle) sources() []source {
+	return []source{
+		{"nozzle.rlp", n.RLP.Enabled, true, &n.RLP},
+		{"nozzle.gateway", n.Gateway.Enabled, true, &n.Gateway},
+		{"nozzle.firehose", n.Firehose.Enabled, true, &n.Firehose},
+		{"nozzle.udp", n.UDP.Enabled, false, &n.UDP},
+		{"nozzle.ingress", n.Ingress.Enabled, false, &n.Ingress},
+		{"nozzle.replay", n.Replay.Enabled, false, &n.Replay},
+	}
+}
+
+// check looks for what single values cannot show: ranges, spellings, and what must fit together.
+func (l *loader) check(cfg *Config) {
+	n := &cfg.Nozzle
+	section := func(name string) check.Section { return check.NewSection(l, name) }
+	n.Stream.Check(section("nozzle"))
+	sources := n.sources()
+	isEnabled := func(s source) bool { return s.enabled }
+	section("nozzle.udp").That(slices.ContainsFunc(sources, isEnabled), "enabled",
+		"no source is enabled: enable one, for example nozzle.udp or nozzle.rlp")
+	for _, s := range sources {
+		l.checkSwitch(s.key, s.enabled)
+	}
+	for _, s := range sources {
+		if s.enabled {
+			s.options.Check(section(s.key))
+		}
+	}
+	if n.Gateway.Enabled || n.Firehose.Enabled {
+		cfg.UAA.Check(section("uaa"))
+	}
+	l.checkOverlap(n)
+	n.Stream.CheckFilters(section("nozzle"))
+	cfg.Tagger.check(section("tagger"))
+	cfg.Metrics.check(section("metrics"))
+	l.checkSwitch("remote_write", cfg.RemoteWrite.Enabled)
+	if cfg.RemoteWrite.Enabled {
+		cfg.RemoteWrite.Check(section("remote_write"))
+	}
+	cfg.Web.check(section("web"))
+}
+
+// checkSwitch refuses a part that is configured but was forgotten to be switched on; enabled: false says it is meant.
+func (l *loader) checkSwitch(prefix string, enabled bool) {
+	if enabled || l.IsSet(prefix+".enabled") {
+		return
+	}
+	for _, s := range l.settings {
+		if strings.HasPrefix(s.Key, prefix+".") && l.IsSet(s.Key) {
+			l.Report(s.Key, "has no effect, since "+prefix+".enabled is not set: set it to true, or to false if that is meant")
+			return
+		}
+	}
+}
+
+// checkOverlap refuses several sources of a whole foundation, and warns of a VM's own source beside one: what the VM's agent
+// forwards comes by both.
+func (l *loader) checkOverlap(n *Nozzle) {
+	var all, own []string
+	for _, s := range n.sources() {
+		switch {
+		case s.enabled && s.all:
+			all = append(all, s.key)
+		case s.enabled && s.key != "nozzle.replay":
+			own = append(own, s.key)
+		}
+	}
+	if len(all) > 1 && !n.AllowOverlap {
+		l.Report(all[len(all)-1]+".enabled", strings.Join(all, " and ")+" each bring all envelopes of the foundation, so that "+
+			"everything counts twice: enable one of them, or set nozzle.allow_overlap to true where they are those of "+
+			"different foundations")
+	}
+	for _, key := range own {
+		if len(all) > 0 {
+			l.Warn(key+".enabled", "envelopes of this VM may come by "+all[0]+" as well, and their requests and deltas then "+
+				"count twice; enable both only where the VM's agent does not forward them")
+		}
+	}
+}
+
+// check finds files that cannot be read; what they hold is checked when they are compiled.
+func (c *Tagger) check(s check.Section) {
+	s.Unique("rules_files", c.RulesFiles)
+	for i, file := range c.RulesFiles {
+		s.FileOf(check.Item("rules_files", i), file, tagger.MaxFileBytes)
+	}
+}
+
+// maxBuckets bounds what every HTTP series costs.
+const maxBuckets = 100
+
+func (m *Metrics) check(s check.Section) {
+	s.That(m.Namespace == "" || model.LegacyValidation.IsValidLabelName(m.Namespace), "namespace",
+		"%s cannot start a metric name: use letters, digits and _, and no digit first", check.Quote(m.Namespace))
+	checkOwnWords(s, "namespace", strings.Trim(m.Namespace, "_"), ", so that every other would be refused: choose another one, as in cf")
+	s.That(m.Expiration > 0, "expiration", "must be more than 0, is %s", m.Expiration)
+	s.That(m.MaxSeries > 0, "max_series", "must be more than 0, is %d", m.MaxSeries)
+	s.That(m.MaxSeriesPerMetric >= 0, "max_series_per_metric", "must be 0 or more, is %d", m.MaxSeriesPerMetric)
+	s.That(m.MaxSeriesPerOwner >= 0, "max_series_per_owner", "must be 0 or more, is %d", m.MaxSeriesPerOwner)
+	m.checkLabels(s)
+	m.checkCompatibility(s)
+	http := s.Section("http")
+	checkBuckets(http, "buckets", m.HTTP.Buckets)
+	checkBuckets(http, "size_buckets", m.HTTP.SizeBuckets)
+	http.Unique("labels", m.HTTP.Labels)
+	for i, name := range m.HTTP.Labels {
+		http.Label(check.Item("labels", i), name)
+	}
+}
+
+// checkOwnWords refuses a namespace with which names would begin as those of the exporter's metrics of itself do.
+func checkOwnWords(s check.Section, name, namespace, remedy string) {
+	for _, word := range []string{"loggregator_exporter", "go", "process", "promhttp"} {
+		s.That(!strings.HasPrefix(namespace+"_", word+"_"), name,
+			"%s begins the names of metrics of the exporter itself%s", check.Quote(word), remedy)
+	}
+}
+
+func (m *Metrics) checkLabels(s check.Section) {
+	taken := map[string]string{} // label names that are set, and by what
+	if m.Environment != "" {
+		taken["environment"] = s.Key("environment")
+	}
+	s = s.Section("labels")
+	for i, a := range m.Labels.Add {
+		at := check.Item("add", i)
+		checkNewLabel(s, at+".name", a.Name, taken)
+		s.That(a.Value != "", at+".value", "must not be empty: a label without a value is no label")
+	}
+	s.Unique("drop", m.Labels.Drop)
+	for i, name := range m.Labels.Drop {
+		s.That(name != "", check.Item("drop", i), "must not be empty")
+	}
+	renamed := map[string]bool{}
+	for i, r := range m.Labels.Rename {
+		at := check.Item("rename", i)
+		s.That(r.From != "", at+".from", "must not be empty")
+		s.That(r.From != r.To, at, "renames %s to itself", check.Quote(r.From))
+		s.That(!renamed[r.From] || r.From == "", at+".from", "%s is renamed twice", check.Quote(r.From))
+		s.That(r.From == "" || !slices.Contains(m.Labels.Drop, r.From), at+".from",
+			"%s is dropped by %s and renamed as well: do one of the two", check.Quote(r.From), s.Key("drop"))
+		renamed[r.From] = true
+		checkNewLabel(s, at+".to", r.To, taken)
+	}
+}
+
+// checkNewLabel checks a label that the user makes.
+func checkNewLabel(s check.Section, path, name string, taken map[string]string) {
+	if !s.Label(path, name) {
+		return
+	}
+	s.That(taken[name] == "", path, "the label %s is already set by %s", name, taken[name])
+	taken[name] = s.Key(path)
+	if name == model.JobLabel || name == model.InstanceLabel {
+		s.Warn(path, "Prometheus sets the label %s itself and will rename this one to exported_%s", name, name)
+	}
+}
+
+func checkBuckets(s check.Section, name string, bounds []float64) {
+	if !s.That(len(bounds) > 0 && len(bounds) <= maxBuckets, name, "must hold 1 to %d bounds, holds %d", maxBuckets, len(bounds)) {
+		return
+	}
+	for i, b := range bounds {
+		if !s.That(!math.IsNaN(b) && !math.IsInf(b, 0), name,
+			"%v is no bound: the bucket +Inf is always there, and need not be named", b) {
+			return
+		}
+		if i > 0 && !s.That(b > bounds[i-1], name, "bounds must ascend, but %v follows %v", b, bounds[i-1]) {
+			return
+		}
+	}
+}
+
+// Compatible says whether names of firehose_exporter are exposed, and whether they alone are.
+func (m *Metrics) Compatible() (on, alone bool) {
+	on = m.Compatibility == "firehose_exporter"
+	return on, on && m.CompatibilityMode == "alone"
+}
+
+func (m *Metrics) checkCompatibility(s check.Section) {
+	const mode, namespace = "compatibility_mode", "compatibility_namespace"
+	on, alone := m.Compatible()
+	if !on {
+		if m.CompatibilityMode == "alone" {
+			s.Warn(mode, "has no effect, since %s is none: set it to firehose_exporter", s.Key("compatibility"))
+		}
+		return
+	}
+	if m.Environment == "" {
+		s.Warn("environment", "is not set: firehose_exporter always has the label environment, and its dashboards choose by it")
+	}
+	err := compat.CheckNamespace(m.CompatibilityNamespace)
+	if !s.That(err == nil, namespace, "%v", err) {
+		return
+	}
+	checkOwnWords(s, namespace, m.CompatibilityNamespace, ": choose another one, as in firehose")
+	name, value, other := "namespace", m.Namespace, namespace
+	if s.IsSet(namespace) {
+		name, value, other = namespace, m.CompatibilityNamespace, name
+	}
+	s.That(alone || !strings.HasPrefix(m.Namespace+"_", m.CompatibilityNamespace+"_"), name,
+		"%s cannot stand beside the names that %s begins, since none may be of both kinds: choose another one, or set %s to alone",
+		check.Quote(value), s.Key(other), s.Key(mode))
+}
