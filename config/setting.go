@@ -69,7 +69,7 @@ type Setting struct {
 	// DefaultText replaces the default in the documentation where it depends on other settings.
 	DefaultText string
 	Values      []string // KindEnum, KindEnums
-	// Former says of values of other programs what to write instead.
+	// Former says, of values that an older program takes, in lower case, what to write instead.
 	Former  map[string]string
 	Example string // a legal value, for error messages
 	Help    string

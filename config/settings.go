@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"time"
+
+	"loggregator_exporter/nozzle/filter"
 )
 
 // Settings returns every setting, in the order of the documentation. The slice is the caller's.
@@ -25,7 +27,7 @@ func nozzleSettings() []Setting {
 			Help: "Open a new stream to the RLP, the gateway or the traffic controller after this long without an " +
 				"envelope: a doppler that restarts can leave the old one open but silent."},
 		{Key: "nozzle.selectors", Kind: KindEnums, Default: []string{"gauge", "counter", "timer"},
-			Values: []string{"gauge", "counter", "timer"}, Example: "gauge,counter",
+			Values: filter.Kinds, Former: filter.EventKinds, Example: "gauge,counter",
 			Help: "Kinds of envelopes to ask the RLP for. Without timer there are no HTTP histograms and far less " +
 				"traffic."},
 		{Key: "nozzle.filters", Kind: KindFilters, Default: []any{},

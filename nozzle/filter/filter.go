@@ -191,7 +191,11 @@ func compileKinds(texts []string, path string) (uint8, error) {
 	for i, text := range texts {
 		kind, ok := metric.ParseKind(text)
 		if !ok || everyKind&(1<<kind) == 0 {
-			return 0, &Error{itemPath(path, i), fmt.Sprintf("%q is not one of %s", text, strings.Join(Kinds, ", "))}
+			problem := fmt.Sprintf("%q is not one of %s", text, strings.Join(Kinds, ", "))
+			if instead := EventKinds[strings.ToLower(text)]; instead != "" {
+				problem += ": " + instead
+			}
+			return 0, &Error{itemPath(path, i), problem}
 		}
 		kinds |= 1 << kind
 	}
@@ -200,5 +204,15 @@ func compileKinds(texts []string, path string) (uint8, error) {
 
 func itemPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// selectorKinds are the kinds that hold metrics.
-var Kinds = []string{"gauge", "counter", "timer"}
+// Kinds are the kinds of envelopes that hold metrics.
+var Kinds = []string{"gauge", "counter", "timer"} // constant
+
+// EventKinds says what to write in place of the names of the v1 protocol's events, here in lower case: firehose_exporter takes those.
+var EventKinds = map[string]string{ // constant
+	"containermetric": "container metrics are gauges, write gauge",
+	"valuemetric":     "value metrics are gauges, write gauge",
+	"counterevent":    "counter events are counters, write counter",
+	"httpstartstop":   "requests are timers, write timer",
+	"logmessage":      "log messages hold no metrics, leave it out",
+	"error":           "errors hold no metrics, leave it out",
+}
