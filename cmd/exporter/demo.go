@@ -24,39 +24,47 @@ import (
 const (
 	demoSeed              = 1
 	demoRequestsPerSecond = 50
-	demoListenAddress     = "127.0.0.1:9286"
-	listenFlag            = "web.listen_address"
 )
 
 func newDemo() *cobra.Command {
-	var address string
+	// Sources, UAA and remote write are the demo's own.
+	sections := []string{"tagger", "metrics", "web", "log"}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the exporter on a simulated foundation",
-		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the real protocols: dropsonde\n" +
-			"datagrams for some VMs, a forwarder agent for one, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the loopback\n" +
-			"interface, certificates are made at start, and no file is written.",
+		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the real protocols:\n" +
+			"dropsonde datagrams for some VMs, a forwarder agent for one, the reverse log proxy's gRPC stream with mutual TLS for\n" +
+			"the others. Everything is on the loopback interface, certificates are made at start, and no file is written.\n\n" +
+			"Rules, names, web server and log can be set as for exporter run. By default the demo serves at 127.0.0.1:9286 (port 0\n" +
+			"takes any free one), sets the label environment to demo, and logs warnings only.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.LoadSections(cmd.Flags(), sections...)
+			if err != nil {
+				return err
+			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			context.AfterFunc(ctx, stop)
 			tuneGC()
-			d := demo{address: address, out: cmd.OutOrStdout(), log: newLogger(config.Log{Level: "warn"}, cmd.ErrOrStderr())}
+			d := demo{settings: cfg, out: cmd.OutOrStdout(), log: newLogger(cfg.Log, cmd.ErrOrStderr())}
 			return d.run(ctx)
 		},
 	}
-	cmd.Flags().StringVar(&address, listenFlag, demoListenAddress, "Address to serve on; port 0 takes any free one.")
+	config.AddFlags(cmd.Flags(), sections...)
+	config.SetDefault(cmd.Flags(), "web.listen_address", "127.0.0.1:9286")
+	config.SetDefault(cmd.Flags(), "metrics.environment", "demo")
+	config.SetDefault(cmd.Flags(), "log.level", "warn")
 	return cmd
 }
 
 // demo is a simulated foundation and the exporter that reads it.
 type demo struct {
-	address string
-	out     io.Writer
-	log     *slog.Logger
-	began   time.Time
-	agent   *foundation.Forwarder // of the VM that feeds the ingress source
+	settings *config.Config // those of the user
+	out      io.Writer
+	log      *slog.Logger
+	began    time.Time
+	agent    *foundation.Forwarder // of the VM that feeds the ingress source
 }
 
 func (d *demo) run(ctx context.Context) error {
@@ -92,11 +100,10 @@ func (d *demo) run(ctx context.Context) error {
 // config is what a user would write, with certificates that exist in memory only.
 func (d *demo) config(f *foundation.Foundation) *config.Config {
 	cfg := config.Default()
+	cfg.File, cfg.Tagger, cfg.Metrics, cfg.Web = d.settings.File, d.settings.Tagger, d.settings.Metrics, d.settings.Web
 	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
 	cfg.Nozzle.UDP.Enabled, cfg.Nozzle.UDP.ListenAddress = true, "127.0.0.1:0"
 	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0", f.DownstreamTLS()
-	cfg.Metrics.Environment = "demo"
-	cfg.Web.ListenAddress = d.address
 	return cfg
 }
 
@@ -139,12 +146,13 @@ func (d *demo) table(addr net.Addr) error {
 	if tcp, ok := addr.(*net.TCPAddr); ok && (tcp.IP.IsLoopback() || tcp.IP.IsUnspecified()) {
 		at = net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
 	}
+	page := "curl -s " + at + d.settings.Web.TelemetryPath
 	var b strings.Builder
 	b.WriteString("\nTry these while it runs; Ctrl-C stops it.\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	for _, row := range [][2]string{
-		{"the memory of all components as one metric", fmt.Sprintf("curl -s %s/metrics | grep '^cf_num_bytes_allocated{'", at)},
-		{"what became of every envelope and sample", fmt.Sprintf("curl -s %s/metrics | grep '^loggregator_exporter_'", at)},
+		{"the memory of all components as one metric", page + " | grep 'num_bytes_allocated{'"},
+		{"what became of every envelope and sample", page + " | grep '^loggregator_exporter_'"},
 		{"how a name is parsed, step by step", "go run ./cmd/exporter explain router__0.memoryStats.numBytesAllocated"},
 		{"everything, in a browser", fmt.Sprintf("http://%s/", at)},
 		{"for Prometheus", fmt.Sprintf("static_configs: [{targets: [%q]}]", at)},

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -56,6 +58,21 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s takes no arguments, and not %q", cmd.CommandPath(), args[0])
 }
 
+// settingsNote says which settings are flags of a command that does not list them.
+func settingsNote(settings *pflag.FlagSet) string {
+	var sections []string
+	settings.VisitAll(func(f *pflag.Flag) {
+		if section, _, _ := strings.Cut(f.Name, "."); !slices.Contains(sections, section) {
+			sections = append(sections, section)
+		}
+	})
+	what := "Every setting of the configuration is a flag, too"
+	if !slices.Contains(sections, "nozzle") {
+		what = "The settings of " + strings.Join(sections, ", ") + " are flags, too"
+	}
+	return what + "; exporter run --help lists them.\n"
+}
+
 // usage shows the flags of a command before those for settings, of which there are more than a screen holds: exporter run lists them, others
 // name it. Where there are no settings, plain shows the flags.
 func usage(plain func(*cobra.Command) error) func(*cobra.Command) error {
@@ -79,7 +96,7 @@ func usage(plain func(*cobra.Command) error) func(*cobra.Command) error {
 		if cmd.Name() == "run" {
 			text += "\nSettings, which the configuration file and variables can hold as well:\n" + settings.FlagUsages()
 		} else {
-			text += "\nEvery setting of the configuration is a flag, too; exporter run --help lists them.\n"
+			text += "\n" + settingsNote(settings)
 		}
 		_, err := fmt.Fprint(cmd.OutOrStdout(), text)
 		return err
