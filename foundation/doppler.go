@@ -95,21 +95,58 @@ type mute struct {
 	doppler int
 }
 
-// RestartDoppler restarts one of the dopplers. Streams that are open stay open, and for some time (up to 111 s were
-// measured) nothing of that doppler comes by them; a stream that is opened afterwards has its envelopes at once. The
-// VMs' agents reconnect at once, so that nothing is lost for other reasons.
-func (f *Foundation) RestartDoppler(doppler int, silence time.Duration) error {
+// RestartDoppler stops one of the dopplers for some time. While it is away its own metrics stop, and the VMs' agents send
+// by the other dopplers, if there are any; when it is back they find it at once. Streams stay open, but bring nothing of
+// the doppler until the RLP tries it again, see dopplerBackAt.
+func (f *Foundation) RestartDoppler(doppler int, away time.Duration) error {
 	if doppler < 0 || doppler >= f.options.Dopplers {
 		return errors.New("foundation: there is no such doppler")
 	}
 	r := f.rlp
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	until := time.Now().Add(silence)
+	now := time.Now()
+	back := now.Add(away)
+	r.away[doppler] = back
 	for _, reader := range r.readers {
-		r.mutes[mute{reader, doppler}] = until
+		r.mutes[mute{reader, doppler}] = dopplerBackAt(now, back)
 	}
 	return nil
+}
+
+// dopplerBackAt returns when a stream has a doppler's data again that was lost, or missing from its beginning, at one time
+// and is back at another. For each stream of its own the RLP tries again after pauses of 1, 10 and 100 ms, 1, 10 and 100 s,
+// and after 100 s each from then on.
+func dopplerBackAt(missing, back time.Time) time.Time {
+	at, pause := missing, time.Millisecond
+	for at.Before(back) {
+		at = at.Add(pause)
+		if pause < time.Minute {
+			pause *= 10
+		}
+	}
+	return at
+}
+
+// stopped says whether a doppler is stopped.
+func (r *rlp) stopped(doppler int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.isAway(doppler)
+}
+
+// isAway says whether a doppler is stopped; mu is held.
+func (r *rlp) isAway(doppler int) bool { return time.Now().Before(r.away[doppler]) }
+
+// reachable returns the doppler that an agent sends by: its own, or the next one that is not away; -1 if all are. mu is
+// held.
+func (r *rlp) reachable(doppler int) int {
+	for i := range r.dopplers {
+		if at := (doppler + i) % r.dopplers; !r.isAway(at) {
+			return at
+		}
+	}
+	return -1
 }
 
 // Flow counts what became of the envelopes that readers asked for, each once for every group that asked for it.
@@ -122,6 +159,8 @@ type Flow struct {
 	Left uint64
 	// Nobody were asked for only by readers whose streams do not carry the doppler's envelopes.
 	Nobody uint64
+	// Away were emitted while all dopplers were away, each counted once. They do not count as sent.
+	Away uint64
 	// Held wait for readers now. They count as sent.
 	Held uint64
 	// Messages were written by the traffic controller, which may make several of one envelope.

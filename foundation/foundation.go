@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -128,11 +129,12 @@ func (f *Foundation) populate() error {
 	if err != nil {
 		return err
 	}
-	vms, err := buildInventory(inventoryTable, f.options.VMs, f.options.hasUDP(), f.options.rng("inventory"))
+	vms, err := buildInventory(inventoryTable, f.options.VMs, f.options.Dopplers, f.options.hasUDP(), f.options.rng("inventory"))
 	if err != nil {
 		return err
 	}
 	var cells, routers []*machine
+	dopplers := 0
 	for _, vm := range vms {
 		if vm.Path == Ingress && f.options.Forwarder == nil {
 			vm.Path = RLP
@@ -141,7 +143,13 @@ func (f *Foundation) populate() error {
 		if err != nil {
 			return err
 		}
-		m.doppler = len(f.machines) % f.options.Dopplers
+		m.doppler, m.hosts = len(f.machines)%f.options.Dopplers, -1
+		if slices.Contains(vm.Components, dopplerID) {
+			if dopplers < f.options.Dopplers {
+				m.hosts = dopplers
+			}
+			dopplers++
+		}
 		f.machines = append(f.machines, m)
 		switch vm.Job {
 		case "diego-cell":

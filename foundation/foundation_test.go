@@ -320,7 +320,7 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestTablesAreChecked(t *testing.T) {
 	rng := Options{}.rng("test")
 	definitions := func(table string) error { _, err := parseDefinitions(table); return err }
-	inventory := func(table string) error { _, err := buildInventory(table, 60, true, rng); return err }
+	inventory := func(table string) error { _, err := buildInventory(table, 60, 2, true, rng); return err }
 	apps := func(table string) error { _, err := buildApps(table, 1, rng); return err }
 	valueModel := func(text string) error { _, err := parseModel(text, nil, make(timings)); return err }
 	for _, tt := range []struct {

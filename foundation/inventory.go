@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,11 +46,20 @@ type vmGroup struct {
 	components      []string
 }
 
-// buildInventory returns the VMs that inventory.tsv describes, total of them. Without udp all VMs take the path RLP.
-func buildInventory(table string, total int, udp bool, rng *rand.Rand) ([]VM, error) {
+// dopplerID is the component that runs in each doppler.
+const dopplerID = "loggregator.doppler"
+
+// buildInventory returns the VMs that inventory.tsv describes, total of them, at least one for each of some dopplers.
+// Without udp all VMs take the path RLP.
+func buildInventory(table string, total, dopplers int, udp bool, rng *rand.Rand) ([]VM, error) {
 	groups, err := parseInventory(table)
 	if err != nil {
 		return nil, err
+	}
+	for i, g := range groups {
+		if slices.Contains(g.components, dopplerID) {
+			groups[i].count = max(g.count, dopplers)
+		}
 	}
 	fixed := 0
 	for _, g := range groups {

@@ -15,12 +15,16 @@ type machine struct {
 	routed     *tallied    // set on routers
 	agent      agent
 	doppler    int // that its agent sends to
+	hosts      int // the doppler that runs on it; -1 for none
 	rng        *rand.Rand
 }
 
 // emit sends one round of everything but HTTP requests; seconds is the time since the last one.
 func (m *machine) emit(out outlet, now int64, seconds float64) error {
 	for _, c := range m.components {
+		if c.origin == dopplerID && m.hosts >= 0 && out.rlp.stopped(m.hosts) {
+			continue
+		}
 		for _, group := range c.groups {
 			if !c.legacy {
 				out.native(m, c.envelope(group, m, now, seconds))

@@ -31,6 +31,7 @@ type rlp struct {
 	rng             *rand.Rand
 	readers         []*reader // in the order in which they came
 	groups          []*group
+	away            []time.Time        // until when each doppler is stopped
 	mutes           map[mute]time.Time // until when
 	among           []*reader          // scratch
 	changed         chan struct{}      // closed and replaced when a reader comes or goes
@@ -44,6 +45,7 @@ func newRLP(o Options) *rlp {
 		dopplers:      o.Dopplers,
 		batchInterval: o.BatchInterval,
 		rng:           o.rng("rlp"),
+		away:          make([]time.Time, o.Dopplers),
 		mutes:         make(map[mute]time.Time),
 		changed:       make(chan struct{}),
 	}
@@ -81,6 +83,10 @@ func (r *rlp) publishBy(doppler int, e *loggregator_v2.Envelope) {
 	defer r.mu.Unlock()
 	if doppler == anyDoppler {
 		doppler = r.rng.IntN(r.dopplers)
+	}
+	if doppler = r.reachable(doppler); doppler < 0 {
+		r.lost.Away++
+		return
 	}
 	r.ingress++
 	for _, g := range r.groups {
@@ -148,6 +154,11 @@ func (r *rlp) join(request *loggregator_v2.EgressBatchRequest) (*reader, error) 
 	defer r.mu.Unlock()
 	r.readers = append(r.readers, reader)
 	r.joined++
+	for doppler, back := range r.away {
+		if now := time.Now(); now.Before(back) {
+			r.mutes[mute{reader, doppler}] = dopplerBackAt(now, back)
+		}
+	}
 	for _, s := range request.GetSelectors() {
 		r.group(request.GetShardId(), s).add(reader)
 	}
