@@ -286,7 +286,7 @@ func TestRestartedDopplerIsMuteOnOpenStreams(t *testing.T) {
 // the metrics of a stopped doppler stop with it.
 func TestDopplersAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFoundation(t, Options{Dopplers: 1})
+		f := newFoundation(t, Options{Dopplers: 1, Now: time.Now})
 		own := func() int { return sentNow(f, dopplerID) }
 		if err := f.Round(t.Context()); err != nil {
 			t.Fatal(err)

@@ -149,7 +149,7 @@ func TestClosingIsRoutine(t *testing.T) {
 					return watch.Failure{Reason: watch.ReasonLost}
 				case <-second.C:
 					p.Begin()
-					p.Took(1, 1)
+					p.Took(1)
 				}
 			}
 			return watch.Failure{Reason: watch.ReasonClosing}

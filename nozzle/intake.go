@@ -34,7 +34,6 @@ type Intake struct {
 
 	// What happened since the last flush.
 	received  uint64
-	steady    uint64 // gauges and counters
 	envelopes [numEnvelopeOutcomes]uint64
 	samples   metric.Tally
 
@@ -166,11 +165,8 @@ func (in *Intake) unreadable() {
 func (in *Intake) take(ok bool, now int64) {
 	in.received++
 	e := &in.env
-	if e.Kind == metric.KindGauge || e.Kind == metric.KindCounter {
-		in.steady++
-		if in.pulse != nil && ok {
-			in.pulse.Note(e)
-		}
+	if in.pulse != nil && ok && (e.Kind == metric.KindGauge || e.Kind == metric.KindCounter) {
+		in.pulse.Note(e)
 	}
 	switch {
 	case !ok:
@@ -199,9 +195,8 @@ func (in *Intake) take(ok bool, now int64) {
 func (in *Intake) end(now int64) int {
 	bad := in.envelopes[malformed]
 	if in.pulse != nil {
-		in.pulse.Took(in.received-bad, in.steady)
+		in.pulse.Took(in.received - bad)
 	}
-	in.steady = 0
 	if in.received > 0 {
 		in.account.received.Add(in.received)
 		if in.received > bad {

@@ -118,7 +118,7 @@ loggregator_exporter_source_last_envelope_timestamp_seconds{source="rlp"} 100
 	if malformed := in.V2([]byte{0xff}, time.Unix(200, 0)); malformed != 1 {
 		t.Fatalf("%d malformed", malformed)
 	}
-	if last := l.Source("rlp").Last.Load(); last != time.Unix(100, 0).UnixNano() {
+	if last := l.Source("rlp").LastHeard(); last != time.Unix(100, 0).UnixNano() {
 		t.Fatalf("garbage counts as a sign of life: %d", last)
 	}
 }

@@ -50,7 +50,7 @@ func TestStreamAllocations(t *testing.T) {
 	if err := stream.SendMsg(rawMessage(r.request)); err != nil {
 		t.Fatal(err)
 	}
-	intake := &batchReceiver{intake: r.intake(&watch.Pulse{Tell: func(watch.StreamEvent) {}})}
+	intake := &batchReceiver{intake: r.intake(&watch.Pulse{})}
 	read := func(batches int) {
 		for range batches {
 			if err := stream.RecvMsg(intake); err != nil {

@@ -1,17 +1,20 @@
+// Package watch keeps a stream open: it opens a new one when the one before ended, and notices when one that looks open
+// brings nothing, or lacks the data of a doppler. It knows no protocol.
 package watch
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 )
 
 const (
-	// leaveWithin is how long a stream that is to end may wait for its next message; Loggregator sends one each 100 ms.
-	leaveWithin = 150 * time.Millisecond
-	// overlapWithin is how long an old stream is kept beside a new one by which nothing comes.
-	overlapWithin = 5 * time.Second
+	// leaveTimeout is how long a stream that is to end may wait for its next message; Loggregator sends one each 100 ms.
+	leaveTimeout = 150 * time.Millisecond
+	// overlapTimeout is how long an old stream is kept beside a new one that brings nothing.
+	overlapTimeout = 5 * time.Second
 	// The pauses between attempts.
 	retryFirst = 500 * time.Millisecond
 	retryLimit = 30 * time.Second
@@ -19,55 +22,56 @@ const (
 	goodStream = time.Minute
 )
 
-// account is where a keeper tells what becomes of its streams.
-type account interface {
+// Account records what becomes of a keeper's streams.
+type Account interface {
 	// Connect notes an open stream; each call of it is followed by one of Disconnect.
 	Connect()
 	Disconnect()
 	// Reconnecting counts a stream that has to be opened again.
 	Reconnecting(reason string)
-	// Ordinary says how long a silence is ordinary.
-	Ordinary(quiet time.Duration)
+	// AllowPause sets how long a connected source may be silent and still be up.
+	AllowPause(d time.Duration)
 }
 
-// keeper keeps one stream open for as long as it runs. It opens a new one when the one before ended, after a pause that grows with
-// each failure, and when its watchdog says that the one before is mute, wholly (idle) or in part (fell). A stream whose sink is
-// stuck (stalled) is closed, so that its share goes to others.
+// Keeper keeps one stream open for as long as Run lasts. It opens a new one when the one before ended, after a pause that
+// grows with each failure, and when the open one brings nothing (ReasonIdle) or may lack the data of a doppler
+// (ReasonFell). A stream whose sink is stuck (ReasonStalled) is closed, so that its share goes to others.
 //
-// Where streams of one shard share what comes, a new stream is opened beside the mute one, which is closed, at the end of a
-// message, once an envelope came by the new one: nothing comes twice, and what is lost is less than either order of closing
-// and opening alone would lose.
+// Readers with a shard id share what comes. There, a new stream is opened beside the one that it replaces, which is closed,
+// at the end of a message, once an envelope came by the new one: nothing comes twice, and less is lost than if either were
+// closed or opened first.
 type Keeper struct {
-	Account account
+	Account Account
 	Log     *slog.Logger
-	Idle    time.Duration // defaultIdleTimeout where 0
-	Retry   Backoff       // from retryFirst to retryLimit where it is zero
-	Share   bool
-	// read opens a stream and reads it to its end, which is its own failure, or comes soon after ctx is done or pulse.leave is
-	// true. It calls pulse.opened, and pulse.begin before each message; its intake has the pulse.
+	Idle    time.Duration // DefaultIdleTimeout if 0
+	Retry   Backoff       // from retryFirst to retryLimit if zero
+	Share   bool          // the stream has a shard id
+	// Read opens a stream and reads it until it ends, which it explains, or until soon after ctx is done or p.Leave is true.
+	// It calls p.Opened once; its intake calls the other methods of p.
 	Read func(ctx context.Context, p *Pulse) Failure
 }
 
-// keeping is a keeper that runs. It lives in one goroutine; readers tell it what happens by events.
-type keeping struct {
+// run is one call of Keeper.Run. It lives in that call's goroutine; the goroutines of readers send it events.
+type run struct {
 	*Keeper
-	events  chan event
-	streams []*watched // the newest last; two while one replaces the other
-	again   *time.Timer
-	waiting bool // for again, to open a stream
-	leaving *time.Timer
-	fall    fall
-	pauses  pauses
+	events   chan event
+	streams  []*stream // the newest last; two while one replaces the other
+	retry    *time.Timer
+	retryNow <-chan struct{} // ends the wait for retry early; nil if nothing can
+	waiting  bool            // for retry, to open a stream
+	leave    *time.Timer
+	dopplers *dopplers
+	pauses   pauses
 }
 
 type event struct {
-	stream *watched
-	what   StreamEvent
-	failed Failure
-	noted  chan<- struct{} // closed when the event has had its effect; nil where nobody waits for that
+	stream  *stream
+	kind    streamEvent
+	failure Failure
+	noted   chan<- struct{} // closed when the event has had its effect; nil if no reader waits for that
 }
 
-// run keeps a stream open until ctx is done; it returns when the last one is closed.
+// Run keeps a stream open until ctx is done; it returns when the last one is closed.
 func (k *Keeper) Run(ctx context.Context) {
 	if k.Idle <= 0 {
 		k.Idle = DefaultIdleTimeout
@@ -75,12 +79,15 @@ func (k *Keeper) Run(ctx context.Context) {
 	if k.Retry == (Backoff{}) {
 		k.Retry = Backoff{First: retryFirst, Limit: retryLimit}
 	}
-	r := &keeping{Keeper: k, events: make(chan event), again: time.NewTimer(0), waiting: true, leaving: time.NewTimer(0)}
-	watch := time.NewTicker(watchEvery)
-	defer watch.Stop()
-	defer r.again.Stop()
-	defer r.leaving.Stop()
-	k.Account.Ordinary(k.Idle)
+	r := &run{
+		Keeper: k, events: make(chan event), dopplers: newDopplers(),
+		retry: time.NewTimer(0), waiting: true, leave: time.NewTimer(0),
+	}
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	defer r.retry.Stop()
+	defer r.leave.Stop()
+	k.Account.AllowPause(k.Idle)
 	for {
 		select {
 		case <-ctx.Done():
@@ -88,12 +95,13 @@ func (k *Keeper) Run(ctx context.Context) {
 			return
 		case e := <-r.events:
 			r.on(ctx, e)
-		case <-r.again.C:
-			r.waiting = false
-			r.open(ctx)
-		case <-r.leaving.C:
+		case <-r.retry.C:
+			r.attempt(ctx)
+		case <-r.retryNow:
+			r.attempt(ctx)
+		case <-r.leave.C:
 			r.cut()
-		case <-watch.C:
+		case <-look.C:
 			r.look(ctx)
 		}
 	}
@@ -101,65 +109,81 @@ func (k *Keeper) Run(ctx context.Context) {
 
 var errWatchdog = errors.New("closed by the watchdog")
 
+// attempt opens a stream after the pause that a failure brought.
+func (r *run) attempt(ctx context.Context) {
+	if !r.waiting {
+		return
+	}
+	r.retry.Stop()
+	r.waiting, r.retryNow = false, nil
+	r.open(ctx)
+}
+
 // open starts a stream.
-func (r *keeping) open(ctx context.Context) {
+func (r *run) open(ctx context.Context) {
 	// A stream may outlive ctx for a moment, to end well.
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	w := &watched{cancel: cancel, began: time.Now()}
-	// A reader goes on, and says that it is connected, once it counts as such.
-	w.Tell = func(what StreamEvent) {
+	s := &stream{cancel: cancel, began: time.Now()}
+	s.dopplers = r.dopplers
+	// A reader goes on only when its event has had its effect, so that it logs that it is connected when it counts as such.
+	s.tell = func(kind streamEvent) {
 		noted := make(chan struct{})
-		r.events <- event{stream: w, what: what, noted: noted}
+		r.events <- event{stream: s, kind: kind, noted: noted}
 		<-noted
 	}
-	r.streams = append(r.streams, w)
+	r.streams = append(r.streams, s)
 	go func() {
-		failed := r.Read(own, &w.Pulse)
-		r.events <- event{stream: w, what: streamEnded, failed: failed}
+		failure := r.Read(own, &s.Pulse)
+		r.events <- event{stream: s, kind: streamEnded, failure: failure}
 	}()
 }
 
 // stop closes all streams and waits for their ends.
-func (r *keeping) stop() {
-	for _, w := range r.streams {
-		w.meant = true
-		w.left.Store(true)
+func (r *run) stop() {
+	for _, s := range r.streams {
+		r.close(s)
 	}
-	r.leaving.Reset(leaveWithin)
 	for len(r.streams) > 0 {
 		select {
 		case e := <-r.events:
-			if e.what == streamEnded {
+			if e.kind == streamEnded {
 				r.remove(e.stream)
 			}
 			e.done()
-		case <-r.leaving.C:
+		case <-r.leave.C:
 			r.cut()
 		}
 	}
 }
 
-// cut ends those streams at once that were to end by themselves.
-func (r *keeping) cut() {
-	for _, w := range r.streams {
-		if w.meant {
-			w.cancel(errWatchdog)
+// close asks a stream to end.
+func (r *run) close(s *stream) {
+	s.closing = true
+	s.leave.Store(true)
+	r.leave.Reset(leaveTimeout)
+}
+
+// cut ends those streams that were asked to end, and did not.
+func (r *run) cut() {
+	for _, s := range r.streams {
+		if s.closing {
+			s.cancel(errWatchdog)
 		}
 	}
 }
 
-func (r *keeping) on(ctx context.Context, e event) {
-	w := e.stream
-	switch e.what {
+func (r *run) on(ctx context.Context, e event) {
+	s := e.stream
+	switch e.kind {
 	case streamOpened:
-		if !w.meant {
-			w.connected = true
+		if !s.closing {
+			s.connected = true
 			r.Account.Connect()
 		}
-	case streamHeard:
-		r.retire(w)
+	case streamDelivered:
+		r.closeOlder(s)
 	case streamEnded:
-		r.ended(ctx, w, e.failed)
+		r.ended(ctx, s, e.failure)
 	}
 	e.done()
 }
@@ -170,122 +194,117 @@ func (e event) done() {
 	}
 }
 
-// retire ends the streams that a new one replaces.
-func (r *keeping) retire(by *watched) {
-	for _, w := range r.streams {
-		if w == by {
+// closeOlder closes the streams that a new one replaces.
+func (r *run) closeOlder(newer *stream) {
+	for _, s := range r.streams {
+		if s == newer {
 			return
 		}
-		w.meant = true
-		w.left.Store(true)
-		r.leaving.Reset(leaveWithin)
+		r.close(s)
 	}
 }
 
-func (r *keeping) remove(w *watched) {
-	w.cancel(nil)
-	r.disconnect(w)
-	for i, other := range r.streams {
-		if other == w {
-			r.streams = append(r.streams[:i], r.streams[i+1:]...)
-			return
-		}
-	}
+func (r *run) newest() *stream { return r.streams[len(r.streams)-1] }
+
+func (r *run) remove(s *stream) {
+	s.cancel(nil)
+	r.disconnect(s)
+	r.streams = slices.DeleteFunc(r.streams, func(other *stream) bool { return other == s })
 }
 
-func (r *keeping) disconnect(w *watched) {
-	if w.connected {
-		w.connected = false
+func (r *run) disconnect(s *stream) {
+	if s.connected {
+		s.connected = false
 		r.Account.Disconnect()
 	}
 }
 
-// ended goes on after a stream ended: with the one that replaces it, with a new one at once where the watchdog closed it, else
+// ended goes on after a stream ended: with the one that replaces it, with a new one at once if the keeper closed it, else
 // with a new one after a pause.
-func (r *keeping) ended(ctx context.Context, w *watched, failed Failure) {
-	newest := w == r.streams[len(r.streams)-1]
-	r.remove(w)
-	if w.meant {
+func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
+	newest := s == r.newest()
+	r.remove(s)
+	if s.closing {
 		if newest && !r.waiting {
 			r.open(ctx)
 		}
 		return
 	}
-	if w.envelopes.Load() > 0 || time.Since(w.began) >= goodStream {
+	if s.envelopes.Load() > 0 || time.Since(s.began) >= goodStream {
 		r.Retry.Reset()
 	}
-	if w.reason != "" {
-		failed = Failure{Reason: w.reason, Advice: "what received envelopes did not return; the stream was closed for others to take its share", Err: errWatchdog}
+	if s.reason != "" {
+		failure = Failure{
+			Reason: s.reason, Err: errWatchdog,
+			Advice: "received envelopes were not taken in time; the stream was closed, so that its share goes to other readers",
+		}
 	}
-	r.Account.Reconnecting(failed.Reason)
+	r.Account.Reconnecting(failure.Reason)
 	if !newest {
-		return // the one that replaces it is being opened
+		return // the stream that replaces it is being opened
 	}
-	if failed.Reason == ReasonClosing && time.Since(w.began) >= goodStream {
-		// It does so after its time, always: nothing is wrong, and there is nothing to wait for.
-		r.Log.Info("opening a new stream", "reason", failed.Reason, "advice", failed.Advice)
+	if failure.Reason == ReasonClosing && time.Since(s.began) >= goodStream {
+		// The gateway always ends streams after this time: nothing is wrong, and there is nothing to wait for.
+		r.Log.Info("opening a new stream", "reason", failure.Reason, "advice", failure.Advice)
 		r.open(ctx)
 		return
 	}
 	pause := r.Retry.Next()
-	r.Log.Warn("no stream", "reason", failed.Reason, "advice", failed.Advice, "error", failed.Err, "retry_in", pause.Round(time.Millisecond).String())
-	r.again.Reset(pause)
-	r.waiting = true
+	r.Log.Warn("no stream", "reason", failure.Reason, "advice", failure.Advice, "error", failure.Err,
+		"retry_in", pause.Round(time.Millisecond).String())
+	r.retry.Reset(pause)
+	r.waiting, r.retryNow = true, failure.Retry
 }
 
-// look is what the watchdog does each second.
-func (r *keeping) look(ctx context.Context) {
-	var steady uint64
-	var names nameCounts
+// look is what the keeper does each second.
+func (r *run) look(ctx context.Context) {
 	connected := false
-	for i, w := range r.streams {
-		n, came, pause := w.look()
-		steady += n
-		w.names.take(&names)
-		connected = connected || w.connected
+	for i, s := range r.streams {
+		came, pause := s.look()
+		connected = connected || s.connected
 		if came && i == len(r.streams)-1 {
 			r.pauses.note(pause)
 		}
-		if w.stuck >= looks(stallTimeout) && w.reason == "" {
-			w.reason = reasonStalled
-			r.disconnect(w)
-			w.cancel(errWatchdog)
+		if s.stuck >= looks(stallTimeout) && s.reason == "" {
+			s.reason = ReasonStalled
+			r.disconnect(s)
+			s.cancel(errWatchdog)
 		}
 	}
-	r.Account.Ordinary(r.pauses.limit(r.Idle))
-	fell := false
+	r.Account.AllowPause(r.pauses.limit(r.Idle))
+	missing, back := false, false
 	if connected {
-		fell = r.fall.look(steady, &names)
-	} else {
-		r.fall.skip()
+		missing, back = r.dopplers.check()
 	}
-	if len(r.streams) == 0 {
+	if len(r.streams) == 0 || r.waiting {
 		return
 	}
-	newest := r.streams[len(r.streams)-1]
+	s := r.newest()
+	age := time.Since(s.began)
 	switch {
-	case r.waiting || newest.reason != "" || newest.meant:
+	case s.reason != "" || s.closing:
 	case len(r.streams) > 1:
-		if newest.connected && newest.silent >= looks(overlapWithin) {
-			r.retire(newest)
+		if s.connected && s.silent >= looks(overlapTimeout) {
+			r.closeOlder(s)
 		}
-	// A look is late by up to watchEvery, and the new stream takes a moment.
-	case newest.silent >= max(1, looks(r.Idle)-2):
-		r.replace(ctx, newest, Failure{Reason: ReasonIdle, Advice: "no envelope came; a doppler may have been restarted, which leaves the stream open and mute"})
-	case fell:
-		r.replace(ctx, newest, Failure{Reason: ReasonFell, Advice: "fewer gauges and counters come than before; one of several dopplers may have been restarted, or another exporter came"})
+	case s.silent >= max(1, looks(r.Idle)-2): // a look is late by up to a second, and the new stream takes a moment
+		r.replace(ctx, s, ReasonIdle,
+			"no envelope came; a doppler may have been restarted, which leaves the stream open but silent")
+	case missing && age >= dopplerSilence:
+		r.replace(ctx, s, ReasonFell,
+			"a doppler's own metrics stopped; an open stream may lack its data when it is back, so new streams are opened until then")
+	case back && age >= dopplerRetried:
+		r.replace(ctx, s, ReasonFell, "a doppler is back; the open stream may lack its data")
 	}
 }
 
-// replace opens a new stream in place of one that is mute.
-func (r *keeping) replace(ctx context.Context, old *watched, why Failure) {
-	r.Account.Reconnecting(why.Reason)
-	r.Log.Warn("opening a new stream", "reason", why.Reason, "advice", why.Advice)
+// replace opens a new stream in place of one.
+func (r *run) replace(ctx context.Context, old *stream, reason, advice string) {
+	r.Account.Reconnecting(reason)
+	r.Log.Warn("opening a new stream", "reason", reason, "advice", advice)
 	if r.Share {
 		r.open(ctx)
 		return
 	}
-	old.meant = true
-	old.left.Store(true)
-	r.leaving.Reset(leaveWithin)
+	r.close(old)
 }

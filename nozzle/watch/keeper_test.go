@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/metric"
 )
 
 // fakeStream is one stream of a test: what its reader does is told by the test.
@@ -87,7 +88,7 @@ func (f *fakeStreams) read(ctx context.Context, p *Pulse) Failure {
 				<-s.hold
 			}
 			f.account.Heard(time.Now().UnixNano())
-			p.Took(uint64(n), uint64(n))
+			p.Took(uint64(n))
 		}
 	}
 	return Failure{}
@@ -135,7 +136,7 @@ func TestKeeperReplacesAnIdleStream(t *testing.T) {
 			t.Error("not both streams are open")
 		}
 		second.send <- 1
-		if pass(leaveWithin); !first.closed() || second.closed() || !f.account.Up() {
+		if pass(leaveTimeout); !first.closed() || second.closed() || !f.account.Up() {
 			t.Error("the old stream is open, or the new one is not")
 		}
 		// Nothing comes by the new one either: it is replaced in turn, and no sooner.
@@ -145,11 +146,11 @@ func TestKeeperReplacesAnIdleStream(t *testing.T) {
 			t.Errorf("another one after %v", silent)
 		}
 		// The old one does not wait for ever for an envelope by the new one.
-		if pass(overlapWithin + 2*time.Second); !second.closed() || third.closed() {
+		if pass(overlapTimeout + 2*time.Second); !second.closed() || third.closed() {
 			t.Error("the old stream is open, or the new one is not")
 		}
 		f.requireReasons(map[string]uint64{ReasonIdle: 2})
-		if took := f.stop(); took > leaveWithin {
+		if took := f.stop(); took > leaveTimeout {
 			t.Errorf("stopping took %v", took)
 		}
 	})
@@ -186,49 +187,90 @@ func TestKeeperKeepsTheOldStreamWhileThereIsNoOther(t *testing.T) {
 		f.refuse.Store(false)
 		next := <-f.opened
 		next.send <- 1
-		if pass(leaveWithin); !first.closed() {
+		if pass(leaveTimeout); !first.closed() {
 			t.Error("the old stream is open")
 		}
 		f.stop()
 	})
 }
 
-// One doppler of two goes mute: a new stream within a minute, by which all comes again.
-func TestKeeperReplacesAStreamThatFell(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := keep(t, true)
-		stream := f.next()
-		flow := func(until time.Time, each time.Duration, n int) *fakeStream {
-			for time.Now().Before(until) {
-				select {
-				case s := <-f.opened:
-					return s
-				case <-time.After(each):
-					stream.send <- n
+// speak says what a doppler says of itself.
+func (s *fakeStream) speak(doppler string, tags ...string) {
+	s.p.Note(dopplerMetric("loggregator.doppler", "doppler", doppler))
+	for _, job := range tags {
+		s.p.Note(dopplerMetric("system_metrics_agent", job, doppler))
+	}
+	s.send <- 1
+}
+
+func dopplerMetric(origin, job, index string) *metric.Envelope {
+	e := &metric.Envelope{Kind: metric.KindCounter, Name: []byte("dropped")}
+	for _, tag := range [][2]string{{"origin", origin}, {"job", job}, {"index", index}} {
+		e.AddTag([]byte(tag[0]), []byte(tag[1]))
+	}
+	return e
+}
+
+// A doppler that falls silent costs a new stream after 35 s, and one each 35 s until it is back, and one then, at once,
+// unless that of late will have its data by itself.
+func TestKeeperReplacesAStreamThatLacksADoppler(t *testing.T) {
+	const each = 5 * time.Second
+	for _, c := range []struct {
+		away   time.Duration
+		opened []time.Duration // since the doppler's last metric
+	}{
+		{20 * time.Second, nil},
+		{30 * time.Second, nil},
+		{40 * time.Second, []time.Duration{35 * time.Second}},
+		{50 * time.Second, []time.Duration{35 * time.Second, 50 * time.Second}},
+		{2 * time.Minute, []time.Duration{35 * time.Second, 70 * time.Second, 105 * time.Second, 2 * time.Minute}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := keep(t, true)
+			defer f.stop()
+			current := f.next()
+			var opened []time.Duration
+			began := time.Now()
+			step := func(dopplers ...string) {
+				for range int(each / time.Second) {
+					pass(time.Second)
+					if s := f.next(); s != nil {
+						opened = append(opened, time.Since(began).Round(time.Second))
+						current = s
+					}
+					current.send <- 1
+				}
+				for _, d := range dopplers {
+					current.speak(d)
 				}
 			}
-			return nil
-		}
-		if flow(time.Now().Add(10*time.Minute), 100*time.Millisecond, 10) != nil {
-			t.Fatal("a new stream without a reason")
-		}
-		began := time.Now()
-		next := flow(time.Now().Add(time.Minute), 100*time.Millisecond, 5)
-		if next == nil {
-			t.Fatal("no new stream within a minute")
-		}
-		t.Logf("one of two dopplers is mute: a new stream after %v", time.Since(began))
-		next.send <- 1
-		if pass(leaveWithin); !stream.closed() {
-			t.Error("the old stream is open")
-		}
-		stream = next
-		if flow(time.Now().Add(10*time.Minute), 100*time.Millisecond, 10) != nil {
-			t.Error("a new stream without a reason")
-		}
-		f.requireReasons(map[string]uint64{ReasonFell: 1})
-		f.stop()
-	})
+			for range 100 {
+				step("1", "2")
+			}
+			if opened != nil {
+				t.Fatalf("new streams while all is well, after %v", opened)
+			}
+			began = time.Now()
+			for time.Since(began) < c.away-each {
+				step("1")
+			}
+			for range 60 {
+				step("1", "2")
+			}
+			if len(opened) != len(c.opened) {
+				t.Fatalf("away for %v: streams after %v, want %v", c.away, opened, c.opened)
+			}
+			for i, at := range c.opened {
+				// Looks are a second apart.
+				if d := opened[i] - at; d < 0 || d > 2*time.Second {
+					t.Errorf("away for %v: streams after %v, want %v", c.away, opened, c.opened)
+				}
+			}
+			if reasons := map[string]uint64{ReasonFell: uint64(len(opened))}; len(opened) > 0 {
+				f.requireReasons(reasons)
+			}
+		})
+	}
 }
 
 // A sink that does not return: the stream is closed within the limit, and opened again once the sink is back.
@@ -253,7 +295,7 @@ func TestKeeperClosesAStalledStream(t *testing.T) {
 		close(stream.hold)
 		next := <-f.opened
 		next.send <- 1
-		f.requireReasons(map[string]uint64{reasonStalled: 1})
+		f.requireReasons(map[string]uint64{ReasonStalled: 1})
 		f.stop()
 	})
 }
@@ -334,7 +376,7 @@ func TestKeeperStops(t *testing.T) {
 			t.Errorf("stopping took %v, the next message came after 40 ms", took)
 		}
 		f = keep(t, true)
-		if f.next(); f.stop() != leaveWithin {
+		if f.next(); f.stop() != leaveTimeout {
 			t.Error("a mute stream is not closed when due")
 		}
 	})

@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// liveness is what is known of the connections of one source. It is safe for concurrent use.
+// Liveness is what is known of the connections of one source. It is safe for concurrent use.
 type Liveness struct {
-	Last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
+	last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
 	connected atomic.Int32 // connections that are open
 	opened    atomic.Int64 // when the first of them was, like last
-	quiet     atomic.Int64 // longest silence in nanoseconds that is ordinary while connected; 0 where any is
+	maxPause  atomic.Int64 // longest silence in nanoseconds for which the source is up; 0 where any is
 }
 
 // Heard notes the arrival of an envelope, in nanoseconds since the epoch.
-func (l *Liveness) Heard(now int64) { l.Last.Store(now) }
+func (l *Liveness) Heard(now int64) { l.last.Store(now) }
 
 // LastHeard is the arrival of the last envelope in nanoseconds since the epoch; 0 if none came.
-func (l *Liveness) LastHeard() int64 { return l.Last.Load() }
+func (l *Liveness) LastHeard() int64 { return l.last.Load() }
 
-// Up says whether the source is connected and, where it has a watchdog, no longer silent than is ordinary for it: a connection
-// whose other side vanished looks as open as any.
+// Up says whether the source is connected and, if it has a keeper, silent for no longer than is usual: a connection whose
+// peer vanished looks as open as any.
 func (l *Liveness) Up() bool {
 	if l.connected.Load() <= 0 {
 		return false
 	}
-	quiet := l.quiet.Load()
-	return quiet == 0 || time.Now().UnixNano()-max(l.Last.Load(), l.opened.Load()) <= quiet
+	limit := l.maxPause.Load()
+	return limit == 0 || time.Now().UnixNano()-max(l.last.Load(), l.opened.Load()) <= limit
 }
 
-// Ordinary says how long a silence is ordinary.
-func (l *Liveness) Ordinary(quiet time.Duration) { l.quiet.Store(int64(quiet)) }
+// AllowPause sets how long a connected source may be silent and still be up.
+func (l *Liveness) AllowPause(d time.Duration) { l.maxPause.Store(int64(d)) }
 
 // Connect notes an open connection; each call of it is followed by one of Disconnect.
 func (l *Liveness) Connect() {
-	// A connection beside one that is silent is no sign of life by itself.
+	// A second connection beside one that is silent is no sign of life by itself.
 	if l.connected.Load() <= 0 {
 		l.opened.Store(time.Now().UnixNano())
 	}
@@ -43,3 +43,31 @@ func (l *Liveness) Connect() {
 
 // Disconnect notes that a connection ended.
 func (l *Liveness) Disconnect() { l.connected.Add(-1) }
+
+// pauses learns how long the pauses between envelopes are, so that a source whose peer vanished is down before the idle
+// timeout.
+type pauses struct {
+	longest int // in looks
+	looks   int
+}
+
+const (
+	minPause  = 5 * time.Second // that a source may be silent and still be up
+	pauseLife = 60              // looks after which the longest pause counts as one look less
+)
+
+// note takes a pause that ended with data by the same stream.
+func (q *pauses) note(pause int) { q.longest = max(q.longest, pause) }
+
+// limit is how long a silence may be and still be usual: twice the longest pause. For the first minute it is the idle
+// timeout.
+func (q *pauses) limit(idle time.Duration) time.Duration {
+	q.looks++
+	if q.looks%pauseLife == 0 && q.longest > 0 {
+		q.longest--
+	}
+	if q.looks < pauseLife {
+		return idle
+	}
+	return min(idle, max(minPause, 2*time.Duration(q.longest+1)*lookInterval))
+}

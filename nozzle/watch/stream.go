@@ -1,0 +1,110 @@
+package watch
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"loggregator_exporter/metric"
+)
+
+const (
+	// DefaultIdleTimeout is the default of nozzle.idle_timeout.
+	DefaultIdleTimeout = 30 * time.Second
+	// A store takes a batch in milliseconds. A reader that holds one for so long is frozen, and keeps its share of the shard
+	// from the other readers.
+	stallTimeout = 10 * time.Second
+	// lookInterval is how often a keeper looks at its streams: what it measures is exact to that.
+	lookInterval = time.Second
+)
+
+// looks is how many looks fit into a time, at least one.
+func looks(d time.Duration) int { return max(1, int(d/lookInterval)) }
+
+// Pulse is what the reader of one stream tells the keeper. The reader's goroutine writes, with a few atomic stores for each
+// message; the keeper's reads.
+type Pulse struct {
+	begun, done atomic.Uint64 // messages handed to the intake, and taken by it
+	envelopes   atomic.Uint64 // that came, malformed ones aside
+	leave       atomic.Bool
+
+	// The reader's goroutine only.
+	dopplers  *dopplers // or nil
+	tell      func(streamEvent)
+	delivered bool
+}
+
+// Opened says that the stream is open: from now on it counts as connected, and silence counts.
+func (p *Pulse) Opened() { p.event(streamOpened) }
+
+// Begin says that a message is going to the intake, which calls Took when it has taken it.
+func (p *Pulse) Begin() { p.begun.Add(1) }
+
+// Note takes a gauge or counter of the message at hand.
+func (p *Pulse) Note(e *metric.Envelope) {
+	if p.dopplers != nil {
+		p.dopplers.note(e)
+	}
+}
+
+// Took says that a message was taken, and how many envelopes it held.
+func (p *Pulse) Took(envelopes uint64) {
+	p.envelopes.Add(envelopes)
+	p.done.Store(p.begun.Load())
+	if !p.delivered && envelopes > 0 {
+		p.delivered = true
+		p.event(streamDelivered)
+	}
+}
+
+// Leave says whether the reader is to end the stream. Right after a message is the best moment: what Loggregator has
+// gathered for the next message is lost, and is least then.
+func (p *Pulse) Leave() bool { return p.leave.Load() }
+
+func (p *Pulse) event(e streamEvent) {
+	if p.tell != nil {
+		p.tell(e)
+	}
+}
+
+type streamEvent uint8
+
+const (
+	streamOpened    streamEvent = iota
+	streamDelivered             // its first envelope came
+	streamEnded
+)
+
+// stream is an open stream, or one being opened, with what its keeper remembers of it.
+type stream struct {
+	Pulse
+	cancel    context.CancelCauseFunc
+	began     time.Time
+	connected bool   // it counts in the account
+	closing   bool   // the keeper asked it to end: its end is no failure
+	reason    string // why the keeper cut it off, if it did
+
+	seenDone, seenBegun, seenEnvelopes uint64 // at the last look
+	silent, stuck                      int    // looks without envelopes; looks within one message
+}
+
+// look compares a stream with the last look. It returns whether any envelopes came since, and for how many looks none had
+// come before.
+func (s *stream) look() (came bool, pause int) {
+	done, begun := s.done.Load(), s.begun.Load()
+	if begun != done && begun == s.seenBegun && done == s.seenDone {
+		s.stuck++
+	} else {
+		s.stuck = 0
+	}
+	s.seenDone, s.seenBegun = done, begun
+	envelopes := s.envelopes.Load()
+	came = envelopes != s.seenEnvelopes
+	s.seenEnvelopes = envelopes
+	if came || !s.connected {
+		pause, s.silent = s.silent, 0
+		return came, pause
+	}
+	s.silent++
+	return false, 0
+}
