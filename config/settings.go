@@ -130,7 +130,7 @@ func uaaSettings() []Setting {
 	return []Setting{
 		{Key: "uaa.url", Kind: KindString, Default: "", Example: "https://uaa.sys.example.com",
 			Help: "URL of UAA, which gives the tokens for `nozzle.gateway` and `nozzle.firehose`: one token for " +
-				"both, renewed well before it expires."},
+				"both, fetched when a stream is opened."},
 		{Key: "uaa.client_id", Kind: KindString, Default: "", Example: "loggregator_exporter",
 			Help: "UAA client with the grant type client_credentials and the authority doppler.firehose (for the " +
 				"RLP gateway logs.admin works as well)."},

@@ -79,7 +79,6 @@ func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Fire
 
 // Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the other side.
 func (f *Firehose) Run(ctx context.Context) error {
-	defer f.uaa.use(ctx)()
 	f.keeper.Run(ctx)
 	return nil
 }

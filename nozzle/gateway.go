@@ -77,7 +77,6 @@ func (o StreamOptions) query() string {
 
 // Run implements Source. Nothing that a gateway does ends it: whatever was wrong may be mended at the other side.
 func (g *Gateway) Run(ctx context.Context) error {
-	defer g.uaa.use(ctx)()
 	g.keeper.Run(ctx)
 	return nil
 }

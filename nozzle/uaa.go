@@ -19,7 +19,7 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// UAAOptions say where tokens come from, and to whom they are given. Exactly one of ClientSecret and ClientSecretFile is set.
+// UAAOptions say where tokens come from, and for which client. Exactly one of ClientSecret and ClientSecretFile is set.
 type UAAOptions struct {
 	URL          string `mapstructure:"url"`
 	ClientID     string `mapstructure:"client_id"`
@@ -39,12 +39,12 @@ const (
 	uaaSpacing    = 5 * time.Second
 	uaaRetryFirst = 5 * time.Second
 	uaaRetryLimit = 5 * time.Minute
-	// A token that a server refuses, although UAA has just made it, will hardly be better the next time: a client may have got new
-	// authorities, though.
+	// How long a refused token is kept if the one before was refused as well: a new one is hardly better, unless the client
+	// has got new authorities.
 	uaaRefusedFirst = 30 * time.Second
 	uaaRefusedLimit = 10 * time.Minute
-	// The life of a token of which UAA does not tell it.
-	uaaUnknownLife = time.Hour
+	// The life of a token if UAA does not tell it.
+	uaaDefaultLife = time.Hour
 )
 
 // Outcomes of a request for a token, besides those of httpsPeer.
@@ -54,46 +54,48 @@ const (
 	tokenSecretFile    = "secret_file"
 )
 
+var tokenOutcomes = []string{
+	tokenOK, tokenClientRefused, tokenSecretFile, watch.ReasonCertificateFiles, watch.ReasonUnreachable,
+	watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS, watch.ReasonWrongURL, watch.ReasonUnavailable,
+}
+
 // The scopes that open the foundation's streams: the first one both of them, the second one the RLP gateway.
 var firehoseScopes = []string{"doppler.firehose", "logs.admin"} // constant
 
-// UAA is the one source of tokens of all sources that need one. While one of them runs, tokens are fetched, one at a time, well before
-// they expire; the sources take what is there. It never asks more often than every few seconds, and far less often when UAA fails or when fresh tokens are
-// refused.
+// UAA gives tokens to all sources that need one. A token is fetched when a source opens a stream and none is in hand, or
+// the one in hand has expired or was refused. UAA is never asked more often than every few seconds, and far less often
+// while it fails or fresh tokens are refused.
 type UAA struct {
 	options UAAOptions
 	peer    httpsPeer
 	log     *slog.Logger
-	fetch   func(context.Context) (uaaToken, *watch.Failure)
-
-	spacing  time.Duration
-	retry    watch.Backoff
-	refusals watch.Backoff
+	fetch   func(context.Context) (uaaToken, *watch.Failure) // request, but in tests
 
 	requests *prometheus.CounterVec
 	expiry   prometheus.Gauge
 
-	ask chan struct{} // holds one entry while a token is wanted before its time
+	spacing time.Duration
+	asking  chan struct{} // holds an entry while a source asks UAA; it guards retry and next
+	retry   watch.Backoff
+	next    time.Time // when UAA may be asked again
 
-	mu      sync.Mutex
-	users   int    // sources that run
-	stop    func() // ends run, and waits for that
-	current uaaToken
-	failed  *watch.Failure // why the last request failed; nil after one that did not
-	changed chan struct{}  // closed and replaced when current or failed changes
-	refused time.Time      // before that, no refusal makes a token be fetched
+	mu          sync.Mutex
+	current     uaaToken
+	arrived     chan struct{} // closed and replaced when a token arrives
+	refusals    watch.Backoff
+	keepRefused time.Time // until then, a refused token is kept
 }
 
 // uaaToken is an access token; its zero value is none.
 type uaaToken struct {
-	value   string
-	scopes  []string // nil where UAA does not tell them
-	expires time.Time
+	*oauth2.Token
+	scopes []string // nil if UAA does not tell them
 }
 
 // hasScope says whether the token may open the stream of the whole foundation, as far as is known.
 func (t uaaToken) hasScope() bool {
-	return t.scopes == nil || slices.ContainsFunc(t.scopes, func(s string) bool { return slices.Contains(firehoseScopes, s) })
+	return t.scopes == nil ||
+		slices.ContainsFunc(t.scopes, func(s string) bool { return slices.Contains(firehoseScopes, s) })
 }
 
 // NewUAA checks the options, including the files. It asks for nothing before a source runs.
@@ -109,17 +111,21 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 	}
 	u := &UAA{
 		options: options,
-		peer:    httpsPeer{key: uaaKey, what: "UAA", url: strings.TrimRight(options.URL, "/") + "/oauth/token", tls: options.TLS},
-		log:     log.With("client_id", options.ClientID),
-		spacing: uaaSpacing,
-		retry:   watch.Backoff{First: uaaRetryFirst, Limit: uaaRetryLimit}, refusals: watch.Backoff{First: uaaRefusedFirst, Limit: uaaRefusedLimit},
+		peer: httpsPeer{
+			key: uaaKey, what: "UAA", url: strings.TrimRight(options.URL, "/") + "/oauth/token", tls: options.TLS,
+		},
+		log:      log.With("client_id", options.ClientID),
+		spacing:  uaaSpacing,
+		retry:    watch.Backoff{First: uaaRetryFirst, Limit: uaaRetryLimit},
+		refusals: watch.Backoff{First: uaaRefusedFirst, Limit: uaaRefusedLimit},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metricPrefix + "uaa_token_requests_total", Help: "Requests for a token to UAA, by what became of them.",
+			Name: metricPrefix + "uaa_token_requests_total", Help: "Requests for a token to UAA, by outcome.",
 		}, []string{"outcome"}),
 		expiry: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: metricPrefix + "uaa_token_expiry_timestamp_seconds", Help: "Unix time at which the token in hand expires; 0 if there is none.",
+			Name: metricPrefix + "uaa_token_expiry_timestamp_seconds",
+			Help: "Unix time at which the token in hand expires; 0 if there is none.",
 		}),
-		ask: make(chan struct{}, 1), changed: make(chan struct{}),
+		asking: make(chan struct{}, 1), arrived: make(chan struct{}),
 	}
 	u.fetch = u.request
 	if _, err := u.peer.tlsConfig(); err != nil {
@@ -128,7 +134,7 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 	if _, err := u.secret(); err != nil {
 		return nil, err
 	}
-	for _, outcome := range []string{tokenOK, tokenClientRefused, tokenSecretFile, watch.ReasonCertificateFiles, watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS, watch.ReasonWrongURL, watch.ReasonUnavailable} {
+	for _, outcome := range tokenOutcomes {
 		u.requests.WithLabelValues(outcome)
 	}
 	for _, c := range []prometheus.Collector{u.requests, u.expiry} {
@@ -139,179 +145,102 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 	return u, nil
 }
 
-// use has tokens fetched until what it returns is called, whatever becomes of ctx: another source may need them longer.
-func (u *UAA) use(ctx context.Context) (release func()) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.users++; u.users == 1 {
-		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			u.run(ctx)
-		}()
-		u.stop = func() { cancel(); <-done }
-	}
-	return func() {
-		u.mu.Lock()
-		u.users--
-		last, stop := u.users == 0, u.stop
-		u.mu.Unlock()
-		if last {
-			stop()
-		}
-	}
-}
-
-// run fetches tokens until ctx is done: the first one at once, each further one when 80 % of the life of the one before is over.
-func (u *UAA) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		token, failed := u.fetch(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		if failed != nil {
-			u.fail(failed)
-			// Whoever wants a token waits: UAA is not to be asked more often for that.
-			watch.Wait(ctx, u.failing(failed))
-			continue
-		}
-		u.retry.Reset()
-		u.renew(token)
-		if !watch.Wait(ctx, u.spacing) {
-			break
-		}
-		u.waitForNext(ctx, token)
-	}
-}
-
-// waitForNext blocks until it is time for the next token.
-func (u *UAA) waitForNext(ctx context.Context, token uaaToken) {
-	timer := time.NewTimer(time.Until(token.expires) * 4 / 5)
-	defer timer.Stop()
+// token returns the token in hand, or asks UAA for one as soon as that may be asked. While one source does so the others
+// wait for the result. After a failure Failure.Retry is closed when another source gets a token.
+func (u *UAA) token(ctx context.Context) (uaaToken, *watch.Failure) {
 	select {
+	case u.asking <- struct{}{}:
+		defer func() { <-u.asking }()
 	case <-ctx.Done():
-	case <-timer.C:
-	case <-u.ask:
+		return uaaToken{}, canceledToken(ctx)
 	}
-}
-
-// failing reports a failure and returns how long to wait.
-func (u *UAA) failing(failed *watch.Failure) time.Duration {
-	pause := u.retry.Next()
-	u.log.Warn("no token from UAA", "reason", failed.Reason, "advice", failed.Advice, "error", failed.Err, "retry_in", pause.Round(time.Millisecond).String())
-	return pause
-}
-
-func (u *UAA) fail(failed *watch.Failure) {
-	u.requests.WithLabelValues(failed.Reason).Inc()
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.failed = failed
-	u.announce()
+	current, arrived := u.current, u.arrived
+	u.mu.Unlock()
+	if current.Valid() {
+		return current, nil
+	}
+	if !watch.Wait(ctx, time.Until(u.next)) {
+		return uaaToken{}, canceledToken(ctx)
+	}
+	token, failed := u.fetch(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return uaaToken{}, canceledToken(ctx)
+	case failed != nil:
+		pause := u.retry.Next()
+		u.next = time.Now().Add(pause)
+		u.requests.WithLabelValues(failed.Reason).Inc()
+		u.log.Warn("no token from UAA", "reason", failed.Reason, "advice", failed.Advice, "error", failed.Err,
+			"retry_in", pause.Round(time.Millisecond).String())
+		return uaaToken{}, &watch.Failure{
+			Reason: watch.ReasonToken, Advice: "UAA gives no token: " + failed.Advice, Err: failed.Err, Retry: arrived,
+		}
+	}
+	u.retry.Reset()
+	u.next = time.Now().Add(u.spacing)
+	u.use(token)
+	return token, nil
 }
 
-func (u *UAA) renew(token uaaToken) {
+func canceledToken(ctx context.Context) *watch.Failure {
+	return &watch.Failure{Reason: watch.ReasonToken, Advice: "no token from UAA", Err: context.Cause(ctx)}
+}
+
+// use makes a new token the one in hand.
+func (u *UAA) use(token uaaToken) {
 	u.requests.WithLabelValues(tokenOK).Inc()
-	u.expiry.Set(float64(token.expires.UnixMilli()) / 1e3)
+	u.expiry.Set(float64(token.Expiry.UnixMilli()) / 1e3)
 	if token.hasScope() {
-		u.log.Debug("got a token from UAA", "expires", token.expires)
+		u.log.Debug("got a token from UAA", "expires", token.Expiry)
 	} else {
 		u.log.Warn("the client's tokens open no stream", "advice", scopeAdvice, "scopes", strings.Join(token.scopes, " "))
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.current, u.failed = token, nil
-	select {
-	case <-u.ask: // whoever asked has it now
-	default:
-	}
-	u.announce()
+	u.current = token
+	close(u.arrived)
+	u.arrived = make(chan struct{})
 }
 
-// announce wakes those who wait for a token; mu is held.
-func (u *UAA) announce() {
-	close(u.changed)
-	u.changed = make(chan struct{})
-}
-
-// token returns a token that has not expired, waiting for the first one, or why there is none.
-func (u *UAA) token(ctx context.Context) (uaaToken, *watch.Failure) {
-	for {
-		token, failed, changed := u.now()
-		switch {
-		case failed != nil:
-			return uaaToken{}, &watch.Failure{Reason: watch.ReasonToken, Advice: "UAA gives no token: " + failed.Advice, Err: failed.Err}
-		case changed == nil:
-			return token, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return uaaToken{}, &watch.Failure{Reason: watch.ReasonToken, Advice: "no token from UAA", Err: ctx.Err()}
-		}
-	}
-}
-
-// now returns the token in hand, or why there is none, or, where one was asked for with this, what is closed when either is known.
-func (u *UAA) now() (token uaaToken, failed *watch.Failure, changed <-chan struct{}) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case u.current.value != "" && time.Now().Before(u.current.expires):
-		return u.current, nil, nil
-	case u.failed != nil:
-		return uaaToken{}, u.failed, nil
-	}
-	u.want()
-	return uaaToken{}, nil, u.changed
-}
-
-// want asks run for a token before its time; mu is held, so that nobody asks for what has just come.
-func (u *UAA) want() {
-	select {
-	case u.ask <- struct{}{}:
-	default:
-	}
-}
-
-// refuse tells that a server did not accept a token, and says whether another one is on its way. Where fresh tokens keep being refused, it
-// says so less and less often, up to once in ten minutes.
+// refuse drops a token that a server did not accept, and says whether another one may be had. If fresh tokens are refused
+// one after the other, it does so less and less often, up to once in ten minutes.
 func (u *UAA) refuse(token uaaToken) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.current.value != token.value {
+	if u.current.Token != token.Token {
 		return true
 	}
 	now := time.Now()
-	if now.Before(u.refused) {
+	if now.Before(u.keepRefused) {
 		return false
 	}
-	u.refused = now.Add(u.refusals.Next())
+	u.keepRefused = now.Add(u.refusals.Next())
 	u.current = uaaToken{}
 	u.expiry.Set(0)
-	u.want()
 	return true
 }
 
-// accepted tells that a server took the token: the next refusal is about the token again.
+// accepted tells that a server accepted the token: the next refusal is about the token again.
 func (u *UAA) accepted() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.refusals.Reset()
-	u.refused = time.Time{}
+	u.keepRefused = time.Time{}
 }
 
-// authorize opens a connection with a token; where the server refuses that, once more with a new one. open says whether it was the token that
-// was refused.
-func (u *UAA) authorize(ctx context.Context, open func(authorization string) (failed *watch.Failure, refused bool)) *watch.Failure {
+// authorize opens a connection with a token and, if the server refuses that, once more with a new one. The result refused
+// of open says that the failure is a refusal of the token.
+func (u *UAA) authorize(
+	ctx context.Context, open func(authorization string) (failed *watch.Failure, refused bool),
+) *watch.Failure {
 	for again := false; ; again = true {
 		token, failed := u.token(ctx)
 		if failed != nil {
 			return failed
 		}
-		// Nothing but this spelling is understood by all of Loggregator.
-		failed, refused := open("bearer " + token.value)
+		// Loggregator's servers have this spelling in common.
+		failed, refused := open("bearer " + token.AccessToken)
 		switch {
 		case failed == nil:
 			u.accepted()
@@ -321,7 +250,10 @@ func (u *UAA) authorize(ctx context.Context, open func(authorization string) (fa
 		case !again && u.refuse(token):
 			continue
 		case !token.hasScope():
-			return &watch.Failure{Reason: watch.ReasonTokenScope, Advice: scopeAdvice, Err: fmt.Errorf("%w; the token's scopes: %.500s", failed.Err, strings.Join(token.scopes, " "))}
+			return &watch.Failure{
+				Reason: watch.ReasonTokenScope, Advice: scopeAdvice,
+				Err: fmt.Errorf("%w; the token's scopes: %.500s", failed.Err, strings.Join(token.scopes, " ")),
+			}
 		default:
 			return failed
 		}
@@ -359,16 +291,18 @@ func (u *UAA) request(ctx context.Context) (uaaToken, *watch.Failure) {
 	ctx, cancel := context.WithTimeout(ctx, uaaTimeout)
 	defer cancel()
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
-	// In the body UAA takes both as they are; in the header it reads them in one of two ways.
-	config := clientcredentials.Config{ClientID: u.options.ClientID, ClientSecret: secret, TokenURL: u.peer.url, AuthStyle: oauth2.AuthStyleInParams}
+	// In the body UAA takes id and secret as they are; in a header it may or may not unescape them.
+	config := clientcredentials.Config{
+		ClientID: u.options.ClientID, ClientSecret: secret, TokenURL: u.peer.url, AuthStyle: oauth2.AuthStyleInParams,
+	}
 	asked := time.Now()
 	t, err := config.Token(ctx)
 	if err != nil {
 		return uaaToken{}, u.explain(err)
 	}
-	token := uaaToken{value: t.AccessToken, expires: t.Expiry}
+	token := uaaToken{Token: t}
 	if t.Expiry.IsZero() {
-		token.expires = asked.Add(uaaUnknownLife)
+		t.Expiry = asked.Add(uaaDefaultLife)
 	}
 	if scope, ok := t.Extra("scope").(string); ok {
 		token.scopes = append([]string{}, strings.Fields(scope)...)

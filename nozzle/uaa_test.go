@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/nozzle/watch"
 )
@@ -34,7 +36,7 @@ func (s *scriptedUAA) fetch(context.Context) (uaaToken, *watch.Failure) {
 	if s.fail {
 		return uaaToken{}, &watch.Failure{Reason: watch.ReasonUnavailable, Advice: "advice", Err: errors.New("down")}
 	}
-	return uaaToken{value: fmt.Sprintf("token-%d", len(s.asked)), expires: time.Now().Add(s.life)}, nil
+	return uaaToken{Token: &oauth2.Token{AccessToken: fmt.Sprintf("token-%d", len(s.asked)), Expiry: time.Now().Add(s.life)}}, nil
 }
 
 // requests are the times of all requests so far.
@@ -64,55 +66,124 @@ func newScriptedUAA(t *testing.T, s *scriptedUAA) *UAA {
 	return u
 }
 
-func TestUAAFetchesAheadOfExpiry(t *testing.T) {
+// A token is fetched when a source needs one, one request for all of them, and used until it expires.
+func TestUAAReusesTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{life: 10 * time.Minute}
 		u := newScriptedUAA(t, s)
-		// Many sources, one request at a time.
-		releases := []func(){u.use(t.Context()), u.use(t.Context())}
-		var group sync.WaitGroup
-		for range 10 {
-			group.Go(func() {
-				if token, failed := u.token(t.Context()); failed != nil || token.value != "token-1" {
-					t.Error(token, failed)
-				}
-			})
-		}
-		group.Wait()
-		synctest.Wait()
-		pass(20 * time.Minute)
-		synctest.Wait()
-		// 80 % of what is left when the spacing is over.
-		step := 5*time.Second + (10*time.Minute-5*time.Second)*4/5
-		wiretest.RequireEqual(t, "requests", s.requests(), []time.Duration{0, step, 2 * step})
-		for _, release := range releases {
-			release()
+		all := func(want string) {
+			t.Helper()
+			var group sync.WaitGroup
+			for range 10 {
+				group.Go(func() {
+					if token, failed := u.token(t.Context()); failed != nil || token.AccessToken != want {
+						t.Error(token, failed)
+					}
+				})
+			}
+			group.Wait()
 		}
 		pass(time.Hour)
-		if len(s.requests()) != 3 {
-			t.Errorf("asked %v without a source", s.requests())
-		}
+		all("token-1")
+		pass(9 * time.Minute)
+		all("token-1")
+		pass(51 * time.Second) // of its last seconds it may not be sure
+		all("token-2")
+		wiretest.RequireEqual(t, "requests", s.requests(), []time.Duration{time.Hour, 69*time.Minute + 51*time.Second})
 	})
 }
 
+// However often sources want a token, UAA is asked after pauses that grow up to five minutes.
 func TestUAAIsNeverHammered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{fail: true}
 		u := newScriptedUAA(t, s)
-		defer u.use(t.Context())()
-		for range 3600 { // a source that wants a token each second
-			if _, failed := u.token(t.Context()); failed == nil || failed.Reason != watch.ReasonToken || !strings.Contains(failed.Advice, "advice") {
-				t.Fatal(failed)
-			}
-			pass(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() {
+				for ctx.Err() == nil {
+					_, failed := u.token(ctx)
+					if failed == nil || failed.Reason != watch.ReasonToken || ctx.Err() == nil && !strings.Contains(failed.Advice, "advice") {
+						t.Error(failed)
+					}
+				}
+			})
 		}
-		if n := len(s.requests()); n < 10 || n > 40 {
-			t.Errorf("%d requests an hour: %v", n, s.requests())
+		group.Wait()
+		requests := s.requests()
+		if n := len(requests); n < 10 || n > 40 {
+			t.Errorf("%d requests an hour: %v", n, requests)
+		}
+		for i := 1; i < len(requests); i++ {
+			if pause := requests[i] - requests[i-1]; pause < uaaRetryFirst/2 || pause > uaaRetryLimit {
+				t.Errorf("request %d after %v", i, pause)
+			}
 		}
 		s.setFail(false, 10*time.Minute)
-		pass(uaaRetryLimit)
 		if token, failed := u.token(t.Context()); failed != nil {
 			t.Error(token, failed)
+		}
+	})
+}
+
+// A source that waits goes on the moment there is a token: whether it waits to ask, for the source that asks, or for its
+// own next attempt.
+func TestUAAWakesWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scriptedUAA{fail: true, life: time.Hour}
+		u := newScriptedUAA(t, s)
+		var wakes []<-chan struct{}
+		for range 6 { // by now UAA is asked each few minutes at most
+			_, failed := u.token(t.Context())
+			wakes = append(wakes, failed.Retry)
+		}
+		s.setFail(false, time.Hour)
+		got := make(chan time.Time, 3)
+		for range cap(got) {
+			go func() {
+				if token, failed := u.token(t.Context()); failed != nil || token.AccessToken != "token-7" {
+					t.Error(token, failed)
+				}
+				got <- time.Now()
+			}()
+		}
+		for _, wake := range wakes {
+			<-wake
+		}
+		arrived := time.Now()
+		if all := s.requests(); len(all) != 7 || !s.began.Add(all[6]).Equal(arrived) {
+			t.Errorf("woken %v after the start, requests at %v", arrived.Sub(s.began), all)
+		}
+		for range cap(got) {
+			if at := <-got; !at.Equal(arrived) {
+				t.Errorf("a source got its token %v after it had come", at.Sub(arrived))
+			}
+		}
+	})
+}
+
+// A source that is stopped waits for no token, and nothing counts as a failure of UAA.
+func TestUAACanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scriptedUAA{fail: true}
+		u := newScriptedUAA(t, s)
+		_, _ = u.token(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() {
+				if _, failed := u.token(ctx); failed == nil || !errors.Is(failed.Err, context.DeadlineExceeded) {
+					t.Error(failed)
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(began); took != time.Second || len(s.requests()) != 1 {
+			t.Errorf("after %v, requests at %v", took, s.requests())
 		}
 	})
 }
@@ -122,14 +193,13 @@ func TestUAAOutageWithATokenInHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{life: time.Hour}
 		u := newScriptedUAA(t, s)
-		defer u.use(t.Context())()
 		first, _ := u.token(t.Context())
 		s.setFail(true, time.Hour)
-		pass(time.Hour - time.Second)
-		if token, failed := u.token(t.Context()); failed != nil || token.value != first.value {
+		pass(time.Hour - 11*time.Second)
+		if token, failed := u.token(t.Context()); failed != nil || token.AccessToken != first.AccessToken {
 			t.Error(token, failed)
 		}
-		pass(2 * time.Second)
+		pass(12 * time.Second)
 		if _, failed := u.token(t.Context()); failed == nil {
 			t.Error("an expired token is given out")
 		}
@@ -140,7 +210,6 @@ func TestUAARefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{life: time.Hour}
 		u := newScriptedUAA(t, s)
-		defer u.use(t.Context())()
 		opened := 0
 		open := func(want string) func(string) (*watch.Failure, bool) {
 			return func(authorization string) (*watch.Failure, bool) {
@@ -170,21 +239,24 @@ func TestUAARefusals(t *testing.T) {
 			t.Errorf("%d tokens in an hour of refusals: %v", n, s.requests())
 		}
 		// Another source was told of the refusal already.
-		if !u.refuse(uaaToken{value: "token-1"}) {
-			t.Error("a token that is no more in hand")
+		if !u.refuse(uaaToken{Token: &oauth2.Token{AccessToken: "token-1"}}) {
+			t.Error("a token that is not in hand")
 		}
 	})
 }
 
-// Tokens of no life are no reason for a request each moment.
+// A token that expires at once is used once, and is no reason for a request each moment.
 func TestUAAShortLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{life: time.Millisecond}
 		u := newScriptedUAA(t, s)
-		defer u.use(t.Context())()
-		pass(time.Minute)
-		if n := len(s.requests()); n > 13 {
-			t.Errorf("%d requests a minute", n)
+		for i := range 13 {
+			if token, failed := u.token(t.Context()); failed != nil || token.AccessToken != fmt.Sprintf("token-%d", i+1) {
+				t.Error(token, failed)
+			}
+		}
+		if took := time.Since(s.began); took != 12*uaaSpacing {
+			t.Errorf("13 requests in %v", took)
 		}
 	})
 }
@@ -216,7 +288,7 @@ func TestUAARequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	token, failed := u.request(t.Context())
-	if failed != nil || token.value != "abc" || !token.hasScope() || time.Until(token.expires) < 59*time.Minute {
+	if failed != nil || token.AccessToken != "abc" || !token.hasScope() || time.Until(token.Expiry) < 59*time.Minute {
 		t.Fatalf("%v %v", token, failed)
 	}
 	if got, want := receive(t, forms), "POST /oauth/token false client_credentials me first+%/ secret"; got != want {
@@ -224,7 +296,7 @@ func TestUAARequest(t *testing.T) {
 	}
 	write("second")
 	answer = `{"access_token":"abc","token_type":"bearer","expires_in":"600","scope":"uaa.none"}`
-	if token, failed = u.request(t.Context()); failed != nil || token.hasScope() || time.Until(token.expires) > 10*time.Minute {
+	if token, failed = u.request(t.Context()); failed != nil || token.hasScope() || time.Until(token.Expiry) > 10*time.Minute {
 		t.Errorf("%v %v", token, failed)
 	}
 	if got := receive(t, forms); !strings.HasSuffix(got, " second") {

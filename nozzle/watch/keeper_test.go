@@ -42,6 +42,7 @@ type fakeStreams struct {
 	account *testAccount
 	opened  chan *fakeStream
 	refuse  atomic.Bool // do not open
+	retry   chan struct{} // of refusals
 	stop    func() time.Duration
 }
 
@@ -50,7 +51,14 @@ var errRefused = errors.New("refused")
 // keep runs a keeper in a bubble of synctest.
 func keep(t *testing.T, share bool) *fakeStreams {
 	t.Helper()
-	f := &fakeStreams{t: t, account: &testAccount{reconnects: map[string]uint64{}}, opened: make(chan *fakeStream, 100)}
+	f := &fakeStreams{}
+	f.start(t, share)
+	return f
+}
+
+func (f *fakeStreams) start(t *testing.T, share bool) {
+	t.Helper()
+	f.t, f.account, f.opened = t, &testAccount{reconnects: map[string]uint64{}}, make(chan *fakeStream, 100)
 	k := &Keeper{
 		Account: f.account, Log: slog.New(slog.DiscardHandler),
 		Share: share, Read: f.read,
@@ -65,14 +73,13 @@ func keep(t *testing.T, share bool) *fakeStreams {
 		return time.Since(began)
 	}
 	synctest.Wait()
-	return f
 }
 
 func (f *fakeStreams) read(ctx context.Context, p *Pulse) Failure {
 	s := &fakeStream{ctx: ctx, p: p, send: make(chan int)}
 	f.opened <- s
 	if f.refuse.Load() {
-		return Failure{Reason: ReasonUnreachable, Err: errRefused}
+		return Failure{Reason: ReasonUnreachable, Err: errRefused, Retry: f.retry}
 	}
 	p.Opened()
 	for !p.Leave() {
@@ -326,6 +333,36 @@ func TestKeeperBacksOff(t *testing.T) {
 			}
 		}
 		f.stop()
+	})
+}
+
+// A failure may say when another attempt is worth while: that comes at once, in place of the one after the pause.
+func TestKeeperRetriesEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeStreams{retry: make(chan struct{})}
+		f.start(t, true)
+		defer f.stop()
+		f.refuse.Store(true)
+		close(f.next().send)
+		for range 10 {
+			<-f.opened
+		}
+		// The pause is 15 s at least.
+		pass(10 * time.Second)
+		if f.next() != nil {
+			t.Fatal("an attempt without a reason")
+		}
+		f.refuse.Store(false)
+		close(f.retry)
+		stream := f.next()
+		if stream == nil {
+			t.Fatal("no attempt at once")
+		}
+		stream.send <- 1
+		pass(15 * time.Second)
+		if f.next() != nil {
+			t.Error("the pause went on beside the new stream")
+		}
 	})
 }
 
