@@ -41,7 +41,7 @@ func serveEvents(t *testing.T, stream string, hold bool) string {
 // TestGatewayStreams: how a stream may go wrong, and end.
 func TestGatewayStreams(t *testing.T) {
 	f := newFoundation(t, nil, foundation.HTTPSOptions{})
-	good := "data: " + string(wiretest.JsonBatch(t, wiretest.EnvelopesJSON()[0])) + "\n\n"
+	good := "data: " + string(wiretest.JSONBatch(t, wiretest.EnvelopesJSON()[0])) + "\n\n"
 	for _, c := range []struct {
 		name, stream   string
 		hold           bool

@@ -221,7 +221,6 @@ func (in *Intake) end(now int64) int {
 	}
 	in.v1.Trim()
 	in.v2.Trim()
-	in.json.Trim()
 	return int(bad)
 }
 

@@ -99,7 +99,7 @@ func TestIntakeForgetsHugeMessages(t *testing.T) {
 }
 
 func TestIntakeJSON(t *testing.T) {
-	good := string(wiretest.JsonBatch(t, wiretest.EnvelopesJSON()[0]))
+	good := string(wiretest.JSONBatch(t, wiretest.EnvelopesJSON()[0]))
 	one := strings.TrimSuffix(strings.TrimPrefix(strings.ReplaceAll(good, " ", ""), `{"batch":[`), `]}`)
 	for _, c := range []struct {
 		batch                         string
@@ -141,7 +141,7 @@ func TestIntakeJSON(t *testing.T) {
 func TestJSONAllocations(t *testing.T) {
 	l, _ := newTestLedger(t)
 	in := NewIntake(l.Source("gateway"), &nullSink{})
-	original := wiretest.JsonBatch(t, wiretest.EnvelopesJSON()...)
+	original := wiretest.JSONBatch(t, wiretest.EnvelopesJSON()...)
 	batch := make([]byte, len(original))
 	allocs := testing.AllocsPerRun(1000, func() {
 		copy(batch, original)
@@ -181,7 +181,7 @@ func TestIntakeJSONIsRecorded(t *testing.T) {
 	env.Recorder = recorder
 	in := env.intake(l.Source(nameGateway), intakeOptions{})
 	sent := &loggregator_v2.Envelope{SourceId: "a\"b\n", Message: wiretest.GaugeV2("m")}
-	if n := in.JSON(wiretest.JsonBatch(t, sent), time.Unix(1, 0)); n != 0 || sink.envelopes != 1 {
+	if n := in.JSON(wiretest.JSONBatch(t, sent), time.Unix(1, 0)); n != 0 || sink.envelopes != 1 {
 		t.Fatal(n, sink.envelopes)
 	}
 	in.JSON([]byte("{"), time.Unix(1, 0))

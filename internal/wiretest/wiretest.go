@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -364,8 +365,8 @@ func RequireEqual(tb testing.TB, what string, got, want any) {
 	}
 }
 
-// gatewayJSON writes as the RLP gateway does: snake_case, zero values written out.
-var GatewayJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
+// GatewayJSON writes as the RLP gateway does: zero values are written out; the names are those of the .proto file.
+var GatewayJSON = protojson.MarshalOptions{EmitUnpopulated: true}
 
 func MarshalJSON(tb testing.TB, e *loggregator_v2.Envelope) []byte {
 	tb.Helper()
@@ -377,7 +378,7 @@ func MarshalJSON(tb testing.TB, e *loggregator_v2.Envelope) []byte {
 }
 
 // jsonBatch is a batch as the gateway sends it.
-func JsonBatch(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
+func JSONBatch(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
 	tb.Helper()
 	b, err := GatewayJSON.Marshal(&loggregator_v2.EnvelopeBatch{Batch: envelopes})
 	if err != nil {
@@ -386,5 +387,7 @@ func JsonBatch(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
 	return b
 }
 
-// envelopesJSON are the samples that can be written as JSON: strings in it are UTF-8.
-func EnvelopesJSON() []*loggregator_v2.Envelope { return EnvelopesV2() }
+// EnvelopesJSON are the samples that the gateway writes: it asks for preferred tags.
+func EnvelopesJSON() []*loggregator_v2.Envelope {
+	return slices.DeleteFunc(EnvelopesV2(), func(e *loggregator_v2.Envelope) bool { return len(e.GetDeprecatedTags()) > 0 })
+}

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math/bits"
+	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -10,25 +11,32 @@ import (
 // maxJSONDepth bounds the nesting of values that are stepped over. Envelopes nest five deep.
 const maxJSONDepth = 128
 
-// jsonText walks JSON text from front to back. It accepts what RFC 8259 defines; strings need not be UTF-8, and a lone half of a surrogate
-// pair becomes U+FFFD. Escapes are replaced where they stand: the text belongs to the walker, and what it returns points into it. After the first mistake bad
-// is set, and every method is harmless.
-//
-//	for first := true; t.more(first, '}'); first = false { key := t.key(); ... }
-type JsonText struct {
-	B   []byte
+// jsonText walks JSON text from front to back. It accepts what RFC 8259 defines; strings need not be UTF-8, and a lone half
+// of a surrogate pair becomes U+FFFD. Escapes are replaced in place: the text belongs to the walker, and what it returns
+// points into it. After the first mistake bad is set, nothing is left, and every method returns at once.
+type jsonText struct {
+	b   []byte
 	at  int
 	bad bool
 }
 
-func (t *JsonText) fail() {
-	t.bad, t.at = true, len(t.B)
+// jsonOpen is where a walk through an object or array is.
+type jsonOpen uint8
+
+const (
+	none   jsonOpen = iota // there is no object or array
+	begun                  // the opening bracket is consumed
+	inside                 // a member is consumed
+)
+
+func (t *jsonText) fail() {
+	t.bad, t.at = true, len(t.b)
 }
 
 // peek steps over white space and returns the byte that follows; 0 at the end, which no text may hold outside of a string.
-func (t *JsonText) peek() byte {
-	for t.at < len(t.B) {
-		c := t.B[t.at]
+func (t *jsonText) peek() byte {
+	for t.at < len(t.b) {
+		c := t.b[t.at]
 		if c > ' ' {
 			return c
 		}
@@ -41,7 +49,7 @@ func (t *JsonText) peek() byte {
 }
 
 // take consumes the byte c, which must be next.
-func (t *JsonText) take(c byte) bool {
+func (t *jsonText) take(c byte) bool {
 	if t.peek() != c {
 		t.fail()
 		return false
@@ -50,16 +58,17 @@ func (t *JsonText) take(c byte) bool {
 	return true
 }
 
-// more says whether an object or array, whose opening bracket is consumed, has another member; it consumes the comma before that,
-// or the closing bracket.
-func (t *JsonText) more(first bool, closing byte) bool {
+// more reports whether an object or array has another member; it consumes the comma before that, or the closing bracket.
+//
+//	for open := begun; t.more(open, '}'); open = inside { key := t.key(); ... }
+func (t *jsonText) more(open jsonOpen, closing byte) bool {
 	switch c := t.peek(); {
-	case t.bad:
+	case open == none || t.bad:
 		return false
 	case c == closing:
 		t.at++
 		return false
-	case first:
+	case open == begun:
 		return true
 	default:
 		return t.take(',')
@@ -67,19 +76,14 @@ func (t *JsonText) more(first bool, closing byte) bool {
 }
 
 // key consumes the name of an object's member, and the colon.
-func (t *JsonText) key() []byte {
+func (t *jsonText) key() []byte {
 	key := t.text()
 	t.take(':')
 	return key
 }
 
-// null consumes the word null, if it is next.
-func (t *JsonText) null() bool {
-	return t.peek() == 'n' && t.word("null")
-}
-
-func (t *JsonText) word(w string) bool {
-	if len(t.B)-t.at < len(w) || string(t.B[t.at:t.at+len(w)]) != w {
+func (t *jsonText) word(w string) bool {
+	if len(t.b)-t.at < len(w) || string(t.b[t.at:t.at+len(w)]) != w {
 		t.fail()
 		return false
 	}
@@ -88,8 +92,8 @@ func (t *JsonText) word(w string) bool {
 }
 
 // end says whether nothing but white space is left, and nothing was wrong.
-func (t *JsonText) End() bool {
-	if t.peek() != 0 || t.at < len(t.B) {
+func (t *jsonText) end() bool {
+	if t.peek() != 0 || t.at < len(t.b) {
 		t.fail()
 	}
 	return !t.bad
@@ -101,11 +105,11 @@ const (
 )
 
 // text consumes a string and returns what it says.
-func (t *JsonText) text() []byte {
+func (t *jsonText) text() []byte {
 	if !t.take('"') {
 		return nil
 	}
-	b, from := t.B, t.at
+	b, from := t.b, t.at
 	i := from
 	// Fast path: eight bytes at a time up to the first quote, backslash or control character. Of a byte that is found by borrowing
 	// from the one below only the lowest counts, which is right.
@@ -128,8 +132,8 @@ func (t *JsonText) text() []byte {
 }
 
 // slowText is text from byte i on, with escapes, or near the end.
-func (t *JsonText) slowText(from, i int) []byte {
-	b, to := t.B, i
+func (t *jsonText) slowText(from, i int) []byte {
+	b, to := t.b, i
 	for i < len(b) {
 		c := b[i]
 		switch {
@@ -197,32 +201,22 @@ func hex4(b []byte) rune {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return -1
 	}
-	var r rune
-	for _, c := range b[2:6] {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return -1
-		}
-		r = r<<4 | rune(c)
+	r, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	if err != nil {
+		return -1
 	}
-	return r
+	return rune(r)
 }
 
 // number consumes a number and returns its text.
-func (t *JsonText) number() []byte {
+func (t *jsonText) number() []byte {
 	t.peek()
-	n := numberLength(t.B[t.at:])
+	n := numberLength(t.b[t.at:])
 	if n == 0 {
 		t.fail()
 		return nil
 	}
-	text := t.B[t.at : t.at+n : t.at+n]
+	text := t.b[t.at : t.at+n : t.at+n]
 	t.at += n
 	return text
 }
@@ -269,9 +263,9 @@ func digits(b []byte) int {
 }
 
 // skip consumes a value of any kind.
-func (t *JsonText) Skip() { t.skipTo(maxJSONDepth) }
+func (t *jsonText) skip() { t.skipTo(maxJSONDepth) }
 
-func (t *JsonText) skipTo(depth int) {
+func (t *jsonText) skipTo(depth int) {
 	if depth == 0 {
 		t.fail()
 		return
@@ -281,13 +275,13 @@ func (t *JsonText) skipTo(depth int) {
 		t.text()
 	case '{':
 		t.at++
-		for first := true; t.more(first, '}'); first = false {
+		for open := begun; t.more(open, '}'); open = inside {
 			t.key()
 			t.skipTo(depth - 1)
 		}
 	case '[':
 		t.at++
-		for first := true; t.more(first, ']'); first = false {
+		for open := begun; t.more(open, ']'); open = inside {
 			t.skipTo(depth - 1)
 		}
 	case 't':
