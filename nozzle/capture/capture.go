@@ -81,7 +81,7 @@ func (h *Header) marshal() []byte {
 func (h *Header) parse(b []byte) error {
 	f := wire.Fields{Message: b}
 	for f.Next() {
-		switch f.Key {
+		switch f.Tag {
 		case headerVersion:
 			h.Version = f.Number
 		case headerStart:
@@ -119,7 +119,7 @@ func (r *Record) parse(b []byte) bool {
 	*r = Record{}
 	f := wire.Fields{Message: b}
 	for f.Next() {
-		switch f.Key {
+		switch f.Tag {
 		case recordOffset:
 			r.Offset = time.Duration(f.Number)
 		case recordSource:

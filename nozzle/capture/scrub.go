@@ -185,7 +185,7 @@ func (s *Scrubber) v2(batch []byte) ([]byte, bool) {
 	all, read := 0, 0
 	f := wire.Fields{Message: batch}
 	for f.Next() {
-		if f.Key != 1<<3|wire.Bytes {
+		if f.Tag != 1<<3|wire.Bytes {
 			continue
 		}
 		all++

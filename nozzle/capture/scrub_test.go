@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/wire"
 )
 
@@ -405,10 +406,10 @@ func TestScrubbedCapturesHoldNoSecrets(t *testing.T) {
 				t.Fatal(err)
 			}
 			if h := got.HttpStartStop; h != nil {
-				var view wire.V1
-				app := wire.V1UUID{Low: h.ApplicationId.GetLow(), High: h.ApplicationId.GetHigh()}
-				if id := string(app.Render(&view.Scratch)); id != got.Tags["app_id"] || h.GetStatusCode() != 200 {
-					t.Fatalf("the request is of app %s, its tag says %s", id, got.Tags["app_id"])
+				var d wire.V1
+				var view metric.Envelope
+				if !d.Decode(out, &view) || string(view.SourceID) != got.Tags["app_id"] || h.GetStatusCode() != 200 {
+					t.Fatalf("the request is of app %s, its tag says %s", view.SourceID, got.Tags["app_id"])
 				}
 			}
 		}

@@ -1,5 +1,5 @@
-// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf and the JSON of the RLP gateway, into views that point into
-// the received bytes. It walks the bytes and never unmarshals into generated types.
+// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf and the JSON of the RLP gateway, into views
+// that point into the received bytes. It walks the bytes and never unmarshals into generated types.
 package wire
 
 import (
@@ -8,54 +8,55 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The wire types of protobuf that messages of Loggregator use.
+// The wire types of protobuf that messages of Loggregator use. A field tag is the field's number and wire type together, as
+// they are encoded: number<<3 | wire type.
 const (
 	Varint  = uint64(protowire.VarintType)
 	Fixed64 = uint64(protowire.Fixed64Type)
 	Bytes   = uint64(protowire.BytesType)
 )
 
-// fields walks the fields of one message. A field is known by its key, the number and the wire type together as they
-// stand on the wire, so that a known number of the wrong type is an unknown field, as it is to protobuf.
+// Fields walks the fields of one message. They are told apart by their tags, so that a known number with the wrong wire type
+// is an unknown field, as it is to protobuf.
 //
-//	for f := (fields{message: message}); f.next(); { switch f.key { ... } }
+//	for f := (Fields{Message: message}); f.Next(); { switch f.Tag { ... } }
 type Fields struct {
 	Message []byte
 	at      int // where the next field begins
 
-	Key    uint64
+	Tag    uint64
 	Number uint64 // the value of a varint or fixed64
 	Bytes  []byte // the value of a string, of bytes or of a message; points into the message
-	Bad    bool   // the message is malformed; next returned false
+	Bad    bool   // the message is malformed; Next returned false
 }
 
-// next reads one field and says whether there was one. Groups and unknown fields are stepped over as one field with a key of
-// their own. It is the hottest code of the exporter: its fast paths are for keys of up to two bytes, numbers of one byte and
-// lengths below 128.
+// Next reads one field and reports whether there was one. Groups and fields of unknown wire types are returned as one field
+// without a value. It is the hottest code of the exporter: its fast paths are for tags of up to two bytes, numbers of one
+// byte and lengths below 128.
 func (f *Fields) Next() bool {
 	b, at := f.Message, f.at
 	if at >= len(b) {
 		return false
 	}
-	key := uint64(b[at])
+	tag := uint64(b[at])
 	at++
-	if key >= 0x80 {
+	if tag >= 0x80 {
 		if at < len(b) && b[at] < 0x80 {
-			key = key&0x7f | uint64(b[at])<<7
+			tag = tag&0x7f | uint64(b[at])<<7
 			at++
 		} else {
 			long, n := protowire.ConsumeVarint(b[at-1:])
 			if n < 0 || long>>3 > uint64(protowire.MaxValidNumber) {
 				return f.fail()
 			}
-			key, at = long, at+n-1
+			tag, at = long, at+n-1
 		}
 	}
-	if key>>3 < uint64(protowire.MinValidNumber) {
+	if tag>>3 < uint64(protowire.MinValidNumber) {
 		return f.fail()
 	}
-	f.Key = key
-	switch key & 7 {
+	f.Tag = tag
+	switch tag & 7 {
 	case Bytes:
 		if at < len(b) && b[at] < 0x80 {
 			if end := at + 1 + int(b[at]); end <= len(b) {
@@ -90,9 +91,9 @@ func (f *Fields) Next() bool {
 	return true
 }
 
-// skip steps over a value of a wire type that no field of ours has: fixed32 and groups.
+// skip steps over the value of a wire type that no field of ours has: fixed32 and groups.
 func (f *Fields) skip(at int) bool {
-	n := protowire.ConsumeFieldValue(protowire.Number(f.Key>>3), protowire.Type(f.Key&7), f.Message[at:])
+	n := protowire.ConsumeFieldValue(protowire.Number(f.Tag>>3), protowire.Type(f.Tag&7), f.Message[at:])
 	if n < 0 {
 		return f.fail()
 	}
@@ -105,7 +106,7 @@ func (f *Fields) fail() bool {
 	return false
 }
 
-// wellFormed says whether a message whose content is of no interest could be read at all.
+// wellFormed reports whether a message whose content is not used can be read.
 func wellFormed(message []byte) bool {
 	f := Fields{Message: message}
 	for f.Next() {
@@ -113,20 +114,28 @@ func wellFormed(message []byte) bool {
 	return !f.Bad
 }
 
-// stringPair reads an entry of a map<string, string>: key and value come in either order, twice (the last counts) or not at all (empty).
+// Tags of the fields of a map's entry whose keys and values are strings or messages.
+const (
+	entryKey   = 1<<3 | Bytes
+	entryValue = 2<<3 | Bytes
+)
+
+// stringPair reads an entry of a map<string, string>. Key and value come in any order; of one that comes twice the last
+// counts, one that is missing is empty.
 func stringPair(entry []byte) (key, value []byte, ok bool) {
-	// Fast path: the key, then the value, both shorter than 128 bytes, and nothing else: what every encoder writes.
-	if len(entry) >= 2 && entry[0] == 1<<3|byte(Bytes) && entry[1] < 0x80 {
-		if k := 2 + int(entry[1]); k+2 <= len(entry) && entry[k] == 2<<3|byte(Bytes) && entry[k+1] < 0x80 && k+2+int(entry[k+1]) == len(entry) {
+	// Fast path: the key, then the value, both shorter than 128 bytes, and nothing else, as every encoder writes them.
+	if len(entry) >= 2 && entry[0] == byte(entryKey) && entry[1] < 0x80 {
+		k := 2 + int(entry[1])
+		if k+2 <= len(entry) && entry[k] == byte(entryValue) && entry[k+1] < 0x80 && k+2+int(entry[k+1]) == len(entry) {
 			return entry[2:k], entry[k+2:], true
 		}
 	}
 	f := Fields{Message: entry}
 	for f.Next() {
-		switch f.Key {
-		case 1<<3 | Bytes:
+		switch f.Tag {
+		case entryKey:
 			key = f.Bytes
-		case 2<<3 | Bytes:
+		case entryValue:
 			value = f.Bytes
 		}
 	}

@@ -20,8 +20,8 @@ type JSON struct {
 }
 
 // Batch decodes each envelope of {"batch":[...]} into the view and calls each, which is told whether the envelope was well
-// formed. It returns false where the text is no JSON or no batch; what stood before that was handed over. It overwrites the
-// text, into which the view points. In the steady state it allocates nothing.
+// formed. It returns false where the text is no JSON or no batch; the envelopes before that were handed over. It overwrites
+// the text, into which the view points. In the steady state it allocates nothing.
 func (d *JSON) Batch(text []byte, e *metric.Envelope, each func(ok bool)) bool {
 	d.t = jsonText{b: text}
 	d.t.take('{')

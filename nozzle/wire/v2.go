@@ -9,7 +9,11 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// Fields of loggregator.v2.Envelope, as key on the wire.
+// Tags of the fields of loggregator.v2.Envelope:
+//
+//	int64 timestamp = 1; string source_id = 2, instance_id = 8; map<string, Value> deprecated_tags = 3;
+//	map<string, string> tags = 9;
+//	oneof message { Log log = 4; Counter counter = 5; Gauge gauge = 6; Timer timer = 7; Event event = 10; }
 const (
 	v2Timestamp      = 1<<3 | Varint
 	v2SourceID       = 2<<3 | Bytes
@@ -23,23 +27,26 @@ const (
 	v2Event          = 10<<3 | Bytes
 )
 
-// V2 decodes loggregator.v2 envelopes by walking their bytes. It gives what stock unmarshalling gives, except that strings
-// that are not UTF-8 are let through: whoever makes labels of them mends them, and nothing else of the envelope is lost.
-// Its zero value is ready; it serves one goroutine.
+// batchEnvelope is the tag of EnvelopeBatch: repeated Envelope batch = 1;
+const batchEnvelope = 1<<3 | Bytes
+
+// V2 decodes loggregator.v2 envelopes by walking their bytes. It gives what unmarshalling gives, except that strings need not
+// be UTF-8: labels are made valid later, and nothing else of the envelope is lost. Its zero value is ready; it serves one
+// goroutine.
 type V2 struct {
 	scratch []byte // numbers of deprecated tags, rendered
 }
 
-// Decode fills the view from the bytes of one Envelope and says whether they were well formed; if not, the view holds
-// nothing of use. Arrived is left to the caller. Deprecated tags stand before the preferred ones, which so win. It allocates
-// only for deprecated tags that are numbers, and where the view must grow.
+// Decode fills the view from the bytes of one Envelope and reports whether they were well formed; if not, the content of the
+// view is undefined. Arrived is left to the caller. The view points into the bytes and into memory of the decoder, both
+// until the next call. Preferred tags come after deprecated ones, so that they win. In the steady state it allocates nothing.
 func (d *V2) Decode(b []byte, e *metric.Envelope) bool {
 	e.Reset()
 	deprecated := false
 	f := Fields{Message: b}
 	for f.Next() {
 		ok := true
-		switch f.Key {
+		switch f.Tag {
 		case v2Timestamp:
 			e.Timestamp = int64(f.Number)
 		case v2SourceID:
@@ -75,16 +82,16 @@ func (d *V2) Decode(b []byte, e *metric.Envelope) bool {
 	if f.Bad {
 		return false
 	}
-	// Slow path: agents of today send no deprecated tags to the RLP's readers.
+	// Slow path: a reader of the RLP that asks for preferred tags gets no deprecated ones.
 	return !deprecated || d.allTags(b, e)
 }
 
-// Batch decodes each envelope of an EnvelopeBatch into the view and calls each, which is told whether the envelope was well formed. It
-// returns false where the batch itself is broken: what stood before that was handed over.
+// Batch decodes each envelope of an EnvelopeBatch into the view and calls each, which is told whether the envelope was well
+// formed. It returns false where the batch itself is malformed; the envelopes before that were handed over.
 func (d *V2) Batch(batch []byte, e *metric.Envelope, each func(ok bool)) bool {
 	f := Fields{Message: batch}
 	for f.Next() {
-		if f.Key == 1<<3|Bytes {
+		if f.Tag == batchEnvelope {
 			each(d.Decode(f.Bytes, e))
 		}
 	}
@@ -93,7 +100,7 @@ func (d *V2) Batch(batch []byte, e *metric.Envelope, each func(ok bool)) bool {
 
 // AppendBatch appends an EnvelopeBatch that holds one envelope.
 func AppendBatch(b, envelope []byte) []byte {
-	return protowire.AppendBytes(append(b, 1<<3|byte(Bytes)), envelope)
+	return protowire.AppendBytes(append(b, byte(batchEnvelope)), envelope)
 }
 
 // Trim frees memory that one large message left behind.
@@ -103,8 +110,8 @@ func (d *V2) Trim() {
 	}
 }
 
-// become makes the envelope one of the kind. The messages are a oneof: of different ones the last counts, of the same one
-// the later is merged into the earlier.
+// become sets the kind of an envelope. The messages are a oneof: of different ones the last counts, two of the same kind are
+// merged.
 func become(e *metric.Envelope, kind metric.Kind) {
 	if e.Kind == kind {
 		return
@@ -116,40 +123,57 @@ func become(e *metric.Envelope, kind metric.Kind) {
 	e.Kind = kind
 }
 
+// Tags of the fields of loggregator.v2.Counter: string name = 1; uint64 delta = 2, total = 3;
+const (
+	counterName  = 1<<3 | Bytes
+	counterDelta = 2<<3 | Varint
+	counterTotal = 3<<3 | Varint
+)
+
 func (d *V2) counter(b []byte, e *metric.Envelope) bool {
 	f := Fields{Message: b}
 	for f.Next() {
-		switch f.Key {
-		case 1<<3 | Bytes:
+		switch f.Tag {
+		case counterName:
 			e.Name = f.Bytes
-		case 2<<3 | Varint:
+		case counterDelta:
 			e.Delta = f.Number
-		case 3<<3 | Varint:
+		case counterTotal:
 			e.Total = f.Number
 		}
 	}
 	return !f.Bad
 }
 
+// Tags of the fields of loggregator.v2.Timer: string name = 1; int64 start = 2, stop = 3;
+const (
+	timerName  = 1<<3 | Bytes
+	timerStart = 2<<3 | Varint
+	timerStop  = 3<<3 | Varint
+)
+
 func (d *V2) timer(b []byte, e *metric.Envelope) bool {
 	f := Fields{Message: b}
 	for f.Next() {
-		switch f.Key {
-		case 1<<3 | Bytes:
+		switch f.Tag {
+		case timerName:
 			e.Name = f.Bytes
-		case 2<<3 | Varint:
+		case timerStart:
 			e.Start = int64(f.Number)
-		case 3<<3 | Varint:
+		case timerStop:
 			e.Stop = int64(f.Number)
 		}
 	}
 	return !f.Bad
 }
 
+// gaugeMetrics is the tag of loggregator.v2.Gauge: map<string, GaugeValue> metrics = 1;
+const gaugeMetrics = 1<<3 | Bytes
+
 func (d *V2) gauge(b []byte, e *metric.Envelope) bool {
 	f := Fields{Message: b}
 	for f.Next() {
-		if f.Key != 1<<3|Bytes {
+		if f.Tag != gaugeMetrics {
 			continue
 		}
 		var p metric.Point
@@ -165,11 +189,11 @@ func (d *V2) gauge(b []byte, e *metric.Envelope) bool {
 func point(entry []byte, p *metric.Point) bool {
 	f := Fields{Message: entry}
 	for f.Next() {
-		switch f.Key {
-		case 1<<3 | Bytes:
+		switch f.Tag {
+		case entryKey:
 			p.Name = f.Bytes
-		case 2<<3 | Bytes:
-			if !gaugeValue(f.Bytes, p) {
+		case entryValue:
+			if !readGaugeValue(f.Bytes, p) {
 				return false
 			}
 		}
@@ -177,30 +201,36 @@ func point(entry []byte, p *metric.Point) bool {
 	return !f.Bad
 }
 
-func gaugeValue(b []byte, p *metric.Point) bool {
+// Tags of the fields of loggregator.v2.GaugeValue: string unit = 1; double value = 2;
+const (
+	gaugeUnit  = 1<<3 | Bytes
+	gaugeValue = 2<<3 | Fixed64
+)
+
+func readGaugeValue(b []byte, p *metric.Point) bool {
 	f := Fields{Message: b}
 	for f.Next() {
-		switch f.Key {
-		case 1<<3 | Bytes:
+		switch f.Tag {
+		case gaugeUnit:
 			p.Unit = f.Bytes
-		case 2<<3 | Fixed64:
+		case gaugeValue:
 			p.Value = math.Float64frombits(f.Number)
 		}
 	}
 	return !f.Bad
 }
 
-// allTags reads the tags of an envelope once more, the deprecated ones first.
+// allTags reads the tags of an envelope again, the deprecated ones first.
 func (d *V2) allTags(b []byte, e *metric.Envelope) bool {
 	d.scratch = d.scratch[:0]
 	e.Tags, e.TooManyTags = e.Tags[:0], false
 	for f := (Fields{Message: b}); f.Next(); {
-		if f.Key == v2DeprecatedTags && !d.deprecatedTag(f.Bytes, e) {
+		if f.Tag == v2DeprecatedTags && !d.deprecatedTag(f.Bytes, e) {
 			return false
 		}
 	}
 	for f := (Fields{Message: b}); f.Next(); {
-		if f.Key == v2Tags {
+		if f.Tag == v2Tags {
 			key, value, _ := stringPair(f.Bytes)
 			e.AddTag(key, value)
 		}
@@ -213,10 +243,10 @@ func (d *V2) deprecatedTag(entry []byte, e *metric.Envelope) bool {
 	var key, value []byte
 	f := Fields{Message: entry}
 	for f.Next() {
-		switch f.Key {
-		case 1<<3 | Bytes:
+		switch f.Tag {
+		case entryKey:
 			key = f.Bytes
-		case 2<<3 | Bytes:
+		case entryValue:
 			var ok bool
 			if value, ok = d.tagValue(f.Bytes, value); !ok {
 				return false
@@ -227,18 +257,26 @@ func (d *V2) deprecatedTag(entry []byte, e *metric.Envelope) bool {
 	return !f.Bad
 }
 
-// tagValue renders a Value as Loggregator does where it turns a deprecated tag into a preferred one; a Value without content keeps the text before it.
+// Tags of the fields of loggregator.v2.Value: oneof data { string text = 1; int64 integer = 2; double decimal = 3; }
+const (
+	valueText    = 1<<3 | Bytes
+	valueInteger = 2<<3 | Varint
+	valueDecimal = 3<<3 | Fixed64
+)
+
+// tagValue renders a Value as Loggregator does when it turns a deprecated tag into a preferred one. A Value without content
+// keeps the text of an earlier one of the same entry.
 func (d *V2) tagValue(b, text []byte) ([]byte, bool) {
 	f := Fields{Message: b}
 	for f.Next() {
 		from := len(d.scratch)
-		switch f.Key {
-		case 1<<3 | Bytes:
+		switch f.Tag {
+		case valueText:
 			text = f.Bytes
-		case 2<<3 | Varint:
+		case valueInteger:
 			d.scratch = strconv.AppendInt(d.scratch, int64(f.Number), 10)
 			text = d.scratch[from:]
-		case 3<<3 | Fixed64:
+		case valueDecimal:
 			d.scratch = strconv.AppendFloat(d.scratch, math.Float64frombits(f.Number), 'f', 6, 64)
 			text = d.scratch[from:]
 		}

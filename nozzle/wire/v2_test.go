@@ -100,7 +100,7 @@ func FuzzV2(f *testing.F) {
 		var view metric.Envelope
 		walk := Fields{Message: batch}
 		for walk.Next() {
-			if walk.Key == 1<<3|Bytes {
+			if walk.Tag == 1<<3|Bytes {
 				compareV2(t, &d, &view, walk.Bytes)
 			}
 		}
