@@ -26,6 +26,8 @@ const (
 	labelEnvironment = "environment"
 	labelStatus      = "status"
 	tagStatusCode    = "status_code"
+	tagStatusGroup   = "status_group" // of the gorouter's Prometheus endpoint
+	tagUnit          = "unit"
 )
 
 // labelBuilder collects the labels of a series. The first value that a label is set to stays.
@@ -116,10 +118,15 @@ func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
 			}
 			name, of := metric.LegalLabel(t.Name), 0
 			switch {
+			case t.Name == tagUnit && id.Kind == metric.KindCounter:
+				// The prom scraper makes the label `unit` of a gauge the unit of the envelope, and leaves that of a counter a tag.
+				continue
 			case tagLabels[t.Name] != "":
 				name = tagLabels[t.Name]
 			case t.Name == "component" && router:
 				name = "target_component"
+			case t.Name == tagStatusGroup && router:
+				name = labelStatus
 			case t.Name == tagStatusCode && id.Kind == metric.KindTimer:
 				name = labelStatus
 			case name == t.Name:

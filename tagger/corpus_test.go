@@ -269,7 +269,7 @@ func TestContainerMetrics(t *testing.T) {
 		{Subject{Origin: "rep", Name: "container_age", Unit: "nanoseconds"}, "cf_container_age_seconds"},
 		{Subject{Origin: "rep", Name: "log_rate"}, "cf_container_log_rate_bytes_per_second"},
 		{Subject{Origin: "rep", Name: "log_rate_limit"}, "cf_container_log_rate_limit_bytes_per_second"},
-		{Subject{Origin: "rep", Name: "spike_start", Unit: "seconds"}, "cf_container_spike_start_seconds"},
+		{Subject{Origin: "rep", Name: "spike_start", Unit: "seconds"}, "cf_container_spike_start_timestamp_seconds"},
 		{Subject{Origin: "rep", Name: "rx_bytes", Kind: metric.KindCounter}, "cf_container_rx_bytes_total"},
 		{Subject{Origin: "dea", Name: "cpu", Tags: v1}, "cf_container_cpu_ratio"},
 		{Subject{Origin: "dea", Name: "disk_quota", Tags: v1}, "cf_container_disk_quota_bytes"},

@@ -156,7 +156,7 @@ func TestDropsondeClient(t *testing.T) {
 	want := map[string][]float64{
 		`cf_last_gc_pause_time_seconds{component="router",index="0",origin="router__0",source_id="router__0",type="vm_memory"}`: {0.005},
 		`cf_latency_seconds{component="router",index="0",origin="router__0",source_id="router__0",target_component="uaa"}`:      {0.25},
-		`cf_total_requests_total{` + router + `}`:                                        {4},
+		`cf_gorouter_requests_total{` + router + `}`:                                        {4},
 		`cf_container_cpu_ratio{` + container + `}`:                                      {0.125},
 		`cf_container_memory_bytes{` + container + `}`:                                   {1024},
 		`cf_container_disk_bytes{` + container + `}`:                                     {2048},

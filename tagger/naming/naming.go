@@ -14,7 +14,7 @@ import (
 //
 // The default writes Prometheus' style: a namespace, words in lower case, values in base units and the base unit as
 // the name's last word, `_total` at the end of counters. With KeepUnits values stay as they are and the name ends in the
-// unit that they are in. Verbatim keeps the base name as the rules spell it, letter for letter: no namespace, no suffix and
+// unit that they are in. The word total is never there twice: counters lose any other one. Verbatim keeps the base name as the rules spell it, letter for letter: no namespace, no suffix and
 // no conversion; what the name says is then still true of the value.
 type Style struct {
 	Namespace string
@@ -42,25 +42,45 @@ func (n Style) Name(base, unitName string, t metric.Type) Name {
 	words := Words(base)
 	u := unitNamed(unitName)
 	counter := t == metric.TypeCounter
-	if last := len(words) - 1; counter && last >= 0 && words[last] == "total" {
-		words = words[:last]
+	if counter {
+		words = slices.DeleteFunc(words, isTotal)
 	}
-	name := Name{Mul: 1, Div: 1}
+	name, target := Name{Mul: 1, Div: 1}, ""
 	if u != nil {
-		target := u.name
+		target = u.name
 		if !n.KeepUnits {
 			target, name.Mul, name.Div = u.base, u.mul, u.div
 		}
 		words = stateUnit(words, u, target)
-		if endsInUnit(words, target) {
-			name.Unit = target
-		}
+	}
+	if !counter {
+		words = moveTotal(words, target)
+	}
+	if u != nil && endsInUnit(words, target) {
+		name.Unit = target
 	}
 	if counter {
 		words = append(words, "total")
 	}
 	name.Metric = n.join(words)
 	return name
+}
+
+func isTotal(word string) bool { return word == "total" }
+
+// moveTotal puts a `total` at the end before the word or unit that it follows, since `_total` is for counters: the gauge
+// tasks_total is total_tasks. The word is kept, since a gauge of the other words may exist as well.
+func moveTotal(words []string, unitName string) []string {
+	last := len(words) - 1
+	if last < 1 || !isTotal(words[last]) {
+		return words
+	}
+	words = words[:last]
+	at := last - 1
+	if unitName != "" && endsInUnit(words, unitName) {
+		at = last - strings.Count(unitName, "_") - 1
+	}
+	return slices.Insert(words, at, "total")
 }
 
 // join puts the namespace before the words unless they begin with it.

@@ -16,7 +16,7 @@ func foundationBoard() *board {
 				number("Free cell memory", ratio, "Memory of all cells that is free for instances. Below a third, the loss of an availability zone can no longer be taken.",
 					q("sum(cf_capacity_remaining_memory_bytes{@}) / sum(cf_capacity_total_memory_bytes{@})", "")).atLeast(0.2, 0.35),
 				number("Requests", requests, "HTTP requests that all routers receive.",
-					q("sum(rate(cf_total_requests_total{@}[$__rate_interval]))", "")),
+					q("sum(rate(cf_gorouter_requests_total{@}[$__rate_interval]))", "")),
 				number("Server errors", ratio, "Responses of status 5xx among all responses of the routers.",
 					q(`sum(rate(cf_responses_total{@,status="5xx",target_component=""}[$__rate_interval])) / `+
 						`sum(rate(cf_responses_total{@,status=~".xx",target_component=""}[$__rate_interval]))`, "")).warn(0.02, 0.05),

@@ -8,11 +8,11 @@ func routerBoard() *board {
 	return &board{
 		name: "router", title: "Cloud Foundry / Router", filter: foundationFilter,
 		description: "Requests, responses, durations and route tables of the HTTP and TCP routers, whichever way they spell their names.",
-		variables:   foundationVariables("cf_total_requests_total"),
+		variables:   foundationVariables("cf_gorouter_requests_total"),
 		annotations: []annotation{exporterRestarts("")},
 		rows: []row{
 			{"Now", []*panel{
-				number("Requests", requests, "HTTP requests that all routers receive.", q("sum(rate(cf_total_requests_total{@}[$__rate_interval]))", "")),
+				number("Requests", requests, "HTTP requests that all routers receive.", q("sum(rate(cf_gorouter_requests_total{@}[$__rate_interval]))", "")),
 				number("Server errors", ratio, "Responses of status 5xx among all responses.",
 					q(`sum(rate(cf_responses_total{@,status="5xx",target_component=""}[$__rate_interval])) / sum(rate(cf_responses_total{@,status=~".xx",target_component=""}[$__rate_interval]))`, "")).warn(0.02, 0.05),
 				number("Duration, p99", seconds, "99 of 100 requests are answered within this time.",
@@ -25,7 +25,7 @@ func routerBoard() *board {
 			}},
 			{"Traffic", []*panel{
 				graph("Requests by router", requests, "Requests that each router receives. The load balancer should spread them evenly.",
-					q("sum by (component, index, bosh_job_ip) (rate(cf_total_requests_total{@}[$__rate_interval]))", from)),
+					q("sum by (component, index, bosh_job_ip) (rate(cf_gorouter_requests_total{@}[$__rate_interval]))", from)),
 				graph("Responses by status", requests, "Responses of all routers, by class of status; xxx is everything that has none.",
 					q(`sum by (status) (rate(cf_responses_total{@,status=~".xx",target_component=""}[$__rate_interval]))`, "{{status}}")).stacked(),
 				graph("Server errors by router", requests, "Responses of status 5xx. One router alone points at that router, all together at applications.",
