@@ -69,9 +69,10 @@ func TestStore(t *testing.T) {
 			[]step{
 				{counter("odd", 0, 7, "origin", "x"), "stored"},
 				{gauge("odd", 1, "origin", "y"), "conflict"},
-				{gauge("odd_total", 1, "origin", "z"), "conflict"},
+				{gauge("odd_total", 1, "origin", "z"), "stored"},
 			},
-			`counter cf_odd_total{component="x",origin="x"} 7` + "\n",
+			`counter cf_odd_total{component="x",origin="x"} 7` + "\n" +
+				`gauge cf_total_odd{component="z",origin="z"} 1` + "\n",
 		},
 		"the names a histogram writes are taken": {
 			[]step{
