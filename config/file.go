@@ -183,9 +183,9 @@ func (f *file) scalar(s *Setting, path string, node *yaml.Node) any {
 	return value
 }
 
-// object reads an item of a list of objects, all of whose fields are needed.
+// object reads an item of a list of objects. It needs the first field and one of the others.
 func (f *file) object(s *Setting, path string, node *yaml.Node) map[string]any {
-	example := strings.Trim(s.Example, "[]")
+	example, fields := strings.Trim(s.Example, "[]"), s.Kind.fields()
 	if node.Kind != yaml.MappingNode {
 		f.fail(node.Line, path, "%s is not an object, for example %s", describe(node), example)
 		return nil
@@ -197,19 +197,28 @@ func (f *file) object(s *Setting, path string, node *yaml.Node) map[string]any {
 		field := joinKey(path, key.Value)
 		f.lines[field] = value.Line
 		switch _, twice := object[key.Value]; {
-		case !slices.Contains(s.Kind.fields(), key.Value):
-			f.failUnknown(key.Line, field, joinKey(path, NearestKey(key.Value, s.Kind.fields())))
+		case !slices.Contains(fields, key.Value):
+			f.failUnknown(key.Line, field, joinKey(path, NearestKey(key.Value, fields)))
 		case twice:
 			f.fail(key.Line, field, "the key stands twice: remove one")
+		case strings.HasSuffix(key.Value, "_file"):
+			object[key.Value] = f.scalar(&Setting{Kind: KindPath}, field, value)
 		default:
 			object[key.Value] = f.text(field, value)
 		}
 	}
-	good := len(f.mistakes) == before
-	for _, field := range s.Kind.fields() {
-		if _, ok := object[field]; !ok && good {
-			f.fail(node.Line, path, "has no %s, for example %s", field, example)
-		}
+	if len(f.mistakes) > before {
+		return object
+	}
+	if _, ok := object[fields[0]]; !ok {
+		f.fail(node.Line, path, "has no %s, for example %s", fields[0], example)
+	}
+	others := slices.DeleteFunc(slices.Clone(fields[1:]), func(field string) bool { return object[field] == nil })
+	switch {
+	case len(others) == 0:
+		f.fail(node.Line, path, "has no %s, for example %s", strings.Join(fields[1:], " or "), example)
+	case len(others) > 1:
+		f.fail(node.Line, path, "has %s: remove one", strings.Join(others, " and "))
 	}
 	return object
 }

@@ -21,23 +21,24 @@ const (
 	KindInt
 	KindNumber
 	KindDuration
-	KindEnum     // one of Values
-	KindPath     // a file; in the configuration file relative to that file's folder
-	KindAddress  // host:port or :port
-	KindSecret   // a string that no message shows
-	KindStrings  // a list of strings, comma-separated in flags and variables
-	KindEnums    // a list of some of Values
-	KindPaths    // a list of files
-	KindNumbers  // a list of numbers
-	KindNameVals // a list of {name, value}
-	KindFromTos  // a list of {from, to}
-	KindFilters  // a list of {keep: {...}} and {drop: {...}}
+	KindEnum       // one of Values
+	KindPath       // a file; in the configuration file relative to that file's folder
+	KindAddress    // host:port or :port
+	KindSecret     // a string that no message shows
+	KindStrings    // a list of strings, comma-separated in flags and variables
+	KindEnums      // a list of some of Values
+	KindPaths      // a list of files
+	KindNumbers    // a list of numbers
+	KindNameVals   // a list of {name, value}
+	KindSecretVals // a list of {name, value} or {name, value_file}
+	KindFromTos    // a list of {from, to}
+	KindFilters    // a list of {keep: {...}} and {drop: {...}}
 )
 
 var kindNames = [...]string{
 	"string", "boolean", "integer", "number", "duration", "choice", "file", "address", "secret",
-	"list of strings", "list of choices", "list of files", "list of numbers", "list of {name, value}", "list of {from, to}",
-	"list of {keep} or {drop}",
+	"list of strings", "list of choices", "list of files", "list of numbers", "list of {name, value}",
+	"list of {name, value} or {name, value_file}", "list of {from, to}", "list of {keep} or {drop}",
 }
 
 // String names the kind as the documentation does.
@@ -53,6 +54,8 @@ func (k Kind) fields() []string {
 	switch k {
 	case KindNameVals:
 		return []string{"name", "value"}
+	case KindSecretVals:
+		return []string{"name", "value", "value_file"}
 	case KindFromTos:
 		return []string{"from", "to"}
 	default:

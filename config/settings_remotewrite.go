@@ -9,8 +9,13 @@ func remoteWriteSettings() []Setting {
 				"Scrapes work as well."},
 		{Key: "remote_write.url", Kind: KindString, Default: "", Example: "https://mimir.example.com/api/v1/push",
 			Help: "Where to push to."},
-		{Key: "remote_write.protocol", Kind: KindEnum, Default: "1.0", Values: []string{"1.0", "2.0"}, Example: "2.0",
-			Help: "`1.0` is understood everywhere. `2.0` sends type, help and start time with every series."},
+		{Key: "remote_write.url_file", Kind: KindPath, Default: "", Example: "receiver_url",
+			Help: "File with the URL, in place of `remote_write.url`, if the URL holds a password or another secret; " +
+				"read for every request."},
+		{Key: "remote_write.protocol", Kind: KindEnum, Default: "auto",
+			Values: []string{"auto", "1.0", "2.0"}, Example: "2.0",
+			Help: "`2.0` sends type, help and start time with every series, and the receiver says how much it has stored. " +
+				"`1.0` is understood everywhere. `auto` is `2.0`, or `1.0` if the receiver does not take that."},
 		{Key: "remote_write.interval", Kind: KindDuration, Default: 15 * time.Second, Example: "30s",
 			Help: "How often to push every series."},
 		{Key: "remote_write.timeout", Kind: KindDuration, Default: 30 * time.Second, Example: "10s",
@@ -49,9 +54,10 @@ func remoteWriteSettings() []Setting {
 			Help: "Labels for every series. `job` is `loggregator_exporter`, and `instance` is " +
 				"`nozzle.deterministic_name` or else the host's name, unless they stand here. A label of a series " +
 				"that has the same name becomes `exported_<name>`, as in a scrape."},
-		{Key: "remote_write.headers", Kind: KindNameVals, Default: []any{},
+		{Key: "remote_write.headers", Kind: KindSecretVals, Default: []any{},
 			Example: "[{name: X-Scope-OrgID, value: cf}]",
-			Help:    "Headers for every request."},
+			Help: "Headers for every request. If the value is a secret, `value_file` names a file that holds it, read for " +
+				"every request."},
 	}, remoteWriteSecuritySettings()...)
 }
 
@@ -83,9 +89,9 @@ func remoteWriteSecuritySettings() []Setting {
 			Help: "File with the client's secret."},
 		{Key: "remote_write.oauth2.scopes", Kind: KindStrings, Default: []string{}, Example: "metrics:write",
 			Help: "Scopes to ask for."},
-		{Key: "remote_write.oauth2.endpoint_params", Kind: KindNameVals, Default: []any{},
+		{Key: "remote_write.oauth2.endpoint_params", Kind: KindSecretVals, Default: []any{},
 			Example: "[{name: audience, value: metrics}]",
-			Help:    "More parameters of the request for a token."},
+			Help:    "More parameters of the request for a token, each with `value` or `value_file`."},
 		{Key: "remote_write.oauth2.ca_file", Kind: KindPath, Default: "", Example: "ca.crt",
 			Help: "CA certificate (PEM) that signed the token server's. Empty: those of the system."},
 	}

@@ -45,12 +45,15 @@ func TestNativeHistogramsAtReceivers(t *testing.T) {
 		start            func(*testing.T) receiver
 		protocol         string
 		natives, tracing bool
+		log              []string // what is logged
 	}{
-		{"Prometheus 1.0", exemplars, "1.0", true, true},
-		{"Prometheus 2.0", exemplars, "2.0", true, true},
-		{"Prometheus 1.0 without exemplars", plain, "1.0", true, false},
-		{"Prometheus 2.0 without exemplars", plain, "2.0", true, false},
-		{"VictoriaMetrics 1.0", startVictoriaMetrics, "1.0", false, false},
+		{"Prometheus 1.0", exemplars, "1.0", true, true, nil},
+		{"Prometheus 2.0", exemplars, "2.0", true, true, nil},
+		{"Prometheus auto", exemplars, "auto", true, true, nil},
+		{"Prometheus 1.0 without exemplars", plain, "1.0", true, false, nil},
+		{"Prometheus 2.0 without exemplars", plain, "2.0", true, false, nil},
+		{"VictoriaMetrics 1.0", startVictoriaMetrics, "1.0", false, false, []string{"pushing histograms as buckets only"}},
+		{"VictoriaMetrics auto", startVictoriaMetrics, "auto", false, false, []string{"1.0 from now on", "histograms as buckets only"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := tc.start(t)
@@ -80,9 +83,17 @@ func TestNativeHistogramsAtReceivers(t *testing.T) {
 						checkTraces(ctx, t, &r, s)
 					}
 				})
-				if n := sumOf(t, metrics, "loggregator_exporter_remote_write_samples_failed_total") +
-					sumOf(t, metrics, "loggregator_exporter_remote_write_histograms_failed_total"); n != 0 || log != "" {
+				n := sumOf(t, metrics, "loggregator_exporter_remote_write_samples_failed_total")
+				if tc.protocol != "auto" || tc.natives { // else those that were encoded for 2.0 are left out
+					n += sumOf(t, metrics, "loggregator_exporter_remote_write_histograms_failed_total")
+				}
+				if n != 0 || strings.Count(log, "\n") != len(tc.log) {
 					t.Errorf("%v samples failed: %s", n, log)
+				}
+				for _, line := range tc.log {
+					if !strings.Contains(log, line) {
+						t.Errorf("%q is not logged: %s", line, log)
+					}
 				}
 				await(peer.Within(t, peer.Lookback), t, "the end of all series", func() string { return strconv.Itoa(len(r.all(t, `{__name__=~"cf_.*"}`))) }, "0")
 			}

@@ -162,7 +162,9 @@ func TestRemoteWrite(t *testing.T) {
 	}{
 		{"Prometheus 1.0", startPrometheus, "1.0"},
 		{"Prometheus 2.0", startPrometheus, "2.0"},
+		{"Prometheus auto", startPrometheus, "auto"},
 		{"VictoriaMetrics 1.0", startVictoriaMetrics, "1.0"},
+		{"VictoriaMetrics auto", startVictoriaMetrics, "auto"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			pushTo(t, exporter, tc.start(t), tc.protocol)

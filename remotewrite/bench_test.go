@@ -21,9 +21,12 @@ func foundationLike(n int) *holding {
 	c := (&holding{}).set(families...)
 	var samples []store.Sample
 	for vm := range 100 {
-		samples = append(samples, one(float64(vm), "bosh_deployment", "cf", "bosh_job_id", fmt.Sprintf("6d0e3969-a5ce-412f-bf6c-d6c571b0%04d", vm),
-			"bosh_job_ip", fmt.Sprintf("10.0.16.%d", vm), "bosh_job_name", fmt.Sprintf("job%d", vm%20), "component", fmt.Sprintf("component%d", vm%20),
-			"index", fmt.Sprint(vm/20), "instance_id", fmt.Sprint(vm/20), "origin", fmt.Sprintf("component%d__%d", vm%20, vm/20), "type", "vm_memory"))
+		component := fmt.Sprintf("component%d", vm%20)
+		samples = append(samples, one(float64(vm),
+			"bosh_deployment", "cf", "bosh_job_id", fmt.Sprintf("6d0e3969-a5ce-412f-bf6c-d6c571b0%04d", vm),
+			"bosh_job_ip", fmt.Sprintf("10.0.16.%d", vm), "bosh_job_name", fmt.Sprintf("job%d", vm%20),
+			"component", component, "index", fmt.Sprint(vm/20), "instance_id", fmt.Sprint(vm/20),
+			"origin", fmt.Sprintf("%s__%d", component, vm/20), "type", "vm_memory"))
 	}
 	for _, f := range families {
 		c.fill(f.Name, samples...)
@@ -36,10 +39,10 @@ func discard(p *Pusher) (bytes int) {
 	p.queue.mu.Lock()
 	defer p.queue.mu.Unlock()
 	for len(p.queue.waiting) > 0 {
-		b := p.queue.takeFirst()
+		b := p.queue.takeOldest()
 		bytes += len(b.body)
 		p.queue.metrics.queued(b, -1, 0)
-		p.queue.recycle(b)
+		p.queue.reuse(b)
 	}
 	return bytes
 }
@@ -101,11 +104,11 @@ func TestTrackerMemory(t *testing.T) {
 		k.begin()
 		f := family{name: "a"}
 		for part := range 10 { // families, of which only the largest counts twice
-			k.open(fmt.Sprint("a", part), &f, e)
+			k.openFamily(fmt.Sprint("a", part), &f, e)
 			for _, l := range labels[part*n/10 : (part+1)*n/10] {
-				k.see(l, &shape{}, e)
+				k.add(l, &shape{}, e)
 			}
-			k.shut(e)
+			k.closeFamily(e)
 		}
 		k.commit(e)
 	}
@@ -129,5 +132,5 @@ func TestTrackerMemory(t *testing.T) {
 
 type counting struct{ ended int }
 
-func (c *counting) gone(*family, metric.Labels, shape)     { c.ended++ }
-func (c *counting) less(*family, metric.Labels, []float64) {}
+func (c *counting) endPoint(*family, metric.Labels, shape)      { c.ended++ }
+func (c *counting) endBounds(*family, metric.Labels, []float64) {}

@@ -2,6 +2,7 @@ package remotewrite
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -11,8 +12,15 @@ import (
 
 // Check reports mistakes in the options.
 func (o *Options) Check(s check.Section) {
-	if s.Needed("url", o.URL) {
-		s.EndpointURL("url", o.URL)
+	if o.URLFile == "" {
+		s.Needed("url", o.URL)
+	}
+	s.EndpointURL("url", o.URL)
+	s.That(o.URL == "" || o.URLFile == "", "url_file", "must not be set together with %s: remove one", s.Key("url"))
+	if text := s.File("url_file", o.URLFile); text != nil {
+		u, err := url.Parse(strings.TrimSpace(string(text)))
+		s.That(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "url_file",
+			"the file holds no URL of a web server")
 	}
 	s.That(o.Interval >= time.Second, "interval", "must be 1s or more, is %s", o.Interval)
 	s.That(o.Timeout > 0, "timeout", "must be more than 0, is %s", o.Timeout)
@@ -48,7 +56,7 @@ var reservedHeaders = map[string]bool{ // constant
 	"Authorization": true,
 }
 
-func checkExtraHeaders(s check.Section, headers []Pair) {
+func checkExtraHeaders(s check.Section, headers []SecretPair) {
 	for i, h := range headers {
 		at := check.Item("headers", i)
 		s.That(h.Name != "" && !strings.ContainsFunc(h.Name, notInHeaderName), at+".name",
@@ -58,6 +66,7 @@ func checkExtraHeaders(s check.Section, headers []Pair) {
 			check.Quote(h.Name), s.Key("bearer_token_file"))
 		s.That(!strings.ContainsFunc(h.Value, unicode.IsControl), at+".value",
 			"holds characters that no header may hold")
+		s.File(at+".value_file", h.ValueFile)
 	}
 }
 
@@ -108,4 +117,7 @@ func (o *OAuth2) check(s check.Section) {
 	s.EndpointURL("token_url", o.TokenURL)
 	s.File("client_secret_file", o.ClientSecretFile)
 	s.File("ca_file", o.CAFile)
+	for i, p := range o.EndpointParams {
+		s.File(check.Item("endpoint_params", i)+".value_file", p.ValueFile)
+	}
 }

@@ -8,96 +8,146 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"loggregator_exporter/internal/outgoing"
 )
 
-// verdict is what became of a request.
+// verdict is what an answer means for the request.
 type verdict uint8
 
 const (
 	accepted  verdict = iota
-	retryable         // it may be accepted when sent again
-	malformed         // 400: something in it is refused for good
-	rejected          // all of it is refused for good
+	retryable         // the same request may be accepted later
+	tooLarge          // parts of it may be accepted
+	notV2             // the receiver does not take 2.0
+	refused           // all of it, or the part that a confirmed answer leaves out, is refused for good
 )
 
-// answer is a receiver's.
+// answer is a receiver's answer to one request.
 type answer struct {
-	verdict verdict
-	reason  string        // constant for the kind of failure, for the log's rate limit
-	err     error         // what to show, where not accepted
-	wait    time.Duration // Retry-After, 0 without
-	// written is what a receiver of 2.0 says it has stored, if it says so.
-	written   tally
+	verdict    verdict
+	status     int           // 0 without an answer
+	reason     string        // kind of the failure, a constant
+	err        error         // nil if accepted
+	series     []string      // that the answer's text names
+	retryAfter time.Duration // 0 if the answer does not say
+	// written is what a receiver of 2.0 says it has stored. confirmed is false if it says nothing.
+	written   counts
 	confirmed bool
 }
 
+// Kinds of failures, for the log.
 const (
-	reasonUnreachable = "unreachable"
-	reasonRateLimit   = "rate_limit"
-	reasonServerError = "server_error"
-	reasonRefused     = "refused"
-	reasonUnconfirmed = "unconfirmed"
-	reasonPartial     = "partial"
-	reasonExemplars   = "exemplars"
+	reasonUnreachable    = "unreachable"
+	reasonUnreadableFile = "unreadable_file"
+	reasonRateLimit      = "rate_limit"
+	reasonServerError    = "server_error"
+	reasonRefused        = "refused"
+	reasonUnconfirmed    = "unconfirmed"
+	reasonPartial        = "partial"
+	reasonExemplars      = "exemplars"
 )
+
+// receiverState is what answers have shown of the receiver. Shards write it; rounds read it.
+type receiverState struct {
+	auto            bool         // whether 1.0 is used where 2.0 is not taken
+	v1              atomic.Bool  // requests are in 1.0
+	confirmedV2     atomic.Bool  // a request in 2.0 was confirmed
+	victoriaMetrics atomic.Bool  // it is a program of VictoriaMetrics
+	maxEntries      atomic.Int64 // time series in a request
+	minEntries      int          // requests of fewer are not split
+}
+
+func newReceiverState(o *Options) *receiverState {
+	r := &receiverState{auto: o.Protocol == ProtocolAuto, minEntries: max(1, o.MaxSamplesPerSend/64)}
+	r.v1.Store(o.Protocol == Protocol1)
+	r.maxEntries.Store(int64(o.MaxSamplesPerSend))
+	return r
+}
+
+func (r *receiverState) takesV2() bool { return !r.v1.Load() }
+
+// limitEntries makes later requests hold at most n time series.
+func (r *receiverState) limitEntries(n int) {
+	for old := r.maxEntries.Load(); int64(n) < old && !r.maxEntries.CompareAndSwap(old, int64(n)); {
+		old = r.maxEntries.Load()
+	}
+}
 
 // client sends requests to one receiver.
 type client struct {
-	http             *http.Client
-	url              string
-	headers          []Pair
-	v2               bool
-	timeout          time.Duration
-	retryOnRateLimit bool
-	userAgent        string
+	http      *http.Client
+	options   *Options
+	receiver  *receiverState
+	userAgent string
 }
 
 const (
-	maxMessageBytes = 512       // of an answer that are shown
-	maxAnswerBytes  = 64 << 10  // of an answer that are read so that the connection can be used again
-	maxRetryAfter   = time.Hour // a receiver that asks for more is asked again then
+	maxTextBytes    = 4 << 10   // that are read of an answer for the log
+	maxLineBytes    = 512       // that are shown of it
+	maxDiscardBytes = 64 << 10  // that are read of an answer so that its connection can be used again
+	maxRetryAfter   = time.Hour // a receiver that asks for more is asked again after this
 )
 
-// send sends one compressed request, once.
-func (c *client) send(ctx context.Context, body []byte) answer {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+var errNoURL = errors.New("remote_write.url_file holds no URL")
+
+// send sends a request once.
+func (c *client) send(ctx context.Context, r *request) answer {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	address, err := c.options.address()
 	if err != nil {
-		return answer{verdict: rejected, reason: reasonRefused, err: withoutURL(err)}
+		return answer{verdict: retryable, reason: reasonUnreadableFile, err: err}
 	}
-	c.setHeaders(req.Header)
-	for _, h := range c.headers {
-		if strings.EqualFold(h.Name, "Host") {
-			req.Host = h.Value
-		}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(r.body))
+	if err != nil {
+		return answer{verdict: retryable, reason: reasonUnreadableFile, err: errNoURL} // the error may show a secret
+	}
+	if err := c.setHeaders(req, r.v2); err != nil {
+		return answer{verdict: retryable, reason: reasonUnreadableFile, err: err}
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return answer{verdict: retryable, reason: reasonUnreachable, err: withoutURL(err)}
+		err = withoutURL(err)
+		//nolint:errorlint // that of the token server, which is wrapped, may be temporary
+		if _, ok := err.(*outgoing.RedirectError); ok {
+			return answer{verdict: refused, reason: reasonRefused, err: err}
+		}
+		return answer{verdict: retryable, reason: reasonUnreachable, err: err}
 	}
-	text, _ := io.ReadAll(io.LimitReader(res.Body, maxMessageBytes))
-	_, _ = io.CopyN(io.Discard, res.Body, maxAnswerBytes)
+	text, _ := io.ReadAll(io.LimitReader(res.Body, maxTextBytes))
+	_, _ = io.CopyN(io.Discard, res.Body, maxDiscardBytes)
 	_ = res.Body.Close()
-	return c.judge(res, string(text))
+	return c.judge(res, string(text), r.v2)
 }
 
-func (c *client) setHeaders(h http.Header) {
-	for _, p := range c.headers {
-		h.Set(p.Name, p.Value)
+func (c *client) setHeaders(req *http.Request, v2 bool) error {
+	for i := range c.options.Headers {
+		p := &c.options.Headers[i]
+		value, err := p.secret()
+		if err != nil {
+			return err
+		}
+		req.Header.Set(p.Name, value)
+		if strings.EqualFold(p.Name, "Host") {
+			req.Host = value
+		}
 	}
-	h.Set("Content-Encoding", "snappy")
-	h.Set("User-Agent", c.userAgent)
-	if c.v2 {
-		h.Set("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request")
-		h.Set("X-Prometheus-Remote-Write-Version", "2.0.0")
-		return
+	contentType, version := "application/x-protobuf", "0.1.0"
+	if v2 {
+		contentType, version = "application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"
 	}
-	h.Set("Content-Type", "application/x-protobuf")
-	h.Set("X-Prometheus-Remote-Write-Version", "0.1.0")
+	req.Header.Set("Content-Encoding", "snappy")
+	req.Header.Set("User-Agent", c.userAgent)
+	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("X-Prometheus-Remote-Write-Version", version)
+	return nil
 }
 
 // withoutURL takes the URL, which may hold a password or token, out of an error.
@@ -108,56 +158,73 @@ func withoutURL(err error) error {
 	return err
 }
 
-// written are the headers by which receivers of 2.0 say what they have stored. One that is missing means 0 where another is there.
-var written = [...]string{ // constant
+// writtenHeaders are those by which receivers of 2.0 say what they have stored. A missing one means 0 if another one
+// is there.
+var writtenHeaders = [...]string{ // constant
 	contentSamples:    "X-Prometheus-Remote-Write-Samples-Written",
 	contentHistograms: "X-Prometheus-Remote-Write-Histograms-Written",
 	contentExemplars:  "X-Prometheus-Remote-Write-Exemplars-Written",
 }
 
-func (c *client) judge(res *http.Response, text string) answer {
-	var a answer
-	for content, name := range written {
-		if n, err := strconv.Atoi(res.Header.Get(name)); err == nil && n >= 0 && c.v2 {
+// victoriaHeader is in every answer of the programs of VictoriaMetrics.
+const victoriaHeader = "X-Server-Hostname"
+
+func (c *client) judge(res *http.Response, text string, v2 bool) answer {
+	a := answer{status: res.StatusCode}
+	for content, name := range writtenHeaders {
+		if n, err := strconv.Atoi(res.Header.Get(name)); err == nil && n >= 0 && v2 {
 			a.written[content], a.confirmed = n, true
 		}
 	}
-	status := res.StatusCode
-	if status/100 == 2 {
-		if c.v2 && !a.confirmed {
-			a.verdict, a.reason = rejected, reasonUnconfirmed
-			a.err = fmt.Errorf("status %d, but the answer does not say how many samples were written, as 2.0 demands: "+
-				"the receiver hardly speaks it, set remote_write.protocol to \"1.0\"", status)
-		}
-		return a
-	}
-	a.err = fmt.Errorf("status %d: %s", status, excerpt(text))
 	switch {
-	case status == http.StatusTooManyRequests && c.retryOnRateLimit:
-		a.verdict, a.reason = retryable, reasonRateLimit
-		a.wait = retryAfter(res.Header.Get("Retry-After"), time.Now())
-	case status/100 == 5:
-		a.verdict, a.reason = retryable, reasonServerError
-		a.wait = retryAfter(res.Header.Get("Retry-After"), time.Now())
-	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge:
-		a.verdict, a.reason = malformed, reasonRefused
-	case status/100 == 3:
-		a.verdict, a.reason = rejected, reasonRefused
-		a.err = fmt.Errorf("status %d: the receiver redirects to %s, where the request would not arrive as it is: set remote_write.url to the address "+
-			"that takes requests", status, redacted(res.Header.Get("Location")))
-	case status == http.StatusUnsupportedMediaType && c.v2:
-		a.verdict, a.reason = rejected, reasonRefused
-		a.err = fmt.Errorf("%w: the receiver does not take 2.0, set remote_write.protocol to \"1.0\"", a.err)
-	default:
-		a.verdict, a.reason = rejected, reasonRefused
+	case a.confirmed:
+		c.receiver.confirmedV2.Store(true)
+	case a.status/100 == 2 && res.Header.Get(victoriaHeader) != "":
+		c.receiver.victoriaMetrics.Store(true)
+	}
+	if a.status/100 != 2 {
+		a.err, a.series = fmt.Errorf("status %d: %s", a.status, firstLine(text)), seriesIn(text)
+		c.judgeFailure(&a, res, v2)
+	} else if v2 && !a.confirmed {
+		a.verdict, a.reason = notV2, reasonUnconfirmed
+		a.err = fmt.Errorf("status %d without a header that says how many samples were written, as 2.0 demands", a.status)
 	}
 	return a
 }
 
-// excerpt is what to show of an answer's text.
-func excerpt(text string) string {
-	text, _, _ = strings.Cut(strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), maxMessageBytes)], "\uFFFD")), "\n")
+func (c *client) judgeFailure(a *answer, res *http.Response, v2 bool) {
+	a.verdict, a.reason = refused, reasonRefused
+	switch {
+	case a.status == http.StatusTooManyRequests && c.options.RetryOnRateLimit:
+		a.verdict, a.reason = retryable, reasonRateLimit
+		a.retryAfter = retryAfter(res.Header.Get("Retry-After"), time.Now())
+	case a.status/100 == 5:
+		a.verdict, a.reason = retryable, reasonServerError
+		a.retryAfter = retryAfter(res.Header.Get("Retry-After"), time.Now())
+	case a.status == http.StatusRequestEntityTooLarge:
+		a.verdict = tooLarge
+	case a.status == http.StatusUnsupportedMediaType && v2:
+		a.verdict = notV2
+	case a.status == http.StatusBadRequest && v2 && c.receiver.auto && !c.receiver.confirmedV2.Load():
+		// Old receivers answer like that to what they cannot read. If it was about a sample, 1.0 does no harm.
+		a.verdict = notV2
+	}
+}
+
+// firstLine shortens an answer's text for the log.
+func firstLine(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), maxLineBytes)], "\uFFFD")
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	return text
+}
+
+// seriesText matches a series as Prometheus ({__name__="a", b="c"}) and Mimir (a{b="c"}) write it.
+var seriesText = regexp.MustCompile(`(?:[a-zA-Z_:][\w:]*)?\{[^{}"]*(?:"(?:[^"\\]|\\.)*"[^{}"]*)+\}`)
+
+// seriesIn returns the first series that an answer's text names.
+func seriesIn(text string) []string {
+	named := seriesText.FindAllString(strings.ToValidUTF8(text, "\uFFFD"), maxNamedSeries)
+	return slices.DeleteFunc(named, func(s string) bool { return !strings.Contains(s, `="`) || len(s) > maxLineBytes })
 }
 
 // retryAfter reads the header's two forms, seconds and a date.

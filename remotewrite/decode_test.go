@@ -127,7 +127,8 @@ func (d *decoder) histogram(b []byte) (v value) {
 		}
 	})
 	if v.text != "stale" || count+schema+zero+threshold+hint > 0 || span != "" {
-		v.text = fmt.Sprintf("(%d %s %d %d@%g %s%d %d)", count, v.text, protowire.DecodeZigZag(schema), zero, math.Float64frombits(threshold), span, deltas, hint)
+		v.text = fmt.Sprintf("(%d %s %d %d@%g %s%d %d)", count, v.text, protowire.DecodeZigZag(schema), zero,
+			math.Float64frombits(threshold), span, deltas, hint)
 	}
 	return v
 }

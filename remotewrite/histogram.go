@@ -12,50 +12,59 @@ import (
 	"loggregator_exporter/store"
 )
 
-// Field numbers of Histogram and Exemplar, which both protocols share. 1.0 says nothing of them but in Prometheus' own definition:
-// https://github.com/prometheus/prometheus/blob/main/prompb/types.proto
+// Histograms and exemplars, which both protocols share. Only Prometheus' own definition has them for 1.0
+// (https://github.com/prometheus/prometheus/blob/main/prompb/types.proto):
+//
+//	message Histogram {
+//	  uint64 count_int = 1; double sum = 3; sint32 schema = 4; double zero_threshold = 5; uint64 zero_count_int = 6;
+//	  repeated BucketSpan positive_spans = 11;  // message BucketSpan { sint32 offset = 1; uint32 length = 2; }
+//	  repeated sint64 positive_deltas = 12;     // each from the count of the bucket before
+//	  ResetHint reset_hint = 14; int64 timestamp = 15; int64 start_timestamp = 17;  // the last one in 2.0 only
+//	}
+//	message Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }  // labels_refs in 2.0
 const (
 	histogramCount         = 1<<3 | byte(protowire.VarintType)
 	histogramSum           = 3<<3 | byte(protowire.Fixed64Type)
 	histogramSchema        = 4<<3 | byte(protowire.VarintType)
 	histogramZeroThreshold = 5<<3 | byte(protowire.Fixed64Type)
 	histogramZeroCount     = 6<<3 | byte(protowire.VarintType)
-	histogramSpans         = 11<<3 | byte(protowire.BytesType) // of buckets of positive values
-	histogramDeltas        = 12<<3 | byte(protowire.BytesType) // between the counts of these buckets
+	histogramSpans         = 11<<3 | byte(protowire.BytesType)
+	histogramDeltas        = 12<<3 | byte(protowire.BytesType)
 	histogramReset         = 14<<3 | byte(protowire.VarintType)
 	histogramTimestamp     = 15<<3 | byte(protowire.VarintType)
-	histogramStart         = 17 // 2.0 only; a tag of two bytes
+	histogramStart         = 17
 
 	spanOffset = 1<<3 | byte(protowire.VarintType)
 	spanLength = 2<<3 | byte(protowire.VarintType)
 
-	exemplarLabels    = 1 // labels in 1.0, references to symbols in 2.0
+	exemplarLabels    = 1
 	exemplarValue     = 2<<3 | byte(protowire.Fixed64Type)
 	exemplarTimestamp = 3<<3 | byte(protowire.VarintType)
 
-	// resetYes says that a histogram is the first after a reset. Without a hint the receiver looks for resets itself, and so finds those
-	// that went unnoticed since a request was lost: the hint that there was none would be a promise that nobody can give.
+	// resetYes marks the first histogram after a reset. Without a hint the receiver detects resets, also those of a
+	// request that was lost. The hint NO would claim that none was lost.
 	resetYes = 1
+
+	// traceLabel is the label of an exemplar by which Grafana and others find the trace.
+	traceLabel = "trace_id"
 )
 
-// traceLabel is the label of an exemplar by which Grafana and others find the trace.
-const traceLabel = "trace_id"
+// timeRange is the time from one round to the next, in nanoseconds; to is not part of it. An exemplar is pushed in
+// the round in whose range it arrived, so that each is pushed once and those of a series arrive in order.
+type timeRange struct{ from, to int64 }
 
-// window is a time in which exemplars arrived, in nanoseconds: its end does not belong to it. Windows of rounds join each other, so
-// that every exemplar is pushed once and those of a series arrive in order.
-type window struct{ from, to int64 }
-
-// next is the window up to now, which ends with a millisecond: exemplars have no more precise time.
-func (w window) next() window {
-	return window{w.to, time.Now().UnixMilli() * int64(time.Millisecond)}
+// next returns the range from the end of r up to the current millisecond, which is the precision of exemplars'
+// timestamps.
+func (r timeRange) next() timeRange {
+	return timeRange{r.to, time.Now().UnixMilli() * int64(time.Millisecond)}
 }
 
-// exemplar returns that of a bucket if there is one to push.
+// exemplar returns the exemplar of a bucket if there is one to push, else nil.
 func (p *point) exemplar(bucket int) *store.Exemplar {
 	if bucket >= len(p.exemplars) {
 		return nil
 	}
-	if x := &p.exemplars[bucket]; x.Stamp > 0 && x.Stamp >= p.fresh.from && x.Stamp < p.fresh.to {
+	if x := &p.exemplars[bucket]; x.Stamp > 0 && x.Stamp >= p.arrived.from && x.Stamp < p.arrived.to {
 		return x
 	}
 	return nil
@@ -63,34 +72,35 @@ func (p *point) exemplar(bucket int) *store.Exemplar {
 
 func milliseconds(x *store.Exemplar) int64 { return x.Stamp / int64(time.Millisecond) }
 
-// native adds the series of a native histogram, with all exemplars of its buckets. Receivers want those in order.
-func (e *encoder) native(p *point, timestamp int64) {
+// addNative adds the time series of a native histogram, with the exemplars of all buckets in the order that
+// receivers want.
+func (e *encoder) addNative(p *point, timestamp int64) {
 	s := sample{bits: valueBits(p.sum), timestamp: timestamp, start: p.start}
-	e.data = e.histogram(e.data[:0], p.histogram, &s, p.restarted)
-	e.traced = e.traced[:0]
+	e.data = e.appendHistogram(e.data[:0], p.histogram, &s, p.restarted)
+	e.sorted = e.sorted[:0]
 	for i := range p.exemplars {
 		if x := p.exemplar(i); x != nil {
-			e.traced = append(e.traced, x)
+			e.sorted = append(e.sorted, x)
 		}
 	}
-	slices.SortFunc(e.traced, func(a, b *store.Exemplar) int {
+	slices.SortFunc(e.sorted, func(a, b *store.Exemplar) int {
 		return cmp.Or(cmp.Compare(milliseconds(a), milliseconds(b)), cmp.Compare(a.Value, b.Value))
 	})
-	for _, x := range e.traced {
-		e.exemplar(x)
+	for _, x := range e.sorted {
+		e.appendExemplar(x)
 	}
-	clear(e.traced) // the reader's memory
-	e.addSimple(suffixNone)
+	clear(e.sorted) // so that the reader's memory can be freed
+	e.addData(suffixNone)
 }
 
-// endNative adds the stale marker of a native histogram: an empty one whose sum says so.
+// endNative adds the stale marker of a native histogram: an empty one with a stale sum.
 func (e *encoder) endNative(timestamp int64) {
-	e.data = e.histogram(e.data[:0], &store.Native{}, &sample{bits: staleNaN, timestamp: timestamp}, false)
-	e.addSimple(suffixNone)
+	e.data = e.appendHistogram(e.data[:0], &store.Native{}, &sample{bits: staleNaN, timestamp: timestamp}, false)
+	e.addData(suffixNone)
 }
 
-// histogram appends a native histogram as a field of a time series. The value of s is its sum.
-func (e *encoder) histogram(dst []byte, n *store.Native, s *sample, restarted bool) []byte {
+// appendHistogram appends a native histogram as a field of a time series. The value of s is its sum.
+func (e *encoder) appendHistogram(dst []byte, n *store.Native, s *sample, restarted bool) []byte {
 	count, before := n.Zero, uint64(0)
 	e.deltas = e.deltas[:0]
 	for _, c := range n.Counts {
@@ -118,29 +128,27 @@ func (e *encoder) histogram(dst []byte, n *store.Native, s *sample, restarted bo
 	if e.message.v2 {
 		field = v2Histograms
 		if s.start != 0 {
-			b = protowire.AppendTag(b, histogramStart, protowire.VarintType)
-			b = protowire.AppendVarint(b, uint64(s.start))
+			b = appendUint(b, histogramStart, uint64(s.start))
 		}
 	}
 	e.buffer = b
 	e.message.counts[contentHistograms]++
-	return protowire.AppendBytes(protowire.AppendTag(dst, field, protowire.BytesType), b)
+	return appendBytes(dst, field, b)
 }
 
-// exemplar appends an exemplar to e.data as a field of a time series.
-func (e *encoder) exemplar(x *store.Exemplar) {
-	m, field := e.message, protowire.Number(v1Exemplars)
-	b := e.buffer[:0]
+// appendExemplar appends an exemplar to e.data as a field of a time series.
+func (e *encoder) appendExemplar(x *store.Exemplar) {
+	m, field, b := e.message, protowire.Number(v1Exemplars), e.buffer[:0]
 	if m.v2 {
 		field = v2Exemplars
 		e.bound = m.appendLabel(e.bound[:0], traceLabel, x.Trace.String())
-		b = protowire.AppendBytes(protowire.AppendTag(b, exemplarLabels, protowire.BytesType), e.bound)
+		b = appendBytes(b, exemplarLabels, e.bound)
 	} else {
-		b = m.appendLabel(b, traceLabel, x.Trace.String()) // under the number that labels have in a series, too
+		b = m.appendLabel(b, traceLabel, x.Trace.String()) // labels of exemplars and of series have the same field number
 	}
 	b = binary.LittleEndian.AppendUint64(append(b, exemplarValue), valueBits(x.Value))
 	b = protowire.AppendVarint(append(b, exemplarTimestamp), uint64(milliseconds(x)))
 	e.buffer = b
 	m.counts[contentExemplars]++
-	e.data = protowire.AppendBytes(protowire.AppendTag(e.data, field, protowire.BytesType), b)
+	e.data = appendBytes(e.data, field, b)
 }

@@ -58,7 +58,7 @@ func TestAuthentication(t *testing.T) {
 		{"oauth2", func(o *Options) {
 			o.OAuth2 = OAuth2{
 				TokenURL: server.URL + "/token", ClientID: "client", ClientSecretFile: write(t, "hush"), Scopes: []string{"write"},
-				EndpointParams: []Pair{{"audience", "metrics"}}, CAFile: ca,
+				EndpointParams: []SecretPair{{Name: "audience", Value: "metrics"}}, CAFile: ca,
 			}
 		}, "Bearer granted"},
 		{"none", func(*Options) {}, ""},
@@ -66,7 +66,7 @@ func TestAuthentication(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			o := testOptions(Protocol1)
 			o.URL, o.TLS = server.URL+"/write", TLS{CAFile: ca, ServerName: "example.com"}
-			o.Headers = []Pair{{"X-Scope-OrgID", "tenant"}, {"Host", "virtual"}}
+			o.Headers = []SecretPair{{Name: "X-Scope-OrgID", ValueFile: write(t, "tenant\n")}, {Name: "Host", Value: "virtual"}}
 			tc.change(&o)
 			p, err := New(o, many(3), prometheus.NewRegistry(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 			if err != nil {
@@ -95,7 +95,9 @@ func TestAuthentication(t *testing.T) {
 
 // A server that is not who it should be gets nothing, and passwords in the URL are not shown.
 func TestUnknownServer(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request came") }))
+	server := httptest.NewUnstartedServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request came") }),
+	)
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	server.StartTLS()
@@ -106,8 +108,8 @@ func TestUnknownServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := p.sender.client.send(t.Context(), []byte("x")); a.verdict != retryable || strings.Contains(a.err.Error(), "secret") ||
-		!strings.Contains(a.err.Error(), "certificate") {
+	a := p.sender.client.send(t.Context(), plainRequest)
+	if a.verdict != retryable || strings.Contains(a.err.Error(), "secret") || !strings.Contains(a.err.Error(), "certificate") {
 		t.Errorf("%+v", a)
 	}
 	p.http.CloseIdleConnections()
@@ -120,8 +122,8 @@ func TestNewFails(t *testing.T) {
 	} {
 		o := testOptions(Protocol1)
 		change(&o)
-		if _, err := New(o, many(1), prometheus.NewRegistry(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler)); err == nil ||
-			!strings.HasPrefix(err.Error(), "remote_write: ") || !strings.Contains(err.Error(), want) {
+		_, err := New(o, many(1), prometheus.NewRegistry(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+		if err == nil || !strings.HasPrefix(err.Error(), "remote_write: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want something of %s", err, want)
 		}
 	}

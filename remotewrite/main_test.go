@@ -2,6 +2,7 @@ package remotewrite
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,8 @@ type receiver struct {
 	// answer returns the status of a request, or an error of the network; nil accepts all.
 	answer func(r *http.Request, series []received) (status int, header http.Header, err error)
 
+	text string // of answers, unless empty
+
 	mu       sync.Mutex
 	order    []string
 	got      map[string][]value
@@ -51,7 +54,8 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var d decoder
-	if strings.Contains(req.Header.Get("Content-Type"), "v2") {
+	v2 := strings.Contains(req.Header.Get("Content-Type"), "v2")
+	if v2 {
 		d.v2(plain)
 	} else {
 		d.v1(plain)
@@ -62,7 +66,7 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.times = append(r.times, time.Now())
 	r.sizes = append(r.sizes, len(d.series))
 	r.mu.Unlock()
-	if strings.Contains(req.Header.Get("Content-Type"), "v2") {
+	if v2 {
 		natives, traces := 0, 0
 		for _, s := range d.series {
 			if s.native {
@@ -83,10 +87,13 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 			header = h
 		}
 	}
-	if status/100 == 2 {
+	// As VictoriaMetrics does, one that does not confirm a request of 2.0 has stored nothing.
+	if status/100 == 2 &&
+		(!v2 || slices.ContainsFunc(writtenHeaders[:], func(name string) bool { return header.Get(name) != "" })) {
 		r.take(d.series)
 	}
-	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader("because\nmore"))}, nil
+	text := cmp.Or(r.text, "because\nmore")
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(text))}, nil
 }
 
 func (r *receiver) take(series []received) {
@@ -193,9 +200,19 @@ func one(v float64, pairs ...string) store.Sample {
 
 func testOptions(protocol string) Options {
 	return Options{
-		URL: "http://user:secret@receiver/write", Protocol: protocol, Interval: 15 * time.Second, Timeout: 30 * time.Second,
-		MaxSamplesPerSend: 2000, QueueMaxBytes: 64 << 20, Shards: 4, MinBackoff: 30 * time.Millisecond, MaxBackoff: 5 * time.Second,
-		RetryOnRateLimit: true, NameEscaping: EscapeUnderscores, SendClassicHistograms: true, ExternalLabels: []Pair{{"job", "j"}, {"instance", "i"}},
+		URL:                   "http://user:secret@receiver/write",
+		Protocol:              protocol,
+		Interval:              15 * time.Second,
+		Timeout:               30 * time.Second,
+		MaxSamplesPerSend:     2000,
+		QueueMaxBytes:         64 << 20,
+		Shards:                4,
+		MinBackoff:            30 * time.Millisecond,
+		MaxBackoff:            5 * time.Second,
+		RetryOnRateLimit:      true,
+		NameEscaping:          EscapeUnderscores,
+		SendClassicHistograms: true,
+		ExternalLabels:        []Pair{{"job", "j"}, {"instance", "i"}},
 	}
 }
 

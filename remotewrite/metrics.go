@@ -2,57 +2,74 @@ package remotewrite
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// Values of the label reason.
 const (
 	reasonQueueFull = "queue_full"
 	reasonStopped   = "stopped"
 )
 
-// metrics are named and meant as those of Prometheus' own queue manager (prometheus_remote_storage_*) are. Of what rounds have
-// collected, each sample, histogram and so on is pending or ends in exactly one of taken, failed and dropped.
+// metrics have the names and meanings of those of Prometheus' own queue manager (prometheus_remote_storage_*). Of
+// what rounds have collected, each sample, histogram and so on is pending or ends in exactly one of taken, failed
+// and dropped.
 type metrics struct {
 	of                          [numContents]outcomes
-	queueBytes, queueCapacity   prometheus.Gauge
+	queueBytes                  prometheus.Gauge
 	bytes, stale                prometheus.Counter
 	gatherErrors, omitted       prometheus.Counter
-	shards, maxSamples          prometheus.Gauge
 	highest, highestSent, round prometheus.Gauge
 	duration                    prometheus.Histogram
 }
 
-// outcomes are what can become of one content of requests.
+// outcomes says what became of one content of requests.
 type outcomes struct {
 	taken, failed, retried prometheus.Counter
 	dropped                *prometheus.CounterVec
 	pending                prometheus.Gauge
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, o *Options) (*metrics, error) {
 	var all []prometheus.Collector
-	keep := func(c prometheus.Collector) { all = append(all, c) }
 	name := func(n string) string { return "loggregator_exporter_remote_write_" + n }
 	counter := func(n, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name(n), Help: help})
-		keep(c)
+		all = append(all, c)
 		return c
 	}
 	gauge := func(n, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name(n), Help: help})
-		keep(g)
+		all = append(all, g)
 		return g
 	}
 	reasons := func(n, help string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name(n), Help: help}, []string{"reason"})
-		for _, r := range []string{reasonQueueFull, reasonStopped} {
-			v.WithLabelValues(r)
-		}
-		keep(v)
+		v.WithLabelValues(reasonQueueFull)
+		v.WithLabelValues(reasonStopped)
+		all = append(all, v)
 		return v
 	}
-	var of [numContents]outcomes
+	m := &metrics{
+		queueBytes: gauge("queue_bytes", "Bytes of compressed batches that wait in the queue."),
+		bytes:      counter("bytes_total", "Bytes of requests sent, compressed, repetitions included."),
+		stale: counter("stale_markers_total",
+			"Samples and native histograms among those collected that mark the end of a series."),
+		gatherErrors: counter("gather_errors_total", "Rounds from which some of the exporter's own metrics are missing."),
+		omitted: counter("families_omitted_total", "Families left out of rounds, mostly because their names, escaped, "+
+			"belong to another family; named in the log."),
+		highest: gauge("highest_timestamp_seconds", "Highest timestamp of all samples collected."),
+		highestSent: gauge("queue_highest_sent_timestamp_seconds",
+			"Highest timestamp of all samples that the receiver took or refused for good."),
+		round: gauge("round_duration_seconds", "How long the last round took to read and encode all series, waiting "+
+			"for room in the queue included."),
+	}
+	gauge("queue_capacity_bytes", "Most bytes of compressed batches that may wait in the queue.").
+		Set(float64(o.QueueMaxBytes))
+	gauge("shards", "Requests that may be under way at a time.").Set(float64(o.Shards))
+	gauge("max_samples_per_send", "Most samples in a request.").Set(float64(o.MaxSamplesPerSend))
 	for c, words := range [...]struct{ name, what, end string }{
 		contentSamples:    {"samples", "Samples", "."},
 		contentHistograms: {"histograms", "Native histograms", "."},
@@ -60,7 +77,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		contentMetadata:   {"metadata", "Metadata entries", " (protocol 1.0)."},
 	} {
 		n, help := words.name, func(text string) string { return words.what + " that " + text + words.end }
-		of[c] = outcomes{
+		m.of[c] = outcomes{
 			taken:   counter(n+"_total", help("the receiver took")),
 			failed:  counter(n+"_failed_total", help("the receiver refused for good")),
 			retried: counter(n+"_retried_total", help("were sent again after an error that may pass")),
@@ -68,26 +85,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			pending: gauge(n+"_pending", help("wait in the queue or are being sent")),
 		}
 	}
-	m := &metrics{
-		of:            of,
-		queueBytes:    gauge("queue_bytes", "Bytes of compressed batches that wait in the queue."),
-		queueCapacity: gauge("queue_capacity_bytes", "Most bytes of compressed batches that may wait in the queue."),
-		bytes:         counter("bytes_total", "Bytes of requests sent, compressed, repetitions included."),
-		stale:         counter("stale_markers_total", "Samples and native histograms among those collected that mark the end of a series."),
-		gatherErrors:  counter("gather_errors_total", "Rounds from which some of the exporter's own metrics are missing."),
-		omitted:       counter("families_omitted_total", "Families left out of rounds, mostly because their names, escaped, belong to another family; named in the log."),
-		shards:        gauge("shards", "Requests that may be under way at a time."),
-		maxSamples:    gauge("max_samples_per_send", "Most samples in a request."),
-		highest:       gauge("highest_timestamp_seconds", "Highest timestamp of all samples collected."),
-		highestSent:   gauge("queue_highest_sent_timestamp_seconds", "Highest timestamp of all samples that the receiver took."),
-		round:         gauge("round_duration_seconds", "How long the last round took to read and encode all series, waiting for room in the queue included."),
-	}
 	m.duration = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: name("sent_batch_duration_seconds"), Help: "Time that requests took.",
 		Buckets: append(prometheus.DefBuckets, 25, 60, 120, 300),
 	})
-	keep(m.duration)
-	for _, c := range all {
+	for _, c := range append(all, m.duration) {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("registering the metrics of remote_write: %w", err)
 		}
@@ -102,26 +104,28 @@ func (m *metrics) queued(b *batch, sign, queueBytes int) {
 	m.queueBytes.Set(float64(queueBytes))
 }
 
-func (m *metrics) dropped(t *tally, reason string) {
-	for c, n := range t {
+func (m *metrics) dropped(all *counts, reason string) {
+	for c, n := range all {
 		m.of[c].dropped.WithLabelValues(reason).Add(float64(n))
 	}
 }
 
-func (m *metrics) taken(t *tally) {
-	for c, n := range t {
+func (m *metrics) taken(all *counts) {
+	for c, n := range all {
 		m.of[c].taken.Add(float64(n))
 	}
 }
 
-func (m *metrics) refused(t *tally) {
-	for c, n := range t {
+func (m *metrics) refused(all *counts) {
+	for c, n := range all {
 		m.of[c].failed.Add(float64(n))
 	}
 }
 
-func (m *metrics) repeated(t *tally) {
-	for c, n := range t {
+func (m *metrics) retried(all *counts) {
+	for c, n := range all {
 		m.of[c].retried.Add(float64(n))
 	}
 }
+
+func seconds(milliseconds int64) float64 { return math.Round(float64(milliseconds)) / 1000 }

@@ -2,7 +2,6 @@ package remotewrite
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -34,8 +33,8 @@ func traced(v float64, at time.Time) store.Exemplar {
 	return store.Exemplar{Value: v, Stamp: at.UnixNano()}
 }
 
-// Native histograms arrive as they are counted, beside the classic ones or in place of them, with a hint where everything before is another's;
-// they end like any other series. Exemplars arrive once, in order.
+// Native histograms arrive as they are counted, beside the classic ones or in place of them, with a hint where
+// everything before is another's; they end like any other series. Exemplars arrive once, in order.
 func TestNativeHistograms(t *testing.T) {
 	for _, protocol := range []string{Protocol1, Protocol2} {
 		for _, classic := range []bool{true, false} {
@@ -72,7 +71,12 @@ func testNativeHistograms(t *testing.T, protocol string, classic bool) {
 		t.Error(diff)
 	}
 	traces := map[string][]string{
-		`{__name__="c_seconds",x="1"}`: {traceText(a), traceText(b), traceText(late)}, `{__name__="c_seconds_bucket",le="+Inf",x="plain"}`: {traceText(plain.Histogram.Exemplars[0])},
+		`{__name__="c_seconds",x="1"}`: {
+			traceText(a),
+			traceText(b),
+			traceText(late),
+		},
+		`{__name__="c_seconds_bucket",le="+Inf",x="plain"}`: {traceText(plain.Histogram.Exemplars[0])},
 	}
 	if classic {
 		traces[`{__name__="c_seconds_bucket",le="0.5",x="1"}`] = []string{traceText(b)}
@@ -90,7 +94,8 @@ func testNativeHistograms(t *testing.T, protocol string, classic bool) {
 		t.Errorf("start %v, want %v", got, began.UnixMilli())
 	}
 	m := p.rounds.metrics
-	if h, x := m.of[contentHistograms].ended(), m.of[contentExemplars].ended(); h != 9 || x != float64(n) || n < len(traces) {
+	if h, x := m.of[contentHistograms].ended(), m.of[contentExemplars].ended(); h != 9 || x != float64(n) ||
+		n < len(traces) {
 		t.Errorf("%v histograms, %v exemplars of %d", h, x, n)
 	}
 	balance(t, p, m.of[contentSamples].ended())
@@ -100,8 +105,12 @@ func testNativeHistograms(t *testing.T, protocol string, classic bool) {
 func nativeSeries(classic bool) []string {
 	const both = "(7 9 -1 1@0.25 -2+3[2 -2 4] 1) (7 9 -1 1@0.25 -2+3[2 -2 4] 0) stale" // the first with the hint
 	want := []string{
-		`{__name__="c_seconds",x="1"} ` + both, `{__name__="c_seconds",x="bare"} ` + both, `{__name__="c_seconds",x="2"} ` + both,
-		`{__name__="c_seconds_bucket",le="+Inf",x="plain"} 3 3 stale`, `{__name__="c_seconds_sum",x="plain"} 4 4 stale`, `{__name__="c_seconds_count",x="plain"} 3 3 stale`,
+		`{__name__="c_seconds",x="1"} ` + both,
+		`{__name__="c_seconds",x="bare"} ` + both,
+		`{__name__="c_seconds",x="2"} ` + both,
+		`{__name__="c_seconds_bucket",le="+Inf",x="plain"} 3 3 stale`,
+		`{__name__="c_seconds_sum",x="plain"} 4 4 stale`,
+		`{__name__="c_seconds_count",x="plain"} 3 3 stale`,
 	}
 	for _, s := range [][2]string{{`bucket",le="0.5"`, " 1"}, {`bucket",le="1.0"`, " 3"}, {`bucket",le="+Inf"`, " 7"}, {`sum"`, " 9"}, {`count"`, " 7"}} {
 		before := ""
@@ -109,7 +118,10 @@ func nativeSeries(classic bool) []string {
 			before = s[1] + s[1]
 			want = append(want, `{__name__="c_seconds_`+s[0]+`,x="2"}`+before+" stale")
 		}
-		want = append(want, `{__name__="c_seconds_`+s[0]+`,x="1"}`+before+s[1]+" stale") // the last when it is no native one any more
+		want = append(
+			want,
+			`{__name__="c_seconds_`+s[0]+`,x="1"}`+before+s[1]+" stale",
+		) // the last when it is no native one any more
 	}
 	return want
 }
@@ -121,7 +133,8 @@ func traceText(x store.Exemplar) string {
 // What is not asked for is not pushed.
 func TestNativeHistogramsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := (&holding{}).set(requests).fill("c_seconds", requestsOf("1", time.Now(), traced(1, time.Now().Add(-time.Second))))
+		c := (&holding{}).set(requests).
+			fill("c_seconds", requestsOf("1", time.Now(), traced(1, time.Now().Add(-time.Second))))
 		o := testOptions(Protocol2)
 		o.SendClassicHistograms = false // for histograms that are pushed as native ones
 		r := &receiver{}
@@ -135,41 +148,8 @@ func TestNativeHistogramsOff(t *testing.T) {
 	})
 }
 
-// An exemplar that a receiver refuses costs neither the sample it came with nor others.
-func TestBadExemplar(t *testing.T) {
-	for _, protocol := range []string{Protocol1, Protocol2} {
-		synctest.Test(t, func(t *testing.T) {
-			at := time.Now().Add(-time.Second)
-			c := (&holding{}).set(requests).fill("c_seconds", requestsOf("1", at, traced(1, at), traced(2, at)), requestsOf("2", at, traced(3, at)))
-			r := &receiver{answer: func(_ *http.Request, series []received) (int, http.Header, error) {
-				for _, s := range series {
-					if strings.Contains(strings.Join(s.traces, ""), " 2 ") {
-						return 400, http.Header{}, nil
-					}
-				}
-				return 204, nil, nil
-			}}
-			o := testOptions(protocol)
-			o.SendExemplars, o.SendNativeHistograms = true, true
-			p, log := newPusher(t, o, c, r)
-			during(t, p, time.Second)
-			m := p.rounds.metrics
-			if len(r.got) != 2*6 || testutil.ToFloat64(m.of[contentSamples].failed)+testutil.ToFloat64(m.of[contentHistograms].failed) != 0 {
-				t.Errorf("%s: %d series", protocol, len(r.got))
-			}
-			// Those of a series go together: it is the native one's other that is lost as well.
-			if x := m.of[contentExemplars]; testutil.ToFloat64(x.failed) != 3 || x.ended() != 6 {
-				t.Errorf("%s: %v of %v exemplars lost", protocol, testutil.ToFloat64(x.failed), x.ended())
-			}
-			if !strings.Contains(log.String(), "reason=exemplars") {
-				t.Error(log.String())
-			}
-			balance(t, p, 2*2*5)
-		})
-	}
-}
-
-// A receiver of 2.0 is believed on each kind: one that stores no exemplars, or no native histograms, loses nothing else.
+// A receiver of 2.0 is believed on each kind: one that stores no exemplars, or no native histograms, loses nothing
+// else.
 func TestPartialKinds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := time.Now().Add(-time.Second)
@@ -192,33 +172,6 @@ func TestPartialKinds(t *testing.T) {
 		}
 		balance(t, p, 10)
 	})
-}
-
-// What a message says it holds is what is found in it, and what is taken out is exemplars only.
-func TestTallyOf(t *testing.T) {
-	for _, v2 := range []bool{false, true} {
-		plain, want := nativeMessage(v2)
-		if got := tallyOf(plain, v2); got != want || want != (tally{contentSamples: 10, contentHistograms: 2, contentExemplars: 2}) {
-			t.Errorf("v2 %v: %v, want %v", v2, got, want)
-		}
-		want[contentExemplars] = 0
-		if got := tallyOf(withoutExemplars(plain, v2), v2); got != want {
-			t.Errorf("v2 %v: %v, want %v", v2, got, want)
-		}
-	}
-}
-
-func nativeMessage(v2 bool) ([]byte, tally) {
-	e := newEncoder(v2, true, nil)
-	e.begin(&family{name: "h", typ: metric.TypeHistogram})
-	s := requestsOf("1", time.UnixMilli(5), store.Exemplar{Value: 1, Stamp: 9})
-	p := point{
-		labels: s.Labels, shape: shape{classic: true, native: true, bounds: s.Histogram.Bounds}, values: []float64{1, 3}, count: 7,
-		histogram: s.Histogram.Native, exemplars: s.Histogram.Exemplars, fresh: window{0, math.MaxInt64},
-	}
-	e.add(&p, 7)
-	e.end(s.Labels, &p.shape, 8)
-	return e.message.appendTo(nil), e.message.counts
 }
 
 // Native histograms cost no memory that would have to be collected.

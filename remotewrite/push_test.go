@@ -129,26 +129,47 @@ func gathered() prometheus.GathererFunc {
 	return func() ([]*dto.MetricFamily, error) {
 		return []*dto.MetricFamily{
 			{Name: new("own_h"), Type: dto.MetricType_HISTOGRAM.Enum(), Metric: []*dto.Metric{{Histogram: &dto.Histogram{
-				SampleCount: new(uint64(3)), SampleSum: new(1.5),
-				Bucket: []*dto.Bucket{{CumulativeCount: new(uint64(2)), UpperBound: new(1.0)}, {CumulativeCount: new(uint64(3)), UpperBound: new(math.Inf(1))}},
+				SampleCount: new(uint64(3)),
+				SampleSum:   new(1.5),
+				Bucket: []*dto.Bucket{
+					{CumulativeCount: new(uint64(2)), UpperBound: new(1.0)},
+					{CumulativeCount: new(uint64(3)), UpperBound: new(math.Inf(1))},
+				},
 			}}}},
 			{Name: new("own_s"), Type: dto.MetricType_SUMMARY.Enum(), Metric: []*dto.Metric{{Summary: &dto.Summary{
-				SampleCount: new(uint64(4)), SampleSum: new(2.5), Quantile: []*dto.Quantile{{Quantile: new(0.5), Value: new(8.0)}, {Quantile: new(1.0), Value: new(9.0)}},
+				SampleCount: new(
+					uint64(4),
+				),
+				SampleSum: new(2.5),
+				Quantile:  []*dto.Quantile{{Quantile: new(0.5), Value: new(8.0)}, {Quantile: new(1.0), Value: new(9.0)}},
 			}}}},
 			{Name: new("own_total"), Type: dto.MetricType_COUNTER.Enum(), Metric: []*dto.Metric{
-				{Label: []*dto.LabelPair{{Name: new("z"), Value: new("2")}}, Counter: &dto.Counter{Value: new(5.0), CreatedTimestamp: created}},
+				{
+					Label:   []*dto.LabelPair{{Name: new("z"), Value: new("2")}},
+					Counter: &dto.Counter{Value: new(5.0), CreatedTimestamp: created},
+				},
 				{Label: []*dto.LabelPair{{Name: new("z"), Value: new("1")}}, Counter: &dto.Counter{Value: new(6.0)}},
 			}},
-			{Name: new("own_u"), Type: dto.MetricType_UNTYPED.Enum(), Metric: []*dto.Metric{{Untyped: &dto.Untyped{Value: new(7.0)}}}},
+			{
+				Name:   new("own_u"),
+				Type:   dto.MetricType_UNTYPED.Enum(),
+				Metric: []*dto.Metric{{Untyped: &dto.Untyped{Value: new(7.0)}}},
+			},
 		}, nil
 	}
 }
 
-// The exporter's own metrics are pushed too, and a family of the store that has the name of one of them is left out, as is one
-// whose name, escaped, is another's.
+// The exporter's own metrics are pushed too, and a family of the store that has the name of one of them is left out,
+// as is one whose name, escaped, is another's.
 func TestOwnMetricsAndNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := (&holding{}).set(gauge("own_u"), gauge("a.b"), gauge("a_b"), gauge("c.d"), store.Family{Name: "s", Type: metric.TypeSummary})
+		c := (&holding{}).set(
+			gauge("own_u"),
+			gauge("a.b"),
+			gauge("a_b"),
+			gauge("c.d"),
+			store.Family{Name: "s", Type: metric.TypeSummary},
+		)
 		c.fill("own_u", one(1)).fill("a.b", one(2)).fill("a_b", one(3)).fill("c.d", one(4))
 		r := &receiver{}
 		p, log := newPusher(t, testOptions(Protocol2), c, r)
@@ -210,14 +231,20 @@ func TestStaleness(t *testing.T) {
 		o.ExternalLabels, o.Interval = nil, 11*time.Second
 		h := store.Family{Name: "h", Type: metric.TypeHistogram}
 		c := (&holding{}).set(gauge("a"), gauge("b"), gauge("c"), h)
-		c.fill("a", one(1, "x", "1"), one(2, "x", "2"), one(3, "x", "3")).fill("b", one(1)).fill("c", one(1)).fill("h", hist(1, 2))
+		c.fill("a", one(1, "x", "1"), one(2, "x", "2"), one(3, "x", "3")).
+			fill("b", one(1)).
+			fill("c", one(1)).
+			fill("h", hist(1, 2))
 		r := &receiver{}
 		p, _ := newPusher(t, o, c, r)
 		during(t, p, 30*time.Second, func() {
 			counter := gauge("c")
 			counter.Type = metric.TypeCounter
 			c.set(gauge("a"), counter, h, gauge("z"))
-			c.fill("a", one(1, "x", "1"), one(4, "x", "25"), one(3, "x", "3")).fill("c", one(2)).fill("h", hist(2, 3)).fill("z", one(1))
+			c.fill("a", one(1, "x", "1"), one(4, "x", "25"), one(3, "x", "3")).
+				fill("c", one(2)).
+				fill("h", hist(2, 3)).
+				fill("z", one(1))
 		}, func() {
 			c.set(gauge("a")).fill("a", one(2, "x", "2"))
 		})
@@ -237,12 +264,15 @@ func TestStaleness(t *testing.T) {
 	})
 }
 
-// Whatever comes and goes, in however small batches: every series is pushed in every round it exists, ended in the first round
-// it does not, and never more than once a round.
+// Whatever comes and goes, in however small batches: every series is pushed in every round it exists, ended in the
+// first round it does not, and never more than once a round.
 func TestPropertyStaleness(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rounds := rapid.SliceOfN(rapid.MapOf(
-			rapid.StringMatching(`[abc][12]?`), rapid.SliceOfDistinct(rapid.StringMatching(`[a-e]`), func(s string) string { return s }),
+			rapid.StringMatching(
+				`[abc][12]?`,
+			),
+			rapid.SliceOfDistinct(rapid.StringMatching(`[a-e]`), func(s string) string { return s }),
 		), 1, 6).Draw(rt, "rounds")
 		c, r := (&holding{}).set(), &receiver{}
 		o := testOptions(rapid.SampledFrom([]string{Protocol1, Protocol2}).Draw(rt, "protocol"))

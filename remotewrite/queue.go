@@ -5,106 +5,75 @@ import (
 	"sync"
 )
 
-// content is one of the things that requests hold.
-type content uint8
-
-const (
-	contentSamples content = iota
-	contentHistograms
-	contentExemplars
-	contentMetadata // never beside others
-	numContents
-)
-
-// tally counts what a request holds.
-type tally [numContents]int
-
-// samples are those of both kinds.
-func (t *tally) samples() int { return t[contentSamples] + t[contentHistograms] }
-
-// request is what a message became, or a part of it.
-type request struct {
-	body      []byte // compressed
-	entries   int    // time series, or families of metadata
-	counts    tally
-	timestamp int64 // of its samples, milliseconds
-}
-
-// batch is a request on its way.
+// batch is a request in the queue.
 type batch struct {
 	request
 
 	round uint64
 }
 
-// queue holds batches between the rounds and the shards. It is bounded in bytes; one batch always fits.
+// queue holds batches between rounds and shards. It is bounded in bytes; one batch always fits.
 //
-// Batches of one round may be sent in any order, since a round holds every series once; those of the next one wait until all
-// of the round before are done with. So the samples of a series arrive in order, however many shards there are, and whichever batch
-// the series is in.
+// Batches of one round may be sent in any order, since a round holds each series once. Those of the next round wait
+// until all of the round before are done. So the samples of a series arrive in order, with any number of shards.
 type queue struct {
-	capacity int
+	capacity int // bytes
 	metrics  *metrics
 
-	mu      sync.Mutex
-	waiting []*batch
-	bytes   int
-	flying  int    // batches that shards have taken and are not done with
-	round   uint64 // of these
-	closed  bool
-	changed chan struct{} // closed and replaced when something changes
-	spare   [][]byte
+	mu       sync.Mutex
+	waiting  []*batch
+	bytes    int    // of waiting
+	inFlight int    // batches that shards have taken and not finished
+	round    uint64 // of the batches in flight
+	closed   bool
+	changed  chan struct{} // closed and replaced when something changes
+	free     [][]byte      // buffers for bodies
 }
 
 func newQueue(capacity int, m *metrics) *queue {
 	return &queue{capacity: capacity, metrics: m, changed: make(chan struct{})}
 }
 
-// notify wakes all who wait. The caller holds the lock.
+// notify wakes all who wait in lockWhen. The caller holds the lock.
 func (q *queue) notify() {
 	close(q.changed)
 	q.changed = make(chan struct{})
 }
 
-// push adds a batch. It waits for room until ctx is done; then the oldest batches make room. It says whether it had to wait, and
-// how many samples were dropped.
-func (q *queue) push(ctx context.Context, b *batch) (waited bool, dropped int) {
-	for {
-		q.mu.Lock()
-		if len(q.waiting) == 0 || q.bytes+cap(b.body) <= q.capacity {
-			q.add(b)
-			q.mu.Unlock()
-			return waited, 0
-		}
+// lockWhen takes the lock as soon as ready, which is called with the lock held, returns true, or when ctx is done.
+// It says whether it had to wait.
+func (q *queue) lockWhen(ctx context.Context, ready func() bool) (waited bool) {
+	q.mu.Lock()
+	for !ready() && ctx.Err() == nil {
+		waited = true
 		changed := q.changed
 		q.mu.Unlock()
-		waited = true
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return waited, q.force(b)
 		}
+		q.mu.Lock()
 	}
+	return waited
 }
 
-func (q *queue) force(b *batch) (dropped int) {
-	q.mu.Lock()
+// push adds a batch. It waits for room until ctx is done; then it drops the oldest batches to make room. It says
+// whether it had to wait, and how many samples were dropped.
+func (q *queue) push(ctx context.Context, b *batch) (waited bool, dropped int) {
+	fits := func() bool { return len(q.waiting) == 0 || q.bytes+cap(b.body) <= q.capacity }
+	waited = q.lockWhen(ctx, fits)
 	defer q.mu.Unlock()
-	for len(q.waiting) > 0 && q.bytes+cap(b.body) > q.capacity {
-		dropped += q.dropFirst(reasonQueueFull)
+	for !fits() {
+		dropped += q.dropOldest(reasonQueueFull)
 	}
-	q.add(b)
-	return dropped
-}
-
-func (q *queue) add(b *batch) {
 	q.waiting = append(q.waiting, b)
 	q.bytes += cap(b.body)
 	q.metrics.queued(b, +1, q.bytes)
 	q.notify()
+	return waited, dropped
 }
 
-func (q *queue) takeFirst() *batch {
+func (q *queue) takeOldest() *batch {
 	b := q.waiting[0]
 	q.waiting[0] = nil
 	q.waiting = q.waiting[1:]
@@ -112,52 +81,46 @@ func (q *queue) takeFirst() *batch {
 	return b
 }
 
-// dropFirst drops the oldest batch, and returns how many samples it held.
-func (q *queue) dropFirst(reason string) int {
-	b := q.takeFirst()
+// dropOldest drops the oldest batch and returns the number of its samples.
+func (q *queue) dropOldest(reason string) int {
+	b := q.takeOldest()
 	q.metrics.queued(b, -1, q.bytes)
 	q.metrics.dropped(&b.counts, reason)
-	q.recycle(b)
+	q.reuse(b)
 	return b.counts.samples()
 }
 
-// pop waits for a batch whose turn it is. It returns nil when ctx is done, or when the queue is closed and empty.
+// pop waits for a batch that may be sent. It returns nil when ctx is done, or when the queue is closed and empty.
 func (q *queue) pop(ctx context.Context) *batch {
-	for ctx.Err() == nil {
-		q.mu.Lock()
-		if len(q.waiting) > 0 && (q.flying == 0 || q.waiting[0].round == q.round) {
-			b := q.takeFirst()
-			q.flying++
-			q.round = b.round
-			q.metrics.queueBytes.Set(float64(q.bytes))
-			q.notify()
-			q.mu.Unlock()
-			return b
+	q.lockWhen(ctx, func() bool {
+		if len(q.waiting) == 0 {
+			return q.closed
 		}
-		over, changed := q.closed && len(q.waiting) == 0, q.changed
-		q.mu.Unlock()
-		if over {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
+		return q.inFlight == 0 || q.waiting[0].round == q.round
+	})
+	defer q.mu.Unlock()
+	if ctx.Err() != nil || len(q.waiting) == 0 {
+		return nil
 	}
-	return nil
+	b := q.takeOldest()
+	q.inFlight++
+	q.round = b.round
+	q.metrics.queueBytes.Set(float64(q.bytes))
+	q.notify()
+	return b
 }
 
 // done gives back a batch that pop returned.
 func (q *queue) done(b *batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.flying--
+	q.inFlight--
 	q.metrics.queued(b, -1, q.bytes)
-	q.recycle(b)
+	q.reuse(b)
 	q.notify()
 }
 
-// close lets pop return nil once everything is taken.
+// close lets pop return nil once the queue is empty.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -165,36 +128,35 @@ func (q *queue) close() {
 	q.notify()
 }
 
-// abandon drops what waits, and returns how many samples that were.
-func (q *queue) abandon() (dropped int) {
+// dropAll drops all waiting batches and returns the number of their samples.
+func (q *queue) dropAll() (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.waiting) > 0 {
-		dropped += q.dropFirst(reasonStopped)
+		dropped += q.dropOldest(reasonStopped)
 	}
 	return dropped
 }
 
-const maxSpare = 16
-
-// recycle keeps the memory of a batch for another. The caller holds the lock.
-func (q *queue) recycle(b *batch) {
-	if len(q.spare) < maxSpare {
-		q.spare = append(q.spare, b.body[:0])
+// reuse keeps the body of a batch for another one. The caller holds the lock.
+func (q *queue) reuse(b *batch) {
+	const maxFree = 16
+	if len(q.free) < maxFree {
+		q.free = append(q.free, b.body[:0])
 	}
 	b.body = nil
 }
 
-// buffer returns memory for a batch, or nil.
+// buffer returns an empty buffer for a body, or nil.
 func (q *queue) buffer() []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := len(q.spare)
-	if n == 0 {
+	last := len(q.free) - 1
+	if last < 0 {
 		return nil
 	}
-	b := q.spare[n-1]
-	q.spare[n-1] = nil
-	q.spare = q.spare[:n-1]
+	b := q.free[last]
+	q.free[last] = nil
+	q.free = q.free[:last]
 	return b
 }

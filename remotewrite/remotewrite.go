@@ -1,87 +1,101 @@
+// Package remotewrite pushes the store's series and the exporter's own metrics to an endpoint for Prometheus' remote
+// write, 1.0 or 2.0, for storage that does not scrape.
+//
+// In every round, rounds reads each series once, encodes requests and puts them into a bounded queue, from which the
+// shards of sender take them. A slow or dead receiver never blocks the store: when the queue is full, the oldest
+// requests are dropped and counted.
 package remotewrite
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/version"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
 
-// stopTimeout is how long the end takes at most: what waits is sent, then stale markers for all series. It is less than
-// the time within which the process has to end.
+// stopTimeout bounds how long Run sends queued requests and stale markers after its context is done. The process has
+// to end within a longer time.
 const stopTimeout = 3 * time.Second
 
-// maxHalvings bounds the requests spent in every interval on finding what a receiver refuses: one bad sample takes some eleven.
-const maxHalvings = 100
-
-// Pusher pushes what a store holds to a receiver.
+// Pusher pushes a store's series to a receiver.
 type Pusher struct {
 	options Options
-	http    interface{ CloseIdleConnections() }
+	http    *http.Client
 	rounds  rounds
 	sender  sender
 	queue   *queue
 	report  *reporter
 
-	stopping chan struct{}
+	stopping chan struct{} // closed when the stop begins
 }
 
-// New makes a pusher of checked options. It reads the files that the options name, and starts nothing. Both source and own are read
-// in every round; the pusher's metrics are registered with reg.
-func New(o Options, source Source, own prometheus.Gatherer, reg prometheus.Registerer, log *slog.Logger) (*Pusher, error) {
+// New makes a pusher of checked options. It reads the files that the options name, and starts nothing. Both source
+// and own are read in every round; the pusher's metrics are registered with reg.
+func New(
+	o Options,
+	source Source,
+	own prometheus.Gatherer,
+	reg prometheus.Registerer,
+	log *slog.Logger,
+) (*Pusher, error) {
+	address, err := o.address()
+	if err != nil {
+		return nil, fmt.Errorf("remote_write.url_file: %w", err)
+	}
 	httpClient, err := o.client()
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(reg)
+	m, err := newMetrics(reg, &o)
 	if err != nil {
 		return nil, err
 	}
-	m.shards.Set(float64(o.Shards))
-	m.maxSamples.Set(float64(o.MaxSamplesPerSend))
-	m.queueCapacity.Set(float64(o.QueueMaxBytes))
-
-	external := make([]metric.Label, 0, len(o.ExternalLabels))
-	for _, l := range o.ExternalLabels {
-		external = append(external, metric.Label{Name: l.Name, Value: l.Value})
-	}
-	slices.SortFunc(external, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
-
-	v2 := o.Protocol == Protocol2
+	receiver := newReceiverState(&o)
 	p := &Pusher{
 		options: o, http: httpClient, queue: newQueue(o.QueueMaxBytes, m),
-		report: newReporter(log, o.URL), stopping: make(chan struct{}),
+		report: newReporter(log, address), stopping: make(chan struct{}),
 	}
 	p.rounds = rounds{
-		source: source, reader: &store.Reader{}, own: own, queue: p.queue, metrics: m, report: p.report,
-		utf8: o.NameEscaping == AllowUTF8, maxSamples: o.MaxSamplesPerSend,
-		natives: o.SendNativeHistograms, classic: o.SendClassicHistograms, exemplars: o.SendExemplars,
-		encoder: newEncoder(v2, o.SendNativeHistograms, external), claimed: map[string]struct{}{},
-	}
-	if !v2 {
-		p.rounds.metadata = newMessage(false)
+		options: &p.options, source: source, reader: &store.Reader{}, own: own,
+		queue: p.queue, metrics: m, report: p.report, receiver: receiver,
+		encoder: newEncoder(receiver.takesV2(), o.SendNativeHistograms, sortedLabels(o.ExternalLabels)),
+		claimed: map[string]struct{}{}, metadata: newMessage(false),
 	}
 	p.sender = sender{
 		client: &client{
-			http: httpClient, url: o.URL, headers: o.Headers, v2: v2, timeout: o.Timeout,
-			retryOnRateLimit: o.RetryOnRateLimit, userAgent: userAgent(),
+			http: httpClient, options: &p.options, receiver: receiver,
+			userAgent: "loggregator_exporter/" + cmp.Or(version.Version, "unknown"),
 		},
-		queue: p.queue, metrics: m, report: p.report, minBackoff: o.MinBackoff, maxBackoff: o.MaxBackoff,
-		stopping: p.stopping, halvings: &budget{most: maxHalvings, period: o.Interval},
+		options: &p.options, queue: p.queue, metrics: m, report: p.report, receiver: receiver, stopping: p.stopping,
 	}
 	return p, nil
 }
 
-// Run pushes at once and then every interval, until ctx is done. It then sends what waits, ends all series with stale markers, and
-// returns nil, within a few seconds even when the receiver does not answer. It may be called once.
+func sortedLabels(pairs []Pair) []metric.Label {
+	labels := make([]metric.Label, 0, len(pairs))
+	for _, p := range pairs {
+		labels = append(labels, metric.Label{Name: p.Name, Value: p.Value})
+	}
+	slices.SortFunc(labels, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
+	return labels
+}
+
+var errStopped = errors.New("the exporter stopped before the receiver took everything")
+
+// Run pushes at once and then every interval, until ctx is done. It then sends what is queued, ends all series with
+// stale markers, and returns nil, within stopTimeout even if the receiver does not answer. It may be called once.
 func (p *Pusher) Run(ctx context.Context) error {
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -97,15 +111,14 @@ func (p *Pusher) Run(ctx context.Context) error {
 	p.rounds.endAll(sending)
 	p.queue.close()
 	shards.Wait()
-	if dropped := p.queue.abandon() + p.sender.abandoned; dropped > 0 {
-		p.report.lost(reasonStopped, errStopped, dropped, "")
+	if dropped := p.queue.dropAll() + p.sender.abandoned; dropped > 0 {
+		p.report.lost(reasonStopped, errStopped, dropped, nil)
 	}
 	p.http.CloseIdleConnections()
 	return nil
 }
 
-var errStopped = errors.New("the receiver did not take everything in the time there was at the end")
-
+// collect does rounds until ctx is done.
 func (p *Pusher) collect(ctx context.Context) {
 	tick := time.NewTicker(p.options.Interval)
 	defer tick.Stop()

@@ -2,80 +2,114 @@ package remotewrite
 
 import (
 	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"loggregator_exporter/internal/outgoing"
 )
 
-// reportEvery limits the log: of every kind of trouble one line in so much time, with the number of those left out.
-const reportEvery = time.Minute
+const (
+	// reportEvery is how often a kind of failure is logged.
+	reportEvery = time.Minute
+	// maxNamedSeries is how many refused series a line of the log names.
+	maxNamedSeries = 5
+)
 
-// reporter logs what goes wrong.
+// reporter logs failures, of each kind one line a minute.
 type reporter struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	kinds   map[string]*trouble
-	failing bool // the last that was logged of requests is that one failed
+	kinds   map[string]*failures // by a key of few values
+	failing bool                 // a retry was logged, and no success since
 }
 
-type trouble struct {
-	next    time.Time
-	omitted int // lines
-	samples int // in these lines
+// failures are those of one kind since the last line.
+type failures struct {
+	next   time.Time // when another line may be written
+	lines  int       // not logged
+	count  int       // of samples in these
+	series []string  // that these would have named
 }
 
-func newReporter(log *slog.Logger, url string) *reporter {
-	return &reporter{log: log.With("url", redacted(url)), kinds: map[string]*trouble{}}
+// newReporter makes a reporter for a receiver's URL, which may hold secrets.
+func newReporter(log *slog.Logger, address string) *reporter {
+	shown := "(not a URL)"
+	if u, err := url.Parse(address); err == nil {
+		shown = outgoing.Address(u)
+	}
+	return &reporter{log: log.With("url", shown), kinds: map[string]*failures{}}
 }
 
-// due says whether to log now. kind is one of few constants.
-func (r *reporter) due(kind string, samples int) (before trouble, ok bool) {
+// due notes a failure. If no line of its kind was written within reportEvery, it returns what to log of all failures
+// since the last one, and ok is true. The caller holds mu.
+func (r *reporter) due(kind string, count int, series []string) (args []any, ok bool) {
+	f := r.kinds[kind]
+	if f == nil {
+		f = &failures{}
+		r.kinds[kind] = f
+	}
+	f.count += count
+	for _, s := range series {
+		if len(f.series) < maxNamedSeries && !slices.Contains(f.series, s) {
+			f.series = append(f.series, s)
+		}
+	}
 	now := time.Now()
-	t := r.kinds[kind]
-	if t == nil {
-		t = &trouble{}
-		r.kinds[kind] = t
+	if now.Before(f.next) {
+		f.lines++
+		return nil, false
 	}
-	if now.Before(t.next) {
-		t.omitted++
-		t.samples += samples
-		return trouble{}, false
+	args = []any{"not_logged", f.lines}
+	if f.count > 0 {
+		args = append(args, "count", f.count)
 	}
-	before = *t
-	*t = trouble{next: now.Add(reportEvery)}
-	return before, true
+	if len(f.series) > 0 {
+		args = append(args, "series", strings.Join(f.series, " "))
+	}
+	*f = failures{next: now.Add(reportEvery)}
+	return args, true
 }
 
 // retrying reports a request that will be sent again.
 func (r *reporter) retrying(reason string, err error, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t, ok := r.due("retry "+reason, 0); ok {
+	if args, ok := r.due("retry "+reason, 0, nil); ok {
 		r.failing = true
-		r.log.Warn("remote write will send a request again", "reason", reason, "error", err, "wait", wait, "not_logged", t.omitted)
+		r.log.Warn("remote write will send a request again", append(args, "reason", reason, "error", err, "wait", wait)...)
 	}
 }
 
-// lost reports samples or metadata that will not arrive; which is the first of them, where known.
-func (r *reporter) lost(reason string, err error, count int, which string) {
+// lost reports samples or metadata that will not arrive. The error may be nil; series are those that the receiver
+// named.
+func (r *reporter) lost(reason string, err error, count int, series []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t, ok := r.due("lost "+reason, count)
+	args, ok := r.due("lost "+reason, count, series)
 	if !ok {
 		return
 	}
-	args := []any{"reason", reason, "count", count + t.samples, "not_logged", t.omitted}
 	if err != nil {
 		args = append(args, "error", err)
 	}
-	if which != "" {
-		args = append(args, "series", which)
-	}
-	r.log.Error("remote write has lost samples", args...)
+	r.log.Error("remote write has lost samples", append(args, "reason", reason)...)
 }
 
-// works reports that requests are taken again.
-func (r *reporter) works() {
+// omitted reports metrics that a round leaves out.
+func (r *reporter) omitted(reason, name string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if args, ok := r.due("omitted "+reason, 0, nil); ok {
+		r.log.Warn("remote write leaves metrics out", append(args, "reason", reason, "metric", name, "error", err)...)
+	}
+}
+
+// recovered reports that requests are accepted after retries.
+func (r *reporter) recovered() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failing {
@@ -84,11 +118,14 @@ func (r *reporter) works() {
 	}
 }
 
-// missing reports what a round could not push.
-func (r *reporter) missing(kind, name string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if t, ok := r.due(kind, 0); ok {
-		r.log.Warn("remote write leaves metrics out", "reason", kind, "metric", name, "error", err, "not_logged", t.omitted)
-	}
+// usesV1 reports, once, that the receiver takes only 1.0.
+func (r *reporter) usesV1(err error) {
+	r.log.Info("the receiver does not take remote write 2.0: sending 1.0 from now on", "answer", err)
+}
+
+// bucketsOnly reports, once, that native histograms are not pushed in addition to classic ones.
+func (r *reporter) bucketsOnly() {
+	r.log.Warn("the receiver is VictoriaMetrics, which would store sum and count of a histogram twice: "+
+		"pushing histograms as buckets only",
+		"advice", "to push them in native form only, set remote_write.send_classic_histograms to false")
 }

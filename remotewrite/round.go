@@ -26,60 +26,61 @@ type reader interface {
 }
 
 const (
-	// maxBatchBytes bounds a request before compression: receivers refuse what is larger than some tens of megabytes.
-	maxBatchBytes = 4 << 20
-	// metadataEvery is how often 1.0 sends types and help texts, as Prometheus does.
+	// maxMessageBytes bounds a request before compression: receivers refuse one of some tens of megabytes.
+	maxMessageBytes = 4 << 20
+	// metadataEvery is how often types and help texts are sent in 1.0, as by Prometheus.
 	metadataEvery = time.Minute
 )
 
-// rounds reads everything once per round and fills the queue. It is not for concurrent use; its memory is reused.
+// rounds reads all series once per round and fills the queue. It is not for concurrent use; it reuses its memory.
 type rounds struct {
-	source  Source
-	reader  reader
-	own     prometheus.Gatherer
-	queue   *queue
-	metrics *metrics
-	report  *reporter
+	options  *Options
+	source   Source
+	reader   reader
+	own      prometheus.Gatherer
+	queue    *queue
+	metrics  *metrics
+	report   *reporter
+	receiver *receiverState
 
-	utf8                        bool
-	natives, classic, exemplars bool // what of histograms is pushed
-	maxSamples                  int
-	encoder                     *encoder
-	metadata                    *message // 1.0 only, else nil
-	nextMeta                    time.Time
+	encoder      *encoder
+	metadata     *message // 1.0; sent with protocol 1.0 only
+	nextMetadata time.Time
 
 	ownKnown, storeKnown tracker
 
-	ctx       context.Context // of the round: its end ends the patience with a full queue
+	ctx       context.Context // of the current round: when it is done, a full queue drops its oldest batches
 	number    uint64
-	timestamp int64 // of the samples that are being encoded; strictly increasing from round to round
-	dropped   int   // samples that made room in the queue
-	fresh     window
-	finished  int64 // when the last complete round had read everything, milliseconds
+	buckets   bool      // in the current round, a histogram that has buckets is not pushed in native form
+	timestamp int64     // of the samples that are being encoded, milliseconds; it increases from round to round
+	dropped   int       // samples that made room in the queue
+	arrived   timeRange // of the exemplars to push
+	finished  int64     // when the last complete round had read everything, milliseconds
 
-	claimed       map[string]struct{}
-	names         []string
-	values        []float64
-	plain, packed []byte
+	claimed             map[string]struct{} // names of families
+	names               []string
+	values              []float64
+	encoded, compressed []byte
 }
 
-// collect does one round. When stopped is done it ends early; series that it did not come to stay known.
-func (r *rounds) collect(stopped context.Context, patience time.Duration) {
+// collect does one round. When stopped is done it ends early; series that it did not read stay known. The queue is
+// waited for no longer than maxWait.
+func (r *rounds) collect(stopped context.Context, maxWait time.Duration) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(stopped, patience)
+	ctx, cancel := context.WithTimeout(stopped, maxWait)
 	defer cancel()
 	r.begin(ctx)
 	own, err := r.own.Gather()
 	if err != nil {
 		r.metrics.gatherErrors.Inc()
-		r.report.missing("gathering the exporter's own metrics failed", "", err)
+		r.report.omitted("gathering the exporter's own metrics failed", "", err)
 	}
 	families := r.source.Families()
-	r.plan(own, families)
+	r.nameFamilies(own, families)
 
 	r.ownKnown.begin()
 	for _, mf := range own {
-		r.ownFamily(mf)
+		r.addOwn(mf)
 	}
 	r.ownKnown.commit(r)
 
@@ -89,7 +90,7 @@ func (r *rounds) collect(stopped context.Context, patience time.Duration) {
 			break
 		}
 		if r.names[i] != "" {
-			r.storeFamily(&families[i], r.names[i])
+			r.addFamily(&families[i], r.names[i])
 		}
 	}
 	if stopped.Err() == nil {
@@ -98,18 +99,18 @@ func (r *rounds) collect(stopped context.Context, patience time.Duration) {
 	} else {
 		r.storeKnown.interrupt()
 	}
-	r.flush()
+	r.enqueue(r.encoder.message)
 	r.sendMetadata(own, families)
 	r.finish(start)
 }
 
-// endAll ends every series, for a stop.
+// endAll ends every series.
 func (r *rounds) endAll(ctx context.Context) {
 	start := time.Now()
 	r.begin(ctx)
 	r.ownKnown.endAll(r)
 	r.storeKnown.endAll(r)
-	r.flush()
+	r.enqueue(r.encoder.message)
 	r.finish(start)
 }
 
@@ -117,12 +118,20 @@ func (r *rounds) begin(ctx context.Context) {
 	r.ctx = ctx
 	r.number++
 	r.dropped = 0
-	r.fresh = r.fresh.next()
-	r.stamp()
+	r.arrived = r.arrived.next()
+	r.advanceTimestamp()
+	if v2 := r.receiver.takesV2(); v2 != r.encoder.message.v2 {
+		r.encoder.message = newMessage(v2)
+	}
+	if !r.buckets && r.options.SendNativeHistograms && r.options.SendClassicHistograms &&
+		r.receiver.victoriaMetrics.Load() {
+		r.buckets = true
+		r.report.bucketsOnly()
+	}
 }
 
-// stamp takes the clock's time, or the next millisecond where that has not moved on.
-func (r *rounds) stamp() {
+// advanceTimestamp takes the current time, or the next millisecond if that is the timestamp already.
+func (r *rounds) advanceTimestamp() {
 	r.timestamp = max(time.Now().UnixMilli(), r.timestamp+1)
 	r.metrics.highest.Set(seconds(r.timestamp))
 }
@@ -130,86 +139,85 @@ func (r *rounds) stamp() {
 func (r *rounds) finish(start time.Time) {
 	r.metrics.round.Set(time.Since(start).Seconds())
 	if r.dropped > 0 {
-		r.report.lost(reasonQueueFull, nil, r.dropped, "")
+		r.report.lost(reasonQueueFull, nil, r.dropped, nil)
 	}
 	r.ctx = nil
 }
 
-// plan decides on the names of the store's families, "" for one that is left out because another one has its name. The exporter's
-// own come first, then names that need no escaping: who has a legal name never suffers from one who has not.
-func (r *rounds) plan(own []*dto.MetricFamily, families []store.Family) {
+var (
+	errNameTaken = errors.New("its name, escaped, belongs to another metric")
+	errType      = errors.New("metrics of its type are not pushed")
+)
+
+// nameFamilies decides on the names of the store's families; "" leaves one out because another has its name. The
+// exporter's own families come first, then those whose names need no escaping, so that an escaped name never takes
+// the place of a legal one.
+func (r *rounds) nameFamilies(own []*dto.MetricFamily, families []store.Family) {
 	clear(r.claimed)
 	r.names = r.names[:0]
 	for _, mf := range own {
 		r.claimed[mf.GetName()] = struct{}{}
 	}
 	for i := range families {
-		raw := families[i].Name
-		name := ""
+		name, isPushed := families[i].Name, families[i].Type <= metric.TypeSummary
 		switch {
-		case !writes(families[i].Type):
-			r.omit(raw, errType)
-		case r.escape(raw) == raw:
-			name = r.claim(raw, raw)
+		case !isPushed:
+			r.omit(name, errType)
+			name = ""
+		case r.escape(name) == name && !r.claim(name):
+			r.omit(name, errNameTaken)
+			name = ""
 		}
 		r.names = append(r.names, name)
 	}
-	for i := range families {
-		raw := families[i].Name
-		if name := r.escape(raw); name != raw && writes(families[i].Type) {
-			r.names[i] = r.claim(raw, name)
+	for i, name := range r.names {
+		if escaped := r.escape(name); escaped != name {
+			if r.names[i] = escaped; !r.claim(escaped) {
+				r.omit(name, errNameTaken)
+				r.names[i] = ""
+			}
 		}
 	}
 }
 
 func (r *rounds) escape(name string) string {
-	switch {
-	case r.utf8 && model.UTF8Validation.IsValidMetricName(name), model.LegacyValidation.IsValidMetricName(name):
+	if r.options.NameEscaping == AllowUTF8 && model.UTF8Validation.IsValidMetricName(name) ||
+		model.LegacyValidation.IsValidMetricName(name) {
 		return name
-	default:
-		return model.EscapeName(name, model.UnderscoreEscaping)
 	}
+	return model.EscapeName(name, model.UnderscoreEscaping)
 }
 
-var (
-	errNameTaken = errors.New("its name, escaped, belongs to another metric")
-	errType      = errors.New("what the store gives of its type does not suffice to push it")
-)
-
-func (r *rounds) claim(raw, name string) string {
-	if _, taken := r.claimed[name]; taken || name == "" {
-		r.omit(raw, errNameTaken)
-		return ""
-	}
+// claim says whether a name is free, and takes it.
+func (r *rounds) claim(name string) bool {
+	_, taken := r.claimed[name]
 	r.claimed[name] = struct{}{}
-	return name
+	return !taken && name != ""
 }
 
 func (r *rounds) omit(name string, err error) {
 	r.metrics.omitted.Inc()
-	r.report.missing("family", name, err)
+	r.report.omitted("family", name, err)
 }
 
-// writes says whether the store gives all that it takes to push a family of the type.
-func writes(t metric.Type) bool {
-	return t <= metric.TypeSummary
-}
-
-func (r *rounds) ownFamily(mf *dto.MetricFamily) {
-	f, points := ownFamily(mf)
-	r.ownKnown.open(f.name, &f, r)
+// addOwn adds a family of the exporter's own metrics.
+func (r *rounds) addOwn(mf *dto.MetricFamily) {
+	f := familyOf(mf)
+	points := pointsOf(mf, f.typ)
+	r.ownKnown.openFamily(f.name, &f, r)
 	r.encoder.begin(&f)
 	for i := range points {
 		p := &points[i]
-		r.ownKnown.see(p.labels, &p.shape, r)
-		r.add(&f, p)
+		r.ownKnown.add(p.labels, &p.shape, r)
+		r.addPoint(&f, p)
 	}
-	r.ownKnown.shut(r)
+	r.ownKnown.closeFamily(r)
 }
 
-func (r *rounds) storeFamily(sf *store.Family, name string) {
+// addFamily adds a family of the store.
+func (r *rounds) addFamily(sf *store.Family, name string) {
 	f := family{name: name, typ: sf.Type, help: sf.Help, unit: sf.Unit}
-	r.storeKnown.open(sf.Name, &f, r)
+	r.storeKnown.openFamily(sf.Name, &f, r)
 	r.encoder.begin(&f)
 	r.reader.Reset(sf)
 	for samples := r.reader.Next(); len(samples) > 0; samples = r.reader.Next() {
@@ -218,20 +226,27 @@ func (r *rounds) storeFamily(sf *store.Family, name string) {
 			if !ok {
 				continue
 			}
-			before := r.storeKnown.see(p.labels, &p.shape, r)
-			// Everything before is another histogram's, of an earlier process or an expired series, and may have counted less.
+			before := r.storeKnown.add(p.labels, &p.shape, r)
+			// Histograms that were pushed before are of an earlier process or of a series that expired; they may have counted
+			// less.
 			p.restarted = p.native && !before.native && p.start > r.finished
-			r.add(&f, &p)
+			r.addPoint(&f, &p)
 		}
 	}
-	r.storeKnown.shut(r)
+	r.storeKnown.closeFamily(r)
 }
 
-// point converts a sample of the store. Its values are good until the next call.
+// point converts a sample of the store. Its values are valid until the next call. It returns false for a sample that
+// does not fit its family's type.
 func (r *rounds) point(s *store.Sample, t metric.Type) (point, bool) {
 	p := point{labels: s.Labels, value: s.Value, start: s.Start / int64(time.Millisecond)}
-	switch t {
+	switch t { //nolint:exhaustive // other types have a value only
 	case metric.TypeHistogram:
+		h := s.Histogram
+		if h == nil || len(h.Counts) != len(h.Bounds)+1 {
+			return p, false
+		}
+		r.setHistogram(&p, h)
 	case metric.TypeSummary:
 		q := s.Summary
 		if q == nil || len(q.Values) != len(q.Quantiles) {
@@ -240,29 +255,24 @@ func (r *rounds) point(s *store.Sample, t metric.Type) (point, bool) {
 		p.shape = shape{classic: true, bounds: q.Quantiles}
 		p.values, p.count, p.sum = q.Values, float64(q.Count), q.Sum
 		p.uncounted, p.unsummed = q.Uncounted, q.Unsummed
-		return p, true
-	default:
-		return p, true
 	}
-	h := s.Histogram
-	if h == nil || len(h.Counts) != len(h.Bounds)+1 {
-		return p, false
-	}
-	r.histogram(&p, h)
 	return p, true
 }
 
-// histogram makes a histogram of p, native, classic or both.
-func (r *rounds) histogram(p *point, h *store.Histogram) {
+// setHistogram makes p a native histogram, a classic one or both.
+func (r *rounds) setHistogram(p *point, h *store.Histogram) {
 	p.sum, p.unsummed = h.Sum, h.Unsummed
-	if r.exemplars {
-		p.exemplars, p.fresh = h.Exemplars, r.fresh
+	if r.options.SendExemplars {
+		p.exemplars, p.arrived = h.Exemplars, r.arrived
 	}
-	if p.native = r.natives && h.Native != nil; p.native {
+	hasBuckets := len(h.Bounds) > 0
+	p.native = r.options.SendNativeHistograms && h.Native != nil && (!r.buckets || !hasBuckets)
+	// The bucket +Inf alone says nothing that a native histogram does not say.
+	p.classic = !p.native || r.options.SendClassicHistograms && hasBuckets
+	if p.native {
 		p.histogram = h.Native
 	}
-	// One without bounds says nothing that the native one does not say.
-	if p.classic = !p.native || r.classic && len(h.Bounds) > 0; !p.classic {
+	if !p.classic {
 		return
 	}
 	total := uint64(0)
@@ -274,77 +284,86 @@ func (r *rounds) histogram(p *point, h *store.Histogram) {
 	p.bounds, p.values, p.count = h.Bounds, r.values[:len(h.Bounds)], float64(total)
 }
 
-// add encodes a living point. The encoder's family may be another one after a stale marker.
-func (r *rounds) add(f *family, p *point) {
-	r.room(f, spread(f.typ, &p.shape))
+// addPoint encodes a point. After a stale marker, the encoder may have another family.
+func (r *rounds) addPoint(f *family, p *point) {
+	r.reserve(f, f.series(&p.shape))
 	r.encoder.add(p, r.timestamp)
 }
 
-// gone implements ender.
-func (r *rounds) gone(f *family, labels metric.Labels, was shape) {
-	n := spread(f.typ, &was)
-	r.room(f, n)
+// endPoint implements staleMarker.
+func (r *rounds) endPoint(f *family, labels metric.Labels, was shape) {
+	if r.buckets {
+		was.native = false // VictoriaMetrics would store the count 0
+	}
+	n := f.series(&was)
+	r.reserve(f, n)
 	r.encoder.end(labels, &was, r.timestamp)
 	r.metrics.stale.Add(float64(n))
 }
 
-// less implements ender.
-func (r *rounds) less(f *family, labels metric.Labels, bounds []float64) {
-	r.room(f, len(bounds))
+// endBounds implements staleMarker.
+func (r *rounds) endBounds(f *family, labels metric.Labels, bounds []float64) {
+	r.reserve(f, len(bounds))
 	r.encoder.endSome(labels, bounds, r.timestamp)
 	r.metrics.stale.Add(float64(len(bounds)))
 }
 
-// room makes f the encoder's family, and sends what is encoded when n more samples do not fit. A point is never split, so that
-// a histogram has all its buckets in one request.
-func (r *rounds) room(f *family, n int) {
+// reserve makes f the encoder's family, and first queues what is encoded if n more time series do not fit. A point
+// is never split, so that all buckets of a histogram are in one request.
+func (r *rounds) reserve(f *family, n int) {
 	m := r.encoder.message
-	if m.count > 0 && (m.count+n > r.maxSamples || m.size() > maxBatchBytes) {
-		r.flush()
+	if m.count > 0 && (m.count+n > int(r.receiver.maxEntries.Load()) || m.size() > maxMessageBytes) {
+		r.enqueue(m)
 	}
 	if r.encoder.family != f {
 		r.encoder.begin(f)
 	}
 }
 
-func (r *rounds) flush() { r.send(r.encoder.message) }
-
-// send puts a message into the queue. Where that had to wait for room, what is read from now on gets a timestamp of its own.
-func (r *rounds) send(m *message) {
+// enqueue puts a message into the queue. If that had to wait for room, the samples that follow get another timestamp.
+func (r *rounds) enqueue(m *message) {
 	if m.count == 0 {
 		return
 	}
-	r.plain = m.appendTo(r.plain[:0])
-	r.packed = s2.EncodeSnappy(r.packed[:cap(r.packed)], r.plain)
-	b := &batch{request: request{append(r.queue.buffer(), r.packed...), m.count, m.counts, r.timestamp}, round: r.number}
+	r.encoded = m.appendTo(r.encoded[:0])
+	r.compressed = s2.EncodeSnappy(r.compressed[:cap(r.compressed)], r.encoded)
+	b := &batch{round: r.number, request: request{
+		body: append(
+			r.queue.buffer(),
+			r.compressed...),
+		v2:        m.v2,
+		entries:   m.count,
+		counts:    m.counts,
+		timestamp: r.timestamp,
+	}}
 	m.reset()
 	waited, dropped := r.queue.push(r.ctx, b)
 	r.dropped += dropped
 	if waited {
-		r.stamp()
+		r.advanceTimestamp()
 	}
 }
 
-// sendMetadata sends what 1.0 cannot say with the series.
+// sendMetadata sends types and help texts, which series of 1.0 do not have.
 func (r *rounds) sendMetadata(own []*dto.MetricFamily, families []store.Family) {
 	now := time.Now()
-	if r.metadata == nil || now.Before(r.nextMeta) {
+	if r.metadata == nil || r.encoder.message.v2 || now.Before(r.nextMetadata) {
 		return
 	}
-	r.nextMeta = now.Add(metadataEvery)
+	r.nextMetadata = now.Add(metadataEvery)
 	add := func(f family) {
-		if r.metadata.count >= r.maxSamples || r.metadata.size() > maxBatchBytes {
-			r.send(r.metadata)
+		if r.metadata.count >= int(r.receiver.maxEntries.Load()) || r.metadata.size() > maxMessageBytes {
+			r.enqueue(r.metadata)
 		}
 		r.metadata.addFamily(&f)
 	}
 	for _, mf := range own {
-		add(family{name: mf.GetName(), typ: metric.TypeOf(mf.GetType()), help: mf.GetHelp(), unit: mf.GetUnit()})
+		add(familyOf(mf))
 	}
 	for i := range families {
 		if f := &families[i]; r.names[i] != "" {
 			add(family{name: r.names[i], typ: f.Type, help: f.Help, unit: f.Unit})
 		}
 	}
-	r.send(r.metadata)
+	r.enqueue(r.metadata)
 }

@@ -79,7 +79,8 @@ func TestRetries(t *testing.T) {
 				if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].retried); got != float64(10*len(tc.want)) {
 					t.Errorf("%v retried", got)
 				}
-				if text := log.String(); strings.Contains(text, "secret") || strings.Count(text, "will send a request again") != 1 ||
+				if text := log.String(); strings.Contains(text, "secret") ||
+					strings.Count(text, "will send a request again") != 1 ||
 					!strings.Contains(text, "works again") {
 					t.Error(text)
 				}
@@ -100,12 +101,15 @@ func TestRefusals(t *testing.T) {
 		{Protocol1, 404, nil, "status 404: because"},
 		{Protocol1, 429, nil, "status 429: because"}, // switched off below
 		{Protocol1, 302, nil, "302"},
+		{ProtocolAuto, 404, http.Header{}, "status 404: because"},
 		{Protocol2, 415, nil, `set remote_write.protocol to \"1.0\"`},
 		{Protocol2, 204, http.Header{}, `set remote_write.protocol to \"1.0\"`},
 	} {
 		t.Run(fmt.Sprint(tc.protocol, tc.status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &receiver{answer: func(*http.Request, []received) (int, http.Header, error) { return tc.status, tc.header, nil }}
+				r := &receiver{
+					answer: func(*http.Request, []received) (int, http.Header, error) { return tc.status, tc.header, nil },
+				}
 				o := testOptions(tc.protocol)
 				o.RetryOnRateLimit = false
 				p, log := newPusher(t, o, many(10), r)
@@ -125,52 +129,88 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// One bad sample costs that sample, and is named in the log.
-func TestBadSample(t *testing.T) {
-	for _, protocol := range []string{Protocol1, Protocol2} {
-		t.Run(protocol, func(t *testing.T) {
+// A receiver that refuses one sample of a request gets no request again, whether or not it stores the others. What
+// is lost is counted as far as the receiver says, and the log names the series that the answer names.
+func TestRefusedSample(t *testing.T) {
+	for _, tc := range []struct {
+		name, protocol, answer, want string
+		written                      bool
+		failed                       float64
+	}{
+		{"2.0", Protocol2, `out of bounds for series {__name__="a", x="0777"}`, `{__name__=\"a\", x=\"0777\"}`, true, 2},
+		{"2.0 that says nothing", Protocol2, "because", "because", false, 2000},
+		{"auto", ProtocolAuto, `out of bounds for series {__name__="a", x="0777"}`, `{__name__=\"a\", x=\"0777\"}`, true, 2},
+		{"1.0", Protocol1, `series: 'a{x="0777"}' (err-mimir-max-series-per-user)`, `series="a{x=\"0777\"}"`, false, 2000},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &receiver{answer: func(_ *http.Request, series []received) (int, http.Header, error) {
-					if slices.ContainsFunc(series, func(s received) bool { return strings.Contains(s.series, `x="0777"`) }) {
-						return 400, http.Header{}, nil
+				r := &receiver{text: tc.answer, answer: func(_ *http.Request, series []received) (int, http.Header, error) {
+					h := http.Header{}
+					if tc.written {
+						h.Set("X-Prometheus-Remote-Write-Samples-Written", fmt.Sprint(len(series)-1))
 					}
-					h := http.Header{"X-Prometheus-Remote-Write-Samples-Written": {fmt.Sprint(len(series))}}
-					return 204, h, nil
+					return 400, h, nil
 				}}
-				p, log := newPusher(t, testOptions(protocol), many(1000), r)
+				p, log := newPusher(t, testOptions(tc.protocol), many(1000), r)
 				p.rounds.metadata = nil
 				during(t, p, 10*time.Second)
-				if len(r.got) != 999 {
-					t.Errorf("%d series arrived", len(r.got))
-				}
-				if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].failed); got != 2 {
-					t.Errorf("%v failed", got)
-				}
-				balance(t, p, 2000)
-				if n := r.count(); n > 2*21 {
+				if n := r.count(); n != 2 {
 					t.Errorf("%d requests", n)
 				}
-				if !strings.Contains(log.String(), `x=\"0777\"`) {
-					t.Error(log.String())
+				if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].failed); got != tc.failed {
+					t.Errorf("%v failed, want %v", got, tc.failed)
+				}
+				balance(t, p, 2000)
+				if text := log.String(); !strings.Contains(text, tc.want) ||
+					strings.Count(text, "remote write has lost samples") != 1 {
+					t.Error(text)
 				}
 			})
 		})
 	}
 }
 
-// A receiver that refuses everything is not flooded with halves.
-func TestEverythingIsRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &receiver{answer: func(*http.Request, []received) (int, http.Header, error) { return 400, nil, nil }}
-		o := testOptions(Protocol1)
-		o.MaxSamplesPerSend = 100
-		p, _ := newPusher(t, o, many(1000), r)
-		during(t, p, 5*time.Second)
-		if n := r.count(); n > 2*maxHalvings+30 {
-			t.Errorf("%d requests", n)
+func TestSeriesIn(t *testing.T) {
+	long := `{a="` + strings.Repeat("x", maxLineBytes) + `"}`
+	for text, want := range map[string][]string{
+		`out of bounds for series {__name__="a", b="}\"{"}` + "\n" + `too old for series {__name__="c"}`: {
+			`{__name__="a", b="}\"{"}`, `{__name__="c"}`,
+		},
+		`series: 'a_total{b="c"}' (err-mimir-x)`: {`a_total{b="c"}`},
+		`{"status":"error","error":"no"}`:        {},
+		`series {__name__="a", b="cut`:           {},
+		long + ` {b="c"}`:                        {`{b="c"}`},
+		"":                                       {},
+	} {
+		if got := seriesIn(text); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", text, got, want)
 		}
-		balance(t, p, 2000)
-	})
+	}
+}
+
+// A receiver that takes no request at all, however small, is not flooded with parts of them.
+func TestEverythingIsRefused(t *testing.T) {
+	for _, status := range []int{400, 413} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &receiver{answer: func(*http.Request, []received) (int, http.Header, error) {
+				<-time.After(time.Millisecond) // so that all of the round is queued before
+				return status, nil, nil
+			}}
+			o := testOptions(Protocol1)
+			o.MaxSamplesPerSend = 128
+			p, _ := newPusher(t, o, many(1024), r)
+			p.rounds.metadata = nil
+			during(t, p, 5*time.Second)
+			want := 2 * 1024 / 128
+			if status == 413 { // eight requests are halved down to parts of 2, and the stale markers come in such parts
+				want = 8*127 + 1024/2
+			}
+			if n := r.count(); n != want {
+				t.Errorf("%d: %d requests, want %d", status, n, want)
+			}
+			balance(t, p, 2*1024)
+		})
+	}
 }
 
 // A receiver of 2.0 that says how much of a request it has stored is believed.
@@ -193,8 +233,8 @@ func TestPartialWrite(t *testing.T) {
 	}
 }
 
-// However many shards there are, and however requests fail and dawdle: the samples of a series arrive in order, none twice,
-// none lost. The receiver checks the order.
+// However many shards there are, and however requests fail and dawdle: the samples of a series arrive in order, none
+// twice, none lost. The receiver checks the order.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rng, mu := rand.New(rand.NewPCG(1, 2)), sync.Mutex{}

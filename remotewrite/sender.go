@@ -4,26 +4,25 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math"
+	"fmt"
 	"sync"
 	"time"
-
-	"github.com/klauspost/compress/snappy"
 )
 
-// sender is what the shards do: it takes batches from the queue and sees each of them to its end.
+// sender is what the shards share: each takes batches from the queue and sends them until they are accepted, refused
+// or dropped.
 type sender struct {
-	client                 *client
-	queue                  *queue
-	metrics                *metrics
-	report                 *reporter
-	minBackoff, maxBackoff time.Duration
-	stopping               <-chan struct{} // closed when there is no more time for long waits
-	halvings               *budget
+	client   *client
+	options  *Options
+	queue    *queue
+	metrics  *metrics
+	report   *reporter
+	receiver *receiverState
+	stopping <-chan struct{} // closed when there is no time for long waits
 
 	mu        sync.Mutex
-	sent      int64 // highest timestamp that the receiver took
-	abandoned int   // samples under way at the end
+	sent      int64 // highest timestamp that was accepted or refused
+	abandoned int   // samples that were being sent at the end
 }
 
 // run sends batches until ctx is done, or the queue is closed and empty.
@@ -34,56 +33,66 @@ func (s *sender) run(ctx context.Context) {
 	}
 }
 
-// deliver brings every entry of a request to its end: taken, refused or, when ctx is done, dropped.
+// deliver sends a request until all that it holds is accepted, refused or, when ctx is done, dropped, and counts that.
 func (s *sender) deliver(ctx context.Context, r request) {
-	a := s.settle(ctx, &r)
+	if r.v2 && !s.receiver.takesV2() && !s.convert(&r) {
+		return
+	}
+	a := s.sendUntilAnswered(ctx, &r)
 	switch a.verdict {
 	case accepted:
 		s.accept(&r, &a)
 	case retryable:
-		s.abandon(&r)
-	case malformed:
-		if a.confirmed && a.written.samples() > 0 {
-			s.accept(&r, &a) // it has stored what was right
+		s.metrics.dropped(&r.counts, reasonStopped)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.abandoned += r.counts.samples()
+	case tooLarge:
+		s.split(ctx, &r, &a)
+	case notV2:
+		if !s.receiver.auto {
+			a.err = fmt.Errorf("%w: the receiver does not take 2.0, set remote_write.protocol to \"1.0\" or to auto", a.err)
+			s.refuse(&r, &a)
 			return
 		}
-		s.search(ctx, &r, &a)
-	case rejected:
-		s.refuse(&r, a.reason, a.err, "")
+		if !s.receiver.v1.Swap(true) {
+			s.report.usesV1(a.err)
+		}
+		s.deliver(ctx, r)
+	case refused:
+		if a.confirmed {
+			s.accept(&r, &a) // the receiver has stored the rest
+			return
+		}
+		s.refuse(&r, &a)
 	}
 }
 
-func (s *sender) abandon(r *request) {
-	s.metrics.dropped(&r.counts, reasonStopped)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.abandoned += r.counts.samples()
-}
-
-// settle sends a request until the receiver has decided, or ctx is done.
-func (s *sender) settle(ctx context.Context, r *request) answer {
-	backoff := s.minBackoff
+// sendUntilAnswered sends a request until the receiver has decided about it, or ctx is done.
+func (s *sender) sendUntilAnswered(ctx context.Context, r *request) answer {
+	backoff := s.options.MinBackoff
 	for {
 		start := time.Now()
-		a := s.client.send(ctx, r.body)
+		a := s.client.send(ctx, r)
 		s.metrics.duration.Observe(time.Since(start).Seconds())
 		s.metrics.bytes.Add(float64(len(r.body)))
 		if a.verdict != retryable {
 			return a
 		}
-		wait := max(backoff, a.wait)
+		wait := max(backoff, a.retryAfter)
 		if ctx.Err() == nil {
 			s.report.retrying(a.reason, a.err, wait)
 		}
 		if !s.pause(ctx, wait) {
 			return a
 		}
-		s.metrics.repeated(&r.counts)
-		backoff = min(2*backoff, s.maxBackoff)
+		s.metrics.retried(&r.counts)
+		backoff = min(2*backoff, s.options.MaxBackoff)
 	}
 }
 
-// pause waits, and says whether to go on. The start of the stop ends the wait: a receiver that has come back gets its last chance.
+// pause waits, and says whether to go on. The start of the stop ends the wait, so that a receiver that is back gets
+// the request.
 func (s *sender) pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -103,101 +112,75 @@ func (s *sender) pause(ctx context.Context, d time.Duration) bool {
 
 var (
 	errPartial   = errors.New("the receiver says that it has not written all samples")
-	errExemplars = errors.New("the receiver says that it has not written all exemplars: if it never does, switch remote_write.send_exemplars off")
+	errExemplars = errors.New("the receiver says that it has not written all exemplars: if it never does, " +
+		"switch remote_write.send_exemplars off")
 )
 
+// accept counts a request of which all, or what a confirmed answer says, was stored.
 func (s *sender) accept(r *request, a *answer) {
-	taken, lost := r.counts, tally{}
+	taken := r.counts
 	if a.confirmed {
 		for c := range taken {
 			taken[c] = min(taken[c], a.written[c])
-			lost[c] = r.counts[c] - taken[c]
 		}
 	}
+	lost := r.counts.minus(taken)
 	s.metrics.taken(&taken)
 	s.metrics.refused(&lost)
+	s.advance(r)
 	if n := lost[contentExemplars]; n > 0 {
-		s.report.lost(reasonExemplars, cmp.Or(a.err, errExemplars), n, "")
+		s.report.lost(reasonExemplars, cmp.Or(a.err, errExemplars), n, nil)
 	}
 	if n := lost.samples(); n > 0 {
-		s.report.lost(reasonPartial, cmp.Or(a.err, errPartial), n, "")
+		s.report.lost(reasonPartial, cmp.Or(a.err, errPartial), n, a.series)
 	} else {
-		s.report.works()
+		s.report.recovered()
 	}
-	if taken.samples() == 0 {
-		return
-	}
+}
+
+// refuse counts a request of which nothing was stored, as far as is known.
+func (s *sender) refuse(r *request, a *answer) {
+	s.metrics.refused(&r.counts)
+	s.advance(r)
+	s.report.lost(a.reason, a.err, r.counts.samples()+r.counts[contentMetadata], a.series)
+}
+
+// advance notes that the samples of a request are not late any more.
+func (s *sender) advance(r *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.timestamp > s.sent {
+	if r.counts.samples() > 0 && r.timestamp > s.sent {
 		s.sent = r.timestamp
 		s.metrics.highestSent.Set(seconds(r.timestamp))
 	}
 }
 
-func (s *sender) refuse(r *request, reason string, err error, which string) {
-	s.metrics.refused(&r.counts)
-	s.report.lost(reason, err, r.entries, which)
-}
-
-// search halves a request until what the receiver refuses is found, so that the rest arrives. A receiver that has stored the good
-// entries at once gets them again, which changes nothing: they are the same. As each bad entry costs some twenty requests, their
-// number is limited.
-func (s *sender) search(ctx context.Context, r *request, a *answer) {
-	plain, err := snappy.Decode(nil, r.body)
+// split sends the halves of a request that is too large, and has later requests made smaller. It stops at a 64th of
+// max_samples_per_send, since a receiver that refuses everything in this way would get a request for each sample.
+func (s *sender) split(ctx context.Context, r *request, a *answer) {
+	if r.entries/2 < s.receiver.minEntries {
+		s.refuse(r, a)
+		return
+	}
+	left, right, err := r.halve()
 	if err != nil {
-		s.refuse(r, a.reason, a.err, "")
+		s.refuse(r, &answer{reason: reasonRefused, err: err})
 		return
 	}
-	if r.entries == 1 {
-		s.save(ctx, r, a, plain)
-		return
-	}
-	left, right, err := halve(plain, r.entries)
-	if err != nil || !s.halvings.take() {
-		s.refuse(r, a.reason, a.err, "")
-		return
-	}
-	s.deliver(ctx, request{snappy.Encode(nil, left), r.entries / 2, tallyOf(left, s.client.v2), r.timestamp})
-	s.deliver(ctx, request{snappy.Encode(nil, right), r.entries - r.entries/2, tallyOf(right, s.client.v2), r.timestamp})
+	s.receiver.limitEntries(r.entries / 2)
+	s.deliver(ctx, left)
+	s.deliver(ctx, right)
 }
 
-// save does what is left to do for the one entry that a receiver refuses: it may be the exemplars only that it does not like.
-func (s *sender) save(ctx context.Context, r *request, a *answer, plain []byte) {
-	if r.counts[contentExemplars] == 0 {
-		s.refuse(r, a.reason, a.err, describe(plain, s.client.v2))
-		return
-	}
-	lost := *r
-	lost.counts = tally{contentExemplars: r.counts[contentExemplars]}
-	bare := *r
-	bare.counts[contentExemplars] = 0
-	bare.body = snappy.Encode(nil, withoutExemplars(plain, s.client.v2))
-	s.deliver(ctx, bare)
-	s.refuse(&lost, reasonExemplars, a.err, describe(plain, s.client.v2))
-}
-
-// budget limits how often something may happen in every period.
-type budget struct {
-	most   int
-	period time.Duration
-
-	mu   sync.Mutex
-	left int
-	ends time.Time
-}
-
-func (b *budget) take() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now := time.Now(); !now.Before(b.ends) {
-		b.left, b.ends = b.most, now.Add(b.period)
-	}
-	if b.left == 0 {
+// convert makes a request one of 1.0. It returns false if nothing of it is left to send.
+func (s *sender) convert(r *request) bool {
+	before := *r
+	natives := !s.receiver.victoriaMetrics.Load() || !s.options.SendClassicHistograms
+	if err := r.toV1(natives); err != nil {
+		s.refuse(&before, &answer{reason: reasonRefused, err: err})
 		return false
 	}
-	b.left--
-	return true
+	leftOut := before.counts.minus(r.counts)
+	s.metrics.refused(&leftOut)
+	return r.entries > 0
 }
-
-func seconds(milliseconds int64) float64 { return math.Round(float64(milliseconds)) / 1000 }

@@ -1,7 +1,6 @@
 package remotewrite
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"math"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/protobuf/encoding/protowire"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
@@ -47,8 +46,11 @@ func emit(s *store.Store, n int, value float64) {
 	now := time.Now().UnixNano()
 	for i := range n {
 		w.Write(&metric.Envelope{
-			Kind: metric.KindGauge, Timestamp: now, Arrived: now, Tags: []metric.Tag{{Key: []byte("ip"), Value: fmt.Append(nil, i)}},
-			Points: []metric.Point{{Name: []byte("numBytesAllocated"), Value: value}},
+			Kind:      metric.KindGauge,
+			Timestamp: now,
+			Arrived:   now,
+			Tags:      []metric.Tag{{Key: []byte("ip"), Value: fmt.Append(nil, i)}},
+			Points:    []metric.Point{{Name: []byte("numBytesAllocated"), Value: value}},
 		}, &tally)
 	}
 }
@@ -57,7 +59,13 @@ func emit(s *store.Store, n int, value float64) {
 func TestStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(t), &receiver{}
-		p, err := New(testOptions(Protocol2), s, prometheus.NewRegistry(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+		p, err := New(
+			testOptions(Protocol2),
+			s,
+			prometheus.NewRegistry(),
+			prometheus.NewRegistry(),
+			slog.New(slog.DiscardHandler),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,65 +125,19 @@ func TestBoundText(t *testing.T) {
 	}
 }
 
-// Whatever bytes come: halves and descriptions are made, or refused, without panic, and halves hold what the whole held.
-func FuzzHalve(f *testing.F) {
-	for _, v2 := range []bool{false, true} {
-		e := newEncoder(v2, false, []metric.Label{{Name: "job", Value: "j"}})
-		e.begin(&family{name: "a", help: "A."})
-		for i := range 3 {
-			e.add(&point{labels: metric.RenderLabels([]metric.Label{{Name: "x", Value: fmt.Sprint(i)}}), value: 1}, 1)
-		}
-		f.Add(e.message.appendTo(nil), 3, v2)
-	}
-	for _, v2 := range []bool{false, true} {
-		native, _ := nativeMessage(v2)
-		f.Add(native, 12, v2)
-	}
-	m := newMessage(false)
-	m.addFamily(&family{name: "a", help: "A.", unit: "seconds"})
-	f.Add(m.appendTo(nil), 1, false)
-	f.Add([]byte{0x0a, 0xff}, 1, true)
-	f.Fuzz(func(t *testing.T, message []byte, count int, v2 bool) {
-		_ = describe(message, v2)
-		if n := tallyOf(withoutExemplars(message, v2), v2); n[contentExemplars] != 0 {
-			t.Errorf("%x: %v", message, n)
-		}
-		left, right, err := halve(message, count)
-		if err != nil || bytes.Contains(message, protowire.AppendTag(nil, v2Symbols, protowire.BytesType)) {
-			return // symbols are in both halves
-		}
-		if !bytes.Equal(append(left, right...), message) {
-			t.Errorf("%x and %x of %x", left, right, message)
-		}
-	})
-}
-
-func TestDescribe(t *testing.T) {
-	for _, v2 := range []bool{false, true} {
-		e := newEncoder(v2, false, []metric.Label{{Name: "job", Value: "j"}})
-		e.begin(&family{name: "a"})
-		e.add(&point{labels: `x="1"`}, 1)
-		if got, want := describe(e.message.appendTo(nil), v2), `{__name__="a",job="j",x="1"}`; got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-	m := newMessage(false)
-	m.addFamily(&family{name: "a"})
-	if got := describe(m.appendTo(nil), false); got != "a" {
-		t.Error(got)
-	}
-}
-
-// What does not compress to anything sensible ends as refused, not in a loop.
-func TestSearchInGarbage(t *testing.T) {
+// A request that cannot be split ends as refused, not in a loop.
+func TestSplitGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &receiver{answer: func(*http.Request, []received) (int, http.Header, error) { return 400, nil, nil }}
+		r := &receiver{answer: func(*http.Request, []received) (int, http.Header, error) { return 413, nil, nil }}
 		p, _ := newPusher(t, testOptions(Protocol1), many(1), r)
-		for _, body := range [][]byte{snappy.Encode(nil, []byte("\x08\x01")), snappy.Encode(nil, nil)} {
-			p.sender.deliver(t.Context(), request{body: body, entries: 5, counts: tally{contentSamples: 5}})
-		}
-		if got := r.count(); got != 2 {
-			t.Errorf("%d requests", got)
+		p.sender.receiver.minEntries = 1
+		p.sender.deliver(
+			t.Context(),
+			request{body: snappy.Encode(nil, []byte("\x08\x01")), entries: 2, counts: counts{contentSamples: 5}},
+		)
+		p.sender.deliver(t.Context(), request{body: snappy.Encode(nil, nil), entries: 5, counts: counts{contentSamples: 5}})
+		if got := testutil.ToFloat64(p.rounds.metrics.of[contentSamples].failed); r.count() != 2 || got != 10 {
+			t.Errorf("%d requests, %v failed", r.count(), got)
 		}
 	})
 }

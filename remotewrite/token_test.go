@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,9 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"loggregator_exporter/internal/redirecttest"
 )
+
+// plainRequest is one that tests of the client send.
+var plainRequest = &request{body: []byte("x")} // constant
 
 // withTokens is the configuration of a receiver that wants the tokens of a server.
 func withTokens(t *testing.T, receiver, tokens string) Options {
@@ -26,7 +29,8 @@ func withTokens(t *testing.T, receiver, tokens string) Options {
 	return o
 }
 
-// A token server that accepts connections and says nothing holds up requests no longer than their timeout, and not the end.
+// A token server that accepts connections and says nothing holds up requests no longer than their timeout, and not
+// the end.
 func TestSilentTokenServer(t *testing.T) {
 	asked, over := make(chan struct{}, 1000), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -44,16 +48,20 @@ func TestSilentTokenServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.sender.client.http = client
-	if a := p.sender.client.send(t.Context(), []byte("x")); a.verdict != retryable || !strings.HasPrefix(a.err.Error(), "no token from remote_write.oauth2.token_url: ") {
+	if a := p.sender.client.send(
+		t.Context(),
+		plainRequest,
+	); a.verdict != retryable ||
+		!strings.HasPrefix(a.err.Error(), "no token from remote_write.oauth2.token_url: ") {
 		t.Errorf("%+v", a)
 	}
 	// One waits for the server, the others for the one.
-	p.sender.client.timeout = time.Hour
+	p.sender.client.options.Timeout = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	const requests = 3
 	done := make(chan answer, requests)
 	for range requests {
-		go func() { done <- p.sender.client.send(ctx, []byte("x")) }()
+		go func() { done <- p.sender.client.send(ctx, plainRequest) }()
 	}
 	<-asked
 	cancel()
@@ -68,7 +76,9 @@ func TestSilentTokenServer(t *testing.T) {
 // A refusal is told in a line, a token is used until its secret is another, and nobody but the receiver gets it.
 func TestTokens(t *testing.T) {
 	granted, elsewhere := 0, make(chan string, 10)
-	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere <- r.Header.Get("Authorization") }))
+	other := httptest.NewServer(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere <- r.Header.Get("Authorization") }),
+	)
 	defer other.Close()
 	seen := make(chan string, 10)
 	mux := http.NewServeMux()
@@ -101,29 +111,27 @@ func TestTokens(t *testing.T) {
 	c := clientOf(t, &o, client)
 	for _, step := range []struct{ secret, want string }{{"a", "Bearer t1"}, {"a\n", "Bearer t1"}, {"b", "Bearer t2"}} {
 		secret(step.secret)
-		if a := c.send(t.Context(), []byte("x")); a.verdict != accepted {
+		if a := c.send(t.Context(), plainRequest); a.verdict != accepted {
 			t.Fatalf("%+v", a)
 		}
 		if got := <-seen; got != step.want {
 			t.Errorf("secret %q: %q, want %q", step.secret, got, step.want)
 		}
 	}
-	c.url = server.URL + "/moved"
-	if a := c.send(t.Context(), []byte("x")); a.verdict != accepted {
-		t.Errorf("%+v", a)
-	}
-	if got := <-elsewhere; got != "" {
-		t.Errorf("another host gets %q", got)
+	c.options.URL = server.URL + "/moved"
+	if a := c.send(t.Context(), plainRequest); a.verdict != refused || len(elsewhere) > 0 {
+		t.Errorf("another host gets a request: %+v", a)
 	}
 	secret("wrong")
 	const want = "no token from remote_write.oauth2.token_url: status 401: bad secret"
-	if a := c.send(t.Context(), []byte("x")); a.verdict != retryable || a.err.Error() != want {
+	if a := c.send(t.Context(), plainRequest); a.verdict != retryable || a.err.Error() != want {
 		t.Errorf("%+v, want %s", a, want)
 	}
 	client.CloseIdleConnections()
 }
 
-// A token that is revoked before it expires costs no samples. Where the receiver refuses every token, it says so, once.
+// A token that is revoked before it expires costs no samples. Where the receiver refuses every token, it says so,
+// once.
 func TestRevokedToken(t *testing.T) {
 	granted, valid := 0, "Bearer t1"
 	var seen []string
@@ -161,8 +169,11 @@ func TestRevokedToken(t *testing.T) {
 		{"none", "status 401: no", []string{"Bearer t2 x", "Bearer t3 x"}},
 	} {
 		valid, seen = step.valid, nil
-		a := c.send(t.Context(), []byte("x"))
-		if got := fmt.Sprint(a.err); step.err == "" && a.verdict != accepted || step.err != "" && (a.verdict != rejected || got != step.err) {
+		a := c.send(t.Context(), plainRequest)
+		if got := fmt.Sprint(
+			a.err,
+		); step.err == "" && a.verdict != accepted ||
+			step.err != "" && (a.verdict != refused || got != step.err) {
 			t.Errorf("%+v, want %q", a, step.err)
 		}
 		if !slices.Equal(seen, step.seen) {
@@ -179,38 +190,67 @@ func clientOf(t *testing.T, o *Options, h *http.Client) *client {
 	return p.sender.client
 }
 
-// A redirect that would make a GET of the request is no delivery; one that keeps it is followed.
+// Neither the receiver's credentials nor the token client's leave the configured server, whatever that answers.
 func TestRedirects(t *testing.T) {
-	for status, kept := range map[int]bool{301: false, 302: false, 303: false, 307: true, 308: true} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			came := make(chan string, 100)
-			mux := http.NewServeMux()
-			mux.HandleFunc("/new", func(_ http.ResponseWriter, r *http.Request) { came <- r.Method })
-			mux.HandleFunc("/old", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/new", status) })
-			server := httptest.NewServer(mux)
-			defer server.Close()
-			o := testOptions(Protocol1)
-			o.URL = server.URL + "/old"
-			p, err := New(o, many(3), prometheus.NewRegistry(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			a := p.sender.client.send(t.Context(), []byte("x"))
-			close(came)
-			p.http.CloseIdleConnections()
-			if kept {
-				if a.verdict != accepted || <-came != http.MethodPost {
+	for name, change := range map[string]func(*Options){
+		"basic_auth": func(o *Options) { o.BasicAuth = BasicAuth{"me", write(t, "hush")} },
+		"bearer":     func(o *Options) { o.BearerTokenFile = write(t, "hush") },
+		"headers":    func(o *Options) { o.Headers = []SecretPair{{Name: "X-Api-Key", Value: "hush"}} },
+		"password in the URL": func(o *Options) {
+			o.URLFile, o.URL = write(t, strings.Replace(o.URL, "://", "://me:hush@", 1)), ""
+		},
+	} {
+		for _, withTLS := range []bool{false, true} {
+			t.Run(fmt.Sprint("receiver/", name, "/", withTLS), func(t *testing.T) {
+				redirecttest.Run(t, redirecttest.Client{
+					Method: http.MethodPost, TLS: withTLS,
+					Ask: func(t *testing.T, server *httptest.Server) error {
+						t.Helper()
+						o := testOptions(Protocol1)
+						o.URL, o.TLS = server.URL+"/write?key=hush", TLS{SkipVerify: true}
+						change(&o)
+						client, err := o.client()
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer client.CloseIdleConnections()
+						a := clientOf(t, &o, client).send(t.Context(), plainRequest)
+						if a.err != nil && (a.verdict != refused || strings.Contains(a.err.Error(), "hush")) {
+							t.Errorf("%+v", a)
+						}
+						return a.err
+					},
+					Answer: func(http.ResponseWriter, *http.Request) {},
+				})
+			})
+		}
+	}
+	t.Run("token", func(t *testing.T) {
+		redirecttest.Run(t, redirecttest.Client{
+			Method: http.MethodPost,
+			Ask: func(t *testing.T, server *httptest.Server) error {
+				t.Helper()
+				receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				defer receiver.Close()
+				o := withTokens(t, receiver.URL, server.URL+"/token")
+				o.OAuth2.EndpointParams = []SecretPair{{Name: "assertion", ValueFile: write(t, "hush\n")}}
+				client, err := o.client()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer client.CloseIdleConnections()
+				a := clientOf(t, &o, client).send(t.Context(), plainRequest)
+				if a.err != nil && a.verdict != retryable { // the token server may be mended
 					t.Errorf("%+v", a)
 				}
-				return
-			}
-			want := fmt.Sprintf("status %d: the receiver redirects to /new, where the request would not arrive as it is: "+
-				"set remote_write.url to the address that takes requests", status)
-			if a.verdict != rejected || a.err.Error() != want || len(came) > 0 {
-				t.Errorf("%+v, %d requests", a, len(came))
-			}
+				return a.err
+			},
+			Answer: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = fmt.Fprint(w, `{"access_token":"granted","token_type":"bearer","expires_in":3600}`)
+			},
 		})
-	}
+	})
 }
 
 // What is too large for a receiver is sent in parts.

@@ -7,137 +7,133 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// tracker knows which series the last round pushed, so that those that are gone are ended with stale markers. It is fed in the
-// order of the store, families by name and points by labels, so that what it knows is a sorted list: a label set costs
+// tracker knows which series the last round pushed, and ends those that are gone with stale markers. It is fed in
+// the order of the store, families by name and points by labels, so that it can keep sorted lists: a series costs
 // the 16 bytes of a string header, whose text is the store's.
+//
+// A round calls begin, then for each family openFamily, add for each point and closeFamily, then commit or interrupt.
 type tracker struct {
-	known []*tracked
-	next  []*tracked // known of the round that goes on
-	at    int        // known families before it have been dealt with
+	known []*trackedFamily // of the last round
+	next  []*trackedFamily // known of the current round
+	pos   int              // families of known before it are compared
 
-	family *tracked // the family that is being fed
-	member int      // its members before it have been dealt with
-	// What the family holds now; copied to it at its end, so that the memory for two generations is that of one family only.
+	family   *trackedFamily // the open one
+	labelPos int            // its labels before it are compared
+	// What the open family holds in this round. It is copied to the family at the end, so that only the largest family
+	// takes memory twice.
 	labels []metric.Labels
 	shapes []shape
 }
 
-// tracked is a family as the last round saw it. shapes are kept only where the type has some.
-type tracked struct {
-	raw    string // the store's name, by which it is sorted
-	family family
-	labels []metric.Labels
-	shapes []shape
+// trackedFamily is a family as the last round saw it. It has shapes only if its points have some.
+type trackedFamily struct {
+	storeName string // the lists are sorted by it
+	family    family
+	labels    []metric.Labels
+	shapes    []shape
 }
 
-func (t *tracked) shapeOf(i int) shape {
+func (t *trackedFamily) shapeOf(i int) shape {
 	if len(t.shapes) == 0 {
 		return shape{}
 	}
 	return t.shapes[i]
 }
 
-// ender takes the series that are gone.
-type ender interface {
-	// gone ends all series of a point that had a shape, or the part of it that is gone.
-	gone(f *family, labels metric.Labels, was shape)
-	// less ends those series of a living point that had the bounds.
-	less(f *family, labels metric.Labels, bounds []float64)
+// staleMarker writes stale markers.
+type staleMarker interface {
+	// endPoint ends the series that a point of the shape has.
+	endPoint(f *family, labels metric.Labels, was shape)
+	// endBounds ends the series that a point has for some of its bounds.
+	endBounds(f *family, labels metric.Labels, bounds []float64)
 }
 
-func (t *tracker) begin() { t.next, t.at = t.next[:0], 0 }
+func (t *tracker) begin() { t.next, t.pos = t.next[:0], 0 }
 
-// open begins a family, and ends those before it that are gone.
-func (t *tracker) open(raw string, f *family, e ender) {
-	for t.at < len(t.known) {
-		k := t.known[t.at]
-		order := cmp.Compare(k.raw, raw)
+// openFamily begins a family, and ends those before it that are gone.
+func (t *tracker) openFamily(storeName string, f *family, m staleMarker) {
+	for t.pos < len(t.known) {
+		k := t.known[t.pos]
+		order := cmp.Compare(k.storeName, storeName)
 		if order > 0 {
 			break
 		}
-		t.at++
+		t.pos++
 		if order == 0 && k.family.typ == f.typ && k.family.name == f.name {
 			k.family = *f
 			t.family = k
 			break
 		}
-		k.end(e)
+		k.end(m)
 	}
 	if t.family == nil {
-		t.family = &tracked{raw: raw, family: *f}
+		t.family = &trackedFamily{storeName: storeName, family: *f}
 	}
-	t.member, t.labels, t.shapes = 0, t.labels[:0], t.shapes[:0]
+	t.labelPos, t.labels, t.shapes = 0, t.labels[:0], t.shapes[:0]
 }
 
-// see notes a point, and ends those before it that are gone. It returns the shape that the point had in the last round.
-func (t *tracker) see(labels metric.Labels, now *shape, e ender) (before shape) {
+// add notes a point, and ends those before it that are gone. It returns the shape that the point had in the last
+// round.
+func (t *tracker) add(labels metric.Labels, now *shape, m staleMarker) (before shape) {
 	k := t.family
-	for ; t.member < len(k.labels) && k.labels[t.member] <= labels; t.member++ {
-		if k.labels[t.member] < labels {
-			e.gone(&k.family, k.labels[t.member], k.shapeOf(t.member))
+	for ; t.labelPos < len(k.labels) && k.labels[t.labelPos] <= labels; t.labelPos++ {
+		if k.labels[t.labelPos] < labels {
+			m.endPoint(&k.family, k.labels[t.labelPos], k.shapeOf(t.labelPos))
 			continue
 		}
-		before = k.shapeOf(t.member)
-		k.shrink(labels, before, now, e)
+		before = k.shapeOf(t.labelPos)
+		k.endMissing(labels, before, now, m)
 	}
 	t.labels = append(t.labels, labels)
-	if typ := k.family.typ; typ != metric.TypeHistogram && typ != metric.TypeSummary {
+	if !k.family.composed() {
 		return before
 	}
-	keep := *now
-	switch last := len(t.shapes) - 1; {
-	case slices.Equal(before.bounds, keep.bounds):
-		keep.bounds = before.bounds
-	case last >= 0 && slices.Equal(t.shapes[last].bounds, keep.bounds):
-		keep.bounds = t.shapes[last].bounds
+	kept := *now
+	switch last := len(t.shapes) - 1; { // the bounds are shared with another shape where possible
+	case slices.Equal(before.bounds, kept.bounds):
+		kept.bounds = before.bounds
+	case last >= 0 && slices.Equal(t.shapes[last].bounds, kept.bounds):
+		kept.bounds = t.shapes[last].bounds
 	default:
-		keep.bounds = slices.Clone(keep.bounds)
+		kept.bounds = slices.Clone(kept.bounds)
 	}
-	t.shapes = append(t.shapes, keep)
+	t.shapes = append(t.shapes, kept)
 	return before
 }
 
-// shrink ends those series of a living point that it does not have any more.
-func (t *tracked) shrink(labels metric.Labels, before shape, now *shape, e ender) {
-	if before.classic && !now.classic {
-		e.gone(&t.family, labels, shape{classic: true, bounds: before.bounds})
-	} else if gone := missing(before.bounds, now.bounds); len(gone) > 0 {
-		e.less(&t.family, labels, gone)
+// endMissing ends the series that a point had before and does not have now.
+func (t *trackedFamily) endMissing(labels metric.Labels, before shape, now *shape, m staleMarker) {
+	switch {
+	case before.classic && !now.classic:
+		m.endPoint(&t.family, labels, shape{classic: true, bounds: before.bounds})
+	case !slices.Equal(before.bounds, now.bounds):
+		gone := slices.DeleteFunc(
+			slices.Clone(before.bounds),
+			func(b float64) bool { return slices.Contains(now.bounds, b) },
+		)
+		m.endBounds(&t.family, labels, gone)
 	}
 	if before.native && !now.native {
-		e.gone(&t.family, labels, shape{native: true})
+		m.endPoint(&t.family, labels, shape{native: true})
 	}
 }
 
-func missing(before, now []float64) []float64 {
-	if slices.Equal(before, now) {
-		return nil
-	}
-	var gone []float64
-	for _, b := range before {
-		if !slices.Contains(now, b) {
-			gone = append(gone, b)
-		}
-	}
-	return gone
-}
-
-// shut ends the family and those of its points that were not seen.
-func (t *tracker) shut(e ender) {
+// closeFamily ends the points of the open family that were not added.
+func (t *tracker) closeFamily(m staleMarker) {
 	k := t.family
 	t.family = nil
-	for ; t.member < len(k.labels); t.member++ {
-		e.gone(&k.family, k.labels[t.member], k.shapeOf(t.member))
+	for ; t.labelPos < len(k.labels); t.labelPos++ {
+		m.endPoint(&k.family, k.labels[t.labelPos], k.shapeOf(t.labelPos))
 	}
-	k.labels, k.shapes = refill(k.labels, t.labels), refill(k.shapes, t.shapes)
-	clear(t.labels) // they would keep label sets from being freed
+	k.labels, k.shapes = replace(k.labels, t.labels), replace(k.shapes, t.shapes)
+	clear(t.labels) // so that the store's label sets can be freed
 	if len(k.labels) > 0 {
 		t.next = append(t.next, k)
 	}
 }
 
-// refill is append(old[:0], now...) that gives memory back when most of it is not needed any more.
-func refill[T any](old, now []T) []T {
+// replace is append(old[:0], now...) that frees the memory if most of it is not needed.
+func replace[T any](old, now []T) []T {
 	if cap(old) > 2*len(now)+64 {
 		old = nil
 	}
@@ -145,32 +141,32 @@ func refill[T any](old, now []T) []T {
 	return append(old[:0], now...)
 }
 
-// commit ends the families that were not seen. Without it, after an interrupted round, they are known still.
-func (t *tracker) commit(e ender) {
-	for ; t.at < len(t.known); t.at++ {
-		t.known[t.at].end(e)
+// commit ends a complete round, and all families that were not opened.
+func (t *tracker) commit(m staleMarker) {
+	for ; t.pos < len(t.known); t.pos++ {
+		t.known[t.pos].end(m)
 	}
 	t.interrupt()
 }
 
-// interrupt ends a round that did not see everything.
+// interrupt ends a round that did not read everything: families that were not opened stay known.
 func (t *tracker) interrupt() {
-	t.next = append(t.next, t.known[t.at:]...)
+	t.next = append(t.next, t.known[t.pos:]...)
 	t.known, t.next = t.next, t.known
 	clear(t.next)
-	t.at = 0
+	t.pos = 0
 }
 
 // endAll ends everything that is known.
-func (t *tracker) endAll(e ender) {
+func (t *tracker) endAll(m staleMarker) {
 	for _, k := range t.known {
-		k.end(e)
+		k.end(m)
 	}
 	t.known = nil
 }
 
-func (t *tracked) end(e ender) {
+func (t *trackedFamily) end(m staleMarker) {
 	for i, l := range t.labels {
-		e.gone(&t.family, l, t.shapeOf(i))
+		m.endPoint(&t.family, l, t.shapeOf(i))
 	}
 }

@@ -9,31 +9,61 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// Field numbers of the two messages: https://prometheus.io/docs/specs/prw/remote_write_spec/ (prometheus.WriteRequest) and
-// https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/ (io.prometheus.write.v2.Request).
+// The messages of 1.0 (https://prometheus.io/docs/specs/prw/remote_write_spec/) and 2.0 (.../remote_write_spec_2_0/):
+//
+//	message prometheus.WriteRequest {
+//	  repeated TimeSeries timeseries = 1;
+//	  repeated MetricMetadata metadata = 3;
+//	}
+//	message io.prometheus.write.v2.Request {
+//	  repeated string symbols = 4;  // the first one is empty
+//	  repeated TimeSeries timeseries = 5;
+//	}
 const (
-	v1TimeSeries = 1 // of WriteRequest
+	v1TimeSeries = 1
 	v1Metadata   = 3
-	v2Symbols    = 4 // of Request
+	v2Symbols    = 4
 	v2TimeSeries = 5
+)
 
-	v1Exemplars  = 3 // of 1.0's TimeSeries
-	v1Histograms = 4
-	v2Histograms = 3 // of 2.0's
-	v2Exemplars  = 4
+// The time series of 1.0, and of 2.0:
+//
+//	message TimeSeries {
+//	  repeated Label labels = 1;          // message Label { string name = 1; string value = 2; }
+//	  repeated Sample samples = 2;        // message Sample { double value = 1; int64 timestamp = 2; }
+//	  repeated Exemplar exemplars = 3;
+//	  repeated Histogram histograms = 4;
+//	}
+//	message TimeSeries {
+//	  repeated uint32 labels_refs = 1;    // of names and values in turn, to symbols
+//	  repeated Sample samples = 2;        // with int64 start_timestamp = 3
+//	  repeated Histogram histograms = 3;
+//	  repeated Exemplar exemplars = 4;
+//	  Metadata metadata = 5;
+//	}
+const (
+	seriesLabels   = 1
+	seriesSamples  = 2
+	v1Exemplars    = 3
+	v1Histograms   = 4
+	v2Histograms   = 3
+	v2Exemplars    = 4
+	seriesMetadata = 5
 
-	labelName  = 1 // of 1.0's Label
+	labelName  = 1
 	labelValue = 2
 
-	seriesLabels   = 1 // of a TimeSeries: labels in 1.0, references to symbols in 2.0
-	seriesSamples  = 2
-	seriesMetadata = 5 // 2.0 only
+	sampleValue     = 1<<3 | byte(protowire.Fixed64Type)
+	sampleTimestamp = 2<<3 | byte(protowire.VarintType)
+	sampleStart     = 3
+)
 
-	sampleValue     = 1 // of a Sample
-	sampleTimestamp = 2
-	sampleStart     = 3 // 2.0 only
-
-	metadataType = 1 // of metadata in both
+// The metadata of a family in 1.0, and of a series in 2.0:
+//
+//	message MetricMetadata { MetricType type = 1; string metric_family_name = 2; string help = 4; string unit = 5; }
+//	message Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
+const (
+	metadataType = 1
 	v1FamilyName = 2
 	v1Help       = 4
 	v1Unit       = 5
@@ -44,7 +74,7 @@ const (
 // staleNaN marks the end of a series: https://prometheus.io/docs/specs/prw/remote_write_spec/#stale-markers
 const staleNaN uint64 = 0x7ff0000000000002
 
-// normalNaN is what every other NaN becomes, so that no value sent by a component ends its series.
+// normalNaN replaces every other NaN, so that no value of a component ends its series.
 const normalNaN uint64 = 0x7ff8000000000001
 
 func valueBits(v float64) uint64 {
@@ -70,17 +100,18 @@ func wireType(t metric.Type) uint64 {
 	}
 }
 
-// message builds one request. Labels are handed to it as encoded pieces, which are valid until the next reset: in 1.0 they
-// are text, in 2.0 references into the table of symbols of this very request.
+// message builds one request.
 type message struct {
 	v2      bool
 	entries []byte // time series or metadata, encoded
-	count   int
-	counts  tally  // what the entries hold
-	symbols []byte // encoded
+	count   int    // of entries
+	counts  counts // of what the entries hold
+	symbols []byte // encoded; 2.0 only
 	refs    map[string]uint32
-	// use is the number of resets: what was encoded under another one is not valid.
-	use int
+	buffer  []byte
+	// generation is the number of resets. Labels and metadata that were encoded in an earlier one may refer to other
+	// symbols.
+	generation int
 }
 
 func newMessage(v2 bool) *message {
@@ -90,11 +121,11 @@ func newMessage(v2 bool) *message {
 }
 
 func (m *message) reset() {
-	m.use++
-	m.entries, m.symbols, m.count, m.counts = m.entries[:0], m.symbols[:0], 0, tally{}
+	m.generation++
+	m.entries, m.symbols, m.count, m.counts = m.entries[:0], m.symbols[:0], 0, counts{}
 	if m.v2 {
 		clear(m.refs)
-		m.ref("") // the first symbol has to be the empty one
+		m.ref("")
 	}
 }
 
@@ -105,7 +136,7 @@ func (m *message) appendTo(dst []byte) []byte {
 	return append(append(dst, m.symbols...), m.entries...)
 }
 
-// ref returns the place of a text in the table of symbols. The text is kept until the reset.
+// ref returns the index of a symbol. It keeps the text until the reset.
 func (m *message) ref(text string) uint32 {
 	if r, ok := m.refs[text]; ok {
 		return r
@@ -117,7 +148,7 @@ func (m *message) ref(text string) uint32 {
 	return r
 }
 
-// appendLabel appends a label as it stands in a time series.
+// appendLabel appends a label as a time series holds it.
 func (m *message) appendLabel(dst []byte, name, value string) []byte {
 	if m.v2 {
 		dst = protowire.AppendVarint(dst, uint64(m.ref(name)))
@@ -126,92 +157,86 @@ func (m *message) appendLabel(dst []byte, name, value string) []byte {
 	size := 2 + protowire.SizeBytes(len(name)) + protowire.SizeBytes(len(value))
 	dst = protowire.AppendTag(dst, seriesLabels, protowire.BytesType)
 	dst = protowire.AppendVarint(dst, uint64(size))
-	dst = protowire.AppendTag(dst, labelName, protowire.BytesType)
-	dst = protowire.AppendString(dst, name)
-	dst = protowire.AppendTag(dst, labelValue, protowire.BytesType)
-	return protowire.AppendString(dst, value)
+	dst = appendString(dst, labelName, name)
+	return appendString(dst, labelValue, value)
 }
 
-// appendMetadata appends what 2.0 says of a family with every one of its series.
+// appendMetadata appends the metadata of a time series of 2.0.
 func (m *message) appendMetadata(dst []byte, f *family) []byte {
 	var body [24]byte
-	b := protowire.AppendTag(body[:0], metadataType, protowire.VarintType)
-	b = protowire.AppendVarint(b, wireType(f.typ))
-	b = protowire.AppendTag(b, v2HelpRef, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(m.ref(f.help)))
-	b = protowire.AppendTag(b, v2UnitRef, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(m.ref(f.unit)))
-	dst = protowire.AppendTag(dst, seriesMetadata, protowire.BytesType)
-	return protowire.AppendBytes(dst, b)
+	b := appendUint(body[:0], metadataType, wireType(f.typ))
+	b = appendUint(b, v2HelpRef, uint64(m.ref(f.help)))
+	b = appendUint(b, v2UnitRef, uint64(m.ref(f.unit)))
+	return appendBytes(dst, seriesMetadata, b)
 }
 
 // sample is the one sample that a time series has in a request.
 type sample struct {
 	bits      uint64
 	timestamp int64 // milliseconds
-	start     int64 // milliseconds, 0 where unknown; 1.0 cannot say it
+	start     int64 // milliseconds, 0 if unknown; 2.0 only
 }
 
 // appendSample appends a sample as a field of a time series.
 func (m *message) appendSample(dst []byte, s *sample) []byte {
-	at := len(dst) + 1 // of the length, which is less than 128
-	dst = append(dst, seriesSamples<<3|byte(protowire.BytesType), 0, sampleValue<<3|byte(protowire.Fixed64Type))
+	const lengthBytes = 1 // a sample takes less than 128 bytes
+	dst = append(dst, seriesSamples<<3|byte(protowire.BytesType), 0, sampleValue)
+	start := len(dst) - 1
 	dst = binary.LittleEndian.AppendUint64(dst, s.bits)
-	dst = append(dst, sampleTimestamp<<3|byte(protowire.VarintType))
-	dst = protowire.AppendVarint(dst, uint64(s.timestamp))
+	dst = protowire.AppendVarint(append(dst, sampleTimestamp), uint64(s.timestamp))
 	if m.v2 && s.start != 0 {
-		dst = append(dst, sampleStart<<3|byte(protowire.VarintType))
-		dst = protowire.AppendVarint(dst, uint64(s.start))
+		dst = appendUint(dst, sampleStart, uint64(s.start))
 	}
-	dst[at] = byte(len(dst) - at - 1)
+	dst[start-lengthBytes] = byte(len(dst) - start)
 	m.counts[contentSamples]++
 	return dst
 }
 
-// addSeries adds a time series. Its labels are all pieces one after the other; data are the fields that hold its sample or histogram
-// and exemplars; metadata is for 2.0 only.
-func (m *message) addSeries(pieces [][]byte, data, metadata []byte) {
-	labels := 0
-	for _, p := range pieces {
-		labels += len(p)
+// addSeries adds a time series. Its labels are encoded in parts; data are the fields that hold its sample or
+// histogram and exemplars; metadata is for 2.0 only.
+func (m *message) addSeries(labels [][]byte, data, metadata []byte) {
+	size := 0
+	for _, part := range labels {
+		size += len(part)
 	}
-	field, size := protowire.Number(v1TimeSeries), labels+len(data)
+	dst := m.entries
 	if m.v2 {
-		field, size = v2TimeSeries, 1+protowire.SizeBytes(labels)+len(data)+len(metadata)
-	}
-	dst := protowire.AppendTag(m.entries, field, protowire.BytesType)
-	dst = protowire.AppendVarint(dst, uint64(size))
-	if m.v2 {
+		dst = protowire.AppendTag(dst, v2TimeSeries, protowire.BytesType)
+		dst = protowire.AppendVarint(dst, uint64(1+protowire.SizeBytes(size)+len(data)+len(metadata)))
 		dst = protowire.AppendTag(dst, seriesLabels, protowire.BytesType)
-		dst = protowire.AppendVarint(dst, uint64(labels))
+		dst = protowire.AppendVarint(dst, uint64(size))
+	} else {
+		dst = protowire.AppendTag(dst, v1TimeSeries, protowire.BytesType)
+		dst = protowire.AppendVarint(dst, uint64(size+len(data)))
+		metadata = nil
 	}
-	for _, p := range pieces {
-		dst = append(dst, p...)
+	for _, part := range labels {
+		dst = append(dst, part...)
 	}
-	dst = append(dst, data...)
-	if m.v2 {
-		dst = append(dst, metadata...)
-	}
-	m.entries = dst
+	m.entries = append(append(dst, data...), metadata...)
 	m.count++
 }
 
-// addFamily adds the metadata of a family, which 1.0 sends by itself.
+// addFamily adds the metadata of a family; 1.0 only.
 func (m *message) addFamily(f *family) {
-	size := 1 + protowire.SizeVarint(wireType(f.typ)) +
-		3 + protowire.SizeBytes(len(f.name)) + protowire.SizeBytes(len(f.help)) + protowire.SizeBytes(len(f.unit))
-	dst := protowire.AppendTag(m.entries, v1Metadata, protowire.BytesType)
-	dst = protowire.AppendVarint(dst, uint64(size))
-	dst = protowire.AppendTag(dst, metadataType, protowire.VarintType)
-	dst = protowire.AppendVarint(dst, wireType(f.typ))
-	for _, field := range [...]struct {
-		number protowire.Number
-		text   string
-	}{{v1FamilyName, f.name}, {v1Help, f.help}, {v1Unit, f.unit}} {
-		dst = protowire.AppendTag(dst, field.number, protowire.BytesType)
-		dst = protowire.AppendString(dst, field.text)
-	}
-	m.entries = dst
+	b := appendUint(m.buffer[:0], metadataType, wireType(f.typ))
+	b = appendString(b, v1FamilyName, f.name)
+	b = appendString(b, v1Help, f.help)
+	b = appendString(b, v1Unit, f.unit)
+	m.buffer = b
+	m.entries = appendBytes(m.entries, v1Metadata, b)
 	m.count++
 	m.counts[contentMetadata]++
+}
+
+func appendUint(dst []byte, number protowire.Number, value uint64) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(dst, number, protowire.VarintType), value)
+}
+
+func appendString(dst []byte, number protowire.Number, value string) []byte {
+	return protowire.AppendString(protowire.AppendTag(dst, number, protowire.BytesType), value)
+}
+
+func appendBytes(dst []byte, number protowire.Number, value []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(dst, number, protowire.BytesType), value)
 }

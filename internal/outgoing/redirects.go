@@ -23,13 +23,13 @@ func (e *RedirectError) Error() string {
 	return fmt.Sprintf("status %d: the redirect from %s to %s is not followed: %s", e.Status, e.From, e.To, e.Reason)
 }
 
-// CheckRedirect is for http.Client.CheckRedirect. A redirect is followed only to the scheme, host and port of the first
-// request, since net/http sends headers, and the body of a request with status 307 or 308, to whatever address an answer
-// names; and only if the request keeps its method, since a POST that becomes a GET loses its body. The error is a
-// *RedirectError.
+// CheckRedirect is for http.Client.CheckRedirect. A redirect is followed only to the scheme, host and port of the
+// first request, since net/http sends headers, and the body of a request with status 307 or 308, to whatever address
+// an answer names; and only if the request keeps its method, since a POST that becomes a GET loses its body. The
+// error is a *RedirectError.
 func CheckRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
-	reason := ""
+	var reason string
 	switch {
 	case origin(req.URL) != origin(first.URL):
 		reason = "another scheme, host or port would get the request's credentials"
@@ -38,6 +38,9 @@ func CheckRedirect(req *http.Request, via []*http.Request) error {
 	case len(via) >= maxRedirects:
 		reason = fmt.Sprintf("it is number %d in a row", len(via))
 	default:
+		if req.URL.User == nil {
+			req.URL.User = first.URL.User // as net/http keeps the headers
+		}
 		return nil
 	}
 	e := &RedirectError{From: Address(via[len(via)-1].URL), To: Address(req.URL), Reason: reason}

@@ -35,7 +35,7 @@ func TestCheckRedirect(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := CheckRedirect(
-			&http.Request{Method: tc.method, URL: to, Response: &http.Response{StatusCode: 307}},
+			&http.Request{Method: tc.method, URL: to, Response: &http.Response{StatusCode: http.StatusTemporaryRedirect}},
 			[]*http.Request{{Method: tc.method, URL: from}},
 		)
 		if tc.reason == "" && got == nil {

@@ -34,6 +34,7 @@ var byContent = map[string]string{
 	"nozzle.ingress.port_file": "nozzle.ingress.listen_address", // a template writes the file
 	"uaa.client_secret":        "uaa.client_secret", "uaa.client_secret_file": "uaa.client_secret", "uaa.tls.ca_file": "uaa.tls.ca_cert",
 	"tagger.rules_files":         "tagger.rules",
+	"remote_write.url_file":      "remote_write.url",
 	"remote_write.tls.ca_file":   "remote_write.tls.ca_cert",
 	"remote_write.tls.cert_file": "remote_write.tls.cert", "remote_write.tls.key_file": "remote_write.tls.key",
 	"remote_write.basic_auth.password_file": "remote_write.basic_auth.password", "remote_write.bearer_token_file": "remote_write.bearer_token",

@@ -140,6 +140,8 @@ func kind(s *config.Setting) map[string]any {
 		return list(map[string]any{"type": "number"})
 	case config.KindNameVals:
 		return list(fields(str, "name", "value"))
+	case config.KindSecretVals:
+		return list(fields(str, "name", "value", "value_file"))
 	case config.KindFromTos:
 		return list(fields(str, "from", "to"))
 	case config.KindFilters:
