@@ -178,8 +178,8 @@ func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	}
 	rotate(dst.Tags, before)
 	if tr != nil {
-		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base,
-			Tags: slices.Clone(dst.Tags[:len(dst.Tags)-before])})
+		tags := slices.Clone(dst.Tags[:len(dst.Tags)-before])
+		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base, Tags: tags})
 	}
 }
 

@@ -57,8 +57,10 @@ func TestChain(t *testing.T) {
 		{"", "router__0.memoryStats.x", "", "x", "component=router,index=0,type=vm_memory", "mem", "gauge 2m0s"},
 		{"router__0", "memoryStats.x", "", "x", "component=router,index=0,type=vm_memory", "mem", "gauge 2m0s"},
 		{"router_z1/7", "memoryStats.x", "", "x", "component=router,zone=z1,index=7,type=vm_memory", "mem", "gauge 2m0s"},
-		{"router_z1/7", "router_z1/7.memoryStats.x", "", "x", "component=router,zone=z1,index=7,type=vm_memory", "mem",
-			"gauge 2m0s"},
+		{
+			"router_z1/7", "router_z1/7.memoryStats.x", "",
+			"x", "component=router,zone=z1,index=7,type=vm_memory", "mem", "gauge 2m0s",
+		},
 		{"router", "router__0.router__0.x", "", "x", "component=router,index=0", "p2", ""},
 		{"router__0", "router.x", "", "x", "index=0,component=router", "p0", ""},
 		{"router__0", "cell__3.x", "", "x", "component=cell,index=3", "p2", ""},

@@ -224,7 +224,8 @@ func compileTags(d *document, s *ruleSpec, r *rule) {
 	}
 	checkTag := func(name text, key string) {
 		i := slices.Index(r.captures, name.s)
-		if !(i >= 0 && r.keep[i]) && !slices.ContainsFunc(r.tags, func(t tagTemplate) bool { return t.name == name.s }) {
+		isTag := i >= 0 && r.keep[i] || slices.ContainsFunc(r.tags, func(t tagTemplate) bool { return t.name == name.s })
+		if !isTag {
 			d.failAt(name, "%s names %q, which is no tag of the rule", key, name.s)
 		}
 	}

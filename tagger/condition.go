@@ -107,9 +107,10 @@ func (c *valueCondition) implies(d *valueCondition) bool {
 	for _, g := range c.any {
 		value, exact := g.Literal()
 		among := func(h metric.Glob) bool { return sameText(g, h) }
-		if !(exact && d.holds(value)) && !(len(d.none) == 0 && slices.ContainsFunc(d.any, among)) {
-			return false
+		if exact && d.holds(value) || len(d.none) == 0 && slices.ContainsFunc(d.any, among) {
+			continue
 		}
+		return false
 	}
 	return len(c.any) > 0
 }

@@ -149,14 +149,14 @@ func readRule(d *document, n *yaml.Node, section string, number int) *ruleSpec {
 	switch section {
 	case "origins":
 		var k originKeys
-		s.given, _ = d.decode(n, "the rule", &k)
+		s.given = d.decode(n, "the rule", &k)
 		s.ID, s.Patterns, s.tagKeys = k.ID, k.Pattern, k.tagKeys
 	case "metrics":
 		var k entryKeys
-		s.given, _ = d.decode(n, "the rule", &k)
+		s.given = d.decode(n, "the rule", &k)
 		s.Patterns, s.When, s.metadataKeys = k.Name, k.When, k.metadataKeys
 	default:
-		s.given, _ = d.decode(n, "the rule", s)
+		s.given = d.decode(n, "the rule", s)
 	}
 	if d.failed > before {
 		return nil

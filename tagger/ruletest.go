@@ -154,7 +154,7 @@ func (k *givenKeys) subject(d *document, n *yaml.Node) Subject {
 
 func readExpectations(d *document, n *yaml.Node) []expectation {
 	var k expectKeys
-	given, _ := d.decode(n, "expect", &k)
+	given := d.decode(n, "expect", &k)
 	if expiry, err := time.ParseDuration(k.Expire); err == nil {
 		k.Expire = expiry.String()
 	}

@@ -231,11 +231,11 @@ func valueNode(n *yaml.Node, key string) *yaml.Node {
 
 // decode reads a map into the struct that dst points to: the value of a key into the field with that key as `yaml`
 // tag, as the field's type says. Unknown and repeated keys are errors. what names the map in messages: a key, or
-// "the ...". It returns the keys of the map, and false if the node is no map.
-func (d *document) decode(n *yaml.Node, what string, dst any) (given []string, ok bool) {
+// "the ...". It returns the keys that the map has.
+func (d *document) decode(n *yaml.Node, what string, dst any) (given []string) {
 	if n.Kind != yaml.MappingNode {
 		d.fail(n, "%s must be a map of keys and values, not %s", what, describeNode(n))
-		return nil, false
+		return nil
 	}
 	fields := make(map[string]any)
 	addFields(fields, reflect.ValueOf(dst).Elem())
@@ -262,7 +262,7 @@ func (d *document) decode(n *yaml.Node, what string, dst any) (given []string, o
 			d.decodeField(value, prefix+key.Value, field)
 		}
 	}
-	return given, true
+	return given
 }
 
 // successorOf returns what stands in place of a key that a struct had in earlier versions of the format, or "".
