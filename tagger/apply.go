@@ -194,6 +194,9 @@ func rotate(labels []metric.Label, k int) {
 
 // applyMetadata adds what metrics entries say: each field from the first entry that matches and has it.
 func (s *search) applyMetadata(entries *ruleSet, dst *Result, so *decided, tr *Trace) {
+	if len(entries.rules) == 0 {
+		return
+	}
 	s.component, s.origins = components(dst)
 	s.chain.n = 0
 	for after := int32(-1); ; after = s.best {

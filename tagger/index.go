@@ -47,8 +47,17 @@ type node struct {
 type captureEdge struct {
 	capture  *capture
 	to       *node
-	initials byteSet // of to.initials
+	isRun    bool // of the capture
+	shortest int  // run
+	// classes tells of each byte whether a run can contain it, and whether it is among to.initials.
+	classes *[256]uint8
 }
+
+// Bits of captureEdge.classes.
+const (
+	classInRun   = 1
+	classInitial = 2
+)
 
 const noOrder = math.MaxInt32
 
@@ -115,8 +124,10 @@ func (x *index) split(n *node, k int) {
 }
 
 func (n *node) child(initial byte) *node {
-	if i := strings.IndexByte(n.initials, initial); i >= 0 {
-		return n.children[i]
+	for i := range len(n.initials) {
+		if n.initials[i] == initial {
+			return n.children[i]
+		}
 	}
 	return nil
 }
@@ -132,7 +143,15 @@ func (n *node) finish() {
 	for i := range n.captures {
 		e := &n.captures[i]
 		e.to.finish()
-		e.initials = bytesOf(e.to.initials)
+		e.isRun, e.shortest, e.classes = e.capture.isRun(), e.capture.info().shortest, new([256]uint8)
+		for b := range e.classes {
+			if e.capture.info().bytes.has(byte(b)) {
+				e.classes[b] |= classInRun
+			}
+			if e.to.child(byte(b)) != nil {
+				e.classes[b] |= classInitial
+			}
+		}
 	}
 	slices.SortStableFunc(n.captures, func(a, b captureEdge) int { return cmp.Compare(a.to.least, b.to.least) })
 }
@@ -188,11 +207,8 @@ type visited struct {
 
 type visit struct{ node, at int32 }
 
-// seen says whether the walk has been at a node and position, and notes that it has.
+// seen says whether a long walk has been at a node and position, and notes that it has.
 func (s *search) seen(n *node, pos int) bool {
-	if s.steps++; s.steps <= stepsBeforeVisited {
-		return false
-	}
 	if s.visited == nil {
 		s.visited = &visited{make(map[visit]struct{}), make(map[visit]int)}
 	}
@@ -206,7 +222,10 @@ func (s *search) seen(n *node, pos int) bool {
 func (s *search) find(x *index) { s.walk(x.root, 0) }
 
 func (s *search) walk(n *node, pos int) {
-	for n.least < s.best && !s.seen(n, pos) {
+	for n.least < s.best {
+		if s.steps++; s.steps > stepsBeforeVisited && s.seen(n, pos) {
+			return
+		}
 		for i := range n.captures {
 			if e := &n.captures[i]; e.to.least < s.best {
 				s.followCapture(e, pos)
@@ -240,7 +259,7 @@ func (s *search) accept(n *node) {
 
 // followCapture follows a capture with each text that it can take and behind which the walk can go on.
 func (s *search) followCapture(e *captureEdge, pos int) {
-	if e.capture.isRun() {
+	if e.isRun {
 		s.followRun(e, pos)
 		return
 	}
@@ -250,18 +269,17 @@ func (s *search) followCapture(e *captureEdge, pos int) {
 // followRun does the same for a run. One pass finds the end of the run and the last place at which a literal may
 // follow.
 func (s *search) followRun(e *captureEdge, pos int) {
-	info := e.capture.info()
-	shortest := pos + info.shortest
+	shortest := pos + e.shortest
 	end, last := pos, -1
 	if e.capture.typ == typeRest && e.to.initials == "" {
 		end = len(s.text)
 	}
 	for end < len(s.text) {
-		c := s.text[end]
-		if e.initials.has(c) {
+		class := e.classes[s.text[end]]
+		if class&classInitial != 0 {
 			last = end
 		}
-		if !info.bytes.has(c) {
+		if class&classInRun == 0 {
 			break
 		}
 		end++
@@ -279,12 +297,14 @@ func (s *search) followRun(e *captureEdge, pos int) {
 		s.follow(e, pos, end)
 	}
 	for end = last; end >= shortest; end-- {
-		s.follow(e, pos, end)
+		if e.classes[s.text[end]]&classInitial != 0 {
+			s.follow(e, pos, end)
+		}
 	}
 }
 
 func (s *search) follow(e *captureEdge, start, end int) {
-	if end == len(s.text) && len(e.to.orders) == 0 || end < len(s.text) && !e.initials.has(s.text[end]) {
+	if end == len(s.text) && len(e.to.orders) == 0 || end < len(s.text) && e.classes[s.text[end]]&classInitial == 0 {
 		return
 	}
 	s.spans[s.depth] = span{int32(start), int32(end)}
