@@ -91,11 +91,15 @@ type HTTP struct {
 	Labels      []string  `mapstructure:"labels"`
 }
 
-// Web says how to serve.
+// Web holds the settings of the web server.
 type Web struct {
 	ListenAddress string `mapstructure:"listen_address"`
 	TelemetryPath string `mapstructure:"telemetry_path"`
 	ConfigFile    string `mapstructure:"config_file"`
+	// ProbeAddress serves health probes alone, without TLS and password. Empty: there is none.
+	ProbeAddress string `mapstructure:"probe_address"`
+	// ProbeWithoutAuth answers health probes at ListenAddress without a password.
+	ProbeWithoutAuth bool `mapstructure:"probe_without_auth"`
 	// EnableLifecycle allows reloads by request.
 	EnableLifecycle bool `mapstructure:"enable_lifecycle"`
 	EnablePprof     bool `mapstructure:"enable_pprof"`

@@ -247,6 +247,11 @@ func serviceSettings() []Setting {
 			Help: "TLS and basic authentication of the web server, in the file format that all Prometheus " +
 				"exporters share " +
 				"(https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md)."},
+		{Key: "web.probe_without_auth", Kind: KindBool, Default: false, Example: "true",
+			Help: "Answer /-/healthy and /-/ready without the password of `web.config_file`."},
+		{Key: "web.probe_address", Kind: KindAddress, Default: "", Example: ":9288",
+			Help: "Second address that answers /-/healthy and /-/ready and nothing else, without TLS and password, " +
+				"for probes. Empty: none."},
 		{Key: "web.enable_lifecycle", Kind: KindBool, Default: false, Example: "true",
 			Help: "Reload rules and limits on POST to /-/reload."},
 		{Key: "web.enable_pprof", Kind: KindBool, Default: false, Example: "true",

@@ -19,6 +19,11 @@ import (
 
 func (w *Web) check(s check.Section) {
 	s.Address("listen_address", w.ListenAddress, 0)
+	if w.ProbeAddress != "" {
+		s.Address("probe_address", w.ProbeAddress, 0)
+		s.That(w.ProbeAddress != w.ListenAddress || strings.HasSuffix(w.ProbeAddress, ":0"), "probe_address",
+			"%s is web.listen_address: choose another port, or set web.probe_without_auth", check.Quote(w.ProbeAddress))
+	}
 	const name = "telemetry_path"
 	p := w.TelemetryPath
 	good := strings.HasPrefix(p, "/") && p != "/" && path.Clean(p) == p && !strings.ContainsAny(p, "?#{}% \"<>&")

@@ -22,19 +22,19 @@ const (
 	pprofPath       = "/debug/pprof/"
 )
 
-// landingCSS lets the title break on a narrow screen, and follows a reader's dark theme.
+// landingCSS lets the title break on a narrow screen and follows the browser's dark theme.
 const landingCSS = ":root { color-scheme: light dark; } h1 { font-size: min(2em, 7vw); overflow-wrap: anywhere; }"
 
-// Pages is what there is to serve.
+// Pages are the pages to serve and what they show.
 type Pages struct {
-	// Metrics is served at TelemetryPath, which starts with / and is no path of the package's own.
+	// Metrics is served at TelemetryPath, which starts with / and is none of the paths above.
 	Metrics       http.Handler
 	TelemetryPath string
-	// Ready says whether the exporter does its work, and where it does not, why. It is called for every probe.
+	// Ready reports whether the exporter does its work, and if not, why. It is called for every probe.
 	Ready func() (ok bool, why string)
-	// Reload is called by POST or PUT to ReloadPath; nil where that is not allowed.
+	// Reload is called by POST or PUT to ReloadPath; nil forbids that.
 	Reload func() error
-	// Cardinality returns what is shown as JSON of the metrics and owners with the most series.
+	// Cardinality returns the metrics and owners with the most series, which are shown as JSON.
 	Cardinality func() store.Offenders
 	// Pprof mounts Go's profiles.
 	Pprof bool
@@ -42,7 +42,7 @@ type Pages struct {
 	Version string
 }
 
-// NewHandler routes requests to the pages. What they do not name is answered with 404, what does not read with 405.
+// NewHandler routes requests to the pages. Unknown paths are answered with 404, methods that a page does not have with 405.
 func NewHandler(p Pages) (http.Handler, error) {
 	landing, err := p.landing()
 	if err != nil {
@@ -51,16 +51,9 @@ func NewHandler(p Pages) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", landing)
 	mux.Handle("GET "+p.TelemetryPath, p.Metrics)
-	mux.HandleFunc("GET "+HealthyPath, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "OK")
-	})
-	mux.HandleFunc("GET "+ReadyPath, func(w http.ResponseWriter, _ *http.Request) {
-		if ok, why := p.Ready(); !ok {
-			answer(w, http.StatusServiceUnavailable, "not ready: "+why)
-			return
-		}
-		answer(w, http.StatusOK, "OK")
-	})
+	probes := NewProbeHandler(p.Ready)
+	mux.Handle("GET "+HealthyPath, probes)
+	mux.Handle("GET "+ReadyPath, probes)
 	mux.HandleFunc("GET "+cardinalityPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
@@ -77,6 +70,22 @@ func NewHandler(p Pages) (http.Handler, error) {
 		mux.HandleFunc(pprofPath+"trace", pprof.Trace)
 	}
 	return mux, nil
+}
+
+// NewProbeHandler answers HealthyPath and ReadyPath, and everything else with 404. See Pages.Ready.
+func NewProbeHandler(ready func() (ok bool, why string)) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+HealthyPath, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "OK")
+	})
+	mux.HandleFunc("GET "+ReadyPath, func(w http.ResponseWriter, _ *http.Request) {
+		if ok, why := ready(); !ok {
+			answer(w, http.StatusServiceUnavailable, "not ready: "+why)
+			return
+		}
+		answer(w, http.StatusOK, "OK")
+	})
+	return mux
 }
 
 func (p *Pages) reload(w http.ResponseWriter, _ *http.Request) {
@@ -100,13 +109,14 @@ func answer(w http.ResponseWriter, status int, text string) {
 	_, _ = fmt.Fprintln(w, text)
 }
 
-// landing builds the page at /. The toolkit's template escapes nothing, so that is done here.
+// landing builds the page at /. It escapes all values itself, since the toolkit's template does not.
 func (p *Pages) landing() (http.Handler, error) {
 	links := []toolkit.LandingLinks{
 		{Address: html.EscapeString(p.TelemetryPath), Text: "Metrics", Description: "for Prometheus to scrape"},
 		{Address: ReadyPath, Text: "Readiness", Description: "answers 200 once a source is connected"},
 		{Address: HealthyPath, Text: "Health", Description: "answers as long as the process serves"},
-		{Address: cardinalityPath, Text: "Cardinality", Description: "which metrics and owners have the most series (JSON, counted once a minute)"},
+		{Address: cardinalityPath, Text: "Cardinality",
+			Description: "which metrics and owners have the most series (JSON, counted once a minute)"},
 	}
 	profiling := "false"
 	if p.Pprof {

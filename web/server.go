@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,89 +17,171 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second
-	// writeTimeout must outlast a profile of some minutes and a page on a slow line, and yet end connections of clients
-	// that stopped reading. The metrics page is stricter and more lenient at once: it sets a deadline of its own for each
-	// chunk.
+	// writeTimeout is longer than a profile of some minutes or a page on a slow line takes, and yet ends the connections of
+	// clients that stop reading. The metrics page sets its own deadline for each chunk instead.
 	writeTimeout   = 5 * time.Minute
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
-	// stopTimeout leaves the rest of the process a second of the five within which it must end.
+	// stopTimeout leaves the rest of the process one of the five seconds within which it must end.
 	stopTimeout = 4 * time.Second
 )
 
 // Options say where and how to serve.
 type Options struct {
-	Address    string // host:port; port 0 leaves it to the system
-	ConfigFile string // TLS and authentication as in exporter-toolkit, none where empty
+	Address    string // host:port; the system chooses the port if it is 0
+	ConfigFile string // TLS and authentication as in exporter-toolkit; empty: none
 	Log        *slog.Logger
+
+	// Probes answers HealthyPath and ReadyPath in two ways beside Address with its password: at ProbeAddress, without TLS and
+	// password, if that is not empty; and at Address without password if ProbeWithoutAuth is set. Liveness must not depend on
+	// passwords: they are checked one at a time, so that attempts to log in delay all others.
+	Probes           http.Handler
+	ProbeAddress     string
+	ProbeWithoutAuth bool
 }
 
 // Server serves a handler until it is told to stop.
 type Server struct {
-	options  Options
+	options Options
+	pages   endpoint
+	probes  endpoint // without listener if there is no ProbeAddress
+}
+
+// endpoint is a server and the listener of its address.
+type endpoint struct {
 	server   *http.Server
 	listener net.Listener
 }
 
-// New returns a server that has not opened anything yet.
+// New returns a server that has not opened a port yet.
 func New(handler http.Handler, options Options) *Server {
-	return &Server{options: options, server: &http.Server{
+	if options.Probes == nil {
+		options.Probes = http.NotFoundHandler()
+	}
+	s := &Server{
+		options: options,
+		pages:   endpoint{server: newHTTPServer(handler, options.Log)},
+		probes:  endpoint{server: newHTTPServer(options.Probes, options.Log)},
+	}
+	if options.ProbeWithoutAuth {
+		// The toolkit replaces Handler by one that checks passwords before it serves; BaseContext is called when serving begins.
+		s.pages.server.BaseContext = func(net.Listener) context.Context {
+			s.pages.server.Handler = probesFirst(options.Probes, s.pages.server.Handler)
+			return context.Background()
+		}
+	}
+	return s
+}
+
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(options.Log.Handler(), slog.LevelWarn),
-	}}
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 }
 
-// Listen opens the port and returns its address, so that a port in use is found out before anything else starts. It is
-// called once, before Run, which closes the port again.
+// probesFirst answers probes by one handler and everything else by another.
+func probesFirst(probes, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == HealthyPath || r.URL.Path == ReadyPath {
+			probes.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
+}
+
+// Listen opens the ports and returns the address of the pages, so that a port in use is noticed before anything else
+// starts. It is called once, before Run, which closes the ports.
 func (s *Server) Listen(ctx context.Context) (net.Addr, error) {
+	var err error
+	if s.pages.listener, err = listen(ctx, "web.listen_address", s.options.Address, "9287"); err != nil {
+		return nil, err
+	}
+	if s.options.ProbeAddress != "" {
+		if s.probes.listener, err = listen(ctx, "web.probe_address", s.options.ProbeAddress, "9288"); err != nil {
+			_ = s.pages.listener.Close()
+			return nil, err
+		}
+	}
+	return s.pages.listener.Addr(), nil
+}
+
+// listen opens a port. The error names the setting and, if the port is in use, an example with another port.
+func listen(ctx context.Context, setting, address, otherPort string) (net.Listener, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", s.options.Address)
+	listener, err := config.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		host, _, _ := net.SplitHostPort(s.options.Address)
-		return nil, fmt.Errorf("cannot listen on %s, which is in use: choose another address by --web.listen_address, for example --web.listen_address=%s: %w",
-			s.options.Address, net.JoinHostPort(host, "9287"), err)
+		host, _, _ := net.SplitHostPort(address)
+		return nil, fmt.Errorf("cannot listen on %s, which is in use: choose another address by --%[2]s, "+
+			"for example --%[2]s=%[3]s: %[4]w", address, setting, net.JoinHostPort(host, otherPort), err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: correct --web.listen_address: %w", s.options.Address, err)
+		return nil, fmt.Errorf("cannot listen on %s: correct --%s: %w", address, setting, err)
 	}
-	s.listener = listener
-	return listener.Addr(), nil
+	return listener, nil
 }
 
-// Run serves until ctx is done, then lets requests under way finish for up to four seconds, and returns nil. It fails
-// where the web configuration file is wrong.
+// Run serves until ctx is done, then gives running requests up to four seconds, and returns nil. It fails if the web
+// configuration file is wrong.
 func (s *Server) Run(ctx context.Context) error {
-	if s.listener == nil {
+	if s.pages.listener == nil {
 		return errors.New("web: Run before Listen")
 	}
-	defer func() { _ = s.listener.Close() }() // the server closes it too, unless the toolkit refuses its file
-
+	defer func() { _ = s.pages.listener.Close() }() // the server closes it too, unless the toolkit rejects its file
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		s.stop(context.WithoutCancel(ctx))
 	})
-	flags := &toolkit.FlagConfig{WebConfigFile: &s.options.ConfigFile}
-	err := toolkit.ServeMultiple([]net.Listener{s.listener}, s.server, flags, s.options.Log)
-	if !stop() {
-		<-stopped
+	results := make(chan error, 2)
+	go func() {
+		flags := &toolkit.FlagConfig{WebConfigFile: &s.options.ConfigFile}
+		listeners := []net.Listener{s.pages.listener}
+		results <- s.pages.result(toolkit.ServeMultiple(listeners, s.pages.server, flags, s.options.Log))
+	}()
+	running := 1
+	if s.probes.listener != nil {
+		defer func() { _ = s.probes.listener.Close() }()
+		running++
+		go func() { results <- s.probes.result(s.probes.server.Serve(s.probes.listener)) }()
 	}
+	var errs []error
+	for range running {
+		errs = append(errs, <-results)
+		cancel() // one that ends ends the other
+	}
+	<-stopped
+	return errors.Join(errs...)
+}
+
+// result returns the error of serving, or nil after a stop.
+func (e *endpoint) result(err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	return fmt.Errorf("serving at %s: %w", s.listener.Addr(), err)
+	return fmt.Errorf("serving at %s: %w", e.listener.Addr(), err)
 }
 
+// stop ends both servers at the same time.
 func (s *Server) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	if err := s.server.Shutdown(ctx); err != nil {
-		s.options.Log.Warn("cutting off requests that did not finish", "error", err)
-		_ = s.server.Close()
+	var group sync.WaitGroup
+	for _, server := range []*http.Server{s.pages.server, s.probes.server} {
+		group.Go(func() {
+			if err := server.Shutdown(ctx); err != nil {
+				s.options.Log.Warn("cutting off requests that did not finish", "error", err)
+				_ = server.Close()
+			}
+		})
 	}
+	group.Wait()
 }

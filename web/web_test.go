@@ -139,7 +139,7 @@ func start(t *testing.T, h http.Handler, configFile string) (s *Server, stop con
 // checkClosed is for after Run. Whether the port answers would say less: another process may have got it since.
 func checkClosed(t *testing.T, s *Server) {
 	t.Helper()
-	if _, err := s.listener.Accept(); !errors.Is(err, net.ErrClosed) {
+	if _, err := s.pages.listener.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the port is still open: %v", err)
 	}
 }
@@ -197,7 +197,7 @@ func TestGracefulStop(t *testing.T) {
 				<-time.After(tc.takes)
 				_, _ = io.WriteString(w, "whole")
 			}), Options{Log: quiet})
-			s.listener = l
+			s.pages.listener = l
 			done := make(chan error, 1)
 			go func() { done <- s.Run(ctx) }()
 			transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -237,9 +237,10 @@ func TestStopBeforeRun(t *testing.T) {
 
 func TestBusyPort(t *testing.T) {
 	s, stop, done := start(t, http.NotFoundHandler(), "")
-	address := s.listener.Addr().String()
+	address := s.pages.listener.Addr().String()
 	_, err := New(http.NotFoundHandler(), Options{Address: address, Log: quiet}).Listen(t.Context())
-	want := "cannot listen on " + address + ", which is in use: choose another address by --web.listen_address, for example --web.listen_address=127.0.0.1:9287: " +
+	want := "cannot listen on " + address + ", which is in use: choose another address by --web.listen_address, " +
+		"for example --web.listen_address=127.0.0.1:9287: " +
 		"listen tcp " + address + ": bind: address already in use"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -251,13 +252,124 @@ func TestBusyPort(t *testing.T) {
 	checkClosed(t, s)
 }
 
-func TestBasicAuth(t *testing.T) {
+// writeUsers writes a web configuration file with a user and returns its name. The password is "fakepassword", as in the
+// toolkit's own documentation of its dummy hash.
+func writeUsers(t *testing.T) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "web.yml")
-	// The password is "fakepassword", as in the toolkit's own documentation of its dummy hash.
 	hash := "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 	if err := os.WriteFile(file, []byte("basic_auth_users: {probe: "+hash+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// TestProbes asks for pages without a password: probes are answered at Address only if that is allowed, and always at
+// ProbeAddress, which has nothing else.
+func TestProbes(t *testing.T) {
+	h, err := NewHandler(pages())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := func() (bool, string) { return false, "no source is connected: rlp" }
+	for _, tc := range []struct {
+		withoutAuth, address bool
+		pages, probes        map[string]int // status by path
+	}{
+		{pages: map[string]int{"/": 401, "/metrics": 401, "/-/healthy": 401, "/-/ready": 401, "/-/reload": 401}},
+		{withoutAuth: true, pages: map[string]int{
+			"/": 401, "/metrics": 401, "/-/healthy": 200, "/-/ready": 503, "/-/reload": 401, "/-/healthy/": 401, "/-/": 401,
+		}},
+		{
+			address: true,
+			pages:   map[string]int{"/metrics": 401, "/-/healthy": 401},
+			probes:  map[string]int{"/": 404, "/metrics": 404, "/-/healthy": 200, "/-/ready": 503, "/-/reload": 404},
+		},
+		{
+			withoutAuth: true, address: true,
+			pages:  map[string]int{"/metrics": 401, "/-/healthy": 200},
+			probes: map[string]int{"/metrics": 404, "/-/ready": 503},
+		},
+	} {
+		options := Options{
+			Address: "127.0.0.1:0", ConfigFile: writeUsers(t), Log: quiet,
+			Probes: NewProbeHandler(ready), ProbeWithoutAuth: tc.withoutAuth,
+		}
+		if tc.address {
+			options.ProbeAddress = "127.0.0.1:0"
+		}
+		s := New(h, options)
+		if _, err := s.Listen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		c := client(t)
+		check := func(e *endpoint, want map[string]int) {
+			for path, status := range want {
+				res, err := c.Get("http://" + e.listener.Addr().String() + path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				if res.StatusCode != status {
+					t.Errorf("%+v: %s: %d, want %d", tc, path, res.StatusCode, status)
+				}
+			}
+		}
+		check(&s.pages, tc.pages)
+		check(&s.probes, tc.probes)
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		checkClosed(t, s)
+		if tc.address {
+			if _, err := s.probes.listener.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the port for probes is still open: %v", err)
+			}
+		}
+	}
+}
+
+// TestBusyProbeAddress: the error names the setting, and the other port is given back.
+func TestBusyProbeAddress(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = busy.Close() }()
+	address := busy.Addr().String()
+	s := New(http.NotFoundHandler(), Options{Address: "127.0.0.1:0", ProbeAddress: address, Log: quiet})
+	_, err = s.Listen(t.Context())
+	want := "cannot listen on " + address + ", which is in use: choose another address by --web.probe_address, " +
+		"for example --web.probe_address=127.0.0.1:9288: listen tcp " + address + ": bind: address already in use"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	checkClosed(t, s)
+}
+
+// TestWrongConfigFileEndsProbes: Run fails, and both ports are given back.
+func TestWrongConfigFileEndsProbes(t *testing.T) {
+	s := New(http.NotFoundHandler(), Options{
+		Address: "127.0.0.1:0", ProbeAddress: "127.0.0.1:0", ConfigFile: filepath.Join(t.TempDir(), "missing.yml"), Log: quiet,
+	})
+	if _, err := s.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "missing.yml: no such file") {
+		t.Errorf("got %v", err)
+	}
+	checkClosed(t, s)
+	if _, err := s.probes.listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the port for probes is still open: %v", err)
+	}
+}
+
+func TestBasicAuth(t *testing.T) {
+	file := writeUsers(t)
 	h, err := NewHandler(pages())
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +377,7 @@ func TestBasicAuth(t *testing.T) {
 	s, stop, done := start(t, h, file)
 	c := client(t)
 	for password, want := range map[string]int{"fakepassword": 200, "wrong": 401} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.listener.Addr().String()+"/metrics",
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.pages.listener.Addr().String()+"/metrics",
 			nil)
 		if err != nil {
 			t.Fatal(err)

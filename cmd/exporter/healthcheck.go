@@ -40,7 +40,8 @@ func newHealthcheck() *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Ask a running exporter for its health",
 		Long: "Asks the exporter that runs on this host for its health: exit status 0 if it is well, else 1. For probes of containers.\n" +
-			"Address, TLS and certificate are taken from the exporter's own configuration (web.listen_address, web.config_file).\n" +
+			"Address, TLS and certificate are taken from the exporter's own configuration: web.probe_address, which has neither TLS\n" +
+			"nor password, or without that web.listen_address and web.config_file.\n" +
 			"Where that has TLS, the certificate must be the configured one, unless --ca-file says who must have signed it.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,13 +77,16 @@ const maxAnswer = 1 << 10
 // ask returns the exporter's answer, or an error where it is not well.
 func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
 	transport := &http.Transport{DisableKeepAlives: true} // and no proxy: the exporter is on this host
-	scheme := "http"
-	tlsConfig, err := p.tlsConfig(c)
-	if err != nil {
-		return "", err
-	}
-	if tlsConfig != nil {
-		scheme, transport.TLSClientConfig = "https", tlsConfig
+	scheme, address, setting := "http", c.ProbeAddress, "web.probe_address"
+	if address == "" {
+		address, setting = c.ListenAddress, "web.listen_address"
+		tlsConfig, err := p.tlsConfig(c)
+		if err != nil {
+			return "", err
+		}
+		if tlsConfig != nil {
+			scheme, transport.TLSClientConfig = "https", tlsConfig
+		}
 	}
 	path := web.HealthyPath
 	if p.ready {
@@ -90,17 +94,19 @@ func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+loopback(c.ListenAddress)+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+loopback(address)+path, nil)
 	if err != nil {
 		return "", fmt.Errorf("asking the exporter: %w", err)
 	}
-	if err := p.authenticate(req); err != nil {
-		return "", err
+	if c.ProbeAddress == "" { // a password does not travel without TLS to an address that wants none
+		if err := p.authenticate(req); err != nil {
+			return "", err
+		}
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: outgoing.CheckRedirect}
 	res, err := client.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("asking the exporter: %w; does it run, with this web.listen_address?", err)
+		return "", fmt.Errorf("asking the exporter: %w; does it run, with this %s?", err, setting)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))

@@ -166,3 +166,74 @@ func TestHealthcheckRedirects(t *testing.T) {
 		Answer: func(http.ResponseWriter, *http.Request) {},
 	})
 }
+
+// TestHealthcheckProbeAddress: the address for probes is asked, if there is one, without TLS and without the password.
+func TestHealthcheckProbeAddress(t *testing.T) {
+	dir := t.TempDir()
+	writeCertificate(t, dir)
+	webFile := filepath.Join(dir, "web.yml")
+	if err := os.WriteFile(webFile, []byte("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("fakepassword"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	authorization := make(chan string, 1)
+	probes := web.NewProbeHandler(func() (bool, string) { return false, "no source is connected: rlp" })
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		authorization <- r.Header.Get("Authorization")
+		probes.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	for _, tc := range []struct {
+		ready     bool
+		status    int
+		out, errs string
+	}{
+		{false, 0, "OK\n", ""},
+		{true, 1, "", "http://" + address + `/-/ready: status 503: "not ready: no source is connected: rlp"` + "\n"},
+	} {
+		args := []string{
+			"healthcheck", "--timeout=5m", "--username=probe", "--password-file=" + password,
+			"--web.listen_address=127.0.0.1:1", "--web.config_file=" + webFile, "--web.probe_address=" + address,
+		}
+		if tc.ready {
+			args = append(args, "--ready")
+		}
+		status, out, errs := command(t, args...)
+		if status != tc.status || out != tc.out || errs != tc.errs {
+			t.Errorf("%d %q %q, want %+v", status, out, errs, tc)
+		}
+		if got := <-authorization; got != "" {
+			t.Errorf("the password was sent without TLS: %s", got)
+		}
+	}
+}
+
+// TestProbeWithoutAuth: the setting reaches the server.
+func TestProbeWithoutAuth(t *testing.T) {
+	webFile := filepath.Join(t.TempDir(), "web.yml")
+	users := "basic_auth_users: {probe: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi}\n"
+	if err := os.WriteFile(webFile, []byte(users), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []bool{false, true} {
+		cfg := testConfig()
+		cfg.Web.ConfigFile, cfg.Web.ProbeWithoutAuth = webFile, on
+		r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+		want := map[string]int{"/metrics": 401, "/-/healthy": 401, "/-/ready": 401}
+		if on {
+			want["/-/healthy"], want["/-/ready"] = 200, 200
+		}
+		for path, status := range want {
+			if got, body := fetch(t, "http://"+r.Web.String()+path); got != status {
+				t.Errorf("%v: %s: %d %s, want %d", on, path, got, body, status)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}

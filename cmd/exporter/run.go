@@ -188,7 +188,10 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	if err != nil {
 		return nil, err
 	}
-	s.server = web.New(pages, web.Options{Address: cfg.Web.ListenAddress, ConfigFile: cfg.Web.ConfigFile, Log: log})
+	s.server = web.New(pages, web.Options{
+		Address: cfg.Web.ListenAddress, ConfigFile: cfg.Web.ConfigFile, Log: log,
+		Probes: web.NewProbeHandler(s.ready), ProbeAddress: cfg.Web.ProbeAddress, ProbeWithoutAuth: cfg.Web.ProbeWithoutAuth,
+	})
 	return &s, nil
 }
 

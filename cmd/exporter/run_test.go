@@ -161,6 +161,7 @@ func TestServeFails(t *testing.T) {
 		want   string
 	}{
 		{"web port in use", func(c *config.Config) { c.Web.ListenAddress = tcp.Addr().String() }, "--web.listen_address"},
+		{"probe port in use", func(c *config.Config) { c.Web.ProbeAddress = tcp.Addr().String() }, "--web.probe_address"},
 		{"datagram port in use", func(c *config.Config) { c.Nozzle.UDP.ListenAddress = udp.LocalAddr().String() }, "nozzle.udp.listen_address"},
 		{"web file gone", func(c *config.Config) { c.Web.ConfigFile = "missing.yml" }, "missing.yml"},
 		{"rules gone", func(c *config.Config) { c.Tagger.RulesFiles = []string{"missing.yml"} }, "tagger.rules_files"},
