@@ -16,7 +16,10 @@ const prometheus3 = "application/openmetrics-text;version=1.0.0;escaping=allow-u
 	"application/openmetrics-text;version=0.0.1;q=0.5," +
 	"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
-// protobufFirst is what Prometheus 3 sends where native histograms are on.
+// nativeHistograms is what Prometheus 3.15 sends with scrape_native_histograms: protobuf without an escaping scheme.
+const nativeHistograms = protobufFamily + ";q=0.7," + prometheus3
+
+// protobufFirst asks for protobuf with UTF-8 names.
 const protobufFirst = protobufFamily + ";escaping=allow-utf-8;q=0.7," + prometheus3
 
 const protobufFamily = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
@@ -47,6 +50,7 @@ func TestNegotiateAsClientGolangDoes(t *testing.T) {
 		{"application/openmetrics-text;version=2.0.0,text/plain;q=0.5", text0 + "underscores", ""},
 		{"application/openmetrics-text;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.5", text0 + "underscores", ""},
 		{prometheus3, om1 + "allow-utf-8", ""},
+		{nativeHistograms, proto + "underscores", ""},
 		{protobufFirst, proto + "allow-utf-8", ""},
 		{protobufFamily + ";q=0.1," + prometheus3, om1 + "allow-utf-8", ""},
 		{protobufFamily + ";q=0.7,text/plain;version=0.0.4;q=0.3", proto + "underscores", ""},

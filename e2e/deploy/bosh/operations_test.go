@@ -65,8 +65,9 @@ func operations() []operation {
 		},
 		{
 			name: "web", files: []string{"add-exporter.yml", "web-tls.yml"}, job: nozzleJob, at: nozzle,
-			given: []string{"system_domain", "loggregator_exporter_web_password", "loggregator_exporter_web_password_hash"},
+			given: []string{"system_domain", "loggregator_exporter_web_password_hash"},
 			want: map[string]any{
+				nozzle + "/properties/web/probe_without_auth":                             true,
 				nozzle + "/properties/web/tls/cert":                                       "((loggregator_exporter_web_tls.certificate))",
 				"/variables/name=loggregator_exporter_web_tls/options/extended_key_usage": []any{"server_auth"},
 			},

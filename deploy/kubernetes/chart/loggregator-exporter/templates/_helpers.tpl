@@ -63,7 +63,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $implied "uaa" (dict "client_secret_file" (printf "%s/uaa/client_secret" $etc)) -}}
 {{- end -}}
 {{- if .Values.web.secretName -}}
-{{- $_ := set $implied "web" (dict "config_file" (printf "%s/web/web.yml" $etc)) -}}
+{{- $_ := set $implied "web" (dict "config_file" (printf "%s/web/web.yml" $etc) "probe_without_auth" true) -}}
 {{- end -}}
 {{- if eq .Values.mode "sidecar" -}}
 {{- $web := default dict $implied.web -}}
