@@ -116,7 +116,7 @@ func (c *cyclic) take(batches int) {
 }
 
 // BenchmarkScrape answers scrapes of a store that nobody writes to: with all labels that the workload's nine tags and the names give, and
-// with nine labels, as some drop what they have no use for. The cheapest scrape counts, since neighbours of the process make the others dearer.
+// with nine labels, as some drop what they have no use for. The cheapest scrape counts, since other load makes the others slower.
 func BenchmarkScrape(b *testing.B) {
 	b.Run("labels=all", func(b *testing.B) { benchFormats(b) })
 	b.Run("labels=nine", func(b *testing.B) { benchFormats(b, "instance_id", "placement_tag", "product", "system_domain") })
