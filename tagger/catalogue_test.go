@@ -14,7 +14,7 @@ import (
 	"loggregator_exporter/tagger/naming"
 )
 
-// catalogueEntry is what a metrics entry of the catalogue says, for each name alone.
+// catalogueEntry is what a metrics entry of the catalogue says of one name, or of one pattern without alternatives.
 type catalogueEntry struct{ file, name, when, metric, kind, unit, help string }
 
 func readCatalogueEntries(t *testing.T) []catalogueEntry {
@@ -45,15 +45,21 @@ func readCatalogueEntries(t *testing.T) []catalogueEntry {
 				names = m.Name.Content
 			}
 			for _, n := range names {
-				all = append(all, catalogueEntry{file, n.Value, fmt.Sprint(m.When), m.Metric, m.Kind, m.Unit, m.Help})
+				alternatives, err := parsePattern(n.Value, nil)
+				if err != nil {
+					t.Fatalf("%s: %s: %v", file, n.Value, err)
+				}
+				for _, name := range alternatives {
+					all = append(all, catalogueEntry{file, name.String(), fmt.Sprint(m.When), m.Metric, m.Kind, m.Unit, m.Help})
+				}
 			}
 		}
 	}
 	return all
 }
 
-// TestCatalogueEntriesAgree: no base name is described twice, and base names that end in one metric name have one help text, one kind and one unit: HELP
-// and TYPE of a family must not depend on what arrives first.
+// TestCatalogueEntriesAgree: no base name is described twice, and base names that end in one metric name have one
+// help text, one kind and one unit: HELP and TYPE of a family must not depend on what arrives first.
 func TestCatalogueEntriesAgree(t *testing.T) {
 	byBase, byName := make(map[string]catalogueEntry), make(map[string]catalogueEntry)
 	for _, e := range readCatalogueEntries(t) {

@@ -140,8 +140,8 @@ type score struct{ rows, exact int }
 
 func (s score) percent() float64 { return 100 * float64(s.exact) / float64(max(s.rows, 1)) }
 
-// TestCorpus holds the catalogue to the share of rows that it must parse exactly, in percent by confidence, and to no wrong
-// tag. With -v it prints the shares by pattern and by confidence: this is `make corpus`.
+// TestCorpus holds the catalogue to the share of rows that it must parse exactly, in percent by confidence, and to
+// no wrong tag. With -v it prints the shares by pattern and by confidence: this is `make corpus`.
 func TestCorpus(t *testing.T) {
 	for _, c := range []struct {
 		file    string
@@ -209,7 +209,8 @@ func scoreTable(byPattern, byConfidence map[string]score) string {
 	return b.String()
 }
 
-// TestCorpusVariants: the rules are for families. These names are not in the corpus: real ones of other components and times, and made-up ones.
+// TestCorpusVariants: the rules are for families. These names are not in the corpus: real ones of other components
+// and times, and made-up ones.
 func TestCorpusVariants(t *testing.T) {
 	tg := newCatalogueTagger(t)
 	var result Result
@@ -226,7 +227,8 @@ func TestCorpusVariants(t *testing.T) {
 	}
 }
 
-// TestBothShapes: origin `router__0` with the short name, and the whole name under another origin, give one metric with the same tags from the name.
+// TestBothShapes: origin `router__0` with the short name, and the whole name under another origin, give one metric
+// with the same tags from the name.
 func TestBothShapes(t *testing.T) {
 	tg := newCatalogueTagger(t)
 	var short, whole Result
@@ -249,7 +251,8 @@ func TestBothShapes(t *testing.T) {
 	}
 }
 
-// TestContainerMetrics: bare names of container metrics get their own families, and no other component's are taken for them.
+// TestContainerMetrics: bare names of container metrics get their own families, and no other component's are taken
+// for them.
 func TestContainerMetrics(t *testing.T) {
 	tg := newCatalogueTagger(t)
 	v1 := []metric.Label{{Name: "__v1_type", Value: "ContainerMetric"}}
@@ -265,7 +268,10 @@ func TestContainerMetrics(t *testing.T) {
 		{Subject{Origin: "rep", Name: "disk_quota", Unit: "bytes"}, "cf_container_disk_quota_bytes"},
 		{Subject{Origin: "rep", Name: "cpu_entitlement", Unit: "percentage"}, "cf_container_cpu_entitlement_ratio"},
 		{Subject{Origin: "rep", Name: "absolute_usage", Unit: "nanoseconds"}, "cf_container_absolute_usage_seconds"},
-		{Subject{Origin: "rep", Name: "absolute_entitlement", Unit: "nanoseconds"}, "cf_container_absolute_entitlement_seconds"},
+		{
+			Subject{Origin: "rep", Name: "absolute_entitlement", Unit: "nanoseconds"},
+			"cf_container_absolute_entitlement_seconds",
+		},
 		{Subject{Origin: "rep", Name: "container_age", Unit: "nanoseconds"}, "cf_container_age_seconds"},
 		{Subject{Origin: "rep", Name: "log_rate"}, "cf_container_log_rate_bytes_per_second"},
 		{Subject{Origin: "rep", Name: "log_rate_limit"}, "cf_container_log_rate_limit_bytes_per_second"},

@@ -28,8 +28,8 @@ func readEmitted(t *testing.T) []emitted {
 	return all
 }
 
-// apply returns what the catalogue makes of the metric, and its name. The parts of histograms and summaries are counters
-// and gauges; put together they are looked up without a unit.
+// apply returns what the catalogue makes of the metric, and its name. The parts of histograms and summaries are
+// counters and gauges; put together they are looked up without a unit.
 func (e emitted) apply(tg *Tagger, result *Result) naming.Name {
 	s := &Subject{Origin: e.origin, Name: e.name, Unit: e.unit, Kind: metric.KindGauge}
 	typ := metric.TypeGauge
@@ -49,8 +49,8 @@ func (e emitted) apply(tg *Tagger, result *Result) naming.Name {
 	return naming.Style{Namespace: "cf"}.Name(cmp.Or(result.Metric, result.Base), result.Unit, typ)
 }
 
-// TestEmitters compares the catalogue with the sources of the components: no counter of theirs becomes a gauge or the other way
-// round, every value is taken in the unit that it is measured in, and every metric has a HELP text.
+// TestEmitters compares the catalogue with the sources of the components: no counter of theirs becomes a gauge or
+// the other way round, every value is taken in the unit that it is measured in, and every metric has a HELP text.
 func TestEmitters(t *testing.T) {
 	tg := newCatalogueTagger(t)
 	var result Result
@@ -78,8 +78,8 @@ func contradicts(sent, taken string) bool {
 	return naming.CanonicalUnit(sent) != "" && naming.CanonicalUnit(sent) != taken
 }
 
-// TestEmittedNames holds the names of all metrics of emitters.tsv to what Prometheus' users expect of names: also to one HELP
-// text and one unit for the flat and the scraped form of a metric.
+// TestEmittedNames holds the names of all metrics of emitters.tsv to what Prometheus' users expect of names: also to
+// one HELP text and one unit for the flat and the scraped form of a metric.
 func TestEmittedNames(t *testing.T) {
 	tg := newCatalogueTagger(t)
 	var result Result

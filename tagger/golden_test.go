@@ -38,7 +38,8 @@ func exposeCorpus(t *testing.T) []exposed {
 	var all []exposed
 	for _, row := range readCorpus(t) {
 		tg.Apply(row.subject(), &result, nil)
-		e := exposed{row: row, base: strings.Clone(result.Base), unit: result.Unit, help: result.Help, typ: typeOf(result.Kind)}
+		e := exposed{row: row, base: strings.Clone(result.Base), unit: result.Unit, help: result.Help}
+		e.typ = typeOf(result.Kind)
 		e.named = strings.Clone(cmp.Or(result.Metric, result.Base))
 		e.name = style.Name(e.named, e.unit, e.typ)
 		all = append(all, e)
@@ -87,7 +88,8 @@ func compareGolden(t *testing.T, file, got string) {
 	t.Errorf("%s differs: run with -update if the change of names is meant", file)
 }
 
-// sameThing lists the base names that share a metric name, since they are spellings of one metric unless said otherwise.
+// sameThing lists the base names that share a metric name, since they are spellings of one metric unless said
+// otherwise.
 var sameThing = map[string]string{
 	"cf_uptime_seconds":            "Uptime uptime uptime_in_seconds",
 	"cf_num_cpus":                  "numCPUS numCpus",
@@ -98,7 +100,8 @@ var sameThing = map[string]string{
 	"cf_service_broker_heartbeat":  "service_broker.heartbeat service_broker/heartbeat",
 }
 
-// TestNamesOfFamilies holds what a reader of the golden file looks for: legal names, one metric under each, of one type, in one unit, with one help text.
+// TestNamesOfFamilies holds what a reader of the golden file looks for: legal names, one metric under each, of one
+// type, in one unit, with one help text.
 func TestNamesOfFamilies(t *testing.T) {
 	byName := make(map[string]exposed)
 	bases := make(map[string][]string)
@@ -112,7 +115,8 @@ func TestNamesOfFamilies(t *testing.T) {
 		}
 		if first, ok := byName[name]; ok {
 			if first.typ != e.typ || first.name.Unit != e.name.Unit || first.help != e.help {
-				t.Errorf("%s: %s, and %s: %v %q %q, %v %q %q", name, first.row, e.row, first.typ, first.name.Unit, first.help, e.typ, e.name.Unit, e.help)
+				t.Errorf("%s: %s, and %s: %v %q %q, %v %q %q", name, first.row, e.row,
+					first.typ, first.name.Unit, first.help, e.typ, e.name.Unit, e.help)
 			}
 		} else {
 			byName[name] = e
@@ -126,8 +130,9 @@ func TestNamesOfFamilies(t *testing.T) {
 		if got := strings.Join(all, " "); len(all) > 1 && got != sameThing[name] {
 			t.Errorf("%s stands for several base names: %s", name, got)
 		}
-		if name, ok := strings.CutSuffix(name, "_total"); ok && byName[name].name.Metric != "" && byName[name+"_total"].typ == metric.TypeCounter {
-			t.Errorf("%s is a counter's family in OpenMetrics, and another family", name)
+		family, total := strings.CutSuffix(name, "_total")
+		if total && byName[name].typ == metric.TypeCounter && byName[family].name.Metric != "" {
+			t.Errorf("%s is a counter's family in OpenMetrics, and another family", family)
 		}
 		if cfExporterNames()[name] {
 			t.Errorf("%s is a name of cf_exporter", name)
@@ -180,31 +185,37 @@ func TestKindsOfCorpus(t *testing.T) {
 func cfExporterNames() map[string]bool {
 	names := make(map[string]bool)
 	for _, one := range []string{
-		"application", "buildpack", "domain", "events", "isolation_segment", "organization", "route", "route_binding", "security_group", "service_binding", "service",
+		"application", "buildpack", "domain", "events", "isolation_segment", "organization", "route",
+		"route_binding", "security_group", "service_binding", "service",
 		"service_instance", "service_plan", "space", "stack", "task",
 	} {
 		names["cf_"+one+"_info"] = true
 	}
 	for _, many := range []string{
-		"applications", "buildpacks", "domains", "domain", "events", "isolation_segments", "organizations", "routes", "route_bindings", "security_groups", "service_bindings",
+		"applications", "buildpacks", "domains", "domain", "events", "isolation_segments", "organizations",
+		"routes", "route_bindings", "security_groups", "service_bindings",
 		"services", "service_instances", "service_plans", "spaces", "stacks", "tasks",
 	} {
 		for _, format := range []string{
-			"cf_%s_scrapes_total", "cf_%s_scrape_errors_total", "cf_last_%s_scrape_error", "cf_last_%s_scrape_timestamp", "cf_last_%s_scrape_duration_seconds",
+			"cf_%s_scrapes_total", "cf_%s_scrape_errors_total", "cf_last_%s_scrape_error",
+			"cf_last_%s_scrape_timestamp", "cf_last_%s_scrape_duration_seconds",
 		} {
 			names[fmt.Sprintf(format, many)] = true
 		}
 	}
 	for _, owner := range []string{"organization", "space"} {
 		for _, what := range []string{
-			"non_basic_services_allowed", "instance_memory_mb_limit", "total_app_instances_quota", "total_app_tasks_quota", "total_memory_mb_quota",
-			"total_private_domains_quota", "total_reserved_route_ports_quota", "total_routes_quota", "total_service_keys_quota", "total_services_quota",
+			"non_basic_services_allowed", "instance_memory_mb_limit", "total_app_instances_quota",
+			"total_app_tasks_quota", "total_memory_mb_quota",
+			"total_private_domains_quota", "total_reserved_route_ports_quota", "total_routes_quota",
+			"total_service_keys_quota", "total_services_quota",
 		} {
 			names["cf_"+owner+"_"+what] = true
 		}
 	}
 	for _, other := range []string{
-		"application_instances", "application_instances_running", "application_memory_mb", "application_disk_quota_mb", "application_buildpack",
+		"application_instances", "application_instances_running", "application_memory_mb",
+		"application_disk_quota_mb", "application_buildpack",
 		"tasks_count", "tasks_memory_mb_sum", "tasks_disk_quota_mb_sum", "tasks_oldest_created_at",
 	} {
 		names["cf_"+other] = true

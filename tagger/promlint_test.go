@@ -14,8 +14,8 @@ import (
 	"loggregator_exporter/tagger/naming"
 )
 
-// TestPromlint holds the families of the catalogue to the naming guidance of Prometheus. What promlint finds and stays is listed in promlint.tsv, each with
-// its reason, and nothing else is.
+// TestPromlint holds the families of the catalogue to the naming guidance of Prometheus. What promlint finds and
+// stays is listed in promlint.tsv, each with its reason, and nothing else is.
 func TestPromlint(t *testing.T) {
 	problems, err := promlint.NewWithMetricFamilies(catalogueFamilies(t)).Lint()
 	if err != nil {
@@ -48,11 +48,13 @@ func catalogueFamilies(t *testing.T) []*dto.MetricFamily {
 		}
 		typ, kind, sample := metric.TypeGauge, dto.MetricType_GAUGE, &dto.Metric{Gauge: &dto.Gauge{Value: new(float64)}}
 		if e.kind == "counter" {
-			typ, kind, sample = metric.TypeCounter, dto.MetricType_COUNTER, &dto.Metric{Counter: &dto.Counter{Value: new(float64)}}
+			typ, kind = metric.TypeCounter, dto.MetricType_COUNTER
+			sample = &dto.Metric{Counter: &dto.Counter{Value: new(float64)}}
 		}
 		name := naming.Style{Namespace: "cf"}.Name(cmp.Or(e.metric, e.name), naming.CanonicalUnit(e.unit), typ).Metric
 		if !seen[name] {
-			families = append(families, &dto.MetricFamily{Name: &name, Help: &e.help, Type: &kind, Metric: []*dto.Metric{sample}})
+			family := &dto.MetricFamily{Name: &name, Help: &e.help, Type: &kind, Metric: []*dto.Metric{sample}}
+			families = append(families, family)
 		}
 		seen[name] = true
 	}
