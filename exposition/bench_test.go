@@ -151,8 +151,10 @@ func BenchmarkScrape(b *testing.B) {
 	var tally metric.Tally
 	for _, f := range foundation() {
 		for _, sample := range f.samples {
-			e := metric.Envelope{Kind: metric.KindGauge, Arrived: now,
-				Points: []metric.Point{{Name: []byte(f.Name), Value: sample.Value}}}
+			e := metric.Envelope{
+				Kind: metric.KindGauge, Arrived: now,
+				Points: []metric.Point{{Name: []byte(f.Name), Value: sample.Value}},
+			}
 			for name, value := range sample.Labels.All() {
 				e.AddTag([]byte(name), []byte(value))
 			}

@@ -72,11 +72,15 @@ loggregator_exporter_series 7.0
 `
 	for _, tc := range []struct{ accept, contentType, body string }{
 		{"", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", textPage},
-		{"text/plain;version=1.0.0;escaping=allow-utf-8", "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
-			textPage},
+		{
+			"text/plain;version=1.0.0;escaping=allow-utf-8", "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+			textPage,
+		},
 		{prometheus3, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8", openMetricsPage},
-		{"application/openmetrics-text", "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=underscores",
-			openMetricsPage},
+		{
+			"application/openmetrics-text", "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=underscores",
+			openMetricsPage,
+		},
 	} {
 		resp, body := scrape(t, h, http.MethodGet, "Accept", tc.accept)
 		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != tc.contentType {
@@ -147,8 +151,10 @@ func (b broken) Gather() ([]*dto.MetricFamily, error) {
 	if err != nil {
 		return nil, err
 	}
-	empty := &dto.MetricFamily{Name: new("go_empty"), Help: new("Empty."), Type: dto.MetricType_GAUGE.Enum(),
-		Metric: []*dto.Metric{{}}}
+	empty := &dto.MetricFamily{
+		Name: new("go_empty"), Help: new("Empty."), Type: dto.MetricType_GAUGE.Enum(),
+		Metric: []*dto.Metric{{}},
+	}
 	return append([]*dto.MetricFamily{empty}, mfs...), errors.New("a collector failed")
 }
 

@@ -115,8 +115,11 @@ func TestNamesThatMeetAreWrittenOnce(t *testing.T) {
 		},
 		{
 			"no name, and a type whose values the store does not have", expfmt.FmtText,
-			content{gauge("", one(1)), {store.Family{Name: "s", Type: metric.TypeSummary}, []store.Sample{one(1)}},
-				gauge("a", one(1))},
+			content{
+				gauge("", one(1)),
+				{store.Family{Name: "s", Type: metric.TypeSummary}, []store.Sample{one(1)}},
+				gauge("a", one(1)),
+			},
 			[]string{"a"},
 		},
 	} {
@@ -130,8 +133,10 @@ func TestNamesThatMeetAreWrittenOnce(t *testing.T) {
 
 // TestNoNameTwice makes names that differ in little and checks that no page repeats a family or a series.
 func TestNoNameTwice(t *testing.T) {
-	piece := rapid.SampledFrom([]string{"a", "b", ".", "-", "_", "_total", ".total", "_count", ".sum", "_created",
-		"_bucket", "é"})
+	piece := rapid.SampledFrom([]string{
+		"a", "b", ".", "-", "_", "_total", ".total", "_count", ".sum", "_created",
+		"_bucket", "é",
+	})
 	name := rapid.Map(rapid.SliceOfN(piece, 1, 4), func(ps []string) string { return strings.Join(ps, "") })
 	rapid.Check(t, func(rt *rapid.T) {
 		c := content{}

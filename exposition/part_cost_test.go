@@ -25,10 +25,14 @@ func TestHeavySelections(t *testing.T) {
 		"nested repetitions": {[]string{`{a=~"` + strings.Repeat("(x{31}){31}", 30) + `"}`}, "at character 5: " + refusal},
 		"open repetitions":   {[]string{`{a=~"` + strings.Repeat("(ab){500,}", 30) + `"}`}, "at character 5: " + refusal},
 		"classes":            {[]string{`{a=~"` + strings.Repeat(`\\pL`, 1000) + `"}`}, "at character 5: " + refusal},
-		"names": {[]string{`{__name__!~"` + strings.Repeat("x{1000}", 30) + `"}`},
-			"at character 12: " + refusal},
-		"several selectors": {[]string{`{a=~"` + strings.Repeat("x{999}", 6) + `"}`,
-			`{a=~"` + strings.Repeat("x{999}", 6) + `"}`}, "match[]: " + refusal},
+		"names": {
+			[]string{`{__name__!~"` + strings.Repeat("x{1000}", 30) + `"}`},
+			"at character 12: " + refusal,
+		},
+		"several selectors": {[]string{
+			`{a=~"` + strings.Repeat("x{999}", 6) + `"}`,
+			`{a=~"` + strings.Repeat("x{999}", 6) + `"}`,
+		}, "match[]: " + refusal},
 		"much text that means": {[]string{plain}, ""},
 	} {
 		_, err := parsePart(&url.URL{RawQuery: url.Values{"match[]": tc.selectors}.Encode()})

@@ -34,8 +34,10 @@ func partialOwn() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "own_series", Help: "Series."}, []string{"x"})
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "own_seconds", Help: "Seconds.", Buckets: []float64{1}})
-	s := prometheus.NewSummary(prometheus.SummaryOpts{Name: "own_pause", Help: "Pauses.",
-		Objectives: map[float64]float64{0.5: 0.1}})
+	s := prometheus.NewSummary(prometheus.SummaryOpts{
+		Name: "own_pause", Help: "Pauses.",
+		Objectives: map[float64]float64{0.5: 0.1},
+	})
 	reg.MustRegister(g, h, s)
 	g.WithLabelValues("1")
 	g.WithLabelValues("2")
@@ -56,8 +58,10 @@ func lines(page string) []string {
 
 func TestPartialScrapes(t *testing.T) {
 	h1 := []string{`h_bucket{x="1",le="1"}`, `h_bucket{x="1",le="+Inf"}`, `h_sum{x="1"}`, `h_count{x="1"}`}
-	ownSeconds := []string{`own_seconds_bucket{le="1"}`, `own_seconds_bucket{le="+Inf"}`, `own_seconds_sum`,
-		`own_seconds_count`}
+	ownSeconds := []string{
+		`own_seconds_bucket{le="1"}`, `own_seconds_bucket{le="+Inf"}`, `own_seconds_sum`,
+		`own_seconds_count`,
+	}
 	ownPause := []string{`own_pause{quantile="0.5"}`, `own_pause_sum`, `own_pause_count`}
 	for _, tc := range []struct {
 		names, matches []string
@@ -66,8 +70,10 @@ func TestPartialScrapes(t *testing.T) {
 	}{
 		{names: []string{"a_total"}, want: []string{`a_total{x="1"}`, `a_total{x="2"}`}},
 		{names: []string{"a"}},
-		{names: []string{"a"}, accept: prometheus3,
-			want: []string{`a_total{x="1"}`, `a_total{x="2"}`}}, // its name in OpenMetrics
+		{
+			names: []string{"a"}, accept: prometheus3,
+			want: []string{`a_total{x="1"}`, `a_total{x="2"}`},
+		}, // its name in OpenMetrics
 		{names: []string{"a_total"}, accept: prometheus3, want: []string{`a_total{x="1"}`, `a_total{x="2"}`}},
 		{names: []string{"c.d", "own_series"}, want: []string{`c_d{x="1"}`, `own_series{x="1"}`, `own_series{x="2"}`}},
 		{names: []string{"c_d"}, want: []string{`c_d{x="1"}`}},

@@ -96,12 +96,16 @@ func tracedRequests(t *testing.T) series {
 	s := newStoreWith(t, true)
 	w := s.Writer()
 	var tally metric.Tally
-	for i, d := range []time.Duration{500 * time.Microsecond, time.Millisecond, 50 * time.Millisecond,
-		200 * time.Millisecond, 5 * time.Second, 7500 * time.Millisecond} {
+	for i, d := range []time.Duration{
+		500 * time.Microsecond, time.Millisecond, 50 * time.Millisecond,
+		200 * time.Millisecond, 5 * time.Second, 7500 * time.Millisecond,
+	} {
 		for _, method := range []string{"GET", "PUT"} {
 			now := time.Now().UnixNano()
-			e := &metric.Envelope{Kind: metric.KindTimer, Timestamp: now, Arrived: now, Name: []byte("http"),
-				Start: now - int64(d), Stop: now}
+			e := &metric.Envelope{
+				Kind: metric.KindTimer, Timestamp: now, Arrived: now, Name: []byte("http"),
+				Start: now - int64(d), Stop: now,
+			}
 			e.AddTag([]byte("peer_type"), []byte("Server"))
 			e.AddTag([]byte("method"), []byte(method))
 			if i > 3 && method == "GET" {
@@ -155,8 +159,10 @@ func TestTracedRequests(t *testing.T) {
 // encoded ahead.
 func TestProtobufLengths(t *testing.T) {
 	c := content{}
-	for i, n := range []int{1, 60, 90, 100, 101, 102, 103, 110, 113, 114, 120, 125, 126, 127, 128, 129, 16_000, 16_360,
-		16_370, 16_380, 16_390, 1 << 21} {
+	for i, n := range []int{
+		1, 60, 90, 100, 101, 102, 103, 110, 113, 114, 120, 125, 126, 127, 128, 129, 16_000, 16_360,
+		16_370, 16_380, 16_390, 1 << 21,
+	} {
 		s := store.Sample{Labels: labels("x", strings.Repeat("v", n), "y", "\n"), Value: 1}
 		c = append(c, gauge(fmt.Sprintf("g%02d", i), s, one(2)))
 	}
@@ -295,7 +301,8 @@ func FuzzProtobuf(f *testing.F) {
 		uint8(3))
 	f.Add("h", "", "", "", "", 0.0, 1.0, uint64(1), int64(1e9), []byte{}, uint8(2), uint8(3))
 	f.Fuzz(func(t *testing.T, name, help, unit, v1, v2 string, value, bound float64, count uint64, start int64,
-		native []byte, typ, scheme uint8) {
+		native []byte, typ, scheme uint8,
+	) {
 		if name == "" {
 			return
 		}

@@ -68,8 +68,10 @@ func toDTOHistogram(h *store.Histogram) *dto.Histogram {
 		if i < len(h.Exemplars) && h.Exemplars[i].Stamp > 0 {
 			x := &h.Exemplars[i]
 			b.Exemplar = &dto.Exemplar{
-				Label: []*dto.LabelPair{{Name: new("trace_id"),
-					Value: new(x.Trace.String())}}, Value: new(x.Value), Timestamp: toDTOTime(x.Stamp),
+				Label: []*dto.LabelPair{{
+					Name:  new("trace_id"),
+					Value: new(x.Trace.String()),
+				}}, Value: new(x.Value), Timestamp: toDTOTime(x.Stamp),
 			}
 		}
 		d.Bucket = append(d.Bucket, b)

@@ -16,7 +16,10 @@ func TestScrapeSlots(t *testing.T) {
 	s := newScrapeSlots(8)
 	var releases []func()
 	for i, step := range []struct{ remote, want string }{
-		{"10.0.0.1:1", ""}, {"10.0.0.1:2", ""}, {"10.0.0.1:3", ""}, {"10.0.0.1:4", ""},
+		{"10.0.0.1:1", ""},
+		{"10.0.0.1:2", ""},
+		{"10.0.0.1:3", ""},
+		{"10.0.0.1:4", ""},
 		{"10.0.0.1:5", fmt.Sprintf(share, 4)},
 		{"[::ffff:10.0.0.1]:6", fmt.Sprintf(share, 4)}, // the same address, as a socket for both versions of IP has it
 		{"[2001:db8::1]:1", ""},

@@ -63,8 +63,10 @@ func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64
 		now := time.Now().UnixNano()
 		e := &metric.Envelope{
 			Kind: metric.KindGauge, Timestamp: now, Arrived: now,
-			Tags: []metric.Tag{{Key: []byte("ip"), Value: []byte(strconv.Itoa(i))},
-				{Key: []byte("deployment"), Value: []byte(deployment)}},
+			Tags: []metric.Tag{
+				{Key: []byte("ip"), Value: []byte(strconv.Itoa(i))},
+				{Key: []byte("deployment"), Value: []byte(deployment)},
+			},
 			Points: []metric.Point{{Name: []byte("numBytesAllocated"), Value: value}},
 		}
 		w.Write(e, &tally)
@@ -89,8 +91,10 @@ func fill(tb testing.TB, s *store.Store, deployment string, n int, value float64
 func TestUnreadPageDelaysNoWriter(t *testing.T) {
 	s := newStore(t)
 	fill(t, s, "cf", manySeries, 1)
-	h := NewHandler(s, own(), Options{StallTimeout: time.Hour, PageTimeout: time.Hour,
-		Logger: slog.New(slog.DiscardHandler)})
+	h := NewHandler(s, own(), Options{
+		StallTimeout: time.Hour, PageTimeout: time.Hour,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	client, conn := net.Pipe()
 	server := &http.Server{Handler: h}
 	served := make(chan error, 1)

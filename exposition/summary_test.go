@@ -31,8 +31,10 @@ func TestUnknownSumsAndCounts(t *testing.T) {
 		}}),
 		summary(
 			store.Sample{},
-			store.Sample{Labels: `a="1"`, Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4},
-				Sum: math.NaN(), Unsummed: true, Uncounted: true}},
+			store.Sample{Labels: `a="1"`, Summary: &store.Summary{
+				Quantiles: []float64{0.5}, Values: []float64{4},
+				Sum: math.NaN(), Unsummed: true, Uncounted: true,
+			}},
 			store.Sample{Labels: `a="2"`, Summary: &store.Summary{Sum: 6, Uncounted: true}}),
 	}
 	const head, counted = "# HELP h A histogram.\n# TYPE h histogram\n", `h_count{a="1"} 5` + "\n"
@@ -63,8 +65,10 @@ func TestCreatedLines(t *testing.T) {
 	s := golden()[1].samples[0].Summary
 	c := content{
 		counter("hits_total", store.Sample{Labels: `a="1"`, Value: 1, Start: start}, one(2)),
-		histogram("h", store.Sample{Start: start, Histogram: &store.Histogram{Bounds: []float64{1}, Counts: []uint64{2, 3},
-			Count: 5, Sum: 1}}),
+		histogram("h", store.Sample{Start: start, Histogram: &store.Histogram{
+			Bounds: []float64{1}, Counts: []uint64{2, 3},
+			Count: 5, Sum: 1,
+		}}),
 		summary(store.Sample{Labels: `a="2"`, Start: start, Summary: s}),
 	}
 	render := func(o *offer) string {
@@ -122,8 +126,10 @@ func TestCreatedLinesAreAnOption(t *testing.T) {
 
 // A name that ends in _total already gets no second one, in any format.
 func TestTotalIsNotDoubled(t *testing.T) {
-	c := content{counter("a_total", one(1)), counter("b", one(2)), counter("c.total", one(3)),
-		counter("d_total_total", one(4))}
+	c := content{
+		counter("a_total", one(1)), counter("b", one(2)), counter("c.total", one(3)),
+		counter("d_total_total", one(4)),
+	}
 	for format, want := range map[expfmt.Format]string{
 		expfmt.FmtText:              "a_total 1 b 2 c_total 3 d_total_total 4",
 		expfmt.FmtOpenMetrics_1_0_0: "a_total 1 b_total 2 c_total 3 d_total_total 4",
@@ -162,8 +168,10 @@ func TestBucketsDiffer(t *testing.T) {
 
 // A summary is chosen by its own name and by those of its series, and always whole.
 func TestSummariesAreSelectedWhole(t *testing.T) {
-	c := content{summary(store.Sample{Labels: `a="1"`,
-		Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Count: 1, Sum: 4}})}
+	c := content{summary(store.Sample{
+		Labels:  `a="1"`,
+		Summary: &store.Summary{Quantiles: []float64{0.5}, Values: []float64{4}, Count: 1, Sum: 4},
+	})}
 	h := newHandler(c.families, c.reader, prometheus.NewRegistry(), Options{})
 	for query, want := range map[string]int{
 		"name[]=s": 3, "match[]=s_sum": 3, `match[]={__name__=~"s_c.*",a="1"}`: 3,

@@ -19,26 +19,38 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden holds every shape of line.
 func golden() content {
-	latency := &store.Histogram{Bounds: []float64{0.005, 1, 2.5, 1e6}, Counts: []uint64{1, 0, 2, 0, 4}, Count: 7,
-		Sum: 12.25}
+	latency := &store.Histogram{
+		Bounds: []float64{0.005, 1, 2.5, 1e6}, Counts: []uint64{1, 0, 2, 0, 4}, Count: 7,
+		Sum: 12.25,
+	}
 	return content{
 		{store.Family{Name: "cf_expired", Help: "It has no samples any more.", Type: metric.TypeGauge}, nil},
-		{store.Family{Name: "cf_gc_pause_seconds", Help: "Pauses.", Unit: "seconds", Type: metric.TypeSummary},
+		{
+			store.Family{Name: "cf_gc_pause_seconds", Help: "Pauses.", Unit: "seconds", Type: metric.TypeSummary},
 			[]store.Sample{
-				{Labels: labels("component", "bbs"), Summary: &store.Summary{Quantiles: []float64{0, 0.5, 1},
-					Values: []float64{0.001, math.NaN(), 2}, Count: 7, Sum: 12.25}},
+				{Labels: labels("component", "bbs"), Summary: &store.Summary{
+					Quantiles: []float64{0, 0.5, 1},
+					Values:    []float64{0.001, math.NaN(), 2}, Count: 7, Sum: 12.25,
+				}},
 				{Summary: &store.Summary{Quantiles: []float64{0.99}, Values: []float64{-1}}},
 				{Labels: labels("component", "none"), Summary: &store.Summary{Count: 1, Sum: 3}},
-			}},
-		{store.Family{Name: "cf_http_request_duration_seconds", Help: "HTTP requests.", Unit: "seconds",
-			Type: metric.TypeHistogram}, []store.Sample{
+			},
+		},
+		{store.Family{
+			Name: "cf_http_request_duration_seconds", Help: "HTTP requests.", Unit: "seconds",
+			Type: metric.TypeHistogram,
+		}, []store.Sample{
 			{Labels: labels("component", "gorouter", "method", "GET"), Histogram: latency},
 			{Histogram: &store.Histogram{Bounds: []float64{0.005, 1, 2.5, 1e6}, Counts: make([]uint64, 5)}},
-			{Labels: labels("component", "other"), Histogram: &store.Histogram{Bounds: []float64{10}, Counts: []uint64{3, 0},
-				Count: 3, Sum: math.NaN()}},
+			{Labels: labels("component", "other"), Histogram: &store.Histogram{
+				Bounds: []float64{10}, Counts: []uint64{3, 0},
+				Count: 3, Sum: math.NaN(),
+			}},
 		}},
-		{store.Family{Name: "cf_num_bytes_allocated", Help: "Memory, in \"bytes\".\nPath C:\\x.", Unit: "bytes",
-			Type: metric.TypeGauge}, []store.Sample{
+		{store.Family{
+			Name: "cf_num_bytes_allocated", Help: "Memory, in \"bytes\".\nPath C:\\x.", Unit: "bytes",
+			Type: metric.TypeGauge,
+		}, []store.Sample{
 			{Labels: labels("component", "router", "index", "0", "type", "vm_memory"), Value: 123456789},
 			{Labels: labels("component", "a\"b\\c\nd é"), Value: math.Copysign(0, -1)},
 			{Labels: labels("v", "nan"), Value: math.NaN()},
@@ -51,14 +63,20 @@ func golden() content {
 		}},
 		{store.Family{Name: "cf_num_bytes_sent_total", Unit: "bytes", Type: metric.TypeCounter}, []store.Sample{one(1e15)}},
 		{store.Family{Name: "cf_sent_bytes_total", Unit: "bytes", Type: metric.TypeCounter}, []store.Sample{one(1e6)}},
-		{store.Family{Name: "cf_requests_total", Help: "Requests.", Type: metric.TypeCounter},
-			[]store.Sample{{Labels: labels("a", "b"), Value: 1 << 60}}},
+		{
+			store.Family{Name: "cf_requests_total", Help: "Requests.", Type: metric.TypeCounter},
+			[]store.Sample{{Labels: labels("a", "b"), Value: 1 << 60}},
+		},
 		{store.Family{Name: "requests", Help: "A verbatim counter.", Type: metric.TypeCounter}, []store.Sample{one(3)}},
-		{store.Family{Name: "memoryStats.\"x\"", Help: "A verbatim name.", Type: metric.TypeGauge},
-			[]store.Sample{{Labels: labels("a", "b"), Value: 1}, one(2)}},
+		{
+			store.Family{Name: "memoryStats.\"x\"", Help: "A verbatim name.", Type: metric.TypeGauge},
+			[]store.Sample{{Labels: labels("a", "b"), Value: 1}, one(2)},
+		},
 		{store.Family{Name: "p99.latency", Help: "A verbatim name.", Type: metric.TypeHistogram}, []store.Sample{
-			{Labels: labels("a", "b"), Histogram: &store.Histogram{Bounds: []float64{1}, Counts: []uint64{1, 1}, Count: 2,
-				Sum: 3}},
+			{Labels: labels("a", "b"), Histogram: &store.Histogram{
+				Bounds: []float64{1}, Counts: []uint64{1, 1}, Count: 2,
+				Sum: 3,
+			}},
 			{Histogram: &store.Histogram{Bounds: []float64{1}, Counts: []uint64{1, 1}, Count: 2, Sum: 3}},
 		}},
 	}

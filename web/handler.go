@@ -42,7 +42,8 @@ type Pages struct {
 	Version string
 }
 
-// NewHandler routes requests to the pages. Unknown paths are answered with 404, methods that a page does not have with 405.
+// NewHandler routes requests to the pages. Unknown paths are answered with 404, methods that a page does not have with
+// 405.
 func NewHandler(p Pages) (http.Handler, error) {
 	landing, err := p.landing()
 	if err != nil {
@@ -115,8 +116,10 @@ func (p *Pages) landing() (http.Handler, error) {
 		{Address: html.EscapeString(p.TelemetryPath), Text: "Metrics", Description: "for Prometheus to scrape"},
 		{Address: ReadyPath, Text: "Readiness", Description: "answers 200 once a source is connected"},
 		{Address: HealthyPath, Text: "Health", Description: "answers as long as the process serves"},
-		{Address: cardinalityPath, Text: "Cardinality",
-			Description: "which metrics and owners have the most series (JSON, counted once a minute)"},
+		{
+			Address: cardinalityPath, Text: "Cardinality",
+			Description: "which metrics and owners have the most series (JSON, counted once a minute)",
+		},
 	}
 	profiling := "false"
 	if p.Pprof {

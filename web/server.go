@@ -17,8 +17,8 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second
-	// writeTimeout is longer than a profile of some minutes or a page on a slow line takes, and yet ends the connections of
-	// clients that stop reading. The metrics page sets its own deadline for each chunk instead.
+	// writeTimeout is longer than a profile of some minutes or a page on a slow line takes, and yet ends the connections
+	// of clients that stop reading. The metrics page sets its own deadline for each chunk instead.
 	writeTimeout   = 5 * time.Minute
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
@@ -32,9 +32,9 @@ type Options struct {
 	ConfigFile string // TLS and authentication as in exporter-toolkit; empty: none
 	Log        *slog.Logger
 
-	// Probes answers HealthyPath and ReadyPath in two ways beside Address with its password: at ProbeAddress, without TLS and
-	// password, if that is not empty; and at Address without password if ProbeWithoutAuth is set. Liveness must not depend on
-	// passwords: they are checked one at a time, so that attempts to log in delay all others.
+	// Probes answers HealthyPath and ReadyPath in two ways beside Address with its password: at ProbeAddress, without TLS
+	// and password, if that is not empty; and at Address without password if ProbeWithoutAuth is set. Liveness must not
+	// depend on passwords: they are checked one at a time, so that attempts to log in delay all others.
 	Probes           http.Handler
 	ProbeAddress     string
 	ProbeWithoutAuth bool
@@ -64,7 +64,8 @@ func New(handler http.Handler, options Options) *Server {
 		probes:  endpoint{server: newHTTPServer(options.Probes, options.Log)},
 	}
 	if options.ProbeWithoutAuth {
-		// The toolkit replaces Handler by one that checks passwords before it serves; BaseContext is called when serving begins.
+		// The toolkit replaces Handler by one that checks passwords before it serves; BaseContext is called when serving
+		// begins.
 		s.pages.server.BaseContext = func(net.Listener) context.Context {
 			s.pages.server.Handler = probesFirst(options.Probes, s.pages.server.Handler)
 			return context.Background()

@@ -31,8 +31,10 @@ func pages() Pages {
 		Ready:         func() (bool, string) { return true, "" },
 		Version:       "1.2.3 <dev>",
 		Cardinality: func() store.Offenders {
-			return store.Offenders{Metrics: []store.Offender{{Metric: "cf_a", Label: "b", Values: 2, Series: 3}},
-				Owners: []store.Offender{}}
+			return store.Offenders{
+				Metrics: []store.Offender{{Metric: "cf_a", Label: "b", Values: 2, Series: 3}},
+				Owners:  []store.Offender{},
+			}
 		},
 	}
 }
@@ -74,15 +76,21 @@ func TestPages(t *testing.T) {
 		{"metrics elsewhere", elsewhere, "GET", "/federate", 200, "up 1\n"},
 		{"metrics moved away", elsewhere, "GET", "/metrics", 404, ""},
 		{"metrics only read", pages(), "POST", "/metrics", 405, ""},
-		{"reload off", pages(), "POST", "/-/reload", 403,
-			"reloading by request is off: set web.enable_lifecycle, or send SIGHUP\n"},
+		{
+			"reload off", pages(), "POST", "/-/reload", 403,
+			"reloading by request is off: set web.enable_lifecycle, or send SIGHUP\n",
+		},
 		{"reload", reloading, "POST", "/-/reload", 200, "OK\n"},
 		{"reload by PUT", reloading, "PUT", "/-/reload", 200, "OK\n"},
 		{"reload is no page", reloading, "GET", "/-/reload", 405, ""},
-		{"reload fails", failing, "POST", "/-/reload", 500,
-			"reload failed, the old rules stay in force: rules.yaml:3:5: no such thing\n"},
-		{"cardinality", pages(), "GET", "/api/v1/cardinality", 200,
-			`{"metrics":[{"metric":"cf_a","label":"b","values":2,"series":3}],"owners":[]}` + "\n"},
+		{
+			"reload fails", failing, "POST", "/-/reload", 500,
+			"reload failed, the old rules stay in force: rules.yaml:3:5: no such thing\n",
+		},
+		{
+			"cardinality", pages(), "GET", "/api/v1/cardinality", 200,
+			`{"metrics":[{"metric":"cf_a","label":"b","values":2,"series":3}],"owners":[]}` + "\n",
+		},
 		{"unknown", pages(), "GET", "/nothing", 404, ""},
 		{"profiles off", pages(), "GET", "/debug/pprof/", 404, ""},
 		{"heap off", pages(), "GET", "/debug/pprof/heap", 404, ""},
@@ -252,8 +260,8 @@ func TestBusyPort(t *testing.T) {
 	checkClosed(t, s)
 }
 
-// writeUsers writes a web configuration file with a user and returns its name. The password is "fakepassword", as in the
-// toolkit's own documentation of its dummy hash.
+// writeUsers writes a web configuration file with a user and returns its name. The password is "fakepassword", as in
+// the toolkit's own documentation of its dummy hash.
 func writeUsers(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "web.yml")
@@ -354,7 +362,8 @@ func TestBusyProbeAddress(t *testing.T) {
 // TestWrongConfigFileEndsProbes: Run fails, and both ports are given back.
 func TestWrongConfigFileEndsProbes(t *testing.T) {
 	s := New(http.NotFoundHandler(), Options{
-		Address: "127.0.0.1:0", ProbeAddress: "127.0.0.1:0", ConfigFile: filepath.Join(t.TempDir(), "missing.yml"), Log: quiet,
+		Address: "127.0.0.1:0", ProbeAddress: "127.0.0.1:0", Log: quiet,
+		ConfigFile: filepath.Join(t.TempDir(), "missing.yml"),
 	})
 	if _, err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
@@ -377,7 +386,8 @@ func TestBasicAuth(t *testing.T) {
 	s, stop, done := start(t, h, file)
 	c := client(t)
 	for password, want := range map[string]int{"fakepassword": 200, "wrong": 401} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.pages.listener.Addr().String()+"/metrics",
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			"http://"+s.pages.listener.Addr().String()+"/metrics",
 			nil)
 		if err != nil {
 			t.Fatal(err)
