@@ -83,8 +83,8 @@ type floor struct{ batches int }
 
 func (f *floor) receive(mem.BufferSlice) { f.batches++ }
 
-// BenchmarkStream reads batches of a hundred envelopes by gRPC with mutual TLS; the server's share of the time is in it. The floor receives
-// and does nothing; the exporter decodes and accounts.
+// BenchmarkStream reads batches of a hundred envelopes by gRPC with mutual TLS; the server's share of the time is in
+// it. The floor receives and does nothing; the exporter decodes and accounts.
 func BenchmarkStream(b *testing.B) {
 	ca := newAuthority(b)
 	read := func(b *testing.B, into receiver) {

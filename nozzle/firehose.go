@@ -39,21 +39,24 @@ var firehoseReasons = []string{
 	watch.ReasonWrongURL, watch.ReasonUnavailable, watch.ReasonTextFrame, watch.ReasonOversized, watch.ReasonMalformedStream, watch.ReasonSlow, watch.ReasonEnded, watch.ReasonLost,
 }
 
-// Firehose reads the whole foundation's envelopes in the v1 form from the traffic controller: one dropsonde envelope a binary message of a
-// websocket, authorized by a token of UAA. Readers with the same shard id share the envelopes; there are no deterministic names, and
-// nothing can be left out at the server: metrics outside the selectors are filtered here, and logs are ignored. It is connected while a websocket is open.
+// Firehose reads the whole foundation's envelopes in the v1 form from the traffic controller: one dropsonde envelope
+// a binary message of a websocket, authorized by a token of UAA. Readers with the same shard id share the envelopes;
+// there are no deterministic names, and nothing can be left out at the server: metrics outside the selectors are
+// filtered here, and logs are ignored. It is connected while a websocket is open.
 //
-// The websocket library is github.com/coder/websocket: it is maintained, dials by net/http (so that proxies, certificates and refusals are dealt with in one
-// way for all sources that use HTTPS), takes contexts, answers pings while it reads, bounds messages, allocates nothing for one, and depends
-// on nothing. gorilla/websocket does as much with an API of its own for dialling and deadlines; noaa, which is built on it, retries and refreshes
-// tokens by itself, without naming a reason, and unmarshals every envelope.
+// The websocket library is github.com/coder/websocket: it is maintained, dials by net/http (so that proxies,
+// certificates and refusals are dealt with in one way for all sources that use HTTPS), takes contexts, answers pings
+// while it reads, bounds messages, allocates nothing for one, and depends on nothing. gorilla/websocket does as much
+// with an API of its own for dialling and deadlines; noaa, which is built on it, retries and refreshes tokens by
+// itself, without naming a reason, and unmarshals every envelope.
 type Firehose struct {
 	streamSource
 	peer httpsPeer
 	uaa  *UAA
 }
 
-// newFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be empty.
+// newFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be
+// empty.
 func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Firehose, error) {
 	if err := validURL(firehoseKey+".url", options.URL, "wss", "wss://doppler.sys.example.com"); err != nil {
 		return nil, err
@@ -77,7 +80,8 @@ func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Fire
 	return f, nil
 }
 
-// Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the other side.
+// Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the
+// other side.
 func (f *Firehose) Run(ctx context.Context) error {
 	f.keeper.Run(ctx)
 	return nil
@@ -142,8 +146,8 @@ type firehoseStream struct {
 	pulse  *watch.Pulse
 }
 
-// read takes messages until the websocket ends. It waits with a context that never ends, since others cost allocations for each message:
-// whoever ends the stream closes the connection.
+// read takes messages until the websocket ends. It waits with a context that never ends, since others cost
+// allocations for each message: whoever ends the stream closes the connection.
 func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 	forever := context.WithoutCancel(ctx)
 	for !s.pulse.Leave() {

@@ -33,8 +33,8 @@ var gatewayReasons = []string{
 	watch.ReasonWrongURL, watch.ReasonRefused, watch.ReasonUnavailable, watch.ReasonClosing, watch.ReasonMalformedStream, watch.ReasonOversized, watch.ReasonEnded, watch.ReasonLost,
 }
 
-// Gateway reads the whole foundation's envelopes from the RLP gateway: server-sent events by HTTPS, authorized by a token
-// of UAA. It is connected while a stream is open.
+// Gateway reads the whole foundation's envelopes from the RLP gateway: server-sent events by HTTPS, authorized by a
+// token of UAA. It is connected while a stream is open.
 type Gateway struct {
 	streamSource
 	peer httpsPeer
@@ -81,8 +81,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return nil
 }
 
-// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one reads the certificate
-// anew, and gets the data of a doppler that went mute on the old one.
+// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one
+// reads the certificate anew, and gets the data of a doppler that went mute on the old one.
 func (g *Gateway) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	client, err := g.peer.client()
 	if err != nil {

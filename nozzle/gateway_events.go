@@ -22,8 +22,8 @@ var (
 	errNoEventField   = errors.New("a line that is no field of an event")
 )
 
-// eventReader reads server-sent events, as the HTML standard defines their stream, with lines that end in LF or CRLF. It holds one event at a
-// time in a buffer of its own.
+// eventReader reads server-sent events, as the HTML standard defines their stream, with lines that end in LF or CRLF.
+// It holds one event at a time in a buffer of its own.
 type eventReader struct {
 	from  io.Reader
 	limit int // on the bytes of an event
@@ -41,8 +41,8 @@ type eventReader struct {
 	name     []byte
 }
 
-// next returns the next event that has data: its name (empty is a message) and the data, both the caller's, to change even, until the next
-// call. What stands after the last blank line when the stream ends is no event.
+// next returns the next event that has data: its name (empty is a message) and the data, both the caller's, to change
+// even, until the next call. What stands after the last blank line when the stream ends is no event.
 func (r *eventReader) next() (name, data []byte, err error) {
 	if r.begin = r.at; r.begin == r.end {
 		r.begin, r.at, r.scan, r.end = 0, 0, 0, 0
@@ -69,8 +69,8 @@ func (r *eventReader) next() (name, data []byte, err error) {
 	}
 }
 
-// field takes a line of an event. Fields that the standard does not know are ignored, as it demands, but a line whose first word is none is no field:
-// something else than events comes, or the middle of one.
+// field takes a line of an event. Fields that the standard does not know are ignored, as it demands, but a line whose
+// first word is none is no field: something else than events comes, or the middle of one.
 func (r *eventReader) field(line []byte) error {
 	colon := bytes.IndexByte(line, ':')
 	if colon == 0 {
@@ -98,7 +98,8 @@ func (r *eventReader) field(line []byte) error {
 	return nil
 }
 
-// add takes the value of a data line, which is the line just read. Further ones are moved next to the first, with a line feed between.
+// add takes the value of a data line, which is the line just read. Further ones are moved next to the first, with a
+// line feed between.
 func (r *eventReader) add(value []byte) {
 	if !r.hasData {
 		r.hasData = true

@@ -61,7 +61,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestEventMemory: the buffer grows to what the longest event needs, moves events that straddle its end, and is given back.
+// TestEventMemory: the buffer grows to what the longest event needs, moves events that straddle its end, and is given
+// back.
 func TestEventMemory(t *testing.T) {
 	var b strings.Builder
 	var want []testEvent

@@ -17,8 +17,8 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// ServerTLSOptions say how to verify a server that asks for no client certificate: the RLP gateway, the traffic controller, UAA. The
-// file is read anew for each connection.
+// ServerTLSOptions say how to verify a server that asks for no client certificate: the RLP gateway, the traffic
+// controller, UAA. The file is read anew for each connection.
 type ServerTLSOptions struct {
 	// CAFile holds the certificates (PEM) to trust in place of those of the system.
 	CAFile string `mapstructure:"ca_file"`
@@ -78,8 +78,8 @@ func (p httpsPeer) tlsConfig() (*tls.Config, error) {
 	return config, nil
 }
 
-// client is for one connection: whoever has it closes it by CloseIdleConnections. It speaks HTTP/1.1, which is all that is needed
-// for one long answer and costs the least, and goes through the proxy that the environment names.
+// client is for one connection: whoever has it closes it by CloseIdleConnections. It speaks HTTP/1.1, which is all
+// that is needed for one long answer and costs the least, and goes through the proxy that the environment names.
 func (p httpsPeer) client() (*http.Client, error) {
 	config, err := p.tlsConfig()
 	if err != nil {
@@ -140,7 +140,8 @@ func (p httpsPeer) explain(err error) watch.Failure {
 	}
 }
 
-// explainStatus says what is wrong with an answer that is not a stream. Answers that may be about the token are the caller's.
+// explainStatus says what is wrong with an answer that is not a stream. Answers that may be about the token are the
+// caller's.
 func (p httpsPeer) explainStatus(answer *http.Response) watch.Failure {
 	err := fmt.Errorf("%s answered %s", p.url, answer.Status)
 	router := answer.Header.Get(routerErrorHeader)

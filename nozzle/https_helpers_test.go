@@ -17,8 +17,8 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// newFoundation serves a foundation with its HTTPS side, which sends what a test publishes; within a bubble of synctest it needs a network in
-// memory.
+// newFoundation serves a foundation with its HTTPS side, which sends what a test publishes; within a bubble of
+// synctest it needs a network in memory.
 func newFoundation(t *testing.T, network *foundation.Memory, o foundation.HTTPSOptions) *foundation.Foundation {
 	t.Helper()
 	o.On = true

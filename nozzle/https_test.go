@@ -100,7 +100,8 @@ func (r *httpsRun) awaitAmong(t *testing.T, want string, others ...string) {
 	}
 }
 
-// TestHTTPSSlowReader: the gateway's reader stays and misses what the RLP cannot hold; the firehose's is cut, and comes back.
+// TestHTTPSSlowReader: the gateway's reader stays and misses what the RLP cannot hold; the firehose's is cut, and
+// comes back.
 func TestHTTPSSlowReader(t *testing.T) {
 	for kind := range httpsKinds {
 		t.Run(kind, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { slowReader(t, kind) }) })

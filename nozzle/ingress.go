@@ -47,9 +47,9 @@ const (
 	ingressPingTimeout      = 15 * time.Second
 )
 
-// Ingress is a downstream of the forwarder agent of a VM: a server of the gRPC API loggregator.v2.Ingress with mutual TLS. It is
-// connected while at least one client has a connection open whose certificate was accepted: that it listens does not
-// mean that an agent has found it.
+// Ingress is a downstream of the forwarder agent of a VM: a server of the gRPC API loggregator.v2.Ingress with mutual
+// TLS. It is connected while at least one client has a connection open whose certificate was accepted: that it
+// listens does not mean that an agent has found it.
 type Ingress struct {
 	base
 	port
@@ -80,9 +80,9 @@ func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
 	return i, nil
 }
 
-// Run implements Source. It fails where the address cannot be listened on and where the port file cannot be written: no agent would
-// find the source then. The file stays when Run ends, since an agent reads it only once, at its own start, which may come while the
-// exporter is being restarted.
+// Run implements Source. It fails where the address cannot be listened on and where the port file cannot be written:
+// no agent would find the source then. The file stays when Run ends, since an agent reads it only once, at its own
+// start, which may come while the exporter is being restarted.
 func (i *Ingress) Run(ctx context.Context) error {
 	listener, err := i.listen(ctx)
 	if err != nil {
@@ -159,8 +159,8 @@ func (i *Ingress) warnOfName() {
 	}
 }
 
-// writePortFile tells the agent the port. The file is replaced as a whole: one that is cut off makes the agent exit. One that
-// is right already is left alone, so that its folder need not be writable.
+// writePortFile tells the agent the port. The file is replaced as a whole: one that is cut off makes the agent exit.
+// One that is right already is left alone, so that its folder need not be writable.
 func writePortFile(path string, port int) error {
 	text := fmt.Appendf(nil, "ingress: %d\n", port)
 	if old, err := boundedfile.Read(path, boundedfile.MaxBytes); err == nil && string(old) == string(text) {

@@ -151,8 +151,9 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// TestIngressEndToEnd: 100,000 envelopes by way of a forwarder agent, with a restart of either side and a stall. What is lost is lost at the
-// agent, which counts it, or was under way when the exporter went; the ledger has the rest, to the last envelope.
+// TestIngressEndToEnd: 100,000 envelopes by way of a forwarder agent, with a restart of either side and a stall. What
+// is lost is lost at the agent, which counts it, or was under way when the exporter went; the ledger has the rest, to
+// the last envelope.
 func TestIngressEndToEnd(t *testing.T) {
 	f, err := foundation.New(foundation.Options{Apps: -1})
 	if err != nil {
@@ -230,8 +231,8 @@ func TestIngressEndToEnd(t *testing.T) {
 	until(t, "all descriptors are closed", func() bool { return descriptors(t) <= before })
 }
 
-// quiesce waits until the sink has all that the agent holds. The one stream keeps the order: once an envelope that was emitted last is in,
-// all are. The agent counts a batch once it is sent, which may be after the sink has it.
+// quiesce waits until the sink has all that the agent holds. The one stream keeps the order: once an envelope that
+// was emitted last is in, all are. The agent counts a batch once it is sent, which may be after the sink has it.
 func (w *ingressWorld) quiesce() {
 	w.t.Helper()
 	for {

@@ -119,7 +119,8 @@ func TestIngressAccountsBeforeItEnds(t *testing.T) {
 	}
 }
 
-// TestIngressEndsAmidAHandshake: a client that says nothing does not hold up the end, and is nothing to complain about then.
+// TestIngressEndsAmidAHandshake: a client that says nothing does not hold up the end, and is nothing to complain
+// about then.
 func TestIngressEndsAmidAHandshake(t *testing.T) {
 	ca := newAuthority(t)
 	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
@@ -165,8 +166,8 @@ func TestIngressEndsAmidAHandshake(t *testing.T) {
 	}
 }
 
-// TestIngressPortFile: an agent finds the port that was chosen, also while the exporter is being restarted; where the file
-// cannot be written the source fails and says so.
+// TestIngressPortFile: an agent finds the port that was chosen, also while the exporter is being restarted; where the
+// file cannot be written the source fails and says so.
 func TestIngressPortFile(t *testing.T) {
 	ca := newAuthority(t)
 	path := filepath.Join(t.TempDir(), "ingress_port.yml")

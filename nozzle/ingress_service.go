@@ -14,7 +14,8 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// ingressService is the API loggregator.v2.Ingress, whose messages are walked as they come instead of being unmarshalled.
+// ingressService is the API loggregator.v2.Ingress, whose messages are walked as they come instead of being
+// unmarshalled.
 func ingressService() *grpc.ServiceDesc {
 	return &grpc.ServiceDesc{
 		ServiceName: loggregator_v2.Ingress_ServiceDesc.ServiceName,
@@ -71,8 +72,8 @@ const (
 	maxKeptMessage   = 64 << 10
 )
 
-// receiverPool keeps the receivers of streams that ended, each with its sink: no more sinks are made than streams were open
-// at a time.
+// receiverPool keeps the receivers of streams that ended, each with its sink: no more sinks are made than streams
+// were open at a time.
 type receiverPool struct {
 	make func() *batchReceiver
 	mu   sync.Mutex

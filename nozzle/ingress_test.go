@@ -184,7 +184,8 @@ func TestIngressKnowsItsClients(t *testing.T) {
 	}
 }
 
-// TestIngressRefusals: each kind of bad client has a line and a count of its own, and a good client is served beside them.
+// TestIngressRefusals: each kind of bad client has a line and a count of its own, and a good client is served beside
+// them.
 func TestIngressRefusals(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	files := ca.filesFor(t, t.TempDir(), "metron")

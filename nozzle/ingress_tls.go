@@ -28,7 +28,8 @@ var ingressRefusals = []string{
 	watch.ReasonClientCertificate, reasonNoClientCertificate, watch.ReasonServerCertificate, watch.ReasonCertificateFiles, watch.ReasonTLS, reasonClosed, watch.ReasonOversized,
 }
 
-// ingressCredentials make the server's side of connections. They count clients that are let in, and explain why others are not.
+// ingressCredentials make the server's side of connections. They count clients that are let in, and explain why
+// others are not.
 type ingressCredentials struct {
 	credentials.TransportCredentials
 	source *Ingress
@@ -152,7 +153,8 @@ func namesServer(pair *tls.Certificate, name string) error {
 	return nil
 }
 
-// refusals counts what a source refuses, and reports each reason at most once a minute: whoever keeps trying must not fill the log.
+// refusals counts what a source refuses, and reports each reason at most once a minute: whoever keeps trying must not
+// fill the log.
 type refusals struct {
 	account *SourceLedger
 	log     *slog.Logger

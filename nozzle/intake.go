@@ -76,8 +76,8 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 // V2 takes one loggregator.v2 EnvelopeBatch, received at the time given, and returns how many envelopes in it were
 // malformed. The ledger is written when it returns.
 //
-// An envelope whose own bytes are broken counts as malformed and harms no other of the batch. Where the batch itself is
-// broken, what stood before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
+// An envelope whose own bytes are broken counts as malformed and harms no other of the batch. Where the batch itself
+// is broken, what stood before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
 func (in *Intake) V2(batch []byte, arrived time.Time) int {
 	if in.recorder != nil {
 		in.recorder.RecordV2(in.account.name, batch, arrived)
@@ -102,8 +102,8 @@ func (in *Intake) JSON(batch []byte, arrived time.Time) int {
 	return in.complain(in.end(now), len(batch), arrived)
 }
 
-// V2Envelope takes one loggregator.v2 Envelope that came outside of a batch, received at the time given, and returns how
-// many envelopes, 0 or 1, were malformed. The ledger is written when it returns.
+// V2Envelope takes one loggregator.v2 Envelope that came outside of a batch, received at the time given, and returns
+// how many envelopes, 0 or 1, were malformed. The ledger is written when it returns.
 func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) int {
 	if in.recorder != nil {
 		in.recorder.RecordV2(in.account.name, wire.AppendBatch(nil, envelope), arrived)
@@ -120,7 +120,8 @@ func (in *Intake) Unreadable(arrived time.Time) {
 	in.end(now)
 }
 
-// recordJSON hands the envelopes of a batch to the recorder as protobuf. Envelopes that protojson cannot read are counted.
+// recordJSON hands the envelopes of a batch to the recorder as protobuf. Envelopes that protojson cannot read are
+// counted.
 func (in *Intake) recordJSON(text []byte, arrived time.Time) {
 	read := protojson.UnmarshalOptions{DiscardUnknown: true}
 	var batch loggregator_v2.EnvelopeBatch
@@ -190,8 +191,8 @@ func (in *Intake) take(ok bool, now int64) {
 	}
 }
 
-// end adds what happened to the ledger and the pulse, and returns how many envelopes were malformed. Entries that are 0,
-// as most are, cost no atomic operation.
+// end adds what happened to the ledger and the pulse, and returns how many envelopes were malformed. Entries that are
+// 0, as most are, cost no atomic operation.
 func (in *Intake) end(now int64) int {
 	bad := in.envelopes[malformed]
 	if in.pulse != nil {

@@ -40,8 +40,9 @@ func benchEvents(tb testing.TB, events int) []byte {
 	return stream.Bytes()
 }
 
-// BenchmarkGateway reads a stream of the gateway from memory. The floor reads its lines and scans the syntax of the JSON, with the scanner that
-// decoding uses as well; the exporter decodes and accounts; stock is what protobuf's own decoder takes.
+// BenchmarkGateway reads a stream of the gateway from memory. The floor reads its lines and scans the syntax of the
+// JSON, with the scanner that decoding uses as well; the exporter decodes and accounts; stock is what protobuf's own
+// decoder takes.
 func BenchmarkGateway(b *testing.B) {
 	const events = 50
 	stream := benchEvents(b, events)

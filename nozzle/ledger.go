@@ -28,9 +28,10 @@ var envelopeOutcomes = [numEnvelopeOutcomes]string{"converted", "filtered", "ign
 
 const metricPrefix = "loggregator_exporter_"
 
-// Ledger accounts for everything received: what became of each envelope and sample, which source is connected, and what
-// Loggregator says it lost itself. Sources write to it after each batch with a few atomic additions; a scrape reads it. At rest the
-// envelopes received are the sum of their outcomes, and the samples of the converted ones the sum of theirs.
+// Ledger accounts for everything received: what became of each envelope and sample, which source is connected, and
+// what Loggregator says it lost itself. Sources write to it after each batch with a few atomic additions; a scrape
+// reads it. At rest the envelopes received are the sum of their outcomes, and the samples of the converted ones the
+// sum of theirs.
 type Ledger struct {
 	mu      sync.Mutex
 	sources []*SourceLedger
@@ -42,7 +43,8 @@ type Ledger struct {
 	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
 }
 
-// NewLedger registers a ledger. Its metrics are there from the start, at 0 in every combination of labels that can be known.
+// NewLedger registers a ledger. Its metrics are there from the start, at 0 in every combination of labels that can be
+// known.
 func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(metricPrefix+name, help, labels, nil)
@@ -65,7 +67,8 @@ func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 	return l, nil
 }
 
-// Source returns the account of a source by its configuration key. Asked for a name again, it returns the same account.
+// Source returns the account of a source by its configuration key. Asked for a name again, it returns the same
+// account.
 func (l *Ledger) Source(name string) *SourceLedger {
 	l.mu.Lock()
 	defer l.mu.Unlock()

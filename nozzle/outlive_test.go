@@ -81,9 +81,9 @@ var lively = foundation.HTTPSOptions{On: true, Heartbeat: 7 * time.Second, Ping:
 // maxMute is how long the data of a doppler may be missing after the doppler is back.
 const maxMute = 45 * time.Second
 
-// A doppler restarts, which leaves streams open and silent, in part or wholly. After 1.6 s away its data is back on the
-// open stream 9.5 s later, and no stream is opened for that; after any longer time its data is missing for no more than
-// 45 s once it is back. Nothing comes twice.
+// A doppler restarts, which leaves streams open and silent, in part or wholly. After 1.6 s away its data is back on
+// the open stream 9.5 s later, and no stream is opened for that; after any longer time its data is missing for no
+// more than 45 s once it is back. Nothing comes twice.
 func TestSourcesOutliveADoppler(t *testing.T) {
 	const short = 1600 * time.Millisecond
 	const long = 161 * time.Second
@@ -166,4 +166,3 @@ func requireReasons(t *testing.T, account *SourceLedger, want map[string]uint64)
 		}
 	}
 }
-

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdPort returns an address of 127.0.0.1 that listenHeld can listen at, close and listen at again while the test lasts. A port that is merely
-// free may be gone a moment later, to any connection of any process. Between two listeners this one refuses connections, as if nobody had it: a
-// socket has it that does not listen, and that shares it with none but those who ask for that.
+// holdPort returns an address of 127.0.0.1 that listenHeld can listen at, close and listen at again while the test
+// lasts. A port that is merely free may be gone a moment later, to any connection of any process. Between two
+// listeners this one refuses connections, as if nobody had it: a socket has it that does not listen, and that shares
+// it with none but those who ask for that.
 func holdPort(t *testing.T) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)

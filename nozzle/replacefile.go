@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// replaceFile writes a file that is readable by all. Whoever reads it sees the old content or the new one, never a part. The temporary
-// file lies in the same folder, since a rename is atomic only within one file system, and under a name that no pattern for the
-// file itself matches.
+// replaceFile writes a file that is readable by all. Whoever reads it sees the old content or the new one, never a
+// part. The temporary file lies in the same folder, since a rename is atomic only within one file system, and under a
+// name that no pattern for the file itself matches.
 func replaceFile(path string, text []byte) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {

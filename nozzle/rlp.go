@@ -33,19 +33,20 @@ const (
 
 	// Batches of 6 MB have been seen; gRPC's own limit of 4 MiB would end the stream.
 	rlpMaxMessage = 10 << 20
-	// What may be on its way to the exporter unread: some 40 batches. Half the window costs a third more CPU in updates of it; more
-	// brings nothing, and what is not read must pile up, and be counted as lost, at the RLP.
+	// What may be on its way to the exporter unread: some 40 batches. Half the window costs a third more CPU in updates
+	// of it; more brings nothing, and what is not read must pile up, and be counted as lost, at the RLP.
 	rlpWindow = 1 << 20
 
 	// The server ends connections that ping more often than every 10 s: this finds a proxy that is frozen.
 	rlpPingAfter = 12 * time.Second
-	// How long a ping may go unanswered, and by TCP_USER_TIMEOUT, which gRPC sets to the same, what was sent unacknowledged.
+	// How long a ping may go unanswered, and by TCP_USER_TIMEOUT, which gRPC sets to the same, what was sent
+	// unacknowledged.
 	rlpPingTimeout = 4 * time.Second
 	rlpDialTimeout = 10 * time.Second
 )
 
-// RLP reads the whole foundation's envelopes from the reverse log proxy, by gRPC with mutual TLS. It is connected while a
-// stream is open and no longer silent than is ordinary for it.
+// RLP reads the whole foundation's envelopes from the reverse log proxy, by gRPC with mutual TLS. It is connected
+// while a stream is open and no longer silent than is ordinary for it.
 type RLP struct {
 	streamSource
 	options RLPOptions
@@ -74,14 +75,15 @@ func newRLP(options RLPOptions, stream StreamOptions, env *Env) (*RLP, error) {
 	return r, nil
 }
 
-// Run implements Source. Nothing that an RLP does ends it: whatever was wrong may be mended at the other side, or in the certificate files.
+// Run implements Source. Nothing that an RLP does ends it: whatever was wrong may be mended at the other side, or in
+// the certificate files.
 func (r *RLP) Run(ctx context.Context) error {
 	r.keeper.Run(ctx)
 	return nil
 }
 
-// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one reads the certificates
-// anew, and gets the data of a doppler that went mute on the old one.
+// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one
+// reads the certificates anew, and gets the data of a doppler that went mute on the old one.
 func (r *RLP) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	config, err := r.tlsConfig()
 	if err != nil {

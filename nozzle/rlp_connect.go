@@ -24,7 +24,8 @@ var rlpReasons = []string{
 	watch.ReasonCertificateFiles, watch.ReasonRefused, watch.ReasonOversized, watch.ReasonEnded, watch.ReasonLost,
 }
 
-// attempt is one connection being made. It keeps the errors of dialling and of the handshake, which gRPC otherwise hands on as text only.
+// attempt is one connection being made. It keeps the errors of dialling and of the handshake, which gRPC otherwise
+// hands on as text only.
 type attempt struct {
 	credentials.TransportCredentials
 	// connected says that a stream was opened.
@@ -45,8 +46,8 @@ type handshake struct {
 // dialer opens a connection to host:port.
 type dialer func(ctx context.Context, address string) (net.Conn, error)
 
-// dialTCP opens a TCP connection whose other side may vanish without a word for no longer than five seconds while nothing is sent:
-// the kernel asks after two, and then each second. Where data comes all the time it asks nothing.
+// dialTCP opens a TCP connection whose other side may vanish without a word for no longer than five seconds while
+// nothing is sent: the kernel asks after two, and then each second. Where data comes all the time it asks nothing.
 func dialTCP(ctx context.Context, address string) (net.Conn, error) {
 	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 3}}
 	return d.DialContext(ctx, "tcp", address)
@@ -94,8 +95,8 @@ func (a *attempt) explain(err error, o RLPOptions) watch.Failure {
 	case a.heard.failed != nil:
 		return explainHandshake(a.heard.failed, o)
 	case a.heard.done:
-		// With TLS 1.3 a server turns a client away after the client's part of the handshake is done: by an alert, which the closing
-		// of the connection may overtake.
+		// With TLS 1.3 a server turns a client away after the client's part of the handshake is done: by an alert, which
+		// the closing of the connection may overtake.
 		return watch.Failure{Reason: watch.ReasonClientCertificate, Advice: "the reverse log proxy closed the connection right after the TLS handshake: most likely it refuses our client certificate; " +
 			"is that of nozzle.rlp.tls.cert_file in date and signed by the CA of the proxy?", Err: err}
 	}

@@ -179,7 +179,8 @@ func TestRLP(t *testing.T) {
 	}
 }
 
-// TestRLPComesLaterAndRestarts: an RLP that is not there yet is reported and found, one that ends or breaks is found again.
+// TestRLPComesLaterAndRestarts: an RLP that is not there yet is reported and found, one that ends or breaks is found
+// again.
 func TestRLPComesLaterAndRestarts(t *testing.T) {
 	ca := newAuthority(t)
 	config := ca.server(t, "reverselogproxy")
@@ -355,7 +356,8 @@ func TestRLPMalformedBatch(t *testing.T) {
 	}
 }
 
-// TestRLPRotatesCertificates: files that change under the source are read for the next connection; half-written ones are waited for.
+// TestRLPRotatesCertificates: files that change under the source are read for the next connection; half-written ones
+// are waited for.
 func TestRLPRotatesCertificates(t *testing.T) {
 	dir := t.TempDir()
 	first, second := newAuthority(t), newAuthority(t)

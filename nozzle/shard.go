@@ -4,14 +4,14 @@ import (
 	"strings"
 )
 
-// maxOrdinalDigits is the longest ordinal of a StatefulSet that is believed: the random suffix of a Deployment's pod is five
-// characters, and may be all digits.
+// maxOrdinalDigits is the longest ordinal of a StatefulSet that is believed: the random suffix of a Deployment's pod
+// is five characters, and may be all digits.
 const maxOrdinalDigits = 4
 
-// DeriveName finds the name that a platform gives an instance among its siblings, and says where: the index of a Cloud Foundry
-// app (CF_INSTANCE_INDEX), the ordinal in the host name of a pod of a StatefulSet (only in Kubernetes, since hosts elsewhere
-// are called web-1 without meaning it), the index that the BOSH job hands on (BOSH_INSTANCE_INDEX). Both are empty where there
-// is none. getenv is os.Getenv.
+// DeriveName finds the name that a platform gives an instance among its siblings, and says where: the index of a
+// Cloud Foundry app (CF_INSTANCE_INDEX), the ordinal in the host name of a pod of a StatefulSet (only in Kubernetes,
+// since hosts elsewhere are called web-1 without meaning it), the index that the BOSH job hands on
+// (BOSH_INSTANCE_INDEX). Both are empty where there is none. getenv is os.Getenv.
 func DeriveName(getenv func(string) string, hostname string) (name, from string) {
 	if index := getenv("CF_INSTANCE_INDEX"); isOrdinal(index) {
 		return index, "CF_INSTANCE_INDEX"
@@ -36,6 +36,6 @@ func isOrdinal(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
-// Deterministic says whether envelopes come by name to this reader and its siblings: a series is on another of them as soon as one
-// comes or goes. The v1 firehose knows no names.
+// Deterministic says whether envelopes come by name to this reader and its siblings: a series is on another of them
+// as soon as one comes or goes. The v1 firehose knows no names.
 func (o StreamOptions) Deterministic() bool { return o.ShardID != "" && o.DeterministicName != "" }

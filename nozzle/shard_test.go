@@ -74,8 +74,8 @@ func (s *simulated) requests() (n uint64) {
 	return n
 }
 
-// shown adds the gauges and counters that a scrape would show to those of others, by how many exporters show them, and returns how many
-// requests its histogram holds.
+// shown adds the gauges and counters that a scrape would show to those of others, by how many exporters show them,
+// and returns how many requests its histogram holds.
 func (e *shardExporter) shown(by map[string]int) (requests uint64) {
 	var r store.Reader
 	for _, f := range e.store.Families() {
@@ -131,8 +131,9 @@ func (c *copies) look(exporters []*shardExporter) {
 	}
 }
 
-// twofold are the series that two raw names make together, such as rep's memoryStats.x and rep.memoryStats.x. Names are what readers
-// are chosen by, so that two exporters may have such a series for good. On one exporter the first name owns it.
+// twofold are the series that two raw names make together, such as rep's memoryStats.x and rep.memoryStats.x. Names
+// are what readers are chosen by, so that two exporters may have such a series for good. On one exporter the first
+// name owns it.
 func twofold(f *foundation.Foundation, names store.Resolver) map[string]bool {
 	name, twice := map[string]string{}, map[string]bool{}
 	for _, sent := range f.Sent() {
@@ -188,8 +189,9 @@ func follow(t *testing.T, what string, f *foundation.Foundation, d time.Duration
 	t.Logf("%s: %d series on %v; at most %d on two exporters, for %v at most; %d come by two names; lost at the RLP: %d", what, len(by), share, c.most, c.longest, len(c.except), after.Left-before.Left)
 }
 
-// TestShard: two and three exporters share a foundation by deterministic names. Every series of a gauge or counter is on exactly one of
-// them, histograms add up; when one comes or goes, no series stays on two for longer than three of its intervals and 15 s.
+// TestShard: two and three exporters share a foundation by deterministic names. Every series of a gauge or counter is
+// on exactly one of them, histograms add up; when one comes or goes, no series stays on two for longer than three of
+// its intervals and 15 s.
 func TestShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := simulate(t, foundation.Options{Dopplers: 2, RequestsPerSecond: 20})

@@ -25,7 +25,8 @@ type StreamOptions struct {
 	Selectors []string `mapstructure:"selectors"`
 	// IdleTimeout is how long a stream may bring nothing before a new one is opened; 30 s where 0.
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
-	// Filters decide what of all sources is stored. A stream is not asked for what they refuse, where the protocol has words for that.
+	// Filters decide what of all sources is stored. A stream is not asked for what they refuse, where the protocol has
+	// words for that.
 	Filters []filter.Options `mapstructure:"filters"`
 }
 

@@ -15,8 +15,9 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// TestStreamAllocations: the whole way of a batch of a hundred envelopes, from a TLS record to the sink, costs less than ten
-// allocations, those of gRPC and of the server in the same process included. The race detector empties gRPC's pools at random.
+// TestStreamAllocations: the whole way of a batch of a hundred envelopes, from a TLS record to the sink, costs less
+// than ten allocations, those of gRPC and of the server in the same process included. The race detector empties
+// gRPC's pools at random.
 func TestStreamAllocations(t *testing.T) {
 	const warmUp, batches, envelopes = 500, 5000, 100
 	ca := newAuthority(t)

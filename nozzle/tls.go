@@ -8,15 +8,16 @@ import (
 	"loggregator_exporter/internal/boundedfile"
 )
 
-// TLSOptions name the PEM files of a mutual TLS connection. They are read anew for each connection, so that certificates can be
-// rotated under a running exporter.
+// TLSOptions name the PEM files of a mutual TLS connection. They are read anew for each connection, so that
+// certificates can be rotated under a running exporter.
 type TLSOptions struct {
 	CAFile   string `mapstructure:"ca_file"`
 	CertFile string `mapstructure:"cert_file"`
 	KeyFile  string `mapstructure:"key_file"`
 }
 
-// client reads the files and returns the configuration of a client. key is where the options stand in the configuration, for errors.
+// client reads the files and returns the configuration of a client. key is where the options stand in the
+// configuration, for errors.
 func (o TLSOptions) client(key, serverName string) (*tls.Config, error) {
 	pool, cert, err := o.read(key)
 	if err != nil {

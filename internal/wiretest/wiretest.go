@@ -328,7 +328,8 @@ func BatchOf(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
 	return b
 }
 
-// plain is a view without its references to received memory, in a form that does not depend on the order of tags and points.
+// plain is a view without its references to received memory, in a form that does not depend on the order of tags and
+// points.
 type Plain struct {
 	Kind                       metric.Kind
 	Timestamp                  int64

@@ -11,15 +11,15 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// FilterOptions is one filter as configured: either Keep or Drop is set.
+// Options is one filter as configured: either Keep or Drop is set.
 type Options struct {
 	Keep *Match `mapstructure:"keep"`
 	Drop *Match `mapstructure:"drop"`
 }
 
-// FilterMatch says what a filter applies to: all fields that are set have to match, each by one of its patterns. With none set it
-// applies to everything. In patterns * stands for any characters, ? for one, and \ takes the meaning from the next. A pattern never
-// matches what an envelope does not have, so that app_id: "*" is whatever comes from an app.
+// Match says what a filter applies to: all fields that are set have to match, each by one of its patterns. With none set it
+// applies to everything. Patterns are those of metric.Glob. None matches a field that the envelope does not have, so that
+// app_id: "*" matches whatever comes from an app.
 type Match struct {
 	Kind       []string `mapstructure:"kind"` // gauge, counter or timer; no patterns
 	Origin     []string `mapstructure:"origin"`
@@ -32,17 +32,32 @@ type Match struct {
 	Space      []string `mapstructure:"space"` // the space's name
 }
 
-// FilterFields are the keys of a FilterMatch, in the order of the documentation.
-var fieldNames = [...]string{"kind", "origin", "deployment", "source_id", "name", "app_id", "app_name", "org", "space"}
+// The fields of a Match, in the order of the documentation.
+const (
+	byKind = iota
+	byOrigin
+	byDeployment
+	bySourceID
+	byName
+	byAppID
+	byAppName
+	byOrg
+	bySpace
 
-// FilterFields returns the keys that a filter can match by.
+	numFields
+)
+
+var fieldNames = [numFields]string{"kind", "origin", "deployment", "source_id", "name", "app_id", "app_name", "org", "space"}
+
+// Fields returns the keys that a filter can match by.
 func Fields() []string { return slices.Clone(fieldNames[:]) }
 
-func (m *Match) patterns() [len(fieldNames)][]string {
+// patterns returns the patterns of each field; nil where it is not set.
+func (m *Match) patterns() [numFields][]string {
 	return [...][]string{m.Kind, m.Origin, m.Deployment, m.SourceID, m.Name, m.AppID, m.AppName, m.Org, m.Space}
 }
 
-// FilterError is a mistake in the filters. Path is the key, such as nozzle.filters[0].drop.origin[1].
+// Error is a mistake in the filters. Path is the key, such as nozzle.filters[0].drop.origin[1].
 type Error struct {
 	Path, Problem string
 }
@@ -53,23 +68,11 @@ const (
 	filtersKey      = "nozzle.filters"
 	maxPatternBytes = 1024
 	maxRules        = 1000
-	maxStrings      = 10_000
+	maxPatterns     = 10_000 // of one filter
 )
 
-// What of an envelope filters look at, besides its kind and the names of its metrics.
-const (
-	byOrigin = iota
-	byDeployment
-	bySourceID
-	byAppID
-	byAppName
-	byOrg
-	bySpace
-
-	numFilterFields
-)
-
-// Filter decides what reaches the store: the first rule that matches. What none matches is kept. It is read only after it was made.
+// Filter decides what reaches the store: the first rule that matches decides, and what none matches is kept. It does not
+// change after New.
 type Filter struct {
 	rules []rule
 	tags  bool // whether any rule looks at tags
@@ -89,7 +92,8 @@ type fieldMatch struct {
 
 const everyKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
 
-// NewFilter compiles filters; without any it returns nil. The error joins a *FilterError for each filter that is wrong.
+// NewFilter compiles filters; without any it returns nil. The error joins a *FilterError for each filter that is
+// wrong.
 func New(rules []Options) (*Filter, error) {
 	if len(rules) == 0 {
 		return nil, nil //nolint:nilnil // no filter is what was asked for
@@ -154,15 +158,15 @@ func (o *Options) everything() bool {
 func compileFilter(m *Match, path string) (rule, error) {
 	rule := rule{kinds: everyKind}
 	total := 0
-	for i, texts := range m.patterns() {
-		key := path + "." + fieldNames[i]
+	for field, texts := range m.patterns() {
 		if texts == nil {
 			continue
 		}
-		if total += len(texts); len(texts) == 0 || total > maxStrings {
-			return rule, &Error{key, fmt.Sprintf("holds %d patterns, want 1 to %d; leave the key out to match anything", len(texts), maxStrings)}
+		key := path + "." + fieldNames[field]
+		if total += len(texts); len(texts) == 0 || total > maxPatterns {
+			return rule, &Error{key, fmt.Sprintf("holds %d patterns, want 1 to %d; leave the key out to match anything", len(texts), maxPatterns)}
 		}
-		if fieldNames[i] == "kind" {
+		if field == byKind {
 			kinds, err := compileKinds(texts, key)
 			if err != nil {
 				return rule, err
@@ -174,14 +178,11 @@ func compileFilter(m *Match, path string) (rule, error) {
 		if err != nil {
 			return rule, err
 		}
-		if fieldNames[i] == "name" {
+		if field == byName {
 			rule.names = &compiled
-			continue
+		} else {
+			rule.envs = append(rule.envs, fieldMatch{field, compiled})
 		}
-		field := map[string]int{
-			"origin": byOrigin, "deployment": byDeployment, "source_id": bySourceID, "app_id": byAppID, "app_name": byAppName, "org": byOrg, "space": bySpace,
-		}[fieldNames[i]]
-		rule.envs = append(rule.envs, fieldMatch{field, compiled})
 	}
 	return rule, nil
 }
@@ -207,7 +208,8 @@ func itemPath(path string, i int) string { return path + "[" + strconv.Itoa(i) +
 // Kinds are the kinds of envelopes that hold metrics.
 var Kinds = []string{"gauge", "counter", "timer"} // constant
 
-// EventKinds says what to write in place of the names of the v1 protocol's events, here in lower case: firehose_exporter takes those.
+// EventKinds says what to write in place of the names of the v1 protocol's events, here in lower case:
+// firehose_exporter takes those.
 var EventKinds = map[string]string{ // constant
 	"containermetric": "container metrics are gauges, write gauge",
 	"valuemetric":     "value metrics are gauges, write gauge",

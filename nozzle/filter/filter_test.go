@@ -129,44 +129,6 @@ func TestFilterErrors(t *testing.T) {
 	}
 }
 
-// TestGlob compares patterns with a slow matcher that tries everything.
-func TestGlob(t *testing.T) {
-	var slow func(p, s []rune) bool
-	slow = func(p, s []rune) bool {
-		switch {
-		case len(p) == 0:
-			return len(s) == 0
-		case p[0] == '*':
-			return slow(p[1:], s) || len(s) > 0 && slow(p, s[1:])
-		case len(s) == 0:
-			return false
-		case p[0] == '\\':
-			return p[1] == s[0] && slow(p[2:], s[1:])
-		default:
-			return (p[0] == '?' || p[0] == s[0]) && slow(p[1:], s[1:])
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		pattern := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "é", "*", "?", `\*`, `\\`, `\a`}), 0, 8).Draw(t, "pattern"), "")
-		text := rapid.StringOfN(rapid.SampledFrom([]rune(`abé*?\`)), 0, 8, -1).Draw(t, "text")
-		g := newGlob(pattern)
-		if got, want := g.match([]byte(text)), slow([]rune(pattern), []rune(text)); got != want {
-			t.Fatalf("%q, %q: %v", pattern, text, got)
-		}
-	})
-}
-
-func FuzzGlob(f *testing.F) {
-	for _, seed := range []string{"*", "a*b*c", `\?`, "*a*a*a*a*b"} {
-		f.Add(seed, []byte("aaaaaaaaaaaaaaaaaaaa"))
-	}
-	f.Fuzz(func(t *testing.T, pattern string, text []byte) {
-		if p, err := compilePatterns([]string{pattern}, "x"); err == nil {
-			p.match(text)
-		}
-	})
-}
-
 // TestSelection: what filters refuse is not asked for, and what they keep always is.
 func TestSelection(t *testing.T) {
 	all := []string{"gauge", "counter", "timer"}

@@ -8,10 +8,11 @@ import (
 type Run struct {
 	filter *Filter // or nil
 	kinds  uint8   // the kinds that are wanted at all, one bit a metric.Kind
-	values [numFilterFields][]byte
+	values [numFields][]byte
 }
 
-// NewRun returns nil where nothing is refused: without a filter, and where all kinds are wanted, as with no kinds given.
+// NewRun returns nil where nothing is refused: without a filter, and where all kinds are wanted, as with no kinds
+// given.
 func NewRun(f *Filter, kinds []string) *Run {
 	wanted := uint8(0)
 	for _, name := range kinds {
@@ -28,8 +29,8 @@ func NewRun(f *Filter, kinds []string) *Run {
 	return &Run{filter: f, kinds: wanted}
 }
 
-// Pass says whether anything of an envelope is to be stored. Of a gauge it takes out the points that are refused, and counts them, unless
-// all are. It allocates nothing.
+// Pass reports whether anything of an envelope is to be stored. It removes the refused points of a gauge, and counts them,
+// unless all are refused. It allocates nothing.
 func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
 	if r.kinds&(1<<e.Kind) == 0 {
 		return false
@@ -37,7 +38,7 @@ func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
 	if r.filter == nil {
 		return true
 	}
-	r.look(e)
+	r.readFields(e)
 	rules := r.filter.rules
 	for i := range rules {
 		if !r.applies(&rules[i], e.Kind) {
@@ -46,7 +47,7 @@ func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
 		if rules[i].names == nil {
 			return rules[i].keep
 		}
-		// From here on names decide.
+		// From this rule on the names of the metrics decide.
 		if e.Kind != metric.KindGauge {
 			return r.keeps(rules[i:], e.Kind, e.Name)
 		}
@@ -55,7 +56,7 @@ func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
 	return true
 }
 
-// points takes the refused points out. Their order stays: of two points of one name the last one counts.
+// points removes the refused points and keeps the order of the others: of two points of one name the last one counts.
 func (r *Run) points(rules []rule, e *metric.Envelope, tally *metric.Tally) bool {
 	kept := e.Points[:0]
 	for _, p := range e.Points {
@@ -71,7 +72,7 @@ func (r *Run) points(rules []rule, e *metric.Envelope, tally *metric.Tally) bool
 	return true
 }
 
-// keeps decides on one metric.
+// keeps reports whether one metric is kept.
 func (r *Run) keeps(rules []rule, kind metric.Kind, name []byte) bool {
 	for i := range rules {
 		if (rules[i].names == nil || rules[i].names.match(name)) && r.applies(&rules[i], kind) {
@@ -81,7 +82,7 @@ func (r *Run) keeps(rules []rule, kind metric.Kind, name []byte) bool {
 	return true
 }
 
-// applies says whether a rule matches in all but the metric's name.
+// applies reports whether a rule matches in all but the metric's name.
 func (r *Run) applies(rule *rule, kind metric.Kind) bool {
 	if rule.kinds&(1<<kind) == 0 {
 		return false
@@ -94,9 +95,9 @@ func (r *Run) applies(rule *rule, kind metric.Kind) bool {
 	return true
 }
 
-// look notes what the rules want to know of an envelope. Of a tag that is there twice the last one counts.
-func (r *Run) look(e *metric.Envelope) {
-	r.values = [numFilterFields][]byte{bySourceID: e.SourceID}
+// readFields reads the fields that the rules look at. Of a tag that is there twice the last one counts.
+func (r *Run) readFields(e *metric.Envelope) {
+	r.values = [numFields][]byte{bySourceID: e.SourceID}
 	if !r.filter.tags {
 		return
 	}
@@ -117,25 +118,7 @@ func (r *Run) look(e *metric.Envelope) {
 			r.values[bySpace] = t.Value
 		}
 	}
-	if len(r.values[byAppID]) == 0 && looksLikeGUID(e.SourceID) {
+	if len(r.values[byAppID]) == 0 && metric.IsGUID(e.SourceID) {
 		r.values[byAppID] = e.SourceID
 	}
-}
-
-// looksLikeGUID tells the source id of an app from that of a component: 8-4-4-4-12 hexadecimal digits.
-func looksLikeGUID(id []byte) bool {
-	if len(id) != 36 {
-		return false
-	}
-	for i, c := range id {
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case c < '0' || c > '9' && c < 'A' || c > 'F' && c < 'a' || c > 'f':
-			return false
-		}
-	}
-	return true
 }

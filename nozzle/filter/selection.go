@@ -8,23 +8,23 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// droppedName is the counter by which Loggregator's components tell what they lost.
+// DroppedName is the counter in which Loggregator's components report what they lost.
 const DroppedName = "dropped"
 
-// maxSelectors bounds how many selectors a stream is asked for, since Loggregator compares every envelope with them. Beyond it whole kinds
+// maxSelectors bounds the selectors of a stream, since Loggregator compares every envelope with them. Beyond it whole kinds
 // are asked for and filtered here.
 const maxSelectors = 200
 
-// selection is what a foundation-wide stream is asked for: what the filters would refuse anyway need not travel. No two selectors of it
-// let the same envelope through, since Loggregator would deliver that twice.
+// Selection is what a stream is asked for, so that what the filters refuse need not be sent. No two selectors of it match the
+// same envelope, since Loggregator would deliver that twice.
 type Selection struct {
 	gauge, counter, timer bool
-	// Only from these sources, where there are any. Counters are never asked for by source: the losses that Loggregator reports of
-	// itself are among them, and a selector of their own would overlap.
+	// The source ids to ask for; none means all. Counters are always asked for from all sources: the losses that Loggregator
+	// reports are among them, and a selector for these would overlap.
 	gaugeSources, timerSources []string
 }
 
-// newSelection makes the selection of some kinds; a nil filter keeps everything.
+// NewSelection returns the selection of some kinds; a nil filter keeps everything.
 func NewSelection(kinds []string, filter *Filter) Selection {
 	var s Selection
 	for _, kind := range kinds {
@@ -43,7 +43,7 @@ func NewSelection(kinds []string, filter *Filter) Selection {
 	return s
 }
 
-// wants says whether anything of a kind may be kept, and if so, whether only of certain sources.
+// wants reports whether anything of a kind may be kept, and the source ids that it must have; none means any.
 func (f *Filter) wants(kind metric.Kind) (some bool, sources []string) {
 	if f == nil {
 		return true, nil
@@ -72,7 +72,7 @@ func (f *Filter) wants(kind metric.Kind) (some bool, sources []string) {
 	return true, nil
 }
 
-// sources are the source ids that the rule names, if it names them all.
+// sources returns the source ids that the rule is limited to; none means that it is not, or to patterns.
 func (r *rule) sources() []string {
 	for i := range r.envs {
 		if m := &r.envs[i]; m.field == bySourceID && len(m.globs) == 0 {
@@ -82,7 +82,7 @@ func (r *rule) sources() []string {
 	return nil
 }
 
-// selectors are what the RLP is asked for. Where counters are not wanted, those of Loggregator's own losses still are.
+// Selectors returns the selection for the RLP. Where counters are not wanted, those of Loggregator's own losses still are.
 func (s Selection) Selectors() (list []*loggregator_v2.Selector) {
 	add := func(sources []string, ask func() *loggregator_v2.Selector) {
 		if len(sources) == 0 {
@@ -114,7 +114,7 @@ func (s Selection) Selectors() (list []*loggregator_v2.Selector) {
 	return list
 }
 
-// query are the parameters by which the RLP gateway is asked for the same. A source id would hold for all kinds there, losses
+// Query returns the selection as parameters for the RLP gateway. A source id would hold for all kinds there, losses
 // included, so none is given.
 func (s Selection) Query() []string {
 	var q []string

@@ -1,5 +1,5 @@
-// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf and the JSON of the RLP gateway, into views
-// that point into the received bytes. It walks the bytes and never unmarshals into generated types.
+// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf and the JSON of the RLP gateway, into
+// views that point into the received bytes. It walks the bytes and never unmarshals into generated types.
 package wire
 
 import (
@@ -8,16 +8,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The wire types of protobuf that messages of Loggregator use. A field tag is the field's number and wire type together, as
-// they are encoded: number<<3 | wire type.
+// The wire types of protobuf that messages of Loggregator use. A field tag is the field's number and wire type
+// together, as they are encoded: number<<3 | wire type.
 const (
 	Varint  = uint64(protowire.VarintType)
 	Fixed64 = uint64(protowire.Fixed64Type)
 	Bytes   = uint64(protowire.BytesType)
 )
 
-// Fields walks the fields of one message. They are told apart by their tags, so that a known number with the wrong wire type
-// is an unknown field, as it is to protobuf.
+// Fields walks the fields of one message. They are told apart by their tags, so that a known number with the wrong
+// wire type is an unknown field, as it is to protobuf.
 //
 //	for f := (Fields{Message: message}); f.Next(); { switch f.Tag { ... } }
 type Fields struct {
@@ -30,9 +30,9 @@ type Fields struct {
 	Bad    bool   // the message is malformed; Next returned false
 }
 
-// Next reads one field and reports whether there was one. Groups and fields of unknown wire types are returned as one field
-// without a value. It is the hottest code of the exporter: its fast paths are for tags of up to two bytes, numbers of one
-// byte and lengths below 128.
+// Next reads one field and reports whether there was one. Groups and fields of unknown wire types are returned as one
+// field without a value. It is the hottest code of the exporter: its fast paths are for tags of up to two bytes,
+// numbers of one byte and lengths below 128.
 func (f *Fields) Next() bool {
 	b, at := f.Message, f.at
 	if at >= len(b) {
@@ -120,8 +120,8 @@ const (
 	entryValue = 2<<3 | Bytes
 )
 
-// stringPair reads an entry of a map<string, string>. Key and value come in any order; of one that comes twice the last
-// counts, one that is missing is empty.
+// stringPair reads an entry of a map<string, string>. Key and value come in any order; of one that comes twice the
+// last counts, one that is missing is empty.
 func stringPair(entry []byte) (key, value []byte, ok bool) {
 	// Fast path: the key, then the value, both shorter than 128 bytes, and nothing else, as every encoder writes them.
 	if len(entry) >= 2 && entry[0] == byte(entryKey) && entry[1] < 0x80 {

@@ -8,20 +8,21 @@ import (
 )
 
 // JSON decodes batches of loggregator.v2 envelopes in the form that the RLP gateway writes, by walking the text once:
-// protobuf's JSON with field names in snake_case, 64-bit integers as decimal strings, and NaN, Infinity and -Infinity as
-// strings. The gateway asks for preferred tags, so deprecated ones are not read. Unknown fields and what logs and events say
-// are skipped, and of a name that is there twice the last one counts. Its zero value is ready; it serves one goroutine.
+// protobuf's JSON with field names in snake_case, 64-bit integers as decimal strings, and NaN, Infinity and -Infinity
+// as strings. The gateway asks for preferred tags, so deprecated ones are not read. Unknown fields and what logs and
+// events say are skipped, and of a name that is there twice the last one counts. Its zero value is ready; it serves
+// one goroutine.
 //
-// Walking is our own, since decoders without reflection take longer: github.com/go-faster/jx 1.2 was 1.8 times as slow for
-// an envelope in BenchmarkGateway.
+// Walking is our own, since decoders without reflection take longer: github.com/go-faster/jx 1.2 was 1.8 times as
+// slow for an envelope in BenchmarkGateway.
 type JSON struct {
 	t     jsonText
 	wrong bool // a value of the envelope at hand has the wrong type
 }
 
-// Batch decodes each envelope of {"batch":[...]} into the view and calls each, which is told whether the envelope was well
-// formed. It returns false where the text is no JSON or no batch; the envelopes before that were handed over. It overwrites
-// the text, into which the view points. In the steady state it allocates nothing.
+// Batch decodes each envelope of {"batch":[...]} into the view and calls each, which is told whether the envelope was
+// well formed. It returns false where the text is no JSON or no batch; the envelopes before that were handed over. It
+// overwrites the text, into which the view points. In the steady state it allocates nothing.
 func (d *JSON) Batch(text []byte, e *metric.Envelope, each func(ok bool)) bool {
 	d.t = jsonText{b: text}
 	d.t.take('{')

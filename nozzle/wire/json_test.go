@@ -148,8 +148,8 @@ func TestJSONNumbers(t *testing.T) {
 	}
 }
 
-// FuzzJSON: what is no JSON is refused, nothing panics, and of whatever envelope protobuf's own decoder reads, what the
-// gateway would write means the same here.
+// FuzzJSON: what is no JSON is refused, nothing panics, and of whatever envelope protobuf's own decoder reads, what
+// the gateway would write means the same here.
 func FuzzJSON(f *testing.F) {
 	for _, e := range wiretest.EnvelopesJSON() {
 		f.Add(string(wiretest.MarshalJSON(f, e)))

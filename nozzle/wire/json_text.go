@@ -11,9 +11,10 @@ import (
 // maxJSONDepth bounds the nesting of values that are stepped over. Envelopes nest five deep.
 const maxJSONDepth = 128
 
-// jsonText walks JSON text from front to back. It accepts what RFC 8259 defines; strings need not be UTF-8, and a lone half
-// of a surrogate pair becomes U+FFFD. Escapes are replaced in place: the text belongs to the walker, and what it returns
-// points into it. After the first mistake bad is set, nothing is left, and every method returns at once.
+// jsonText walks JSON text from front to back. It accepts what RFC 8259 defines; strings need not be UTF-8, and a
+// lone half of a surrogate pair becomes U+FFFD. Escapes are replaced in place: the text belongs to the walker, and
+// what it returns points into it. After the first mistake bad is set, nothing is left, and every method returns at
+// once.
 type jsonText struct {
 	b   []byte
 	at  int
@@ -33,7 +34,8 @@ func (t *jsonText) fail() {
 	t.bad, t.at = true, len(t.b)
 }
 
-// peek steps over white space and returns the byte that follows; 0 at the end, which no text may hold outside of a string.
+// peek steps over white space and returns the byte that follows; 0 at the end, which no text may hold outside of a
+// string.
 func (t *jsonText) peek() byte {
 	for t.at < len(t.b) {
 		c := t.b[t.at]
@@ -58,7 +60,8 @@ func (t *jsonText) take(c byte) bool {
 	return true
 }
 
-// more reports whether an object or array has another member; it consumes the comma before that, or the closing bracket.
+// more reports whether an object or array has another member; it consumes the comma before that, or the closing
+// bracket.
 //
 //	for open := begun; t.more(open, '}'); open = inside { key := t.key(); ... }
 func (t *jsonText) more(open jsonOpen, closing byte) bool {
@@ -111,8 +114,8 @@ func (t *jsonText) text() []byte {
 	}
 	b, from := t.b, t.at
 	i := from
-	// Fast path: eight bytes at a time up to the first quote, backslash or control character. Of a byte that is found by borrowing
-	// from the one below only the lowest counts, which is right.
+	// Fast path: eight bytes at a time up to the first quote, backslash or control character. Of a byte that is found by
+	// borrowing from the one below only the lowest counts, which is right.
 	for i+8 <= len(b) {
 		w := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := w^('"'*ones), w^('\\'*ones)

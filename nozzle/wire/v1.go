@@ -31,8 +31,8 @@ const (
 	v1Tags            = 17<<3 | Bytes
 )
 
-// V1 decodes dropsonde envelopes (events.Envelope of sonde-go) by walking their bytes, and gives them the shape of v2 as
-// Loggregator's agent does when it receives a datagram:
+// V1 decodes dropsonde envelopes (events.Envelope of sonde-go) by walking their bytes, and gives them the shape of v2
+// as Loggregator's agent does when it receives a datagram:
 //
 //   - source_id is the tag of that name, which is removed from the tags, else the origin;
 //   - instance_id is the tag of that name for value and counter metrics; a counter loses the tag;
@@ -42,7 +42,8 @@ const (
 //     the request in tags;
 //   - log messages and errors are of KindLog, without their content.
 //
-// A message that lacks a required field is malformed, as it is to sonde-go. The zero value is ready; it serves one goroutine.
+// A message that lacks a required field is malformed, as it is to sonde-go. The zero value is ready; it serves one
+// goroutine.
 type V1 struct {
 	scratch []byte // rendered numbers and ids of the current envelope: the view points into it
 
@@ -75,9 +76,9 @@ type v1Header struct {
 	hasOrigin, hasType, hasSourceID, tagsInstanceID bool
 }
 
-// Decode fills the view from the bytes of one envelope and reports whether they were well formed; if not, the content of the
-// view is undefined. Arrived is left to the caller. The view points into the bytes and into memory of the decoder, both
-// until the next call. In the steady state it allocates nothing.
+// Decode fills the view from the bytes of one envelope and reports whether they were well formed; if not, the content
+// of the view is undefined. Arrived is left to the caller. The view points into the bytes and into memory of the
+// decoder, both until the next call. In the steady state it allocates nothing.
 func (d *V1) Decode(b []byte, e *metric.Envelope) bool {
 	e.Reset()
 	d.seen, d.scratch = 0, d.scratch[:0]
@@ -173,7 +174,8 @@ func (d *V1) clear(tag uint64) {
 	}
 }
 
-// complete reports whether every sub-message that is there has its required fields, also those that the type does not name.
+// complete reports whether every sub-message that is there has its required fields, also those that the type does not
+// name.
 func (d *V1) complete() bool {
 	return (!d.has(v1ValueMetric) || d.value.required == 1<<3-1) &&
 		(!d.has(v1CounterEvent) || d.counter.required == 1<<2-1) &&
@@ -258,8 +260,8 @@ func enumName(names [][]byte, value int32, scratch *[]byte) []byte {
 	return appendInt(scratch, int64(value))
 }
 
-// appendInt renders a number at the end of the scratch memory. If that has to grow, what was rendered before stays valid in
-// the old memory.
+// appendInt renders a number at the end of the scratch memory. If that has to grow, what was rendered before stays
+// valid in the old memory.
 func appendInt(scratch *[]byte, v int64) []byte {
 	from := len(*scratch)
 	*scratch = strconv.AppendInt(*scratch, v, 10)

@@ -350,8 +350,8 @@ func (m *v1HTTP) forwardedTag(scratch *[]byte) []byte {
 	return (*scratch)[from:]
 }
 
-// v1Skipped tells which of the three required fields of a LogMessage or Error were there, one bit each. What they say is not
-// read.
+// v1Skipped tells which of the three required fields of a LogMessage or Error were there, one bit each. What they say
+// is not read.
 type v1Skipped uint8
 
 // Tags of the required fields.

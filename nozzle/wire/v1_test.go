@@ -14,8 +14,9 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// oracleV1 is what the agent and the public conversion make of an envelope, as a view. Before converting, the agent makes the origin the
-// source id where there is none; where it fills in fields that were not sent, the exporter leaves them out.
+// oracleV1 is what the agent and the public conversion make of an envelope, as a view. Before converting, the agent
+// makes the origin the source id where there is none; where it fills in fields that were not sent, the exporter
+// leaves them out.
 func oracleV1(e *events.Envelope) wiretest.Plain {
 	sent := map[string]bool{"deployment": e.Deployment != nil, "job": e.Job != nil, "index": e.Index != nil, "ip": e.Ip != nil}
 	tags := map[string]string{}
@@ -112,7 +113,8 @@ func TestV1TooManyTags(t *testing.T) {
 	}
 }
 
-// FuzzV1 compares with sonde-go and the public conversion. One decoder serves two envelopes, so that nothing of the first may show in the second.
+// FuzzV1 compares with sonde-go and the public conversion. One decoder serves two envelopes, so that nothing of the
+// first may show in the second.
 func FuzzV1(f *testing.F) {
 	for _, e := range append(wiretest.EnvelopesV1(), wiretest.PartialV1()...) {
 		f.Add(wiretest.MarshalV1(f, wiretest.HttpV1()), wiretest.MarshalV1(f, e))

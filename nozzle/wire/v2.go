@@ -30,16 +30,17 @@ const (
 // batchEnvelope is the tag of EnvelopeBatch: repeated Envelope batch = 1;
 const batchEnvelope = 1<<3 | Bytes
 
-// V2 decodes loggregator.v2 envelopes by walking their bytes. It gives what unmarshalling gives, except that strings need not
-// be UTF-8: labels are made valid later, and nothing else of the envelope is lost. Its zero value is ready; it serves one
-// goroutine.
+// V2 decodes loggregator.v2 envelopes by walking their bytes. It gives what unmarshalling gives, except that strings
+// need not be UTF-8: labels are made valid later, and nothing else of the envelope is lost. Its zero value is ready;
+// it serves one goroutine.
 type V2 struct {
 	scratch []byte // numbers of deprecated tags, rendered
 }
 
-// Decode fills the view from the bytes of one Envelope and reports whether they were well formed; if not, the content of the
-// view is undefined. Arrived is left to the caller. The view points into the bytes and into memory of the decoder, both
-// until the next call. Preferred tags come after deprecated ones, so that they win. In the steady state it allocates nothing.
+// Decode fills the view from the bytes of one Envelope and reports whether they were well formed; if not, the content
+// of the view is undefined. Arrived is left to the caller. The view points into the bytes and into memory of the
+// decoder, both until the next call. Preferred tags come after deprecated ones, so that they win. In the steady state
+// it allocates nothing.
 func (d *V2) Decode(b []byte, e *metric.Envelope) bool {
 	e.Reset()
 	deprecated := false
@@ -86,8 +87,8 @@ func (d *V2) Decode(b []byte, e *metric.Envelope) bool {
 	return !deprecated || d.allTags(b, e)
 }
 
-// Batch decodes each envelope of an EnvelopeBatch into the view and calls each, which is told whether the envelope was well
-// formed. It returns false where the batch itself is malformed; the envelopes before that were handed over.
+// Batch decodes each envelope of an EnvelopeBatch into the view and calls each, which is told whether the envelope
+// was well formed. It returns false where the batch itself is malformed; the envelopes before that were handed over.
 func (d *V2) Batch(batch []byte, e *metric.Envelope, each func(ok bool)) bool {
 	f := Fields{Message: batch}
 	for f.Next() {
@@ -110,8 +111,8 @@ func (d *V2) Trim() {
 	}
 }
 
-// become sets the kind of an envelope. The messages are a oneof: of different ones the last counts, two of the same kind are
-// merged.
+// become sets the kind of an envelope. The messages are a oneof: of different ones the last counts, two of the same
+// kind are merged.
 func become(e *metric.Envelope, kind metric.Kind) {
 	if e.Kind == kind {
 		return
@@ -264,8 +265,8 @@ const (
 	valueDecimal = 3<<3 | Fixed64
 )
 
-// tagValue renders a Value as Loggregator does when it turns a deprecated tag into a preferred one. A Value without content
-// keeps the text of an earlier one of the same entry.
+// tagValue renders a Value as Loggregator does when it turns a deprecated tag into a preferred one. A Value without
+// content keeps the text of an earlier one of the same entry.
 func (d *V2) tagValue(b, text []byte) ([]byte, bool) {
 	f := Fields{Message: b}
 	for f.Next() {
