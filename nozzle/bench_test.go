@@ -18,7 +18,8 @@ import (
 
 func BenchmarkV1(b *testing.B) {
 	for name, e := range map[string][]byte{
-		"value": wiretest.MarshalV1(b, wiretest.ValueV1()), "counter": wiretest.MarshalV1(b, wiretest.CounterV1()), "container": wiretest.MarshalV1(b, wiretest.ContainerV1()), "http": wiretest.MarshalV1(b, wiretest.HttpV1()),
+		"value": wiretest.MarshalV1(b, wiretest.ValueV1()), "counter": wiretest.MarshalV1(b, wiretest.CounterV1()),
+		"container": wiretest.MarshalV1(b, wiretest.ContainerV1()), "http": wiretest.MarshalV1(b, wiretest.HTTPV1()),
 	} {
 		b.Run(name, func(b *testing.B) {
 			var d wire.V1
@@ -71,7 +72,8 @@ func benchServer(b *testing.B, ca *authority) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(b, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}),
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(b, "reverselogproxy"))),
+		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.UnknownServiceHandler(repeat(wiretest.BenchBatch(b))))
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(server.Stop)

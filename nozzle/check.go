@@ -114,7 +114,8 @@ func (o *TLSOptions) check(s check.Section) {
 
 // check reports mistakes in the options.
 func (o *ServerTLSOptions) check(s check.Section) {
-	if s.That(o.CAFile == "" || !o.SkipVerify, "tls.ca_file", "has no effect beside %s: remove one of them", s.Key("tls.skip_verify")) {
+	if s.That(o.CAFile == "" || !o.SkipVerify, "tls.ca_file", "has no effect beside %s: remove one of them",
+		s.Key("tls.skip_verify")) {
 		s.Authorities("tls.ca_file", o.CAFile)
 	}
 }

@@ -27,35 +27,37 @@ const (
 	firehoseKey  = "nozzle.firehose"
 	firehoseWhat = "the traffic controller"
 
-	// Envelopes are of some hundred bytes. gRPC's limit inside of Loggregator bounds what may come.
+	// Envelopes have some hundred bytes; gRPC's limit inside Loggregator bounds them.
 	maxFrame    = 10 << 20
 	frameBuffer = 64 << 10
-	// What one frame may leave behind as memory that is kept for the next.
+	// How much memory of a large frame is kept for the next one.
 	maxKeptFrame = 1 << 20
 )
 
 var firehoseReasons = []string{
-	watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS, watch.ReasonCertificateFiles, watch.ReasonToken, watch.ReasonTokenScope, watch.ReasonUnauthorized,
-	watch.ReasonWrongURL, watch.ReasonUnavailable, watch.ReasonTextFrame, watch.ReasonOversized, watch.ReasonMalformedStream, watch.ReasonSlow, watch.ReasonEnded, watch.ReasonLost,
+	watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS,
+	watch.ReasonCertificateFiles, watch.ReasonToken, watch.ReasonTokenScope, watch.ReasonUnauthorized,
+	watch.ReasonWrongURL, watch.ReasonUnavailable, watch.ReasonTextFrame, watch.ReasonOversized,
+	watch.ReasonMalformedStream, watch.ReasonSlow, watch.ReasonEnded, watch.ReasonLost,
 }
 
-// Firehose reads the whole foundation's envelopes in the v1 form from the traffic controller: one dropsonde envelope
-// a binary message of a websocket, authorized by a token of UAA. Readers with the same shard id share the envelopes;
-// there are no deterministic names, and nothing can be left out at the server: metrics outside the selectors are
-// filtered here, and logs are ignored. It is connected while a websocket is open.
+// Firehose reads the envelopes of a whole foundation in the v1 form from the traffic controller: one dropsonde
+// envelope in each binary message of a websocket, authorized by a token of UAA. Readers with the same shard id share
+// the envelopes. There are no deterministic names and no selectors at the server: metrics outside the selectors are
+// filtered here, and logs are ignored. The source is connected while a websocket is open.
 //
 // The websocket library is github.com/coder/websocket: it is maintained, dials by net/http (so that proxies,
-// certificates and refusals are dealt with in one way for all sources that use HTTPS), takes contexts, answers pings
-// while it reads, bounds messages, allocates nothing for one, and depends on nothing. gorilla/websocket does as much
-// with an API of its own for dialling and deadlines; noaa, which is built on it, retries and refreshes tokens by
-// itself, without naming a reason, and unmarshals every envelope.
+// certificates and refusals are handled as for the other HTTPS sources), takes contexts, answers pings while it
+// reads, bounds messages, allocates nothing for a message, and has no dependencies. gorilla/websocket has its own API
+// for dialling and deadlines; noaa, which is built on it, retries and refreshes tokens itself without reporting a
+// reason, and unmarshals every envelope.
 type Firehose struct {
 	streamSource
 	peer httpsPeer
 	uaa  *UAA
 }
 
-// newFirehose checks the options, including the certificates. The shard id is the subscription id, and must not be
+// newFirehose checks the options, including the certificates. The shard id is the subscription id; it must not be
 // empty.
 func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Firehose, error) {
 	if err := validURL(firehoseKey+".url", options.URL, "wss", "wss://doppler.sys.example.com"); err != nil {
@@ -80,18 +82,20 @@ func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Fire
 	return f, nil
 }
 
-// Run implements Source. Nothing that a traffic controller does ends it: whatever was wrong may be mended at the
-// other side.
+// Run implements Source. No behaviour of a traffic controller ends it, since the cause may be fixed there.
 func (f *Firehose) Run(ctx context.Context) error {
 	f.keeper.Run(ctx)
 	return nil
 }
 
-// stream connects, reads one websocket to its end and says why it ended.
+// stream connects, reads one websocket to its end and returns why it ended.
 func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	client, err := f.peer.client()
 	if err != nil {
-		return watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
+		return watch.Failure{
+			Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them",
+			Err: err,
+		}
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)
@@ -103,7 +107,7 @@ func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	}); failed != nil {
 		return *failed
 	}
-	// What is in flight is of no more use: there is no handshake of closing.
+	// Envelopes in flight are not used, so the websocket is closed without a closing handshake.
 	defer func() { _ = conn.CloseNow() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.CloseNow() })()
 	p.Opened()
@@ -112,10 +116,13 @@ func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	return frames.read(ctx)
 }
 
-// open connects and says whether it was the token that was refused.
-func (f *Firehose) open(ctx context.Context, client *http.Client, authorization string) (conn *websocket.Conn, failed *watch.Failure, refused bool) {
+// open connects. refused is true where the server does not accept the token.
+func (f *Firehose) open(
+	ctx context.Context, client *http.Client, authorization string,
+) (conn *websocket.Conn, failed *watch.Failure, refused bool) {
 	header := http.Header{"Authorization": {authorization}, "User-Agent": {userAgent}}
-	conn, answer, err := websocket.Dial(ctx, f.peer.url, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header}) //nolint:bodyclose // Dial does
+	options := &websocket.DialOptions{HTTPClient: client, HTTPHeader: header}
+	conn, answer, err := websocket.Dial(ctx, f.peer.url, options) //nolint:bodyclose // Dial does
 	if err == nil {
 		conn.SetReadLimit(maxFrame)
 		return conn, nil, false
@@ -126,11 +133,15 @@ func (f *Firehose) open(ctx context.Context, client *http.Client, authorization 
 		failed = &e
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
 		return nil, &watch.Failure{
-			Reason: watch.ReasonUnauthorized, Advice: "the traffic controller does not accept the token; " + scopeAdvice + ", and uaa.url must be the UAA of that traffic controller",
+			Reason: watch.ReasonUnauthorized, Advice: "the traffic controller does not accept the token; " + scopeAdvice +
+				", and uaa.url must be the UAA of that traffic controller",
 			Err: fmt.Errorf("%s answered %s", f.peer.url, answer.Status),
 		}, true
 	case answer.StatusCode == http.StatusSwitchingProtocols:
-		failed = &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "what answers at nozzle.firehose.url does not speak the websocket protocol as it should", Err: err}
+		failed = &watch.Failure{
+			Reason: watch.ReasonWrongURL,
+			Advice: "what answers at nozzle.firehose.url does not speak the websocket protocol as it should", Err: err,
+		}
 	default:
 		e := f.peer.explainStatus(answer)
 		failed = &e
@@ -146,8 +157,8 @@ type firehoseStream struct {
 	pulse  *watch.Pulse
 }
 
-// read takes messages until the websocket ends. It waits with a context that never ends, since others cost
-// allocations for each message: whoever ends the stream closes the connection.
+// read takes messages until the websocket ends. It reads with a context that never ends, since any other costs
+// allocations for each message; the end of ctx closes the connection instead.
 func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 	forever := context.WithoutCancel(ctx)
 	for !s.pulse.Leave() {
@@ -157,7 +168,11 @@ func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 		}
 		if kind != websocket.MessageBinary {
 			s.intake.Unreadable(time.Now())
-			return watch.Failure{Reason: watch.ReasonTextFrame, Advice: "what answers at nozzle.firehose.url sends text, which no traffic controller does; is there something between it and us?", Err: errors.New("a text message")}
+			return watch.Failure{
+				Reason: watch.ReasonTextFrame,
+				Advice: "what answers at nozzle.firehose.url sends text, which no traffic controller does; is there something " +
+					"between it and us?", Err: errors.New("a text message"),
+			}
 		}
 		message, err := s.message(r)
 		if err != nil {
@@ -196,13 +211,24 @@ func (s *firehoseStream) explain(err error) watch.Failure {
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		s.intake.Unreadable(time.Now())
-		return watch.Failure{Reason: watch.ReasonOversized, Advice: fmt.Sprintf("a message is longer than the %d bytes that are accepted", maxFrame), Err: err}
+		return watch.Failure{
+			Reason: watch.ReasonOversized,
+			Advice: fmt.Sprintf("a message is longer than the %d bytes that are accepted", maxFrame), Err: err,
+		}
 	case status == websocket.StatusPolicyViolation:
-		return watch.Failure{Reason: watch.ReasonSlow, Advice: "the traffic controller says that we read too slowly: is the exporter short of CPU? more exporters with the same nozzle.shard_id share the load", Err: err}
+		return watch.Failure{
+			Reason: watch.ReasonSlow,
+			Advice: "the traffic controller says that we read too slowly: is the exporter short of CPU? more exporters with " +
+				"the same nozzle.shard_id share the load", Err: err,
+		}
 	case status != -1:
 		return watch.Failure{Reason: watch.ReasonEnded, Advice: "the traffic controller ended the stream", Err: err}
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return watch.Failure{Reason: watch.ReasonLost, Advice: "the connection to the traffic controller was lost; it cuts readers that it cannot write to for 5 s: is the exporter short of CPU?", Err: err}
+		return watch.Failure{
+			Reason: watch.ReasonLost,
+			Advice: "the connection to the traffic controller was lost; it cuts readers that it cannot write to for 5 s: is " +
+				"the exporter short of CPU?", Err: err,
+		}
 	default:
 		return watch.Failure{Reason: watch.ReasonLost, Advice: "the connection to the traffic controller was lost", Err: err}
 	}

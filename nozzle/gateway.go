@@ -29,12 +29,15 @@ const (
 )
 
 var gatewayReasons = []string{
-	watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS, watch.ReasonCertificateFiles, watch.ReasonToken, watch.ReasonTokenScope, watch.ReasonUnauthorized,
-	watch.ReasonWrongURL, watch.ReasonRefused, watch.ReasonUnavailable, watch.ReasonClosing, watch.ReasonMalformedStream, watch.ReasonOversized, watch.ReasonEnded, watch.ReasonLost,
+	watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS,
+	watch.ReasonCertificateFiles, watch.ReasonToken, watch.ReasonTokenScope, watch.ReasonUnauthorized,
+	watch.ReasonWrongURL, watch.ReasonRefused, watch.ReasonUnavailable, watch.ReasonClosing, watch.ReasonMalformedStream,
+	watch.ReasonOversized,
+	watch.ReasonEnded, watch.ReasonLost,
 }
 
-// Gateway reads the whole foundation's envelopes from the RLP gateway: server-sent events by HTTPS, authorized by a
-// token of UAA. It is connected while a stream is open.
+// Gateway reads the envelopes of a whole foundation from the RLP gateway: server-sent events by HTTPS, authorized by
+// a token of UAA. The source is connected while a stream is open.
 type Gateway struct {
 	streamSource
 	peer httpsPeer
@@ -50,7 +53,8 @@ func newGateway(options GatewayOptions, stream StreamOptions, env *Env) (*Gatewa
 		return nil, err
 	}
 	g := &Gateway{peer: httpsPeer{
-		key: gatewayKey, what: gatewayWhat, url: strings.TrimRight(options.URL, "/") + "/v2/read?" + stream.query(), tls: options.TLS,
+		key: gatewayKey, what: gatewayWhat, url: strings.TrimRight(options.URL, "/") + "/v2/read?" + stream.query(),
+		tls: options.TLS,
 	}}
 	var err error
 	if g.uaa, err = env.uaa(gatewayWhat); err != nil {
@@ -64,10 +68,13 @@ func newGateway(options GatewayOptions, stream StreamOptions, env *Env) (*Gatewa
 	return g, nil
 }
 
-// query is what the gateway is asked for.
+// query returns the parameters of a request to the gateway.
 func (o StreamOptions) query() string {
 	q := o.selection().Query()
-	for _, p := range []struct{ key, value string }{{"shard_id", o.ShardID}, {"deterministic_name", o.DeterministicName}} {
+	for _, p := range []struct{ key, value string }{
+		{"shard_id", o.ShardID},
+		{"deterministic_name", o.DeterministicName},
+	} {
 		if p.value != "" {
 			q = append(q, p.key+"="+url.QueryEscape(p.value))
 		}
@@ -75,18 +82,18 @@ func (o StreamOptions) query() string {
 	return strings.Join(q, "&")
 }
 
-// Run implements Source. Nothing that a gateway does ends it: whatever was wrong may be mended at the other side.
+// Run implements Source. No behaviour of a gateway ends it, since the cause may be fixed there.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.keeper.Run(ctx)
 	return nil
 }
 
-// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one
-// reads the certificate anew, and gets the data of a doppler that went mute on the old one.
+// stream connects, reads one stream to its end and returns why it ended. Each stream has its own connection: it reads
+// the certificate again, and gets the envelopes of a doppler that the old stream has lost.
 func (g *Gateway) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	client, err := g.peer.client()
 	if err != nil {
-		return watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
+		return noCertificates(err)
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)
@@ -101,15 +108,21 @@ func (g *Gateway) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	defer func() { _ = answer.Body.Close() }()
 	p.Opened()
 	g.log.Info("connected to the RLP gateway")
-	events := &gatewayStream{events: eventReader{from: answer.Body, limit: maxEvent}, intake: g.intake(p), pulse: p, log: g.log}
+	events := &gatewayStream{
+		events: eventReader{from: answer.Body, limit: maxEvent}, intake: g.intake(p), pulse: p,
+		log: g.log,
+	}
 	return events.read()
 }
 
-// open asks for a stream and says whether it was the token that was refused, which the gateway answers with 404.
-func (g *Gateway) open(ctx context.Context, client *http.Client, authorization string) (answer *http.Response, failed *watch.Failure, refused bool) {
+// open requests a stream. refused is true where the gateway does not accept the token, which it answers with 404.
+func (g *Gateway) open(
+	ctx context.Context, client *http.Client, authorization string,
+) (answer *http.Response, failed *watch.Failure, refused bool) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.peer.url, http.NoBody)
 	if err != nil {
-		return nil, &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "nozzle.gateway.url makes no request", Err: err}, false
+		return nil, &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "nozzle.gateway.url makes no request", Err: err},
+			false
 	}
 	request.Header.Set("Authorization", authorization)
 	request.Header.Set("Accept", eventStream)
@@ -126,15 +139,25 @@ func (g *Gateway) open(ctx context.Context, client *http.Client, authorization s
 	_ = answer.Body.Close()
 	switch status := answer.StatusCode; {
 	case status == http.StatusOK:
-		failed = &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "what answers at nozzle.gateway.url is no RLP gateway: the answer is no stream of events", Err: fmt.Errorf("content of type %.100q", media)}
-	case (status == http.StatusNotFound || status == http.StatusUnauthorized || status == http.StatusForbidden) && answer.Header.Get(routerErrorHeader) == "":
+		failed = &watch.Failure{
+			Reason: watch.ReasonWrongURL,
+			Advice: "what answers at nozzle.gateway.url is no RLP gateway: the answer is no stream of events",
+			Err:    fmt.Errorf("content of type %.100q", media),
+		}
+	case (status == http.StatusNotFound || status == http.StatusUnauthorized || status == http.StatusForbidden) &&
+		answer.Header.Get(routerErrorHeader) == "":
 		return nil, &watch.Failure{
 			Reason: watch.ReasonUnauthorized,
-			Advice: "the RLP gateway does not accept the token (it answers 404 then); " + scopeAdvice + ", and uaa.url must be the UAA of that gateway; or is nozzle.gateway.url another server's?",
-			Err:    fmt.Errorf("%s answered %s", g.peer.url, answer.Status),
+			Advice: "the RLP gateway does not accept the token (it answers 404 then); " + scopeAdvice +
+				", and uaa.url must be the UAA of that gateway; or is nozzle.gateway.url another server's?",
+			Err: fmt.Errorf("%s answered %s", g.peer.url, answer.Status),
 		}, true
 	case status == http.StatusBadRequest:
-		failed = &watch.Failure{Reason: watch.ReasonRefused, Advice: "the RLP gateway does not understand the request; is nozzle.gateway.url right?", Err: fmt.Errorf("%s answered %s", g.peer.url, answer.Status)}
+		failed = &watch.Failure{
+			Reason: watch.ReasonRefused,
+			Advice: "the RLP gateway does not understand the request; is nozzle.gateway.url right?",
+			Err:    fmt.Errorf("%s answered %s", g.peer.url, answer.Status),
+		}
 	default:
 		f := g.peer.explainStatus(answer)
 		failed = &f
@@ -144,7 +167,7 @@ func (g *Gateway) open(ctx context.Context, client *http.Client, authorization s
 
 const (
 	eventStream    = "text/event-stream"
-	eventHeartbeat = "heartbeat" // after 15 s without data: it says nothing about the dopplers
+	eventHeartbeat = "heartbeat" // after 15 s without data, whatever the state of the dopplers
 	eventClosing   = "closing"
 )
 
@@ -167,7 +190,10 @@ func (s *gatewayStream) read() watch.Failure {
 		case "", "message":
 			s.intake.JSON(data, time.Now())
 		case eventClosing:
-			return watch.Failure{Reason: watch.ReasonClosing, Advice: "the RLP gateway ends each stream after some time", Err: fmt.Errorf("event closing: %.100q", data)}
+			return watch.Failure{
+				Reason: watch.ReasonClosing, Advice: "the RLP gateway ends each stream after some time",
+				Err: fmt.Errorf("event closing: %.100q", data),
+			}
 		case eventHeartbeat:
 		default:
 			s.log.Debug("unknown event", "event", string(name[:min(len(name), 100)]))
@@ -183,9 +209,16 @@ func (s *gatewayStream) explain(err error) watch.Failure {
 		return watch.Failure{Reason: watch.ReasonOversized, Advice: "an event is longer than what is accepted", Err: err}
 	case errors.Is(err, errNoEventField):
 		s.intake.Unreadable(time.Now())
-		return watch.Failure{Reason: watch.ReasonMalformedStream, Advice: "what comes is no stream of events; is there something between the RLP gateway and us that changes it?", Err: err}
+		return watch.Failure{
+			Reason: watch.ReasonMalformedStream,
+			Advice: "what comes is no stream of events; is there something between the RLP gateway and us that changes it?",
+			Err:    err,
+		}
 	case errors.Is(err, io.EOF):
-		return watch.Failure{Reason: watch.ReasonEnded, Advice: "the RLP gateway, or a load balancer before it, ended the stream", Err: err}
+		return watch.Failure{
+			Reason: watch.ReasonEnded,
+			Advice: "the RLP gateway, or a load balancer before it, ended the stream", Err: err,
+		}
 	default:
 		return watch.Failure{Reason: watch.ReasonLost, Advice: "the connection to the RLP gateway was lost", Err: err}
 	}

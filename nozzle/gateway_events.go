@@ -11,9 +11,9 @@ const (
 	eventBuffer = 64 << 10
 	// Batches of 6 MB of protobuf have been seen; their JSON is some three times as long.
 	maxEvent = 32 << 20
-	// What one event may leave behind as memory that is kept for the next.
+	// How much memory of a large event is kept for the next one.
 	maxKeptEvent = 4 << 20
-	// A reader may return nothing, but not for ever.
+	// How many reads in a row may return nothing.
 	maxEmptyReads = 100
 )
 
@@ -23,26 +23,26 @@ var (
 )
 
 // eventReader reads server-sent events, as the HTML standard defines their stream, with lines that end in LF or CRLF.
-// It holds one event at a time in a buffer of its own.
+// It holds one event at a time, in its own buffer.
 type eventReader struct {
 	from  io.Reader
-	limit int // on the bytes of an event
+	limit int // of an event, in bytes
 
 	buf   []byte
-	begin int // of the event at hand
-	at    int // the end of the lines read
-	scan  int // up to which there is no end of a line
-	end   int // of what was read
+	begin int // of the current event
+	at    int // the end of the lines that were read
+	scan  int // no line ends between at and scan
+	end   int // of the bytes that were read
 
-	// The event at hand: where its data lies, and what it is called. Both are good until the next call of next.
+	// Position of the data, and name, of the current event; both are valid until the next call of next.
 	hasData  bool
 	dataFrom int
 	dataTo   int
 	name     []byte
 }
 
-// next returns the next event that has data: its name (empty is a message) and the data, both the caller's, to change
-// even, until the next call. What stands after the last blank line when the stream ends is no event.
+// next returns the next event that has data: its name (empty for a message) and the data. The caller may change both
+// until the next call. Lines after the last blank line of the stream are no event.
 func (r *eventReader) next() (name, data []byte, err error) {
 	if r.begin = r.at; r.begin == r.end {
 		r.begin, r.at, r.scan, r.end = 0, 0, 0, 0
@@ -69,8 +69,8 @@ func (r *eventReader) next() (name, data []byte, err error) {
 	}
 }
 
-// field takes a line of an event. Fields that the standard does not know are ignored, as it demands, but a line whose
-// first word is none is no field: something else than events comes, or the middle of one.
+// field takes a line of an event. Unknown fields are ignored, as the standard demands. A line that does not begin
+// with a word is no field: the stream holds something else than events, or begins in the middle of one.
 func (r *eventReader) field(line []byte) error {
 	colon := bytes.IndexByte(line, ':')
 	if colon == 0 {
@@ -98,8 +98,8 @@ func (r *eventReader) field(line []byte) error {
 	return nil
 }
 
-// add takes the value of a data line, which is the line just read. Further ones are moved next to the first, with a
-// line feed between.
+// add takes the value of a data line, which is the line just read. The values of further data lines are moved next to
+// the first, with a line feed between.
 func (r *eventReader) add(value []byte) {
 	if !r.hasData {
 		r.hasData = true
@@ -134,7 +134,7 @@ func (r *eventReader) line() ([]byte, error) {
 	}
 }
 
-// fill reads more, after making room for it.
+// fill reads more bytes, after making room for them.
 func (r *eventReader) fill() error {
 	if r.end == len(r.buf) {
 		r.makeRoom()
@@ -152,7 +152,8 @@ func (r *eventReader) fill() error {
 	return io.ErrNoProgress
 }
 
-// makeRoom moves the event at hand to the front, or doubles the buffer where it fills more than half of it.
+// makeRoom moves the current event to the front of the buffer, or doubles the buffer if the event fills more than
+// half.
 func (r *eventReader) makeRoom() {
 	to := r.buf
 	if r.end-r.begin > len(r.buf)/2 || len(r.buf) == 0 {

@@ -48,13 +48,22 @@ func TestGatewayStreams(t *testing.T) {
 		reason, advice string
 		good, bad      uint64 // envelopes of one stream
 	}{
-		{"closing", good + "event: closing\ndata: closing due to stream timeout\n\n" + good, true, watch.ReasonClosing, "ends each stream", 1, 0},
+		{
+			"closing", good + "event: closing\ndata: closing due to stream timeout\n\n" + good, true, watch.ReasonClosing,
+			"ends each stream", 1, 0,
+		},
 		{"end", good, false, watch.ReasonEnded, "load balancer", 1, 0},
 		{"malformed JSON", "data: {\"batch\":[{]}\n\n" + good, false, watch.ReasonEnded, "", 1, 1},
 		{"a batch in two lines", "data: {\"batch\":\ndata: []}\n\n" + good, false, watch.ReasonEnded, "", 1, 0},
-		{"heartbeat and unknown event", "event: heartbeat\ndata: 1\n\nevent: other\ndata: {\n\n" + good, false, watch.ReasonEnded, "", 1, 0},
+		{
+			"heartbeat and unknown event", "event: heartbeat\ndata: 1\n\nevent: other\ndata: {\n\n" + good, false,
+			watch.ReasonEnded, "", 1, 0,
+		},
 		{"no events", good + "<html>oops</html>\n", true, watch.ReasonMalformedStream, "changes it", 1, 1},
-		{"oversized", good + "data: " + strings.Repeat("x", maxEvent+2*eventBuffer), true, watch.ReasonOversized, "longer", 1, 1},
+		{
+			"oversized", good + "data: " + strings.Repeat("x", maxEvent+2*eventBuffer), true, watch.ReasonOversized, "longer",
+			1, 1,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := setup(f, serveEvents(t, c.stream, c.hold))
@@ -83,7 +92,8 @@ func TestGatewayRequest(t *testing.T) {
 	asked := make(chan string, 100)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := r.Header.Get("Authorization")
-		asked <- fmt.Sprintf("%s %s %s %s %s", r.Method, r.URL, token[:min(len(token), 9)], r.Header.Get("Accept"), r.Header.Get("User-Agent"))
+		asked <- fmt.Sprintf("%s %s %s %s %s", r.Method, r.URL, token[:min(len(token), 9)], r.Header.Get("Accept"),
+			r.Header.Get("User-Agent"))
 		w.WriteHeader(http.StatusBadRequest)
 	}))
 	t.Cleanup(server.Close)
@@ -91,7 +101,8 @@ func TestGatewayRequest(t *testing.T) {
 	s.tls = ServerTLSOptions{SkipVerify: true}
 	s.stream.ShardID, s.stream.DeterministicName, s.stream.Selectors = "a b&c", "7", []string{"counter", "timer"}
 	r := runHTTPS(t, nameGateway, s)
-	if got, want := receive(t, asked), "GET /v2/read?counter&timer&shard_id=a+b%26c&deterministic_name=7 bearer ey text/event-stream loggregator_exporter"; got != want {
+	if got, want := receive(t, asked), "GET /v2/read?counter&timer&shard_id=a+b%26c&deterministic_name=7 bearer ey "+
+		"text/event-stream loggregator_exporter"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if line := r.await(t, watch.ReasonRefused); !strings.Contains(line.attrs["advice"], "nozzle.gateway.url") {
@@ -136,24 +147,28 @@ func TestClosingIsRoutine(t *testing.T) {
 		began := time.Now()
 		var mu sync.Mutex
 		var opened []time.Duration
-		k := watch.Keeper{Account: ledger.Source(nameGateway), Log: log, Retry: watch.Backoff{First: time.Hour, Limit: time.Hour}, Read: func(ctx context.Context, p *watch.Pulse) watch.Failure {
-			mu.Lock()
-			opened = append(opened, time.Since(began))
-			mu.Unlock()
-			p.Opened()
-			second := time.NewTicker(time.Second)
-			defer second.Stop()
-			for range 14 * 60 {
-				select {
-				case <-ctx.Done():
-					return watch.Failure{Reason: watch.ReasonLost}
-				case <-second.C:
-					p.Begin()
-					p.Took(1)
+		k := watch.Keeper{
+			Account: ledger.Source(nameGateway), Log: log,
+			Retry: watch.Backoff{First: time.Hour, Limit: time.Hour},
+			Read: func(ctx context.Context, p *watch.Pulse) watch.Failure {
+				mu.Lock()
+				opened = append(opened, time.Since(began))
+				mu.Unlock()
+				p.Opened()
+				second := time.NewTicker(time.Second)
+				defer second.Stop()
+				for range 14 * 60 {
+					select {
+					case <-ctx.Done():
+						return watch.Failure{Reason: watch.ReasonLost}
+					case <-second.C:
+						p.Begin()
+						p.Took(1)
+					}
 				}
-			}
-			return watch.Failure{Reason: watch.ReasonClosing}
-		}}
+				return watch.Failure{Reason: watch.ReasonClosing}
+			},
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {

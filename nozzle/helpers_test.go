@@ -192,7 +192,10 @@ func (a *authority) server(tb testing.TB, name string) *tls.Config {
 // client is the configuration of a client of this authority.
 func (a *authority) client(tb testing.TB) *tls.Config {
 	tb.Helper()
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool, Certificates: []tls.Certificate{a.issue(tb, "exporter")}}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: a.pool,
+		Certificates: []tls.Certificate{a.issue(tb, "exporter")},
+	}
 }
 
 // files writes the authority and a client certificate as PEM files.
@@ -203,7 +206,10 @@ func (a *authority) files(tb testing.TB, dir string) TLSOptions {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	o := TLSOptions{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	o := TLSOptions{
+		CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"),
+		KeyFile: filepath.Join(dir, "key.pem"),
+	}
 	for file, block := range map[string]*pem.Block{
 		o.CAFile:   {Type: "CERTIFICATE", Bytes: a.cert.Raw},
 		o.CertFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},

@@ -18,13 +18,13 @@ import (
 )
 
 // ServerTLSOptions say how to verify a server that asks for no client certificate: the RLP gateway, the traffic
-// controller, UAA. The file is read anew for each connection.
+// controller, UAA. The CA file is read again for each connection.
 type ServerTLSOptions struct {
 	// CAFile holds the certificates (PEM) to trust in place of those of the system.
 	CAFile string `mapstructure:"ca_file"`
 	// SkipVerify accepts any certificate.
 	SkipVerify bool `mapstructure:"skip_verify"`
-	// RootCAs, where set, stand in place of CAFile: certificates that are in memory only.
+	// RootCAs replaces CAFile if set: certificates that are in memory only.
 	RootCAs *x509.CertPool `mapstructure:"-"`
 }
 
@@ -34,21 +34,21 @@ const (
 	httpsAnswerTimeout    = 30 * time.Second // from the request to the answer's header
 
 	userAgent = "loggregator_exporter"
-	// The gorouter says by this header that an answer is its own, and why.
+	// The gorouter sets this header on answers of its own, with the cause.
 	routerErrorHeader = "X-Cf-Routererror"
 	unknownRoute      = "unknown_route"
 )
 
-// httpsPeer is a server that is asked by HTTPS, as the configuration names it.
+// httpsPeer is a server that a source or the token source sends requests to, by HTTPS.
 type httpsPeer struct {
-	key  string // of its settings: nozzle.gateway
+	key  string // of its settings, for errors: nozzle.gateway
 	what string // for the log: the RLP gateway
 	url  string
 	tls  ServerTLSOptions
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil for that of the system
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
 }
 
-// validURL checks an address of scheme and host.
+// validURL checks that an address is scheme://host[:port].
 func validURL(key, address, scheme, example string) error {
 	u, err := url.Parse(address)
 	switch {
@@ -63,7 +63,10 @@ func validURL(key, address, scheme, example string) error {
 }
 
 func (p httpsPeer) tlsConfig() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: p.tls.SkipVerify} //nolint:gosec // only where the operator says so
+	config := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: p.tls.SkipVerify,
+	} //nolint:gosec // only where the operator says so
 	if config.RootCAs = p.tls.RootCAs; config.RootCAs != nil || p.tls.CAFile == "" {
 		return config, nil
 	}
@@ -78,8 +81,8 @@ func (p httpsPeer) tlsConfig() (*tls.Config, error) {
 	return config, nil
 }
 
-// client is for one connection: whoever has it closes it by CloseIdleConnections. It speaks HTTP/1.1, which is all
-// that is needed for one long answer and costs the least, and goes through the proxy that the environment names.
+// client returns a client for one connection; the caller calls CloseIdleConnections. It speaks HTTP/1.1, which costs
+// the least for one long answer, and uses the proxy that the environment names.
 func (p httpsPeer) client() (*http.Client, error) {
 	config, err := p.tlsConfig()
 	if err != nil {
@@ -103,8 +106,13 @@ func (p httpsPeer) client() (*http.Client, error) {
 	}, nil
 }
 
-// explain finds out why a request got no answer.
+// explain returns why a request got no answer.
 func (p httpsPeer) explain(err error) watch.Failure {
+	reason, advice := p.diagnose(err)
+	return watch.Failure{Reason: reason, Advice: advice, Err: err}
+}
+
+func (p httpsPeer) diagnose(err error) (reason, advice string) {
 	var (
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
@@ -117,43 +125,47 @@ func (p httpsPeer) explain(err error) watch.Failure {
 	)
 	switch {
 	case errors.As(err, &moved):
-		return watch.Failure{
-			Reason: watch.ReasonWrongURL, Err: err,
-			Advice: fmt.Sprintf("%s answers with a redirect that is not followed; is %s.url right?", p.what, p.key),
-		}
+		return watch.ReasonWrongURL,
+			fmt.Sprintf("%s answers with a redirect that is not followed; is %s.url right?", p.what, p.key)
 	case errors.As(err, &name):
-		return watch.Failure{Reason: watch.ReasonServerName, Advice: fmt.Sprintf("the server's certificate is not for the host of %s.url; is that of %s?", p.key, p.what), Err: err}
+		return watch.ReasonServerName,
+			fmt.Sprintf("the server's certificate is not for the host of %s.url; is that of %s?", p.key, p.what)
 	case errors.As(err, &unknown) && p.tls.CAFile == "":
-		return watch.Failure{Reason: watch.ReasonServerCertificate, Advice: fmt.Sprintf("the server's certificate is not signed by a CA that the system trusts; set %s.tls.ca_file to the CA of the platform", p.key), Err: err}
+		return watch.ReasonServerCertificate,
+			fmt.Sprintf("the server's certificate is not signed by a CA that the system trusts; set %s.tls.ca_file to the "+
+				"CA of the platform", p.key)
 	case errors.As(err, &unknown):
-		return watch.Failure{Reason: watch.ReasonServerCertificate, Advice: fmt.Sprintf("the server's certificate is not signed by our CA; is %s.tls.ca_file that of the platform?", p.key), Err: err}
+		return watch.ReasonServerCertificate,
+			fmt.Sprintf("the server's certificate is not signed by our CA; is %s.tls.ca_file that of the platform?", p.key)
 	case errors.As(err, &invalid):
-		return watch.Failure{Reason: watch.ReasonServerCertificate, Advice: "the server's certificate is not valid, perhaps out of date", Err: err}
+		return watch.ReasonServerCertificate, "the server's certificate is not valid, perhaps out of date"
 	case errors.As(err, &record) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return watch.Failure{Reason: watch.ReasonTLS, Advice: fmt.Sprintf("the server does not speak TLS; is %s.url that of %s?", p.key, p.what), Err: err}
+		return watch.ReasonTLS, fmt.Sprintf("the server does not speak TLS; is %s.url that of %s?", p.key, p.what)
 	case errors.As(err, &alert):
-		return watch.Failure{Reason: watch.ReasonTLS, Advice: "the TLS handshake with " + p.what + " failed", Err: err}
+		return watch.ReasonTLS, "the TLS handshake with " + p.what + " failed"
 	case errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial":
-		return watch.Failure{Reason: watch.ReasonUnreachable, Advice: fmt.Sprintf("%s cannot be reached; is %s.url right, and does it run?", p.what, p.key), Err: err}
+		return watch.ReasonUnreachable, fmt.Sprintf("%s cannot be reached; is %s.url right, and does it run?", p.what, p.key)
 	default:
-		return watch.Failure{Reason: watch.ReasonUnreachable, Advice: fmt.Sprintf("no answer from %s; is %s.url right?", p.what, p.key), Err: err}
+		return watch.ReasonUnreachable, fmt.Sprintf("no answer from %s; is %s.url right?", p.what, p.key)
 	}
 }
 
-// explainStatus says what is wrong with an answer that is not a stream. Answers that may be about the token are the
-// caller's.
+// explainStatus returns what is wrong with an answer that is not a stream. The caller handles answers that may be
+// about the token.
 func (p httpsPeer) explainStatus(answer *http.Response) watch.Failure {
 	err := fmt.Errorf("%s answered %s", p.url, answer.Status)
 	router := answer.Header.Get(routerErrorHeader)
 	if router != "" {
 		err = fmt.Errorf("%w (router: %.100q)", err, router)
 	}
+	failed := watch.Failure{Reason: watch.ReasonWrongURL, Err: err}
 	switch {
 	case router == unknownRoute:
-		return watch.Failure{Reason: watch.ReasonWrongURL, Advice: fmt.Sprintf("the platform has no such route; is %s.url that of %s, and does it run?", p.key, p.what), Err: err}
+		failed.Advice = fmt.Sprintf("the platform has no such route; is %s.url that of %s, and does it run?", p.key, p.what)
 	case answer.StatusCode >= 500:
-		return watch.Failure{Reason: watch.ReasonUnavailable, Advice: p.what + " is there, and cannot serve at the moment", Err: err}
+		failed.Reason, failed.Advice = watch.ReasonUnavailable, p.what+" is there, and cannot serve at the moment"
 	default:
-		return watch.Failure{Reason: watch.ReasonWrongURL, Advice: fmt.Sprintf("what answers at %s.url does not serve the request; is it %s?", p.key, p.what), Err: err}
+		failed.Advice = fmt.Sprintf("what answers at %s.url does not serve the request; is it %s?", p.key, p.what)
 	}
+	return failed
 }

@@ -127,7 +127,10 @@ func setup(f *foundation.Foundation, url string) httpsSetup {
 	trust := ServerTLSOptions{RootCAs: f.RootCAs()}
 	return httpsSetup{
 		uaa: UAAOptions{URL: f.UAAURL(), ClientID: id, ClientSecret: secret, TLS: trust}, url: url, tls: trust,
-		stream: StreamOptions{ShardID: "shard", DeterministicName: "0", Selectors: allKinds.Selectors, IdleTimeout: time.Hour},
+		stream: StreamOptions{
+			ShardID: "shard", DeterministicName: "0", Selectors: allKinds.Selectors,
+			IdleTimeout: time.Hour,
+		},
 	}
 }
 
@@ -138,20 +141,26 @@ var httpsKinds = map[string]struct {
 	url        func(*foundation.Foundation) string
 	make       func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error)
 }{
-	nameGateway: {"connected to the RLP gateway", watch.ReasonUnavailable, (*foundation.Foundation).GatewayURL, func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error) {
-		g, err := newGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, env)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		return g, &g.keeper, &g.peer, nil
-	}},
-	nameFirehose: {"connected to the firehose", watch.ReasonLost, (*foundation.Foundation).FirehoseURL, func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error) {
-		f, err := newFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, env)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		return f, &f.keeper, &f.peer, nil
-	}},
+	nameGateway: {
+		"connected to the RLP gateway", watch.ReasonUnavailable, (*foundation.Foundation).GatewayURL,
+		func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error) {
+			g, err := newGateway(GatewayOptions{URL: s.url, TLS: s.tls}, s.stream, env)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			return g, &g.keeper, &g.peer, nil
+		},
+	},
+	nameFirehose: {
+		"connected to the firehose", watch.ReasonLost, (*foundation.Foundation).FirehoseURL,
+		func(s httpsSetup, env *Env) (Source, *watch.Keeper, *httpsPeer, error) {
+			f, err := newFirehose(FirehoseOptions{URL: s.url, TLS: s.tls}, s.stream, env)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			return f, &f.keeper, &f.peer, nil
+		},
+	},
 }
 
 // newHTTPS makes a source with its own UAA, as it is.
@@ -214,7 +223,10 @@ func (r *httpsRun) balance(t *testing.T) {
 func counterV2(i int) *loggregator_v2.Envelope {
 	return &loggregator_v2.Envelope{
 		Timestamp: 1795342433316702720, SourceId: "gorouter", Tags: map[string]string{"origin": "gorouter", "job": "router"},
-		Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: fmt.Sprintf("requests.%d", i%100), Delta: 1, Total: uint64(i)}},
+		Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{
+			Name:  fmt.Sprintf("requests.%d", i%100),
+			Delta: 1, Total: uint64(i),
+		}},
 	}
 }
 

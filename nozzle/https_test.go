@@ -21,7 +21,8 @@ import (
 func TestHTTPSSources(t *testing.T) {
 	for kind, k := range httpsKinds {
 		t.Run(kind, func(t *testing.T) {
-			f := newFoundation(t, nil, foundation.HTTPSOptions{Heartbeat: 50 * time.Millisecond, SlowConsumer: 10 * time.Minute})
+			f := newFoundation(t, nil,
+				foundation.HTTPSOptions{Heartbeat: 50 * time.Millisecond, SlowConsumer: 10 * time.Minute})
 			r := runHTTPS(t, kind, setup(f, k.url(f)))
 			r.await(t, k.connected)
 			awaitReader(t, f, 0)
@@ -175,25 +176,44 @@ func TestHTTPSSetUpMistakes(t *testing.T) {
 		reason string
 		advice string // key is replaced by nozzle.gateway or nozzle.firehose
 	}{
-		{"server of another authority", func(s *httpsSetup) { s.tls.RootCAs = foreign.RootCAs() }, watch.ReasonServerCertificate, "key.tls.ca_file"},
+		{
+			"server of another authority", func(s *httpsSetup) { s.tls.RootCAs = foreign.RootCAs() },
+			watch.ReasonServerCertificate, "key.tls.ca_file",
+		},
 		{"server of another name", func(s *httpsSetup) {
 			s.url = strings.Replace(s.url, "127.0.0.1", "localhost", 1)
 			s.dial = func(ctx context.Context, network, address string) (net.Conn, error) { // whatever localhost is here
 				return (&net.Dialer{}).DialContext(ctx, network, strings.Replace(address, "localhost", "127.0.0.1", 1))
 			}
 		}, watch.ReasonServerName, "key.url"},
-		{"server without TLS", func(s *httpsSetup) { s.url = strings.Replace(plaintext.URL, "http:", "https:", 1) }, watch.ReasonTLS, "does not speak TLS; is key.url"},
+		{
+			"server without TLS", func(s *httpsSetup) { s.url = strings.Replace(plaintext.URL, "http:", "https:", 1) },
+			watch.ReasonTLS, "does not speak TLS; is key.url",
+		},
 		{"nobody", func(s *httpsSetup) { s.url = "https://127.0.0.1:1" }, watch.ReasonUnreachable, "key.url"},
-		{"platform without such a route", func(s *httpsSetup) { *s = answering(map[string]string{"X-Cf-RouterError": "unknown_route"}, 404) }, watch.ReasonWrongURL, "no such route; is key.url"},
+		{
+			"platform without such a route",
+			func(s *httpsSetup) { *s = answering(map[string]string{"X-Cf-RouterError": "unknown_route"}, 404) },
+			watch.ReasonWrongURL, "no such route; is key.url",
+		},
 		{"another server", func(s *httpsSetup) { *s = answering(nil, 200) }, watch.ReasonWrongURL, "key.url"},
-		{"redirect", func(s *httpsSetup) { *s = answering(map[string]string{"Location": "/"}, 302) }, watch.ReasonWrongURL, "key.url"},
-		{"no backend", func(s *httpsSetup) { *s = answering(nil, 502) }, watch.ReasonUnavailable, "cannot serve at the moment"},
+		{
+			"redirect", func(s *httpsSetup) { *s = answering(map[string]string{"Location": "/"}, 302) }, watch.ReasonWrongURL,
+			"key.url",
+		},
+		{
+			"no backend", func(s *httpsSetup) { *s = answering(nil, 502) }, watch.ReasonUnavailable,
+			"cannot serve at the moment",
+		},
 		{"UAA of another foundation", func(s *httpsSetup) {
 			other := setup(foreign, "")
 			s.uaa = other.uaa
 		}, watch.ReasonUnauthorized, "uaa.url"},
 		{"wrong secret", func(s *httpsSetup) { s.uaa.ClientSecret = "sesame" }, watch.ReasonToken, "uaa.client_id"},
-		{"UAA of another authority", func(s *httpsSetup) { s.uaa.TLS.RootCAs = foreign.RootCAs() }, watch.ReasonToken, "uaa.tls.ca_file"},
+		{
+			"UAA of another authority", func(s *httpsSetup) { s.uaa.TLS.RootCAs = foreign.RootCAs() }, watch.ReasonToken,
+			"uaa.tls.ca_file",
+		},
 		{"no UAA", func(s *httpsSetup) { s.uaa.URL = "https://127.0.0.1:1" }, watch.ReasonToken, "uaa.url"},
 		{"what is no UAA", func(s *httpsSetup) { s.uaa.URL = f.GatewayURL() }, watch.ReasonToken, "uaa.url"},
 	} {
@@ -208,7 +228,8 @@ func TestHTTPSSetUpMistakes(t *testing.T) {
 				want := strings.ReplaceAll(c.advice, "key", "nozzle."+kind)
 				for range 2 {
 					line := r.awaitSource(t, kind)
-					if line.attrs["reason"] != c.reason || !strings.Contains(line.attrs["advice"], want) || line.attrs["error"] == "" || line.attrs["retry_in"] == "" {
+					if line.attrs["reason"] != c.reason || !strings.Contains(line.attrs["advice"], want) ||
+						line.attrs["error"] == "" || line.attrs["retry_in"] == "" {
 						t.Fatalf("want the reason %s and %q in the advice: %+v", c.reason, want, line)
 					}
 				}
@@ -245,7 +266,9 @@ func TestHTTPSScope(t *testing.T) {
 				r := runHTTPS(t, kind, s)
 				for range 5 {
 					line := r.awaitSource(t, kind)
-					if line.attrs["reason"] != watch.ReasonTokenScope || !strings.Contains(line.attrs["advice"], "doppler.firehose") || !strings.Contains(line.attrs["error"], "cloud_controller.read uaa.resource") {
+					if line.attrs["reason"] != watch.ReasonTokenScope ||
+						!strings.Contains(line.attrs["advice"], "doppler.firehose") ||
+						!strings.Contains(line.attrs["error"], "cloud_controller.read uaa.resource") {
 						t.Fatalf("%+v", line)
 					}
 				}
@@ -274,25 +297,32 @@ func TestHTTPSOptionErrors(t *testing.T) {
 		want   [2]string // of the gateway and the firehose
 	}{
 		{"", ServerTLSOptions{}, fine, uaa, [2]string{
-			`nozzle.gateway.url "": want https://host, for example https://log-stream.sys.example.com`, `nozzle.firehose.url "": want wss://host, for example wss://doppler.sys.example.com`,
+			`nozzle.gateway.url "": want https://host, for example https://log-stream.sys.example.com`,
+			`nozzle.firehose.url "": want wss://host, for example wss://doppler.sys.example.com`,
 		}},
 		{"SCHEME://a:b@c", ServerTLSOptions{}, fine, uaa, [2]string{
-			`nozzle.gateway.url "https://a:xxxxx@c": want no more than https://host or https://host:port`, `nozzle.firehose.url "wss://a:xxxxx@c": want no more than wss://host or wss://host:port`,
+			`nozzle.gateway.url "https://a:xxxxx@c": want no more than https://host or https://host:port`,
+			`nozzle.firehose.url "wss://a:xxxxx@c": want no more than wss://host or wss://host:port`,
 		}},
 		{"SCHEME://c/v2/read", ServerTLSOptions{}, fine, uaa, [2]string{
-			`nozzle.gateway.url "https://c/v2/read": want no more than https://host or https://host:port`, `nozzle.firehose.url "wss://c/v2/read": want no more than wss://host or wss://host:port`,
+			`nozzle.gateway.url "https://c/v2/read": want no more than https://host or https://host:port`,
+			`nozzle.firehose.url "wss://c/v2/read": want no more than wss://host or wss://host:port`,
 		}},
 		{"SCHEME://c", ServerTLSOptions{CAFile: empty}, fine, uaa, [2]string{
-			`nozzle.gateway.tls.ca_file: ` + empty + ` holds no PEM certificate`, `nozzle.firehose.tls.ca_file: ` + empty + ` holds no PEM certificate`,
+			`nozzle.gateway.tls.ca_file: ` + empty + ` holds no PEM certificate`, `nozzle.firehose.tls.ca_file: ` + empty +
+				` holds no PEM certificate`,
 		}},
 		{"SCHEME://c", ServerTLSOptions{CAFile: dir + "/none"}, fine, uaa, [2]string{
-			`nozzle.gateway.tls.ca_file: open ` + dir + `/none: no such file or directory`, `nozzle.firehose.tls.ca_file: open ` + dir + `/none: no such file or directory`,
+			`nozzle.gateway.tls.ca_file: open ` + dir + `/none: no such file or directory`,
+			`nozzle.firehose.tls.ca_file: open ` + dir + `/none: no such file or directory`,
 		}},
 		{"SCHEME://c", ServerTLSOptions{}, StreamOptions{}, uaa, [2]string{
-			`nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of gauge, counter, timer`, `nozzle.shard_id: not set; it is the subscription id of the firehose`,
+			`nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of gauge, counter, timer`,
+			`nozzle.shard_id: not set; it is the subscription id of the firehose`,
 		}},
 		{"SCHEME://c", ServerTLSOptions{}, fine, UAAOptions{}, [2]string{
-			`uaa.url: not set; the RLP gateway asks for a token of UAA`, `uaa.url: not set; the firehose asks for a token of UAA`,
+			`uaa.url: not set; the RLP gateway asks for a token of UAA`,
+			`uaa.url: not set; the firehose asks for a token of UAA`,
 		}},
 	} {
 		ledger, _ := newTestLedger(t)

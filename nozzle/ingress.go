@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -20,10 +22,10 @@ import (
 type IngressOptions struct {
 	Enabled       bool   `mapstructure:"enabled"`
 	ListenAddress string `mapstructure:"listen_address"`
-	// PortFile is where the agent looks for the port; empty: none is written.
+	// PortFile is where the agent reads the port from; none is written if it is empty.
 	PortFile string     `mapstructure:"port_file"`
 	TLS      TLSOptions `mapstructure:"tls"`
-	// TLSConfig, where set, stands in place of TLS: certificates that are in memory only.
+	// TLSConfig replaces TLS if set: certificates that are in memory only.
 	TLSConfig *tls.Config `mapstructure:"-"`
 }
 
@@ -35,10 +37,10 @@ const (
 	ingressServerName = "metron"
 
 	ingressMaxMessage = 10 << 20
-	// What may be on its way unread on one connection; what is more must pile up, and be counted as lost, at the agent.
+	// Unread bytes on one connection. More must be queued, and counted as lost, by the agent.
 	ingressWindow = 1 << 20
 
-	// The agent is one client; a few more are emitters that come directly. Beyond the limits they wait.
+	// The agent is one client; emitters may connect directly. Beyond the limits they wait.
 	ingressMaxConnections = 128
 	ingressMaxStreams     = 64
 
@@ -48,8 +50,8 @@ const (
 )
 
 // Ingress is a downstream of the forwarder agent of a VM: a server of the gRPC API loggregator.v2.Ingress with mutual
-// TLS. It is connected while at least one client has a connection open whose certificate was accepted: that it
-// listens does not mean that an agent has found it.
+// TLS. The source is connected while a client whose certificate was accepted has a connection open: listening does
+// not mean that an agent has found it.
 type Ingress struct {
 	base
 	port
@@ -59,14 +61,15 @@ type Ingress struct {
 	config    net.ListenConfig
 }
 
-// newIngress checks the options, including the certificates. The source listens from Run on, which is called once.
+// newIngress checks the options, including the certificates. Run, which is called once, begins to listen.
 func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
 	host, _, err := net.SplitHostPort(options.ListenAddress)
 	if err != nil {
 		return nil, fmt.Errorf("nozzle.ingress.listen_address %q: want host:port: %w", options.ListenAddress, err)
 	}
 	if options.PortFile != "" && !slices.Contains([]string{"", "127.0.0.1", "0.0.0.0", "::", "localhost"}, host) {
-		return nil, fmt.Errorf("nozzle.ingress.listen_address %q: the agent that reads nozzle.ingress.port_file dials 127.0.0.1, which does not reach this address", options.ListenAddress)
+		return nil, fmt.Errorf("nozzle.ingress.listen_address %q: the agent that reads nozzle.ingress.port_file dials "+
+			"127.0.0.1, which does not reach this address", options.ListenAddress)
 	}
 	i := &Ingress{base: env.base(nameIngress), port: newPort(), options: options}
 	i.refused = refusals{account: i.account, log: i.log}
@@ -80,9 +83,9 @@ func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
 	return i, nil
 }
 
-// Run implements Source. It fails where the address cannot be listened on and where the port file cannot be written:
-// no agent would find the source then. The file stays when Run ends, since an agent reads it only once, at its own
-// start, which may come while the exporter is being restarted.
+// Run implements Source. It fails where the address cannot be listened on and where the port file cannot be written,
+// since then no agent finds the source. The file stays when Run ends: an agent reads it only once, at its start,
+// which may be while the exporter restarts.
 func (i *Ingress) Run(ctx context.Context) error {
 	listener, err := i.listen(ctx)
 	if err != nil {
@@ -94,7 +97,8 @@ func (i *Ingress) Run(ctx context.Context) error {
 	}
 	server := i.server(ctx)
 	i.open(listener.Addr().(*net.TCPAddr).AddrPort())
-	i.log.Info("listening for envelopes of a forwarder agent", "address", i.addr.String(), "port_file", i.options.PortFile)
+	i.log.Info("listening for envelopes of a forwarder agent", "address", i.addr.String(), "port_file",
+		i.options.PortFile)
 	i.warnOfName()
 
 	stop := context.AfterFunc(ctx, server.Stop)
@@ -132,15 +136,18 @@ func (i *Ingress) server(ctx context.Context) *grpc.Server {
 		grpc.InitialWindowSize(ingressWindow),
 		grpc.InitialConnWindowSize(ingressWindow),
 		grpc.ConnectionTimeout(ingressHandshakeTimeout),
-		// Agents do not ping; without pings of our own one that vanished would count as connected.
+		// Agents do not ping; without our pings a vanished one would count as connected.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ingressPingAfter, Timeout: ingressPingTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: ingressHandshakeTimeout, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime:             ingressHandshakeTimeout,
+			PermitWithoutStream: true,
+		}),
 	)
 	server.RegisterService(ingressService(), i)
 	return server
 }
 
-// tlsConfig is the configuration of the server; clients have to show a certificate of the CA.
+// tlsConfig returns the configuration of the server. Clients have to show a certificate of the CA.
 func (i *Ingress) tlsConfig() (*tls.Config, error) {
 	if i.options.TLSConfig != nil {
 		return i.options.TLSConfig.Clone(), nil
@@ -148,23 +155,43 @@ func (i *Ingress) tlsConfig() (*tls.Config, error) {
 	return i.options.TLS.server(ingressTLSKey)
 }
 
-// warnOfName tells of a certificate that every agent turns away.
+// warnOfName logs if every agent will refuse our certificate.
 func (i *Ingress) warnOfName() {
 	config, err := i.tlsConfig()
 	if err != nil || len(config.Certificates) == 0 {
 		return
 	}
 	if err := namesServer(&config.Certificates[0], ingressServerName); err != nil {
-		i.log.Warn("forwarder agents will refuse our certificate", "advice", "the certificate in nozzle.ingress.tls.cert_file needs the name "+ingressServerName, "error", err)
+		i.log.Warn("forwarder agents will refuse our certificate", "advice",
+			"the certificate in nozzle.ingress.tls.cert_file needs the name "+ingressServerName, "error", err)
 	}
 }
 
-// writePortFile tells the agent the port. The file is replaced as a whole: one that is cut off makes the agent exit.
-// One that is right already is left alone, so that its folder need not be writable.
+// writePortFile writes the file for the agent. It is replaced as a whole, since a file that is cut off makes the
+// agent exit. A file that is right already is not written, so that its folder may be read-only.
 func writePortFile(path string, port int) error {
 	text := fmt.Appendf(nil, "ingress: %d\n", port)
 	if old, err := boundedfile.Read(path, boundedfile.MaxBytes); err == nil && string(old) == string(text) {
 		return nil
 	}
 	return replaceFile(path, text)
+}
+
+// replaceFile writes a file that all may read. A reader sees the old content or the new one, never a part. The
+// temporary file is in the same folder, since a rename is atomic only within one file system; its name matches no
+// pattern for the file.
+func replaceFile(path string, text []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	_, err = temporary.Write(text)
+	err = errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), os.Remove(temporary.Name()))
+	}
+	return nil
 }

@@ -118,7 +118,8 @@ func (w *ingressWorld) startSource() {
 
 func (w *ingressWorld) startAgent() {
 	w.agent = foundation.NewForwarder(foundation.ForwarderOptions{
-		PortFile: w.options.PortFile, TLS: w.f.ForwarderTLS(), RetryFrom: 19 * time.Millisecond, RetryTo: 41 * time.Millisecond,
+		PortFile: w.options.PortFile, TLS: w.f.ForwarderTLS(), RetryFrom: 19 * time.Millisecond,
+		RetryTo: 41 * time.Millisecond,
 	})
 	w.stopAgent = w.run(w.agent.Run)
 }
@@ -139,7 +140,10 @@ func (w *ingressWorld) emit(count int) {
 }
 
 func ingressEnvelope() *loggregator_v2.Envelope {
-	return &loggregator_v2.Envelope{Timestamp: 1, SourceId: "router__0", Tags: wiretest.TagsV2(), Message: wiretest.GaugeV2("a")}
+	return &loggregator_v2.Envelope{
+		Timestamp: 1, SourceId: "router__0", Tags: wiretest.TagsV2(),
+		Message: wiretest.GaugeV2("a"),
+	}
 }
 
 func descriptors(t *testing.T) int {
@@ -167,7 +171,10 @@ func TestIngressEndToEnd(t *testing.T) {
 	w := &ingressWorld{t: t, f: f, sink: newGateSink()}
 	ledger, reg := newTestLedger(t)
 	w.ledger = ledger
-	w.options = IngressOptions{ListenAddress: address, PortFile: filepath.Join(t.TempDir(), "ingress_port.yml"), TLSConfig: f.DownstreamTLS()}
+	w.options = IngressOptions{
+		ListenAddress: address, PortFile: filepath.Join(t.TempDir(), "ingress_port.yml"),
+		TLSConfig: f.DownstreamTLS(),
+	}
 	w.startSource()
 	w.startAgent()
 	w.emit(60_000)

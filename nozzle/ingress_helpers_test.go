@@ -18,13 +18,18 @@ import (
 // issueUntil makes a certificate that is valid until a time.
 func (a *authority) issueUntil(tb testing.TB, name string, until time.Time) tls.Certificate {
 	tb.Helper()
-	return a.issueTemplate(tb, name, &x509.Certificate{NotAfter: until, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}})
+	return a.issueTemplate(tb, name,
+		&x509.Certificate{
+			NotAfter:    until,
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		})
 }
 
 // issueFor makes a certificate for one use.
 func (a *authority) issueFor(tb testing.TB, name string, use x509.ExtKeyUsage) tls.Certificate {
 	tb.Helper()
-	return a.issueTemplate(tb, name, &x509.Certificate{NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{use}})
+	return a.issueTemplate(tb, name,
+		&x509.Certificate{NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{use}})
 }
 
 func (a *authority) issueTemplate(tb testing.TB, name string, template *x509.Certificate) tls.Certificate {
@@ -51,7 +56,10 @@ func (a *authority) filesFor(tb testing.TB, dir, name string) TLSOptions {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	o := TLSOptions{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	o := TLSOptions{
+		CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"),
+		KeyFile: filepath.Join(dir, "key.pem"),
+	}
 	for file, block := range map[string]*pem.Block{
 		o.CAFile:   {Type: "CERTIFICATE", Bytes: a.cert.Raw},
 		o.CertFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},

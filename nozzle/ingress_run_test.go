@@ -82,7 +82,8 @@ func TestIngressAccountsBeforeItEnds(t *testing.T) {
 	ca, log := newAuthority(t), newRecordingLog()
 	ledger, reg := newTestLedger(t)
 	sink := heldSink{make(chan struct{}), make(chan struct{})}
-	source, err := newIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron")}, testEnv(ledger, func() Sink { return sink }, log.log))
+	source, err := newIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron")},
+		testEnv(ledger, func() Sink { return sink }, log.log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,11 +182,15 @@ func TestIngressPortFile(t *testing.T) {
 	}
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
-	source, err := newIngress(IngressOptions{ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron"), PortFile: filepath.Join(path, "x")}, testEnv(ledger, nil, log))
+	source, err := newIngress(IngressOptions{
+		ListenAddress: "127.0.0.1:0", TLSConfig: ca.server(t, "metron"),
+		PortFile: filepath.Join(path, "x"),
+	}, testEnv(ledger, nil, log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := source.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nozzle.ingress.port_file: cannot write ") {
+	if err := source.Run(t.Context()); err == nil ||
+		!strings.HasPrefix(err.Error(), "nozzle.ingress.port_file: cannot write ") {
 		t.Fatal(err)
 	}
 }

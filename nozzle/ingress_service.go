@@ -14,8 +14,7 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// ingressService is the API loggregator.v2.Ingress, whose messages are walked as they come instead of being
-// unmarshalled.
+// ingressService is the API loggregator.v2.Ingress. Its messages are not unmarshalled.
 func ingressService() *grpc.ServiceDesc {
 	return &grpc.ServiceDesc{
 		ServiceName: loggregator_v2.Ingress_ServiceDesc.ServiceName,
@@ -45,14 +44,16 @@ func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
 			return stream.SendMsg(rawMessage(nil))
 		default:
 			if status.Code(err) == codes.ResourceExhausted {
-				i.refused.add(watch.ReasonOversized, "a message is longer than accepted, and its stream was ended; the agent opens another", err, "limit_bytes", ingressMaxMessage)
+				i.refused.add(watch.ReasonOversized,
+					"a message is longer than accepted, and its stream was ended; the agent opens another", err, "limit_bytes",
+					ingressMaxMessage)
 			}
 			return err
 		}
 	}
 }
 
-// sendBatch takes one batch that comes as a call of its own.
+// sendBatch takes one batch that is sent by a unary call.
 //
 //nolint:revive // the order of parameters is gRPC's
 func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
@@ -66,14 +67,14 @@ func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryS
 	return rawMessage(nil), nil
 }
 
-// What is kept for streams to come.
+// What is kept for later streams.
 const (
 	maxIdleReceivers = 8
 	maxKeptMessage   = 64 << 10
 )
 
-// receiverPool keeps the receivers of streams that ended, each with its sink: no more sinks are made than streams
-// were open at a time.
+// receiverPool keeps the receivers of streams that ended, each with its sink, so that no more sinks are made than
+// streams were open at a time.
 type receiverPool struct {
 	make func() *batchReceiver
 	mu   sync.Mutex

@@ -82,7 +82,10 @@ func (r *runningIngress) await(t *testing.T, message string) logLine {
 // metronClient is what a forwarder agent shows and demands.
 func metronClient(tb testing.TB, ca *authority) *tls.Config {
 	tb.Helper()
-	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "metron", RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(tb, "metron")}}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, ServerName: "metron", RootCAs: ca.pool,
+		Certificates: []tls.Certificate{ca.issue(tb, "metron")},
+	}
 }
 
 func dialIngress(tb testing.TB, address string, config *tls.Config) loggregator_v2.IngressClient {
@@ -151,7 +154,8 @@ func TestIngress(t *testing.T) {
 	}
 	expect("Send")
 	n := uint64(3 * len(all))
-	if received, outcomes := total(t, r.reg, "envelopes_received_total"), total(t, r.reg, "envelopes_total"); received != n || outcomes != n {
+	if received, outcomes := total(t, r.reg, "envelopes_received_total"),
+		total(t, r.reg, "envelopes_total"); received != n || outcomes != n {
 		t.Fatalf("%d received, %d outcomes, want %d", received, outcomes, n)
 	}
 	r.stop()
@@ -212,9 +216,21 @@ func TestIngressRefusals(t *testing.T) {
 		reason, advice string
 		try            func()
 	}{
-		{watch.ReasonClientCertificate, "nozzle.ingress.tls.ca_file", handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool, Certificates: []tls.Certificate{foreign.issue(t, "metron")}})},
+		{
+			watch.ReasonClientCertificate, "nozzle.ingress.tls.ca_file",
+			handshake(&tls.Config{
+				ServerName: "metron", RootCAs: ca.pool,
+				Certificates: []tls.Certificate{foreign.issue(t, "metron")},
+			}),
+		},
 		{reasonNoClientCertificate, "shows no certificate", handshake(&tls.Config{ServerName: "metron", RootCAs: ca.pool})},
-		{watch.ReasonServerCertificate, "needs the name metron", handshake(&tls.Config{ServerName: "reverselogproxy", RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue(t, "metron")}})},
+		{
+			watch.ReasonServerCertificate, "needs the name metron",
+			handshake(&tls.Config{
+				ServerName: "reverselogproxy", RootCAs: ca.pool,
+				Certificates: []tls.Certificate{ca.issue(t, "metron")},
+			}),
+		},
 		{watch.ReasonTLS, "does not speak TLS", func() {
 			conn, err := net.Dial("tcp", r.address)
 			if err != nil {
@@ -244,7 +260,8 @@ func TestIngressRefusals(t *testing.T) {
 	} {
 		c.try()
 		line := r.await(t, "refused")
-		if line.attrs["reason"] != c.reason || !strings.Contains(line.attrs["advice"], c.advice) || line.attrs["remote"] == "" || line.attrs["error"] == "" || line.level != slog.LevelWarn {
+		if line.attrs["reason"] != c.reason || !strings.Contains(line.attrs["advice"], c.advice) ||
+			line.attrs["remote"] == "" || line.attrs["error"] == "" || line.level != slog.LevelWarn {
 			t.Fatalf("want %s, %q: %+v", c.reason, c.advice, line)
 		}
 		if n := r.ledger.Source(nameIngress).reasons(r.ledger.Source(nameIngress).refusals)[c.reason]; n != 1 {
@@ -275,7 +292,10 @@ func TestIngressOversized(t *testing.T) {
 	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	client := dialIngress(t, r.address, metronClient(t, ca))
 	envelope := func(size int) *loggregator_v2.EnvelopeBatch {
-		return &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", size), Message: wiretest.GaugeV2("huge")}}}
+		return &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{
+			SourceId: strings.Repeat("s", size),
+			Message:  wiretest.GaugeV2("huge"),
+		}}}
 	}
 	_, err := client.Send(t.Context(), envelope(10<<20))
 	if status.Code(err) != codes.ResourceExhausted {
@@ -288,7 +308,8 @@ func TestIngressOversized(t *testing.T) {
 	if err := stream.Send(envelope(10 << 20)); err != nil {
 		t.Fatal(err)
 	}
-	if line := r.await(t, "refused"); line.attrs["reason"] != watch.ReasonOversized || line.attrs["limit_bytes"] != "10485760" {
+	if line := r.await(t, "refused"); line.attrs["reason"] != watch.ReasonOversized ||
+		line.attrs["limit_bytes"] != "10485760" {
 		t.Fatalf("%+v", line)
 	}
 	if _, err := client.Send(t.Context(), envelope(9<<20)); err != nil {
@@ -309,7 +330,8 @@ func TestIngressMalformed(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	for _, method := range []string{"BatchSender", "Sender"} {
-		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, "/loggregator.v2.Ingress/"+method, grpc.ForceCodecV2(rawCodec{}))
+		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, "/loggregator.v2.Ingress/"+method,
+			grpc.ForceCodecV2(rawCodec{}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -344,11 +366,13 @@ func TestIngressAddressInUse(t *testing.T) {
 	taken := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "metron")})
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
-	source, err := newIngress(IngressOptions{ListenAddress: taken.address, TLSConfig: ca.server(t, "metron")}, testEnv(ledger, nil, log))
+	source, err := newIngress(IngressOptions{ListenAddress: taken.address, TLSConfig: ca.server(t, "metron")},
+		testEnv(ledger, nil, log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := source.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nozzle.ingress.listen_address: cannot listen on "+taken.address) {
+	if err := source.Run(t.Context()); err == nil ||
+		!strings.HasPrefix(err.Error(), "nozzle.ingress.listen_address: cannot listen on "+taken.address) {
 		t.Fatal(err)
 	}
 }
@@ -357,7 +381,8 @@ func TestIngressAddressInUse(t *testing.T) {
 func TestIngressWarnsOfItsName(t *testing.T) {
 	ca := newAuthority(t)
 	r := runIngress(t, IngressOptions{TLSConfig: ca.server(t, "exporter")})
-	if line := r.await(t, "forwarder agents will refuse our certificate"); !strings.Contains(line.attrs["error"], "metron") {
+	if line := r.await(t, "forwarder agents will refuse our certificate"); !strings.Contains(line.attrs["error"],
+		"metron") {
 		t.Fatalf("%+v", line)
 	}
 	clients := ca.issueFor(t, "metron", x509.ExtKeyUsageClientAuth)
@@ -374,7 +399,11 @@ func TestIngressOptionErrors(t *testing.T) {
 	}{
 		{IngressOptions{}, `nozzle.ingress.listen_address "": want host:port: missing port in address`},
 		{IngressOptions{ListenAddress: ":1"}, `nozzle.ingress.tls.ca_file: not set`},
-		{IngressOptions{ListenAddress: "10.0.0.1:1", PortFile: "p"}, `nozzle.ingress.listen_address "10.0.0.1:1": the agent that reads nozzle.ingress.port_file dials 127.0.0.1, which does not reach this address`},
+		{
+			IngressOptions{ListenAddress: "10.0.0.1:1", PortFile: "p"},
+			`nozzle.ingress.listen_address "10.0.0.1:1": the agent that reads nozzle.ingress.port_file dials 127.0.0.1, ` +
+				`which does not reach this address`,
+		},
 	} {
 		if _, err := newIngress(c.options, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
 			t.Errorf("%+v: %v, want %s", c.options, err, c.want)

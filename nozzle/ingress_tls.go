@@ -18,30 +18,31 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// Why the ingress source turned a client away, beside those in failure.go.
+// Why the ingress source refused a client, besides the reasons of package watch.
 const (
 	reasonNoClientCertificate = "no_client_certificate" // the client shows none
-	reasonClosed              = "closed_in_handshake"   // the client hung up before it said anything of use, as port scanners do
+	reasonClosed              = "closed_in_handshake"   // the client closed the connection, as port scanners do
 )
 
 var ingressRefusals = []string{
-	watch.ReasonClientCertificate, reasonNoClientCertificate, watch.ReasonServerCertificate, watch.ReasonCertificateFiles, watch.ReasonTLS, reasonClosed, watch.ReasonOversized,
+	watch.ReasonClientCertificate, reasonNoClientCertificate, watch.ReasonServerCertificate, watch.ReasonCertificateFiles,
+	watch.ReasonTLS, reasonClosed, watch.ReasonOversized,
 }
 
-// ingressCredentials make the server's side of connections. They count clients that are let in, and explain why
-// others are not.
+// ingressCredentials make the server's side of connections. They count the accepted clients, and explain the refused
+// ones.
 type ingressCredentials struct {
 	credentials.TransportCredentials
 	source *Ingress
-	// atEnd calls a function when the source ends, unless what it returns is called before.
-	atEnd func(func()) (cancel func() bool)
+	// atEnd calls f when the source ends, unless cancel is called before.
+	atEnd func(f func()) (cancel func() bool)
 }
 
 func newIngressCredentials(ctx context.Context, i *Ingress) *ingressCredentials {
 	outer := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2"},
-		// Certificates are read anew for each connection, so that they can be rotated under a running exporter.
+		// Certificates are read again for each connection, so that they can be rotated while the exporter runs.
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			config, err := i.tlsConfig()
 			if err != nil {
@@ -52,22 +53,25 @@ func newIngressCredentials(ctx context.Context, i *Ingress) *ingressCredentials 
 			return config, nil
 		},
 	}
-	return &ingressCredentials{credentials.NewTLS(outer), i, func(f func()) func() bool { return context.AfterFunc(ctx, f) }}
+	return &ingressCredentials{
+		credentials.NewTLS(outer), i,
+		func(f func()) func() bool { return context.AfterFunc(ctx, f) },
+	}
 }
 
-// filesError says that our own certificates could not be read.
+// filesError is a failure to read our own certificates.
 type filesError struct{ error }
 
 func (e *filesError) Unwrap() error { return e.error }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	// The server's own stop would wait for clients that say nothing before there is a stream.
+	// Server.Stop waits for handshakes, and so for clients that send nothing.
 	cancel := c.atEnd(func() { _ = raw.Close() })
 	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
 		if ended := !cancel(); ended && errors.Is(err, net.ErrClosed) {
-			return nil, nil, err // it is we who hung up
+			return nil, nil, err // closed by atEnd
 		}
 		reason, advice := explainClient(err)
 		c.source.refused.add(reason, advice, err, "remote", raw.RemoteAddr().String())
@@ -87,7 +91,7 @@ func (c *ingressCredentials) Clone() credentials.TransportCredentials {
 	return &ingressCredentials{c.TransportCredentials.Clone(), c.source, c.atEnd}
 }
 
-// countedConn tells once that it was closed.
+// countedConn calls closed once, when it is closed.
 type countedConn struct {
 	net.Conn
 	once   sync.Once
@@ -106,7 +110,7 @@ func clientName(info credentials.AuthInfo) string {
 	return ""
 }
 
-// explainClient finds out why a handshake with a client failed.
+// explainClient returns why a handshake with a client failed.
 func explainClient(err error) (reason, advice string) {
 	var (
 		files       *filesError
@@ -119,23 +123,26 @@ func explainClient(err error) (reason, advice string) {
 	case errors.As(err, &files):
 		return watch.ReasonCertificateFiles, "our own certificates cannot be read: mend the files of nozzle.ingress.tls"
 	case errors.As(err, &unknown):
-		return watch.ReasonClientCertificate, "the client's certificate is not signed by the CA of nozzle.ingress.tls.ca_file, which must be that of the foundation's agents (loggregator_ca)"
+		return watch.ReasonClientCertificate, "the client's certificate is not signed by the CA of " +
+			"nozzle.ingress.tls.ca_file, which must be that of the foundation's agents (loggregator_ca)"
 	case errors.As(err, &invalid), errors.As(err, &certificate):
 		return watch.ReasonClientCertificate, "the client's certificate is not valid, perhaps out of date or not for clients"
 	case strings.Contains(err.Error(), "client didn't provide a certificate"):
 		return reasonNoClientCertificate, "the client shows no certificate: agents do, so it is none"
 	case strings.Contains(err.Error(), "remote error: tls:"):
-		return watch.ReasonServerCertificate, "the client refuses our certificate: that of nozzle.ingress.tls.cert_file needs the name " + ingressServerName + ", and must be in date and signed by the CA of the agents"
+		return watch.ReasonServerCertificate, "the client refuses our certificate: that of nozzle.ingress.tls.cert_file " +
+			"needs the name " + ingressServerName + ", and must be in date and signed by the CA of the agents"
 	case errors.As(err, &record):
 		return watch.ReasonTLS, "the client does not speak TLS"
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "connection reset"):
-		return reasonClosed, "the client hung up during the TLS handshake; was it a port scan, or does it refuse our certificate?"
+		return reasonClosed, "the client hung up during the TLS handshake; was it a port scan, or does it refuse our " +
+			"certificate?"
 	default:
 		return watch.ReasonTLS, "the TLS handshake with the client failed"
 	}
 }
 
-// namesServer says whether a certificate is good for a server of that name.
+// namesServer returns an error if a certificate is not valid for a server of that name.
 func namesServer(pair *tls.Certificate, name string) error {
 	leaf := pair.Leaf
 	if leaf == nil {
@@ -147,14 +154,15 @@ func namesServer(pair *tls.Certificate, name string) error {
 	if err := leaf.VerifyHostname(name); err != nil {
 		return err
 	}
-	if len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny) {
+	if len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) &&
+		!slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny) {
 		return errors.New("the certificate is not for servers: its extended key usage lacks serverAuth")
 	}
 	return nil
 }
 
-// refusals counts what a source refuses, and reports each reason at most once a minute: whoever keeps trying must not
-// fill the log.
+// refusals counts what a source refuses, and logs each reason at most once a minute, since a client may try again and
+// again.
 type refusals struct {
 	account *SourceLedger
 	log     *slog.Logger
@@ -174,6 +182,7 @@ func (r *refusals) add(reason, advice string, err error, attrs ...any) {
 		r.due[reason] = &complaint{}
 	}
 	if count, due := r.due[reason].add(time.Now()); due {
-		r.log.With(attrs...).Warn("refused", "reason", reason, "advice", advice, "error", err, "refused_since_last_report", count)
+		r.log.With(attrs...).Warn("refused", "reason", reason, "advice", advice, "error", err, "refused_since_last_report",
+			count)
 	}
 }

@@ -26,10 +26,14 @@ func TestFilterInIntake(t *testing.T) {
 	env := testEnv(l, nil, slog.New(slog.DiscardHandler))
 	env.filter = newTestFilter(t, filter.Options{Drop: &filter.Match{Name: []string{"b"}}})
 	sink := &nullSink{}
-	lost := &loggregator_v2.Envelope{Tags: map[string]string{"origin": "loggregator.rlp", "direction": "egress"}, Message: &loggregator_v2.Envelope_Counter{
-		Counter: &loggregator_v2.Counter{Name: "dropped", Delta: 7},
-	}}
-	batch := wiretest.BatchOf(t, lost, &loggregator_v2.Envelope{Message: wiretest.GaugeV2("a", "b")}, &loggregator_v2.Envelope{Message: wiretest.GaugeV2("b")})
+	lost := &loggregator_v2.Envelope{
+		Tags: map[string]string{"origin": "loggregator.rlp", "direction": "egress"},
+		Message: &loggregator_v2.Envelope_Counter{
+			Counter: &loggregator_v2.Counter{Name: "dropped", Delta: 7},
+		},
+	}
+	batch := wiretest.BatchOf(t, lost, &loggregator_v2.Envelope{Message: wiretest.GaugeV2("a", "b")},
+		&loggregator_v2.Envelope{Message: wiretest.GaugeV2("b")})
 	env.NewSink = func() Sink { return sink }
 	env.intake(l.Source("rlp"), intakeOptions{kinds: []string{"gauge"}}).V2(batch, time.Unix(1, 0))
 	env.intake(l.Source("udp"), intakeOptions{}).V2(batch, time.Unix(1, 0))

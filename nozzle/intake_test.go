@@ -26,7 +26,8 @@ func TestRecorderSeesWhatSourcesReceive(t *testing.T) {
 	sink := &nullSink{}
 	env := testEnv(l, func() Sink { return sink }, slog.New(slog.DiscardHandler))
 	env.Recorder = w
-	datagram, batch, one := wiretest.MarshalV1(t, wiretest.ValueV1()), wiretest.BatchOf(t, wiretest.EnvelopesV2()[:3]...), wiretest.BatchOf(t, wiretest.EnvelopesV2()[0])
+	datagram, batch, one := wiretest.MarshalV1(t, wiretest.ValueV1()), wiretest.BatchOf(t, wiretest.EnvelopesV2()[:3]...),
+		wiretest.BatchOf(t, wiretest.EnvelopesV2()[0])
 	env.intake(l.Source("udp"), intakeOptions{}).V1(datagram, captureStart.Add(time.Second))
 	ingress := env.intake(l.Source("ingress"), intakeOptions{})
 	ingress.V2(batch, captureStart.Add(2*time.Second))
@@ -39,7 +40,9 @@ func TestRecorderSeesWhatSourcesReceive(t *testing.T) {
 		t.Fatal(err)
 	}
 	wiretest.RequireEqual(t, "records", got, []capture.Record{
-		{Offset: time.Second, Source: "udp", Format: capture.V1, Message: datagram}, {Offset: 2 * time.Second, Source: "ingress", Format: capture.V2, Message: batch}, {Offset: 3 * time.Second, Source: "ingress", Format: capture.V2, Message: one},
+		{Offset: time.Second, Source: "udp", Format: capture.V1, Message: datagram},
+		{Offset: 2 * time.Second, Source: "ingress", Format: capture.V2, Message: batch},
+		{Offset: 3 * time.Second, Source: "ingress", Format: capture.V2, Message: one},
 	})
 	if sink.envelopes != 5 {
 		t.Fatalf("%d envelopes", sink.envelopes)
@@ -53,14 +56,16 @@ func TestIntakeAllocatesNothing(t *testing.T) {
 	now := time.Unix(1795342433, 0)
 	v2 := wiretest.EnvelopesV2()
 	for name, b := range map[string][]byte{
-		"gauge": wiretest.BatchOf(t, v2[0]), "counter": wiretest.BatchOf(t, v2[1]), "timer": wiretest.BatchOf(t, v2[2]), "log": wiretest.BatchOf(t, v2[3]), "deprecated tags": wiretest.BatchOf(t, v2[10]),
+		"gauge": wiretest.BatchOf(t, v2[0]), "counter": wiretest.BatchOf(t, v2[1]), "timer": wiretest.BatchOf(t, v2[2]),
+		"log": wiretest.BatchOf(t, v2[3]), "deprecated tags": wiretest.BatchOf(t, v2[10]),
 	} {
 		if n := testing.AllocsPerRun(1000, func() { in.V2(b, now) }); n != 0 {
 			t.Errorf("v2 %s: %v allocations", name, n)
 		}
 	}
 	for name, b := range map[string][]byte{
-		"gauge": wiretest.MarshalV1(t, wiretest.ValueV1()), "counter": wiretest.MarshalV1(t, wiretest.CounterV1()), "container": wiretest.MarshalV1(t, wiretest.ContainerV1()), "timer": wiretest.MarshalV1(t, wiretest.HttpV1()),
+		"gauge": wiretest.MarshalV1(t, wiretest.ValueV1()), "counter": wiretest.MarshalV1(t, wiretest.CounterV1()),
+		"container": wiretest.MarshalV1(t, wiretest.ContainerV1()), "timer": wiretest.MarshalV1(t, wiretest.HTTPV1()),
 	} {
 		if n := testing.AllocsPerRun(1000, func() { in.V1(b, now) }); n != 0 {
 			t.Errorf("v1 %s: %v allocations", name, n)
@@ -128,7 +133,10 @@ func TestIntakeJSON(t *testing.T) {
 		if n := in.JSON([]byte(c.batch), at); n != int(c.malformed) {
 			t.Errorf("%.80s: returned %d", c.batch, n)
 		}
-		got := [4]uint64{account.received.Load(), account.envelopes[converted].Load(), account.envelopes[ignored].Load(), account.envelopes[malformed].Load()}
+		got := [4]uint64{
+			account.received.Load(), account.envelopes[converted].Load(), account.envelopes[ignored].Load(),
+			account.envelopes[malformed].Load(),
+		}
 		if want := [4]uint64{c.converted + c.ignored + c.malformed, c.converted, c.ignored, c.malformed}; got != want {
 			t.Errorf("%.80s: received, converted, ignored, malformed: %v, want %v", c.batch, got, want)
 		}
@@ -185,7 +193,8 @@ func TestIntakeJSONIsRecorded(t *testing.T) {
 		t.Fatal(n, sink.envelopes)
 	}
 	in.JSON([]byte("{"), time.Unix(1, 0))
-	if len(recorder.batches) != 1 || len(recorder.batches[0].GetBatch()) != 1 || !proto.Equal(recorder.batches[0].GetBatch()[0], sent) {
+	if len(recorder.batches) != 1 || len(recorder.batches[0].GetBatch()) != 1 ||
+		!proto.Equal(recorder.batches[0].GetBatch()[0], sent) {
 		t.Errorf("%v", recorder.batches)
 	}
 	if recorder.leftOut != 1 {

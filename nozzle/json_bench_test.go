@@ -24,9 +24,15 @@ func benchEvents(tb testing.TB, events int) []byte {
 	for n := range events {
 		var envelopes []*loggregator_v2.Envelope
 		for i := range 100 {
-			e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), InstanceId: "9b4c2f3e", Tags: wiretest.TagsV2(), Message: wiretest.GaugeV2("memoryStats.numBytesAllocated")}
+			e := &loggregator_v2.Envelope{
+				Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i),
+				InstanceId: "9b4c2f3e", Tags: wiretest.TagsV2(), Message: wiretest.GaugeV2("memoryStats.numBytesAllocated"),
+			}
 			if i%2 == 0 {
-				e.Message = &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: "total_requests", Delta: uint64(n), Total: 1 << 40}}
+				e.Message = &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{
+					Name:  "total_requests",
+					Delta: uint64(n), Total: 1 << 40,
+				}}
 			}
 			envelopes = append(envelopes, e)
 		}

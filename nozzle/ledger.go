@@ -17,7 +17,7 @@ import (
 // The outcomes of an envelope; every one received ends in exactly one.
 const (
 	converted = iota // its samples are in samples_total
-	filtered         // a filter of the configuration refused the whole of it
+	filtered         // the configured filters refused all of its samples
 	ignored          // it holds no metric: a log, an event, no message, a gauge without points
 	malformed        // its bytes could not be read
 
@@ -28,23 +28,22 @@ var envelopeOutcomes = [numEnvelopeOutcomes]string{"converted", "filtered", "ign
 
 const metricPrefix = "loggregator_exporter_"
 
-// Ledger accounts for everything received: what became of each envelope and sample, which source is connected, and
-// what Loggregator says it lost itself. Sources write to it after each batch with a few atomic additions; a scrape
-// reads it. At rest the envelopes received are the sum of their outcomes, and the samples of the converted ones the
-// sum of theirs.
+// Ledger accounts for everything received: the outcome of each envelope and sample, which source is connected, and
+// the losses that Loggregator reports. Sources write to it after each batch with a few atomic additions; a scrape
+// reads it. At rest the envelopes received are the sum of their outcomes, and the samples of the converted envelopes
+// are the sum of theirs.
 type Ledger struct {
 	mu      sync.Mutex
 	sources []*SourceLedger
 
 	upstream *upstream
 
-	registerer prometheus.Registerer // for what belongs to sources alone
+	registerer prometheus.Registerer // for metrics of single sources
 
 	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
 }
 
-// NewLedger registers a ledger. Its metrics are there from the start, at 0 in every combination of labels that can be
-// known.
+// NewLedger registers a ledger. Its metrics are exposed from the start, at 0 for all known combinations of labels.
 func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(metricPrefix+name, help, labels, nil)
@@ -55,11 +54,14 @@ func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 		received:   desc("envelopes_received_total", "Envelopes received from Loggregator.", "source"),
 		envelopes:  desc("envelopes_total", "Envelopes by what became of them.", "source", "outcome"),
 		samples:    desc("samples_total", "Samples of converted envelopes by what became of them.", "outcome"),
-		dropped:    desc("upstream_dropped_total", "Envelopes that Loggregator itself reports as lost before they reached the exporter.", "origin", "direction"),
-		up:         desc("source_up", "Whether the source is connected (1) or not (0).", "source"),
-		last:       desc("source_last_envelope_timestamp_seconds", "Unix time at which the source last received an envelope; 0 if never.", "source"),
+		dropped: desc("upstream_dropped_total",
+			"Envelopes that Loggregator itself reports as lost before they reached the exporter.", "origin", "direction"),
+		up: desc("source_up", "Whether the source is connected (1) or not (0).", "source"),
+		last: desc("source_last_envelope_timestamp_seconds",
+			"Unix time at which the source last received an envelope; 0 if never.", "source"),
 		reconnects: desc("source_reconnects_total", "Times the source had to connect again, by why.", "source", "reason"),
-		refusals:   desc("source_refusals_total", "Connections and streams that the source itself refused or gave up, by why.", "source", "reason"),
+		refusals: desc("source_refusals_total",
+			"Connections and streams that the source itself refused or gave up, by why.", "source", "reason"),
 	}
 	if err := reg.Register(l); err != nil {
 		return nil, fmt.Errorf("register the ledger's metrics: %w", err)
@@ -67,8 +69,7 @@ func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 	return l, nil
 }
 
-// Source returns the account of a source by its configuration key. Asked for a name again, it returns the same
-// account.
+// Source returns the account of a source by its configuration key; the same one each time.
 func (l *Ledger) Source(name string) *SourceLedger {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +83,7 @@ func (l *Ledger) Source(name string) *SourceLedger {
 	return s
 }
 
-// Ready says whether at least one source is connected.
+// Ready reports whether at least one source is connected.
 func (l *Ledger) Ready() bool {
 	for _, s := range l.all() {
 		if s.Up() {
@@ -100,7 +101,10 @@ func (l *Ledger) all() []*SourceLedger {
 
 // Describe implements prometheus.Collector.
 func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.received, l.envelopes, l.samples, l.dropped, l.up, l.last, l.reconnects, l.refusals} {
+	for _, d := range []*prometheus.Desc{
+		l.received, l.envelopes, l.samples, l.dropped, l.up, l.last, l.reconnects,
+		l.refusals,
+	} {
 		ch <- d
 	}
 }
@@ -158,7 +162,7 @@ type SourceLedger struct {
 	refusals   map[string]uint64 // by reason
 }
 
-// expect names the reasons that the source may give for connecting again, so that each is exposed at 0.
+// expect names the reasons for which the source may connect again, so that each is exposed at 0.
 func (s *SourceLedger) expect(reasons ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +178,7 @@ func (s *SourceLedger) Reconnecting(reason string) {
 	s.reconnects[reason]++
 }
 
-// expectRefusals names the reasons that the source may have to refuse, so that each is exposed at 0.
+// expectRefusals names the reasons for which the source may refuse, so that each is exposed at 0.
 func (s *SourceLedger) expectRefusals(reasons ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

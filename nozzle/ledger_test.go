@@ -114,7 +114,8 @@ loggregator_exporter_envelopes_total{outcome="malformed",source="rlp"} 2
 # HELP loggregator_exporter_source_last_envelope_timestamp_seconds Unix time at which the source last received an envelope; 0 if never.
 # TYPE loggregator_exporter_source_last_envelope_timestamp_seconds gauge
 loggregator_exporter_source_last_envelope_timestamp_seconds{source="rlp"} 100
-`, metricPrefix+"envelopes_received_total", metricPrefix+"envelopes_total", metricPrefix+"source_last_envelope_timestamp_seconds")
+`, metricPrefix+"envelopes_received_total", metricPrefix+"envelopes_total",
+		metricPrefix+"source_last_envelope_timestamp_seconds")
 	if malformed := in.V2([]byte{0xff}, time.Unix(200, 0)); malformed != 1 {
 		t.Fatalf("%d malformed", malformed)
 	}
@@ -131,7 +132,14 @@ func TestUpstreamDropped(t *testing.T) {
 		if direction != "" {
 			tags["direction"] = direction
 		}
-		in.V2(wiretest.BatchOf(t, &loggregator_v2.Envelope{Tags: tags, Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Delta: delta, Total: 1000}}}), time.Unix(1, 0))
+		in.V2(wiretest.BatchOf(t,
+			&loggregator_v2.Envelope{
+				Tags: tags,
+				Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{
+					Name: name, Delta: delta,
+					Total: 1000,
+				}},
+			}), time.Unix(1, 0))
 	}
 	dropped("dropped", "loggregator.rlp", "egress", 100)
 	dropped("dropped", "loggregator.rlp", "egress", 7)
@@ -243,7 +251,8 @@ func TestLedgerBalances(t *testing.T) {
 				rlp.V2(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"), arrived)
 			}
 		}
-		if received, outcomes := total(t, reg, "envelopes_received_total"), total(t, reg, "envelopes_total"); received != outcomes {
+		if received, outcomes := total(t, reg, "envelopes_received_total"),
+			total(t, reg, "envelopes_total"); received != outcomes {
 			t.Fatalf("received %d, outcomes %d", received, outcomes)
 		}
 		if samples := total(t, reg, "samples_total"); samples != sink.samples {

@@ -47,7 +47,8 @@ func (o *outcome) Write(e *metric.Envelope, tally *metric.Tally) {
 
 // hash tells envelopes apart by all that they hold but the values of gauges, whatever the order of tags and points.
 func (o *outcome) hash(e *metric.Envelope) uint64 {
-	hash := maphash.Comparable(o.seed, [...]uint64{uint64(e.Kind), uint64(e.Timestamp), e.Total, e.Delta, uint64(e.Start), uint64(e.Stop)})
+	hash := maphash.Comparable(o.seed,
+		[...]uint64{uint64(e.Kind), uint64(e.Timestamp), e.Total, e.Delta, uint64(e.Start), uint64(e.Stop)})
 	for i, text := range [][]byte{e.SourceID, e.InstanceID, e.Name} {
 		hash += maphash.Bytes(o.seed, text) * uint64(2*i+3)
 	}
@@ -142,7 +143,8 @@ func outlive(t *testing.T, kind, name string, dopplers int, away time.Duration, 
 	if most := uint64((time.Since(down)-2*time.Minute)/(28*time.Second)) + 2; changes > most || changes > 0 && !change {
 		t.Errorf("%d new streams: %v", changes, reasons)
 	}
-	requireReasons(t, account, map[string]uint64{watch.ReasonIdle: reasons[watch.ReasonIdle], watch.ReasonFell: reasons[watch.ReasonFell]})
+	requireReasons(t, account,
+		map[string]uint64{watch.ReasonIdle: reasons[watch.ReasonIdle], watch.ReasonFell: reasons[watch.ReasonFell]})
 	if !account.Up() {
 		t.Error("down, with data")
 	}

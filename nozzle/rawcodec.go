@@ -7,14 +7,14 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// rawCodec hands the bytes of messages through: requests are marshalled already, and batches are walked where gRPC
-// received them, before it takes its buffers back.
+// rawCodec is a gRPC codec that does not marshal: requests are marshalled already, and received messages are read in
+// gRPC's buffers, before it takes them back.
 type rawCodec struct{}
 
 // rawMessage is a message that is marshalled already.
 type rawMessage []byte
 
-// receiver takes the bytes of a message, which are its own until it returns.
+// receiver takes the bytes of a message, which it must not keep.
 type receiver interface {
 	receive(mem.BufferSlice)
 }
@@ -38,14 +38,14 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// Name implements encoding.CodecV2. It is what servers are told of the content, which is protobuf.
+// Name implements encoding.CodecV2. It is the content type that servers see: protobuf.
 func (rawCodec) Name() string { return "proto" }
 
 // batchReceiver hands the messages of one stream to an intake.
 type batchReceiver struct {
 	intake  *Intake
 	single  bool   // a message is one Envelope, not an EnvelopeBatch
-	scratch []byte // a message that came in several buffers, in one piece; its size is bounded by the limit on messages
+	scratch []byte // a copy of a message that came in several buffers; bounded by the limit on messages
 }
 
 func (b *batchReceiver) receive(data mem.BufferSlice) {

@@ -22,7 +22,7 @@ type RLPOptions struct {
 	Address    string     `mapstructure:"address"`
 	ServerName string     `mapstructure:"server_name"`
 	TLS        TLSOptions `mapstructure:"tls"`
-	// TLSConfig, where set, stands in place of TLS: certificates that are in memory only.
+	// TLSConfig replaces TLS if set: certificates that are in memory only.
 	TLSConfig *tls.Config `mapstructure:"-"`
 }
 
@@ -33,20 +33,19 @@ const (
 
 	// Batches of 6 MB have been seen; gRPC's own limit of 4 MiB would end the stream.
 	rlpMaxMessage = 10 << 20
-	// What may be on its way to the exporter unread: some 40 batches. Half the window costs a third more CPU in updates
-	// of it; more brings nothing, and what is not read must pile up, and be counted as lost, at the RLP.
+	// Unread bytes on their way to the exporter: some 40 batches. Half the window costs a third more CPU for window
+	// updates; a larger one brings nothing, and more unread bytes must be queued, and counted as lost, by the RLP.
 	rlpWindow = 1 << 20
 
-	// The server ends connections that ping more often than every 10 s: this finds a proxy that is frozen.
+	// Pings find a frozen proxy. The server ends connections that ping more often than every 10 s.
 	rlpPingAfter = 12 * time.Second
-	// How long a ping may go unanswered, and by TCP_USER_TIMEOUT, which gRPC sets to the same, what was sent
-	// unacknowledged.
+	// How long a ping may be unanswered, and, since gRPC sets TCP_USER_TIMEOUT to it, sent bytes unacknowledged.
 	rlpPingTimeout = 4 * time.Second
 	rlpDialTimeout = 10 * time.Second
 )
 
-// RLP reads the whole foundation's envelopes from the reverse log proxy, by gRPC with mutual TLS. It is connected
-// while a stream is open and no longer silent than is ordinary for it.
+// RLP reads the envelopes of a whole foundation from the reverse log proxy, by gRPC with mutual TLS. The source is
+// connected while a stream is open that is not silent for longer than usual.
 type RLP struct {
 	streamSource
 	options RLPOptions
@@ -75,19 +74,19 @@ func newRLP(options RLPOptions, stream StreamOptions, env *Env) (*RLP, error) {
 	return r, nil
 }
 
-// Run implements Source. Nothing that an RLP does ends it: whatever was wrong may be mended at the other side, or in
-// the certificate files.
+// Run implements Source. No behaviour of an RLP ends it, since the cause may be fixed there, or in the certificate
+// files.
 func (r *RLP) Run(ctx context.Context) error {
 	r.keeper.Run(ctx)
 	return nil
 }
 
-// stream connects, reads one stream to its end and says why it ended. Each has a connection of its own: a new one
-// reads the certificates anew, and gets the data of a doppler that went mute on the old one.
+// stream connects, reads one stream to its end and returns why it ended. Each stream has its own connection: it reads
+// the certificates again, and gets the envelopes of a doppler that the old stream has lost.
 func (r *RLP) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	config, err := r.tlsConfig()
 	if err != nil {
-		return watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
+		return noCertificates(err)
 	}
 	attempt := newAttempt(config, r.dialer)
 	conn, err := r.dial(attempt)
@@ -104,7 +103,7 @@ func (r *RLP) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 		return attempt.explain(err, r.options)
 	}
 	attempt.connected = true
-	// That a stream ended, SendMsg and CloseSend tell as io.EOF only; RecvMsg then says why.
+	// SendMsg and CloseSend return io.EOF for a stream that ended; RecvMsg then returns the cause.
 	if err := stream.SendMsg(rawMessage(r.request)); err != nil && !errors.Is(err, io.EOF) {
 		return attempt.explain(err, r.options)
 	}
@@ -123,11 +122,11 @@ func (r *RLP) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 }
 
 func (r *RLP) dial(a *attempt) (*grpc.ClientConn, error) {
-	// The dialer resolves the name, so that its own error says what is wrong with it.
+	// The dialer resolves the name, so that its error names what is wrong.
 	return grpc.NewClient("passthrough:///"+r.options.Address,
 		grpc.WithTransportCredentials(a),
 		grpc.WithContextDialer(a.dial),
-		// The RLP is inside the foundation: proxies of the environment are for the way out.
+		// The RLP is inside the foundation; the proxies of the environment are for servers outside.
 		grpc.WithNoProxy(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(rlpMaxMessage)),
 		grpc.WithInitialWindowSize(rlpWindow),

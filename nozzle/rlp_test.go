@@ -39,7 +39,9 @@ type testRLP struct {
 	server  *grpc.Server
 }
 
-func (s *testRLP) BatchedReceiver(r *loggregator_v2.EgressBatchRequest, stream loggregator_v2.Egress_BatchedReceiverServer) error {
+func (s *testRLP) BatchedReceiver(r *loggregator_v2.EgressBatchRequest,
+	stream loggregator_v2.Egress_BatchedReceiverServer,
+) error {
 	s.requests <- r
 	defer func() { s.ended <- struct{}{} }()
 	for {
@@ -187,7 +189,8 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 	address := holdPort(t)
 	r := runRLP(t, RLPOptions{Address: address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
 	line := r.await(t, watch.ReasonUnreachable)
-	if line.attrs["address"] != address || !strings.Contains(line.attrs["advice"], "nozzle.rlp.address") || !strings.Contains(line.attrs["error"], "connection refused") {
+	if line.attrs["address"] != address || !strings.Contains(line.attrs["advice"], "nozzle.rlp.address") ||
+		!strings.Contains(line.attrs["error"], "connection refused") {
 		t.Fatalf("%+v", line)
 	}
 	if r.ledger.Ready() {
@@ -262,18 +265,31 @@ func TestRLPSetUpMistakes(t *testing.T) {
 		reason  string
 		advice  string
 	}{
-		{"server of another authority", serve(foreign.server(t, "reverselogproxy")), ca.client(t), watch.ReasonServerCertificate, "nozzle.rlp.tls.ca_file"},
-		{"server of another name", serve(ca.server(t, "doppler")), ca.client(t), watch.ReasonServerName, `"reverselogproxy"; is nozzle.rlp.server_name right`},
+		{
+			"server of another authority", serve(foreign.server(t, "reverselogproxy")), ca.client(t),
+			watch.ReasonServerCertificate, "nozzle.rlp.tls.ca_file",
+		},
+		{
+			"server of another name", serve(ca.server(t, "doppler")), ca.client(t), watch.ReasonServerName,
+			`"reverselogproxy"; is nozzle.rlp.server_name right`,
+		},
 		{"no client certificate", good, withoutCertificate, watch.ReasonClientCertificate, "nozzle.rlp.tls.cert_file"},
 		{"client of another authority", good, withForeign, watch.ReasonClientCertificate, "nozzle.rlp.tls.cert_file"},
-		{"client of another authority, TLS 1.2", serve(old), withForeign, watch.ReasonClientCertificate, "nozzle.rlp.tls.cert_file"},
+		{
+			"client of another authority, TLS 1.2", serve(old), withForeign, watch.ReasonClientCertificate,
+			"nozzle.rlp.tls.cert_file",
+		},
 		{"server without TLS", plaintext.address, ca.client(t), watch.ReasonTLS, "does not speak TLS"},
-		{"server of HTTPS", serveHTTPS(t, ca.server(t, "reverselogproxy")), ca.client(t), watch.ReasonTLS, "no gRPC; is nozzle.rlp.address"},
+		{
+			"server of HTTPS", serveHTTPS(t, ca.server(t, "reverselogproxy")), ca.client(t), watch.ReasonTLS,
+			"no gRPC; is nozzle.rlp.address",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := runRLP(t, RLPOptions{Address: c.address, ServerName: "reverselogproxy", TLSConfig: c.config}, allKinds)
 			line := r.await(t, c.reason)
-			if line.level != slog.LevelWarn || !strings.Contains(line.attrs["advice"], c.advice) || line.attrs["error"] == "" || line.attrs["retry_in"] == "" {
+			if line.level != slog.LevelWarn || !strings.Contains(line.attrs["advice"], c.advice) || line.attrs["error"] == "" ||
+				line.attrs["retry_in"] == "" {
 				t.Fatalf("%+v", line)
 			}
 			// It goes on trying.
@@ -297,7 +313,8 @@ func TestRLPRefused(t *testing.T) {
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(t, "reverselogproxy"))))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	r := runRLP(t, RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
+	r := runRLP(t, RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)},
+		allKinds)
 	r.await(t, watch.ReasonRefused)
 	r.stop()
 	if r.ledger.Ready() {
@@ -309,7 +326,8 @@ func TestRLPOversizedMessage(t *testing.T) {
 	ca := newAuthority(t)
 	server := serveRLP(t, holdPort(t), ca.server(t, "reverselogproxy"))
 	r := runRLP(t, RLPOptions{Address: server.address, ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
-	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s", rlpMaxMessage+1)}}}
+	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{{SourceId: strings.Repeat("s",
+		rlpMaxMessage+1)}}}
 	r.await(t, watch.ReasonOversized)
 	receive(t, server.ended)
 	server.batches <- &loggregator_v2.EnvelopeBatch{Batch: wiretest.EnvelopesV2()[:1]}
@@ -325,7 +343,8 @@ func TestRLPMalformedBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(t, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}),
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(t, "reverselogproxy"))),
+		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 			for {
 				select {
@@ -340,7 +359,8 @@ func TestRLPMalformedBatch(t *testing.T) {
 		}))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	r := runRLP(t, RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds)
+	options := RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}
+	r := runRLP(t, options, allKinds)
 	messages <- append(append([]byte{}, good...), 0x0a, 0x7f)
 	receive(t, r.got)
 	line := r.await(t, "malformed envelopes")
@@ -351,7 +371,8 @@ func TestRLPMalformedBatch(t *testing.T) {
 	receive(t, r.got)
 	r.stop()
 	account := r.ledger.Source("rlp")
-	if account.received.Load() != 3 || account.envelopes[converted].Load() != 2 || account.envelopes[malformed].Load() != 1 {
+	if account.received.Load() != 3 || account.envelopes[converted].Load() != 2 ||
+		account.envelopes[malformed].Load() != 1 {
 		t.Fatalf("%d received", account.received.Load())
 	}
 }
@@ -405,17 +426,31 @@ func TestRLPOptionErrors(t *testing.T) {
 		{change(func(o *TLSOptions) { o.CAFile = "" }), allKinds, `nozzle.rlp.tls.ca_file: not set`},
 		{change(func(o *TLSOptions) { o.CertFile = "" }), allKinds, `nozzle.rlp.tls.cert_file: not set`},
 		{change(func(o *TLSOptions) { o.KeyFile = "" }), allKinds, `nozzle.rlp.tls.key_file: not set`},
-		{change(func(o *TLSOptions) { o.CAFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.ca_file: open ` + dir + `/none: no such file or directory`},
-		{change(func(o *TLSOptions) { o.CAFile = empty }), allKinds, `nozzle.rlp.tls.ca_file: ` + empty + ` holds no PEM certificate`},
-		{change(func(o *TLSOptions) { o.CertFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.cert_file: open ` + dir + `/none: no such file or directory`},
-		{change(func(o *TLSOptions) { o.KeyFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.key_file: open ` + dir + `/none: no such file or directory`},
+		{change(func(o *TLSOptions) { o.CAFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.ca_file: open ` + dir +
+			`/none: no such file or directory`},
+		{change(func(o *TLSOptions) { o.CAFile = empty }), allKinds, `nozzle.rlp.tls.ca_file: ` + empty +
+			` holds no PEM certificate`},
+		{change(func(o *TLSOptions) { o.CertFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.cert_file: open ` + dir +
+			`/none: no such file or directory`},
+		{change(func(o *TLSOptions) { o.KeyFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.key_file: open ` + dir +
+			`/none: no such file or directory`},
 		{
 			change(func(o *TLSOptions) { o.KeyFile = other.KeyFile }), allKinds,
-			`nozzle.rlp.tls: cert_file ` + good.CertFile + ` with key_file ` + other.KeyFile + `: tls: private key does not match public key`,
+			`nozzle.rlp.tls: cert_file ` + good.CertFile + ` with key_file ` + other.KeyFile +
+				`: tls: private key does not match public key`,
 		},
-		{fine, StreamOptions{}, `nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of gauge, counter, timer`},
-		{fine, StreamOptions{Selectors: []string{"gauge", "log"}}, `nozzle.selectors: "log" is not one of gauge, counter, timer`},
-		{fine, StreamOptions{Selectors: []string{"gauge", "gauge"}}, `nozzle.selectors: "gauge" stands twice, Loggregator would deliver each such envelope twice`},
+		{fine, StreamOptions{}, `nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of ` +
+			`gauge, counter, timer`},
+		{
+			fine,
+			StreamOptions{Selectors: []string{"gauge", "log"}},
+			`nozzle.selectors: "log" is not one of gauge, counter, timer`,
+		},
+		{
+			fine,
+			StreamOptions{Selectors: []string{"gauge", "gauge"}},
+			`nozzle.selectors: "gauge" stands twice, Loggregator would deliver each such envelope twice`,
+		},
 	} {
 		ledger, _ := newTestLedger(t)
 		if _, err := newRLP(c.options, c.stream, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {

@@ -137,7 +137,10 @@ func (c *copies) look(exporters []*shardExporter) {
 func twofold(f *foundation.Foundation, names store.Resolver) map[string]bool {
 	name, twice := map[string]string{}, map[string]bool{}
 	for _, sent := range f.Sent() {
-		id := store.Identity{Kind: sent.Kind, Name: sent.Name, Unit: sent.Unit, SourceID: sent.SourceID, InstanceID: sent.InstanceID}
+		id := store.Identity{
+			Kind: sent.Kind, Name: sent.Name, Unit: sent.Unit, SourceID: sent.SourceID,
+			InstanceID: sent.InstanceID,
+		}
 		for _, tag := range slices.Sorted(maps.Keys(sent.Tags)) {
 			id.Tags = append(id.Tags, metric.Label{Name: tag, Value: sent.Tags[tag]})
 		}
@@ -179,14 +182,16 @@ func follow(t *testing.T, what string, f *foundation.Foundation, d time.Duration
 		}
 	}
 	if twice > 0 || len(by) < 2000 {
-		t.Errorf("%s: %d of %d series stand on more than one exporter after %v, besides those of two names", what, twice, len(by), d)
+		t.Errorf("%s: %d of %d series stand on more than one exporter after %v, besides those of two names", what, twice,
+			len(by), d)
 	}
 	// Every component emits each 15 s.
 	if bound := 3*15*time.Second + 15*time.Second; c.longest > bound {
 		t.Errorf("%s: a series stood on two exporters for %v, want at most %v", what, c.longest, bound)
 	}
 	after := f.Lost()
-	t.Logf("%s: %d series on %v; at most %d on two exporters, for %v at most; %d come by two names; lost at the RLP: %d", what, len(by), share, c.most, c.longest, len(c.except), after.Left-before.Left)
+	t.Logf("%s: %d series on %v; at most %d on two exporters, for %v at most; %d come by two names; lost at the RLP: %d",
+		what, len(by), share, c.most, c.longest, len(c.except), after.Left-before.Left)
 }
 
 // TestShard: two and three exporters share a foundation by deterministic names. Every series of a gauge or counter is

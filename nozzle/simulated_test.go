@@ -54,7 +54,8 @@ func (s *simulated) read(kind string, stream StreamOptions, newSink func() Sink)
 		return r.ledger.Source(kind), s.run(r.source)
 	}
 	ledger, _ := newTestLedger(s.t)
-	r, err := newRLP(RLPOptions{Address: s.f.RLPAddress(), TLSConfig: s.f.ClientTLS()}, stream, testEnv(ledger, newSink, log))
+	r, err := newRLP(RLPOptions{Address: s.f.RLPAddress(), TLSConfig: s.f.ClientTLS()}, stream,
+		testEnv(ledger, newSink, log))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,3 +1,6 @@
+// Package nozzle reads envelopes from Loggregator. Each source speaks one of its protocols, decodes the received
+// bytes into a reused metric.Envelope and hands it to a Sink on the goroutine that received it. There is no queue in
+// between: what cannot be taken in time is held back by the protocol and shows in Loggregator's drop counters.
 package nozzle
 
 import (
@@ -133,3 +136,34 @@ func (env *Env) base(name string, attrs ...any) base {
 
 // Name implements Source.
 func (b *base) Name() string { return b.name }
+
+// port is the address of a source that others send to, which is known once the source listens.
+type port struct {
+	opened chan struct{} // closed when addr or failed is set
+	addr   netip.AddrPort
+	failed error
+}
+
+func newPort() port { return port{opened: make(chan struct{})} }
+
+// open stores the address. Either open or fail is called, once.
+func (p *port) open(addr netip.AddrPort) {
+	p.addr = addr
+	close(p.opened)
+}
+
+// fail stores why the source does not listen.
+func (p *port) fail(err error) {
+	p.failed = err
+	close(p.opened)
+}
+
+// Addr implements Listener.
+func (p *port) Addr(ctx context.Context) (netip.AddrPort, error) {
+	select {
+	case <-p.opened:
+		return p.addr, p.failed
+	case <-ctx.Done():
+		return netip.AddrPort{}, ctx.Err()
+	}
+}

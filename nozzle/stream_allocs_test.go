@@ -26,14 +26,18 @@ func TestStreamAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(t, "reverselogproxy"))), grpc.ForceServerCodecV2(rawCodec{}), grpc.UnknownServiceHandler(repeat(batch)))
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(ca.server(t, "reverselogproxy"))),
+		grpc.ForceServerCodecV2(rawCodec{}), grpc.UnknownServiceHandler(repeat(batch)))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 
 	log, _ := newTestLog()
 	l, _ := newTestLedger(t)
 	sink := &nullSink{}
-	r, err := newRLP(RLPOptions{Address: listener.Addr().String(), ServerName: "reverselogproxy", TLSConfig: ca.client(t)}, allKinds, testEnv(l, func() Sink { return sink }, log))
+	r, err := newRLP(RLPOptions{
+		Address: listener.Addr().String(), ServerName: "reverselogproxy",
+		TLSConfig: ca.client(t),
+	}, allKinds, testEnv(l, func() Sink { return sink }, log))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,16 +8,15 @@ import (
 	"loggregator_exporter/internal/boundedfile"
 )
 
-// TLSOptions name the PEM files of a mutual TLS connection. They are read anew for each connection, so that
-// certificates can be rotated under a running exporter.
+// TLSOptions name the PEM files of a mutual TLS connection. They are read again for each connection, so that
+// certificates can be rotated while the exporter runs.
 type TLSOptions struct {
 	CAFile   string `mapstructure:"ca_file"`
 	CertFile string `mapstructure:"cert_file"`
 	KeyFile  string `mapstructure:"key_file"`
 }
 
-// client reads the files and returns the configuration of a client. key is where the options stand in the
-// configuration, for errors.
+// client returns the configuration of a client. key is the key of the options in the configuration, for errors.
 func (o TLSOptions) client(key, serverName string) (*tls.Config, error) {
 	pool, cert, err := o.read(key)
 	if err != nil {
@@ -31,7 +30,7 @@ func (o TLSOptions) client(key, serverName string) (*tls.Config, error) {
 	}, nil
 }
 
-// server reads the files and returns the configuration of a server that demands a certificate of the CA.
+// server returns the configuration of a server that demands a certificate of the CA.
 func (o TLSOptions) server(key string) (*tls.Config, error) {
 	pool, cert, err := o.read(key)
 	if err != nil {
@@ -47,7 +46,11 @@ func (o TLSOptions) server(key string) (*tls.Config, error) {
 
 func (o TLSOptions) read(key string) (*x509.CertPool, tls.Certificate, error) {
 	var none tls.Certificate
-	for _, file := range []struct{ name, value string }{{"ca_file", o.CAFile}, {"cert_file", o.CertFile}, {"key_file", o.KeyFile}} {
+	for _, file := range []struct{ name, value string }{
+		{"ca_file", o.CAFile},
+		{"cert_file", o.CertFile},
+		{"key_file", o.KeyFile},
+	} {
 		if file.value == "" {
 			return nil, none, fmt.Errorf("%s.%s: not set", key, file.name)
 		}

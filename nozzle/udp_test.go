@@ -109,7 +109,7 @@ func TestUDPFromDropsonde(t *testing.T) {
 			"cpu": {Unit: "percentage", Bits: 0x3ff0000000000000}, "memory": {Unit: "bytes", Bits: 0x4000000000000000}, "disk": {Unit: "bytes", Bits: 0}, "memory_quota": {Unit: "bytes", Bits: 0}, "disk_quota": {Unit: "bytes", Bits: 0},
 		},
 	})
-	http := wiretest.HttpV1().HttpStartStop
+	http := wiretest.HTTPV1().HttpStartStop
 	wiretest.RequireEqual(t, "http", send(events1.Emit(http)).Tags["status_code"], "404")
 }
 

@@ -20,17 +20,21 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// benchBatch is a batch as a busy foundation sends them: gauges of six tags.
+// BenchBatch is a batch as a busy foundation sends them: gauges of six tags.
 func BenchBatch(tb testing.TB) []byte {
 	tb.Helper()
 	var envelopes []*loggregator_v2.Envelope
 	for i := range 100 {
-		e := &loggregator_v2.Envelope{Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), Tags: TagsV2(), Message: GaugeV2("memoryStats.numBytesAllocated")}
+		e := &loggregator_v2.Envelope{
+			Timestamp: 1795342433316702720, SourceId: fmt.Sprintf("router__%d", i), Tags: TagsV2(),
+			Message: GaugeV2("memoryStats.numBytesAllocated"),
+		}
 		envelopes = append(envelopes, e)
 	}
 	return BatchOf(tb, envelopes...)
 }
 
+// EventV1 is an envelope of a type, without its message.
 func EventV1(eventType events.Envelope_EventType) *events.Envelope {
 	return &events.Envelope{
 		Origin: new("router__0"), EventType: eventType.Enum(), Timestamp: new(int64(1795342433316702720)),
@@ -38,54 +42,71 @@ func EventV1(eventType events.Envelope_EventType) *events.Envelope {
 	}
 }
 
+// ValueV1 is a value metric.
 func ValueV1() *events.Envelope {
 	e := EventV1(events.Envelope_ValueMetric)
-	e.ValueMetric = &events.ValueMetric{Name: new("memoryStats.numBytesAllocated"), Value: new(1048576.0), Unit: new("count")}
+	e.ValueMetric = &events.ValueMetric{
+		Name: new("memoryStats.numBytesAllocated"), Value: new(1048576.0),
+		Unit: new("count"),
+	}
 	return e
 }
 
+// CounterV1 is a counter event.
 func CounterV1() *events.Envelope {
 	e := EventV1(events.Envelope_CounterEvent)
-	e.CounterEvent = &events.CounterEvent{Name: new("total_requests"), Delta: new(uint64(5)), Total: new(uint64(math.MaxUint64))}
+	e.CounterEvent = &events.CounterEvent{
+		Name: new("total_requests"), Delta: new(uint64(5)),
+		Total: new(uint64(math.MaxUint64)),
+	}
 	return e
 }
 
+// ContainerV1 is a container metric.
 func ContainerV1() *events.Envelope {
 	e := EventV1(events.Envelope_ContainerMetric)
 	e.ContainerMetric = &events.ContainerMetric{
 		ApplicationId: new("8a5c1c33-0d4e-4f55-9a4b-6c7d8e9f0a1b"), InstanceIndex: new(int32(2)), CpuPercentage: new(12.5),
-		MemoryBytes: new(uint64(1 << 40)), DiskBytes: new(uint64(2)), MemoryBytesQuota: new(uint64(3)), DiskBytesQuota: new(uint64(math.MaxUint64)),
+		MemoryBytes: new(uint64(1 << 40)), DiskBytes: new(uint64(2)), MemoryBytesQuota: new(uint64(3)),
+		DiskBytesQuota: new(uint64(math.MaxUint64)),
 	}
 	return e
 }
 
-func HttpV1() *events.Envelope {
+// HTTPV1 is an HttpStartStop.
+func HTTPV1() *events.Envelope {
 	e := EventV1(events.Envelope_HttpStartStop)
 	e.HttpStartStop = &events.HttpStartStop{
 		StartTimestamp: new(int64(1795342433316702720)), StopTimestamp: new(int64(1795342433417702720)),
 		RequestId: &events.UUID{Low: new(uint64(0x0123456789abcdef)), High: new(uint64(0x00000000000000ff))},
-		PeerType:  events.PeerType_Server.Enum(), Method: events.Method_POST.Enum(), Uri: new("https://app.example.com/x?y=\n"),
-		RemoteAddress: new("10.1.1.1:4321"), UserAgent: new("agent"), StatusCode: new(int32(404)), ContentLength: new(int64(-1)),
-		ApplicationId: &events.UUID{Low: new(uint64(0xfedcba9876543210)), High: new(uint64(1))}, InstanceIndex: new(int32(3)),
-		InstanceId: new("instance"), Forwarded: []string{"10.9.9.9", "10.8.8.8"},
+		PeerType:  events.PeerType_Server.Enum(), Method: events.Method_POST.Enum(),
+		Uri:           new("https://app.example.com/x?y=\n"),
+		RemoteAddress: new("10.1.1.1:4321"), UserAgent: new("agent"), StatusCode: new(int32(404)),
+		ContentLength: new(int64(-1)),
+		ApplicationId: &events.UUID{Low: new(uint64(0xfedcba9876543210)), High: new(uint64(1))},
+		InstanceIndex: new(int32(3)),
+		InstanceId:    new("instance"), Forwarded: []string{"10.9.9.9", "10.8.8.8"},
 	}
 	return e
 }
 
-// envelopesV1 are samples of everything that components send; they seed the fuzzing.
+// EnvelopesV1 are samples of everything that components send; they seed the fuzzing.
 func EnvelopesV1() []*events.Envelope {
 	with := func(e *events.Envelope, change func(*events.Envelope)) *events.Envelope {
 		change(e)
 		return e
 	}
-	tags := map[string]string{"source_id": "the-source", "instance_id": "7", "origin": "not this", "job": "nor this", "a": "b", "": ""}
+	tags := map[string]string{
+		"source_id": "the-source", "instance_id": "7", "origin": "not this", "job": "nor this",
+		"a": "b", "": "",
+	}
 	bare := func(e *events.Envelope) { e.Deployment, e.Job, e.Index, e.Ip, e.Timestamp = nil, nil, nil, nil, nil }
 	return []*events.Envelope{
-		ValueV1(), CounterV1(), ContainerV1(), HttpV1(),
+		ValueV1(), CounterV1(), ContainerV1(), HTTPV1(),
 		with(ValueV1(), func(e *events.Envelope) { e.Tags = tags }),
 		with(CounterV1(), func(e *events.Envelope) { e.Tags = tags }),
 		with(ContainerV1(), func(e *events.Envelope) { e.Tags = tags }),
-		with(HttpV1(), func(e *events.Envelope) { e.Tags = tags }),
+		with(HTTPV1(), func(e *events.Envelope) { e.Tags = tags }),
 		with(ValueV1(), func(e *events.Envelope) { bare(e); e.Tags = tags }),
 		with(ValueV1(), func(e *events.Envelope) { bare(e); e.Job = new("") }),
 		with(ValueV1(), func(e *events.Envelope) { e.ValueMetric.Value = new(math.NaN()) }),
@@ -97,19 +118,24 @@ func EnvelopesV1() []*events.Envelope {
 		with(ContainerV1(), func(e *events.Envelope) {
 			e.ContainerMetric.ApplicationId, e.ContainerMetric.InstanceIndex = new(""), new(int32(-1))
 		}),
-		with(HttpV1(), func(e *events.Envelope) {
-			e.HttpStartStop.ApplicationId, e.HttpStartStop.InstanceIndex, e.HttpStartStop.InstanceId, e.HttpStartStop.Forwarded = nil, nil, nil, nil
+		with(HTTPV1(), func(e *events.Envelope) {
+			e.HttpStartStop.ApplicationId, e.HttpStartStop.InstanceIndex, e.HttpStartStop.InstanceId,
+				e.HttpStartStop.Forwarded = nil, nil, nil, nil
 		}),
-		with(HttpV1(), func(e *events.Envelope) {
-			e.HttpStartStop.Forwarded, e.HttpStartStop.Method, e.HttpStartStop.PeerType = []string{"one"}, events.Method(99).Enum(), events.PeerType(-2).Enum()
+		with(HTTPV1(), func(e *events.Envelope) {
+			e.HttpStartStop.Forwarded, e.HttpStartStop.Method, e.HttpStartStop.PeerType = []string{"one"},
+				events.Method(99).Enum(), events.PeerType(-2).Enum()
 		}),
-		with(HttpV1(), func(e *events.Envelope) { e.HttpStartStop = nil }),
+		with(HTTPV1(), func(e *events.Envelope) { e.HttpStartStop = nil }),
 		with(ValueV1(), func(e *events.Envelope) { e.ValueMetric = nil }),
 		with(CounterV1(), func(e *events.Envelope) { e.CounterEvent = nil }),
 		with(ContainerV1(), func(e *events.Envelope) { e.ContainerMetric = nil }),
 		with(ValueV1(), func(e *events.Envelope) { e.EventType = events.Envelope_CounterEvent.Enum() }),
 		with(EventV1(events.Envelope_LogMessage), func(e *events.Envelope) {
-			e.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: new(int64(1)), AppId: new("app")}
+			e.LogMessage = &events.LogMessage{
+				Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(),
+				Timestamp: new(int64(1)), AppId: new("app"),
+			}
 		}),
 		with(EventV1(events.Envelope_Error), func(e *events.Envelope) {
 			e.Error = &events.Error{Source: new("s"), Code: new(int32(1)), Message: new("m")}
@@ -118,7 +144,7 @@ func EnvelopesV1() []*events.Envelope {
 	}
 }
 
-// partialV1 are envelopes that lack required fields.
+// PartialV1 are envelopes that lack required fields.
 func PartialV1() []*events.Envelope {
 	var all []*events.Envelope
 	lacking := func(e *events.Envelope, strip func(*events.Envelope)) {
@@ -134,17 +160,19 @@ func PartialV1() []*events.Envelope {
 	lacking(CounterV1(), func(e *events.Envelope) { e.CounterEvent.Delta = nil })
 	lacking(ContainerV1(), func(e *events.Envelope) { e.ContainerMetric.ApplicationId = nil })
 	lacking(ContainerV1(), func(e *events.Envelope) { e.ContainerMetric.DiskBytes = nil })
-	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.RequestId = nil })
-	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.RequestId.High = nil })
-	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.ApplicationId.Low = nil })
-	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.ContentLength = nil })
-	lacking(HttpV1(), func(e *events.Envelope) { e.HttpStartStop.StartTimestamp = nil })
-	lacking(EventV1(events.Envelope_LogMessage), func(e *events.Envelope) { e.LogMessage = &events.LogMessage{Message: []byte("m")} })
+	lacking(HTTPV1(), func(e *events.Envelope) { e.HttpStartStop.RequestId = nil })
+	lacking(HTTPV1(), func(e *events.Envelope) { e.HttpStartStop.RequestId.High = nil })
+	lacking(HTTPV1(), func(e *events.Envelope) { e.HttpStartStop.ApplicationId.Low = nil })
+	lacking(HTTPV1(), func(e *events.Envelope) { e.HttpStartStop.ContentLength = nil })
+	lacking(HTTPV1(), func(e *events.Envelope) { e.HttpStartStop.StartTimestamp = nil })
+	lacking(EventV1(events.Envelope_LogMessage),
+		func(e *events.Envelope) { e.LogMessage = &events.LogMessage{Message: []byte("m")} })
 	lacking(EventV1(events.Envelope_Error), func(e *events.Envelope) { e.Error = &events.Error{Code: new(int32(1))} })
 	lacking(ValueV1(), func(e *events.Envelope) { e.Error = &events.Error{} })
 	return all
 }
 
+// MarshalV1 marshals an envelope, also one that lacks required fields.
 func MarshalV1(tb testing.TB, e *events.Envelope) []byte {
 	tb.Helper()
 	b, err := proto.MarshalOptions{AllowPartial: true, Deterministic: true}.Marshal(e)
@@ -154,7 +182,7 @@ func MarshalV1(tb testing.TB, e *events.Envelope) []byte {
 	return b
 }
 
-// oddV1 are envelopes that no encoder writes: parts that come twice, in another order, broken.
+// OddV1 are envelopes that no encoder writes: parts that come twice, in another order, broken.
 func OddV1(tb testing.TB) [][]byte {
 	tb.Helper()
 	var odd [][]byte
@@ -166,11 +194,12 @@ func OddV1(tb testing.TB) [][]byte {
 	tail := MarshalV1(tb, &events.Envelope{Tags: map[string]string{"a": "b", "source_id": "s"}})
 	twoHalves := append(MarshalV1(tb, &events.Envelope{ValueMetric: &events.ValueMetric{Name: new("n"), Unit: new("u")}}),
 		MarshalV1(tb, &events.Envelope{ValueMetric: &events.ValueMetric{Value: new(1.0)}})...)
-	odd = append(odd, append(bytes.Clone(tail), MarshalV1(tb, ValueV1())...), append(twoHalves, MarshalV1(tb, EventV1(events.Envelope_ValueMetric))...))
+	odd = append(odd, append(bytes.Clone(tail), MarshalV1(tb, ValueV1())...),
+		append(twoHalves, MarshalV1(tb, EventV1(events.Envelope_ValueMetric))...))
 	return append(odd, nil, []byte("garbage"), []byte{0x0a, 0x7f}, bytes.Repeat([]byte{0xff}, 100))
 }
 
-// oracleV2 is what stock unmarshalling makes of an envelope, as a view.
+// OracleV2 is what stock unmarshalling makes of an envelope, as a view.
 func OracleV2(e *loggregator_v2.Envelope) Plain {
 	p := Plain{
 		Timestamp: e.GetTimestamp(), SourceID: e.GetSourceId(), InstanceID: e.GetInstanceId(),
@@ -195,7 +224,8 @@ func OracleV2(e *loggregator_v2.Envelope) Plain {
 	case *loggregator_v2.Envelope_Event:
 		p.Kind = metric.KindEvent
 	case *loggregator_v2.Envelope_Counter:
-		p.Kind, p.Name, p.Delta, p.Total = metric.KindCounter, m.Counter.GetName(), m.Counter.GetDelta(), m.Counter.GetTotal()
+		p.Kind, p.Name, p.Delta, p.Total = metric.KindCounter, m.Counter.GetName(), m.Counter.GetDelta(),
+			m.Counter.GetTotal()
 	case *loggregator_v2.Envelope_Timer:
 		p.Kind, p.Name, p.Start, p.Stop = metric.KindTimer, m.Timer.GetName(), m.Timer.GetStart(), m.Timer.GetStop()
 	case *loggregator_v2.Envelope_Gauge:
@@ -207,6 +237,7 @@ func OracleV2(e *loggregator_v2.Envelope) Plain {
 	return p
 }
 
+// GaugeV2 is the message of a gauge with some points.
 func GaugeV2(points ...string) *loggregator_v2.Envelope_Gauge {
 	g := &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{}}}
 	for i, name := range points {
@@ -215,11 +246,15 @@ func GaugeV2(points ...string) *loggregator_v2.Envelope_Gauge {
 	return g
 }
 
+// TagsV2 are the tags of a component.
 func TagsV2() map[string]string {
-	return map[string]string{"deployment": "cf", "index": "9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1", "ip": "10.0.0.5", "job": "router", "origin": "router__0", "__v1_type": "ValueMetric"}
+	return map[string]string{
+		"deployment": "cf", "index": "9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1", "ip": "10.0.0.5",
+		"job": "router", "origin": "router__0", "__v1_type": "ValueMetric",
+	}
 }
 
-// envelopesV2 are samples of everything that the stream holds; they seed the fuzzing.
+// EnvelopesV2 are samples of everything that the stream holds; they seed the fuzzing.
 func EnvelopesV2() []*loggregator_v2.Envelope {
 	value := func(d any) *loggregator_v2.Value {
 		switch v := d.(type) {
@@ -237,27 +272,50 @@ func EnvelopesV2() []*loggregator_v2.Envelope {
 	nan.Gauge.Metrics["b"].Value = math.Inf(1)
 	nan.Gauge.Metrics["c"].Value = math.Inf(-1)
 	nan.Gauge.Metrics["d"].Value = -1
-	http := &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "http", Start: 1795342433316702720, Stop: 1795342433417702720}}
+	http := &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{
+		Name: "http", Start: 1795342433316702720,
+		Stop: 1795342433417702720,
+	}}
 	return []*loggregator_v2.Envelope{
-		{Timestamp: 1795342433316702720, SourceId: "router__0", Tags: TagsV2(), Message: GaugeV2("memoryStats.numBytesAllocated")},
-		{Timestamp: -5, SourceId: "gorouter", InstanceId: "2", Tags: TagsV2(), Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: "total_requests", Delta: 5, Total: math.MaxUint64}}},
-		{SourceId: "app", InstanceId: "3", Tags: map[string]string{"status_code": "200", "": "", "long": strings.Repeat("x", 300)}, Message: http},
-		{SourceId: "app", Message: &loggregator_v2.Envelope_Log{Log: &loggregator_v2.Log{Payload: []byte("hello\xff"), Type: loggregator_v2.Log_ERR}}},
+		{
+			Timestamp: 1795342433316702720, SourceId: "router__0", Tags: TagsV2(),
+			Message: GaugeV2("memoryStats.numBytesAllocated"),
+		},
+		{
+			Timestamp: -5, SourceId: "gorouter", InstanceId: "2", Tags: TagsV2(),
+			Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{
+				Name: "total_requests", Delta: 5,
+				Total: math.MaxUint64,
+			}},
+		},
+		{
+			SourceId: "app", InstanceId: "3",
+			Tags: map[string]string{"status_code": "200", "": "", "long": strings.Repeat("x", 300)}, Message: http,
+		},
+		{SourceId: "app", Message: &loggregator_v2.Envelope_Log{Log: &loggregator_v2.Log{
+			Payload: []byte("hello\xff"),
+			Type:    loggregator_v2.Log_ERR,
+		}}},
 		{SourceId: "app", Message: &loggregator_v2.Envelope_Event{Event: &loggregator_v2.Event{Title: "t", Body: "b"}}},
 		{SourceId: "nothing"},
 		{},
 		{Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{}}},
-		{Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{"": {}}}}},
+		{Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{
+			Metrics: map[string]*loggregator_v2.GaugeValue{"": {}},
+		}}},
 		{Message: nan},
 		{
-			Tags:           map[string]string{"both": "preferred"},
-			DeprecatedTags: map[string]*loggregator_v2.Value{"both": value("deprecated"), "text": value("t"), "integer": value(int64(-42)), "decimal": value(2.5), "nothing": value(nil)},
-			Message:        GaugeV2("x", "y"),
+			Tags: map[string]string{"both": "preferred"},
+			DeprecatedTags: map[string]*loggregator_v2.Value{
+				"both": value("deprecated"), "text": value("t"),
+				"integer": value(int64(-42)), "decimal": value(2.5), "nothing": value(nil),
+			},
+			Message: GaugeV2("x", "y"),
 		},
 	}
 }
 
-// oddV2 are well-formed messages that no encoder writes, and broken ones.
+// OddV2 are well-formed messages that no encoder writes, and broken ones.
 func OddV2() [][]byte {
 	field := func(num protowire.Number, body ...[]byte) []byte {
 		return protowire.AppendBytes(protowire.AppendTag(nil, num, protowire.BytesType), bytes.Join(body, nil))
@@ -266,7 +324,8 @@ func OddV2() [][]byte {
 	varint := func(num protowire.Number, v uint64) []byte {
 		return protowire.AppendVarint(protowire.AppendTag(nil, num, protowire.VarintType), v)
 	}
-	group := protowire.AppendTag(append(protowire.AppendTag(nil, 99, protowire.StartGroupType), text(1, "in a group")...), 99, protowire.EndGroupType)
+	group := protowire.AppendTag(append(protowire.AppendTag(nil, 99, protowire.StartGroupType), text(1, "in a group")...),
+		99, protowire.EndGroupType)
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	fixed32 := protowire.AppendFixed32(protowire.AppendTag(nil, 98, protowire.Fixed32Type), 7)
 	fixed64 := func(num protowire.Number) []byte {
@@ -279,7 +338,8 @@ func OddV2() [][]byte {
 		field(9, text(2, "only a value")),
 		field(9),
 		field(9, varint(1, 3), text(1, "k"), group, text(2, "v")),
-		join(text(2, "source"), group, fixed32, text(2, "last source"), varint(2, 5), text(1, "a timestamp of the wrong type")),
+		join(text(2, "source"), group, fixed32, text(2, "last source"), varint(2, 5),
+			text(1, "a timestamp of the wrong type")),
 		join(varint(1, 1), varint(1, 2)),
 		// One oneof twice: merged. Another after it: replaced.
 		join(field(5, text(1, "name")), field(5, varint(2, 7))),
@@ -311,14 +371,15 @@ func OddV2() [][]byte {
 		{0x9b, 0x06},
 		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
 		field(9, []byte{0x0a, 0x09, 'k'}), field(6, []byte{0x0a, 0x09, 'k'}), field(6, field(1, []byte{0x12, 0x02, 'k'})),
-		field(6, field(1, field(2, []byte{0x11, 0x01}))), field(5, []byte{0x0a}), field(7, []byte{0x10}), field(4, []byte{0x0a}), field(10, []byte{0x0a, 0x01}),
+		field(6, field(1, field(2, []byte{0x11, 0x01}))), field(5, []byte{0x0a}), field(7, []byte{0x10}),
+		field(4, []byte{0x0a}), field(10, []byte{0x0a, 0x01}),
 		field(3, []byte{0x0a}), field(3, field(2, []byte{0x0a})),
 		{0x09, 1, 2, 3},
 		text(2, "not \xff UTF-8"), field(9, text(1, "\xff"), text(2, "\x00\n\"")),
 	}
 }
 
-// batchOf marshals a batch.
+// BatchOf marshals a batch.
 func BatchOf(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
 	tb.Helper()
 	b, err := proto.Marshal(&loggregator_v2.EnvelopeBatch{Batch: envelopes})
@@ -328,7 +389,7 @@ func BatchOf(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
 	return b
 }
 
-// plain is a view without its references to received memory, in a form that does not depend on the order of tags and
+// Plain is a view without its references to received memory, in a form that does not depend on the order of tags and
 // points.
 type Plain struct {
 	Kind                       metric.Kind
@@ -340,15 +401,19 @@ type Plain struct {
 	Start, Stop                int64
 }
 
+// PlainPoint is a point of Plain.
 type PlainPoint struct {
 	Unit string
 	Bits uint64 // of the value, so that NaN equals itself
 }
 
+// PlainOf copies a view.
 func PlainOf(e *metric.Envelope) Plain {
 	p := Plain{
-		Kind: e.Kind, Timestamp: e.Timestamp, SourceID: string(e.SourceID), InstanceID: string(e.InstanceID), Name: string(e.Name),
-		Tags: map[string]string{}, Points: map[string]PlainPoint{}, Delta: e.Delta, Total: e.Total, Start: e.Start, Stop: e.Stop,
+		Kind: e.Kind, Timestamp: e.Timestamp, SourceID: string(e.SourceID), InstanceID: string(e.InstanceID),
+		Name: string(e.Name),
+		Tags: map[string]string{}, Points: map[string]PlainPoint{}, Delta: e.Delta, Total: e.Total, Start: e.Start,
+		Stop: e.Stop,
 	}
 	for _, t := range e.Tags {
 		p.Tags[string(t.Key)] = string(t.Value)
@@ -359,6 +424,7 @@ func PlainOf(e *metric.Envelope) Plain {
 	return p
 }
 
+// RequireEqual fails the test if two values differ.
 func RequireEqual(tb testing.TB, what string, got, want any) {
 	tb.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -369,6 +435,7 @@ func RequireEqual(tb testing.TB, what string, got, want any) {
 // GatewayJSON writes as the RLP gateway does: zero values are written out; the names are those of the .proto file.
 var GatewayJSON = protojson.MarshalOptions{EmitUnpopulated: true}
 
+// MarshalJSON writes an envelope as the gateway does.
 func MarshalJSON(tb testing.TB, e *loggregator_v2.Envelope) []byte {
 	tb.Helper()
 	b, err := GatewayJSON.Marshal(e)
@@ -378,7 +445,7 @@ func MarshalJSON(tb testing.TB, e *loggregator_v2.Envelope) []byte {
 	return b
 }
 
-// jsonBatch is a batch as the gateway sends it.
+// JSONBatch is a batch as the gateway sends it.
 func JSONBatch(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
 	tb.Helper()
 	b, err := GatewayJSON.Marshal(&loggregator_v2.EnvelopeBatch{Batch: envelopes})
@@ -390,5 +457,6 @@ func JSONBatch(tb testing.TB, envelopes ...*loggregator_v2.Envelope) []byte {
 
 // EnvelopesJSON are the samples that the gateway writes: it asks for preferred tags.
 func EnvelopesJSON() []*loggregator_v2.Envelope {
-	return slices.DeleteFunc(EnvelopesV2(), func(e *loggregator_v2.Envelope) bool { return len(e.GetDeprecatedTags()) > 0 })
+	return slices.DeleteFunc(EnvelopesV2(),
+		func(e *loggregator_v2.Envelope) bool { return len(e.GetDeprecatedTags()) > 0 })
 }

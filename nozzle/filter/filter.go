@@ -17,9 +17,9 @@ type Options struct {
 	Drop *Match `mapstructure:"drop"`
 }
 
-// Match says what a filter applies to: all fields that are set have to match, each by one of its patterns. With none set it
-// applies to everything. Patterns are those of metric.Glob. None matches a field that the envelope does not have, so that
-// app_id: "*" matches whatever comes from an app.
+// Match says what a filter applies to: all fields that are set have to match, each by one of its patterns. With none
+// set it applies to everything. Patterns are those of metric.Glob. None matches a field that the envelope does not
+// have, so that app_id: "*" matches whatever comes from an app.
 type Match struct {
 	Kind       []string `mapstructure:"kind"` // gauge, counter or timer; no patterns
 	Origin     []string `mapstructure:"origin"`
@@ -47,7 +47,10 @@ const (
 	numFields
 )
 
-var fieldNames = [numFields]string{"kind", "origin", "deployment", "source_id", "name", "app_id", "app_name", "org", "space"}
+var fieldNames = [numFields]string{
+	"kind", "origin", "deployment", "source_id", "name", "app_id", "app_name", "org",
+	"space",
+}
 
 // Fields returns the keys that a filter can match by.
 func Fields() []string { return slices.Clone(fieldNames[:]) }
@@ -71,8 +74,8 @@ const (
 	maxPatterns     = 10_000 // of one filter
 )
 
-// Filter decides what reaches the store: the first rule that matches decides, and what none matches is kept. It does not
-// change after New.
+// Filter decides what reaches the store: the first rule that matches decides, and what none matches is kept. It does
+// not change after New.
 type Filter struct {
 	rules []rule
 	tags  bool // whether any rule looks at tags
@@ -92,14 +95,17 @@ type fieldMatch struct {
 
 const everyKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
 
-// NewFilter compiles filters; without any it returns nil. The error joins a *FilterError for each filter that is
-// wrong.
+// New compiles filters; it returns nil if there are none. The error joins an *Error for each filter that is wrong.
 func New(rules []Options) (*Filter, error) {
 	if len(rules) == 0 {
 		return nil, nil //nolint:nilnil // no filter is what was asked for
 	}
 	if len(rules) > maxRules {
-		return nil, &Error{filtersKey, fmt.Sprintf("holds %d filters, at most %d are possible: put values that are treated alike into one list", len(rules), maxRules)}
+		return nil, &Error{
+			filtersKey,
+			fmt.Sprintf("holds %d filters, at most %d are possible: put values that are treated alike into one list",
+				len(rules), maxRules),
+		}
 	}
 	f := &Filter{}
 	var errs []error
@@ -120,7 +126,7 @@ func New(rules []Options) (*Filter, error) {
 	return f, nil
 }
 
-// compileRule makes the rule of one filter.
+// compileRule compiles one filter.
 func compileRule(rules []Options, i int) (rule, error) {
 	path := itemPath(filtersKey, i)
 	match, keep, key := rules[i].Drop, false, path+".drop"
@@ -132,7 +138,10 @@ func compileRule(rules []Options, i int) (rule, error) {
 	}
 	for n := range i {
 		if rules[n].everything() {
-			return rule{}, &Error{path, fmt.Sprintf("is never reached: filter %d decides everything that comes to it; move it to the end", n)}
+			return rule{}, &Error{
+				path,
+				fmt.Sprintf("is never reached: filter %d decides everything that comes to it; move it to the end", n),
+			}
 		}
 	}
 	rule, err := compileFilter(match, key)
@@ -140,7 +149,7 @@ func compileRule(rules []Options, i int) (rule, error) {
 	return rule, err
 }
 
-// everything says whether the filter matches whatever comes to it.
+// everything reports whether the filter matches every envelope.
 func (o *Options) everything() bool {
 	for _, m := range []*Match{o.Keep, o.Drop} {
 		if m == nil {
@@ -164,7 +173,10 @@ func compileFilter(m *Match, path string) (rule, error) {
 		}
 		key := path + "." + fieldNames[field]
 		if total += len(texts); len(texts) == 0 || total > maxPatterns {
-			return rule, &Error{key, fmt.Sprintf("holds %d patterns, want 1 to %d; leave the key out to match anything", len(texts), maxPatterns)}
+			return rule, &Error{
+				key,
+				fmt.Sprintf("holds %d patterns, want 1 to %d; leave the key out to match anything", len(texts), maxPatterns),
+			}
 		}
 		if field == byKind {
 			kinds, err := compileKinds(texts, key)

@@ -48,34 +48,95 @@ func filterEnvelope(what, source string, tags ...string) *metric.Envelope {
 }
 
 func TestFilter(t *testing.T) {
-	container := []Options{keepIf(Match{Kind: []string{"gauge"}, Name: []string{"cpu", "mem*"}}), dropIf(Match{AppID: []string{"*"}})}
+	container := []Options{
+		keepIf(Match{Kind: []string{"gauge"}, Name: []string{"cpu", "mem*"}}),
+		dropIf(Match{AppID: []string{"*"}}),
+	}
 	for name, tc := range map[string]struct {
 		rules    []Options
 		envelope *metric.Envelope
 		want     string // the names that pass
 	}{
-		"no rule matches":               {[]Options{dropIf(Match{Kind: []string{"timer"}})}, filterEnvelope("counter c", "x"), "c"},
-		"a kind":                        {[]Options{dropIf(Match{Kind: []string{"timer", "counter"}})}, filterEnvelope("counter c", "x"), ""},
-		"an origin":                     {[]Options{dropIf(Match{Origin: []string{"rep"}})}, filterEnvelope("gauge a", "x", "origin", "rep"), ""},
-		"another origin":                {[]Options{dropIf(Match{Origin: []string{"rep"}})}, filterEnvelope("gauge a", "x", "origin", "reps"), "a"},
-		"an origin by a pattern":        {[]Options{dropIf(Match{Origin: []string{"router__?"}})}, filterEnvelope("gauge a", "x", "origin", "router__0"), ""},
-		"of a tag sent twice the last":  {[]Options{dropIf(Match{Origin: []string{"rep"}})}, filterEnvelope("gauge a", "x", "origin", "rep", "origin", "bbs"), "a"},
-		"all fields have to match":      {[]Options{dropIf(Match{Origin: []string{"rep"}, Deployment: []string{"cf"}})}, filterEnvelope("gauge a", "x", "origin", "rep"), "a"},
-		"a pattern needs a value":       {[]Options{dropIf(Match{Deployment: []string{"*"}})}, filterEnvelope("gauge a", "x"), "a"},
-		"the first match decides":       {[]Options{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})}, filterEnvelope("gauge a", "x"), "a"},
-		"the last one is for the rest":  {[]Options{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})}, filterEnvelope("gauge a", "y"), ""},
-		"points by name":                {container, filterEnvelope("gauge cpu disk memory mem_quota cpu", appGUID), "cpu memory mem_quota cpu"},
-		"no point is left":              {container, filterEnvelope("gauge disk", appGUID), ""},
-		"points of what is no app":      {container, filterEnvelope("gauge disk cpu", "rep"), "disk cpu"},
-		"a counter by name":             {[]Options{dropIf(Match{Name: []string{"c*"}})}, filterEnvelope("counter c.d", "x"), ""},
-		"a timer by name":               {[]Options{keepIf(Match{Name: []string{"http"}}), dropIf(Match{Kind: []string{"timer"}})}, filterEnvelope("timer work", "x"), ""},
-		"the gorouter's timers":         {[]Options{keepIf(Match{Name: []string{"http"}}), dropIf(Match{Kind: []string{"timer"}})}, filterEnvelope("timer http", "x"), "http"},
-		"an app's name":                 {[]Options{dropIf(Match{AppName: []string{"load-*"}})}, filterEnvelope("timer http", appGUID, "app_name", "load-1"), ""},
-		"an app's id by tag":            {[]Options{dropIf(Match{AppID: []string{"7"}})}, filterEnvelope("counter c", "x", "app_id", "7"), ""},
-		"an app's id by the source":     {[]Options{dropIf(Match{AppID: []string{appGUID}})}, filterEnvelope("counter c", appGUID), ""},
-		"an organization and its space": {[]Options{dropIf(Match{Org: []string{"o"}, Space: []string{"s"}})}, filterEnvelope("counter c", "x", "organization_name", "o", "space_name", "s"), ""},
+		"no rule matches": {
+			[]Options{dropIf(Match{Kind: []string{"timer"}})},
+			filterEnvelope("counter c", "x"), "c",
+		},
+		"a kind": {
+			[]Options{dropIf(Match{Kind: []string{"timer", "counter"}})},
+			filterEnvelope("counter c", "x"), "",
+		},
+		"an origin": {
+			[]Options{dropIf(Match{Origin: []string{"rep"}})},
+			filterEnvelope("gauge a", "x", "origin", "rep"), "",
+		},
+		"another origin": {
+			[]Options{dropIf(Match{Origin: []string{"rep"}})},
+			filterEnvelope("gauge a", "x", "origin", "reps"), "a",
+		},
+		"an origin by a pattern": {
+			[]Options{dropIf(Match{Origin: []string{"router__?"}})},
+			filterEnvelope("gauge a", "x", "origin", "router__0"), "",
+		},
+		"of a tag sent twice the last": {
+			[]Options{dropIf(Match{Origin: []string{"rep"}})},
+			filterEnvelope("gauge a", "x", "origin", "rep", "origin", "bbs"), "a",
+		},
+		"all fields have to match": {
+			[]Options{dropIf(Match{Origin: []string{"rep"}, Deployment: []string{"cf"}})},
+			filterEnvelope("gauge a", "x", "origin", "rep"), "a",
+		},
+		"a pattern needs a value": {
+			[]Options{dropIf(Match{Deployment: []string{"*"}})},
+			filterEnvelope("gauge a", "x"), "a",
+		},
+		"the first match decides": {
+			[]Options{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})},
+			filterEnvelope("gauge a", "x"), "a",
+		},
+		"the last one is for the rest": {
+			[]Options{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})},
+			filterEnvelope("gauge a", "y"), "",
+		},
+		"points by name": {
+			container, filterEnvelope("gauge cpu disk memory mem_quota cpu", appGUID),
+			"cpu memory mem_quota cpu",
+		},
+		"no point is left":         {container, filterEnvelope("gauge disk", appGUID), ""},
+		"points of what is no app": {container, filterEnvelope("gauge disk cpu", "rep"), "disk cpu"},
+		"a counter by name": {
+			[]Options{dropIf(Match{Name: []string{"c*"}})},
+			filterEnvelope("counter c.d", "x"),
+			"",
+		},
+		"a timer by name": {[]Options{
+			keepIf(Match{Name: []string{"http"}}),
+			dropIf(Match{Kind: []string{"timer"}}),
+		}, filterEnvelope("timer work", "x"), ""},
+		"the gorouter's timers": {[]Options{
+			keepIf(Match{Name: []string{"http"}}),
+			dropIf(Match{Kind: []string{"timer"}}),
+		}, filterEnvelope("timer http", "x"), "http"},
+		"an app's name": {
+			[]Options{dropIf(Match{AppName: []string{"load-*"}})},
+			filterEnvelope("timer http", appGUID, "app_name", "load-1"), "",
+		},
+		"an app's id by tag": {
+			[]Options{dropIf(Match{AppID: []string{"7"}})},
+			filterEnvelope("counter c", "x", "app_id", "7"), "",
+		},
+		"an app's id by the source": {
+			[]Options{dropIf(Match{AppID: []string{appGUID}})},
+			filterEnvelope("counter c", appGUID), "",
+		},
+		"an organization and its space": {
+			[]Options{dropIf(Match{Org: []string{"o"}, Space: []string{"s"}})},
+			filterEnvelope("counter c", "x", "organization_name", "o", "space_name", "s"), "",
+		},
 		"names first, then the envelope": {
-			[]Options{keepIf(Match{Name: []string{"a"}}), dropIf(Match{Origin: []string{"rep"}}), dropIf(Match{Name: []string{"b"}})},
+			[]Options{
+				keepIf(Match{Name: []string{"a"}}), dropIf(Match{Origin: []string{"rep"}}),
+				dropIf(Match{Name: []string{"b"}}),
+			},
 			filterEnvelope("gauge a b c", "x", "origin", "bbs"), "a c",
 		},
 	} {
@@ -109,15 +170,38 @@ func TestFilterErrors(t *testing.T) {
 		want  string
 	}{
 		{[]Options{{}}, "nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}"},
-		{[]Options{{Keep: &Match{}, Drop: &Match{}}}, "nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}"},
-		{[]Options{dropIf(Match{}), keepIf(Match{})}, "nozzle.filters[1]: is never reached: filter 0 decides everything that comes to it; move it to the end"},
-		{[]Options{dropIf(Match{Kind: []string{"gauge", "log"}})}, `nozzle.filters[0].drop.kind[1]: "log" is not one of gauge, counter, timer`},
-		{[]Options{keepIf(Match{Origin: []string{""}})}, `nozzle.filters[0].keep.origin[0]: is empty, which nothing matches: leave it out, or write "*" for any value`},
-		{[]Options{keepIf(Match{Name: []string{"a", `b\`}})}, `nozzle.filters[0].keep.name[1]: ends in \, which takes the meaning from the next character: write \\ for the character itself`},
+		{
+			[]Options{{Keep: &Match{}, Drop: &Match{}}},
+			"nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}",
+		},
+		{
+			[]Options{dropIf(Match{}), keepIf(Match{})},
+			"nozzle.filters[1]: is never reached: filter 0 decides everything that comes to it; move it to the end",
+		},
+		{
+			[]Options{dropIf(Match{Kind: []string{"gauge", "log"}})},
+			`nozzle.filters[0].drop.kind[1]: "log" is not one of gauge, counter, timer`,
+		},
+		{
+			[]Options{keepIf(Match{Origin: []string{""}})},
+			`nozzle.filters[0].keep.origin[0]: is empty, which nothing matches: leave it out, or write "*" for any value`,
+		},
+		{
+			[]Options{keepIf(Match{Name: []string{"a", `b\`}})},
+			`nozzle.filters[0].keep.name[1]: ends in \, which takes the meaning from the next character: write \\ for the ` +
+				`character itself`,
+		},
 		{[]Options{keepIf(Match{Name: []string{"a", "a"}})}, `nozzle.filters[0].keep.name[1]: "a" stands twice: remove one`},
-		{[]Options{keepIf(Match{Space: []string{}})}, "nozzle.filters[0].keep.space: holds 0 patterns, want 1 to 10000; leave the key out to match anything"},
-		{[]Options{keepIf(Match{Space: []string{strings.Repeat("x", 1025)}})}, "nozzle.filters[0].keep.space[0]: is 1025 bytes long, at most 1024 are possible"},
-		{make([]Options, 1001), "nozzle.filters: holds 1001 filters, at most 1000 are possible: put values that are treated alike into one list"},
+		{
+			[]Options{keepIf(Match{Space: []string{}})},
+			"nozzle.filters[0].keep.space: holds 0 patterns, want 1 to 10000; leave the key out to match anything",
+		},
+		{
+			[]Options{keepIf(Match{Space: []string{strings.Repeat("x", 1025)}})},
+			"nozzle.filters[0].keep.space[0]: is 1025 bytes long, at most 1024 are possible",
+		},
+		{make([]Options, 1001), "nozzle.filters: holds 1001 filters, at most 1000 are possible: put values that are " +
+			"treated alike into one list"},
 	} {
 		_, err := New(tc.rules)
 		if err == nil || err.Error() != tc.want {
@@ -138,11 +222,19 @@ func TestSelection(t *testing.T) {
 		rlp       string // kind:source or kind/name
 		gateway   string
 	}{
-		"everything":         {all, nil, "gauge counter timer", "gauge&counter&timer"},
-		"no counters":        {[]string{"gauge"}, nil, "gauge counter/dropped", "gauge&counter.name=dropped"},
-		"a kind refused":     {all, []Options{dropIf(Match{Kind: []string{"timer"}})}, "gauge counter", "gauge&counter"},
-		"refused in parts":   {all, []Options{dropIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}})}, "gauge counter timer", "gauge&counter&timer"},
-		"kept in parts":      {all, []Options{keepIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}}), dropIf(Match{Kind: []string{"timer"}})}, "gauge counter timer", "gauge&counter&timer"},
+		"everything":     {all, nil, "gauge counter timer", "gauge&counter&timer"},
+		"no counters":    {[]string{"gauge"}, nil, "gauge counter/dropped", "gauge&counter.name=dropped"},
+		"a kind refused": {all, []Options{dropIf(Match{Kind: []string{"timer"}})}, "gauge counter", "gauge&counter"},
+		"refused in parts": {
+			all,
+			[]Options{dropIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}})},
+			"gauge counter timer", "gauge&counter&timer",
+		},
+		"kept in parts": {
+			all,
+			[]Options{keepIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}}), dropIf(Match{Kind: []string{"timer"}})},
+			"gauge counter timer", "gauge&counter&timer",
+		},
 		"everything refused": {all, []Options{dropIf(Match{})}, "counter/dropped", "counter.name=dropped"},
 		"two sources": {
 			all,
@@ -151,17 +243,31 @@ func TestSelection(t *testing.T) {
 		},
 		"one source for gauges": {
 			all,
-			[]Options{dropIf(Match{Kind: []string{"counter", "timer"}}), keepIf(Match{SourceID: []string{"a"}}), dropIf(Match{})},
+			[]Options{
+				dropIf(Match{Kind: []string{"counter", "timer"}}), keepIf(Match{SourceID: []string{"a"}}),
+				dropIf(Match{}),
+			},
 			"gauge:a counter/dropped", "gauge&counter.name=dropped",
 		},
-		"sources by pattern": {all, []Options{keepIf(Match{SourceID: []string{"a", "b*"}}), dropIf(Match{})}, "gauge counter timer", "gauge&counter&timer"},
-		"or anything else":   {all, []Options{keepIf(Match{SourceID: []string{"a"}}), keepIf(Match{Origin: []string{"x"}}), dropIf(Match{})}, "gauge counter timer", "gauge&counter&timer"},
+		"sources by pattern": {
+			all,
+			[]Options{keepIf(Match{SourceID: []string{"a", "b*"}}), dropIf(Match{})},
+			"gauge counter timer", "gauge&counter&timer",
+		},
+		"or anything else": {
+			all,
+			[]Options{keepIf(Match{SourceID: []string{"a"}}), keepIf(Match{Origin: []string{"x"}}), dropIf(Match{})},
+			"gauge counter timer", "gauge&counter&timer",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := NewSelection(tc.selectors, mustFilter(t, tc.rules...))
 			var got []string
 			for _, s := range asked.Selectors() {
-				word := map[bool]string{s.GetGauge() != nil: "gauge", s.GetCounter() != nil: "counter", s.GetTimer() != nil: "timer"}[true]
+				word := map[bool]string{
+					s.GetGauge() != nil: "gauge", s.GetCounter() != nil: "counter",
+					s.GetTimer() != nil: "timer",
+				}[true]
 				if s.GetCounter().GetName() != "" {
 					word += "/" + s.GetCounter().GetName()
 				}
@@ -197,7 +303,10 @@ func TestSelectionLetsThrough(t *testing.T) {
 		kinds := draw("gauge", "counter", "timer").Draw(t, "selectors")
 		var rules []Options
 		for range rapid.IntRange(0, 4).Draw(t, "rules") {
-			m := Match{Kind: draw("gauge", "counter", "timer").Draw(t, "kind"), SourceID: draw("a", "b", "c*").Draw(t, "source"), Name: draw("x", "dropped").Draw(t, "name")}
+			m := Match{
+				Kind:     draw("gauge", "counter", "timer").Draw(t, "kind"),
+				SourceID: draw("a", "b", "c*").Draw(t, "source"), Name: draw("x", "dropped").Draw(t, "name"),
+			}
 			rule := dropIf(m)
 			if rapid.Bool().Draw(t, "keep") {
 				rule = keepIf(m)
@@ -219,7 +328,8 @@ func TestSelectionLetsThrough(t *testing.T) {
 					wanted := slices.Contains(kinds, kind) && r.Pass(filterEnvelope(kind+" "+name, source), &tally)
 					n := 0
 					for _, s := range asked {
-						if selectorKind(s) == kind && (s.SourceId == "" || s.SourceId == source) && (s.GetCounter().GetName() == "" || s.GetCounter().GetName() == name) {
+						if selectorKind(s) == kind && (s.SourceId == "" || s.SourceId == source) &&
+							(s.GetCounter().GetName() == "" || s.GetCounter().GetName() == name) {
 							n++
 						}
 					}

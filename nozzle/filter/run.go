@@ -29,8 +29,8 @@ func NewRun(f *Filter, kinds []string) *Run {
 	return &Run{filter: f, kinds: wanted}
 }
 
-// Pass reports whether anything of an envelope is to be stored. It removes the refused points of a gauge, and counts them,
-// unless all are refused. It allocates nothing.
+// Pass reports whether anything of an envelope is to be stored. It removes the refused points of a gauge, and counts
+// them, unless all are refused. It allocates nothing.
 func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
 	if r.kinds&(1<<e.Kind) == 0 {
 		return false

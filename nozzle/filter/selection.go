@@ -11,16 +11,16 @@ import (
 // DroppedName is the counter in which Loggregator's components report what they lost.
 const DroppedName = "dropped"
 
-// maxSelectors bounds the selectors of a stream, since Loggregator compares every envelope with them. Beyond it whole kinds
-// are asked for and filtered here.
+// maxSelectors bounds the selectors of a stream, since Loggregator compares every envelope with them. Beyond it whole
+// kinds are asked for and filtered here.
 const maxSelectors = 200
 
-// Selection is what a stream is asked for, so that what the filters refuse need not be sent. No two selectors of it match the
-// same envelope, since Loggregator would deliver that twice.
+// Selection is what a stream is asked for, so that what the filters refuse need not be sent. No two selectors of it
+// match the same envelope, since Loggregator would deliver that twice.
 type Selection struct {
 	gauge, counter, timer bool
-	// The source ids to ask for; none means all. Counters are always asked for from all sources: the losses that Loggregator
-	// reports are among them, and a selector for these would overlap.
+	// The source ids to ask for; none means all. Counters are always asked for from all sources: the losses that
+	// Loggregator reports are among them, and a selector for these would overlap.
 	gaugeSources, timerSources []string
 }
 
@@ -82,7 +82,8 @@ func (r *rule) sources() []string {
 	return nil
 }
 
-// Selectors returns the selection for the RLP. Where counters are not wanted, those of Loggregator's own losses still are.
+// Selectors returns the selection for the RLP. Where counters are not wanted, those of Loggregator's own losses still
+// are.
 func (s Selection) Selectors() (list []*loggregator_v2.Selector) {
 	add := func(sources []string, ask func() *loggregator_v2.Selector) {
 		if len(sources) == 0 {

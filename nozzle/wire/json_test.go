@@ -28,7 +28,12 @@ func TestJSONDecodesWhatTheGatewayWrites(t *testing.T) {
 	var d JSON
 	var view metric.Envelope
 	for _, e := range wiretest.EnvelopesJSON() {
-		for _, o := range []protojson.MarshalOptions{wiretest.GatewayJSON, {UseProtoNames: true}, {}, {Multiline: true, Indent: "\t"}} {
+		for _, o := range []protojson.MarshalOptions{
+			wiretest.GatewayJSON,
+			{UseProtoNames: true},
+			{},
+			{Multiline: true, Indent: "\t"},
+		} {
 			text, err := o.Marshal(e)
 			if err != nil {
 				t.Fatal(err)
@@ -44,7 +49,8 @@ func TestJSONDecodesWhatTheGatewayWrites(t *testing.T) {
 // The text is what the real gateway sent, shortened.
 func TestJSONOfTheRealGateway(t *testing.T) {
 	text := `{"timestamp":"1795342433316702720","source_id":"router__0","instance_id":"","deprecated_tags":{},` +
-		`"tags":{"__v1_type":"ValueMetric","origin":"router__0"},"gauge":{"metrics":{"memoryStats.numBytesAllocated":{"unit":"count","value":1048576}}}}`
+		`"tags":{"__v1_type":"ValueMetric","origin":"router__0"},` +
+		`"gauge":{"metrics":{"memoryStats.numBytesAllocated":{"unit":"count","value":1048576}}}}`
 	var d JSON
 	var view metric.Envelope
 	if !decodeJSON(&d, text, &view) {
@@ -52,8 +58,11 @@ func TestJSONOfTheRealGateway(t *testing.T) {
 	}
 	wiretest.RequireEqual(t, "envelope", wiretest.PlainOf(&view), wiretest.Plain{
 		Kind: metric.KindGauge, Timestamp: 1795342433316702720, SourceID: "router__0",
-		Tags:   map[string]string{"__v1_type": "ValueMetric", "origin": "router__0"},
-		Points: map[string]wiretest.PlainPoint{"memoryStats.numBytesAllocated": {Unit: "count", Bits: math.Float64bits(1048576)}},
+		Tags: map[string]string{"__v1_type": "ValueMetric", "origin": "router__0"},
+		Points: map[string]wiretest.PlainPoint{"memoryStats.numBytesAllocated": {
+			Unit: "count",
+			Bits: math.Float64bits(1048576),
+		}},
 	})
 }
 
@@ -118,7 +127,8 @@ func TestJSONNumbers(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		`"9223372036854775808"`, `"-9223372036854775809"`, `"1.5"`, `"1.0"`, `"1.5e1"`, `""`, `" 1"`, `"1 "`, `"0x1"`, `"1_0"`,
+		`"9223372036854775808"`, `"-9223372036854775809"`, `"1.5"`, `"1.0"`, `"1.5e1"`, `""`, `" 1"`, `"1 "`, `"0x1"`,
+		`"1_0"`,
 		"[]", "{}", "true", `"NaN"`, `"-"`, "1", "1.", "null",
 	} {
 		var d JSON
@@ -128,18 +138,25 @@ func TestJSONNumbers(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]float64{
-		"0": 0, "-0": math.Copysign(0, -1), "0.1": 0.1, "-12.75": -12.75, "1e3": 1000, "123456789012345": 123456789012345, "0.00001": 0.00001,
-		"1234567890.12345": 1234567890.12345, "179769313486231570000e288": math.MaxFloat64, "5e-324": 5e-324, `"NaN"`: math.NaN(), `"Infinity"`: math.Inf(1), `"-Infinity"`: math.Inf(-1),
-		"0.30000000000000004": 0.30000000000000004, "9007199254740993": 9007199254740992, "90071992547409.93": 90071992547409.93,
+		"0": 0, "-0": math.Copysign(0, -1), "0.1": 0.1, "-12.75": -12.75, "1e3": 1000, "123456789012345": 123456789012345,
+		"0.00001":          0.00001,
+		"1234567890.12345": 1234567890.12345, "179769313486231570000e288": math.MaxFloat64, "5e-324": 5e-324,
+		`"NaN"`: math.NaN(), `"Infinity"`: math.Inf(1), `"-Infinity"`: math.Inf(-1),
+		"0.30000000000000004": 0.30000000000000004, "9007199254740993": 9007199254740992,
+		"90071992547409.93":  90071992547409.93,
 		"9007199254740993.7": 9007199254740993.7, "4611686018427387.905": 4611686018427387.905,
 	} {
 		var d JSON
 		var view metric.Envelope
-		if !decodeJSON(&d, `{"gauge":{"metrics":{"m":{"value":`+text+`}}}}`, &view) || math.Float64bits(view.Points[0].Value) != math.Float64bits(want) {
+		if !decodeJSON(&d, `{"gauge":{"metrics":{"m":{"value":`+text+`}}}}`, &view) ||
+			math.Float64bits(view.Points[0].Value) != math.Float64bits(want) {
 			t.Errorf("%s: %v, want %v", text, view.Points, want)
 		}
 	}
-	for _, text := range []string{"1e999", `"nan"`, `"+Inf"`, `"1.5"`, "null", "01", `""`, `" 1"`, `"1_0"`, `"0x1p3"`, "NaN", "true", "[1]"} {
+	for _, text := range []string{
+		"1e999", `"nan"`, `"+Inf"`, `"1.5"`, "null", "01", `""`, `" 1"`, `"1_0"`, `"0x1p3"`,
+		"NaN", "true", "[1]",
+	} {
 		var d JSON
 		var view metric.Envelope
 		if decodeJSON(&d, `{"gauge":{"metrics":{"m":{"value":`+text+`}}}}`, &view) {

@@ -85,13 +85,12 @@ func (t *jsonText) key() []byte {
 	return key
 }
 
-func (t *jsonText) word(w string) bool {
+func (t *jsonText) word(w string) {
 	if len(t.b)-t.at < len(w) || string(t.b[t.at:t.at+len(w)]) != w {
 		t.fail()
-		return false
+		return
 	}
 	t.at += len(w)
-	return true
 }
 
 // end says whether nothing but white space is left, and nothing was wrong.

@@ -36,10 +36,11 @@ const (
 //
 //   - source_id is the tag of that name, which is removed from the tags, else the origin;
 //   - instance_id is the tag of that name for value and counter metrics; a counter loses the tag;
-//   - origin, deployment, job, index and ip, where sent, become tags and win over tags of these names; __v1_type is the type;
+//   - origin, deployment, job, index and ip, where sent, become tags and win over tags of these names;
+//   - the tag __v1_type is the type;
 //   - a container metric is a gauge of five points, with the app's id and instance;
-//   - an HttpStartStop is a timer named http, with the app's id and instance (the origin and "0" where there is no app) and
-//     the request in tags;
+//   - an HttpStartStop is a timer named http, with the app's id and instance (the origin and "0" where there is no
+//     app) and the request in tags;
 //   - log messages and errors are of KindLog, without their content.
 //
 // A message that lacks a required field is malformed, as it is to sonde-go. The zero value is ready; it serves one

@@ -12,18 +12,21 @@ import (
 
 // Texts of a converted envelope that are not in the message. They are never written to.
 var (
-	keyOrigin, keyDeployment, keyJob, keyIndex, keyIP = []byte("origin"), []byte("deployment"), []byte("job"), []byte("index"), []byte("ip")
+	keyOrigin, keyDeployment, keyJob, keyIndex, keyIP = []byte("origin"), []byte("deployment"), []byte("job"),
+		[]byte("index"), []byte("ip")
 
 	keyV1Type = []byte("__v1_type")
 
-	keyRequestID, keyPeerType, keyMethod, keyURI = []byte("request_id"), []byte("peer_type"), []byte("method"), []byte("uri")
-	keyRemoteAddress, keyUserAgent               = []byte("remote_address"), []byte("user_agent")
-	keyStatusCode, keyContentLength              = []byte("status_code"), []byte("content_length")
-	keyRoutingInstanceID, keyForwarded           = []byte("routing_instance_id"), []byte("forwarded")
+	keyRequestID, keyPeerType, keyMethod, keyURI = []byte("request_id"), []byte("peer_type"), []byte("method"),
+		[]byte("uri")
+	keyRemoteAddress, keyUserAgent     = []byte("remote_address"), []byte("user_agent")
+	keyStatusCode, keyContentLength    = []byte("status_code"), []byte("content_length")
+	keyRoutingInstanceID, keyForwarded = []byte("routing_instance_id"), []byte("forwarded")
 
 	nameHTTP                                                      = []byte("http")
-	nameCPU, nameMemory, nameDisk, nameMemoryQuota, nameDiskQuota = []byte("cpu"), []byte("memory"), []byte("disk"), []byte("memory_quota"), []byte("disk_quota")
-	unitPercentage, unitBytes                                     = []byte("percentage"), []byte("bytes")
+	nameCPU, nameMemory, nameDisk, nameMemoryQuota, nameDiskQuota = []byte("cpu"), []byte("memory"), []byte("disk"),
+		[]byte("memory_quota"), []byte("disk_quota")
+	unitPercentage, unitBytes = []byte("percentage"), []byte("bytes")
 
 	eventTypes = enumNames(events.Envelope_EventType_name)
 	peerTypes  = enumNames(events.PeerType_name)
@@ -229,9 +232,9 @@ func (u *v1UUID) render(scratch *[]byte) []byte {
 // Tags of the fields of events.HttpStartStop:
 //
 //	required int64 startTimestamp = 1, stopTimestamp = 2; required UUID requestId = 3; required PeerType peerType = 4;
-//	required Method method = 5; required string uri = 6, remoteAddress = 7, userAgent = 8; required int32 statusCode = 9;
-//	required int64 contentLength = 10; optional UUID applicationId = 12; optional int32 instanceIndex = 13;
-//	optional string instanceId = 14; repeated string forwarded = 15;
+//	required Method method = 5; required string uri = 6, remoteAddress = 7, userAgent = 8;
+//	required int32 statusCode = 9; required int64 contentLength = 10; optional UUID applicationId = 12;
+//	optional int32 instanceIndex = 13; optional string instanceId = 14; repeated string forwarded = 15;
 const (
 	httpStart         = 1<<3 | Varint
 	httpStop          = 2<<3 | Varint
@@ -356,8 +359,11 @@ type v1Skipped uint8
 
 // Tags of the required fields.
 var (
-	logRequired   = [3]uint64{1<<3 | Bytes, 2<<3 | Varint, 3<<3 | Varint} // bytes message; MessageType message_type; int64 timestamp
-	errorRequired = [3]uint64{1<<3 | Bytes, 2<<3 | Varint, 3<<3 | Bytes}  // string source; int32 code; string message
+	logRequired = [3]uint64{
+		1<<3 | Bytes, 2<<3 | Varint,
+		3<<3 | Varint,
+	} // bytes message; MessageType message_type; int64 timestamp
+	errorRequired = [3]uint64{1<<3 | Bytes, 2<<3 | Varint, 3<<3 | Bytes} // string source; int32 code; string message
 )
 
 func (m *v1Skipped) read(b []byte, required [3]uint64) bool {

@@ -18,7 +18,10 @@ import (
 // makes the origin the source id where there is none; where it fills in fields that were not sent, the exporter
 // leaves them out.
 func oracleV1(e *events.Envelope) wiretest.Plain {
-	sent := map[string]bool{"deployment": e.Deployment != nil, "job": e.Job != nil, "index": e.Index != nil, "ip": e.Ip != nil}
+	sent := map[string]bool{
+		"deployment": e.Deployment != nil, "job": e.Job != nil, "index": e.Index != nil,
+		"ip": e.Ip != nil,
+	}
 	tags := map[string]string{}
 	maps.Copy(tags, e.Tags)
 	if e.Tags == nil {
@@ -84,17 +87,21 @@ func TestV1(t *testing.T) {
 func TestV1HTTP(t *testing.T) {
 	var d V1
 	var view metric.Envelope
-	if !d.Decode(wiretest.MarshalV1(t, wiretest.HttpV1()), &view) {
+	if !d.Decode(wiretest.MarshalV1(t, wiretest.HTTPV1()), &view) {
 		t.Fatal("refused")
 	}
 	wiretest.RequireEqual(t, "view", wiretest.PlainOf(&view), wiretest.Plain{
-		Kind: metric.KindTimer, Name: "http", Timestamp: 1795342433316702720, Start: 1795342433316702720, Stop: 1795342433417702720,
+		Kind: metric.KindTimer, Name: "http", Timestamp: 1795342433316702720, Start: 1795342433316702720,
+		Stop:     1795342433417702720,
 		SourceID: "10325476-98ba-dcfe-0100-000000000000", InstanceID: "3", Points: map[string]wiretest.PlainPoint{},
 		Tags: map[string]string{
-			"origin": "router__0", "deployment": "cf", "job": "router", "index": "9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1", "ip": "10.0.0.5", "__v1_type": "HttpStartStop",
-			"request_id": "efcdab89-6745-2301-ff00-000000000000", "peer_type": "Server", "method": "POST", "uri": "https://app.example.com/x?y=\n",
-			"remote_address": "10.1.1.1:4321", "user_agent": "agent", "status_code": "404", "content_length": "-1", "routing_instance_id": "instance",
-			"forwarded": "10.9.9.9\n10.8.8.8",
+			"origin": "router__0", "deployment": "cf", "job": "router", "index": "9b4c2f3e-8d0a-4e4f-9a63-0a7e3cf0c2f1",
+			"ip": "10.0.0.5", "__v1_type": "HttpStartStop",
+			"request_id": "efcdab89-6745-2301-ff00-000000000000", "peer_type": "Server", "method": "POST",
+			"uri":            "https://app.example.com/x?y=\n",
+			"remote_address": "10.1.1.1:4321", "user_agent": "agent", "status_code": "404", "content_length": "-1",
+			"routing_instance_id": "instance",
+			"forwarded":           "10.9.9.9\n10.8.8.8",
 		},
 	})
 }
@@ -108,7 +115,8 @@ func TestV1TooManyTags(t *testing.T) {
 	e.ValueMetric.Name = new(strings.Repeat("n", 100_000))
 	var d V1
 	var view metric.Envelope
-	if !d.Decode(wiretest.MarshalV1(t, e), &view) || !view.TooManyTags || len(view.Tags) != metric.MaxTags || len(view.Points) != 1 {
+	if !d.Decode(wiretest.MarshalV1(t, e), &view) || !view.TooManyTags || len(view.Tags) != metric.MaxTags ||
+		len(view.Points) != 1 {
 		t.Fatalf("too many %v, %d tags, %d points", view.TooManyTags, len(view.Tags), len(view.Points))
 	}
 }
@@ -117,7 +125,7 @@ func TestV1TooManyTags(t *testing.T) {
 // first may show in the second.
 func FuzzV1(f *testing.F) {
 	for _, e := range append(wiretest.EnvelopesV1(), wiretest.PartialV1()...) {
-		f.Add(wiretest.MarshalV1(f, wiretest.HttpV1()), wiretest.MarshalV1(f, e))
+		f.Add(wiretest.MarshalV1(f, wiretest.HTTPV1()), wiretest.MarshalV1(f, e))
 	}
 	for _, b := range wiretest.OddV1(f) {
 		f.Add(wiretest.MarshalV1(f, wiretest.ContainerV1()), b)

@@ -64,7 +64,10 @@ func TestV2LenientStrings(t *testing.T) {
 }
 
 func TestV2TooManyTags(t *testing.T) {
-	e := &loggregator_v2.Envelope{SourceId: "s", Tags: map[string]string{}, Message: wiretest.GaugeV2(strings.Repeat("n", 100_000))}
+	e := &loggregator_v2.Envelope{
+		SourceId: "s", Tags: map[string]string{},
+		Message: wiretest.GaugeV2(strings.Repeat("n", 100_000)),
+	}
 	for i := range 10_000 {
 		e.Tags[fmt.Sprint(i)] = "v"
 	}
@@ -74,7 +77,8 @@ func TestV2TooManyTags(t *testing.T) {
 	}
 	var d V2
 	var view metric.Envelope
-	if !d.Decode(b, &view) || !view.TooManyTags || len(view.Tags) != metric.MaxTags || len(view.Points[0].Name) != 100_000 {
+	if !d.Decode(b, &view) || !view.TooManyTags || len(view.Tags) != metric.MaxTags ||
+		len(view.Points[0].Name) != 100_000 {
 		t.Fatalf("too many %v, %d tags", view.TooManyTags, len(view.Tags))
 	}
 	e.Tags = nil
