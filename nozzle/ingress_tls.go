@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
+	"loggregator_exporter/internal/throttle"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -168,7 +169,7 @@ type refusals struct {
 	log     *slog.Logger
 
 	mu  sync.Mutex
-	due map[string]*complaint
+	due map[string]*throttle.Throttle
 }
 
 func (r *refusals) add(reason, advice string, err error, attrs ...any) {
@@ -176,12 +177,12 @@ func (r *refusals) add(reason, advice string, err error, attrs ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.due == nil {
-		r.due = make(map[string]*complaint)
+		r.due = make(map[string]*throttle.Throttle)
 	}
 	if r.due[reason] == nil {
-		r.due[reason] = &complaint{}
+		r.due[reason] = &throttle.Throttle{}
 	}
-	if count, due := r.due[reason].add(time.Now()); due {
+	if count, due := r.due[reason].Add(time.Now()); due {
 		r.log.With(attrs...).Warn("refused", "reason", reason, "advice", advice, "error", err, "refused_since_last_report",
 			count)
 	}

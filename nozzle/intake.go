@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"loggregator_exporter/internal/throttle"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/filter"
 	"loggregator_exporter/nozzle/watch"
@@ -37,7 +38,7 @@ type Intake struct {
 	envelopes [numEnvelopeOutcomes]uint64
 	samples   metric.Tally
 
-	broken complaint // messages with malformed envelopes
+	broken throttle.Throttle // messages with malformed envelopes
 }
 
 // intakeOptions are what sources need of an intake beyond decoding.
@@ -230,7 +231,7 @@ func (in *Intake) complain(bad, bytes int, arrived time.Time) int {
 	if bad == 0 || in.log == nil {
 		return bad
 	}
-	if messages, due := in.broken.add(arrived); due {
+	if messages, due := in.broken.Add(arrived); due {
 		in.log.Warn("malformed envelopes", "malformed", bad, "bytes", bytes, "such_messages_since_last_report", messages)
 	}
 	return bad

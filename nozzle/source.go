@@ -95,6 +95,7 @@ func New(o *Options, env *Env) (sources []Source, err error) {
 	if env.filter, err = filter.New(o.Stream.Filters); err != nil {
 		return nil, err
 	}
+	env.Ledger.upstream.log = env.Log
 	for _, c := range o.constructors() {
 		if !c.enabled {
 			continue

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"loggregator_exporter/internal/throttle"
 )
 
 // UDPOptions configure the dropsonde UDP source.
@@ -112,7 +114,7 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 func (u *UDP) receive(conn *net.UDPConn) error {
 	intake := u.env.intake(u.account, intakeOptions{})
 	buffer := make([]byte, maxDatagram)
-	var garbage complaint
+	var garbage throttle.Throttle
 	for {
 		n, from, err := conn.ReadFromUDPAddrPort(buffer)
 		if err != nil {
@@ -125,26 +127,8 @@ func (u *UDP) receive(conn *net.UDPConn) error {
 		if intake.V1(buffer[:n], now) {
 			continue
 		}
-		if count, due := garbage.add(now); due {
+		if count, due := garbage.Add(now); due {
 			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", netip.AddrPortFrom(from.Addr().Unmap(), from.Port()).String(), "bytes", n, "malformed_since_last_report", count)
 		}
 	}
-}
-
-const complaintInterval = time.Minute
-
-// complaint keeps a log line that bad input could repeat without end to one a minute, and counts what it stands for.
-type complaint struct {
-	last  time.Time
-	count int
-}
-
-// add counts one more, and says whether it is time to report all since the last report.
-func (c *complaint) add(now time.Time) (count int, due bool) {
-	c.count++
-	if !c.last.IsZero() && now.Sub(c.last) < complaintInterval {
-		return 0, false
-	}
-	count, c.last, c.count = c.count, now, 0
-	return count, true
 }

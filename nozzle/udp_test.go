@@ -8,7 +8,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cloudfoundry/dropsonde/emitter"
 	"github.com/cloudfoundry/dropsonde/metric_sender"
@@ -211,26 +210,6 @@ func TestUDPOptionErrors(t *testing.T) {
 	} {
 		if _, err := newUDP(c.options, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
 			t.Errorf("%+v: %v, want %s", c.options, err, c.want)
-		}
-	}
-}
-
-func TestComplaintIsOncePerMinute(t *testing.T) {
-	var c complaint
-	start := time.Unix(1000, 0)
-	type report struct {
-		count int
-		due   bool
-	}
-	var got []report
-	for _, after := range []time.Duration{0, time.Second, 59 * time.Second, time.Minute, 61 * time.Second, 3 * time.Minute} {
-		count, due := c.add(start.Add(after))
-		got = append(got, report{count, due})
-	}
-	want := []report{{1, true}, {0, false}, {0, false}, {3, true}, {0, false}, {2, true}}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Fatalf("%v, want %v", got, want)
 		}
 	}
 }

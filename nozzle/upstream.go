@@ -2,36 +2,39 @@ package nozzle
 
 import (
 	"bytes"
+	"context"
 	"hash/maphash"
-	"maps"
+	"log/slog"
 	"sync"
+	"time"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/filter"
 )
 
-// What is lost before it reaches the exporter, Loggregator's components count themselves: in a counter named dropped that
-// travels in the same stream, with the component in the tag origin and the side of it in the tag direction. Releases before 2017 have
-// several names for it, of the origins DopplerServer and MetronAgent, see olderLosses.
+// Loggregator's components count what they lose themselves, in a counter named dropped that travels in the same stream. Its
+// tag origin names the component, its tag direction the side of it. Releases before 2017 have several names for it, of the
+// origins DopplerServer and MetronAgent, see olderLosses.
 const (
-	upstreamScope = "loggregator." // of which all origins of Loggregator are
+	upstreamScope = "loggregator." // prefix of the origins of Loggregator's components
 
 	ingress = "ingress"
 	egress  = "egress"
 
-	// The two labels come from the stream: beyond these bounds they are counted under otherOrigin.
+	// The two labels come from the stream: beyond these bounds losses are counted under otherOrigin.
 	maxUpstreamKeys  = 64
 	maxUpstreamLabel = 64
 	otherOrigin      = "other"
 
-	// maxUpstreamEmitters bounds the components of which a total is kept: a large foundation has some hundreds of agents. Totals of more are
-	// not counted; deltas always are.
+	// maxUpstreamEmitters bounds the emitters of which a total is kept: a large foundation has some thousands. Of more than
+	// these only deltas count.
 	maxUpstreamEmitters = 1 << 14
 )
 
-// olderLosses returns the side on which a counter of Loggregator before 2017 counts losses, or "". TruncatingBuffer.totalDroppedMessages and
-// sinks.dropped are left out: they count once more, and for all readers, what TruncatingBuffer.DroppedMessages tells the reader concerned.
-// So are losses on ways that do not lead here: of syslog drains, Log Cache and Metric Store.
+// olderLosses returns the side on which a counter of Loggregator before 2017 counts losses, or "". It leaves out
+// TruncatingBuffer.totalDroppedMessages and sinks.dropped, which count again, and for all readers, what
+// TruncatingBuffer.DroppedMessages tells the reader concerned; and losses that do not concern readers: of syslog drains,
+// Log Cache and Metric Store.
 func olderLosses(name []byte) string {
 	switch string(name) {
 	case "MessageBuffer.droppedMessageCount", "listeners.shedEnvelopes":
@@ -52,28 +55,45 @@ func olderOrigin(origin []byte) bool {
 
 type upstreamKey struct{ origin, direction string }
 
-// upstreamEmitter is one component that says totals.
+// upstreamEmitter is what is known of one component that counts losses.
 type upstreamEmitter struct {
-	total  uint64
-	stamp  int64 // of the total
-	deltas bool  // it says deltas: its totals are an agent's, and of no interest
+	total   uint64 // the last one by the emitter's clock
+	stamp   int64  // of that
+	arrived int64
+}
+
+const (
+	// upstreamMemory is how long a total is compared with the next one. Where readers share by name, the counter may have
+	// been at another exporter in the meantime, which has counted the losses then.
+	upstreamMemory = 10 * time.Minute
+	// upstreamCalm is how long nothing is lost when a loss counts as over. RLPs send their counters once a minute.
+	upstreamCalm = 150 * time.Second
+)
+
+// upstreamLoss is what was lost by one component on one side.
+type upstreamLoss struct {
+	total uint64
+	// Of the losses that go on, or 0.
+	began, last int64  // arrival, in nanoseconds since the epoch
+	before      uint64 // the total before
 }
 
 // upstream adds up what Loggregator lost.
 type upstream struct {
 	seed maphash.Seed
+	log  *slog.Logger // or nil
 
 	mu       sync.Mutex
-	lost     map[upstreamKey]uint64
-	emitters map[uint64]upstreamEmitter // by a hash of their identity: should two meet in one, a loss may be missed
+	lost     map[upstreamKey]*upstreamLoss
+	emitters map[uint64]upstreamEmitter // by a hash of what identifies them: if two have one hash, a loss may be missed
 }
 
 // newUpstream makes room for the components whose counters reach every reader of the RLP.
 func newUpstream() *upstream {
-	lost := map[upstreamKey]uint64{}
+	lost := map[upstreamKey]*upstreamLoss{}
 	for _, origin := range []string{"loggregator.doppler", "loggregator.rlp"} {
 		for _, direction := range []string{ingress, egress} {
-			lost[upstreamKey{origin, direction}] = 0
+			lost[upstreamKey{origin, direction}] = &upstreamLoss{}
 		}
 	}
 	return &upstream{seed: maphash.MakeSeed(), lost: lost, emitters: map[uint64]upstreamEmitter{}}
@@ -100,49 +120,81 @@ func (u *upstream) note(e *metric.Envelope) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	lost := u.since(e)
-	if _, known := u.lost[upstreamKey{string(origin), string(direction)}]; known {
-		u.lost[upstreamKey{string(origin), string(direction)}] += lost
-		return
+	key := upstreamKey{string(origin), string(direction)}
+	if u.lost[key] == nil {
+		key = upstreamKey{metric.Printable(key.origin), metric.Printable(key.direction)}
+		if len(origin) > maxUpstreamLabel || len(direction) > maxUpstreamLabel || len(u.lost) >= maxUpstreamKeys {
+			key = upstreamKey{otherOrigin, ""}
+		}
+		if u.lost[key] == nil {
+			u.lost[key] = &upstreamLoss{}
+		}
 	}
-	key := upstreamKey{metric.Printable(string(origin)), metric.Printable(string(direction))}
-	if len(origin) > maxUpstreamLabel || len(direction) > maxUpstreamLabel || len(u.lost) >= maxUpstreamKeys {
-		key = upstreamKey{otherOrigin, ""}
-	}
-	u.lost[key] += lost
+	u.add(key, lost, e.Arrived)
 }
 
-// since returns what an emitter lost since its last sample. It is the delta, which needs no order. One that never says a delta but a total
-// is counted from its first total on: what it lost before is no news. A total that falls with a newer timestamp is that of a restarted emitter;
-// one with an older timestamp is late.
+// add counts losses, and logs when some begin, and when there were none for a while; mu is held.
+func (u *upstream) add(key upstreamKey, lost uint64, now int64) {
+	l := u.lost[key]
+	switch {
+	case lost > 0:
+		if l.began == 0 {
+			l.began, l.before = now, l.total
+			u.report(slog.LevelWarn, "Loggregator loses envelopes", key, "lost", lost,
+				"advice", "the component named by origin and direction was too slow, or its readers were; see docs/metrics.md")
+		}
+		l.total += lost
+		l.last = now
+	case l.began != 0 && now-l.last >= int64(upstreamCalm):
+		u.report(slog.LevelInfo, "Loggregator loses no more envelopes", key,
+			"lost", l.total-l.before, "for", time.Duration(l.last-l.began).Round(time.Second).String())
+		l.began = 0
+	}
+}
+
+func (u *upstream) report(level slog.Level, message string, key upstreamKey, more ...any) {
+	if u.log != nil {
+		u.log.With("origin", key.origin, "direction", key.direction).Log(context.Background(), level, message, more...)
+	}
+}
+
+// since returns what an emitter lost since its last sample: the delta, or the growth of the total if that is more, since
+// the samples in between may have been lost as well. It is the total of an agent, which
+//   - covers all emitters on the VM with this name and these tags, so that their samples continue each other;
+//   - becomes 0 when a sample has neither delta nor total, and when the agent restarts or has too many counters;
+//   - is in order by timestamp only: a sample that arrives late is part of the growth already, unless its total was from
+//     before such a 0.
+//
+// The first total of an emitter is no news but for its delta. Without tags that name the VM several emitters may seem to
+// be one: then only deltas count, or the growth of totals if there are none.
 func (u *upstream) since(e *metric.Envelope) uint64 {
 	id := u.emitter(e)
 	s, known := u.emitters[id]
-	if !known && len(u.emitters) >= maxUpstreamEmitters {
+	if !known && len(u.emitters) >= maxUpstreamEmitters || e.Delta > 0 && e.Total == 0 {
 		return e.Delta
 	}
-	if e.Delta > 0 {
-		if !s.deltas {
-			u.emitters[id] = upstreamEmitter{deltas: true}
-		}
-		return e.Delta
+	vm := len(e.Tag("index")) > 0 || len(e.Tag("ip")) > 0
+	late := known && (e.Timestamp < s.stamp || e.Timestamp == s.stamp && e.Total <= s.total)
+	if !late {
+		u.emitters[id] = upstreamEmitter{total: e.Total, stamp: e.Timestamp, arrived: e.Arrived}
 	}
-	if s.deltas || known && e.Total <= s.total && e.Timestamp <= s.stamp {
-		return 0
-	}
-	u.emitters[id] = upstreamEmitter{total: e.Total, stamp: max(e.Timestamp, s.stamp)}
 	switch {
-	case !known:
+	case !known || e.Arrived-s.arrived > int64(upstreamMemory) || e.Delta > 0 && !vm:
+		return e.Delta
+	case late && e.Total <= s.total:
 		return 0
+	case late:
+		return e.Delta
 	case e.Total < s.total:
-		return e.Total
+		return max(e.Delta, e.Total)
 	default:
-		return e.Total - s.total
+		return max(e.Delta, e.Total-s.total)
 	}
 }
 
-// emitter identifies who sent a counter, whatever the order of its tags.
+// emitter identifies a counter as agents do, whatever the order of its tags: the instance id does not count.
 func (u *upstream) emitter(e *metric.Envelope) uint64 {
-	h := maphash.Bytes(u.seed, e.SourceID) ^ maphash.Bytes(u.seed, e.InstanceID)*3 ^ maphash.Bytes(u.seed, e.Name)*5
+	h := maphash.Bytes(u.seed, e.SourceID) ^ maphash.Bytes(u.seed, e.Name)*5
 	for i := range e.Tags {
 		t := &e.Tags[i]
 		h += (maphash.Bytes(u.seed, t.Key) | 1) * maphash.Bytes(u.seed, t.Value)
@@ -150,8 +202,13 @@ func (u *upstream) emitter(e *metric.Envelope) uint64 {
 	return h
 }
 
+// snapshot returns what was lost so far.
 func (u *upstream) snapshot() map[upstreamKey]uint64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return maps.Clone(u.lost)
+	lost := make(map[upstreamKey]uint64, len(u.lost))
+	for key, l := range u.lost {
+		lost[key] = l.total
+	}
+	return lost
 }

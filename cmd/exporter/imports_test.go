@@ -16,7 +16,7 @@ var mayImport = map[string][]string{
 	"metric": {},
 	"nozzle": {
 		"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture",
-		"internal/outgoing", "internal/boundedfile", "internal/check",
+		"internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
 	},
 	"nozzle/wire":      {"metric"},
 	"nozzle/watch":     {"metric"},
@@ -42,7 +42,8 @@ var mayImport = map[string][]string{
 	"internal/leaks":        {}, // for tests
 	"internal/outgoing":     {},
 	"internal/redirecttest": {"internal/outgoing"}, // for tests
-	"internal/wiretest":     {"metric"},            // for tests
+	"internal/throttle":     {},
+	"internal/wiretest":     {"metric"}, // for tests
 	"internal/suggest":      {},
 	"cmd/exporter":          nil, // the only place that wires: everything
 }
