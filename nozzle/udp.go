@@ -9,7 +9,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"loggregator_exporter/internal/throttle"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // UDPOptions configure the dropsonde UDP source.
@@ -25,6 +28,9 @@ const (
 
 	// A datagram of UDP cannot be longer: none is ever cut off.
 	maxDatagram = 65535
+
+	// dropsInterval is how often the kernel is asked what it dropped.
+	dropsInterval = 10 * time.Second
 )
 
 // UDP receives dropsonde envelopes, one a datagram, from the components of a VM: it stands in the place of
@@ -33,6 +39,7 @@ type UDP struct {
 	base
 	port
 	options UDPOptions
+	dropped prometheus.Counter
 }
 
 // newUDP checks the options. The source listens from Run on, which is called once.
@@ -43,7 +50,15 @@ func newUDP(options UDPOptions, env *Env) (*UDP, error) {
 	if options.ReceiveBufferBytes < 0 {
 		return nil, fmt.Errorf("nozzle.udp.receive_buffer_bytes: %d is negative", options.ReceiveBufferBytes)
 	}
-	return &UDP{base: env.base(nameUDP), port: newPort(), options: options}, nil
+	u := &UDP{base: env.base(nameUDP), port: newPort(), options: options}
+	u.dropped = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: metricPrefix + "udp_dropped_datagrams_total",
+		Help: "Datagrams that the kernel dropped since the socket's receive buffer was full.",
+	})
+	if err := env.Ledger.registerer.Register(u.dropped); err != nil {
+		return nil, fmt.Errorf("register the metrics of nozzle.udp: %w", err)
+	}
+	return u, nil
 }
 
 // Run implements Source. It fails where the address cannot be listened on, and where the socket breaks.
@@ -65,7 +80,15 @@ func (u *UDP) Run(ctx context.Context) error {
 	u.open(conn.LocalAddr().(*net.UDPAddr).AddrPort())
 	u.log.Info("listening for dropsonde envelopes", "address", u.addr.String())
 
+	drops := make(chan struct{})
+	watchCtx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer close(drops)
+		u.watchDrops(watchCtx, func() (uint64, error) { return receiveDrops(conn) })
+	}()
 	err = u.receive(conn)
+	cancel()
+	<-drops
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -107,6 +130,32 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 	case granted < asked:
 		u.log.Warn("the kernel gives a smaller receive buffer than asked for: bursts of datagrams may be lost",
 			"asked_bytes", asked, "granted_bytes", granted, "remedy", fmt.Sprintf("sysctl -w net.core.rmem_max=%d", asked))
+	}
+}
+
+// watchDrops counts what the kernel drops, as it says itself, until ctx is done. It logs the first loss, and those after it
+// at most once a minute.
+func (u *UDP) watchDrops(ctx context.Context, total func() (uint64, error)) {
+	var seen, reported uint64
+	var lossy throttle.Throttle
+	for watch.Wait(ctx, dropsInterval) {
+		n, err := total()
+		if err != nil {
+			if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, net.ErrClosed) {
+				u.log.Warn("cannot read what the kernel drops: such losses are not counted", "error", err)
+			}
+			return
+		}
+		if n <= seen {
+			continue
+		}
+		u.dropped.Add(float64(n - seen))
+		seen = n
+		if _, due := lossy.Add(time.Now()); due {
+			u.log.Warn("the kernel drops datagrams since the receive buffer is full", "dropped_since_last_report", n-reported,
+				"advice", "give the exporter more CPU, or raise nozzle.udp.receive_buffer_bytes and net.core.rmem_max")
+			reported = n
+		}
 	}
 }
 

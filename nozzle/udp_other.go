@@ -3,9 +3,13 @@
 package nozzle
 
 import (
+	"errors"
 	"math"
 	"net"
 )
 
 // receiveBuffer cannot tell what other systems grant: they refuse what they do not give.
 func receiveBuffer(*net.UDPConn) (int, error) { return math.MaxInt, nil }
+
+// receiveDrops cannot tell what other systems drop.
+func receiveDrops(*net.UDPConn) (uint64, error) { return 0, errors.ErrUnsupported }
