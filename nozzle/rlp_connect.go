@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -102,6 +104,8 @@ func (a *attempt) explain(err error, o RLPOptions) watch.Failure {
 	case a.last.failed != nil:
 		f.Err = a.last.failed
 		f.Reason, f.Advice = diagnoseHandshake(a.last.failed, o)
+	case a.last.done && timedOut(err):
+		f.Advice = silentServer
 	case a.last.done:
 		// With TLS 1.3 a server refuses a client's certificate after the client's part of the handshake is done: by an
 		// alert, which may come later than the end of the connection.
@@ -115,6 +119,22 @@ func (a *attempt) explain(err error, o RLPOptions) watch.Failure {
 	return f
 }
 
+// timedOut says whether the server was silent for too long. gRPC hands on some errors as text only; it closes a connection
+// itself on which HTTP/2 does not begin in time, and then says that the connection was closed at our side.
+func timedOut(err error) bool {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return true
+	}
+	text := err.Error()
+	return slices.ContainsFunc(timeouts, func(e error) bool { return strings.Contains(text, e.Error()) })
+}
+
+var timeouts = []error{os.ErrDeadlineExceeded, context.DeadlineExceeded, net.ErrClosed, io.ErrClosedPipe} // constant
+
+// silentServer is the advice for a server that may be frozen: its kernel still accepts connections.
+const silentServer = "the reverse log proxy accepts connections, but does not answer; is it frozen or overloaded?"
+
 // diagnoseHandshake returns why a handshake failed.
 func diagnoseHandshake(err error, o RLPOptions) (reason, advice string) {
 	var (
@@ -124,6 +144,8 @@ func diagnoseHandshake(err error, o RLPOptions) (reason, advice string) {
 		record  tls.RecordHeaderError
 	)
 	switch {
+	case timedOut(err):
+		return watch.ReasonUnreachable, silentServer
 	case errors.As(err, &name):
 		return watch.ReasonServerName,
 			fmt.Sprintf("the server's certificate is not for the name %q; is nozzle.rlp.server_name right, and "+

@@ -75,7 +75,7 @@ const (
 	earlyBits  = 16
 	earlyOften = 2
 	// Among fewer known gauges than this there is no typical pace.
-	typicalOf = 100
+	typicalOf = 10
 )
 
 // set switches it on or off.
