@@ -111,4 +111,6 @@ func (d *dopplers) check() (missing, back bool) {
 }
 
 // missing says whether a regular doppler is silent.
-func (d *doppler) missing() bool { return d.pauses == dopplerPauses && d.silent >= looks(dopplerSilence) }
+func (d *doppler) missing() bool {
+	return d.pauses == dopplerPauses && d.silent >= looks(dopplerSilence)
+}

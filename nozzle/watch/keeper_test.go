@@ -41,7 +41,7 @@ type fakeStreams struct {
 	t       *testing.T
 	account *testAccount
 	opened  chan *fakeStream
-	refuse  atomic.Bool // do not open
+	refuse  atomic.Bool   // do not open
 	retry   chan struct{} // of refusals
 	stop    func() time.Duration
 }
