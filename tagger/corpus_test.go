@@ -156,6 +156,7 @@ func TestCorpus(t *testing.T) {
 }
 
 func testCorpusFile(t *testing.T, rows []corpusRow, bars map[string]float64) {
+	t.Helper()
 	tg := newCatalogueTagger(t)
 	byPattern, byConfidence := make(map[string]score), make(map[string]score)
 	var result Result
