@@ -91,7 +91,7 @@ func TestRoundAllocs(t *testing.T) {
 	}
 }
 
-// What is remembered of a series for the sake of its stale marker is the header of a string.
+// The tracker keeps the header of a string for each series.
 func TestTrackerMemory(t *testing.T) {
 	const n = 100_000
 	labels := make([]metric.Labels, n)

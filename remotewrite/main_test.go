@@ -244,7 +244,7 @@ func balance(t *testing.T, p *Pusher, collected float64) {
 	}
 }
 
-// ended counts what came to an end, whichever.
+// ended counts what was taken, failed or dropped.
 func (o *outcomes) ended() float64 {
 	got := testutil.ToFloat64(o.taken) + testutil.ToFloat64(o.failed)
 	for _, reason := range []string{reasonQueueFull, reasonStopped} {

@@ -33,8 +33,9 @@ func traced(v float64, at time.Time) store.Exemplar {
 	return store.Exemplar{Value: v, Stamp: at.UnixNano()}
 }
 
-// Native histograms arrive as they are counted, beside the classic ones or in place of them, with a hint where
-// everything before is another's; they end like any other series. Exemplars arrive once, in order.
+// Native histograms arrive with the counts of the store, beside the classic ones or in place of them, with a reset
+// hint if all histograms before were of another process or series, and end with a stale marker. Exemplars arrive
+// once, in order.
 func TestNativeHistograms(t *testing.T) {
 	for _, protocol := range []string{Protocol1, Protocol2} {
 		for _, classic := range []bool{true, false} {
@@ -57,7 +58,8 @@ func testNativeHistograms(t *testing.T, protocol string, classic bool) {
 	bare.Histogram.Bounds, bare.Histogram.Counts = nil, []uint64{7}
 	c.fill("c_seconds", requestsOf("1", began, b, a, store.Exemplar{}), plain, bare)
 	o := testOptions(protocol)
-	o.ExternalLabels, o.Interval, o.SendExemplars, o.SendNativeHistograms, o.SendClassicHistograms = nil, 11*time.Second, true, true, classic
+	o.ExternalLabels, o.Interval, o.SendExemplars = nil, 11*time.Second, true
+	o.SendNativeHistograms, o.SendClassicHistograms = true, classic
 	r := &receiver{}
 	p, _ := newPusher(t, o, c, r)
 	during(t, p, 30*time.Second, func() {
@@ -112,7 +114,9 @@ func nativeSeries(classic bool) []string {
 		`{__name__="c_seconds_sum",x="plain"} 4 4 stale`,
 		`{__name__="c_seconds_count",x="plain"} 3 3 stale`,
 	}
-	for _, s := range [][2]string{{`bucket",le="0.5"`, " 1"}, {`bucket",le="1.0"`, " 3"}, {`bucket",le="+Inf"`, " 7"}, {`sum"`, " 9"}, {`count"`, " 7"}} {
+	for _, s := range [][2]string{
+		{`bucket",le="0.5"`, " 1"}, {`bucket",le="1.0"`, " 3"}, {`bucket",le="+Inf"`, " 7"}, {`sum"`, " 9"}, {`count"`, " 7"},
+	} {
 		before := ""
 		if classic {
 			before = s[1] + s[1]
@@ -121,7 +125,7 @@ func nativeSeries(classic bool) []string {
 		want = append(
 			want,
 			`{__name__="c_seconds_`+s[0]+`,x="1"}`+before+s[1]+" stale",
-		) // the last when it is no native one any more
+		) // the last value is pushed after the native form is gone
 	}
 	return want
 }
@@ -130,7 +134,7 @@ func traceText(x store.Exemplar) string {
 	return fmt.Sprintf("trace_id=%q %v %d", x.Trace.String(), x.Value, x.Stamp/1e6)
 }
 
-// What is not asked for is not pushed.
+// Without the switches, neither native histograms nor exemplars are pushed.
 func TestNativeHistogramsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := (&holding{}).set(requests).
@@ -148,8 +152,8 @@ func TestNativeHistogramsOff(t *testing.T) {
 	})
 }
 
-// A receiver of 2.0 is believed on each kind: one that stores no exemplars, or no native histograms, loses nothing
-// else.
+// Each content is counted by what the receiver says of it: if it stores no exemplars, or no native histograms, nothing
+// else counts as lost.
 func TestPartialKinds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := time.Now().Add(-time.Second)
@@ -174,7 +178,7 @@ func TestPartialKinds(t *testing.T) {
 	})
 }
 
-// Native histograms cost no memory that would have to be collected.
+// A round with native histograms allocates for its batches only.
 func TestNativeRoundAllocs(t *testing.T) {
 	var samples []store.Sample
 	for i := range 2000 {

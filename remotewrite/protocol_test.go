@@ -65,7 +65,8 @@ func TestAuto(t *testing.T) {
 
 				for i := range 500 {
 					got := r.got[fmt.Sprintf(`{__name__="a",instance="i",job="j",x="%04d"}`, i)]
-					if len(got) != 3 || got[0].timestamp != start.UnixMilli() || got[1].timestamp != start.Add(15*time.Second).UnixMilli() ||
+					if len(got) != 3 || got[0].timestamp != start.UnixMilli() ||
+						got[1].timestamp != start.Add(15*time.Second).UnixMilli() ||
 						got[0].text != fmt.Sprint(i) ||
 						got[2].text != "stale" {
 						t.Fatalf("series %d: %v", i, got)

@@ -218,8 +218,8 @@ func TestUTF8Names(t *testing.T) {
 	})
 }
 
-// Series that are gone are ended, and only they: single ones, whole families, one whose type has changed, buckets that
-// a histogram no longer has.
+// Stale markers end all series that are gone and no others: single series, whole families, families whose type has
+// changed, and buckets that a histogram has lost.
 func TestStaleness(t *testing.T) {
 	hist := func(bounds ...float64) store.Sample {
 		s := one(0, "x", "1")
@@ -264,8 +264,8 @@ func TestStaleness(t *testing.T) {
 	})
 }
 
-// Whatever comes and goes, in however small batches: every series is pushed in every round it exists, ended in the
-// first round it does not, and never more than once a round.
+// For random series and small batches: each series is pushed in every round in which it exists, ended in the first
+// round in which it does not, and never pushed twice in a round.
 func TestPropertyStaleness(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rounds := rapid.SliceOfN(rapid.MapOf(

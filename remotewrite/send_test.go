@@ -33,7 +33,7 @@ func many(n int) *holding {
 	return (&holding{}).set(gauge("a")).fill("a", samples...)
 }
 
-// What may pass is sent again, with growing pauses, and not more often than the receiver asks for.
+// Requests are sent again after temporary failures, with growing pauses, or after the time that the receiver asks for.
 func TestRetries(t *testing.T) {
 	at := time.Date(2000, 1, 1, 0, 0, 9, 0, time.UTC) // the bubble's clock starts nine seconds before
 	for _, tc := range []struct {
@@ -89,7 +89,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// What will not pass is not sent again, whatever it is.
+// A request that is refused for good is not sent again.
 func TestRefusals(t *testing.T) {
 	for _, tc := range []struct {
 		protocol string
@@ -213,7 +213,7 @@ func TestEverythingIsRefused(t *testing.T) {
 	}
 }
 
-// A receiver of 2.0 that says how much of a request it has stored is believed.
+// What a receiver of 2.0 says it has stored is counted as taken, the rest as failed.
 func TestPartialWrite(t *testing.T) {
 	for _, status := range []int{200, 400} {
 		synctest.Test(t, func(t *testing.T) {
@@ -233,8 +233,8 @@ func TestPartialWrite(t *testing.T) {
 	}
 }
 
-// However many shards there are, and however requests fail and dawdle: the samples of a series arrive in order, none
-// twice, none lost. The receiver checks the order.
+// With several shards, slow answers and failures, the samples of a series arrive in order, none twice, none lost. The
+// receiver checks the order.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rng, mu := rand.New(rand.NewPCG(1, 2)), sync.Mutex{}
@@ -307,7 +307,7 @@ func TestDeadReceiver(t *testing.T) {
 	})
 }
 
-// A receiver that comes back gets what waited for it, and then what is new, every sample read when its timestamp says.
+// A receiver that is back gets the queued samples first, then new ones, each with the time of its round.
 func TestReceiverComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		back := time.Now().Add(5 * time.Minute)
@@ -333,7 +333,7 @@ func TestReceiverComesBack(t *testing.T) {
 	})
 }
 
-// At a stop the shard that waits for its next try makes it at once.
+// A stop ends the pause before a retry.
 func TestStopWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{}

@@ -55,7 +55,7 @@ func emit(s *store.Store, n int, value float64) {
 	}
 }
 
-// The real store: its values arrive, and series that expire there end here.
+// Values of a real store arrive, and series that expire in it end with stale markers.
 func TestStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, r := newStore(t), &receiver{}
@@ -72,7 +72,9 @@ func TestStore(t *testing.T) {
 		p.sender.client.http = &http.Client{Transport: r}
 		emit(s, 100, 1)
 		during(t, p, 100*time.Second, func() { emit(s, 50, 2) }, func() {})
-		for i, want := range map[int]string{0: "[1 1 1 2 2 2 2 stale]", 49: "[1 1 1 2 2 2 2 stale]", 50: "[1 1 1 1 stale]", 99: "[1 1 1 1 stale]"} {
+		for i, want := range map[int]string{
+			0: "[1 1 1 2 2 2 2 stale]", 49: "[1 1 1 2 2 2 2 stale]", 50: "[1 1 1 1 stale]", 99: "[1 1 1 1 stale]",
+		} {
 			name := fmt.Sprintf(`{__name__="cf_num_bytes_allocated",bosh_job_ip="%d",instance="i",job="j"}`, i)
 			if got := fmt.Sprint(textsOf(r.got[name])); got != want {
 				t.Errorf("%d: %s, want %s", i, got, want)
@@ -117,7 +119,8 @@ func TestStoreConcurrently(t *testing.T) {
 
 func TestBoundText(t *testing.T) {
 	for bound, want := range map[float64]string{
-		0: "0.0", 1: "1.0", -1: "-1.0", 0.005: "0.005", 1e6: "1e+06", 16777216: "1.6777216e+07", math.Inf(1): "+Inf", math.Inf(-1): "-Inf", 100: "100.0",
+		0: "0.0", 1: "1.0", -1: "-1.0", 0.005: "0.005", 1e6: "1e+06", 16777216: "1.6777216e+07",
+		math.Inf(1): "+Inf", math.Inf(-1): "-Inf", 100: "100.0",
 	} {
 		if got := boundText(bound); got != want {
 			t.Errorf("%v: %s, want %s", bound, got, want)

@@ -29,8 +29,8 @@ func withTokens(t *testing.T, receiver, tokens string) Options {
 	return o
 }
 
-// A token server that accepts connections and says nothing holds up requests no longer than their timeout, and not
-// the end.
+// A token server that accepts connections and never answers delays requests by their timeout at most, and does not
+// delay the stop.
 func TestSilentTokenServer(t *testing.T) {
 	asked, over := make(chan struct{}, 1000), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -73,7 +73,8 @@ func TestSilentTokenServer(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
-// A refusal is told in a line, a token is used until its secret is another, and nobody but the receiver gets it.
+// A refusal of the token server is one line of the error. A token is used until the secret changes, and no server but
+// the receiver gets it.
 func TestTokens(t *testing.T) {
 	granted, elsewhere := 0, make(chan string, 10)
 	other := httptest.NewServer(
@@ -130,8 +131,8 @@ func TestTokens(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
-// A token that is revoked before it expires costs no samples. Where the receiver refuses every token, it says so,
-// once.
+// A token that is revoked before it expires costs no samples. If the receiver refuses every token, the request fails
+// with its answer.
 func TestRevokedToken(t *testing.T) {
 	granted, valid := 0, "Bearer t1"
 	var seen []string
@@ -190,7 +191,7 @@ func clientOf(t *testing.T, o *Options, h *http.Client) *client {
 	return p.sender.client
 }
 
-// Neither the receiver's credentials nor the token client's leave the configured server, whatever that answers.
+// Neither the receiver's credentials nor those of the token client are sent to any server but the configured one.
 func TestRedirects(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"basic_auth": func(o *Options) { o.BasicAuth = BasicAuth{"me", write(t, "hush")} },
@@ -240,7 +241,7 @@ func TestRedirects(t *testing.T) {
 				}
 				defer client.CloseIdleConnections()
 				a := clientOf(t, &o, client).send(t.Context(), plainRequest)
-				if a.err != nil && a.verdict != retryable { // the token server may be mended
+				if a.err != nil && a.verdict != retryable { // the token server may recover
 					t.Errorf("%+v", a)
 				}
 				return a.err
@@ -253,7 +254,7 @@ func TestRedirects(t *testing.T) {
 	})
 }
 
-// What is too large for a receiver is sent in parts.
+// A request that is too large for the receiver is sent in parts.
 func TestTooLarge(t *testing.T) {
 	r := &receiver{answer: func(_ *http.Request, series []received) (int, http.Header, error) {
 		if len(series) > 60 {
