@@ -95,9 +95,9 @@ type mute struct {
 	doppler int
 }
 
-// RestartDoppler stops one of the dopplers for some time. While it is away its own metrics stop, and the VMs' agents send
-// by the other dopplers, if there are any; when it is back they find it at once. Streams stay open, but bring nothing of
-// the doppler until the RLP tries it again, see dopplerBackAt.
+// RestartDoppler stops one of the dopplers for some time. While it is away its own metrics stop, and the VMs' agents
+// send by the other dopplers, if there are any; when it is back they find it at once. Streams stay open, but bring
+// nothing of the doppler until the RLP tries it again, see dopplerBackAt.
 func (f *Foundation) RestartDoppler(doppler int, away time.Duration) error {
 	if doppler < 0 || doppler >= f.options.Dopplers {
 		return errors.New("foundation: there is no such doppler")
@@ -114,9 +114,9 @@ func (f *Foundation) RestartDoppler(doppler int, away time.Duration) error {
 	return nil
 }
 
-// dopplerBackAt returns when a stream has a doppler's data again that was lost, or missing from its beginning, at one time
-// and is back at another. For each stream of its own the RLP tries again after pauses of 1, 10 and 100 ms, 1, 10 and 100 s,
-// and after 100 s each from then on.
+// dopplerBackAt returns when a stream has a doppler's data again that was lost, or missing from its beginning, at
+// one time and is back at another. For each stream of its own the RLP tries again after pauses of 1, 10 and 100 ms,
+// 1, 10 and 100 s, and after 100 s each from then on.
 func dopplerBackAt(missing, back time.Time) time.Time {
 	at, pause := missing, time.Millisecond
 	for at.Before(back) {
@@ -138,8 +138,8 @@ func (r *rlp) stopped(doppler int) bool {
 // isAway says whether a doppler is stopped; mu is held.
 func (r *rlp) isAway(doppler int) bool { return time.Now().Before(r.away[doppler]) }
 
-// reachable returns the doppler that an agent sends by: its own, or the next one that is not away; -1 if all are. mu is
-// held.
+// reachable returns the doppler that an agent sends by: its own, or the next one that is not away; -1 if all are. mu
+// is held.
 func (r *rlp) reachable(doppler int) int {
 	for i := range r.dopplers {
 		if at := (doppler + i) % r.dopplers; !r.isAway(at) {

@@ -221,9 +221,9 @@ func TestSingleEnvelopesGoByChance(t *testing.T) {
 	}
 }
 
-// A doppler that was away is silent on the streams that were open until the RLP tries it again, as measured: 11 s after
-// it stopped for 1.6 s, 211 s after it stopped for 161 s. A stream that is opened when it is back has its data at once, and
-// all of the shard's.
+// A doppler that was away is silent on the streams that were open until the RLP tries it again, as measured: 11 s
+// after it stopped for 1.6 s, 211 s after it stopped for 161 s. A stream that is opened when it is back has its data
+// at once, and all of the shard's.
 func TestRestartedDopplerIsMuteOnOpenStreams(t *testing.T) {
 	for _, c := range []struct{ away, mute time.Duration }{
 		{time.Millisecond, time.Millisecond},
@@ -282,8 +282,8 @@ func TestRestartedDopplerIsMuteOnOpenStreams(t *testing.T) {
 	}
 }
 
-// A stream that is opened while a doppler is away has a schedule of its own. With all dopplers away nothing is sent, and
-// the metrics of a stopped doppler stop with it.
+// A stream that is opened while a doppler is away has a schedule of its own. With all dopplers away nothing is sent,
+// and the metrics of a stopped doppler stop with it.
 func TestDopplersAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFoundation(t, Options{Dopplers: 1, Now: time.Now})

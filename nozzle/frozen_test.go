@@ -20,7 +20,7 @@ func frozen(t *testing.T, config *tls.Config) func(context.Context, string) (net
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _ = ours.Close(); _ = theirs.Close() })
 		go func() {
-			server := net.Conn(theirs)
+			var server net.Conn = theirs
 			if config != nil {
 				server = tls.Server(theirs, config)
 			}
@@ -30,8 +30,8 @@ func frozen(t *testing.T, config *tls.Config) func(context.Context, string) (net
 	}
 }
 
-// A server that accepts connections and is frozen is not said to have a bad certificate, or to speak no TLS; and that within
-// ten seconds each time.
+// A server that accepts connections and is frozen is not said to have a bad certificate, or to speak no TLS; and
+// that within ten seconds each time.
 func TestFrozenServers(t *testing.T) {
 	for _, handshake := range []bool{false, true} {
 		t.Run(map[bool]string{false: "rlp", true: "rlp after the handshake"}[handshake], func(t *testing.T) {

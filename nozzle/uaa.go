@@ -19,13 +19,14 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// UAAOptions say where tokens come from, and for which client. Exactly one of ClientSecret and ClientSecretFile is set.
+// UAAOptions say where tokens come from, and for which client. Exactly one of ClientSecret and ClientSecretFile is
+// set.
 type UAAOptions struct {
 	URL          string `mapstructure:"url"`
 	ClientID     string `mapstructure:"client_id"`
 	ClientSecret string `mapstructure:"client_secret"`
-	// ClientSecretFile is read for every request, so that the secret can be changed under a running exporter. White space at its
-	// end does not belong to the secret.
+	// ClientSecretFile is read for every request, so that the secret can be changed under a running exporter. White
+	// space at its end does not belong to the secret.
 	ClientSecretFile string           `mapstructure:"client_secret_file"`
 	TLS              ServerTLSOptions `mapstructure:"tls"`
 }
@@ -39,8 +40,8 @@ const (
 	uaaSpacing    = 5 * time.Second
 	uaaRetryFirst = 5 * time.Second
 	uaaRetryLimit = 5 * time.Minute
-	// How long a refused token is kept if the one before was refused as well: a new one is hardly better, unless the client
-	// has got new authorities.
+	// How long a refused token is kept if the one before was refused as well: a new one is hardly better, unless the
+	// client has got new authorities.
 	uaaRefusedFirst = 30 * time.Second
 	uaaRefusedLimit = 10 * time.Minute
 	// The life of a token if UAA does not tell it.
@@ -62,9 +63,9 @@ var tokenOutcomes = []string{
 // The scopes that open the foundation's streams: the first one both of them, the second one the RLP gateway.
 var firehoseScopes = []string{"doppler.firehose", "logs.admin"} // constant
 
-// UAA gives tokens to all sources that need one. A token is fetched when a source opens a stream and none is in hand, or
-// the one in hand has expired or was refused. UAA is never asked more often than every few seconds, and far less often
-// while it fails or fresh tokens are refused.
+// UAA gives tokens to all sources that need one. A token is fetched when a source opens a stream and none is in
+// hand, or the one in hand has expired or was refused. UAA is never asked more often than every few seconds, and far
+// less often while it fails or fresh tokens are refused.
 type UAA struct {
 	options UAAOptions
 	peer    httpsPeer
@@ -145,8 +146,8 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 	return u, nil
 }
 
-// token returns the token in hand, or asks UAA for one as soon as that may be asked. While one source does so the others
-// wait for the result. After a failure Failure.Retry is closed when another source gets a token.
+// token returns the token in hand, or asks UAA for one as soon as that may be asked. While one source does so the
+// others wait for the result. After a failure Failure.Retry is closed when another source gets a token.
 func (u *UAA) token(ctx context.Context) (uaaToken, *watch.Failure) {
 	select {
 	case u.asking <- struct{}{}:
@@ -203,8 +204,8 @@ func (u *UAA) use(token uaaToken) {
 	u.arrived = make(chan struct{})
 }
 
-// refuse drops a token that a server did not accept, and says whether another one may be had. If fresh tokens are refused
-// one after the other, it does so less and less often, up to once in ten minutes.
+// refuse drops a token that a server did not accept, and says whether another one may be had. If fresh tokens are
+// refused one after the other, it does so less and less often, up to once in ten minutes.
 func (u *UAA) refuse(token uaaToken) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -229,8 +230,8 @@ func (u *UAA) accepted() {
 	u.keepRefused = time.Time{}
 }
 
-// authorize opens a connection with a token and, if the server refuses that, once more with a new one. The result refused
-// of open says that the failure is a refusal of the token.
+// authorize opens a connection with a token and, if the server refuses that, once more with a new one. The result
+// refused of open says that the failure is a refusal of the token.
 func (u *UAA) authorize(
 	ctx context.Context, open func(authorization string) (failed *watch.Failure, refused bool),
 ) *watch.Failure {
@@ -260,7 +261,8 @@ func (u *UAA) authorize(
 	}
 }
 
-const scopeAdvice = "the client of uaa.client_id needs the authority doppler.firehose (or, for the RLP gateway, logs.admin)"
+const scopeAdvice = "the client of uaa.client_id needs the authority doppler.firehose " +
+	"(or, for the RLP gateway, logs.admin)"
 
 // secret is the client's secret as it is now.
 func (u *UAA) secret() (string, error) {
@@ -281,11 +283,19 @@ func (u *UAA) secret() (string, error) {
 func (u *UAA) request(ctx context.Context) (uaaToken, *watch.Failure) {
 	secret, err := u.secret()
 	if err != nil {
-		return uaaToken{}, &watch.Failure{Reason: tokenSecretFile, Advice: "cannot read the client's secret, waiting for it", Err: err}
+		return uaaToken{}, &watch.Failure{
+			Reason: tokenSecretFile,
+			Advice: "cannot read the client's secret, waiting for it",
+			Err:    err,
+		}
 	}
 	client, err := u.peer.client()
 	if err != nil {
-		return uaaToken{}, &watch.Failure{Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them", Err: err}
+		return uaaToken{}, &watch.Failure{
+			Reason: watch.ReasonCertificateFiles,
+			Advice: "cannot read the certificates, waiting for them",
+			Err:    err,
+		}
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, uaaTimeout)
@@ -310,12 +320,17 @@ func (u *UAA) request(ctx context.Context) (uaaToken, *watch.Failure) {
 	return token, nil
 }
 
-// explain finds out why UAA gave no token. What UAA said besides an error's code and description is not passed on: it may be anything.
+// explain finds out why UAA gave no token. What UAA said besides an error's code and description is not passed on:
+// it may be anything.
 func (u *UAA) explain(err error) *watch.Failure {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
 		if strings.HasPrefix(err.Error(), "oauth2: ") {
-			return &watch.Failure{Reason: watch.ReasonWrongURL, Advice: "what answers at uaa.url gives no tokens; is it UAA?", Err: err}
+			return &watch.Failure{
+				Reason: watch.ReasonWrongURL,
+				Advice: "what answers at uaa.url gives no tokens; is it UAA?",
+				Err:    err,
+			}
 		}
 		failed := u.peer.explain(err)
 		return &failed
@@ -327,7 +342,9 @@ func (u *UAA) explain(err error) *watch.Failure {
 	}
 	return &watch.Failure{
 		Reason: tokenClientRefused,
-		Advice: "UAA refuses the client; are uaa.client_id and its secret right, and has the client the grant type client_credentials?",
-		Err:    fmt.Errorf("%s answered %s: %.100q: %.200q", u.peer.url, answer.Response.Status, answer.ErrorCode, answer.ErrorDescription),
+		Advice: "UAA refuses the client; are uaa.client_id and its secret right, " +
+			"and has the client the grant type client_credentials?",
+		Err: fmt.Errorf("%s answered %s: %.100q: %.200q",
+			u.peer.url, answer.Response.Status, answer.ErrorCode, answer.ErrorDescription),
 	}
 }

@@ -36,7 +36,9 @@ func (s *scriptedUAA) fetch(context.Context) (uaaToken, *watch.Failure) {
 	if s.fail {
 		return uaaToken{}, &watch.Failure{Reason: watch.ReasonUnavailable, Advice: "advice", Err: errors.New("down")}
 	}
-	return uaaToken{Token: &oauth2.Token{AccessToken: fmt.Sprintf("token-%d", len(s.asked)), Expiry: time.Now().Add(s.life)}}, nil
+	return uaaToken{
+		Token: &oauth2.Token{AccessToken: fmt.Sprintf("token-%d", len(s.asked)), Expiry: time.Now().Add(s.life)},
+	}, nil
 }
 
 // requests are the times of all requests so far.
@@ -105,7 +107,8 @@ func TestUAAIsNeverHammered(t *testing.T) {
 			group.Go(func() {
 				for ctx.Err() == nil {
 					_, failed := u.token(ctx)
-					if failed == nil || failed.Reason != watch.ReasonToken || ctx.Err() == nil && !strings.Contains(failed.Advice, "advice") {
+					if failed == nil || failed.Reason != watch.ReasonToken ||
+						ctx.Err() == nil && !strings.Contains(failed.Advice, "advice") {
 						t.Error(failed)
 					}
 				}
@@ -128,8 +131,8 @@ func TestUAAIsNeverHammered(t *testing.T) {
 	})
 }
 
-// A source that waits goes on the moment there is a token: whether it waits to ask, for the source that asks, or for its
-// own next attempt.
+// A source that waits goes on the moment there is a token: whether it waits to ask, for the source that asks, or for
+// its own next attempt.
 func TestUAAWakesWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{fail: true, life: time.Hour}
@@ -224,7 +227,11 @@ func TestUAARefusals(t *testing.T) {
 			t.Fatal(failed, opened)
 		}
 		// A refusal is one more try with one more token.
-		if failed := u.authorize(t.Context(), open("bearer token-2")); failed != nil || opened != 3 || len(s.requests()) != 2 {
+		if failed := u.authorize(
+			t.Context(),
+			open("bearer token-2"),
+		); failed != nil || opened != 3 ||
+			len(s.requests()) != 2 {
 			t.Fatal(failed, opened, s.requests())
 		}
 		// Nothing helps: for an hour with a try each second.
@@ -261,7 +268,8 @@ func TestUAAShortLives(t *testing.T) {
 	})
 }
 
-// TestUAARequest: what is asked, and that a secret in a file is read each time, while one that cannot be read is waited for.
+// TestUAARequest: what is asked, and that a secret in a file is read each time, while one that cannot be read is
+// waited for.
 func TestUAARequest(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	write := func(text string) {
@@ -283,7 +291,11 @@ func TestUAARequest(t *testing.T) {
 	t.Cleanup(server.Close)
 	ledger, _ := newTestLedger(t)
 	l := newRecordingLog()
-	u, err := NewUAA(UAAOptions{URL: server.URL + "/", ClientID: "me", ClientSecretFile: file, TLS: ServerTLSOptions{SkipVerify: true}}, ledger, l.log)
+	u, err := NewUAA(
+		UAAOptions{URL: server.URL + "/", ClientID: "me", ClientSecretFile: file, TLS: ServerTLSOptions{SkipVerify: true}},
+		ledger,
+		l.log,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +308,10 @@ func TestUAARequest(t *testing.T) {
 	}
 	write("second")
 	answer = `{"access_token":"abc","token_type":"bearer","expires_in":"600","scope":"uaa.none"}`
-	if token, failed = u.request(t.Context()); failed != nil || token.hasScope() || time.Until(token.Expiry) > 10*time.Minute {
+	if token, failed = u.request(
+		t.Context(),
+	); failed != nil || token.hasScope() ||
+		time.Until(token.Expiry) > 10*time.Minute {
 		t.Errorf("%v %v", token, failed)
 	}
 	if got := receive(t, forms); !strings.HasSuffix(got, " second") {
@@ -316,14 +331,18 @@ func TestUAARequest(t *testing.T) {
 	} {
 		status, answer = c.status, c.answer
 		_, failed := u.request(t.Context())
-		if failed == nil || failed.Reason != c.reason || !strings.Contains(failed.Advice, c.advice) || strings.Contains(failed.Err.Error(), "second") {
+		if failed == nil || failed.Reason != c.reason || !strings.Contains(failed.Advice, c.advice) ||
+			strings.Contains(failed.Err.Error(), "second") {
 			t.Errorf("%d %s: %+v", c.status, c.answer, failed)
 		}
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, failed := u.request(t.Context()); failed == nil || failed.Reason != tokenSecretFile || !strings.Contains(failed.Err.Error(), file) {
+	if _, failed := u.request(
+		t.Context(),
+	); failed == nil || failed.Reason != tokenSecretFile ||
+		!strings.Contains(failed.Err.Error(), file) {
 		t.Errorf("%+v", failed)
 	}
 }

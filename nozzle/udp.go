@@ -100,7 +100,8 @@ func (u *UDP) listen(ctx context.Context) (*net.UDPConn, error) {
 	packets, err := config.ListenPacket(ctx, "udp", u.options.ListenAddress)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("another process, such as the VM's loggr-udp-forwarder, has the port; choose another, or read as the forwarder agent's downstream (nozzle.ingress): %w", err)
+			err = fmt.Errorf("another process, such as the VM's loggr-udp-forwarder, has the port; choose another, or read "+
+				"as the forwarder agent's downstream (nozzle.ingress): %w", err)
 		}
 		return nil, fmt.Errorf("nozzle.udp.listen_address: cannot listen on %s: %w", u.options.ListenAddress, err)
 	}
@@ -133,8 +134,8 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 	}
 }
 
-// watchDrops counts what the kernel drops, as it says itself, until ctx is done. It logs the first loss, and those after it
-// at most once a minute.
+// watchDrops counts what the kernel drops, as it says itself, until ctx is done. It logs the first loss, and those
+// after it at most once a minute.
 func (u *UDP) watchDrops(ctx context.Context, total func() (uint64, error)) {
 	var seen, reported uint64
 	var lossy throttle.Throttle
@@ -177,7 +178,9 @@ func (u *UDP) receive(conn *net.UDPConn) error {
 			continue
 		}
 		if count, due := garbage.Add(now); due {
-			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", netip.AddrPortFrom(from.Addr().Unmap(), from.Port()).String(), "bytes", n, "malformed_since_last_report", count)
+			remote := netip.AddrPortFrom(from.Addr().Unmap(), from.Port()).String()
+			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", remote, "bytes", n,
+				"malformed_since_last_report", count)
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"loggregator_exporter/internal/wiretest"
 )
 
-// TestUDPDropsAreCountedAndLogged: by what the kernel says each ten seconds; the first loss is logged at once, what follows
-// within a minute together.
+// TestUDPDropsAreCountedAndLogged: by what the kernel says each ten seconds; the first loss is logged at once, what
+// follows within a minute together.
 func TestUDPDropsAreCountedAndLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger, reg := newTestLedger(t)
@@ -32,7 +32,10 @@ func TestUDPDropsAreCountedAndLogged(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		u.watchDrops(ctx, func() (uint64, error) {
 			if len(lines) > 0 {
-				reports = append(reports, fmt.Sprint(time.Since(began)-dropsInterval, " ", (<-lines).attrs["dropped_since_last_report"]))
+				reports = append(
+					reports,
+					fmt.Sprint(time.Since(began)-dropsInterval, " ", (<-lines).attrs["dropped_since_last_report"]),
+				)
 			}
 			if len(totals) == 0 {
 				cancel()

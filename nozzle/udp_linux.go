@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receiveBuffer is the size of a socket's receive buffer in the measure in which it was asked for: Linux doubles that for
-// its own bookkeeping.
+// receiveBuffer is the size of a socket's receive buffer in the measure in which it was asked for: Linux doubles
+// that for its own bookkeeping.
 func receiveBuffer(conn *net.UDPConn) (int, error) {
 	var size int
 	err := withSocket(conn, func(fd int) (err error) {

@@ -23,7 +23,8 @@ func TestSocketDrops(t *testing.T) {
 		"nonsense":               {head + strings.ReplaceAll(line, "56600", "-1"), 0, true, "invalid syntax"},
 	} {
 		drops, found, err := socketDrops(strings.NewReader(c.table), 41)
-		if drops != c.drops || found != c.found || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+		if drops != c.drops || found != c.found || (err == nil) != (c.err == "") ||
+			err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s: %d, %v, %v", name, drops, found, err)
 		}
 	}

@@ -90,22 +90,43 @@ func TestUDPFromDropsonde(t *testing.T) {
 		}
 		return m
 	}
-	wiretest.RequireEqual(t, "value", send(sender.SendValue("memoryStats.numBytesAllocated", 1048576, "count")), wiretest.Plain{
-		Kind: metric.KindGauge, SourceID: "router__0", Tags: tags("__v1_type", "ValueMetric"),
-		Points: map[string]wiretest.PlainPoint{"memoryStats.numBytesAllocated": {Unit: "count", Bits: 0x4130000000000000}},
-	})
-	wiretest.RequireEqual(t, "tagged value", send(sender.Value("latency", 1, "ms").SetTag("source_id", "s").SetTag("a", "b").Send()), wiretest.Plain{
-		Kind: metric.KindGauge, SourceID: "s", Tags: tags("__v1_type", "ValueMetric", "a", "b"),
-		Points: map[string]wiretest.PlainPoint{"latency": {Unit: "ms", Bits: 0x3ff0000000000000}},
-	})
+	wiretest.RequireEqual(
+		t,
+		"value",
+		send(sender.SendValue("memoryStats.numBytesAllocated", 1048576, "count")),
+		wiretest.Plain{
+			Kind: metric.KindGauge, SourceID: "router__0", Tags: tags("__v1_type", "ValueMetric"),
+			Points: map[string]wiretest.PlainPoint{"memoryStats.numBytesAllocated": {Unit: "count", Bits: 0x4130000000000000}},
+		},
+	)
+	wiretest.RequireEqual(
+		t,
+		"tagged value",
+		send(sender.Value("latency", 1, "ms").SetTag("source_id", "s").SetTag("a", "b").Send()),
+		wiretest.Plain{
+			Kind: metric.KindGauge, SourceID: "s", Tags: tags("__v1_type", "ValueMetric", "a", "b"),
+			Points: map[string]wiretest.PlainPoint{"latency": {Unit: "ms", Bits: 0x3ff0000000000000}},
+		},
+	)
 	wiretest.RequireEqual(t, "counter", send(sender.AddToCounter("total_requests", 5)), wiretest.Plain{
-		Kind: metric.KindCounter, SourceID: "router__0", Tags: tags("__v1_type", "CounterEvent"), Points: map[string]wiretest.PlainPoint{},
-		Name: "total_requests", Delta: 5,
+		Kind:     metric.KindCounter,
+		SourceID: "router__0",
+		Tags:     tags("__v1_type", "CounterEvent"),
+		Points:   map[string]wiretest.PlainPoint{},
+		Name:     "total_requests",
+		Delta:    5,
 	})
 	wiretest.RequireEqual(t, "container", send(sender.SendContainerMetric("the-app", 2, 1, 2, 0)), wiretest.Plain{
 		Kind: metric.KindGauge, SourceID: "the-app", InstanceID: "2", Tags: tags("__v1_type", "ContainerMetric"),
 		Points: map[string]wiretest.PlainPoint{
-			"cpu": {Unit: "percentage", Bits: 0x3ff0000000000000}, "memory": {Unit: "bytes", Bits: 0x4000000000000000}, "disk": {Unit: "bytes", Bits: 0}, "memory_quota": {Unit: "bytes", Bits: 0}, "disk_quota": {Unit: "bytes", Bits: 0},
+			"cpu": {
+				Unit: "percentage",
+				Bits: 0x3ff0000000000000,
+			},
+			"memory":       {Unit: "bytes", Bits: 0x4000000000000000},
+			"disk":         {Unit: "bytes", Bits: 0},
+			"memory_quota": {Unit: "bytes", Bits: 0},
+			"disk_quota":   {Unit: "bytes", Bits: 0},
 		},
 	})
 	http := wiretest.HTTPV1().HttpStartStop
@@ -124,7 +145,11 @@ func TestUDPBadDatagrams(t *testing.T) {
 	long := wiretest.ValueV1()
 	long.ValueMetric.Name = new(strings.Repeat("n", 60_000))
 	log := wiretest.EventV1(events.Envelope_LogMessage)
-	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: new(int64(1))}
+	log.LogMessage = &events.LogMessage{
+		Message:     []byte("m"),
+		MessageType: events.LogMessage_OUT.Enum(),
+		Timestamp:   new(int64(1)),
+	}
 	for i, datagram := range [][]byte{
 		{}, []byte("garbage"), good[:len(good)-1], bytes.Repeat([]byte{0}, 65507), bytes.Repeat([]byte{0xff}, 65507), wiretest.MarshalV1(t, log), wiretest.MarshalV1(t, long), good,
 	} {
@@ -162,7 +187,8 @@ loggregator_exporter_source_up{source="udp"} 0
 			warnings = append(warnings, line)
 		}
 	}
-	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].message, "malformed datagram") || warnings[0].attrs["remote"] != conn.LocalAddr().String() {
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].message, "malformed datagram") ||
+		warnings[0].attrs["remote"] != conn.LocalAddr().String() {
 		t.Fatalf("%+v", warnings)
 	}
 }
@@ -177,7 +203,8 @@ func TestUDPAddressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = u.Run(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), "nozzle.udp.listen_address: cannot listen on "+taken.address+": another process") {
+	if err == nil ||
+		!strings.HasPrefix(err.Error(), "nozzle.udp.listen_address: cannot listen on "+taken.address+": another process") {
 		t.Fatal(err)
 	}
 	if _, same := u.Addr(t.Context()); same != err { //nolint:errorlint // it is the very error
@@ -193,7 +220,8 @@ func TestUDPSmallBuffer(t *testing.T) {
 	u := runUDP(t, UDPOptions{ReceiveBufferBytes: math.MaxInt32})
 	defer u.stop()
 	line := receive(t, u.lines)
-	if line.level != slog.LevelWarn || line.attrs["remedy"] != "sysctl -w net.core.rmem_max=2147483647" || line.attrs["granted_bytes"] == "" {
+	if line.level != slog.LevelWarn || line.attrs["remedy"] != "sysctl -w net.core.rmem_max=2147483647" ||
+		line.attrs["granted_bytes"] == "" {
 		t.Fatalf("%+v", line)
 	}
 }

@@ -2,7 +2,6 @@ package nozzle
 
 import (
 	"bytes"
-	"context"
 	"hash/maphash"
 	"log/slog"
 	"sync"
@@ -12,9 +11,9 @@ import (
 	"loggregator_exporter/nozzle/filter"
 )
 
-// Loggregator's components count what they lose themselves, in a counter named dropped that travels in the same stream. Its
-// tag origin names the component, its tag direction the side of it. Releases before 2017 have several names for it, of the
-// origins DopplerServer and MetronAgent, see olderLosses.
+// Loggregator's components count what they lose themselves, in a counter named dropped that travels in the same
+// stream. Its tag origin names the component, its tag direction the side of it. Releases before 2017 have several
+// names for it, of the origins DopplerServer and MetronAgent, see olderLosses.
 const (
 	upstreamScope = "loggregator." // prefix of the origins of Loggregator's components
 
@@ -26,15 +25,15 @@ const (
 	maxUpstreamLabel = 64
 	otherOrigin      = "other"
 
-	// maxUpstreamEmitters bounds the emitters of which a total is kept: a large foundation has some thousands. Of more than
-	// these only deltas count.
+	// maxUpstreamEmitters bounds the emitters of which a total is kept: a large foundation has some thousands. Of more
+	// than these only deltas count.
 	maxUpstreamEmitters = 1 << 14
 )
 
 // olderLosses returns the side on which a counter of Loggregator before 2017 counts losses, or "". It leaves out
 // TruncatingBuffer.totalDroppedMessages and sinks.dropped, which count again, and for all readers, what
-// TruncatingBuffer.DroppedMessages tells the reader concerned; and losses that do not concern readers: of syslog drains,
-// Log Cache and Metric Store.
+// TruncatingBuffer.DroppedMessages tells the reader concerned; and losses that do not concern readers: of syslog
+// drains, Log Cache and Metric Store.
 func olderLosses(name []byte) string {
 	switch string(name) {
 	case "MessageBuffer.droppedMessageCount", "listeners.shedEnvelopes":
@@ -140,33 +139,31 @@ func (u *upstream) add(key upstreamKey, lost uint64, now int64) {
 	case lost > 0:
 		if l.began == 0 {
 			l.began, l.before = now, l.total
-			u.report(slog.LevelWarn, "Loggregator loses envelopes", key, "lost", lost,
-				"advice", "the component named by origin and direction was too slow, or its readers were; see docs/metrics.md")
+			if u.log != nil {
+				u.log.Warn("Loggregator loses envelopes", "origin", key.origin, "direction", key.direction, "lost", lost,
+					"advice", "the component, or the reader of it, was too slow; docs/metrics.md says what to do")
+			}
 		}
 		l.total += lost
 		l.last = now
 	case l.began != 0 && now-l.last >= int64(upstreamCalm):
-		u.report(slog.LevelInfo, "Loggregator loses no more envelopes", key,
-			"lost", l.total-l.before, "for", time.Duration(l.last-l.began).Round(time.Second).String())
+		if u.log != nil {
+			u.log.Info("Loggregator loses no more envelopes", "origin", key.origin, "direction", key.direction,
+				"lost", l.total-l.before, "for", time.Duration(l.last-l.began).Round(time.Second).String())
+		}
 		l.began = 0
 	}
 }
 
-func (u *upstream) report(level slog.Level, message string, key upstreamKey, more ...any) {
-	if u.log != nil {
-		u.log.With("origin", key.origin, "direction", key.direction).Log(context.Background(), level, message, more...)
-	}
-}
-
-// since returns what an emitter lost since its last sample: the delta, or the growth of the total if that is more, since
-// the samples in between may have been lost as well. It is the total of an agent, which
+// since returns what an emitter lost since its last sample: the delta, or the growth of the total if that is more,
+// since the samples in between may have been lost as well. It is the total of an agent, which
 //   - covers all emitters on the VM with this name and these tags, so that their samples continue each other;
 //   - becomes 0 when a sample has neither delta nor total, and when the agent restarts or has too many counters;
-//   - is in order by timestamp only: a sample that arrives late is part of the growth already, unless its total was from
-//     before such a 0.
+//   - is in order by timestamp only: a sample that arrives late is part of the growth already, unless its total was
+//     from before such a 0.
 //
-// The first total of an emitter is no news but for its delta. Without tags that name the VM several emitters may seem to
-// be one: then only deltas count, or the growth of totals if there are none.
+// The first total of an emitter is no news but for its delta. Without tags that name the VM several emitters may
+// seem to be one: then only deltas count, or the growth of totals if there are none.
 func (u *upstream) since(e *metric.Envelope) uint64 {
 	id := u.emitter(e)
 	s, known := u.emitters[id]

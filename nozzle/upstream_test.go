@@ -62,7 +62,13 @@ func TestUpstreamLosses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := newUpstream()
 			for i, s := range tc.samples {
-				e := &metric.Envelope{Kind: metric.KindCounter, Timestamp: 1 + int64(s.after), Name: []byte(tc.metric), Delta: s.delta, Total: s.total}
+				e := &metric.Envelope{
+					Kind:      metric.KindCounter,
+					Timestamp: 1 + int64(s.after),
+					Name:      []byte(tc.metric),
+					Delta:     s.delta,
+					Total:     s.total,
+				}
 				e.AddTag([]byte("origin"), []byte(tc.origin))
 				e.AddTag([]byte("direction"), []byte(tc.direction))
 				if i%2 == 1 {
@@ -77,8 +83,8 @@ func TestUpstreamLosses(t *testing.T) {
 	}
 }
 
-// TestUpstreamTotals: per emitter the larger of the deltas and of the growth of its agent's total is what was lost, whatever
-// the agent does to its totals.
+// TestUpstreamTotals: per emitter the larger of the deltas and of the growth of its agent's total is what was lost,
+// whatever the agent does to its totals.
 func TestUpstreamTotals(t *testing.T) {
 	type sample struct {
 		stamp, arrived time.Duration
@@ -207,11 +213,18 @@ func TestUpstreamIsLogged(t *testing.T) {
 	}
 }
 
-// TestUpstreamIsBounded: totals of components without end take no memory without end, and a loss that is told as a delta still counts.
+// TestUpstreamIsBounded: totals of components without end take no memory without end, and a loss that is told as a
+// delta still counts.
 func TestUpstreamIsBounded(t *testing.T) {
 	u := newUpstream()
 	lose := func(i int, delta, total uint64) {
-		e := &metric.Envelope{Kind: metric.KindCounter, Timestamp: 1, Name: []byte(filter.DroppedName), Delta: delta, Total: total}
+		e := &metric.Envelope{
+			Kind:      metric.KindCounter,
+			Timestamp: 1,
+			Name:      []byte(filter.DroppedName),
+			Delta:     delta,
+			Total:     total,
+		}
 		e.AddTag([]byte("origin"), []byte("loggregator.rlp"))
 		e.AddTag([]byte("direction"), []byte("egress"))
 		e.AddTag([]byte("ip"), []byte{byte(i >> 16), byte(i >> 8), byte(i)})
@@ -221,7 +234,10 @@ func TestUpstreamIsBounded(t *testing.T) {
 		lose(i, 0, 1)
 	}
 	lose(3*maxUpstreamEmitters, 7, 7)
-	if n, lost := len(u.emitters), u.snapshot()[upstreamKey{"loggregator.rlp", "egress"}]; n != maxUpstreamEmitters || lost != 7 {
+	if n, lost := len(
+		u.emitters,
+	), u.snapshot()[upstreamKey{"loggregator.rlp", "egress"}]; n != maxUpstreamEmitters ||
+		lost != 7 {
 		t.Fatalf("%d emitters, %d lost", n, lost)
 	}
 	if n := testing.AllocsPerRun(1000, func() {

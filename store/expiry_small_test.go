@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestAdaptiveExpirationOfAFew: ten known gauges are enough to know how often a gauge comes that was seen once, as on an
-// exporter that got it for a moment; nine are not.
+// TestAdaptiveExpirationOfAFew: ten known gauges are enough to know how often a gauge comes that was seen once, as
+// on an exporter that got it for a moment; nine are not.
 func TestAdaptiveExpirationOfAFew(t *testing.T) {
 	const interval = 15 * time.Second
 	for known, want := range map[int]time.Duration{typicalOf - 1: 10 * time.Minute, typicalOf: 3*interval + 15*time.Second} {

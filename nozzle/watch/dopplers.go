@@ -20,19 +20,19 @@ const (
 	dopplerSilence = 35 * time.Second
 	// dopplerForgotten is how long a doppler is missed: then it is one that the operator removed.
 	dopplerForgotten = 15 * time.Minute
-	// dopplerRetried is the age up to which an open stream gets the data of a doppler by itself: the server behind it tries
-	// a doppler again 11 s after the stream began, and then no more for 100 s.
+	// dopplerRetried is the age up to which an open stream gets the data of a doppler by itself: the server behind it
+	// tries a doppler again 11 s after the stream began, and then no more for 100 s.
 	dopplerRetried = 10 * time.Second
 
 	maxDopplers = 512
 )
 
-// dopplers knows from the metrics that dopplers emit about themselves which of them are running. A stream stays open when a
-// doppler restarts, but may lack that doppler's data for up to 111 s after it is back, with no error; a new stream has it
-// at once.
+// dopplers knows from the metrics that dopplers emit about themselves which of them are running. A stream stays open
+// when a doppler restarts, but may lack that doppler's data for up to 111 s after it is back, with no error; a new
+// stream has it at once.
 //
-// The metrics of a doppler go by any doppler, as all metrics do: their silence says that the doppler is away, their return
-// that it is back, whether or not the open stream has its data.
+// The metrics of a doppler go by any doppler, as all metrics do: their silence says that the doppler is away, their
+// return that it is back, whether or not the open stream has its data.
 type dopplers struct {
 	seed maphash.Seed
 
@@ -57,8 +57,8 @@ var (
 	dopplerJob       = []byte("doppler")
 )
 
-// note takes a gauge or counter. It counts for the doppler process that emitted it, or for the VM if that is a doppler's:
-// where readers share metrics by name, one may get none of the few that the process has.
+// note takes a gauge or counter. It counts for the doppler process that emitted it, or for the VM if that is a
+// doppler's: where readers share metrics by name, one may get none of the few that the process has.
 func (d *dopplers) note(e *metric.Envelope) {
 	origin := e.Tag("origin")
 	process := bytes.Equal(origin, dopplerOrigin) || bytes.Equal(origin, oldDopplerOrigin)
@@ -83,8 +83,8 @@ func (d *dopplers) note(e *metric.Envelope) {
 	at.heard = true
 }
 
-// check is called at each look at open streams. It says whether a doppler is missing, and whether one that was is heard
-// again.
+// check is called at each look at open streams. It says whether a doppler is missing, and whether one that was is
+// heard again.
 func (d *dopplers) check() (missing, back bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

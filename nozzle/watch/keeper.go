@@ -1,5 +1,5 @@
-// Package watch keeps a stream open: it opens a new one when the one before ended, and notices when one that looks open
-// brings nothing, or lacks the data of a doppler. It knows no protocol.
+// Package watch keeps a stream open: it opens a new one when the one before ended, and notices when one that looks
+// open brings nothing, or lacks the data of a doppler. It knows no protocol.
 package watch
 
 import (
@@ -33,21 +33,21 @@ type Account interface {
 	AllowPause(d time.Duration)
 }
 
-// Keeper keeps one stream open for as long as Run lasts. It opens a new one when the one before ended, after a pause that
-// grows with each failure, and when the open one brings nothing (ReasonIdle) or may lack the data of a doppler
+// Keeper keeps one stream open for as long as Run lasts. It opens a new one when the one before ended, after a pause
+// that grows with each failure, and when the open one brings nothing (ReasonIdle) or may lack the data of a doppler
 // (ReasonFell). A stream whose sink is stuck (ReasonStalled) is closed, so that its share goes to others.
 //
-// Readers with a shard id share what comes. There, a new stream is opened beside the one that it replaces, which is closed,
-// at the end of a message, once an envelope came by the new one: nothing comes twice, and less is lost than if either were
-// closed or opened first.
+// Readers with a shard id share what comes. There, a new stream is opened beside the one that it replaces, which is
+// closed, at the end of a message, once an envelope came by the new one: nothing comes twice, and less is lost than
+// if either were closed or opened first.
 type Keeper struct {
 	Account Account
 	Log     *slog.Logger
 	Idle    time.Duration // DefaultIdleTimeout if 0
 	Retry   Backoff       // from retryFirst to retryLimit if zero
 	Share   bool          // the stream has a shard id
-	// Read opens a stream and reads it until it ends, which it explains, or until soon after ctx is done or p.Leave is true.
-	// It calls p.Opened once; its intake calls the other methods of p.
+	// Read opens a stream and reads it until it ends, which it explains, or until soon after ctx is done or p.Leave is
+	// true. It calls p.Opened once; its intake calls the other methods of p.
 	Read func(ctx context.Context, p *Pulse) Failure
 }
 
@@ -125,7 +125,8 @@ func (r *run) open(ctx context.Context) {
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	s := &stream{cancel: cancel, began: time.Now()}
 	s.dopplers = r.dopplers
-	// A reader goes on only when its event has had its effect, so that it logs that it is connected when it counts as such.
+	// A reader goes on only when its event has had its effect, so that it logs that it is connected when it counts as
+	// such.
 	s.tell = func(kind streamEvent) {
 		noted := make(chan struct{})
 		r.events <- event{stream: s, kind: kind, noted: noted}
@@ -219,8 +220,8 @@ func (r *run) disconnect(s *stream) {
 	}
 }
 
-// ended goes on after a stream ended: with the one that replaces it, with a new one at once if the keeper closed it, else
-// with a new one after a pause.
+// ended goes on after a stream ended: with the one that replaces it, with a new one at once if the keeper closed it,
+// else with a new one after a pause.
 func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
 	newest := s == r.newest()
 	r.remove(s)
@@ -291,8 +292,8 @@ func (r *run) look(ctx context.Context) {
 		r.replace(ctx, s, ReasonIdle,
 			"no envelope came; a doppler may have been restarted, which leaves the stream open but silent")
 	case missing && age >= dopplerSilence:
-		r.replace(ctx, s, ReasonFell,
-			"a doppler's own metrics stopped; an open stream may lack its data when it is back, so new streams are opened until then")
+		r.replace(ctx, s, ReasonFell, "a doppler's own metrics stopped; an open stream may lack its data when it is back, "+
+			"so that new streams are opened until then")
 	case back && age >= dopplerRetried:
 		r.replace(ctx, s, ReasonFell, "a doppler is back; the open stream may lack its data")
 	}

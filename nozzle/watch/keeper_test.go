@@ -218,8 +218,8 @@ func dopplerMetric(origin, job, index string) *metric.Envelope {
 	return e
 }
 
-// A doppler that falls silent costs a new stream after 35 s, and one each 35 s until it is back, and one then, at once,
-// unless that of late will have its data by itself.
+// A doppler that falls silent costs a new stream after 35 s, and one each 35 s until it is back, and one then, at
+// once, unless that of late will have its data by itself.
 func TestKeeperReplacesAStreamThatLacksADoppler(t *testing.T) {
 	const each = 5 * time.Second
 	for _, c := range []struct {

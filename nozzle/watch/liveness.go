@@ -19,8 +19,8 @@ func (l *Liveness) Heard(now int64) { l.last.Store(now) }
 // LastHeard is the arrival of the last envelope in nanoseconds since the epoch; 0 if none came.
 func (l *Liveness) LastHeard() int64 { return l.last.Load() }
 
-// Up says whether the source is connected and, if it has a keeper, silent for no longer than is usual: a connection whose
-// peer vanished looks as open as any.
+// Up says whether the source is connected and, if it has a keeper, silent for no longer than is usual: a connection
+// whose peer vanished looks as open as any.
 func (l *Liveness) Up() bool {
 	if l.connected.Load() <= 0 {
 		return false
@@ -44,8 +44,8 @@ func (l *Liveness) Connect() {
 // Disconnect notes that a connection ended.
 func (l *Liveness) Disconnect() { l.connected.Add(-1) }
 
-// pauses learns how long the pauses between envelopes are, so that a source whose peer vanished is down before the idle
-// timeout.
+// pauses learns how long the pauses between envelopes are, so that a source whose peer vanished is down before the
+// idle timeout.
 type pauses struct {
 	longest int // in looks
 	looks   int

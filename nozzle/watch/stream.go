@@ -11,8 +11,8 @@ import (
 const (
 	// DefaultIdleTimeout is the default of nozzle.idle_timeout.
 	DefaultIdleTimeout = 30 * time.Second
-	// A store takes a batch in milliseconds. A reader that holds one for so long is frozen, and keeps its share of the shard
-	// from the other readers.
+	// A store takes a batch in milliseconds. A reader that holds one for so long is frozen, and keeps its share of the
+	// shard from the other readers.
 	stallTimeout = 10 * time.Second
 	// lookInterval is how often a keeper looks at its streams: what it measures is exact to that.
 	lookInterval = time.Second
@@ -21,8 +21,8 @@ const (
 // looks is how many looks fit into a time, at least one.
 func looks(d time.Duration) int { return max(1, int(d/lookInterval)) }
 
-// Pulse is what the reader of one stream tells the keeper. The reader's goroutine writes, with a few atomic stores for each
-// message; the keeper's reads.
+// Pulse is what the reader of one stream tells the keeper. The reader's goroutine writes, with a few atomic stores
+// for each message; the keeper's reads.
 type Pulse struct {
 	begun, done atomic.Uint64 // messages handed to the intake, and taken by it
 	envelopes   atomic.Uint64 // that came, malformed ones aside
@@ -88,8 +88,8 @@ type stream struct {
 	silent, stuck                      int    // looks without envelopes; looks within one message
 }
 
-// look compares a stream with the last look. It returns whether any envelopes came since, and for how many looks none had
-// come before.
+// look compares a stream with the last look. It returns whether any envelopes came since, and for how many looks
+// none had come before.
 func (s *stream) look() (came bool, pause int) {
 	done, begun := s.done.Load(), s.begun.Load()
 	if begun != done && begun == s.seenBegun && done == s.seenDone {
