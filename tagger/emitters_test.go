@@ -78,6 +78,17 @@ func contradicts(sent, taken string) bool {
 	return naming.CanonicalUnit(sent) != "" && naming.CanonicalUnit(sent) != taken
 }
 
+// TestUnitsOfCorpus: a unit that the corpus has is kept, since only fillers such as `count` are wrong in it.
+func TestUnitsOfCorpus(t *testing.T) {
+	for _, e := range exposeCorpus(t) {
+		// Numbers of inodes, which mysql-metrics sends in "kb".
+		inodes := strings.HasSuffix(e.base, "_inodes_used") || strings.HasSuffix(e.base, "_inodes_free")
+		if contradicts(e.row.unit, e.unit) != inodes {
+			t.Errorf("%s: unit %q, sent in %q", e.row, e.unit, e.row.unit)
+		}
+	}
+}
+
 // TestEmittedNames holds the names of all metrics of emitters.tsv to what Prometheus' users expect of names: also to
 // one HELP text and one unit for the flat and the scraped form of a metric.
 func TestEmittedNames(t *testing.T) {
