@@ -71,8 +71,8 @@ func IsSetting(f *pflag.Flag) bool {
 
 var pageLink = regexp.MustCompile(`\[[^]]*\]\(([^)]*)\)`)
 
-// unmarked takes the marks of Markdown out of a text, for the terminal. pflag would also take a word in backquotes for the name
-// of the value.
+// unmarked takes the marks of Markdown out of a text, for the terminal. pflag would also take a word in backquotes
+// for the name of the value.
 func unmarked(text string) string {
 	return strings.ReplaceAll(pageLink.ReplaceAllString(text, "docs/$1"), "`", "")
 }

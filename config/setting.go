@@ -67,7 +67,8 @@ func (k Kind) fields() []string {
 type Setting struct {
 	Key  string // dotted path in the file
 	Kind Kind
-	// Default has the Go type that Kind decodes to: string, bool, int, float64, time.Duration, []string, []float64 or []any.
+	// Default has the Go type that Kind decodes to: string, bool, int, float64, time.Duration, []string, []float64
+	// or []any.
 	Default any
 	// DefaultText replaces the default in the documentation where it depends on other settings.
 	DefaultText string
@@ -127,8 +128,9 @@ func (t *table) firstKey(section string) string {
 	return t.settings[i].Key
 }
 
-// NearestKey returns the key that a misspelt one most likely means: up to two slips of the pen, else the same last word in another
-// section, else the fewest slips, where a shared beginning of the last word makes up for slips. Of equals it is the first one.
+// NearestKey returns the key that a misspelt one most likely means: up to two slips of the pen, else the same last
+// word in another section, else the fewest slips, where a shared beginning of the last word makes up for slips. Of
+// equals it is the first one.
 func NearestKey(key string, known []string) string {
 	best, bestCost := "", math.MaxInt
 	for _, k := range known {

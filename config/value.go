@@ -122,7 +122,8 @@ func parseDuration(text string) (time.Duration, bool) {
 
 func (s *Setting) notA(what string) string {
 	noun := map[Kind]string{
-		KindBool: "a boolean", KindInt: "an integer", KindNumber: "a number", KindNumbers: "a number", KindDuration: "a duration",
+		KindBool: "a boolean", KindInt: "an integer", KindNumber: "a number", KindNumbers: "a number",
+		KindDuration: "a duration",
 	}[s.Kind]
 	example, _, _ := strings.Cut(s.Example, ",")
 	return what + " is not " + noun + ", for example " + example
