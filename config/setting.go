@@ -35,14 +35,34 @@ const (
 	KindFilters    // a list of {keep: {...}} and {drop: {...}}
 )
 
-var kindNames = [...]string{
-	"string", "boolean", "integer", "number", "duration", "choice", "file", "address", "secret",
-	"list of strings", "list of choices", "list of files", "list of numbers", "list of {name, value}",
-	"list of {name, value} or {name, value_file}", "list of {from, to}", "list of {keep} or {drop}",
+// kinds says how each kind is called.
+var kinds = [...]struct {
+	name string // in the documentation
+	flag string // in the help of flags
+	noun string // in messages; only of kinds that are no strings
+	yaml string // the tags of the values in the file; only of kinds that are no strings
+}{
+	KindString:     {name: "string", flag: "string"},
+	KindBool:       {name: "boolean", flag: "bool", noun: "a boolean", yaml: "!!bool"},
+	KindInt:        {name: "integer", flag: "int", noun: "an integer", yaml: "!!int"},
+	KindNumber:     {name: "number", flag: "number", noun: "a number", yaml: "!!int !!float"},
+	KindDuration:   {name: "duration", flag: "duration", noun: "a duration"},
+	KindEnum:       {name: "choice", flag: "string"},
+	KindPath:       {name: "file", flag: "file"},
+	KindAddress:    {name: "address", flag: "host:port"},
+	KindSecret:     {name: "secret", flag: "string"},
+	KindStrings:    {name: "list of strings", flag: "a,b,..."},
+	KindEnums:      {name: "list of choices", flag: "a,b,..."},
+	KindPaths:      {name: "list of files", flag: "a,b,..."},
+	KindNumbers:    {name: "list of numbers", flag: "a,b,...", noun: "a number", yaml: "!!int !!float"},
+	KindNameVals:   {name: "list of {name, value}"},
+	KindSecretVals: {name: "list of {name, value} or {name, value_file}"},
+	KindFromTos:    {name: "list of {from, to}"},
+	KindFilters:    {name: "list of {keep} or {drop}"},
 }
 
 // String names the kind as the documentation does.
-func (k Kind) String() string { return kindNames[k] }
+func (k Kind) String() string { return kinds[k].name }
 
 // inFlags says whether flags and variables can express the kind.
 func (k Kind) inFlags() bool { return k < KindNameVals }

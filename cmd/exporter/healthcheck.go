@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -167,8 +168,10 @@ func (p *probe) tlsConfig(settings *config.Web) (*tls.Config, error) {
 		}
 	}
 	if p.certFile != "" || p.keyFile != "" {
-		pair, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
-		if err != nil {
+		cert, certErr := boundedfile.Read(p.certFile, boundedfile.MaxBytes)
+		key, keyErr := boundedfile.Read(p.keyFile, boundedfile.MaxBytes)
+		pair, err := tls.X509KeyPair(cert, key)
+		if err := cmp.Or(certErr, keyErr, err); err != nil {
 			return nil, fmt.Errorf("--cert-file, --key-file: %w", err)
 		}
 		c.Certificates = []tls.Certificate{pair}
