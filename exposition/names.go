@@ -20,6 +20,8 @@ type names struct {
 	sample string // of its samples, before _bucket, _sum and _count
 	// altered is set if sample is not the store's own name. The store, which keeps its names apart, does not know it.
 	altered bool
+	// unknown is set if a counter is written as a family of unknown type, with the counter's own name: see unknownNames.
+	unknown bool
 }
 
 // escape returns a name as the scheme writes it. Under NoEscaping it also replaces what makes Prometheus reject the
@@ -55,6 +57,15 @@ func openMetricsNames(f *store.Family, scheme model.EscapingScheme) names {
 	}
 	n.family = strings.TrimSuffix(n.sample, totalSuffix)
 	return n
+}
+
+// unknownNames names a counter whose OpenMetrics names another family of the page has: a gauge x beside a counter x_total, as
+// every program with client_golang has them, would both be the family x. Written as a family of unknown type the counter has
+// no name but its own. Metadata of the text and protobuf formats, which have no such conflict, stay right.
+func unknownNames(f *store.Family, scheme model.EscapingScheme) (n names, ok bool) {
+	n = textNames(f, scheme)
+	n.unknown = true
+	return n, f.Type == metric.TypeCounter
 }
 
 // familySuffixes are the endings by which the samples of some type of family differ from its name.

@@ -21,18 +21,18 @@ func TestOpenMetricsNames(t *testing.T) {
 		scheme model.EscapingScheme
 		want   names
 	}{
-		{"a_total", metric.TypeCounter, model.UnderscoreEscaping, names{"a", "a_total", false}},
-		{"a", metric.TypeCounter, model.UnderscoreEscaping, names{"a", "a_total", true}},
-		{"_total", metric.TypeCounter, model.UnderscoreEscaping, names{"_total", "_total_total", true}},
-		{"a_total", metric.TypeGauge, model.UnderscoreEscaping, names{"a_total", "a_total", false}},
-		{"a.b", metric.TypeGauge, model.UnderscoreEscaping, names{"a_b", "a_b", true}},
-		{"a.b", metric.TypeGauge, model.DotsEscaping, names{"a_dot_b", "a_dot_b", true}},
-		{"a_b", metric.TypeGauge, model.DotsEscaping, names{"a_b", "a_b", false}},
-		{"a.b", metric.TypeGauge, model.NoEscaping, names{"a.b", "a.b", false}},
-		{"a.b", metric.TypeCounter, model.NoEscaping, names{"a.b", "a.b_total", true}},
-		{"a.total", metric.TypeCounter, model.UnderscoreEscaping, names{"a", "a_total", true}},
-		{"a.b", metric.TypeCounter, model.ValueEncodingEscaping, names{"U__a_2e_b_", "U__a_2e_b__total", true}},
-		{"a\x00b\xff", metric.TypeGauge, model.NoEscaping, names{`a\x00b�`, `a\x00b�`, true}},
+		{"a_total", metric.TypeCounter, model.UnderscoreEscaping, names{"a", "a_total", false, false}},
+		{"a", metric.TypeCounter, model.UnderscoreEscaping, names{"a", "a_total", true, false}},
+		{"_total", metric.TypeCounter, model.UnderscoreEscaping, names{"_total", "_total_total", true, false}},
+		{"a_total", metric.TypeGauge, model.UnderscoreEscaping, names{"a_total", "a_total", false, false}},
+		{"a.b", metric.TypeGauge, model.UnderscoreEscaping, names{"a_b", "a_b", true, false}},
+		{"a.b", metric.TypeGauge, model.DotsEscaping, names{"a_dot_b", "a_dot_b", true, false}},
+		{"a_b", metric.TypeGauge, model.DotsEscaping, names{"a_b", "a_b", false, false}},
+		{"a.b", metric.TypeGauge, model.NoEscaping, names{"a.b", "a.b", false, false}},
+		{"a.b", metric.TypeCounter, model.NoEscaping, names{"a.b", "a.b_total", true, false}},
+		{"a.total", metric.TypeCounter, model.UnderscoreEscaping, names{"a", "a_total", true, false}},
+		{"a.b", metric.TypeCounter, model.ValueEncodingEscaping, names{"U__a_2e_b_", "U__a_2e_b__total", true, false}},
+		{"a\x00b\xff", metric.TypeGauge, model.NoEscaping, names{`a\x00b�`, `a\x00b�`, true, false}},
 		{"", metric.TypeCounter, model.NoEscaping, names{}},
 	} {
 		got := openMetricsNames(&store.Family{Name: tc.name, Type: tc.typ}, tc.scheme)
@@ -96,7 +96,7 @@ func TestNamesThatMeetAreWrittenOnce(t *testing.T) {
 		{
 			"the name of an OpenMetrics counter without its ending", expfmt.FmtOpenMetrics_1_0_0,
 			content{counter("a.b_total", one(1)), gauge("a_b", one(2))},
-			[]string{"a_b"},
+			[]string{"a_b_total", "a_b"},
 		},
 		{
 			"which the text format can tell apart", expfmt.FmtText,

@@ -6,6 +6,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -30,6 +31,8 @@ type Reader interface {
 type encoder interface {
 	// names returns the family's names in the format.
 	names(f *store.Family) names
+	// unknownNames returns names that a family may have if the others are taken; ok is false if there are none.
+	unknownNames(f *store.Family) (n names, ok bool)
 	// suffixes returns the name endings that the format reserves for a family of the type.
 	suffixes(t metric.Type) suffixes
 	// encode appends a family to the page: the samples, of which there is at least one, and those that r still has.
@@ -51,6 +54,7 @@ type page struct {
 	claims  claims
 	planned []names // the names of the families of the same index; an empty sample name means that nothing is written
 	omitted []omission
+	unknown map[string]bool // the exporter's own counters that are written as families of unknown type
 
 	ahead aheadBuffer // for the protobuf format
 	read  byte        // the result of prefetch
@@ -60,6 +64,10 @@ type page struct {
 func (p *page) begin(w io.Writer, stop func() error) {
 	p.w, p.stop, p.rendered = w, stop, 0
 	p.claims.reset()
+	if p.unknown == nil {
+		p.unknown = map[string]bool{}
+	}
+	clear(p.unknown)
 	p.planned, p.omitted, p.buf = p.planned[:0], p.omitted[:0], p.buf[:0]
 }
 
@@ -113,7 +121,12 @@ func (p *page) renderFamily(e encoder, f *store.Family, n names, r Reader) error
 func (p *page) plan(e encoder, own []*dto.MetricFamily, families []store.Family) {
 	for _, mf := range own {
 		f := store.Family{Name: mf.GetName(), Type: metric.TypeOf(mf.GetType())}
-		p.claims.claim(e.names(&f).family, e.suffixes(f.Type))
+		if p.claims.claim(e.names(&f).family, e.suffixes(f.Type)) {
+			continue
+		}
+		if n, ok := e.unknownNames(&f); ok && p.claims.claim(n.family, 0) {
+			p.unknown[mf.GetName()] = true
+		}
 	}
 	altered := false
 	for i := range families {
@@ -138,9 +151,15 @@ func (p *page) plan(e encoder, own []*dto.MetricFamily, families []store.Family)
 }
 
 func (p *page) claim(e encoder, i int, f *store.Family) {
-	if n := p.planned[i]; !p.claims.claim(n.family, e.suffixes(f.Type)) {
-		p.omit(i, f, "another family of this page has the name "+n.sample)
+	n := &p.planned[i]
+	if p.claims.claim(n.family, e.suffixes(f.Type)) {
+		return
 	}
+	if other, ok := e.unknownNames(f); ok && p.claims.claim(other.family, 0) {
+		*n = other
+		return
+	}
+	p.omit(i, f, "another family of this page has the name "+n.sample)
 }
 
 func (p *page) omit(i int, f *store.Family, reason string) {
@@ -154,6 +173,9 @@ func (p *page) renderOwn(o *offer, own []*dto.MetricFamily) error {
 	enc := expfmt.NewEncoder((*bufWriter)(p), o.own, o.options...)
 	for _, mf := range own {
 		start := len(p.buf)
+		if p.unknown[mf.GetName()] {
+			mf = untyped(mf)
+		}
 		if err := enc.Encode(mf); err != nil {
 			p.buf = p.buf[:start]
 			p.omitted = append(p.omitted, omission{mf.GetName(), err.Error()})
@@ -168,6 +190,17 @@ func (p *page) renderOwn(o *offer, own []*dto.MetricFamily) error {
 		}
 	}
 	return nil
+}
+
+// untyped copies a family of counters as one of unknown type.
+func untyped(mf *dto.MetricFamily) *dto.MetricFamily {
+	out := &dto.MetricFamily{Name: mf.Name, Help: mf.Help, Type: dto.MetricType_UNTYPED.Enum()}
+	for _, m := range mf.GetMetric() {
+		out.Metric = append(out.Metric, &dto.Metric{
+			Label: m.GetLabel(), Untyped: &dto.Untyped{Value: proto.Float64(m.GetCounter().GetValue())}, TimestampMs: m.TimestampMs,
+		})
+	}
+	return out
 }
 
 // bufWriter is the page's buffer as a writer.

@@ -22,7 +22,7 @@ func summary(samples ...store.Sample) series {
 	return series{store.Family{Name: "s", Help: "A summary.", Type: metric.TypeSummary}, samples}
 }
 
-// What is not known of a histogram or summary is not written; a sum in protobuf is NaN, since its readers take none
+// What is not known of a histogram or summary is not written, except in OpenMetrics; a sum in protobuf is NaN, since its readers take none
 // for 0.
 func TestUnknownSumsAndCounts(t *testing.T) {
 	c := content{
@@ -43,7 +43,9 @@ func TestUnknownSumsAndCounts(t *testing.T) {
 	if diff := cmp.Diff(text, write(t, expfmt.FmtText, c)); diff != "" {
 		t.Error(diff)
 	}
-	open := strings.ReplaceAll(strings.Replace(text, counted, "", 1), `le="1"`, `le="1.0"`) + "# EOF\n"
+	// OpenMetrics wants a sum beside a count, and the OpenTelemetry Collector a count.
+	open := strings.ReplaceAll(strings.Replace(text, counted, `h_sum{a="1"} 0`+"\n"+counted, 1), `le="1"`, `le="1.0"`)
+	open = strings.Replace(open, "s_sum", `s_count{a="1"} 0`+"\ns_sum", 1) + `s_count{a="2"} 0` + "\n# EOF\n"
 	if diff := cmp.Diff(open, write(t, expfmt.FmtOpenMetrics_1_0_0, c)); diff != "" {
 		t.Error(diff)
 	}

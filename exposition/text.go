@@ -40,6 +40,13 @@ func (e *textEncoder) names(f *store.Family) names {
 	return textNames(f, e.scheme)
 }
 
+func (e *textEncoder) unknownNames(f *store.Family) (n names, ok bool) {
+	if !e.openMetrics {
+		return n, false
+	}
+	return unknownNames(f, e.scheme)
+}
+
 func (e *textEncoder) suffixes(t metric.Type) suffixes {
 	if e.openMetrics {
 		return openMetricsSuffixes(t)
@@ -54,10 +61,14 @@ func (e *textEncoder) encode(p *page, f *store.Family, n names, samples []store.
 	e.sum.set(n.sample, "_sum")
 	e.count.set(n.sample, "_count")
 	e.start.set(n.family, createdSuffix)
+	typ := f.Type
+	if n.unknown {
+		typ = metric.TypeGauge // no _created
+	}
 	for ; len(samples) > 0; samples = r.Next() {
 		for i := range samples {
 			p.prefetch(samples, i)
-			p.buf = e.appendSample(p.buf, f.Type, &samples[i])
+			p.buf = e.appendSample(p.buf, typ, &samples[i])
 			if err := p.flushFull(); err != nil {
 				return err
 			}
@@ -73,7 +84,11 @@ func (e *textEncoder) appendMetadata(dst []byte, f *store.Family, n names) []byt
 		dst = append(appendEscaped(dst, metric.Printable(f.Help), e.openMetrics), '\n')
 	}
 	dst = appendName(append(dst, "# TYPE "...), n.family)
-	dst = append(append(append(dst, ' '), f.Type.String()...), '\n')
+	typ := f.Type.String()
+	if n.unknown {
+		typ = "unknown"
+	}
+	dst = append(append(append(dst, ' '), typ...), '\n')
 	if e.openMetrics && hasUnit(n.family, f.Unit) {
 		dst = appendName(append(dst, "# UNIT "...), n.family)
 		dst = append(append(append(dst, ' '), f.Unit...), '\n')
@@ -116,7 +131,8 @@ func (e *textEncoder) appendSample(dst []byte, t metric.Type, s *store.Sample) [
 }
 
 // appendHistogram appends the lines of a classic histogram. The last bucket and _count are the sum of the buckets, so
-// that they agree whatever count the store has. Without a known sum OpenMetrics forbids _count as well.
+// that they agree whatever count the store has. OpenMetrics allows no _count without _sum, and some readers lose a histogram
+// without _count: there an unknown sum is 0, as readers that expect one take it to be.
 func (e *textEncoder) appendHistogram(dst []byte, labels metric.Labels, h *store.Histogram) []byte {
 	e.setBounds(h.Bounds)
 	total := uint64(0)
@@ -132,18 +148,19 @@ func (e *textEncoder) appendHistogram(dst []byte, labels metric.Labels, h *store
 		}
 		dst = append(dst, '\n')
 	}
-	if !h.Unsummed {
+	switch {
+	case !h.Unsummed:
 		dst = e.sum.append(dst, labels)
 		dst = append(appendValue(dst, h.Sum), '\n')
+	case e.openMetrics:
+		dst = append(e.sum.append(dst, labels), "0\n"...)
 	}
-	if !h.Unsummed || !e.openMetrics {
-		dst = e.count.append(dst, labels)
-		dst = append(strconv.AppendUint(dst, total, 10), '\n')
-	}
-	return dst
+	dst = e.count.append(dst, labels)
+	return append(strconv.AppendUint(dst, total, 10), '\n')
 }
 
-// appendSummary appends the lines of a summary, without a sum or count that is not known.
+// appendSummary appends the lines of a summary, without a sum or count that is not known. In OpenMetrics an unknown count is
+// 0: some readers lose a summary without one.
 func (e *textEncoder) appendSummary(dst []byte, labels metric.Labels, s *store.Summary) []byte {
 	for i, v := range s.Values {
 		dst = append(e.plain.open(dst, labels), `quantile="`...)
@@ -154,7 +171,7 @@ func (e *textEncoder) appendSummary(dst []byte, labels metric.Labels, s *store.S
 		dst = e.sum.append(dst, labels)
 		dst = append(appendValue(dst, s.Sum), '\n')
 	}
-	if !s.Uncounted {
+	if !s.Uncounted || e.openMetrics {
 		dst = e.count.append(dst, labels)
 		dst = append(strconv.AppendUint(dst, s.Count, 10), '\n')
 	}
