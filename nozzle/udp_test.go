@@ -123,10 +123,8 @@ func TestUDPFromDropsonde(t *testing.T) {
 				Unit: "percentage",
 				Bits: 0x3ff0000000000000,
 			},
-			"memory":       {Unit: "bytes", Bits: 0x4000000000000000},
-			"disk":         {Unit: "bytes", Bits: 0},
-			"memory_quota": {Unit: "bytes", Bits: 0},
-			"disk_quota":   {Unit: "bytes", Bits: 0},
+			"memory": {Unit: "bytes", Bits: 0x4000000000000000},
+			"disk":   {Unit: "bytes", Bits: 0},
 		},
 	})
 	http := wiretest.HTTPV1().HttpStartStop
@@ -223,5 +221,21 @@ func TestUDPSmallBuffer(t *testing.T) {
 	if line.level != slog.LevelWarn || line.attrs["remedy"] != "sysctl -w net.core.rmem_max=2147483647" ||
 		line.attrs["granted_bytes"] == "" {
 		t.Fatalf("%+v", line)
+	}
+}
+
+func TestUDPOptionErrors(t *testing.T) {
+	ledger, _ := newTestLedger(t)
+	for _, c := range []struct {
+		options UDPOptions
+		want    string
+	}{
+		{UDPOptions{}, `nozzle.udp.listen_address "": want host:port: missing port in address`},
+		{UDPOptions{ListenAddress: "127.0.0.1"}, `nozzle.udp.listen_address "127.0.0.1": want host:port: address 127.0.0.1: missing port in address`},
+		{UDPOptions{ListenAddress: ":1", ReceiveBufferBytes: -1}, `nozzle.udp.receive_buffer_bytes: -1 is negative`},
+	} {
+		if _, err := newUDP(c.options, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
+			t.Errorf("%+v: %v, want %s", c.options, err, c.want)
+		}
 	}
 }

@@ -138,6 +138,7 @@ type v1Container struct {
 	cpu                                  float64
 	memory, disk, memoryQuota, diskQuota uint64
 	required                             uint64
+	hasMemoryQuota, hasDiskQuota         bool
 }
 
 func (m *v1Container) read(b []byte) bool {
@@ -155,9 +156,9 @@ func (m *v1Container) read(b []byte) bool {
 		case containerDisk:
 			m.disk = f.Number
 		case containerMemoryQuota:
-			m.memoryQuota = f.Number
+			m.memoryQuota, m.hasMemoryQuota = f.Number, true
 		case containerDiskQuota:
-			m.diskQuota = f.Number
+			m.diskQuota, m.hasDiskQuota = f.Number, true
 		default:
 			continue
 		}
@@ -179,9 +180,13 @@ func (m *v1Container) convert(e *metric.Envelope, scratch *[]byte) {
 		metric.Point{Name: nameCPU, Unit: unitPercentage, Value: m.cpu},
 		metric.Point{Name: nameMemory, Unit: unitBytes, Value: float64(m.memory)},
 		metric.Point{Name: nameDisk, Unit: unitBytes, Value: float64(m.disk)},
-		metric.Point{Name: nameMemoryQuota, Unit: unitBytes, Value: float64(m.memoryQuota)},
-		metric.Point{Name: nameDiskQuota, Unit: unitBytes, Value: float64(m.diskQuota)},
 	)
+	if m.hasMemoryQuota {
+		e.Points = append(e.Points, metric.Point{Name: nameMemoryQuota, Unit: unitBytes, Value: float64(m.memoryQuota)})
+	}
+	if m.hasDiskQuota {
+		e.Points = append(e.Points, metric.Point{Name: nameDiskQuota, Unit: unitBytes, Value: float64(m.diskQuota)})
+	}
 }
 
 // Tags of the fields of events.UUID: required uint64 low = 1, high = 2;
