@@ -26,7 +26,10 @@ func lines(t *testing.T, file string) []string {
 // gone are the patterns of names that the documentation says are emitted no longer.
 func gone(t *testing.T) []string {
 	t.Helper()
-	_, table, ok := strings.Cut(strings.Join(lines(t, "../docs/firehose-exporter.md"), "\n"), "\n## Names that are gone\n")
+	_, table, ok := strings.Cut(
+		strings.Join(lines(t, "../docs/firehose-exporter.md"), "\n"),
+		"\n## Names that are gone\n",
+	)
 	if !ok {
 		t.Fatal("no such section")
 	}
@@ -42,8 +45,8 @@ func gone(t *testing.T) []string {
 	return patterns
 }
 
-// exposedNames are the names of the samples that a page has after components sent what they send: all metrics of the corpus, those
-// that the dashboards query beside them, container metrics and a request.
+// exposedNames are the names of the samples that a page has after components sent what they send: all metrics of the
+// corpus, those that the dashboards query beside them, container metrics and a request.
 func exposedNames(t *testing.T) map[string]bool {
 	t.Helper()
 	h := newHarness(t, compat.Options{Namespace: "firehose", Environment: "test", NodeIndex: "0"})
@@ -54,17 +57,32 @@ func exposedNames(t *testing.T) map[string]bool {
 			if f[2] == "counter" {
 				e.Message = &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: f[1], Total: 1}}
 			} else {
-				e.Message = &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{f[1]: {Value: 1}}}}
+				e.Message = &loggregator_v2.Envelope_Gauge{
+					Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{f[1]: {Value: 1}}},
+				}
 			}
 			h.send(e)
 		}
 	}
-	usage := map[string]*loggregator_v2.GaugeValue{"cpu": {}, "memory": {}, "disk": {}, "memory_quota": {}, "disk_quota": {}}
+	usage := map[string]*loggregator_v2.GaugeValue{
+		"cpu":          {},
+		"memory":       {},
+		"disk":         {},
+		"memory_quota": {},
+		"disk_quota":   {},
+	}
 	h.send(
-		&loggregator_v2.Envelope{SourceId: "a", Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: usage}}},
-		&loggregator_v2.Envelope{SourceId: "gorouter", Tags: map[string]string{"content_length": "5"}, Message: &loggregator_v2.Envelope_Timer{
-			Timer: &loggregator_v2.Timer{Name: "http", Start: 1, Stop: 2},
-		}},
+		&loggregator_v2.Envelope{
+			SourceId: "a",
+			Message:  &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: usage}},
+		},
+		&loggregator_v2.Envelope{
+			SourceId: "gorouter",
+			Tags:     map[string]string{"content_length": "5"},
+			Message: &loggregator_v2.Envelope_Timer{
+				Timer: &loggregator_v2.Timer{Name: "http", Start: 1, Stop: 2},
+			},
+		},
 	)
 	names := map[string]bool{}
 	for line := range strings.Lines(h.scrape()) {
@@ -75,7 +93,8 @@ func exposedNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// TestBoshreleaseQueries: every name that dashboards and alerts of prometheus-boshrelease query is exposed, or documented as gone.
+// TestBoshreleaseQueries: every name that dashboards and alerts of prometheus-boshrelease query is exposed, or
+// documented as gone.
 func TestBoshreleaseQueries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names, patterns := exposedNames(t), gone(t)

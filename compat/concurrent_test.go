@@ -13,7 +13,12 @@ import (
 // Sources, scrapes and reloads at once: every sample ends in one outcome, and no page holds a series twice.
 func TestConcurrent(t *testing.T) {
 	const writers, rounds = 4, 500
-	options := store.Options{Resolver: dialect(t), Expiration: time.Hour, MaxSeries: 10_000, Limits: store.LimitOptions{PerMetric: 300}}
+	options := store.Options{
+		Resolver:   dialect(t),
+		Expiration: time.Hour,
+		MaxSeries:  10_000,
+		Limits:     store.LimitOptions{PerMetric: 300},
+	}
 	s, err := store.New(options)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +33,10 @@ func TestConcurrent(t *testing.T) {
 			now := time.Now().UnixNano()
 			for i := range rounds {
 				n := []byte(strconv.Itoa(i))
-				k.Write(&metric.Envelope{Kind: metric.KindGauge, Arrived: now, Points: []metric.Point{{Name: n}, {Name: []byte("cpu")}}}, &tally)
+				k.Write(
+					&metric.Envelope{Kind: metric.KindGauge, Arrived: now, Points: []metric.Point{{Name: n}, {Name: []byte("cpu")}}},
+					&tally,
+				)
 				k.Write(&metric.Envelope{Kind: metric.KindCounter, Arrived: now, Name: n, Delta: 1}, &tally)
 				k.Write(request("app_name", string(n), "content_length", string(n), "status_code", "200"), &tally)
 			}
@@ -48,7 +56,8 @@ func TestConcurrent(t *testing.T) {
 					reader.Reset(&f)
 					for samples := reader.Next(); len(samples) > 0; samples = reader.Next() {
 						for _, sample := range samples {
-							if seen[sample.Labels] || f.Type == metric.TypeSummary && (sample.Summary == nil || len(sample.Summary.Values) != 4) {
+							if seen[sample.Labels] ||
+								f.Type == metric.TypeSummary && (sample.Summary == nil || len(sample.Summary.Values) != 4) {
 								t.Errorf("%s{%s}", f.Name, sample.Labels)
 							}
 							seen[sample.Labels] = true
@@ -73,7 +82,10 @@ func TestConcurrent(t *testing.T) {
 	for _, n := range samples {
 		sum += n
 	}
-	if want := uint64(writers * rounds * 4); sum != want || samples[metric.OverLimit] == 0 || samples[metric.Stored] == 0 {
+	if want := uint64(
+		writers * rounds * 4,
+	); sum != want || samples[metric.OverLimit] == 0 ||
+		samples[metric.Stored] == 0 {
 		t.Errorf("%d outcomes of %d samples: %v", sum, want, samples)
 	}
 }

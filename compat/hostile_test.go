@@ -29,9 +29,32 @@ import (
 func drawHostile(t *rapid.T) *metric.Envelope {
 	text := func(what string, of ...string) []byte { return []byte(rapid.SampledFrom(of).Draw(t, what)) }
 	name := func() []byte {
-		return text("name", "x", "x_bucket", "x_sum", "x_count", "_bucket", "__bucket", "x_total", "x.count", "X", "\xff", "http_total", "http_total_delta",
-			"go.goroutines", "firehose.total_envelopes_received", "cpu", "total_envelopes_received_cpu", "x_bucket_bucket", "x_created_bucket",
-			"http_request_duration_seconds_bucket", "http_duration_seconds_cpu", "loggregator_exporter.series", "latency_ms_bucket", "latency_ms_sum")
+		return text(
+			"name",
+			"x",
+			"x_bucket",
+			"x_sum",
+			"x_count",
+			"_bucket",
+			"__bucket",
+			"x_total",
+			"x.count",
+			"X",
+			"\xff",
+			"http_total",
+			"http_total_delta",
+			"go.goroutines",
+			"firehose.total_envelopes_received",
+			"cpu",
+			"total_envelopes_received_cpu",
+			"x_bucket_bucket",
+			"x_created_bucket",
+			"http_request_duration_seconds_bucket",
+			"http_duration_seconds_cpu",
+			"loggregator_exporter.series",
+			"latency_ms_bucket",
+			"latency_ms_sum",
+		)
 	}
 	now := time.Now().UnixNano()
 	e := &metric.Envelope{
@@ -48,8 +71,41 @@ func drawHostile(t *rapid.T) *metric.Envelope {
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "tags") {
 		e.AddTag(
-			text("key", "le", "quantile", "le", "quantile", "envelope_le", "environment", "a-b", "a_b", "__name__", "", "uri", "content_length", "origin", "\xff"),
-			text("value", "", "1", "1.0", "0", "-0", "+Inf", "-Inf", "NaN", "1e308", "1e400", "0x1p3", "http://h/", "o\"\n\\", "\xff"))
+			text(
+				"key",
+				"le",
+				"quantile",
+				"le",
+				"quantile",
+				"envelope_le",
+				"environment",
+				"a-b",
+				"a_b",
+				"__name__",
+				"",
+				"uri",
+				"content_length",
+				"origin",
+				"\xff",
+			),
+			text(
+				"value",
+				"",
+				"1",
+				"1.0",
+				"0",
+				"-0",
+				"+Inf",
+				"-Inf",
+				"NaN",
+				"1e308",
+				"1e400",
+				"0x1p3",
+				"http://h/",
+				"o\"\n\\",
+				"\xff",
+			),
+		)
 	}
 	return e
 }
@@ -86,7 +142,8 @@ func TestHostilePages(t *testing.T) {
 	})
 }
 
-// beside makes a store of the exporter's names and one of the dialect, a page of both with what they tell of themselves, and a way in.
+// beside makes a store of the exporter's names and one of the dialect, a page of both with what they tell of
+// themselves, and a way in.
 func beside(t *rapid.T, main store.Options) (http.Handler, prometheus.Gatherer, func(*metric.Envelope)) {
 	d, err := compat.New(compat.Options{Namespace: "firehose", Environment: "production", NodeIndex: "0"})
 	if err != nil {

@@ -53,11 +53,13 @@ func (l *labels) setTag(name, value string) {
 	}
 }
 
-// setTags adds the tags of an envelope: first those that are legal labels as they are. Those that begin with two underscores are none.
+// setTags adds the tags of an envelope: first those that are legal labels as they are. Those that begin with two
+// underscores are none.
 func (l *labels) setTags(tags []metric.Label) {
 	for _, legal := range []bool{true, false} {
 		for _, t := range tags {
-			if name := metric.LegalLabel(t.Name); (name == t.Name) == legal && t.Name != l.ignore && !strings.HasPrefix(t.Name, "__") {
+			name := metric.LegalLabel(t.Name)
+			if (name == t.Name) == legal && t.Name != l.ignore && !strings.HasPrefix(t.Name, "__") {
 				l.setTag(name, t.Value)
 			}
 		}

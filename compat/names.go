@@ -16,8 +16,8 @@ var containers = map[string]string{
 	"disk_quota":   "container_metric_disk_bytes_quota",
 }
 
-// containerSuffixes are the endings by which firehose_exporter takes a metric for one of a container, which then gets neither its kind nor
-// its origin into its name.
+// containerSuffixes are the endings by which firehose_exporter takes a metric for one of a container, which then
+// gets neither its kind nor its origin into its name.
 var containerSuffixes = [...]string{"_cpu", "_memory", "_disk", "_memory_quota", "_disk_quota"}
 
 // rawName returns the name of a gauge or counter without namespace and before it is made snake case.
@@ -40,9 +40,10 @@ func rawName(origin, name string, kind metric.Kind) string {
 	}
 }
 
-// normalize makes snake case of a name: words of letters or digits begin where upper case, lower case and digits meet, the last upper-case
-// letter before a lower-case one belonging to the next word, and are joined by an underscore. Every other character between words
-// becomes an underscore of its own, those at either end all but one. Letters outside ASCII are such characters.
+// normalize makes snake case of a name: words of letters or digits begin where upper case, lower case and digits
+// meet, the last upper-case letter before a lower-case one belonging to the next word, and are joined by an
+// underscore. Every other character between words becomes an underscore of its own, those at either end all but one.
+// Letters outside ASCII are such characters.
 func normalize(name string) string {
 	b := make([]byte, 0, len(name)+8)
 	for name != "" {

@@ -44,7 +44,9 @@ func newHarness(tb testing.TB, o compat.Options) *harness {
 		tb.Fatal(err)
 	}
 	h := &harness{t: tb, registry: prometheus.NewRegistry()}
-	if h.store, err = store.New(store.Options{Resolver: d, Expiration: 10 * time.Minute, MaxSeries: 100_000}); err != nil {
+	if h.store, err = store.New(
+		store.Options{Resolver: d, Expiration: 10 * time.Minute, MaxSeries: 100_000},
+	); err != nil {
 		tb.Fatal(err)
 	}
 	received := compat.NewReceived(o.Namespace, o.Environment)
@@ -105,7 +107,15 @@ func testPage(t *testing.T, name string) {
 	if err := protojson.Unmarshal(archive.Files[0].Data, &batch); err != nil {
 		t.Fatal(err)
 	}
-	h := newHarness(t, compat.Options{Namespace: "firehose", Environment: "test", NodeIndex: "0", Add: []metric.Label{{Name: "region", Value: "eu"}}})
+	h := newHarness(
+		t,
+		compat.Options{
+			Namespace:   "firehose",
+			Environment: "test",
+			NodeIndex:   "0",
+			Add:         []metric.Label{{Name: "region", Value: "eu"}},
+		},
+	)
 	h.send(batch.GetBatch()...)
 	page := h.scrape()
 	if !strings.Contains(name, "self") {

@@ -22,13 +22,19 @@ const (
 )
 
 var receivedNames = [numReceived]struct{ total, last, what, one string }{
-	{"total_container_metrics_received", "last_container_metric_received_timestamp", "container metrics", "container metric"},
+	{
+		"total_container_metrics_received",
+		"last_container_metric_received_timestamp",
+		"container metrics",
+		"container metric",
+	},
 	{"total_counter_events_received", "last_counter_event_received_timestamp", "counter events", "counter event"},
 	{"total_http_metrics_received", "last_http_metric_received_timestamp", "http metrics", "http metric"},
 	{"total_value_metrics_received", "last_value_metric_received_timestamp", "value metrics", "value metric"},
 }
 
-// Received shows the metrics that firehose_exporter has of itself. What counts has no type: OpenMetrics would give a counter another name.
+// Received shows the metrics that firehose_exporter has of itself. What counts has no type: OpenMetrics would give a
+// counter another name.
 type Received struct {
 	envelopes, lost, lastEnvelope, metrics, refused, lastMetric *prometheus.Desc
 	totals, lasts                                               [numReceived]*prometheus.Desc
@@ -56,12 +62,18 @@ func NewReceived(namespace, environment string) *Received {
 	}
 	const since = "Number of seconds since 1970 since last "
 	r := &Received{
-		envelopes:    desc("total_envelopes_received", "Total number of envelopes received from Cloud Foundry Firehose."),
-		lost:         desc("total_envelopes_dropped", "Total number of envelopes dropped by the exporter: it has no queue that could drop any, so always 0."),
+		envelopes: desc("total_envelopes_received", "Total number of envelopes received from Cloud Foundry Firehose."),
+		lost: desc(
+			"total_envelopes_dropped",
+			"Total number of envelopes dropped by the exporter: it has no queue that could drop any, so always 0.",
+		),
 		lastEnvelope: desc("last_envelope_received_timestamp", since+"envelope received from Cloud Foundry Firehose."),
 		metrics:      desc("total_metrics_received", "Total number of metrics received from Cloud Foundry Firehose."),
-		refused:      desc("total_metrics_dropped", "Total number of metrics from Cloud Foundry Firehose that are in conflict, over a limit or invalid."),
-		lastMetric:   desc("last_metric_received_timestamp", since+"metric received from Cloud Foundry Firehose."),
+		refused: desc(
+			"total_metrics_dropped",
+			"Total number of metrics from Cloud Foundry Firehose that are in conflict, over a limit or invalid.",
+		),
+		lastMetric: desc("last_metric_received_timestamp", since+"metric received from Cloud Foundry Firehose."),
 	}
 	for i, n := range receivedNames {
 		r.totals[i] = desc(n.total, "Total number of "+n.what+" received from Cloud Foundry Firehose.")
@@ -170,7 +182,8 @@ func (r *Received) Collect(ch chan<- prometheus.Metric) {
 		gauge(r.lasts[i], all.lasts[i].Load())
 	}
 	counter(r.metrics, metrics)
-	counter(r.refused, all.samples[metric.Conflict].Load()+all.samples[metric.OverLimit].Load()+all.samples[metric.Invalid].Load())
+	refused := all.samples[metric.Conflict].Load() + all.samples[metric.OverLimit].Load() + all.samples[metric.Invalid].Load()
+	counter(r.refused, refused)
 	counter(r.envelopes, all.envelopes.Load())
 	counter(r.lost, 0)
 	gauge(r.lastEnvelope, all.lastEnvelope.Load())
@@ -201,8 +214,8 @@ type collector struct {
 	series, families, samples, refused *prometheus.Desc
 }
 
-// NewCollector makes the collector of the exporter's own metrics on a store of these names: it is for stores whose own Collector would
-// repeat the names of another store's.
+// NewCollector makes the collector of the exporter's own metrics on a store of these names: it is for stores whose
+// own Collector would repeat the names of another store's.
 func NewCollector(s *store.Store, r *Received) prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("loggregator_exporter_compatibility_"+name, help, labels, nil)
@@ -212,9 +225,14 @@ func NewCollector(s *store.Store, r *Received) prometheus.Collector {
 		series:   desc("series", "Series that are exposed now by the names of metrics.compatibility."),
 		families: desc("families", "Metric families that are exposed now by the names of metrics.compatibility."),
 		samples:  desc("samples_total", "Samples by what became of them by the names of metrics.compatibility.", "outcome"),
-		refused: desc("refused_samples_total",
-			"Samples that the names of metrics.compatibility have no place for, by name; beyond 100 names an outcome the rest is counted together, without a name.",
-			"outcome", "metric", "raw_name"),
+		refused: desc(
+			"refused_samples_total",
+			"Samples that were not stored by the names of metrics.compatibility, by name; beyond 100 names an outcome "+
+				"the rest is counted together, without a name.",
+			"outcome",
+			"metric",
+			"raw_name",
+		),
 	}
 }
 
@@ -234,6 +252,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.samples, prometheus.CounterValue, float64(n), metric.Outcome(outcome).String())
 	}
 	for _, r := range c.store.Refusals() {
-		ch <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(r.Count), r.Outcome.String(), r.Metric, r.RawName)
+		ch <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(r.Count),
+			r.Outcome.String(), r.Metric, r.RawName)
 	}
 }

@@ -1,8 +1,9 @@
 // Package compat speaks the dialect of firehose_exporter: the names, labels and HTTP families by which it exposes what
 // comes from Loggregator, so that dashboards and alerts that were written for it go on working.
 //
-// The rules are those of firehose_exporter as of 2026 in its default (retro-compatible) mode. Where its output is not valid (a label or a name
-// twice on a page, names that are not legal) this one is; docs/firehose-exporter.md lists the differences.
+// The rules are those of firehose_exporter as of 2026 in its default (retro-compatible) mode. Where its output is
+// not valid (a label or a name twice on a page, names that are not legal) this one is; docs/firehose-exporter.md
+// lists the differences.
 package compat
 
 import (
@@ -40,7 +41,8 @@ const (
 // durationBuckets are the upper bounds of the buckets of the requests' durations, in seconds.
 var durationBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 
-// The texts of HELP are those of firehose_exporter; where it has none, or one that holds for some series of the family only, ours.
+// The texts of HELP are those of firehose_exporter; where it has none, or one that holds for some series of the
+// family only, ours.
 const (
 	helpGauge     = "Cloud Foundry Firehose value metrics."
 	helpCounter   = "Cloud Foundry Firehose counter metrics."
@@ -89,7 +91,11 @@ func CheckNamespace(namespace string) error {
 	case !model.LegacyValidation.IsValidLabelName(namespace) || strings.HasPrefix(namespace, "_"):
 		return fmt.Errorf("%q cannot start a metric name: %s", namespace, want)
 	case normalize(namespace) != namespace:
-		return fmt.Errorf("%q would become %q, as firehose_exporter makes snake case of whole names: write that", namespace, normalize(namespace))
+		return fmt.Errorf(
+			"%q would become %q, as firehose_exporter makes snake case of whole names: write that",
+			namespace,
+			normalize(namespace),
+		)
 	default:
 		return nil
 	}
@@ -103,7 +109,8 @@ func (r *Resolver) Name(origin, name string, kind metric.Kind) string {
 	return normalize(r.Prefix() + rawName(origin, name, kind))
 }
 
-// Identification implements store.Resolver. A Sink chooses the tags of timers, and each part of a histogram is a series.
+// Identification implements store.Resolver. A Sink chooses the tags of timers, and each part of a histogram is a
+// series.
 func (r *Resolver) Identification() store.Identification { return store.Identification{} }
 
 // Resolve implements store.Resolver. Timers are those that a Sink makes.

@@ -12,8 +12,17 @@ import (
 // Requests are counted by these tags: those of the duration, which has no status code, stand after the first.
 var requestTags = [...]string{
 	"status_code",
-	tagAppName, tagAppID, "space_name", "space_id", "organization_name", "organization_id", "process_id", "process_instance_id",
-	"process_type", tagInstanceID, "method",
+	tagAppName,
+	tagAppID,
+	"space_name",
+	"space_id",
+	"organization_name",
+	"organization_id",
+	"process_id",
+	"process_instance_id",
+	"process_type",
+	tagInstanceID,
+	"method",
 }
 
 var (
@@ -33,7 +42,8 @@ var requestKeys = func() (keys [len(requestTags)][]byte) {
 	return keys
 }()
 
-// Sink takes envelopes into a store whose resolver is a *Resolver. It serves one goroutine, and allocates nothing for series that are known.
+// Sink takes envelopes into a store whose resolver is a *Resolver. It serves one goroutine, and allocates nothing
+// for series that are known.
 type Sink struct {
 	writer   *store.Writer
 	received *account
@@ -66,7 +76,8 @@ func (s *Sink) timer(e *metric.Envelope) metric.Outcome {
 	}
 	r := &s.request
 	r.Reset()
-	r.Kind, r.Timestamp, r.Arrived, r.SourceID, r.TooManyTags = metric.KindTimer, e.Timestamp, e.Arrived, e.SourceID, e.TooManyTags
+	r.Kind, r.SourceID, r.TooManyTags = metric.KindTimer, e.SourceID, e.TooManyTags
+	r.Timestamp, r.Arrived = e.Timestamp, e.Arrived
 	size := s.readTags(e)
 	took := float64(e.Stop-e.Start) / 1e9
 	if e.Stop < e.Start || took < 0 {
@@ -127,8 +138,8 @@ func withoutStatus(tags []metric.Tag) []metric.Tag {
 	return kept
 }
 
-// repeated says whether another timer tells of the same request: of the gorouter's two the one of the server counts, and of an app's
-// the one that names the app in its tags.
+// repeated says whether another timer tells of the same request: of the gorouter's two the one of the server counts,
+// and of an app's the one that names the app in its tags.
 func repeated(e *metric.Envelope) bool {
 	sender := e.Tag(tagOrigin)
 	if len(sender) == 0 {
@@ -159,8 +170,8 @@ var (
 	schemeHTTPS = []byte("https")
 )
 
-// schemeHost takes scheme and host out of the uri of a request, which is not empty, as net/url does; both are empty where it cannot be read. The results are
-// parts of uri in all but odd cases.
+// schemeHost takes scheme and host out of the uri of a request, which is not empty, as net/url does; both are empty
+// where it cannot be read. The results are parts of uri in all but odd cases.
 func schemeHost(uri []byte) (scheme, host []byte) {
 	if uri[0] == '/' && (len(uri) == 1 || uri[1] != '/') {
 		return nil, nil // a path alone
@@ -184,8 +195,9 @@ func schemeHost(uri []byte) (scheme, host []byte) {
 	return []byte(u.Scheme), []byte(u.Host)
 }
 
-// plainHost returns the host that a uri begins with after its scheme, and whether all of it is of the kind that cannot be wrong: a name
-// or address, digits as the port, and a path without fragment, control characters or broken escapes.
+// plainHost returns the host that a uri begins with after its scheme, and whether all of it is of the kind that
+// cannot be wrong: a name or address, digits as the port, and a path without fragment, control characters or broken
+// escapes.
 func plainHost(rest []byte) ([]byte, bool) {
 	end := 0
 	for end < len(rest) && isHostByte(rest[end]) {
@@ -213,7 +225,8 @@ func plainHost(rest []byte) ([]byte, bool) {
 }
 
 func isHostByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' || c == ':'
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' ||
+		c == ':'
 }
 
 func isHex(c byte) bool {

@@ -33,8 +33,14 @@ func tags(pairs ...string) []metric.Tag {
 func request(pairs ...string) *metric.Envelope {
 	now := time.Now().UnixNano()
 	return &metric.Envelope{
-		Kind: metric.KindTimer, Name: []byte("http"), SourceID: []byte("gorouter"), Arrived: now, Timestamp: now, Start: now - 5e6, Stop: now,
-		Tags: tags(append([]string{"origin", "gorouter", "peer_type", "Server"}, pairs...)...),
+		Kind:      metric.KindTimer,
+		Name:      []byte("http"),
+		SourceID:  []byte("gorouter"),
+		Arrived:   now,
+		Timestamp: now,
+		Start:     now - 5e6,
+		Stop:      now,
+		Tags:      tags(append([]string{"origin", "gorouter", "peer_type", "Server"}, pairs...)...),
 	}
 }
 
@@ -79,7 +85,8 @@ func TestTimerOutcomes(t *testing.T) {
 	}
 }
 
-// One identity, one series: requests add up whatever the order of tags, and the status code is no label of the duration.
+// One identity, one series: requests add up whatever the order of tags, and the status code is no label of the
+// duration.
 func TestRequestsAddUp(t *testing.T) {
 	k, s, _ := sink(t)
 	var tally metric.Tally
@@ -98,7 +105,8 @@ func TestRequestsAddUp(t *testing.T) {
 			}
 		}
 	}
-	if len(got) != 3 || got["firehose_http_total 200"] != 10 || got["firehose_http_total 500"] != 10 || got["firehose_http_duration_seconds "] != 20 {
+	if len(got) != 3 || got["firehose_http_total 200"] != 10 || got["firehose_http_total 500"] != 10 ||
+		got["firehose_http_duration_seconds "] != 20 {
 		t.Error(got)
 	}
 }
@@ -158,7 +166,8 @@ func FuzzLabels(f *testing.F) {
 			r := d.Resolve(&id)
 			seen := map[string]bool{}
 			for _, l := range r.Labels {
-				if !model.LegacyValidation.IsValidLabelName(l.Name) || strings.HasPrefix(l.Name, "__") || seen[l.Name] || l.Value == "" {
+				if !model.LegacyValidation.IsValidLabelName(l.Name) || strings.HasPrefix(l.Name, "__") || seen[l.Name] ||
+					l.Value == "" {
 					t.Errorf("%s: %q", kind, r.Labels)
 				}
 				seen[l.Name] = true

@@ -104,8 +104,7 @@ func allDefaults() string {
 		if s.DefaultText != "" {
 			comment = "# "
 		}
-		fmt.Fprintf(&b, "%s%s%s: %s\n", strings.Repeat("  ", len(parents)), comment, words[len(words)-1],
-			yamlText(s.Default))
+		fmt.Fprintf(&b, "%s%s%s: %s\n", strings.Repeat("  ", len(parents)), comment, words[len(words)-1], yamlText(s.Default))
 	}
 	return b.String()
 }

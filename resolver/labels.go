@@ -63,8 +63,8 @@ func (b *labelBuilder) set(name, value, source string) bool {
 	return true
 }
 
-// setEnvelope adds a label from the envelope; where the name or the configuration said otherwise, its value is kept under
-// another label and counted.
+// setEnvelope adds a label from the envelope; where the name or the configuration said otherwise, its value is kept
+// under another label and counted.
 func (b *labelBuilder) setEnvelope(name, value, source string) {
 	if b.set(name, value, source) {
 		return
@@ -73,8 +73,8 @@ func (b *labelBuilder) setEnvelope(name, value, source string) {
 	b.set(envelopePrefix+strings.TrimPrefix(name, envelopePrefix), value, source)
 }
 
-// label assembles all labels of a series, in the order of their right to a name: the configuration's constants, what the
-// name says, what the envelope says, what can be concluded.
+// label assembles all labels of a series, in the order of their right to a name: the configuration's constants, what
+// the name says, what the envelope says, what can be concluded.
 func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
 	b.set(labelEnvironment, r.options.Environment, "metrics.environment")
 	for _, l := range r.options.Labels.Add {
@@ -82,19 +82,20 @@ func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
 	}
 	for _, t := range b.rules.Tags {
 		name := metric.LegalLabel(t.Name)
-		if tagLabels[name] != "" && strings.HasPrefix(tagLabels[name], envelopePrefix) {
-			name = tagLabels[name]
+		if name == "le" || name == "quantile" { // they belong to histograms and summaries
+			name = envelopePrefix + name
 		}
 		b.setEnvelope(name, t.Value, "name")
 	}
 	b.setEnvelope("source_id", id.SourceID, "envelope field source_id")
 	b.setEnvelope("instance_id", id.InstanceID, "envelope field instance_id")
 	r.labelTags(id, b)
+	if b.value("app_id") == "" && metric.IsGUID(id.SourceID) {
+		b.set("app_id", id.SourceID, "source id")
+	}
 	r.labelComponent(id, b)
-	if id.Kind == metric.KindTimer {
-		b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool {
-			return !r.timerLabels[l.Name]
-		})
+	if isHTTP(id) {
+		b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool { return !r.httpLabels[l.Name] })
 	}
 	for _, n := range b.rules.RenameLabels {
 		b.rename(n.Name, n.Value)
@@ -107,8 +108,9 @@ func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
 	slices.SortFunc(b.labels, func(x, y metric.Label) int { return strings.Compare(x.Name, y.Name) })
 }
 
-// labelTags sets the labels of tags: first those that mean something else under another name, then those whose names are labels as they are,
-// at last those whose names are made legal. So a tag app-id never takes the label of app_id, nor bosh_job_name that of job.
+// labelTags sets the labels of tags: first those that mean something else under another name, then those whose names
+// are labels as they are, at last those whose names are made legal. So a tag app-id never takes the label of app_id,
+// nor bosh_job_name that of job.
 func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
 	router := metric.IsRouter(lookup(b.rules.OriginTags, "component"))
 	for rank := range 3 {
@@ -127,7 +129,7 @@ func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
 				name = "target_component"
 			case t.Name == tagStatusGroup && router:
 				name = labelStatus
-			case t.Name == tagStatusCode && id.Kind == metric.KindTimer:
+			case t.Name == tagStatusCode && isHTTP(id):
 				name = labelStatus
 			case name == t.Name:
 				of = 1

@@ -36,8 +36,24 @@ func series(r *resolver.Resolver, id store.Identity, tags ...string) string {
 // No tag takes another's label by a name that only looks like it, or is what the exporter calls the other.
 func TestLabelsOfTheirOwnTags(t *testing.T) {
 	r := newResolver(t)
-	got := series(r, store.Identity{Kind: metric.KindGauge, Name: "a"}, "app-id", "false", "app.id", "third", "app_id", "real",
-		"bosh_job_name", "false", "envelope_le", "kept", "job", "router", "le", "1")
+	got := series(
+		r,
+		store.Identity{Kind: metric.KindGauge, Name: "a"},
+		"app-id",
+		"false",
+		"app.id",
+		"third",
+		"app_id",
+		"real",
+		"bosh_job_name",
+		"false",
+		"envelope_le",
+		"kept",
+		"job",
+		"router",
+		"le",
+		"1",
+	)
 	want := `cf_a{app_id="real",bosh_job_name="router",envelope_app_id="false",envelope_bosh_job_name="false",envelope_le="1"}`
 	if got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)

@@ -27,7 +27,8 @@ type Options struct {
 	HTTP        HTTPOptions
 }
 
-// LabelOptions change the labels of every series: they are renamed, then dropped; constants win over labels of envelopes.
+// LabelOptions change the labels of every series: they are renamed, then dropped; constants win over labels of
+// envelopes.
 type LabelOptions struct {
 	Add    []metric.Label
 	Drop   []string
@@ -43,24 +44,35 @@ type Rename struct {
 type HTTPOptions struct {
 	Buckets     []float64 // upper bounds of durations in seconds, ascending, without +Inf
 	SizeBuckets []float64 // upper bounds of response sizes in bytes, ascending, without +Inf
-	Labels      []string  // the labels that timers may have
+	Labels      []string  // the labels that HTTP requests may have
 }
 
 // Resolver implements store.Resolver. It is immutable.
 type Resolver struct {
-	options     Options
-	timerLabels map[string]bool // the labels that timers may have
-	timerTags   map[string]bool // the envelope tags that timerLabels can come from
+	options    Options
+	httpLabels map[string]bool // the labels that HTTP requests may have
+
+	identification store.Identification
 }
 
 // New makes a resolver.
 func New(o Options) *Resolver {
-	r := &Resolver{options: o, timerLabels: map[string]bool{labelEnvironment: true}, timerTags: timerTags(o.HTTP.Labels)}
+	r := &Resolver{options: o, httpLabels: map[string]bool{labelEnvironment: true}}
 	for _, l := range o.HTTP.Labels {
-		r.timerLabels[l] = true
+		r.httpLabels[l] = true
 	}
 	for _, l := range o.Labels.Add {
-		r.timerLabels[l.Name] = true
+		r.httpLabels[l.Name] = true
+	}
+	r.identification = store.Identification{HTTPTags: tagsOf(o.HTTP.Labels), Composites: true}
+	r.identification.TimerTags = tagsOf(usualLabels[:])
+	for tag := range r.identification.HTTPTags {
+		if tag != tagStatusCode {
+			r.identification.TimerTags[tag] = true
+		}
+	}
+	for _, tag := range o.Tagger.TagsRead(metric.KindTimer) {
+		r.identification.TimerTags[tag] = true
 	}
 	return r
 }
@@ -80,9 +92,7 @@ type Trace struct {
 }
 
 // Identification implements store.Resolver.
-func (r *Resolver) Identification() store.Identification {
-	return store.Identification{TimerTags: r.timerTags, Composites: true}
-}
+func (r *Resolver) Identification() store.Identification { return r.identification }
 
 // Resolve implements store.Resolver.
 func (r *Resolver) Resolve(id *store.Identity) store.Resolved { return r.Explain(id, nil).Resolved }
@@ -102,8 +112,8 @@ func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
 		steps = &tr.Rules
 	}
 	r.options.Tagger.Apply(&subject, &out.Rules, steps)
-	out.Dropped, out.Expiry = out.Rules.Dropped, out.Rules.Expiry
-	if out.Dropped {
+	out.Invalid, out.Expiry = out.Rules.Invalid, out.Rules.Expiry
+	if out.Dropped = out.Rules.Dropped && out.Invalid == ""; out.Rules.Dropped {
 		return out
 	}
 	out.Untagged = out.Rules.Rule == "" && !isHTTP(id)
@@ -171,8 +181,13 @@ func (r *Resolver) http(id *store.Identity, out *Resolution) (base, unit string)
 	return httpDurationBase, "seconds"
 }
 
-// timerTags lists the envelope tags that the allowed labels can come from.
-func timerTags(labels []string) map[string]bool {
+// usualLabels are what every timer may have beside the labels of HTTP requests and the tags that a rule reads.
+var usualLabels = [...]string{
+	"component", "index", "origin", "app_id", "bosh_deployment", "bosh_job_name", "bosh_job_id", "bosh_job_ip",
+}
+
+// tagsOf lists the envelope tags that labels can come from.
+func tagsOf(labels []string) map[string]bool {
 	tags := map[string]bool{}
 	for _, l := range labels {
 		switch l {

@@ -13,14 +13,17 @@ type Stats struct {
 	Families      int
 	UntaggedNames int // raw names that no rule matched
 	Refused       int // entries that are remembered as refused or dropped
-	Pieces        int // entries that histograms and summaries are put together from
+	Parts         int // entries that are parts of histograms and summaries
 }
 
 // Stats returns the store's numbers.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Series: s.live, Families: s.families.count, UntaggedNames: s.ids.untagged, Refused: s.others, Pieces: s.pieces}
+	return Stats{
+		Series: s.limits.live, Families: s.families.count(), UntaggedNames: s.entries.untagged,
+		Refused: s.limits.others, Parts: s.limits.parts,
+	}
 }
 
 // Refusals lists what was refused, by name, bounded; entries that count nothing are left out.
@@ -29,24 +32,6 @@ func (s *Store) Refusals() []Refusal {
 	all := slices.Clone(s.refusals.all)
 	s.mu.Unlock()
 	return slices.DeleteFunc(all, func(r Refusal) bool { return r.Count == 0 })
-}
-
-// maxOverrides bounds the pairs of label and metric that are counted one by one.
-const maxOverrides = 100
-
-// overrideKey is what overrides are counted by; the zero value stands for all beyond the bound.
-type overrideKey struct {
-	label, metric string
-}
-
-func (s *Store) countOverrides(metric string, labels []string) {
-	for _, l := range labels {
-		k := overrideKey{l, metric}
-		if _, ok := s.overrides[k]; !ok && len(s.overrides) >= maxOverrides {
-			k = overrideKey{}
-		}
-		s.overrides[k]++
-	}
 }
 
 // collector shows the store's own metrics.
@@ -70,20 +55,33 @@ func (s *Store) Collector() prometheus.Collector {
 		refused: desc("refused_samples_total",
 			"Samples that were not stored, by name; beyond 100 names an outcome the rest is counted together, without a name.",
 			"outcome", "metric", "raw_name"),
-		overrides: desc("label_overrides_total",
-			"Series of which a label was asked for twice with different values, the envelope's of which is kept as envelope_<label>; "+
-				"beyond 100 pairs of label and metric the rest is counted together, without names.",
-			"label", "metric"),
+		overrides: desc(
+			"label_overrides_total",
+			"Series of which a label was set twice with different values, the envelope's of which is kept as "+
+				"envelope_<label>; beyond 100 pairs of label and metric the rest is counted together, without names.",
+			"label",
+			"metric",
+		),
 		metricSeries: desc("top_metric_series", "Series of the ten metrics that have the most.", "metric"),
-		labelValues: desc("top_label_values",
-			"Values of the label that has the most, among the first 20,000 series of each of the ten largest metrics.", "metric", "label"),
-		ownerSeries: desc("top_owner_series", "Series of the ten owners that have the most, where metrics.max_series_per_owner is set.", "owner"),
+		labelValues: desc(
+			"top_label_values",
+			"Values of the label that has the most, among the first 20,000 series of each of the ten largest metrics.",
+			"metric",
+			"label",
+		),
+		ownerSeries: desc(
+			"top_owner_series",
+			"Series of the ten owners that have the most, where metrics.max_series_per_owner is set.",
+			"owner",
+		),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.series, c.families, c.untagged, c.refused, c.overrides, c.metricSeries, c.labelValues, c.ownerSeries} {
+	for _, d := range []*prometheus.Desc{
+		c.series, c.families, c.untagged, c.refused, c.overrides, c.metricSeries, c.labelValues, c.ownerSeries,
+	} {
 		ch <- d
 	}
 }

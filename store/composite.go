@@ -6,280 +6,335 @@ import (
 	"iter"
 	"math"
 	"slices"
+
+	"loggregator_exporter/metric"
 )
 
-// maxPieces bounds the buckets or quantiles of one composite.
-const maxPieces = 512
+// maxParts bounds the buckets or quantiles of one composite.
+const maxParts = 512
+
+type compositePos uint32
 
 // composite is what a series of a composite family consists of.
 type composite struct {
-	pieces []compositePiece // by bound, +Inf last, or by quantile
-	// at are the bounds without +Inf, converted, or the quantiles. It is replaced, never changed, since scrapes hold it; composites of a
-	// family that have the same share it.
-	at []float64
-	// Positions of x_sum and x_count, beyond 1, or 0.
-	sum, count uint32
+	points []point // by bound, +Inf last, or by quantile
+	// bounds are the bounds without +Inf, converted, or the quantiles. The list is replaced, never changed, because
+	// scrapes hold it; composites of a family that have the same bounds share it.
+	bounds     []float64
+	sum, count entryPos // x_sum and x_count, or 0
 }
 
-// compositePiece is a bucket or a quantile.
-type compositePiece struct {
+// point is a bucket or a quantile.
+type point struct {
 	at  float64
-	pos uint32
+	pos entryPos
 }
 
-// composites keeps them, and the positions that are free.
-type composites struct {
-	all  []composite
-	free []uint32
-}
-
-func (c *composites) take() uint32 {
-	if n := len(c.free); n > 0 {
-		pos := c.free[n-1]
-		c.free = c.free[:n-1]
-		return pos
-	}
-	c.all = append(c.all, composite{})
-	return uint32(len(c.all) - 1)
-}
-
-// put frees a composite and returns the positions of what it was made of.
-func (c *composites) put(pos uint32) []uint32 {
-	pieces := slices.Collect(c.all[pos].all())
-	c.all[pos] = composite{}
-	c.free = append(c.free, pos)
-	return pieces
-}
-
-// all yields the positions of what a composite is made of.
-func (c *composite) all() iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
-		for _, p := range c.pieces {
+// all yields the parts of a composite.
+func (c *composite) all() iter.Seq[entryPos] {
+	return func(yield func(entryPos) bool) {
+		for _, p := range c.points {
 			if !yield(p.pos) {
 				return
 			}
 		}
-		for _, p := range [...]uint32{c.sum, c.count} {
-			if p > 0 && !yield(p-1) {
+		for _, pos := range [...]entryPos{c.sum, c.count} {
+			if pos != 0 && !yield(pos) {
 				return
 			}
 		}
 	}
 }
 
+func (c *composite) empty() bool { return len(c.points) == 0 && c.sum == 0 && c.count == 0 }
+
 // find returns where a bound or quantile is, or belongs.
 func (c *composite) find(at float64) (int, bool) {
-	return slices.BinarySearchFunc(c.pieces, at, func(p compositePiece, at float64) int { return cmp.Compare(p.at, at) })
+	return slices.BinarySearchFunc(c.points, at, func(p point, at float64) int { return cmp.Compare(p.at, at) })
 }
 
-// sharePieces makes c.at anew. A family remembers the longest list it had, which most of its series have as well.
-func (c *composite) sharePieces(f *family) {
-	at := make([]float64, 0, len(c.pieces))
-	for _, p := range c.pieces {
+// shareBounds makes c.bounds anew. A family remembers the longest list it had, which most of its series have as well.
+func (c *composite) shareBounds(f *family) {
+	bounds := make([]float64, 0, len(c.points))
+	for _, p := range c.points {
 		if !math.IsInf(p.at, 1) {
-			at = append(at, p.at)
+			bounds = append(bounds, p.at)
 		}
 	}
 	switch {
-	case slices.Equal(at, f.shared):
-		at = f.shared
-	case len(at) >= len(f.shared):
-		f.shared = at
+	case slices.Equal(bounds, f.shared):
+		bounds = f.shared
+	case len(bounds) >= len(f.shared):
+		f.shared = bounds
 	}
-	c.at = at
+	c.bounds = bounds
 }
 
-// attach makes an entry a piece of a live composite. Where that has one already, or too many, it says what stands in the way: a piece, or the
-// composite itself.
-func (s *Store) attach(pos uint32, e *series, of uint32, p *piece) (against uint32, reason string) {
-	owner := s.slab.at(of)
-	f := &s.families.all[owner.family]
-	c := &s.composites.all[owner.extra]
+// composites keeps the composites and connects them with their parts.
+type composites struct {
+	arena[compositePos, composite]
+
+	entries     *entries
+	families    *families
+	conversions *conversions
+}
+
+// attach makes a loose entry a part of a live composite. If the composite has that part already, or too many, it
+// returns what is against it: the other part, or the composite itself.
+func (cs *composites) attach(pos, of entryPos, p *part) (against entryPos, reason string) {
+	e, owner := cs.entries.at(pos), cs.entries.at(of)
+	f := cs.families.at(owner.family)
+	c := cs.at(owner.composite())
+	conversion := conversionPos(0) // that of counters is done when they are read
 	switch p.role {
 	case roleBucket, roleQuantile:
 		at := p.at
 		if p.role == roleBucket {
-			conv := s.conversions[owner.conversion]
-			at = at * conv.mul / conv.div
+			at = cs.conversions.apply(owner.conversion, at)
+		} else {
+			conversion = owner.conversion
 		}
 		i, taken := c.find(at)
 		switch {
 		case taken:
-			return c.pieces[i].pos, fmt.Sprintf("its %s is that of another series of this %s", p.role.tag(), f.typ)
-		case len(c.pieces) >= maxPieces:
-			return of, fmt.Sprintf("a %s has %d of tag %s at most", f.typ, maxPieces, p.role.tag())
+			return c.points[i].pos, fmt.Sprintf("its %s is that of another series of this %s", p.role.tag(), f.typ)
+		case len(c.points) >= maxParts:
+			return of, fmt.Sprintf("a %s has %d of tag %s at most", f.typ, maxParts, p.role.tag())
 		}
-		c.pieces = slices.Insert(c.pieces, i, compositePiece{at, pos})
-		c.sharePieces(f)
-		f.pieces++
+		c.points = slices.Insert(c.points, i, point{at, pos})
+		c.shareBounds(f)
+		f.parts++
 	case roleSum, roleCount:
-		place := &c.sum
-		if p.role == roleCount {
-			place = &c.count
+		place := &c.count
+		if p.role == roleSum {
+			place, conversion = &c.sum, owner.conversion
 		}
-		if *place > 0 {
-			return *place - 1, fmt.Sprintf("this %s has it from another series", f.typ)
+		if *place != 0 {
+			return *place, fmt.Sprintf("this %s has it from another series", f.typ)
 		}
-		*place = pos + 1
+		*place = pos
 	case roleNone:
 	}
-	e.state = statePiece
 	e.setOwner(ref{of, owner.gen})
-	e.expiry, e.conversion = owner.expiry, 0
-	if p.role == roleQuantile || p.role == roleSum {
-		e.conversion = owner.conversion
-		conv := s.conversions[e.conversion]
-		e.value = e.value * conv.mul / conv.div // of one that was withdrawn
-	}
-	s.pieces++
+	e.expiry, e.conversion = owner.expiry, conversion
+	e.value = cs.conversions.apply(conversion, e.value)
 	return 0, ""
 }
 
-// detach takes a piece from its composite, which ends with its last piece; its family ends with the last bucket or quantile.
-func (s *Store) detach(pos uint32, e *series) {
+// detach takes a part from its composite, if it has a live one. The composite may be left empty, or its family without
+// buckets and quantiles: see Store.prune.
+func (cs *composites) detach(pos entryPos) {
+	e := cs.entries.at(pos)
 	of := e.owner()
-	if !s.slab.alive(of) || s.slab.at(of.pos).state != stateLive {
-		return
+	if cs.entries.alive(of) && cs.entries.at(of.pos).state == stateLive {
+		owner := cs.entries.at(of.pos)
+		f, c := cs.families.at(owner.family), cs.at(owner.composite())
+		switch pos {
+		case c.sum:
+			c.sum = 0
+		case c.count:
+			c.count = 0
+		default:
+			c.points = slices.DeleteFunc(c.points, func(p point) bool { return p.pos == pos })
+			c.shareBounds(f)
+			f.parts--
+		}
 	}
-	owner := s.slab.at(of.pos)
-	family, c := owner.family, &s.composites.all[owner.extra]
-	f := &s.families.all[family]
-	had := f.pieces
-	switch pos + 1 {
-	case c.sum:
-		c.sum = 0
-	case c.count:
-		c.count = 0
-	default:
-		c.pieces = slices.DeleteFunc(c.pieces, func(p compositePiece) bool { return p.pos == pos })
-		c.sharePieces(f)
-		f.pieces--
-	}
-	lost := f.pieces < had
-	if len(c.pieces) == 0 && c.sum == 0 && c.count == 0 {
-		s.free(of.pos)
-	}
-	if lost {
-		s.disband(family)
-	}
+	cs.loosen(e)
 }
 
-// left says whether a piece is no longer sent while its composite is: an emitter that restarts with other buckets never sends the old
-// ones again, and they must not stand beside the new ones until they expire.
-func (s *Store) left(e *series) bool {
-	of := e.owner()
-	return e.pace.known() && s.slab.alive(of) && s.slab.at(of.pos).arrived-e.arrived >= e.pace.after()
+// end takes all parts from a live composite, and forgets it.
+func (cs *composites) end(e *entry) {
+	c := cs.at(e.composite())
+	for pos := range c.all() {
+		cs.loosen(cs.entries.at(pos))
+	}
+	cs.families.at(e.family).parts -= len(c.points)
+	cs.remove(e.composite())
+	e.extra = 0
 }
 
-// withdraw takes a live gauge or counter out of its family, so that it can become a piece. It keeps what it has counted.
-func (s *Store) withdraw(pos uint32) {
-	e := s.slab.at(pos)
-	family := e.family
-	s.conceal(e)
-	if e.flags&flagUntagged != 0 {
-		e.flags &^= flagUntagged
-		s.ids.countUntagged(e.name, -1)
-	}
-	if s.ids.names[e.name].kind == nameGauge {
-		conv := s.conversions[e.conversion]
-		e.value = e.value * conv.div / conv.mul // as it was sent: the composite may have another unit
-	}
-	e.state, e.conversion = statePiece, 0
-	e.setOwner(ref{pos, e.gen}) // of the past: it is nobody's
-	e.gen++                     // the lists of its family know it as it was
-	s.pieces++
-	if e.flags&flagMet != 0 {
-		s.rejoinSiblings(ref{pos, e.gen - 1}, ref{pos, e.gen}, e)
-	}
-	s.leaveFamily(family)
+// loosen leaves a part its value, as it was sent.
+func (cs *composites) loosen(e *entry) {
+	e.setOwner(ref{})
+	e.value, e.conversion = cs.conversions.undo(e.conversion, e.value), 0
 }
 
-// conceal gives back what a live entry had for being exposed.
-func (s *Store) conceal(e *series) {
-	delete(s.exposed, exposedKey{e.family, e.labels})
-	s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live--
-	s.labels.release(e.labels)
-	s.live--
-}
-
-// histogramOf reads a histogram into the reader's memory; nil where nothing is known of it yet.
-func (r *Reader) histogramOf(s *Store, e *series) (out *Histogram, start int64) {
-	f := &s.families.all[e.family]
-	if f.composite {
-		return r.readHistogram(s, &s.composites.all[e.extra])
+// compose makes a loose entry a part of its composite, which is made if need be. ok is false if the entry is no part
+// of a histogram or summary; the caller then treats it as an ordinary series. That does not depend on which part
+// came first: a new composite takes x_sum and x_count with it that were series of their own, and its family ends
+// those that x_sum and x_count of other emitters made.
+func (s *registry) compose(pos entryPos, r *Resolved) (at entryPos, outcome metric.Outcome, ok bool) {
+	e := s.entries.at(pos)
+	n := s.entries.names.at(e.name)
+	key := []byte(s.entries.tagsets.at(e.tagset).key)
+	p := partOf(n.kind, []byte(n.text), []byte(n.unit), key)
+	if p.role == roleNone || !s.identification.Load().Composites {
+		return 0, 0, false
 	}
-	h := &s.hists[e.extra]
-	return r.histogram(h, f.bounds), h.start
-}
-
-// readHistogram reads a composite of counters into the reader's memory. What is not yet in all pieces is not shown: the total is that of
-// +Inf, or x_count, or of the highest bucket there is, and no bucket exceeds the one above it, nor the highest the total. Each of
-// them is a counter that falls at a reset only, so these minima are too.
-func (r *Reader) readHistogram(s *Store, c *composite) (h *Histogram, start int64) {
-	from := len(r.counts)
-	start = math.MaxInt64
-	take := func(pos uint32) uint64 {
-		e := s.slab.at(pos)
-		start = min(start, s.start(e))
-		return s.count(e)
+	key = compositeKey(nil, key, p.role.tag())
+	kind, ok := s.compositeKind(&p, key, r)
+	if !ok {
+		return 0, 0, false
 	}
-	n := len(c.at)
-	r.counts = append(slices.Grow(r.counts, n+1), make([]uint64, n+1)...)
-	counts := r.counts[from : from+n+1 : from+n+1]
-	totalled := true
+	of, outcome := s.findComposite(kind, key, p.base, e.arrived)
 	switch {
-	case len(c.pieces) > n:
-		counts[n] = take(c.pieces[n].pos)
-	case r.has(s, c.count):
-		counts[n] = take(c.count - 1)
-	case n > 0:
-		counts[n], totalled = math.MaxUint64, false
+	case of == 0: // there is no room to remember that it is refused
+		s.remove(pos)
+		return 0, outcome, true
+	case e.owner().pos == of: // adopted
+	case outcome != metric.Stored:
+		e.setOwner(ref{of, s.entries.at(of).gen})
+		return pos, outcome, true
 	default:
-		return nil, 0
+		against, reason := s.composites.attach(pos, of, &p)
+		if reason != "" {
+			at, outcome = s.refusePart(pos, of, against, reason)
+			return at, outcome, true
+		}
 	}
-	for i := n - 1; i >= 0; i-- {
-		counts[i] = min(counts[i+1], take(c.pieces[i].pos))
-	}
-	if !totalled {
-		counts[n] = counts[n-1]
-	}
-	total := counts[n]
-	for i := n; i > 0; i-- {
-		counts[i] -= counts[i-1]
-	}
-	sum, summed := r.sumOf(s, c)
-	r.hists = append(r.hists, Histogram{Bounds: c.at, Counts: counts, Count: total, Sum: sum, Unsummed: !summed})
-	return &r.hists[len(r.hists)-1], start
+	return pos, metric.Stored, true
 }
 
-// readSummary reads a composite of gauges into the reader's memory.
-func (r *Reader) readSummary(s *Store, c *composite) (out *Summary, start int64) {
-	from := len(r.quantiles)
-	for _, p := range c.pieces {
-		r.quantiles = append(r.quantiles, s.slab.at(p.pos).value)
+// refusePart refuses a part that its composite has no place for.
+func (s *registry) refusePart(pos, of, against entryPos, reason string) (entryPos, metric.Outcome) {
+	e, outcome := s.entries.at(pos), metric.Conflict
+	if against == of {
+		outcome = metric.OverLimit
+		e.flags |= flagCrowded
 	}
-	sum, summed := r.sumOf(s, c)
-	x := Summary{
-		Quantiles: c.at, Values: r.quantiles[from:len(r.quantiles):len(r.quantiles)], Sum: sum, Unsummed: !summed, Uncounted: !r.has(s, c.count),
-	}
-	if !x.Uncounted {
-		e := s.slab.at(c.count - 1)
-		x.Count, start = s.count(e), s.start(e)
-	}
-	r.summaries = append(slices.Grow(r.summaries, 1), x)
-	return &r.summaries[len(r.summaries)-1], start
+	exposed := s.families.at(s.entries.at(of).family).name
+	e.setOwner(ref{against, s.entries.at(against).gen})
+	s.refuse(e, outcome, s.entries.names.at(e.name).text, exposed, reason)
+	return s.forgetCrowded(pos), outcome
 }
 
-// has says whether a composite has the x_sum or x_count whose position, beyond 1, is given. One that is overdue is at another exporter now, where
-// it must not stand twice until the next sweep.
-func (r *Reader) has(s *Store, place uint32) bool {
-	return place > 0 && !s.expired(s.slab.at(place-1), r.family.now)
+var compositeKinds = [...]nameKind{nameHistogram, nameSummary}
+
+// compositeKind returns the kind of composite that a part belongs to. x_sum and x_count belong to one if x is known
+// as a composite, or if their own names, as r has them, are those of the parts of a composite of other emitters.
+func (s *registry) compositeKind(p *part, key []byte, r *Resolved) (nameKind, bool) {
+	switch p.role {
+	case roleBucket:
+		return nameHistogram, true
+	case roleQuantile:
+		return nameSummary, true
+	default:
+	}
+	if kind := s.knownComposite(key, p.base); kind != 0 {
+		return kind, true
+	}
+	if s.families.composites == 0 || s.limits.full() {
+		return 0, false
+	}
+	for _, kind := range compositeKinds {
+		id := newIdentity(string(key), kind, string(p.base))
+		x := s.resolver.Resolve(&id)
+		if x.Dropped || x.Invalid != "" || !isPartName(r.Metric, x.Metric) {
+			continue
+		}
+		if pos := s.families.named(x.Metric); pos != 0 && s.families.at(pos).composite && s.families.at(pos).typ == x.Type {
+			return kind, true
+		}
+	}
+	return 0, false
 }
 
-// sumOf is the value of x_sum; NaN where there is none.
-func (r *Reader) sumOf(s *Store, c *composite) (sum float64, ok bool) {
-	if !r.has(s, c.sum) {
-		return math.NaN(), false
+// knownComposite returns the kind of the composite of an identity and a name, first one that is not refused; or 0.
+func (s *registry) knownComposite(key, base []byte) (known nameKind) {
+	for _, kind := range compositeKinds {
+		if pos := s.entries.lookup(key, kind, base); pos != 0 {
+			if s.entries.at(pos).state != stateRefused {
+				return kind
+			}
+			known = kind
+		}
 	}
-	return s.slab.at(c.sum - 1).value, true
+	return known
+}
+
+// partFamilies are the families that x_sum and x_count make by themselves, if the composite's family is called as
+// given.
+func partFamilies(composite string) [3]string {
+	return [...]string{composite + "_sum", composite + "_count", composite + "_count_total"}
+}
+
+func isPartName(name, composite string) bool {
+	names := partFamilies(composite)
+	return slices.Contains(names[:], name)
+}
+
+// findComposite finds or makes a composite. It is 0 if there is no room to remember that it is refused.
+func (s *registry) findComposite(kind nameKind, key, base []byte, arrived int64) (entryPos, metric.Outcome) {
+	pos := s.entries.lookup(key, kind, base)
+	if pos == 0 {
+		hash := s.entries.hashBytes(key)
+		tagset := s.entries.internTagset(hash, key)
+		pos = s.entries.add(tagset, s.entries.internName(s.entries.hashName(kind, base, nil), kind, base, nil), arrived)
+		s.limits.parts++
+	} else {
+		e := s.entries.at(pos)
+		e.arrived = arrived
+		switch {
+		case e.state == stateLive:
+			return pos, metric.Stored
+		case e.state == stateDropped:
+			return pos, metric.DroppedByRule
+		case s.stillRefused(e):
+			return pos, s.refuseAgain(e)
+		}
+		s.release(pos)
+	}
+	id := s.entries.identityOf(s.entries.at(pos))
+	r := s.resolver.Resolve(&id)
+	return s.settleAlone(pos, &id, &r)
+}
+
+// adopt makes x_sum and x_count that came before their composite parts of it. If the composite is dropped or refused
+// they become loose, and go with it.
+func (s *registry) adopt(composite entryPos) {
+	owner := s.entries.at(composite)
+	base, key := s.entries.names.at(owner.name).text, s.entries.tagsets.at(owner.tagset).key
+	for _, p := range []struct {
+		role   role
+		kind   nameKind
+		suffix []byte
+	}{{roleSum, nameGauge, suffixSum}, {roleCount, nameCounter, suffixCount}} {
+		name := append([]byte(base), p.suffix...)
+		for _, k := range partKeys(key, p.role) {
+			pos := s.entries.lookup(k, p.kind, name)
+			if pos == 0 {
+				continue
+			}
+			e := s.entries.at(pos)
+			if e.state == stateLive || e.state == stateRefused {
+				s.release(pos)
+			}
+			// Without a value it waits for its next sample.
+			if e.state == statePart && e.owner() == (ref{}) && e.stamp != 0 && owner.state == stateLive {
+				if _, reason := s.composites.attach(pos, composite, &part{role: p.role}); reason == "" {
+					owner.arrived = max(owner.arrived, e.arrived)
+				}
+			}
+		}
+	}
+}
+
+// partFamiliesOf lists the families of x_sum and x_count that end when a family of composites begins.
+func (fs *families) partFamiliesOf(r *Resolved) (out []familyPos) {
+	for _, name := range partFamilies(r.Metric) {
+		if pos := fs.named(name); pos != 0 && fs.isPartFamily(pos, r.Metric) {
+			out = append(out, pos)
+		}
+	}
+	return out
+}
+
+// isPartFamily reports whether a family is one that x_sum or x_count makes by itself.
+func (fs *families) isPartFamily(pos familyPos, composite string) bool {
+	f := fs.at(pos)
+	if f.typ == metric.TypeGauge {
+		return f.name == composite+"_sum"
+	}
+	return f.typ == metric.TypeCounter && isPartName(f.name, composite) && f.name != composite+"_sum"
 }

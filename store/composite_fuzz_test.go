@@ -37,13 +37,29 @@ func emittedBy(pieces uint64) []emitted {
 	}
 	var out []emitted
 	for i, tag := range []string{"1", "2", "3"} {
-		x := emitted{name: "x_seconds", tag: tag, buckets: map[string]uint64{}, sum: float64(100 * i), count: uint64(60 + i), hasSum: bit(), hasCount: bit()}
+		x := emitted{
+			name:     "x_seconds",
+			tag:      tag,
+			buckets:  map[string]uint64{},
+			sum:      float64(100 * i),
+			count:    uint64(60 + i),
+			hasSum:   bit(),
+			hasCount: bit(),
+		}
 		for j, le := range fuzzBounds {
 			if bit() {
 				x.buckets[le] = uint64([]int{5, 30, 20, 50}[j] + i) // not even cumulative
 			}
 		}
-		y := emitted{name: "y", tag: tag, quantiles: map[string]float64{}, sum: float64(i), count: uint64(7 * i), hasSum: bit(), hasCount: bit()}
+		y := emitted{
+			name:      "y",
+			tag:       tag,
+			quantiles: map[string]float64{},
+			sum:       float64(i),
+			count:     uint64(7 * i),
+			hasSum:    bit(),
+			hasCount:  bit(),
+		}
 		for j, q := range fuzzQuantiles {
 			if bit() {
 				y.quantiles[q] = float64(i + j)
@@ -250,12 +266,15 @@ func playOrder(t *testing.T, o Settings, pieces uint64, order []byte, constant, 
 		}
 	}
 	shuffle(envelopes[complete:], order)
+	for i := range all { // x_sum and x_count of others are parts one sample after the first bucket or quantile
+		envelopes = append(envelopes, all[i].envelopes(rounds-1)...)
+	}
 	s, err := New(o.options())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if constant {
-		s.ids.mask = 0
+		s.entries.mask = 0
 	}
 	var tally metric.Tally
 	w := s.Writer()
@@ -280,12 +299,19 @@ func playOrder(t *testing.T, o Settings, pieces uint64, order []byte, constant, 
 	}
 	playRest(t, s, pieces, order)
 	stats := s.Stats()
-	if stats.Series+stats.Pieces+stats.Refused != s.pairs.live || stats.Refused != 0 {
-		t.Errorf("%+v, %d entries", stats, s.pairs.live)
+	if stats.Series+stats.Parts+stats.Refused != s.entries.pairs.live || stats.Refused != 0 {
+		t.Errorf("%+v, %d entries", stats, s.entries.pairs.live)
 	}
 	s.sweep(time.Now().Add(time.Hour))
-	if stats := s.Stats(); stats != (Stats{}) || s.pairs.live != 0 || s.ids.tagsetIndex.live != 0 || s.ids.nameIndex.live != 0 ||
+	if stats := s.Stats(); stats != (Stats{}) || s.entries.pairs.live != 0 || s.entries.tagsetIndex.live != 0 ||
+		s.entries.nameIndex.live != 0 ||
 		len(slices.Collect(maps.Keys(s.families.claims))) != 0 {
-		t.Errorf("after all has expired: %+v, %d entries, %d tag sets, %v", stats, s.pairs.live, s.ids.tagsetIndex.live, s.families.claims)
+		t.Errorf(
+			"after all has expired: %+v, %d entries, %d tag sets, %v",
+			stats,
+			s.entries.pairs.live,
+			s.entries.tagsetIndex.live,
+			s.families.claims,
+		)
 	}
 }

@@ -13,7 +13,7 @@ import (
 func TestBucketsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)
-		for i := range maxPieces {
+		for i := range maxParts {
 			if got := write(s, counter("x_bucket", 0, 5, "le", fmt.Sprint(i))); got != "stored" {
 				t.Fatal(i, got)
 			}
@@ -23,7 +23,8 @@ func TestBucketsAreBounded(t *testing.T) {
 				t.Error(got)
 			}
 		}
-		if got := s.Refusals(); len(got) != 1 || got[0].Count != 2 || got[0].Metric != "cf_x" || got[0].RawName != "x_bucket" {
+		if got := s.Refusals(); len(got) != 1 || got[0].Count != 2 || got[0].Metric != "cf_x" ||
+			got[0].RawName != "x_bucket" {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -50,7 +51,7 @@ func TestCompositesAndLimits(t *testing.T) {
 				}
 			}
 		}
-		if got := s.Stats(); got.Series != 2 || got.Pieces != 2 || got.Refused != 0 {
+		if got := s.Stats(); got.Series != 2 || got.Parts != 2 || got.Refused != 0 {
 			t.Errorf("%+v", got)
 		}
 		s = testStore(t, func(o *Settings) { o.Limits.PerMetric = 1 })
@@ -74,7 +75,7 @@ func TestCrowdedBucketsGetRoom(t *testing.T) {
 		s := testStore(t, func(o *Settings) { o.MaxSeries = 2000 })
 		round := func(i, from int) {
 			write(s, at(time.Duration(i)*15*time.Second, counter("x_bucket", 0, 5, "le", "+Inf")))
-			for le := from; le < from+maxPieces-1; le++ {
+			for le := from; le < from+maxParts-1; le++ {
 				write(s, at(time.Duration(i)*15*time.Second, counter("x_bucket", 0, 5, "le", fmt.Sprint(le))))
 			}
 			s.sweep(timeOf(start + int64(i)*15e9))
@@ -85,7 +86,7 @@ func TestCrowdedBucketsGetRoom(t *testing.T) {
 		for i := range 10 {
 			round(10+i, 1000)
 		}
-		if got := s.Stats(); got.Pieces != maxPieces || got.Refused != 0 {
+		if got := s.Stats(); got.Parts != maxParts || got.Refused != 0 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -96,7 +97,14 @@ func TestRefusedCompositesEvictNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t, func(o *Settings) { o.Limits = LimitOptions{PerOwner: 1, Owner: OwnerSpace} })
 		writeAll(t, s, []*metric.Envelope{
-			gauge("x_sum", 5, "space_name", "a"), counter("x_count", 7, 0, "space_name", "b"), gauge("other", 1, "space_name", "c"),
+			gauge(
+				"x_sum",
+				5,
+				"space_name",
+				"a",
+			),
+			counter("x_count", 7, 0, "space_name", "b"),
+			gauge("other", 1, "space_name", "c"),
 		})
 		before := dump(s)
 		for range 2 {
@@ -124,7 +132,11 @@ func TestFullFamiliesMakeNoWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t, func(o *Settings) { o.Limits.PerMetric = 2 })
 		send := func(after time.Duration, a string) {
-			writeAll(t, s, []*metric.Envelope{at(after, gauge("x_sum", 5, "a", a)), at(after, counter("x_count", 2, 0, "a", a))})
+			writeAll(
+				t,
+				s,
+				[]*metric.Envelope{at(after, gauge("x_sum", 5, "a", a)), at(after, counter("x_count", 2, 0, "a", a))},
+			)
 		}
 		send(0, "1")
 		send(5*time.Minute, "2")
@@ -141,7 +153,10 @@ func TestFullFamiliesMakeNoWay(t *testing.T) {
 		if got := write(s, at(11*time.Minute, counter("x_bucket", 0, 5, "le", "1", "a", "3"))); got != "stored" {
 			t.Error(got)
 		}
-		if got := dump(s); got != `histogram cf_x{a="2"} [] [2] count=2 sum=5`+"\n"+`histogram cf_x{a="3"} [1] [5 0] count=5 sum=NaN`+"\n" {
+		send(11*time.Minute, "2")
+		if got := dump(
+			s,
+		); got != `histogram cf_x{a="2"} [] [4] count=4 sum=5`+"\n"+`histogram cf_x{a="3"} [1] [5 0] count=5 sum=NaN`+"\n" {
 			t.Error(got)
 		}
 	})
@@ -158,10 +173,12 @@ func TestTimersGoFirst(t *testing.T) {
 		if got := write(s, counter("http_request_duration_seconds_bucket", 0, 9, "le", "1")); got != "conflict" {
 			t.Error(got)
 		}
-		if got := dump(s); got != `histogram cf_http_request_duration_seconds{component="gorouter"} [0.1 1] [0 1 0] count=1 sum=1`+"\n" {
+		if got := dump(
+			s,
+		); got != `histogram cf_http_request_duration_seconds{component="gorouter"} [0.1 1] [0 1 0] count=1 sum=1`+"\n" {
 			t.Error(got)
 		}
-		if got := s.Stats(); got.Series != 1 || got.Pieces != 1 || got.Refused != 1 {
+		if got := s.Stats(); got.Series != 1 || got.Parts != 4 || got.Refused != 1 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -190,26 +207,65 @@ func TestRefusedTimersEvictNobody(t *testing.T) {
 	})
 }
 
-// However many make way, the lock is not held for all of them: most follow with their next sample, and lose nothing by it either.
+// However many make way, they follow with their next sample, and lose nothing.
 func TestManyMakeWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const n = 3 * takenAtOnce
+		const n = 800
 		s := testStore(t, func(o *Settings) { o.MaxSeries = 10 * n })
 		for i := range n {
 			writeAll(t, s, []*metric.Envelope{counter("x_count", 5, 0, "a", fmt.Sprint(i))})
 		}
 		writeAll(t, s, []*metric.Envelope{counter("x_bucket", 0, 5, "le", "+Inf")})
-		if got := s.Stats(); got.Series != takenAtOnce+1 || got.Pieces != n+1 || got.Refused != 0 {
+		if got := s.Stats(); got.Series != 1 || got.Parts != n+1 || got.Refused != 0 {
 			t.Errorf("%+v", got)
 		}
 		for i := range n {
 			writeAll(t, s, []*metric.Envelope{counter("x_count", 2, 0, "a", fmt.Sprint(i))})
 		}
-		if got := s.Stats(); got.Series != n+1 || got.Pieces != n+1 || got.Refused != 0 {
+		if got := s.Stats(); got.Series != n+1 || got.Parts != n+1 || got.Refused != 0 {
 			t.Errorf("%+v", got)
 		}
 		if got := strings.Count(dump(s), " [] [7] count=7 sum=NaN\n"); got != n {
 			t.Errorf("%d of %d", got, n)
 		}
 	})
+}
+
+// The sum and count of a histogram that is refused are refused with it, whichever came first: by themselves they
+// would be in another unit.
+func TestPartsOfRefusedHistograms(t *testing.T) {
+	for _, bucketFirst := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := testStore(t, func(o *Settings) { o.Tagger = rules(t, "metrics: [{name: x, unit: ms}]") })
+			write(s, gauge("x", 4.5, "origin", "other"))
+			parts := scrapedHistogram("x", 50, 10, map[string]uint64{"+Inf": 10})
+			if bucketFirst {
+				parts[0], parts[2] = parts[2], parts[0]
+			}
+			for range 2 {
+				for _, e := range parts {
+					write(s, e)
+				}
+			}
+			for _, e := range parts {
+				if got := write(s, e); got != "conflict" {
+					t.Errorf("%s: %s", nameOf(e), got)
+				}
+			}
+			if got := dump(s); got != `gauge cf_x_seconds{component="other",origin="other"} 0.0045`+"\n" {
+				t.Error(got)
+			}
+			// Without the gauge all of it is shown.
+			s.sweep(timeOf(start + int64(time.Hour)))
+			for range 2 {
+				writeAll(t, s, scrapedHistogram("x", 50, 10, map[string]uint64{"+Inf": 10}))
+			}
+			if got := dump(s); got != "histogram cf_x_seconds{} [] [10] count=10 sum=0.05\n" {
+				t.Error(got)
+			}
+			if err := checkEmpty(s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

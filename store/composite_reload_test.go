@@ -9,7 +9,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// What a reload changes of a composite, or of one of its pieces, comes back as the new rules have it; all else keeps its counts.
+// What a reload changes of a composite, or of one of its pieces, comes back as the new rules have it; all else keeps
+// its counts.
 func TestReloadOfComposites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o Settings
@@ -162,7 +163,14 @@ func TestSumsOfOthersNames(t *testing.T) {
 					o.Tagger = rules(t, "rules: [{pattern: x, when: {origin: o}, "+rule+"}]")
 				})
 				envelopes := []*metric.Envelope{
-					gauge("x_sum", 5, "origin", "o"), counter("x_count", 0, 6, "origin", "o"), counter("x_bucket", 0, 7, "le", "1", "origin", "p"),
+					gauge(
+						"x_sum",
+						5,
+						"origin",
+						"o",
+					),
+					counter("x_count", 0, 6, "origin", "o"),
+					counter("x_bucket", 0, 7, "le", "1", "origin", "p"),
 				}
 				if i == 1 {
 					envelopes[0], envelopes[2] = envelopes[2], envelopes[0]

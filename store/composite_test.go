@@ -12,7 +12,13 @@ import (
 )
 
 // scrape is what the prom scraper makes of a histogram, as it sends it.
-func scrapedHistogram(name string, sum float64, count uint64, buckets map[string]uint64, pairs ...string) []*metric.Envelope {
+func scrapedHistogram(
+	name string,
+	sum float64,
+	count uint64,
+	buckets map[string]uint64,
+	pairs ...string,
+) []*metric.Envelope {
 	out := []*metric.Envelope{gauge(name+"_sum", sum, pairs...), counter(name+"_count", 0, count, pairs...)}
 	for le, n := range buckets {
 		out = append(out, counter(name+"_bucket", 0, n, append([]string{"le", le}, pairs...)...))
@@ -21,7 +27,13 @@ func scrapedHistogram(name string, sum float64, count uint64, buckets map[string
 }
 
 // scrapedSummary is the same for a summary.
-func scrapedSummary(name string, sum float64, count uint64, quantiles map[string]float64, pairs ...string) []*metric.Envelope {
+func scrapedSummary(
+	name string,
+	sum float64,
+	count uint64,
+	quantiles map[string]float64,
+	pairs ...string,
+) []*metric.Envelope {
 	out := []*metric.Envelope{gauge(name+"_sum", sum, pairs...), counter(name+"_count", 0, count, pairs...)}
 	for q, v := range quantiles {
 		out = append(out, gauge(name, v, append([]string{"quantile", q}, pairs...)...))
@@ -49,10 +61,38 @@ func writeAll(t *testing.T, s *Store, envelopes []*metric.Envelope) {
 func TestCompositesArePutTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)
-		writeAll(t, s, scrapedHistogram("rpc_latency_ms", 1500, 7, map[string]uint64{"5": 1, "10": 4, "1e+03": 6, "+Inf": 7}, "origin", "bbs", "method", "Get"))
+		writeAll(
+			t,
+			s,
+			scrapedHistogram(
+				"rpc_latency_ms",
+				1500,
+				7,
+				map[string]uint64{"5": 1, "10": 4, "1e+03": 6, "+Inf": 7},
+				"origin",
+				"bbs",
+				"method",
+				"Get",
+			),
+		)
 		// The same family, other buckets.
-		writeAll(t, s, scrapedHistogram("rpc_latency_ms", 20, 2, map[string]uint64{"1": 1, "+Inf": 2}, "origin", "bbs", "method", "Put"))
-		writeAll(t, s, scrapedSummary("gc_duration_seconds", 0.5, 9, map[string]float64{"0": 0.01, "0.5": 0.02, "1": math.NaN()}, "origin", "bbs"))
+		writeAll(
+			t,
+			s,
+			scrapedHistogram("rpc_latency_ms", 20, 2, map[string]uint64{"1": 1, "+Inf": 2}, "origin", "bbs", "method", "Put"),
+		)
+		writeAll(
+			t,
+			s,
+			scrapedSummary(
+				"gc_duration_seconds",
+				0.5,
+				9,
+				map[string]float64{"0": 0.01, "0.5": 0.02, "1": math.NaN()},
+				"origin",
+				"bbs",
+			),
+		)
 		want := `summary cf_gc_duration_seconds{component="bbs",origin="bbs"} [0 0.5 1] [0.01 0.02 NaN] count=9 sum=0.5
 histogram cf_rpc_latency_seconds{component="bbs",method="Get",origin="bbs"} [0.005 0.01 1] [1 3 2 1] count=7 sum=1.5
 histogram cf_rpc_latency_seconds{component="bbs",method="Put",origin="bbs"} [0.001] [1 1] count=2 sum=0.02
@@ -60,7 +100,7 @@ histogram cf_rpc_latency_seconds{component="bbs",method="Put",origin="bbs"} [0.0
 		if got := dump(s); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
-		if got := s.Stats(); got.Series != 3 || got.Pieces != 6+4+5 || got.Refused != 0 || got.Families != 2 {
+		if got := s.Stats(); got.Series != 3 || got.Parts != 6+4+5 || got.Refused != 0 || got.Families != 2 {
 			t.Errorf("%+v", got)
 		}
 		if got := s.Refusals(); len(got) > 0 {
@@ -123,18 +163,38 @@ histogram cf_y{a="2"} [] [6] count=6 sum=5
 	})
 }
 
-// Other emitters' sums and counts, which came first, make way, and lose nothing by it.
+// Other emitters' sums and counts, which came first, are parts from their next samples on, and lose nothing.
 func TestEarlySumsAreTakenIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, verbatim := range []bool{false, true} {
 			s := testStore(t, func(o *Settings) { o.Naming.Verbatim = verbatim })
 			for i := range 3 {
-				writeAll(t, s, []*metric.Envelope{gauge("x_sum", float64(i), "a", fmt.Sprint(i)), counter("x_count", 0, uint64(10+i), "a", fmt.Sprint(i))})
+				writeAll(
+					t,
+					s,
+					[]*metric.Envelope{
+						gauge("x_sum", float64(i), "a", fmt.Sprint(i)),
+						counter("x_count", 0, uint64(10+i), "a", fmt.Sprint(i)),
+					},
+				)
 			}
 			if got := s.Stats(); got.Series != 6 || got.Families != 2 {
 				t.Errorf("%+v", got)
 			}
 			writeAll(t, s, []*metric.Envelope{counter("x_bucket", 0, 2, "le", "1", "a", "1")})
+			if got := s.Stats(); got.Series != 1 || got.Families != 1 || got.Parts != 7 || got.Refused != 0 {
+				t.Errorf("%+v", got)
+			}
+			for _, i := range []int{0, 2} {
+				writeAll(
+					t,
+					s,
+					[]*metric.Envelope{
+						gauge("x_sum", float64(i), "a", fmt.Sprint(i)),
+						counter("x_count", 0, uint64(10+i), "a", fmt.Sprint(i)),
+					},
+				)
+			}
 			want := `histogram cf_x{a="0"} [] [10] count=10 sum=0
 histogram cf_x{a="1"} [1] [2 9] count=11 sum=1
 histogram cf_x{a="2"} [] [12] count=12 sum=2
@@ -145,10 +205,17 @@ histogram cf_x{a="2"} [] [12] count=12 sum=2
 			if got := dump(s); got != want {
 				t.Errorf("got\n%swant\n%s", got, want)
 			}
-			if got := s.Stats(); got.Series != 3 || got.Pieces != 7 || got.Refused != 0 || got.UntaggedNames != 1 {
+			if got := s.Stats(); got.Series != 3 || got.Parts != 7 || got.Refused != 0 || got.UntaggedNames != 1 {
 				t.Errorf("%+v", got)
 			}
-			writeAll(t, s, []*metric.Envelope{at(time.Second, gauge("x_sum", 7, "a", "0")), at(time.Second, counter("x_count", 0, 70, "a", "0"))})
+			writeAll(
+				t,
+				s,
+				[]*metric.Envelope{
+					at(time.Second, gauge("x_sum", 7, "a", "0")),
+					at(time.Second, counter("x_count", 0, 70, "a", "0")),
+				},
+			)
 			if got := dump(s); !strings.Contains(got, `{a="0"} [] [70] count=70 sum=7`) {
 				t.Error(got)
 			}
@@ -283,12 +350,13 @@ func TestOldBucketsLeave(t *testing.T) {
 		}
 		// Of one that is silent altogether all stay until they expire.
 		s.sweep(timeOf(start + int64(9*time.Minute)))
-		if got := s.Stats(); got.Pieces != 3 {
+		if got := s.Stats(); got.Parts != 3 {
 			t.Errorf("%+v", got)
 		}
 		s.sweep(timeOf(start + int64(30*time.Minute)))
-		if got := s.Stats(); got != (Stats{}) || s.pairs.live != 0 || len(s.ids.tagsetIndex.slots) > 0 && s.ids.tagsetIndex.live != 0 {
-			t.Errorf("%+v, %d entries, %d tag sets", got, s.pairs.live, s.ids.tagsetIndex.live)
+		if got := s.Stats(); got != (Stats{}) || s.entries.pairs.live != 0 ||
+			len(s.entries.tagsetIndex.slots) > 0 && s.entries.tagsetIndex.live != 0 {
+			t.Errorf("%+v, %d entries, %d tag sets", got, s.entries.pairs.live, s.entries.tagsetIndex.live)
 		}
 	})
 }

@@ -6,45 +6,59 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// A counter reaches the exporter as a delta, as a total, or as both, where the total is mostly not the emitter's: it is what an agent
-// added up on the way, which is wrong in known ways. How a series is counted follows from what an honest total can and cannot do:
+// A counter reaches the exporter as a delta, as a total, or as both, where the total is mostly not the emitter's but
+// what an agent has added up on the way. That is wrong in known ways, so a series is counted by what a right total
+// can and cannot do:
 //
-//   - A total that comes with a delta d says that the total before it was total-d. Of samples of one running total in any order, one that is
-//     above the highest seen so far, h, has total-d >= h, however many others were lost.
-//   - Totals that are lower than h are late (agents send over several streams: up to 107 ms were measured) or begin anew. Late ones
-//     change nothing, since h holds their deltas already.
+//   - A total that comes with a delta d says that the total before it was total-d. Of samples of one running total in
+//     any order, one that is above the highest seen so far, h, has total-d >= h, however many others were lost.
+//   - A total lower than h is late (agents send over several streams: up to 107 ms were measured), or the running total
+//     began anew. Late samples change nothing, since h contains their deltas already.
+//   - Delta 0 with total 0, a counter that is idle, makes the agent set its running total to 0. It is no restart: if
+//     the next sample has a delta, the count goes on from where it was.
 //
-// From that come two modes. In the first, the highest total counts: order does not matter, and losses on the way mend themselves. A
-// series leaves it for good for the second, which adds up deltas, where its totals cannot be right:
+// From that follow two modes. In the first, the highest total counts: order does not matter, and losses on the way
+// are made up for by the next sample. A series leaves it for good for the second, which adds up deltas, where its
+// totals cannot be right:
 //
-//   - instances share it: an agent keys its running totals without the instance id, so that each instance would show the sum of all;
-//   - it falls behind the deltas, or has begun anew maxFalls times: an agent with more than 10,000 counters empties its map, again and again.
+//   - instances share it: an agent keys its running totals without the instance id, so that each instance would show
+//     the sum of all;
+//   - it falls behind the deltas, or has begun anew maxRestarts times: an agent with more than 10,000 counters empties
+//     its map again and again.
 //
-// The second mode is not left since what made the totals wrong lasts as long as the agent's load does, and every change of mode risks
-// counting twice what is on its way at that moment. It is exact as long as nothing is lost; its order does not matter either.
+// The second mode is never left, because what made the totals wrong lasts as long as the agent's load, and every
+// change of mode risks counting twice what is under way at that moment. It is exact as long as nothing is lost, in
+// any order.
 //
-// A total that begins anew is believed only after a second low sample, fallGrace after the first one, with no higher one between; the value
-// stands still until then and nothing is lost by it. A total with deltas is an agent's, so the emitter has not begun anew: the
-// value goes on from where it was. A total without deltas is the emitter's own, which restarted: the value falls, as the counter itself did, and
-// Prometheus' rate() adds up what follows. No value falls for any other reason.
+// A total that began anew is believed after a second low sample, restartGrace after the first one, with no higher
+// one in between; until then the value stands still and nothing is lost. A total with deltas is an agent's, so that
+// the emitter has not begun anew: the value goes on from where it was. A total without deltas is the emitter's own,
+// which has restarted: the value falls, as the counter itself did, and Prometheus' rate() adds up what follows. No
+// value falls for any other reason.
 const (
-	// fallGrace is some twenty times the greatest delay that was measured between the streams of an agent.
-	fallGrace = int64(2e9)
-	maxFalls  = 3
+	// restartGrace is some twenty times the greatest delay that was measured between the streams of an agent.
+	restartGrace = int64(2e9)
+	maxRestarts  = 3
 )
 
-// counterSide is what a counter needs while its totals are not simply rising.
-type counterSide struct {
-	// offset is what the count is ahead of the total, modulo 2^64: totals that an agent began anew lag behind.
-	offset uint64
-	falls  int
-	fall   fall
-	start  int64 // our clock when the count was 0, nanoseconds; 0 where nobody saw it
+type counterPos uint32
+
+// counterState is what a counter needs beside its entry while its totals do not simply rise.
+type counterState struct {
+	// offset is how far the count is ahead of the total, modulo 2^64: totals that an agent began anew lag behind.
+	offset   uint64
+	restarts int
+	low      lowRun
+	start    int64 // our clock when the count was 0, nanoseconds; 0 if unknown
+	// zeroed is the timestamp of the last sample with neither delta nor total, from that of the one before, or 0, and
+	// before the highest total between the two.
+	zeroed, from int64
+	before       uint64
 }
 
-// fall is a run of samples below the highest total, on which it is not decided yet whether they are late.
-type fall struct {
-	since  int64 // our clock at the first one; 0 where there is no fall
+// lowRun is a run of samples below the highest total; it is not decided yet whether they are late.
+type lowRun struct {
+	since  int64 // our clock at the first one; 0 if there is no run
 	stamp  int64 // the newest timestamp
 	start  uint64
 	top    uint64 // the totals of the run cover start to top
@@ -52,202 +66,250 @@ type fall struct {
 	old    bool // timestamps are older than that of the value: late, unless the emitter's clock was set back
 }
 
-func (f *fall) add(env *metric.Envelope, stamp int64) {
+func (r *lowRun) add(env *metric.Envelope, stamp int64) {
 	start := env.Total - min(env.Delta, env.Total)
-	if f.since == 0 {
-		f.since, f.start = env.Arrived, start
+	if r.since == 0 {
+		r.since, r.start = env.Arrived, start
 	}
-	f.stamp = max(f.stamp, stamp)
-	f.start = min(f.start, start)
-	f.top = max(f.top, env.Total)
-	f.deltas = addUp(f.deltas, env.Delta)
+	r.stamp = max(r.stamp, stamp)
+	r.start = min(r.start, start)
+	r.top = max(r.top, env.Total)
+	r.deltas = addUp(r.deltas, env.Delta)
 }
 
-// counterSides keeps the sides, of which position 0 stands for none.
-type counterSides struct {
-	all  []counterSide
-	free []uint32
+// counters counts. Its methods work on entries of counters.
+type counters struct {
+	states      arena[counterPos, counterState]
+	totals      sharedTotals
+	conversions *conversions
 }
 
-func (c *counterSides) take() uint32 {
-	if n := len(c.free); n > 0 {
-		pos := c.free[n-1]
-		c.free = c.free[:n-1]
-		return pos
-	}
-	if len(c.all) == 0 {
-		c.all = append(c.all, counterSide{})
-	}
-	c.all = append(c.all, counterSide{})
-	return uint32(len(c.all) - 1)
-}
-
-func (c *counterSides) put(pos uint32) {
-	c.all[pos] = counterSide{}
-	c.free = append(c.free, pos)
-}
-
-// setCounter takes one sample of a counter, see above.
-func (s *Store) setCounter(pos uint32, e *series, env *metric.Envelope) metric.Outcome {
-	mode := e.flags & (flagTotals | flagDeltas | flagMet | flagShared)
-	known := mode == flagTotals|flagMet || mode == flagTotals && env.Delta == 0
+// set takes one sample of a counter, see above.
+func (c *counters) set(pos entryPos, e *entry, env *metric.Envelope) metric.Outcome {
+	mode := e.flags & (flagTotals | flagDeltas | flagBoth | flagShared)
+	known := mode == flagTotals|flagBoth || mode == flagTotals && env.Delta == 0
 	if high := uint64(e.aux); known && e.extra == 0 && env.Total > high && env.Delta <= env.Total-high {
 		// Fast path: a total that rises as it should.
 		e.stamp = max(e.stamp, clampStamp(env.Timestamp, env.Arrived))
 		e.aux = int64(env.Total)
-		s.setCount(e, env.Total)
+		c.show(e, env.Total)
 		return metric.Stored
 	}
-	if env.Delta > 0 && env.Total > 0 && e.flags&flagMet == 0 {
-		s.meetSiblings(pos, e)
+	if env.Delta > 0 && env.Total > 0 && e.flags&flagBoth == 0 {
+		c.totals.join(pos, e)
 	}
 	if e.flags&flagShared != 0 && env.Delta > 0 && e.flags&flagDeltas == 0 {
-		s.sumDeltas(e, s.count(e))
+		c.sumDeltas(e, c.count(e))
 	}
 	stamp := clampStamp(env.Timestamp, env.Arrived)
 	switch {
 	case e.flags&flagDeltas != 0:
 		e.stamp = max(e.stamp, stamp)
 		e.aux = int64(addUp(uint64(e.aux), env.Delta))
-		s.setCount(e, uint64(e.aux))
+		c.show(e, uint64(e.aux))
 	case e.flags&flagTotals != 0:
-		return s.total(e, env, stamp)
+		return c.total(e, env, stamp)
 	case env.Total > 0:
 		e.flags |= flagTotals
 		e.stamp, e.aux = stamp, int64(env.Total)
-		s.setCount(e, env.Total)
+		c.show(e, env.Total)
 	case env.Delta > 0:
 		e.stamp = stamp
-		s.sumDeltas(e, env.Delta)
-		s.side(e).start = env.Arrived
+		c.sumDeltas(e, env.Delta)
+		c.state(e).start = env.Arrived
 	}
 	return metric.Stored
 }
 
 // total takes a sample of a series whose highest total counts.
-func (s *Store) total(e *series, env *metric.Envelope, stamp int64) metric.Outcome {
-	high := uint64(e.aux)
+func (c *counters) total(e *entry, env *metric.Envelope, stamp int64) metric.Outcome {
+	high, state := uint64(e.aux), c.known(e)
 	switch {
+	case state != nil && state.zeroed != 0 && stamp < state.zeroed:
+		return c.beforeZero(e, state, env, stamp)
+	case env.Total == 0 && env.Delta == 0 && e.flags&flagBoth != 0 && env.Timestamp > 0 && stamp > e.stamp:
+		c.zero(e, stamp)
+		return metric.Stored
 	case env.Total > high && env.Delta <= env.Total-high, env.Total == high && env.Delta == 0:
-		s.endFall(e)
+		c.endRun(e)
 		e.stamp = max(e.stamp, stamp)
 		e.aux = int64(env.Total)
-		s.setCount(e, s.count(e))
+		c.show(e, c.count(e))
 		return metric.Stored
 	case env.Total > high, env.Total == high && stamp > e.stamp:
 		// No sample of the running total can be this one: it began anew, and there is nothing to wait for.
-		side := s.side(e)
-		if side.fall.old {
-			side.fall = fall{}
+		state := c.state(e)
+		if state.low.old {
+			state.low = lowRun{}
 		}
-		side.fall.add(env, stamp)
-		s.beginAnew(e, side)
+		state.low.add(env, stamp)
+		c.restart(e, state)
 		return metric.Stored
 	case env.Total == high && stamp == e.stamp:
 		return metric.Stored // the same sample once more
 	}
-	return s.low(e, env, stamp)
+	return c.below(e, env, stamp)
 }
 
-// low takes a sample that is late, or the first ones of a total that begins anew.
-func (s *Store) low(e *series, env *metric.Envelope, stamp int64) metric.Outcome {
-	outcome, grace, old := metric.Stored, fallGrace, stamp < e.stamp
+// zero takes a sample without delta and total, newer than the value: the running total goes on from 0.
+func (c *counters) zero(e *entry, stamp int64) {
+	state := c.state(e)
+	if state.low.top > 0 && !state.low.old {
+		late := state.low.stamp > stamp
+		c.restart(e, state) // its samples are not late: the running total had begun anew
+		if late || e.flags&flagDeltas != 0 {
+			return
+		}
+		state = c.state(e)
+	}
+	state.before = uint64(e.aux)
+	state.offset, e.aux = c.count(e), 0
+	state.low = lowRun{}
+	state.from, state.zeroed, e.stamp = state.zeroed, stamp, stamp
+}
+
+// beforeZero takes a sample that is older than the last time at which the running total was 0.
+func (c *counters) beforeZero(e *entry, state *counterState, env *metric.Envelope, stamp int64) metric.Outcome {
+	if env.Total <= state.before || stamp < state.from {
+		return c.below(e, env, stamp)
+	}
+	state.offset += env.Total - state.before
+	state.before = env.Total
+	c.show(e, c.count(e))
+	return metric.Stored
+}
+
+// below takes a sample that is late, or the first ones of a total that began anew.
+func (c *counters) below(e *entry, env *metric.Envelope, stamp int64) metric.Outcome {
+	outcome, grace, old := metric.Stored, restartGrace, stamp < e.stamp
 	if old {
 		outcome, grace = metric.Outdated, outdatedLimit
 	}
-	side := s.side(e)
-	switch f := &side.fall; {
-	case f.since == 0, f.old && !old:
-		*f = fall{old: old}
-		f.add(env, stamp)
-	case old && !f.old:
-		// Late, while newer ones seem to begin anew.
+	state := c.state(e)
+	switch r := &state.low; {
+	case r.since == 0, r.old && !old:
+		*r = lowRun{old: old}
+		r.add(env, stamp)
+	case old && !r.old:
+		// Late, while newer samples seem to begin anew.
 	default:
-		f.add(env, stamp)
-		if env.Arrived-f.since >= grace {
-			s.beginAnew(e, side)
+		r.add(env, stamp)
+		if env.Arrived-r.since >= grace && (r.top > 0 || e.flags&flagBoth == 0) {
+			c.restart(e, state)
 			outcome = metric.Stored
 		}
 	}
 	return outcome
 }
 
-// beginAnew believes the fall.
-func (s *Store) beginAnew(e *series, side *counterSide) {
-	f := side.fall
-	e.stamp = f.stamp
-	if f.deltas == 0 {
-		side.offset, side.start = 0, f.since
-		e.aux = int64(f.top)
-		s.endFall(e)
-		s.setCount(e, f.top)
+// restart believes that the running total began anew with the low run.
+func (c *counters) restart(e *entry, state *counterState) {
+	r := state.low
+	e.stamp = r.stamp
+	state.zeroed = 0
+	if r.deltas == 0 {
+		state.offset, state.start = 0, r.since
+		e.aux = int64(r.top)
+		c.endRun(e)
+		c.show(e, r.top)
 		return
 	}
-	// What the totals rose by would hold lost samples too, but samples of two maps of the agent may be among them: rather too few than too many.
-	count := addUp(s.count(e), f.deltas)
-	side.falls++
-	if f.deltas > f.top-f.start || side.falls >= maxFalls {
-		s.sumDeltas(e, count)
+	// The rise of the totals would include lost samples, but may mix samples of two maps of the agent: better too few
+	// than too many.
+	count := addUp(c.count(e), r.deltas)
+	state.restarts++
+	if r.deltas > r.top-r.start || state.restarts >= maxRestarts {
+		c.sumDeltas(e, count)
 		return
 	}
-	side.offset = count - f.top
-	side.fall = fall{}
-	e.aux = int64(f.top)
-	s.setCount(e, count)
+	state.offset = count - r.top
+	state.low = lowRun{}
+	e.aux = int64(r.top)
+	c.show(e, count)
 }
 
-// endFall forgets a fall, and with it the side where nothing else needs it.
-func (s *Store) endFall(e *series) {
-	if e.extra == 0 {
+// endRun forgets the low run, and with it the state if nothing else needs it.
+func (c *counters) endRun(e *entry) {
+	state := c.known(e)
+	if state == nil {
 		return
 	}
-	side := &s.counters.all[e.extra]
-	side.fall = fall{}
-	if side.offset == 0 && side.start == 0 {
-		s.counters.put(e.extra)
+	state.low = lowRun{}
+	if state.offset == 0 && state.start == 0 {
+		c.states.remove(e.counterState())
 		e.extra = 0
 	}
 }
 
-// sumDeltas makes a series add up deltas from a count on.
-func (s *Store) sumDeltas(e *series, count uint64) {
+// sumDeltas makes a series add up deltas, starting from a count.
+func (c *counters) sumDeltas(e *entry, count uint64) {
 	if e.extra != 0 {
-		s.counters.put(e.extra)
+		c.states.remove(e.counterState())
 		e.extra = 0
 	}
 	e.flags = e.flags&^flagTotals | flagDeltas
 	e.aux = int64(count)
-	s.setCount(e, count)
+	c.show(e, count)
 }
 
-// side returns the side of a series, valid until another is taken.
-func (s *Store) side(e *series) *counterSide {
-	if e.extra == 0 {
-		e.extra = s.counters.take()
+// countOne counts an observation. Nothing was counted before the first one, so the start is known.
+func (c *counters) countOne(e *entry, arrived int64) {
+	if e.flags&flagDeltas == 0 {
+		c.sumDeltas(e, 0)
+		c.state(e).start = arrived
 	}
-	return &s.counters.all[e.extra]
+	e.stamp = arrived
+	e.aux = int64(addUp(uint64(e.aux), 1))
+	c.show(e, uint64(e.aux))
+}
+
+// known returns the state of a series, or nil if it has none.
+func (c *counters) known(e *entry) *counterState {
+	if e.extra == 0 || e.flags&(flagTotals|flagDeltas) == 0 {
+		return nil
+	}
+	return c.states.at(e.counterState())
+}
+
+// state returns the state of a series, made if there is none. It is valid until another is made.
+func (c *counters) state(e *entry) *counterState {
+	if e.extra == 0 {
+		e.extra = uint32(c.states.add(counterState{}))
+	}
+	return c.states.at(e.counterState())
 }
 
 // count is the number that the series has counted to.
-func (s *Store) count(e *series) uint64 {
+func (c *counters) count(e *entry) uint64 {
 	if e.extra == 0 || e.flags&flagTotals == 0 {
 		return uint64(e.aux)
 	}
-	return uint64(e.aux) + s.counters.all[e.extra].offset
+	return uint64(e.aux) + c.states.at(e.counterState()).offset
 }
 
-// start is when a counter was 0, where that is known.
-func (s *Store) start(e *series) int64 {
-	if e.extra == 0 || e.flags&(flagTotals|flagDeltas) == 0 {
-		return 0
+// start is when a counter was 0, or 0 if that is unknown.
+func (c *counters) start(e *entry) int64 {
+	if state := c.known(e); state != nil {
+		return state.start
 	}
-	return s.counters.all[e.extra].start
+	return 0
 }
 
-// setCount shows a count. It is kept as an integer beside, so that a sum of many fractions does not drift.
-func (s *Store) setCount(e *series, count uint64) {
-	c := s.conversions[e.conversion]
-	e.value = float64(count) * c.mul / c.div
+// show sets the value of a series from its count, which is kept as an integer: a sum of many fractions would drift.
+func (c *counters) show(e *entry, count uint64) {
+	e.value = c.conversions.apply(e.conversion, float64(count))
+}
+
+// remove forgets what a counter has beside its entry. The entry still has its tag set and name.
+func (c *counters) remove(e *entry) {
+	if c.known(e) != nil {
+		c.states.remove(e.counterState())
+	}
+	if e.flags&flagBoth != 0 {
+		c.totals.leave(e)
+	}
+	e.extra, e.aux = 0, 0
+	e.flags &^= flagTotals | flagDeltas | flagBoth | flagShared
 }
 
 // addUp adds and stays at the end of the range.
@@ -258,12 +320,33 @@ func addUp(a, b uint64) uint64 {
 	return a + b
 }
 
-// freeCounter forgets what a counter has beside its entry. The entry's tag set and name are still there.
-func (s *Store) freeCounter(e *series) {
-	if e.flags&(flagTotals|flagDeltas) != 0 && e.extra != 0 {
-		s.counters.put(e.extra)
+type conversionPos uint16
+
+// conversion converts a value as sent into the value that is shown.
+type conversion struct {
+	mul, div float64
+}
+
+// conversions interns them, since there are few. Position 0 changes nothing.
+type conversions []conversion
+
+func (cs *conversions) intern(c conversion) conversionPos {
+	for i, known := range *cs {
+		if known == c {
+			return conversionPos(i)
+		}
 	}
-	if e.flags&flagMet != 0 {
-		s.leaveSiblings(e)
-	}
+	*cs = append(*cs, c)
+	return conversionPos(len(*cs) - 1)
+}
+
+func (cs *conversions) apply(pos conversionPos, v float64) float64 {
+	c := &(*cs)[pos]
+	return v * c.mul / c.div
+}
+
+// undo is the inverse of apply.
+func (cs *conversions) undo(pos conversionPos, v float64) float64 {
+	c := &(*cs)[pos]
+	return v * c.div / c.mul
 }

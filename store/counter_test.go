@@ -11,7 +11,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// counted is one sample of a counter c: when it arrives, how much older its timestamp is, what it says, and the value and the outcome after it.
+// counted is one sample of a counter c: when it arrives, how much older its timestamp is, what it says, and the
+// value and the outcome after it.
 type counted struct {
 	at, age      time.Duration
 	delta, total uint64
@@ -266,7 +267,7 @@ func TestInstancesThatShareATotal(t *testing.T) {
 func TestSiblingsDiffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)
-		s.ids.mask = 0 // every look-up has to compare
+		s.entries.mask = 0 // every look-up has to compare
 		write(s, from("0", counter("c", 1, 10, "ip", "1")))
 		write(s, from("1", counter("c", 1, 20, "ip", "2")))
 		write(s, from("1", counter("d", 1, 30, "ip", "1")))
@@ -277,12 +278,13 @@ func TestSiblingsDiffer(t *testing.T) {
 		if got, want := value(t, s, `bosh_job_ip="1",component="app",instance_id="0"`), "15"; got != want {
 			t.Errorf("%s, want %s:\n%s", got, want, dump(s))
 		}
-		if n := s.siblings.index.live; n != 4 {
+		if n := s.counters.totals.inUse(); n != 4 {
 			t.Errorf("%d totals are known", n)
 		}
 		s.sweep(timeOf(start).Add(time.Hour))
-		if s.Stats() != (Stats{}) || s.siblings.index.live != 0 || len(s.siblings.free) != len(s.siblings.all) || s.ids.tagsetIndex.live+s.ids.nameIndex.live != 0 {
-			t.Errorf("left after everything expired: %+v, %d totals", s.Stats(), s.siblings.index.live)
+		if s.Stats() != (Stats{}) || s.counters.totals.inUse() != 0 || s.counters.totals.index.live != 0 ||
+			s.entries.tagsetIndex.live+s.entries.nameIndex.live != 0 {
+			t.Errorf("left after everything expired: %+v, %d totals", s.Stats(), s.counters.totals.inUse())
 		}
 	})
 }
@@ -296,21 +298,21 @@ func TestCounterMemory(t *testing.T) {
 	for i := range uint64(100) {
 		low(time.Duration(i)*time.Second, 100+i)
 	}
-	if len(s.counters.all) != 0 || len(s.siblings.all) != 0 {
-		t.Fatalf("%d sides, %d totals", len(s.counters.all), len(s.siblings.all))
+	if s.counters.states.inUse() != 0 || s.counters.totals.inUse() != 0 {
+		t.Fatalf("%d states, %d totals", s.counters.states.inUse(), s.counters.totals.inUse())
 	}
 	low(100*time.Second, 5)
-	if len(s.counters.all) != 2 || len(s.counters.free) != 0 {
-		t.Fatalf("%d sides, %d free", len(s.counters.all), len(s.counters.free))
+	if s.counters.states.inUse() != 1 {
+		t.Fatalf("%d states", s.counters.states.inUse())
 	}
 	low(101*time.Second, 300)
-	if len(s.counters.free) != 1 {
-		t.Fatal("the fall was over, its side is held")
+	if s.counters.states.inUse() != 0 {
+		t.Fatal("the low run was over, its state is held")
 	}
 	low(110*time.Second, 5)
 	s.sweep(timeOf(start).Add(time.Hour))
-	if len(s.counters.all) != 2 || len(s.counters.free) != 1 {
-		t.Fatalf("after expiry: %d sides, %d free", len(s.counters.all), len(s.counters.free))
+	if s.counters.states.inUse() != 0 || len(s.counters.states.all) != 2 {
+		t.Fatalf("after expiry: %d states, room for %d", s.counters.states.inUse(), len(s.counters.states.all)-1)
 	}
 }
 
@@ -345,4 +347,67 @@ func TestCountersDoNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
+}
+
+// TestIdleAgent: an agent sets its total to 0 when an emitter has counted nothing; that is no reset, and nothing is
+// counted twice or lost by it.
+func TestIdleAgent(t *testing.T) {
+	for name, c := range map[string]struct {
+		pause  time.Duration
+		deltas []uint64
+		want   []float64
+	}{
+		"every 3 s":          {3 * time.Second, []uint64{5, 0, 0, 7, 0, 0, 3}, []float64{5, 5, 5, 12, 12, 12, 15}},
+		"faster than grace":  {100 * time.Millisecond, []uint64{5, 0, 7, 0, 3, 0, 0, 1}, []float64{5, 5, 12, 12, 15, 15, 15, 16}},
+		"lower than before":  {15 * time.Second, []uint64{500, 0, 1, 1, 0, 2}, []float64{500, 500, 501, 502, 502, 504}},
+		"higher than before": {15 * time.Second, []uint64{1, 0, 500, 1}, []float64{1, 1, 501, 502}},
+		"idle again and again": {
+			time.Minute, []uint64{4, 0, 4, 0, 4, 0, 4, 0, 4, 0}, []float64{4, 4, 8, 8, 12, 12, 16, 16, 20, 20},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := testStore(t)
+				total := uint64(0)
+				for i, delta := range c.deltas {
+					if total += delta; delta == 0 {
+						total = 0
+					}
+					e := at(time.Duration(i)*c.pause, counter("dropped", delta, total))
+					if got := write(s, e); got != "stored" {
+						t.Errorf("sample %d: %s", i, got)
+					}
+					if got, want := dump(s), fmt.Sprintf("counter cf_dropped_total{} %v\n", c.want[i]); got != want {
+						t.Errorf("sample %d: %swant %s", i, got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A late sample from before the agent's total was 0 is counted where it belongs, and one of an emitter that has
+// restarted with totals of its own is a reset.
+func TestLateBeforeIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t)
+		for i, step := range []struct {
+			after        time.Duration
+			delta, total uint64
+			want         string
+		}{
+			{0, 5, 5, "5"},
+			{time.Second, 0, 0, "5"},
+			{500 * time.Millisecond, 4, 9, "9"},
+			{400 * time.Millisecond, 2, 7, "9"}, // its delta is in the total of the one before
+			{2 * time.Second, 3, 3, "12"},
+			{time.Second, 0, 0, "12"},
+			{3 * time.Second, 1, 4, "13"},
+		} {
+			write(s, at(step.after, counter("c", step.delta, step.total)))
+			if got := dump(s); got != "counter cf_c_total{} "+step.want+"\n" {
+				t.Errorf("step %d: %swant %s", i, got, step.want)
+			}
+		}
+	})
 }

@@ -2,15 +2,17 @@ package store
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 )
 
-// pace is what is known of the intervals between the samples of a series, in two bytes: how many gaps were seen, and the longest of
-// late, in units of 2^30 ns, about a second: arrival times are compared by a shift, and samples within one unit are one.
+// pace is what is known about the intervals between the samples of a series, in two bytes: how many gaps were seen,
+// and the longest recent one, in units of 2^30 ns, about a second: arrival times are compared by a shift, and
+// samples within one unit count as one.
 //
-// The longest gap fades by an eighth of the time that passes, so that one lost sample, which doubles a gap, is forgotten after a
-// few intervals. Once a series is known, one gap lengthens it by half at most: a series that was away, at another exporter, has
-// not become slow. Irregular series are known by their long gaps.
+// The longest gap fades by an eighth of the time that passes, so that one lost sample, which doubles a gap, is
+// forgotten after a few intervals. Once a series is known, one gap lengthens it by half at most: a series that was
+// away, at another exporter, has not become slow. Irregular series are known by their long gaps.
 type pace uint16
 
 const (
@@ -57,17 +59,21 @@ func (p pace) after() int64 {
 	return missedIntervals*int64(p.longest())<<paceUnit + int64(missedSlack)
 }
 
-// adaptive expires series by their own intervals: who has missed three of them has ended, or is at another exporter now, where it
-// must not stand twice for longer. It is never later than the configuration's expiration, and not for what a rule gives
-// an expiry of its own, nor for histograms, which end with the traffic and must not begin anew each time.
+// adaptive expires series by their own intervals: a series that has missed three of them has ended, or is at another
+// exporter now and must not be shown twice for longer. It is never later than the configured expiration. It does not
+// apply to series that a rule gives an expiry of their own, nor to histograms of timers, which end with the traffic
+// and must not begin anew each time.
 //
-// A counter that is not known keeps the expiration: it may be rare. An unknown gauge is expected to come as often as three quarters
-// of the known ones do. One that is slower expires too early twice: when it comes back again, it is recognized, and keeps the expiration
-// until it is known. Once is not enough, since who went to another exporter comes back too.
+// A counter that is not known keeps the expiration: it may be rare. An unknown gauge is expected to come as often as
+// three quarters of the known ones do. A slower one expires too early twice: when it comes back again, it is
+// recognized, and keeps the expiration until it is known. Once is not enough, since gauges that went to another
+// exporter come back too.
 type adaptive struct {
 	on      bool
-	typical pace     // of gauges; 0 while unknown
-	early   []uint16 // by the low bits of their hash: the high bits of unknown gauges that expired early, and in the lowest two how often
+	typical pace // of gauges; 0 while unknown
+	// By the low bits of their hash, the high bits of unknown gauges that expired early; how often, in the lowest two
+	// bits.
+	early   []uint16
 	lengths [paceBits + 1]int
 }
 
@@ -96,9 +102,6 @@ func (a *adaptive) begin(hash uint64) pace {
 
 // ended notes a gauge that expired before it was known.
 func (a *adaptive) ended(hash uint64) {
-	if !a.on {
-		return
-	}
 	at, tag := &a.early[hash&(1<<earlyBits-1)], uint16(hash>>48)&^3
 	if *at&^3 != tag {
 		*at = tag
@@ -129,30 +132,69 @@ func (a *adaptive) summarize() {
 	clear(a.lengths[:])
 }
 
-// expired says whether an entry has been silent for too long.
-func (s *Store) expired(e *series, now int64) bool {
-	silent := now - e.arrived
-	return silent >= int64(s.expiries[e.expiry]) || e.state == statePiece && s.left(e) || s.adaptive.on && silent >= int64(missedSlack) && s.missed(e, silent)
+// learns reports whether entries of a kind have a pace.
+func (k nameKind) learns() bool { return k == nameGauge || k == nameCounter }
+
+type periodPos uint16
+
+// expiry decides when entries have been silent for too long.
+type expiry struct {
+	adaptive
+
+	entries    *entries
+	composites *composites
+	// periods are the configured expiration, then those that rules ask for: at most maxPeriods; the rest get the
+	// configured one.
+	periods []time.Duration
 }
 
-// missed says whether the sample of an entry is overdue by its own pace.
-func (s *Store) missed(e *series, silent int64) bool {
-	if e.state != stateLive && e.state != statePiece || e.expiry != 0 {
+const maxPeriods = 1 << 12
+
+// period interns what a rule says about expiry; 0 is the configured one.
+func (x *expiry) period(d time.Duration) periodPos {
+	if d <= 0 {
+		return 0
+	}
+	i := slices.Index(x.periods, d)
+	if i < 0 && len(x.periods) < maxPeriods {
+		x.periods = append(x.periods, d)
+		i = len(x.periods) - 1
+	}
+	return periodPos(max(i, 0))
+}
+
+// expired reports whether an entry has been silent for too long.
+func (x *expiry) expired(e *entry, now int64) bool {
+	silent := now - e.arrived
+	return silent >= int64(x.periods[e.expiry]) || e.state == statePart && x.leftBehind(e) ||
+		x.on && silent >= int64(missedSlack) && x.missed(e, silent)
+}
+
+// leftBehind reports whether a part is no longer sent while its composite is: an emitter that restarts with other
+// buckets never sends the old ones again, and they must not stand beside the new ones until they expire.
+func (x *expiry) leftBehind(e *entry) bool {
+	of := e.owner()
+	return e.pace.known() && x.entries.alive(of) && x.entries.at(of.pos).arrived-e.arrived >= e.pace.after()
+}
+
+// missed reports whether the sample of an entry is overdue by its own pace.
+func (x *expiry) missed(e *entry, silent int64) bool {
+	if e.state != stateLive && e.state != statePart || e.expiry != 0 {
 		return false
 	}
 	if e.pace.known() {
 		return silent >= e.pace.after()
 	}
-	if e.state == statePiece {
+	if e.state == statePart {
 		return false
 	}
-	switch typical := s.adaptive.typical; s.ids.names[e.name].kind {
+	switch x.entries.kindOf(e) {
 	case nameGauge:
-		return typical > 0 && e.pace.longest() <= typical && silent >= typical.after()
+		return x.typical > 0 && e.pace.longest() <= x.typical && silent >= x.typical.after()
 	case nameHistogram, nameSummary:
-		// Their pieces know when they are overdue; a scrape must not show until the next sweep what none of them is for any more.
-		for pos := range s.composites.all[e.extra].all() {
-			if p := s.slab.at(pos); !p.pace.known() || e.arrived+silent-p.arrived < p.pace.after() {
+		// A scrape between two sweeps must not show a composite of which every part is overdue.
+		for pos := range x.composites.at(e.composite()).all() {
+			if p := x.entries.at(pos); !p.pace.known() || e.arrived+silent-p.arrived < p.pace.after() {
 				return false
 			}
 		}
@@ -162,24 +204,21 @@ func (s *Store) missed(e *series, silent int64) bool {
 	}
 }
 
-// learns says whether entries of a kind have a pace.
-func (k nameKind) learns() bool { return k == nameGauge || k == nameCounter }
+// gauge reports whether an entry is a live gauge.
+func (x *expiry) gauge(e *entry) bool {
+	return e.state == stateLive && x.entries.kindOf(e) == nameGauge
+}
 
-// survey is the part of a sweep that serves adaptive expiry: it looks at an entry that stays.
-func (s *Store) survey(e *series) {
-	if e.state == stateLive && e.pace.known() && s.ids.names[e.name].kind == nameGauge {
-		s.adaptive.count(e.pace)
+// kept is the part of a sweep that concerns an entry that stays.
+func (x *expiry) kept(e *entry) {
+	if x.on && e.pace.known() && x.gauge(e) {
+		x.count(e.pace)
 	}
 }
 
-// forget is the part of free that serves adaptive expiry.
-func (s *Store) forget(e *series) {
-	if e.state == stateLive && !e.pace.known() && s.ids.names[e.name].kind == nameGauge {
-		s.adaptive.ended(s.contentHash(e))
+// removed is the part of a sweep that concerns an entry that has expired.
+func (x *expiry) removed(e *entry) {
+	if x.on && !e.pace.known() && x.gauge(e) {
+		x.ended(x.entries.contentHash(e))
 	}
-}
-
-// contentHash is the same whenever an identity gets an entry, whereas its positions change.
-func (s *Store) contentHash(e *series) uint64 {
-	return (s.ids.tagsets[e.tagset].hash ^ bits.RotateLeft64(s.ids.names[e.name].hash, 32)) * 0x9e3779b97f4a7c15
 }

@@ -10,7 +10,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// periodic writes an envelope n times at an interval, the first time after some time, and returns when the last one came.
+// periodic writes an envelope n times at an interval, the first time after some time, and returns when the last one
+// came.
 func periodic(s *Store, sample func() *metric.Envelope, first, interval time.Duration, n int) time.Duration {
 	for i := range n {
 		write(s, at(first+time.Duration(i)*interval, sample()))
@@ -59,7 +60,11 @@ func TestAdaptiveExpiration(t *testing.T) {
 			n := max(10, int(20*time.Second/interval))
 			last := periodic(s, envelope, 0, interval, n)
 			got := lasts(s, name, last)
-			if most := min(3*interval+16*time.Second, 10*time.Minute+time.Second); got > most || got <= 3*interval && got < 10*time.Minute {
+			if most := min(
+				3*interval+16*time.Second,
+				10*time.Minute+time.Second,
+			); got > most ||
+				got <= 3*interval && got < 10*time.Minute {
 				t.Errorf("%s each %v lasts %v", name, interval, got)
 			}
 		}
@@ -136,8 +141,8 @@ func TestAdaptiveExpirationAfterAnAbsence(t *testing.T) {
 	}
 }
 
-// TestAdaptiveExpirationOfNewcomers: a gauge that came to this exporter only for a moment goes as typical gauges do; one that is
-// merely slow comes back and then stays.
+// TestAdaptiveExpirationOfNewcomers: a gauge that came to this exporter only for a moment goes as typical gauges do;
+// one that is merely slow comes back and then stays.
 func TestAdaptiveExpirationOfNewcomers(t *testing.T) {
 	const interval = 15 * time.Second
 	s := adaptiveStore(t)

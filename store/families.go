@@ -9,59 +9,72 @@ import (
 	"loggregator_exporter/metric"
 )
 
+type (
+	familyPos uint32
+	labelsPos uint32
+)
+
 // family is a name with one type, unit and help, and the series that have it.
 type family struct {
 	name, help, unit string
 	typ              metric.Type
-	bounds           []float64 // TypeHistogram
+	bounds           []float64 // upper bounds of the histograms of timers
 	composite        bool      // its series are composites, each with bounds of its own
-	shared           []float64 // the most bounds or quantiles that a composite had
-	pieces           int       // buckets and quantiles of its composites: with the last one it ends
+	shared           []float64 // the longest list of bounds or quantiles that a composite had, see composite.bounds
+	parts            int       // buckets and quantiles of its composites: the family ends with the last one
 
-	gen    uint32
+	gen    uint32 // 0 where the position is free
 	live   int
-	sorted []member // by label text; may hold the dead; replaced as a whole, never changed: scrapes hold it
-	fresh  []member // came since, in no order, without their labels
+	sorted []member // by label text; may hold dead ones; replaced as a whole, never changed, because scrapes hold it
+	fresh  []member // added since, unordered, without their labels
 	dead   int      // how many of sorted and fresh are dead
 
 	sorting bool // a scrape is about to replace sorted and fresh
 }
 
-// families keeps every family and every name that one could write in any format, so that no two ever meet in a scrape.
+// families keeps all families, the names that they write in any format, so that no two families ever write the same
+// name, and which entry owns which series.
 type families struct {
-	all    []family
-	free   []uint32
-	claims map[string]uint32 // sample and metadata names to the family that writes them
-	count  int
+	arena[familyPos, family]
 
-	reserved []string // beginnings of names that belong to others
-
-	// version changes whenever a family comes or goes.
-	version uint64
+	claims     map[string]familyPos // sample and metadata names to the family that writes them
+	series     map[seriesKey]entryPos
+	labels     labelSets
+	reserved   []string // prefixes of names that belong to others
+	composites int      // families of composites
+	gen        uint32
+	version    uint64 // changes whenever a family is added or removed
 }
 
-// The first family stands for the exporter's own metrics. It has no series, is never released and owns every name that
-// starts like theirs.
-const ownFamily = 0
+// seriesKey is what a scrape may hold only once.
+type seriesKey struct {
+	family familyPos
+	labels labelsPos
+}
+
+// ownFamily stands for the exporter's own metrics. It has no series, is never removed, and owns every name that starts
+// like theirs.
+const ownFamily familyPos = 1
 
 var ownPrefixes = [...]string{"loggregator_exporter_", "go_", "process_", "promhttp_"}
 
 func newFamilies(reserved []string) families {
-	return families{
-		all: []family{{name: "a metric of the exporter itself"}}, claims: map[string]uint32{}, reserved: slices.Concat(ownPrefixes[:], reserved),
+	fs := families{
+		claims: map[string]familyPos{}, series: map[seriesKey]entryPos{}, reserved: slices.Concat(ownPrefixes[:], reserved),
+		labels: labelSets{by: map[metric.Labels]labelsPos{}},
 	}
+	fs.add(family{})
+	return fs
 }
 
-// sampleNames lists the names that a family may write in one of the formats. OpenMetrics knows a counter by the name
-// without _total; histograms and summaries write more than one name; _created belongs to whatever has a start.
+// count is the number of families with series.
+func (fs *families) count() int { return fs.inUse() - 1 }
+
+// sampleNames lists the names that a family may write: histograms and summaries write more than one, and _created in
+// OpenMetrics. Of a counter they do not include what only OpenMetrics derives from its name, such as the family's
+// name without _total: a gauge may have that name, and the exposition avoids the conflict.
 func sampleNames(name string, t metric.Type) []string {
 	switch t {
-	case metric.TypeCounter:
-		base := strings.TrimSuffix(name, "_total")
-		if base == name {
-			return []string{name, name + "_total", name + "_created"}
-		}
-		return []string{name, base, base + "_created"}
 	case metric.TypeHistogram:
 		return []string{name, name + "_bucket", name + "_count", name + "_sum", name + "_created"}
 	case metric.TypeSummary:
@@ -71,8 +84,8 @@ func sampleNames(name string, t metric.Type) []string {
 	}
 }
 
-// writtenNames are the sample names, and those that scrapes get which do not take all of UTF-8: by default whatever is not legal in
-// a classic name becomes an underscore.
+// writtenNames are the sample names, and those that a reader gets who does not take all of UTF-8: by default
+// everything that is not legal in a classic name becomes an underscore.
 func writtenNames(name string, t metric.Type) []string {
 	names := sampleNames(name, t)
 	if escaped := model.EscapeName(name, model.UnderscoreEscaping); escaped != name {
@@ -81,83 +94,123 @@ func writtenNames(name string, t metric.Type) []string {
 	return names
 }
 
-// claim returns the family of that name and type, made if it is not there. It fails where one of the names that the family
-// would write belongs to another, whose position it returns.
-func (fs *families) claim(r *Resolved, composite bool) (pos uint32, ok bool) {
-	if pos, found := fs.claims[r.Metric]; found {
-		f := &fs.all[pos]
-		if f.name == r.Metric && r.DefaultHelp && r.Help < f.help {
-			// Of several base names without a text of their own the first by the alphabet speaks, not the first to arrive.
-			f.help = r.Help
-		}
-		// Other bounds mean another rule, of before a reload: its series are on their way out.
-		return pos, f.name == r.Metric && f.typ == r.Type && f.composite == composite && (f.typ != metric.TypeHistogram || slices.Equal(f.bounds, r.Buckets))
+// named returns the family of a name, or 0.
+func (fs *families) named(name string) familyPos {
+	if pos := fs.claims[name]; pos != 0 && fs.at(pos).name == name {
+		return pos
 	}
+	return 0
+}
+
+// find returns the family that the series belongs to, or 0.
+func (fs *families) find(r *Resolved, composite bool) familyPos {
+	pos := fs.named(r.Metric)
+	if pos == 0 {
+		return 0
+	}
+	f := fs.at(pos)
+	if r.DefaultHelp && r.Help < f.help {
+		// Of several base names without a help text the first in alphabetical order counts, not the first to arrive.
+		f.help = r.Help
+	}
+	// Other bounds are those of before a reload, and their series are about to be retired.
+	if f.typ != r.Type || f.composite != composite ||
+		f.typ == metric.TypeHistogram && !slices.Equal(f.bounds, r.Buckets) {
+		return 0
+	}
+	return pos
+}
+
+// blockers lists the families that own a name which a new family would write.
+func (fs *families) blockers(r *Resolved) []familyPos {
 	escaped := model.EscapeName(r.Metric, model.UnderscoreEscaping)
 	for _, p := range fs.reserved {
 		if strings.HasPrefix(r.Metric, p) || strings.HasPrefix(escaped, p) {
-			return ownFamily, false
+			return []familyPos{ownFamily}
 		}
 	}
-	names := writtenNames(r.Metric, r.Type)
-	for _, n := range names {
-		if owner, found := fs.claims[n]; found {
-			return owner, false
+	var out []familyPos
+	for _, n := range writtenNames(r.Metric, r.Type) {
+		if pos := fs.claims[n]; pos != 0 && !slices.Contains(out, pos) {
+			out = append(out, pos)
 		}
 	}
-	f := family{name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, composite: composite}
-	if n := len(fs.free); n > 0 {
-		pos, fs.free = fs.free[n-1], fs.free[:n-1]
-		f.gen = fs.all[pos].gen
-		fs.all[pos] = f
-	} else {
-		pos = uint32(len(fs.all))
-		fs.all = append(fs.all, f)
-	}
-	for _, n := range names {
-		fs.claims[n] = pos
-	}
-	fs.count++
-	fs.version++
-	return pos, true
+	return out
 }
 
-// release forgets a family without series, and its names become free.
-func (fs *families) release(pos uint32) {
-	f := &fs.all[pos]
+// create makes a family that nothing blocks.
+func (fs *families) create(r *Resolved, composite bool) familyPos {
+	fs.gen++
+	pos := fs.add(family{
+		name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, composite: composite, gen: fs.gen,
+	})
+	for _, n := range writtenNames(r.Metric, r.Type) {
+		fs.claims[n] = pos
+	}
+	if composite {
+		fs.composites++
+	}
+	fs.version++
+	return pos
+}
+
+// drop removes a family if it has no series, and its names become free.
+func (fs *families) drop(pos familyPos) {
+	f := fs.at(pos)
+	if f.live > 0 {
+		return
+	}
 	for _, n := range writtenNames(f.name, f.typ) {
 		delete(fs.claims, n)
 	}
-	*f = family{gen: f.gen + 1}
-	fs.free = append(fs.free, pos)
-	fs.count--
+	if f.composite {
+		fs.composites--
+	}
+	fs.remove(pos)
 	fs.version++
 }
 
-// namedFamily is a family on its way to being sorted.
-type namedFamily struct {
-	name string
-	pos  uint32
+// join makes an entry the owner of a series; it holds the caller's reference to the labels from then on.
+func (fs *families) join(k seriesKey, owner ref) {
+	fs.series[k] = owner.pos
+	f := fs.at(k.family)
+	f.live++
+	f.fresh = append(f.fresh, member{ref: owner})
 }
 
-// named lists the live families.
-func (fs *families) named() []namedFamily {
-	all := make([]namedFamily, 0, fs.count)
-	for i := range fs.all {
-		if fs.all[i].name != "" && i != ownFamily {
-			all = append(all, namedFamily{fs.all[i].name, uint32(i)})
-		}
+// maxDead is how many dead series a family keeps in its lists beyond as many as it has live ones.
+const maxDead = 64
+
+// leave is the inverse of join, for an entry whose gen has changed. The family goes with its last series.
+func (fs *families) leave(k seriesKey, alive func(ref) bool) {
+	delete(fs.series, k)
+	fs.labels.release(k.labels)
+	f := fs.at(k.family)
+	f.live--
+	f.dead++
+	if f.live > 0 && !f.sorting && f.dead > f.live+maxDead {
+		// A scrape would do this too, but perhaps there is none. One in progress may hold sorted: it is replaced, not
+		// changed.
+		dead := func(m member) bool { return !alive(m.ref) }
+		f.fresh = slices.DeleteFunc(f.fresh, dead)
+		f.sorted = slices.DeleteFunc(slices.Clone(f.sorted), dead)
+		f.dead = 0
 	}
-	return all
+	fs.drop(k.family)
+}
+
+// members lists the series of a family, including dead ones. The list stays valid when series leave.
+func (fs *families) members(pos familyPos) []member {
+	f := fs.at(pos)
+	return slices.Concat(f.sorted, f.fresh)
 }
 
 // labelSets interns rendered label sets.
 type labelSets struct {
-	all  []labelSet
-	free []uint32
-	by   map[metric.Labels]uint32
+	arena[labelsPos, labelSet]
 
-	shelf strings.Builder // of which packed texts are parts
+	by    map[metric.Labels]labelsPos
+	shelf strings.Builder // packed texts are parts of it
 }
 
 type labelSet struct {
@@ -170,9 +223,9 @@ type labelSet struct {
 // shelfBytes is the size of the memory that packed texts share, and so of what one of them keeps alive.
 const shelfBytes = 32 << 10
 
-// pack returns the text of a set, after it was moved to the shelf if it is not on one.
-func (ls *labelSets) pack(pos uint32) metric.Labels {
-	set := &ls.all[pos]
+// pack returns the text of a set, after moving it to the shelf unless it is on one.
+func (ls *labelSets) pack(pos labelsPos) metric.Labels {
+	set := ls.at(pos)
 	if set.packed {
 		return set.text
 	}
@@ -184,7 +237,7 @@ func (ls *labelSets) pack(pos uint32) metric.Labels {
 	}
 	ls.shelf.WriteString(string(set.text))
 	set.text = metric.Labels(ls.shelf.String()[from:])
-	ls.by[set.text] = pos // which replaces the key, too
+	ls.by[set.text] = pos // this replaces the key too
 	return set.text
 }
 
@@ -203,29 +256,21 @@ func plainPairs(text metric.Labels) int16 {
 }
 
 // intern returns the position of a set. The caller owns one reference.
-func (ls *labelSets) intern(text metric.Labels) uint32 {
-	if pos, ok := ls.by[text]; ok {
-		ls.all[pos].refs++
+func (ls *labelSets) intern(text metric.Labels) labelsPos {
+	if pos := ls.by[text]; pos != 0 {
+		ls.at(pos).refs++
 		return pos
 	}
-	set := labelSet{text: text, refs: 1, pairs: plainPairs(text)}
-	pos := uint32(len(ls.all))
-	if n := len(ls.free); n > 0 {
-		pos, ls.free = ls.free[n-1], ls.free[:n-1]
-		ls.all[pos] = set
-	} else {
-		ls.all = append(ls.all, set)
-	}
+	pos := ls.add(labelSet{text: text, refs: 1, pairs: plainPairs(text)})
 	ls.by[text] = pos
 	return pos
 }
 
-func (ls *labelSets) release(pos uint32) {
-	l := &ls.all[pos]
+func (ls *labelSets) release(pos labelsPos) {
+	l := ls.at(pos)
 	if l.refs--; l.refs > 0 {
 		return
 	}
 	delete(ls.by, l.text)
-	*l = labelSet{}
-	ls.free = append(ls.free, pos)
+	ls.remove(pos)
 }

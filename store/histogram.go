@@ -6,9 +6,9 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// histogram is what a series of a histogram family has counted.
+// histogram is what a series of timers has counted: a histogram or a summary.
 type histogram struct {
-	counts    []uint64 // of the classic buckets, each by itself, the one for +Inf last
+	counts    []uint64 // of a histogram's classic buckets, each by itself, the one for +Inf last
 	count     uint64
 	sum       float64
 	start     int64 // our clock when counting began, nanoseconds
@@ -17,30 +17,21 @@ type histogram struct {
 	window    *window // of a summary
 }
 
-func (s *Store) newHistogram(bounds int, arrived int64) uint32 {
+type histogramPos uint32
+
+func newHistogram(bounds int, withNative bool, arrived int64) histogram {
 	h := histogram{counts: make([]uint64, bounds+1), start: arrived}
-	if s.nativeHistograms {
+	if withNative {
 		h.native = &native{schema: nativeSchema}
 	}
-	if n := len(s.freeHists); n > 0 {
-		pos := s.freeHists[n-1]
-		s.freeHists = s.freeHists[:n-1]
-		s.hists[pos] = h
-		return pos
-	}
-	s.hists = append(s.hists, h)
-	return uint32(len(s.hists) - 1)
+	return h
 }
 
-func (s *Store) freeHistogram(pos uint32) {
-	s.hists[pos] = histogram{}
-	s.freeHists = append(s.freeHists, pos)
-}
+func newTimerSummary(arrived int64) histogram { return histogram{window: &window{}, start: arrived} }
 
-// observe adds a value to a histogram, and remembers the trace it belongs to where it has one.
-func (s *Store) observe(e *series, v float64, trace *TraceID, arrived int64) {
-	h := &s.hists[e.extra]
-	i, _ := slices.BinarySearch(s.families.all[e.family].bounds, v)
+// observe adds a value to a histogram, and remembers the trace it belongs to if it has one.
+func (h *histogram) observe(bounds []float64, v float64, trace *TraceID, arrived int64) {
+	i, _ := slices.BinarySearch(bounds, v)
 	h.counts[i]++
 	h.count++
 	h.sum += v
@@ -53,7 +44,13 @@ func (s *Store) observe(e *series, v float64, trace *TraceID, arrived int64) {
 		}
 		h.exemplars[i] = Exemplar{Trace: *trace, Value: v, Stamp: arrived}
 	}
-	e.stamp = arrived
+}
+
+// summarize adds a value to a summary.
+func (h *histogram) summarize(v float64, arrived int64) {
+	h.count++
+	h.sum += v
+	h.window.observe(v, arrived)
 }
 
 // Exemplar is an observation that can be looked up in a trace.
@@ -85,7 +82,13 @@ func (t *TraceID) String() string { return string(t.Append(nil)) }
 
 // traceTags are the tags by which the id of a trace may come, as HTTP headers and OpenTelemetry spell them.
 var traceTags = map[string]bool{
-	"trace_id": true, "traceid": true, "x_b3_traceid": true, "x-b3-traceid": true, "X-B3-TraceId": true, "b3": true, "traceparent": true,
+	"trace_id":     true,
+	"traceid":      true,
+	"x_b3_traceid": true,
+	"x-b3-traceid": true,
+	"X-B3-TraceId": true,
+	"b3":           true,
+	"traceparent":  true,
 }
 
 // readTrace reads a tag that names a trace: the id alone, B3's single header (id-span-...), or W3C's traceparent

@@ -34,7 +34,12 @@ func spans(h *dto.Histogram) map[int32]uint64 {
 // client_golang's own native histogram is what ours is compared with.
 func TestNativeHistogram(t *testing.T) {
 	values := rapid.SliceOf(rapid.OneOf(
-		rapid.Float64Range(0, 10), rapid.Float64Range(0, 1e-6), rapid.SampledFrom([]float64{0, 0.25, 0.5, 1, 2, 1024, 5e-324, math.MaxFloat64}),
+		rapid.Float64Range(
+			0,
+			10,
+		),
+		rapid.Float64Range(0, 1e-6),
+		rapid.SampledFrom([]float64{0, 0.25, 0.5, 1, 2, 1024, 5e-324, math.MaxFloat64}),
 	))
 	rapid.Check(t, func(t *rapid.T) {
 		observed := values.Draw(t, "values")
@@ -68,7 +73,14 @@ func TestNativeHistogram(t *testing.T) {
 			}
 		}
 		if len(got) != len(want) || n.zero != m.GetHistogram().GetZeroCount() {
-			t.Fatalf("schema %d: got %v and %d zeros, want %v and %d", n.schema, got, n.zero, want, m.GetHistogram().GetZeroCount())
+			t.Fatalf(
+				"schema %d: got %v and %d zeros, want %v and %d",
+				n.schema,
+				got,
+				n.zero,
+				want,
+				m.GetHistogram().GetZeroCount(),
+			)
 		}
 		for i, c := range want {
 			if got[i] != c {
@@ -97,13 +109,15 @@ func TestHistogramView(t *testing.T) {
 			t.Errorf("start %d, %+v", got[0].Start, h)
 		}
 		n := h.Native
-		if n.Schema != 3 || n.Zero != 1 || n.First != bucketIndex(3, 0.02) || n.Counts[0] != 1 || n.Counts[len(n.Counts)-1] != 1 {
+		if n.Schema != 3 || n.Zero != 1 || n.First != bucketIndex(3, 0.02) || n.Counts[0] != 1 ||
+			n.Counts[len(n.Counts)-1] != 1 {
 			t.Errorf("%+v", n)
 		}
 		if len(h.Exemplars) != 3 || h.Exemplars[1].Stamp != 0 || h.Exemplars[2].Stamp != 0 {
 			t.Fatalf("%+v", h.Exemplars)
 		}
-		if e := h.Exemplars[0]; e.Trace.String() != "463ac35c9f6413ad" || e.Value != 0.02 || e.Stamp != start+int64(time.Minute) {
+		if e := h.Exemplars[0]; e.Trace.String() != "463ac35c9f6413ad" || e.Value != 0.02 ||
+			e.Stamp != start+int64(time.Minute) {
 			t.Errorf("%+v", e)
 		}
 	})

@@ -41,7 +41,7 @@ func TestIdentityIsBounded(t *testing.T) {
 			if got := write(s, e); got != "invalid" {
 				t.Errorf("%s beyond the bound: %s", name, got)
 			}
-			const want = "its tags exceed the bounds (256 tags, 4096 bytes each and 32768 together), or it is a timer that ends before it starts"
+			const want = "the envelope's tags exceed the bounds (256 tags, 4096 bytes each and 32768 together)"
 			if _, err := Identities(s.resolver, e); err == nil || err.Error() != want {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -1,10 +1,7 @@
 package store
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
-	"time"
 
 	"loggregator_exporter/metric"
 )
@@ -25,8 +22,8 @@ var ownerTags = map[Owner][]string{
 	OwnerSpace: {"space_id", "space_name"},
 }
 
-// LimitOptions bound parts of the store, so that one metric or one sender gone wrong leaves room for the others. What is there already
-// is never evicted by what comes new.
+// LimitOptions bound parts of the store, so that one metric or one sender gone wrong leaves room for the others.
+// What is there already is never evicted by what comes new.
 type LimitOptions struct {
 	PerMetric int   // series of one family; 0 for no limit
 	PerOwner  int   // series of one owner; 0 for no limit
@@ -44,222 +41,142 @@ func (l LimitOptions) validate() error {
 	}
 }
 
-// owners counts live series by owner. Position 0 stands for nobody, and is never full.
-type owners struct {
-	all  []ownerCount
-	free []uint32
-	by   map[string]uint32
-}
+type ownerPos uint32
 
-type ownerCount struct {
+// owner is an emitter, app or space whose series LimitOptions.PerOwner limits.
+type owner struct {
 	name string
-	refs int // tag sets of the owner
+	refs int // tag sets
 	live int // exposed series
 }
 
-func newOwners() owners { return owners{all: make([]ownerCount, 1), by: map[string]uint32{}} }
+// limits knows how many series there are and how many there may be.
+type limits struct {
+	LimitOptions
 
-// intern returns the position of an owner, who then has one more tag set.
-func (o *owners) intern(name string) uint32 {
+	maxSeries int
+	live      int // entries in stateLive
+	parts     int // entries in statePart
+	others    int // entries in stateRefused, stateDropped and stateJoined
+
+	owners arena[ownerPos, owner]
+	byName map[string]ownerPos
+}
+
+// full reports whether there is no room for another series, or none to remember why there is none.
+func (l *limits) full() bool { return l.live >= l.maxSeries || l.others >= l.maxSeries }
+
+// fullOfParts is full for another part of a composite that exists.
+func (l *limits) fullOfParts() bool { return l.parts >= l.maxSeries || l.others >= l.maxSeries }
+
+// crowded reports whether so many entries are remembered that are not live that they must make room: to remember
+// them all would let a sender that is over its limit and makes up new names use up the room for everyone's new
+// series.
+func (l *limits) crowded() bool { return 2*l.others > l.maxSeries }
+
+// hold returns the owner of a new tag set, or 0 if it has none or owners have no limit.
+func (l *limits) hold(tagset string) ownerPos {
+	name := l.ownerOf(tagset)
 	if name == "" {
 		return 0
 	}
-	pos, ok := o.by[name]
-	if !ok {
-		if n := len(o.free); n > 0 {
-			pos, o.free = o.free[n-1], o.free[:n-1]
-		} else {
-			pos = uint32(len(o.all))
-			o.all = append(o.all, ownerCount{})
-		}
-		o.all[pos].name = name
-		o.by[name] = pos
+	pos := l.byName[name]
+	if pos == 0 {
+		pos = l.owners.add(owner{name: name})
+		l.byName[name] = pos
 	}
-	o.all[pos].refs++
+	l.owners.at(pos).refs++
 	return pos
 }
 
-func (o *owners) release(pos uint32) {
+// release is the inverse of hold.
+func (l *limits) release(pos ownerPos) {
 	if pos == 0 {
 		return
 	}
-	c := &o.all[pos]
-	if c.refs--; c.refs == 0 {
-		delete(o.by, c.name)
-		*c = ownerCount{}
-		o.free = append(o.free, pos)
+	o := l.owners.at(pos)
+	if o.refs--; o.refs == 0 {
+		delete(l.byName, o.name)
+		l.owners.remove(pos)
 	}
 }
 
-// ownerOf says whose an identity is, as the limits are configured.
-func (s *Store) ownerOf(key string) string {
-	if s.limits.PerOwner == 0 {
+// ownerOf returns whose an identity is, as the limits are configured.
+func (l *limits) ownerOf(tagset string) string {
+	if l.PerOwner == 0 {
 		return ""
 	}
-	source, _, tags := parseIdentity(key)
-	if s.limits.Owner == OwnerSourceID {
+	source, _, tags := parseIdentity(tagset)
+	if l.Owner == OwnerSourceID {
 		if source == "" {
-			// Of an app's timer the source id has become the app's id.
-			source = lookup(tags, "app_id")
+			source = tagValue(tags, "app_id") // the identity of an app's HTTP request has no source id
 		}
 		return source
 	}
-	for _, tag := range ownerTags[s.limits.Owner] {
-		if v := lookup(tags, tag); v != "" {
+	for _, tag := range ownerTags[l.Owner] {
+		if v := tagValue(tags, tag); v != "" {
 			return v
 		}
 	}
-	if s.limits.Owner == OwnerApp && metric.IsGUID(source) {
+	if l.Owner == OwnerApp && metric.IsGUID(source) {
 		return source
 	}
 	return ""
 }
 
-func (s *Store) familyFull(f *family) bool {
-	return s.limits.PerMetric > 0 && f.live >= s.limits.PerMetric
+func tagValue(tags []metric.Label, name string) string {
+	for _, t := range tags {
+		if t.Name == name {
+			return t.Value
+		}
+	}
+	return ""
 }
 
-func (s *Store) ownerFull(tagset uint32) bool {
-	o := &s.ids.owners.all[s.ids.tagsets[tagset].owner]
-	return s.limits.PerOwner > 0 && o.name != "" && o.live >= s.limits.PerOwner
+func (l *limits) familyFull(f *family) bool { return l.PerMetric > 0 && f.live >= l.PerMetric }
+
+func (l *limits) ownerFull(pos ownerPos) bool {
+	return pos != 0 && l.PerOwner > 0 && l.owners.at(pos).live >= l.PerOwner
 }
 
-// full says why a new series of a family and tag set has no room, or "".
-func (s *Store) full(f *family, tagset uint32) string {
+// refuses returns why a new series of a family and owner has no room, or "".
+func (l *limits) refuses(f *family, pos ownerPos) string {
 	switch {
-	case s.familyFull(f):
+	case l.familyFull(f):
 		return "metrics.max_series_per_metric is reached"
-	case s.ownerFull(tagset):
-		return fmt.Sprintf("metrics.max_series_per_owner is reached by %s %q", s.limits.Owner,
-			printable(s.ids.owners.all[s.ids.tagsets[tagset].owner].name))
+	case l.ownerFull(pos):
+		return fmt.Sprintf("metrics.max_series_per_owner is reached by %s %q", l.Owner, printable(l.owners.at(pos).name))
 	default:
 		return ""
 	}
 }
 
-// reown counts anew by another owner.
-func (s *Store) reown() {
-	s.ids.owners = newOwners()
-	for i := range s.ids.tagsets {
-		if t := &s.ids.tagsets[i]; t.refs > 0 {
-			t.owner = s.ids.owners.intern(s.ownerOf(t.key))
+// countLive notes that an owner has one series more (1) or less (-1).
+func (l *limits) countLive(pos ownerPos, change int) {
+	l.live += change
+	if pos != 0 {
+		l.owners.at(pos).live += change
+	}
+}
+
+// set changes the limits, and counts by owner anew where that has changed.
+func (l *limits) set(o LimitOptions, maxSeries int, entries *entries) {
+	before := l.LimitOptions
+	l.LimitOptions, l.maxSeries = o, maxSeries
+	if before.Owner == o.Owner && (before.PerOwner == 0) == (o.PerOwner == 0) {
+		return
+	}
+	l.owners, l.byName = arena[ownerPos, owner]{}, map[string]ownerPos{}
+	for i := range entries.tagsets.all {
+		if t := &entries.tagsets.all[i]; t.refs > 0 {
+			t.owner = l.hold(t.key)
 		}
 	}
-	for pos := range s.slab.next {
-		if e := s.slab.at(pos); e.state == stateLive {
-			s.ids.owners.all[s.ids.tagsets[e.tagset].owner].live++
-		}
-	}
-}
-
-// refuseFull notes an entry that had no room. It is tried again once there may be some.
-func (s *Store) refuseFull(e *series, id *Identity, r *Resolved, family uint32, reason string) {
-	e.setOwner(ref{family, s.families.all[family].gen})
-	e.flags |= flagFull
-	s.refuse(e, metric.OverLimit, id, r, reason)
-}
-
-// Offender is a part of the store that many series come from.
-type Offender struct {
-	// Metric and Label say which label of which family has how many Values, of Series of the family's; Owner how many Series
-	// one owner has.
-	Metric string `json:"metric,omitempty"`
-	Label  string `json:"label,omitempty"`
-	Values int    `json:"values,omitempty"`
-	Owner  string `json:"owner,omitempty"`
-	Series int    `json:"series"`
-}
-
-const (
-	maxOffenders = 10
-	// maxSurveyed bounds how many series of a family are looked at: it is enough to see which label runs away, and costs some
-	// 20 ms of CPU.
-	maxSurveyed = 20_000
-	// surveyEvery is how often Run looks for offenders.
-	surveyEvery = time.Minute
-	// firstSurvey is when it does so first: Cloud Foundry's components report every 15 s and less, so that by then most series are there.
-	firstSurvey = 20 * time.Second
-)
-
-// Offenders are the families with the most series, with the label that has the most values, and the owners with the most.
-type Offenders struct {
-	Metrics []Offender `json:"metrics"`
-	Owners  []Offender `json:"owners"`
-}
-
-// Offenders returns the ten largest families and owners as they were at the last look, at most a minute ago; there are none in the first 20 seconds of Run. Values are counted in the first
-// 20,000 series of a family.
-func (s *Store) Offenders() Offenders {
-	if o := s.offenders.Load(); o != nil {
-		return *o
-	}
-	return Offenders{Metrics: []Offender{}, Owners: []Offender{}}
-}
-
-// findOffenders looks for them.
-func (s *Store) findOffenders() {
-	out := Offenders{Metrics: []Offender{}, Owners: s.largestOwners()}
-	var reader Reader
-	for _, f := range s.largestFamilies() {
-		out.Metrics = append(out.Metrics, surveyFamily(&reader, &f))
-	}
-	s.offenders.Store(&out)
-}
-
-func (s *Store) largestFamilies() []Family {
-	families := s.Families()
-	slices.SortStableFunc(families, func(a, b Family) int { return cmp.Compare(len(b.members), len(a.members)) })
-	return families[:min(len(families), maxOffenders)]
-}
-
-func (s *Store) largestOwners() []Offender {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := []Offender{}
-	for _, o := range s.ids.owners.all[1:] {
-		if o.live > 0 {
-			all = append(all, Offender{Owner: o.name, Series: o.live})
-		}
-	}
-	slices.SortFunc(all, func(a, b Offender) int {
-		return cmp.Or(cmp.Compare(b.Series, a.Series), cmp.Compare(a.Owner, b.Owner))
-	})
-	return all[:min(len(all), maxOffenders)]
-}
-
-// surveyFamily finds the label with the most values of a family.
-func surveyFamily(r *Reader, f *Family) Offender {
-	out := Offender{Metric: f.Name, Series: len(f.members)}
-	values := map[string]map[string]struct{}{}
-	r.Reset(f)
-	for looked := 0; looked < maxSurveyed; {
-		samples := r.Next()
-		if len(samples) == 0 {
-			break
-		}
-		looked += len(samples)
-		for _, sample := range samples {
-			for name, value := range sample.Labels.All() {
-				if values[name] == nil {
-					values[name] = map[string]struct{}{}
-				}
-				values[name][value] = struct{}{}
+	for pos := entryPos(1); pos <= entries.last; pos++ {
+		if e := entries.at(pos); e.state == stateLive {
+			if owner := entries.tagsets.at(e.tagset).owner; owner != 0 {
+				l.owners.at(owner).live++
 			}
 		}
 	}
-	for name, set := range values {
-		if len(set) > out.Values || len(set) == out.Values && name < out.Label {
-			out.Label, out.Values = name, len(set)
-		}
-	}
-	return out
-}
-
-func lookup(labels []metric.Label, name string) string {
-	for _, l := range labels {
-		if l.Name == name {
-			return l.Value
-		}
-	}
-	return ""
 }

@@ -10,7 +10,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// A sender that is over its limit and goes on with new series takes no room from the new series of others, whatever they are.
+// A sender that is over its limit and goes on with new series takes no room from the new series of others, whatever
+// they are.
 func TestRefusedFloodLeavesRoom(t *testing.T) {
 	const most = 40
 	from := func(source string, e *metric.Envelope) *metric.Envelope {
@@ -51,7 +52,7 @@ func TestRefusedFloodLeavesRoom(t *testing.T) {
 		"timers that are one series": {
 			LimitOptions{},
 			func(i int) *metric.Envelope {
-				return timer("flood", 1, "component", "a", "origin", fmt.Sprint(i))
+				return timer("http", 1, "component", "a", "origin", fmt.Sprint(i))
 			}, "stored",
 		},
 	} {
@@ -92,7 +93,8 @@ func TestRefusedFloodLeavesRoom(t *testing.T) {
 	}
 }
 
-// Owners that look alike where they are cut are told apart by nothing but their numbers, which must not cost the page others of its metrics.
+// Owners that look alike where they are cut are told apart by nothing but their numbers, which must not cost the
+// page others of its metrics.
 func TestOwnersThatLookAlike(t *testing.T) {
 	s := testStore(t, func(o *Settings) { o.Limits = LimitOptions{PerOwner: 10, Owner: OwnerSourceID} })
 	for i, end := range []string{"", "a", "b", "\xff", "\xfe"} {
@@ -122,7 +124,14 @@ func TestOwnersThatLookAlike(t *testing.T) {
 			}
 		}
 	}
-	if want := map[string]float64{fmt.Sprintf("%0*d", maxPrintable, 0): 3, "\uFFFD": 5}; fmt.Sprint(got) != fmt.Sprint(want) {
+	if want := map[string]float64{
+		fmt.Sprintf("%0*d", maxPrintable, 0): 3,
+		"\uFFFD":                             5,
+	}; fmt.Sprint(
+		got,
+	) != fmt.Sprint(
+		want,
+	) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
@@ -143,7 +152,11 @@ func TestOverridesByMetric(t *testing.T) {
 	}
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(s.Collector())
-	if n, err := testutil.GatherAndCount(reg, "loggregator_exporter_label_overrides_total"); n != maxOverrides+1 || err != nil {
+	if n, err := testutil.GatherAndCount(
+		reg,
+		"loggregator_exporter_label_overrides_total",
+	); n != maxOverrides+1 ||
+		err != nil {
 		t.Errorf("%d shown, %v", n, err)
 	}
 }

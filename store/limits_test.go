@@ -84,15 +84,16 @@ func TestLimits(t *testing.T) {
 					t.Errorf("%d series, %+v, want %d:\n%s", got, s.Stats(), c.series, dump(s))
 				}
 				s.sweep(time.Now().Add(time.Hour))
-				if s.Stats() != (Stats{}) || len(s.ids.owners.by) != 0 {
-					t.Errorf("left at the end: %+v, owners %v", s.Stats(), s.ids.owners.by)
+				if s.Stats() != (Stats{}) || len(s.limits.byName) != 0 {
+					t.Errorf("left at the end: %+v, owners %v", s.Stats(), s.limits.byName)
 				}
 			})
 		})
 	}
 }
 
-// A refused entry whose owner is gone while the store is full must leave nothing behind that another may take for its own.
+// A refused entry whose owner is gone while the store is full must leave nothing behind that another may take for
+// its own.
 func TestRevivedWhileFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t, func(o *Settings) { o.MaxSeries = 2 })
@@ -115,7 +116,7 @@ func TestRevivedWhileFull(t *testing.T) {
 		if got := dump(s); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
-		if n := s.ids.tagsetIndex.live; n != 1 {
+		if n := s.entries.tagsetIndex.live; n != 1 {
 			t.Errorf("%d tag sets", n)
 		}
 	})
@@ -135,7 +136,8 @@ func TestOffenders(t *testing.T) {
 		}
 		s.findOffenders()
 		got := s.Offenders()
-		if len(got.Metrics) != maxOffenders || got.Metrics[0] != (Offender{Metric: "cf_big", Label: "id", Values: 30, Series: 30}) {
+		if len(got.Metrics) != maxOffenders ||
+			got.Metrics[0] != (Offender{Metric: "cf_big", Label: "id", Values: 30, Series: 30}) {
 			t.Errorf("%+v", got.Metrics)
 		}
 		if want := []Offender{{Owner: "0", Series: 15}, {Owner: "1", Series: 15}}; !reflect.DeepEqual(got.Owners, want) {

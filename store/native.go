@@ -15,8 +15,9 @@ const (
 	nativeZero = 2.938735877055719e-39 // 2^-128
 )
 
-// native is a native histogram of values that are not negative, in the terms of https://prometheus.io/docs/specs/native_histograms:
-// bucket i of a schema s holds values up to base^i, where base is 2^(2^-s).
+// native is a native histogram of values that are not negative, in the terms of
+// https://prometheus.io/docs/specs/native_histograms: bucket i of a schema s holds values up to base^i, where base
+// is 2^(2^-s).
 type native struct {
 	schema int32
 	zero   uint64

@@ -31,15 +31,15 @@ func TestPlainPairs(t *testing.T) {
 
 // TestPack checks that packed sets lie side by side, are moved once, and are found and released as before.
 func TestPack(t *testing.T) {
-	ls := labelSets{by: map[metric.Labels]uint32{}}
-	positions := make([]uint32, 1000)
+	ls := labelSets{by: map[metric.Labels]labelsPos{}}
+	positions := make([]labelsPos, 1000)
 	for i := range positions {
 		positions[i] = ls.intern(metric.Labels(fmt.Sprintf(`a="%0*d"`, 1+i%200, i)))
 	}
 	huge := ls.intern(metric.Labels(`a="` + strings.Repeat("v", 2*shelfBytes) + `"`))
 	apart := 0
 	var before metric.Labels
-	for _, pos := range slices.Concat(positions, []uint32{huge}) {
+	for _, pos := range slices.Concat(positions, []labelsPos{huge}) {
 		text := ls.all[pos].text
 		packed := ls.pack(pos)
 		if packed != text || unsafe.StringData(string(ls.pack(pos))) != unsafe.StringData(string(packed)) {
@@ -48,7 +48,14 @@ func TestPack(t *testing.T) {
 		if again := ls.intern(text); again != pos || ls.all[pos].refs != 2 {
 			t.Fatalf("%.40s is no longer found", text)
 		}
-		if before != "" && uintptr(unsafe.Pointer(unsafe.StringData(string(packed))))-uintptr(unsafe.Pointer(unsafe.StringData(string(before)))) != uintptr(len(before)) {
+		if before != "" &&
+			uintptr(
+				unsafe.Pointer(unsafe.StringData(string(packed))),
+			)-uintptr(
+				unsafe.Pointer(unsafe.StringData(string(before))),
+			) != uintptr(
+				len(before),
+			) {
 			apart++
 		}
 		before = packed
@@ -57,10 +64,10 @@ func TestPack(t *testing.T) {
 	if most := 1000*107/shelfBytes + 2; apart > most {
 		t.Errorf("%d sets do not follow the one before, want at most %d", apart, most)
 	}
-	for _, pos := range slices.Concat(positions, []uint32{huge}) {
+	for _, pos := range slices.Concat(positions, []labelsPos{huge}) {
 		ls.release(pos)
 	}
-	if len(ls.by) != 0 || len(ls.free) != len(ls.all) {
-		t.Errorf("%d sets are left, %d of %d are free", len(ls.by), len(ls.free), len(ls.all))
+	if len(ls.by) != 0 || ls.inUse() != 0 {
+		t.Errorf("%d sets are left, %d are in use", len(ls.by), ls.inUse())
 	}
 }

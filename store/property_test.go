@@ -18,25 +18,46 @@ import (
 // drawEnvelope makes envelopes whose names, tags and origins meet in the same series often.
 func drawEnvelope(t *rapid.T) *metric.Envelope {
 	name := rapid.SampledFrom([]string{
-		"a", "rep.a", "router__0.a", "A", "a_total", "a_seconds", "a_seconds_bucket", "a.count", "http", "memoryStats.a", "", "go_a",
-		"a_bucket", "a_sum", "a_count", "rep.a_sum", "rep.a_bucket", "http_request_duration_seconds_bucket",
+		"a",
+		"rep.a",
+		"router__0.a",
+		"A",
+		"a_total",
+		"a_seconds",
+		"a_seconds_bucket",
+		"a.count",
+		"http",
+		"memoryStats.a",
+		"",
+		"go_a",
+		"a_bucket",
+		"a_sum",
+		"a_count",
+		"rep.a_sum",
+		"rep.a_bucket",
+		"http_request_duration_seconds_bucket",
 	})
 	origin := rapid.SampledFrom([]string{"rep", "router__0", "gorouter", ""})
 	e := &metric.Envelope{
-		Kind:      rapid.SampledFrom([]metric.Kind{metric.KindGauge, metric.KindCounter, metric.KindTimer, metric.KindLog}).Draw(t, "kind"),
+		Kind: rapid.SampledFrom([]metric.Kind{metric.KindGauge, metric.KindCounter, metric.KindTimer, metric.KindLog}).
+			Draw(t, "kind"),
 		Timestamp: rapid.Int64Range(-200e9, 100e9).Draw(t, "clock"),
 		SourceID:  []byte(rapid.SampledFrom([]string{"", "rep", "f1a3c2d0-7a7e-4c55-9f0f-2f0b9d3a4b11"}).Draw(t, "source")),
 		Name:      []byte(name.Draw(t, "name")),
-		Delta:     rapid.Uint64Range(0, 2).Draw(t, "delta"), Total: rapid.Uint64Range(0, 2).Draw(t, "total"),
-		Start: 1, Stop: rapid.Int64Range(0, 3e9).Draw(t, "stop"),
+		Delta:     rapid.Uint64Range(0, 2).Draw(t, "delta"),
+		Total:     rapid.Uint64Range(0, 2).Draw(t, "total"),
+		Start:     1,
+		Stop:      rapid.Int64Range(0, 3e9).Draw(t, "stop"),
 	}
 	if o := origin.Draw(t, "origin"); o != "" {
 		e.Tags = append(e.Tags, tags("origin", o)...)
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "tags") {
 		e.Tags = append(e.Tags, tags(
-			rapid.SampledFrom([]string{"a-b", "a_b", "le", "quantile", "component", "status_code", "peer_type", "content_length", "deployment"}).Draw(t, "key"),
-			rapid.SampledFrom([]string{"", "1", "200", "Client", "\"\n"}).Draw(t, "value"))...)
+			rapid.SampledFrom([]string{"a-b", "a_b", "le", "quantile", "component", "status_code", "peer_type", "content_length", "deployment"}).
+				Draw(t, "key"),
+			rapid.SampledFrom([]string{"", "1", "200", "Client", "\"\n"}).Draw(t, "value"),
+		)...)
 	}
 	if e.Kind == metric.KindGauge {
 		for range rapid.IntRange(0, 4).Draw(t, "points") {
@@ -49,7 +70,8 @@ func drawEnvelope(t *rapid.T) *metric.Envelope {
 	return e
 }
 
-// action is an envelope that comes after a pause, and perhaps a sweep or a reload. Its clock is relative to its arrival.
+// action is an envelope that comes after a pause, and perhaps a sweep or a reload. Its clock is relative to its
+// arrival.
 type action struct {
 	pause    time.Duration
 	sweep    bool
@@ -66,8 +88,18 @@ func configurations(t *testing.T) []Settings {
 		all[i].Expiration, all[i].MaxSeries = time.Minute, 20
 	}
 	all[1].Limits = LimitOptions{PerOwner: 2, Owner: OwnerSourceID}
-	all[2].Tagger, all[2].MaxSeries = rules(t, "rules: [{pattern: a, when: {origin: rep}, drop: true}, {pattern: a, name: b}]"), 5
-	all[3].Tagger, all[3].Limits = rules(t, "rules: [{pattern: a_bucket, drop: true}]"), LimitOptions{PerMetric: 2, PerOwner: 3, Owner: OwnerApp}
+	all[2].Tagger, all[2].MaxSeries = rules(
+		t,
+		"rules: [{pattern: a, when: {origin: rep}, drop: true}, {pattern: a, name: b}]",
+	), 5
+	all[3].Tagger, all[3].Limits = rules(
+		t,
+		"rules: [{pattern: a_bucket, drop: true}]",
+	), LimitOptions{
+		PerMetric: 2,
+		PerOwner:  3,
+		Owner:     OwnerApp,
+	}
 	all[4].Tagger, all[4].AdaptiveExpiration = rules(t, "rules: [{pattern: a, when: {origin: rep}, name: b}]"), true
 	return all
 }
@@ -76,12 +108,22 @@ func TestNoScrapeHoldsASeriesTwice(t *testing.T) {
 	all := configurations(t)
 	actions := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) action {
 		return action{
-			time.Duration(rapid.Int64Range(0, 30e9).Draw(t, "pause")), rapid.Bool().Draw(t, "sweep"), rapid.IntRange(0, 6*len(all)).Draw(t, "reload"),
+			time.Duration(
+				rapid.Int64Range(0, 30e9).Draw(t, "pause"),
+			),
+			rapid.Bool().Draw(t, "sweep"),
+			rapid.IntRange(0, 6*len(all)).Draw(t, "reload"),
 			drawEnvelope(t),
 		}
 	}), 1, 60)
 	rapid.Check(t, func(rt *rapid.T) {
-		first, plan, constant := rapid.IntRange(0, len(all)-1).Draw(rt, "first"), actions.Draw(rt, "plan"), rapid.Bool().Draw(rt, "constant hash")
+		first, plan, constant := rapid.IntRange(0, len(all)-1).
+			Draw(rt, "first"),
+			actions.Draw(
+				rt,
+				"plan",
+			), rapid.Bool().
+				Draw(rt, "constant hash")
 		var err error
 		// Nothing may be drawn, and no test stopped, inside the bubble.
 		synctest.Test(t, func(*testing.T) { err = play(all, first, plan, constant) })
@@ -97,7 +139,7 @@ func play(all []Settings, first int, plan []action, constant bool) error {
 		return err
 	}
 	if constant {
-		s.ids.mask = 0
+		s.entries.mask = 0
 	}
 	samples, outcomes := 0, uint64(0)
 	for _, a := range plan {
@@ -133,11 +175,11 @@ func play(all []Settings, first int, plan []action, constant bool) error {
 func checkEmpty(s *Store) error {
 	s.sweep(time.Now().Add(time.Hour))
 	for what, n := range map[string]int{
-		"live": s.live, "others": s.others, "pieces": s.pieces, "pairs": s.pairs.live, "tag sets": s.ids.tagsetIndex.live,
-		"names": s.ids.nameIndex.live, "untagged": s.ids.untagged, "owners": len(s.ids.owners.by), "families": s.families.count,
-		"claims": len(s.families.claims), "exposed": len(s.exposed), "label sets": len(s.labels.by), "siblings": s.siblings.index.live,
-		"histograms": len(s.hists) - len(s.freeHists), "composites": len(s.composites.all) - len(s.composites.free),
-		"counters": max(0, len(s.counters.all)-1) - len(s.counters.free), "slab": int(s.slab.next) - len(s.slab.free),
+		"live": s.limits.live, "others": s.limits.others, "parts": s.limits.parts, "pairs": s.entries.pairs.live, "tag sets": s.entries.tagsetIndex.live,
+		"names": s.entries.nameIndex.live, "untagged": s.entries.untagged, "owners": len(s.limits.byName), "families": s.families.count(),
+		"claims": len(s.families.claims), "exposed": len(s.families.series), "label sets": len(s.families.labels.by), "shared totals": s.counters.totals.inUse(),
+		"histograms": s.histograms.inUse(), "composites": s.composites.inUse(),
+		"counters": s.counters.states.inUse(), "entries": s.entries.inUse(),
 	} {
 		if n != 0 {
 			return fmt.Errorf("%d of %s when all has expired", n, what)
@@ -176,9 +218,10 @@ func checkScrape(s *Store) error {
 		}
 	}
 	hidden := 0 // of which nothing but a sum is known
-	for pos := range s.slab.next {
-		if e := s.slab.at(pos); e.state == stateLive && s.families.all[e.family].composite {
-			if c := &s.composites.all[e.extra]; s.families.all[e.family].typ == metric.TypeHistogram && len(c.pieces) == 0 && c.count == 0 {
+	for pos := entryPos(1); pos <= s.entries.last; pos++ {
+		if e := s.entries.at(pos); e.state == stateLive && s.families.at(e.family).composite {
+			c := s.composites.at(e.composite())
+			if s.families.at(e.family).typ == metric.TypeHistogram && len(c.points) == 0 && c.count == 0 {
 				hidden++
 			}
 		}
@@ -186,40 +229,42 @@ func checkScrape(s *Store) error {
 	if err := s.checkComposites(); err != nil {
 		return err
 	}
-	if got := s.Stats(); got.Series != len(seen)+hidden || got.Series+got.Refused+got.Pieces != s.pairs.live || got.Series > 20 {
-		return fmt.Errorf("%d series in the scrape, %+v, %d entries", len(seen), got, s.pairs.live)
+	if got := s.Stats(); got.Series != len(seen)+hidden || got.Series+got.Refused+got.Parts != s.entries.pairs.live ||
+		got.Series > 20 {
+		return fmt.Errorf("%d series in the scrape, %+v, %d entries", len(seen), got, s.entries.pairs.live)
 	}
 	return nil
 }
 
-// checkComposites checks all composites, and that their families know how many buckets and quantiles they have, and have some.
+// checkComposites checks all composites, and that their families know how many buckets and quantiles they have, and
+// have some.
 func (s *Store) checkComposites() error {
-	pieces := map[uint32]int{}
-	for pos := range s.slab.next {
-		if e := s.slab.at(pos); e.state == stateLive && s.families.all[e.family].composite {
+	parts := map[familyPos]int{}
+	for pos := entryPos(1); pos <= s.entries.last; pos++ {
+		if e := s.entries.at(pos); e.state == stateLive && s.families.at(e.family).composite {
 			if err := s.checkComposite(pos, e); err != nil {
 				return err
 			}
-			pieces[e.family] += len(s.composites.all[e.extra].pieces)
+			parts[e.family] += len(s.composites.at(e.composite()).points)
 		}
 	}
-	for family, n := range pieces {
-		if f := &s.families.all[family]; n == 0 || f.pieces != n {
-			return fmt.Errorf("%s has %d buckets and quantiles, and counts %d", f.name, n, f.pieces)
+	for family, n := range parts {
+		if f := s.families.at(family); n == 0 || f.parts != n {
+			return fmt.Errorf("%s has %d buckets and quantiles, and counts %d", f.name, n, f.parts)
 		}
 	}
 	return nil
 }
 
 // checkComposite checks that a composite and its pieces know each other.
-func (s *Store) checkComposite(pos uint32, e *series) error {
-	all := slices.Collect(s.composites.all[e.extra].all())
+func (s *Store) checkComposite(pos entryPos, e *entry) error {
+	all := slices.Collect(s.composites.at(e.composite()).all())
 	if len(all) == 0 {
-		return fmt.Errorf("%d has no pieces", pos)
+		return fmt.Errorf("%d has no parts", pos)
 	}
 	for _, p := range all {
-		if piece := s.slab.at(p); piece.state != statePiece || piece.owner() != (ref{pos, e.gen}) || piece.expiry != e.expiry {
-			return fmt.Errorf("%d is no piece of %d: %+v", p, pos, piece)
+		if part := s.entries.at(p); part.state != statePart || part.owner() != (ref{pos, e.gen}) || part.expiry != e.expiry {
+			return fmt.Errorf("%d is no part of %d: %+v", p, pos, part)
 		}
 	}
 	return nil

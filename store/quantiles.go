@@ -2,29 +2,29 @@ package store
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
 // quantileSpan is the time that a half of a window covers.
 const quantileSpan = int64(5 * time.Minute)
 
-// window knows the distribution of the observations of the last five to ten minutes, in buckets of eight to a doubling: a quantile is off
-// by 4.5 % of its value at the most, unless values spread over more than twenty doublings, and not at all where all values are equal. It
-// takes a few hundred bytes, and no time that depends on how many observations there are.
+// window knows the distribution of the observations of the last five to ten minutes, in buckets of eight to a
+// doubling: a quantile is off by 4.5 % of its value at the most, unless values spread over more than twenty
+// doublings, and not at all where all values are equal. It takes a few hundred bytes, and no time that depends on
+// how many observations there are.
 type window struct {
-	recent, before part
+	recent, before half
 	since          int64 // our clock when recent began, nanoseconds
 }
 
-// part is one half of a window.
-type part struct {
+// half is one half of a window.
+type half struct {
 	native   native
 	min, max float64
 	count    uint64
 }
 
-func (p *part) observe(v float64) {
+func (p *half) observe(v float64) {
 	if p.count == 0 {
 		p.min, p.max = v, v
 	}
@@ -33,9 +33,9 @@ func (p *part) observe(v float64) {
 	p.native.observe(v)
 }
 
-// reset empties a part and keeps its memory.
-func (p *part) reset() {
-	*p = part{native: native{schema: nativeSchema, counts: p.native.counts[:0]}}
+// reset empties a half and keeps its memory.
+func (p *half) reset() {
+	*p = half{native: native{schema: nativeSchema, counts: p.native.counts[:0]}}
 }
 
 func (w *window) observe(v float64, now int64) {
@@ -57,17 +57,17 @@ func (w *window) observe(v float64, now int64) {
 
 // appendQuantiles appends the value of each of the quantiles, which ascend; NaN where nothing was observed lately.
 func (w *window) appendQuantiles(dst, quantiles []float64, now int64) []float64 {
-	var parts [2]*part
+	var halves [2]*half
 	n := 0
-	for i, p := range []*part{&w.recent, &w.before} {
+	for i, p := range []*half{&w.recent, &w.before} {
 		if p.count > 0 && now-w.since < int64(2-i)*quantileSpan {
-			parts[n] = p
+			halves[n] = p
 			n++
 		}
 	}
-	m := merged{parts: parts[:n]}
+	m := merged{halves: halves[:n]}
 	lowest, highest, total := math.Inf(1), math.Inf(-1), uint64(0)
-	for _, p := range m.parts {
+	for _, p := range m.halves {
 		lowest, highest, total = min(lowest, p.min), max(highest, p.max), total+p.count
 	}
 	seen, value := uint64(0), 0.0
@@ -90,17 +90,18 @@ func (w *window) appendQuantiles(dst, quantiles []float64, now int64) []float64 
 	return dst
 }
 
-// merged goes through the buckets of parts in the order of their values.
+// merged goes through the buckets of halves in the order of their values.
 type merged struct {
-	parts []*part
-	at    [2]int // 0 is the zero bucket, i+1 is counts[i]
+	halves []*half
+	at     [2]int // 0 is the zero bucket, i+1 is counts[i]
 }
 
-// next returns the middle of the next bucket that has observations, and their number. It must not be called beyond the last.
+// next returns the middle of the next bucket that has observations, and their number. It must not be called beyond
+// the last.
 func (m *merged) next() (value float64, count uint64) {
 	value = math.Inf(1)
 	from := -1
-	for i, p := range m.parts {
+	for i, p := range m.halves {
 		for m.at[i] <= len(p.native.counts) && p.native.at(m.at[i]) == 0 {
 			m.at[i]++
 		}
@@ -112,9 +113,9 @@ func (m *merged) next() (value float64, count uint64) {
 		}
 	}
 	if from < 0 {
-		return value, math.MaxUint32 // so that nobody waits for more
+		return value, math.MaxUint32 // so that the caller does not wait for more
 	}
-	count = m.parts[from].native.at(m.at[from])
+	count = m.halves[from].native.at(m.at[from])
 	m.at[from]++
 	return value, count
 }
@@ -138,28 +139,3 @@ func (n *native) middle(i int) float64 {
 
 // observedQuantiles are the quantiles of summaries that the store makes.
 var observedQuantiles = []float64{0.2, 0.5, 0.75, 0.95}
-
-func (s *Store) newWindow(arrived int64) uint32 {
-	pos := s.newHistogram(0, arrived)
-	s.hists[pos].window = &window{}
-	return pos
-}
-
-// summarize adds a value to a summary.
-func (s *Store) summarize(e *series, v float64, arrived int64) {
-	h := &s.hists[e.extra]
-	h.count++
-	h.sum += v
-	h.window.observe(v, arrived)
-	e.stamp = arrived
-}
-
-// summary reads a summary into the reader's memory. What was read before stays good when the slice moves.
-func (r *Reader) summary(h *histogram, now int64) *Summary {
-	from := len(r.quantiles)
-	r.quantiles = h.window.appendQuantiles(r.quantiles, observedQuantiles, now)
-	r.summaries = append(slices.Grow(r.summaries, 1), Summary{
-		Quantiles: observedQuantiles, Values: r.quantiles[from:len(r.quantiles):len(r.quantiles)], Count: h.count, Sum: h.sum,
-	})
-	return &r.summaries[len(r.summaries)-1]
-}

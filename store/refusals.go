@@ -8,6 +8,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
+type refusalPos uint32
+
 // maxRefusals bounds how many names are counted one by one for each outcome. What comes after is counted together.
 const maxRefusals = 100
 
@@ -24,7 +26,7 @@ type Refusal struct {
 // refusals counts what is not stored by name, and logs each name once.
 type refusals struct {
 	all []Refusal // the first ones count what exceeds the bound, one an outcome
-	by  map[refusalKey]uint32
+	by  map[refusalKey]refusalPos
 	of  [metric.NumOutcomes]int // how many names each outcome has
 	log *slog.Logger
 }
@@ -35,7 +37,7 @@ type refusalKey struct {
 }
 
 func newRefusals(log *slog.Logger) refusals {
-	r := refusals{by: map[refusalKey]uint32{}, log: log}
+	r := refusals{by: map[refusalKey]refusalPos{}, log: log}
 	for o := range metric.Outcome(metric.NumOutcomes) {
 		r.all = append(r.all, Refusal{Outcome: o, Reason: "no name, or names beyond the bound of this list"})
 	}
@@ -43,17 +45,17 @@ func newRefusals(log *slog.Logger) refusals {
 }
 
 // add returns the position that counts a name.
-func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) uint32 {
+func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) refusalPos {
 	raw = printable(raw)
 	key := refusalKey{outcome, exposed, raw}
 	if pos, ok := r.by[key]; ok {
 		return pos
 	}
 	if exposed == "" && raw == "" || r.of[outcome] >= maxRefusals {
-		return uint32(outcome)
+		return refusalPos(outcome)
 	}
 	r.of[outcome]++
-	pos := uint32(len(r.all))
+	pos := refusalPos(len(r.all))
 	key.name = strings.Clone(raw)
 	r.by[key] = pos
 	r.all = append(r.all, Refusal{Outcome: outcome, Metric: exposed, RawName: key.name, Reason: reason})
@@ -61,20 +63,17 @@ func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) uint
 	return pos
 }
 
-func (r *refusals) count(pos uint32) { r.all[pos].Count++ }
+func (r *refusals) count(pos refusalPos) { r.all[pos].Count++ }
 
-func (r *refusals) countInvalid(name []byte) {
-	reason := "the envelope's tags exceed the bounds, or the timer ends before it starts"
-	if len(name) > metric.MaxNameBytes {
-		reason = "its name is too long"
-	}
-	r.countName(metric.Invalid, name, reason)
-}
+// The reasons of refusals that do not depend on the series.
+const (
+	reasonLongName  = "its name is too long"
+	reasonTags      = "the envelope's tags exceed the bounds"
+	reasonTimer     = "the timer ends before it starts"
+	reasonMaxSeries = "metrics.max_series is reached"
+)
 
-func (r *refusals) countOverLimit(name []byte) {
-	r.countName(metric.OverLimit, name, "metrics.max_series is reached")
-}
-
+// countName counts a sample without a series.
 func (r *refusals) countName(outcome metric.Outcome, name []byte, reason string) {
 	if len(name) > maxPrintable {
 		name = name[:maxPrintable]
@@ -97,4 +96,25 @@ func printable(name string) string {
 		}
 	}
 	return metric.Printable(name)
+}
+
+// maxOverrides bounds the pairs of label and metric that are counted one by one.
+const maxOverrides = 100
+
+// overrideKey is what overrides are counted by; the zero value stands for all beyond the bound.
+type overrideKey struct {
+	label, metric string
+}
+
+// overrides counts labels that were set twice.
+type overrides map[overrideKey]uint64
+
+func (o overrides) count(metric string, labels []string) {
+	for _, l := range labels {
+		k := overrideKey{l, metric}
+		if _, ok := o[k]; !ok && len(o) >= maxOverrides {
+			k = overrideKey{}
+		}
+		o[k]++
+	}
 }

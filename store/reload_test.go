@@ -71,7 +71,11 @@ metrics:
 		if err != nil || done != (Reloaded{Kept: 5, Retired: 3}) {
 			t.Errorf("%+v, %v", done, err)
 		}
-		check("after", "gauge cf_helped{} 1\n"+http+"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 2\ngauge cf_untagged{} 1\n", 1)
+		check(
+			"after",
+			"gauge cf_helped{} 1\n"+http+"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 2\ngauge cf_untagged{} 1\n",
+			1,
+		)
 		for _, f := range s.Families() {
 			if f.Name == "cf_helped" && f.Help != "After." {
 				t.Errorf("HELP is still %q", f.Help)

@@ -10,8 +10,8 @@ import (
 
 // Resolver turns identities into series. It is immutable.
 type Resolver interface {
-	// Resolve says what becomes of an identity. It is called once for each series, with the lock of the store held: it must
-	// not call the store. It keeps neither id nor what it points to.
+	// Resolve says what becomes of an identity. It is called once for each series, with the lock of the store held: it
+	// must not call the store. It keeps neither id nor what it points to.
 	Resolve(id *Identity) Resolved
 	// Identification says what belongs to the identity of a series.
 	Identification() Identification
@@ -19,18 +19,19 @@ type Resolver interface {
 
 // Identification says what belongs to the identity of a series.
 type Identification struct {
-	// TimerTags are the envelope tags that belong to the identity of a timer. All tags belong to that of a gauge or counter.
-	TimerTags map[string]bool
-	// Composites says that the histograms and summaries that Cloud Foundry's prom scraper has taken apart are put together
-	// again. If not, each of their parts is a series.
+	// HTTPTags are the envelope tags that belong to the identity of an HTTP request, TimerTags those of other timers,
+	// with source id and instance id. All tags belong to the identity of a gauge or counter.
+	HTTPTags, TimerTags map[string]bool
+	// Composites says that the histograms and summaries that Cloud Foundry's prom scraper has taken apart are put
+	// together again. If not, each of their parts is a series.
 	Composites bool
 }
 
 // Identity is one metric of one emitter as it was sent, before any rule.
 type Identity struct {
 	Kind metric.Kind
-	// Composite is TypeHistogram or TypeSummary if Name is the name of a histogram or summary that is put together from its
-	// parts, else TypeGauge.
+	// Composite is TypeHistogram or TypeSummary if Name is the name of a histogram or summary that is put together from
+	// its parts, else TypeGauge.
 	Composite metric.Type
 	// ResponseSize asks for the second family of an HTTP timer.
 	ResponseSize         bool
@@ -41,8 +42,9 @@ type Identity struct {
 
 // Resolved is what an identity becomes in the exposition.
 type Resolved struct {
-	Dropped  bool // no series: a rule drops it
-	Untagged bool // no rule matched the name
+	Dropped  bool   // no series: a rule drops it
+	Invalid  string // no series: why its samples are invalid, or ""
+	Untagged bool   // no rule matched the name
 
 	Metric      string
 	Type        metric.Type
@@ -60,35 +62,48 @@ type Resolved struct {
 	Overrides []string
 }
 
-// Identities returns the identities of the samples of an envelope, in order, as a store with this resolver would look them
-// up. It fails if the store would count a sample as invalid.
+// Identities returns the identities of the samples of an envelope, in order, as a store with this resolver would
+// look them up. It fails if the store would count a sample as invalid.
 func Identities(r Resolver, e *metric.Envelope) ([]Identity, error) {
-	identification := r.Identification()
-	d := identifier{timerTags: identification.TimerTags}
-	if ok := e.Kind == metric.KindTimer && d.identifyTimer(e).ok || e.Kind != metric.KindTimer && d.identify(e); !ok {
-		return nil, fmt.Errorf("its tags exceed the bounds (%d tags, %d bytes each and %d together), or it is a timer that ends before it starts",
-			metric.MaxTags, metric.MaxValueBytes, metric.MaxIdentityBytes)
+	of := r.Identification()
+	d := identifier{identification: &of}
+	invalid := ""
+	if e.Kind == metric.KindTimer {
+		invalid = d.identifyTimer(e).invalid
+	} else {
+		invalid = d.identify(e)
 	}
-	points := e.Points
+	switch invalid {
+	case "":
+	case reasonTags:
+		return nil, fmt.Errorf("%s (%d tags, %d bytes each and %d together)",
+			invalid, metric.MaxTags, metric.MaxValueBytes, metric.MaxIdentityBytes)
+	default:
+		return nil, errors.New(invalid)
+	}
+	kind, points := nameGauge, e.Points
 	if e.Kind != metric.KindGauge {
-		points = []metric.Point{{Name: e.Name}}
+		kind, points = nameTimer, []metric.Point{{Name: e.Name}}
+	}
+	if e.Kind == metric.KindCounter {
+		kind = nameCounter
 	}
 	var out []Identity
-	for _, p := range points {
+	for i := range points {
+		p := &points[i]
 		switch {
 		case len(p.Name) == 0:
 			return nil, errors.New("it has no name")
 		case len(p.Name) > metric.MaxNameBytes:
 			return nil, fmt.Errorf("its name has %d bytes, the limit is %d", len(p.Name), metric.MaxNameBytes)
 		}
-		source, instance, tags := parseIdentity(string(d.key))
-		if of, base, ok := pieceIdentity(e.Kind, &p, d.key); ok && identification.Composites {
-			out = append(out, identityOf(compositeKey(nil, d.key, of.without()), of, base))
+		if composite, key, base, ok := compositeOf(e.Kind, p, d.key); ok && of.Composites {
+			out = append(out, newIdentity(string(key), composite, string(base)))
 			continue
 		}
-		out = append(out, Identity{
-			Kind: e.Kind, Name: string(p.Name), Unit: string(p.Unit), SourceID: source, InstanceID: instance, Tags: tags,
-		})
+		id := newIdentity(string(d.key), kind, string(p.Name))
+		id.Unit = string(p.Unit)
+		out = append(out, id)
 	}
 	return out, nil
 }

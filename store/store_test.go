@@ -68,11 +68,27 @@ func TestStore(t *testing.T) {
 		"one name, two types: the first keeps the family": {
 			[]step{
 				{counter("odd", 0, 7, "origin", "x"), "stored"},
-				{gauge("odd", 1, "origin", "y"), "conflict"},
 				{gauge("odd_total", 1, "origin", "z"), "stored"},
 			},
 			`counter cf_odd_total{component="x",origin="x"} 7` + "\n" +
 				`gauge cf_total_odd{component="z",origin="z"} 1` + "\n",
+		},
+		"a gauge and a counter whose names differ by _total": {
+			[]step{
+				{counter("odd", 0, 7, "origin", "x"), "stored"},
+				{gauge("odd", 1, "origin", "x"), "stored"},
+				{gauge("even", 2, "origin", "x"), "stored"},
+				{counter("even", 0, 8, "origin", "x"), "stored"},
+				{timer("work", second, "origin", "x"), "stored"},
+				{counter("work_seconds", 0, 9, "origin", "x"), "stored"},
+			},
+			`gauge cf_even{component="x",origin="x"} 2
+counter cf_even_total{component="x",origin="x"} 8
+gauge cf_odd{component="x",origin="x"} 1
+counter cf_odd_total{component="x",origin="x"} 7
+histogram cf_work_seconds{component="x",origin="x"} [0.1 1] [0 1 0] count=1 sum=1
+counter cf_work_seconds_total{component="x",origin="x"} 9
+`,
 		},
 		"the names a histogram writes are taken": {
 			[]step{
@@ -80,7 +96,7 @@ func TestStore(t *testing.T) {
 				{gauge("work_seconds_count", 1, "origin", "x"), "conflict"},
 				{gauge("work_seconds_bucket", 1, "origin", "x"), "conflict"},
 			},
-			`histogram cf_work_seconds{component="x"} [0.1 1] [0 1 0] count=1 sum=1` + "\n",
+			`histogram cf_work_seconds{component="x",origin="x"} [0.1 1] [0 1 0] count=1 sum=1` + "\n",
 		},
 		"totals replace each other, late ones are outdated": {
 			[]step{
@@ -127,19 +143,45 @@ func TestStore(t *testing.T) {
 		},
 		"odd names and values are made legal": {
 			[]step{
-				{gauge("a\n\"b\"\x00\xff", math.Inf(1), "a-b", "1\n\"\\", "a_b", "2", "9", "\xff", "__v1_type", "x", "empty", ""), "stored"},
+				{
+					gauge("a\n\"b\"\x00\xff", math.Inf(1), "a-b", "1\n\"\\", "a_b", "2", "9", "\xff", "__v1_type", "x", "empty", ""),
+					"stored",
+				},
 			},
 			`gauge cf_a_b{_9="�",a_b="2",envelope_a_b="1\n\"\\"} +Inf` + "\n",
 		},
 		"reserved labels give way": {
 			[]step{
-				{gauge("a", 1, "deployment", "cf", "job", "router", "index", "id", "ip", "10.0.0.1", "le", "1", "quantile", "2", "instance", "3"), "stored"},
+				{
+					gauge(
+						"a",
+						1,
+						"deployment",
+						"cf",
+						"job",
+						"router",
+						"index",
+						"id",
+						"ip",
+						"10.0.0.1",
+						"le",
+						"1",
+						"quantile",
+						"2",
+						"instance",
+						"3",
+					),
+					"stored",
+				},
 			},
 			`gauge cf_a{bosh_deployment="cf",bosh_job_id="id",bosh_job_ip="10.0.0.1",bosh_job_name="router",envelope_instance="3",` +
 				`envelope_le="1",envelope_quantile="2"} 1` + "\n",
 		},
 		"the gorouter's tag component is its target": {
-			[]step{{gauge("a", 1, "origin", "gorouter", "component", "uaa"), "stored"}, {gauge("a", 2, "origin", "x", "component", "uaa"), "stored"}},
+			[]step{
+				{gauge("a", 1, "origin", "gorouter", "component", "uaa"), "stored"},
+				{gauge("a", 2, "origin", "x", "component", "uaa"), "stored"},
+			},
 			`gauge cf_a{component="gorouter",origin="gorouter",target_component="uaa"} 1` + "\n" +
 				`gauge cf_a{component="uaa",origin="x"} 2` + "\n",
 		},
@@ -149,8 +191,19 @@ func TestStore(t *testing.T) {
 		},
 		"a clock of zero or far ahead is not believed": {
 			[]step{
-				{&metric.Envelope{Kind: metric.KindGauge, Timestamp: start + int64(time.Hour), Arrived: start, Points: gauge("a", 1).Points}, "stored"},
-				{&metric.Envelope{Kind: metric.KindGauge, Timestamp: 0, Arrived: start + 1, Points: gauge("a", 2).Points}, "stored"},
+				{
+					&metric.Envelope{
+						Kind:      metric.KindGauge,
+						Timestamp: start + int64(time.Hour),
+						Arrived:   start,
+						Points:    gauge("a", 1).Points,
+					},
+					"stored",
+				},
+				{
+					&metric.Envelope{Kind: metric.KindGauge, Timestamp: 0, Arrived: start + 1, Points: gauge("a", 2).Points},
+					"stored",
+				},
 				{gauge("a", 3), "outdated"},
 			},
 			"gauge cf_a{} 2\n",
@@ -158,9 +211,33 @@ func TestStore(t *testing.T) {
 		"after two minutes of outdated samples the new clock counts": {
 			[]step{
 				{at(time.Hour, gauge("a", 1)), "stored"},
-				{&metric.Envelope{Kind: metric.KindGauge, Timestamp: start, Arrived: start + int64(time.Hour), Points: gauge("a", 2).Points}, "outdated"},
-				{&metric.Envelope{Kind: metric.KindGauge, Timestamp: start, Arrived: start + int64(time.Hour+119*second), Points: gauge("a", 3).Points}, "outdated"},
-				{&metric.Envelope{Kind: metric.KindGauge, Timestamp: start, Arrived: start + int64(time.Hour+120*second), Points: gauge("a", 4).Points}, "stored"},
+				{
+					&metric.Envelope{
+						Kind:      metric.KindGauge,
+						Timestamp: start,
+						Arrived:   start + int64(time.Hour),
+						Points:    gauge("a", 2).Points,
+					},
+					"outdated",
+				},
+				{
+					&metric.Envelope{
+						Kind:      metric.KindGauge,
+						Timestamp: start,
+						Arrived:   start + int64(time.Hour+119*second),
+						Points:    gauge("a", 3).Points,
+					},
+					"outdated",
+				},
+				{
+					&metric.Envelope{
+						Kind:      metric.KindGauge,
+						Timestamp: start,
+						Arrived:   start + int64(time.Hour+120*second),
+						Points:    gauge("a", 4).Points,
+					},
+					"stored",
+				},
 			},
 			"gauge cf_a{} 4\n",
 		},
@@ -169,7 +246,11 @@ func TestStore(t *testing.T) {
 			"gauge cf_x{} 1\n",
 		},
 		"logs, events and nothing have no samples": {
-			[]step{{&metric.Envelope{Kind: metric.KindLog}, ""}, {&metric.Envelope{Kind: metric.KindEvent}, ""}, {&metric.Envelope{}, ""}},
+			[]step{
+				{&metric.Envelope{Kind: metric.KindLog}, ""},
+				{&metric.Envelope{Kind: metric.KindEvent}, ""},
+				{&metric.Envelope{}, ""},
+			},
 			"",
 		},
 	}
@@ -204,7 +285,7 @@ func TestLabelsOfTheConfiguration(t *testing.T) {
 		write(s, timer("t", time.Second, "origin", "x", "product", "p"))
 		want := `gauge cf_a{component="x",envelope_environment="test",envelope_region="us",environment="prod",ip="1",` +
 			`origin="x",region="eu",team="t"} 1
-histogram cf_t_seconds{component="x",environment="prod",region="eu"} [0.1 1] [0 1 0] count=1 sum=1
+histogram cf_t_seconds{component="x",environment="prod",origin="x",region="eu"} [0.1 1] [0 1 0] count=1 sum=1
 `
 		if got := dump(s); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
@@ -265,7 +346,13 @@ func TestExpiry(t *testing.T) {
 		if got := s.Stats(); got != (Stats{}) {
 			t.Errorf("left at the end: %+v", got)
 		}
-		if n := len(s.families.claims) + len(s.exposed) + len(s.labels.by) + s.ids.nameIndex.live + s.ids.tagsetIndex.live + s.pairs.live; n != 0 {
+		if n := len(
+			s.families.claims,
+		) + len(
+			s.families.series,
+		) + len(
+			s.families.labels.by,
+		) + s.entries.nameIndex.live + s.entries.tagsetIndex.live + s.entries.pairs.live; n != 0 {
 			t.Errorf("%d entries of the indexes are left", n)
 		}
 	})

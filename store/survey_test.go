@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Who looks at a new exporter should not wait a minute to see which metrics are large; from then on each minute has its look.
+// Who looks at a new exporter should not wait a minute to see which metrics are large; from then on each minute has
+// its look.
 func TestSurveyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)

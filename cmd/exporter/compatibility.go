@@ -29,9 +29,7 @@ type stores struct {
 	received   *compat.Received
 }
 
-func newStores(
-	cfg *config.Config, rules *tagger.Tagger, reg prometheus.Registerer, log *slog.Logger,
-) (*stores, error) {
+func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Registerer, log *slog.Logger) (*stores, error) {
 	on, alone := cfg.Metrics.Compatible()
 	s := stores{started: cfg}
 	var err error

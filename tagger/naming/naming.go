@@ -13,9 +13,10 @@ import (
 // Style says how base names become metric names.
 //
 // The default writes Prometheus' style: a namespace, words in lower case, values in base units and the base unit as
-// the name's last word, `_total` at the end of counters. With KeepUnits values stay as they are and the name ends in the
-// unit that they are in. The word total is never there twice: counters lose any other one. Verbatim keeps the base name as the rules spell it, letter for letter: no namespace, no suffix and
-// no conversion; what the name says is then still true of the value.
+// the name's last word, `_total` at the end of counters. With KeepUnits values stay as they are and the name ends in
+// the unit that they are in. The word total is never there twice: counters lose any other one. Verbatim keeps the
+// base name as the rules spell it, letter for letter: no namespace, no suffix and no conversion; what the name says
+// is then still true of the value.
 type Style struct {
 	Namespace string
 	Verbatim  bool
@@ -28,13 +29,13 @@ type Name struct {
 	Metric string
 	// Unit is the unit whose word the name ends in (before _total), for UNIT metadata; "" otherwise.
 	Unit string
-	// Mul and Div convert: value*Mul/Div is the value in Unit. Both are 1 where there is nothing to do. Division by a power
-	// of ten gives the nearest number, multiplication by its inverse would not.
+	// Mul and Div convert: value*Mul/Div is the value in Unit. Both are 1 where there is nothing to do. Division by a
+	// power of ten gives the nearest number, multiplication by its inverse would not.
 	Mul, Div float64
 }
 
-// Name names the family of a base name. The unit is a canonical one (see Units), or "" for none: what the words of the name
-// state is no business of it, but of UnitOfName. A result never is empty and never starts with a digit.
+// Name names the family of a base name. The unit is a canonical one (see Units), or "" for none: what the words of
+// the name state is no business of it, but of UnitOfName. A result never is empty and never starts with a digit.
 func (n Style) Name(base, unitName string, t metric.Type) Name {
 	if n.Verbatim && base != "" {
 		return Name{Metric: base, Mul: 1, Div: 1}
@@ -68,8 +69,8 @@ func (n Style) Name(base, unitName string, t metric.Type) Name {
 
 func isTotal(word string) bool { return word == "total" }
 
-// moveTotal puts a `total` at the end before the word or unit that it follows, since `_total` is for counters: the gauge
-// tasks_total is total_tasks. The word is kept, since a gauge of the other words may exist as well.
+// moveTotal puts a `total` at the end before the word or unit that it follows, since `_total` is for counters: the
+// gauge tasks_total is total_tasks. The word is kept, since a gauge of the other words may exist as well.
 func moveTotal(words []string, unitName string) []string {
 	last := len(words) - 1
 	if last < 1 || !isTotal(words[last]) {
@@ -102,9 +103,9 @@ func (n Style) join(words []string) string {
 	return s
 }
 
-// stateUnit makes the words say the target unit once. A word for the source unit would be untrue of converted values:
-// it is replaced where it stands, and an `in` before it goes where it is the last. Else the target is appended, unless the
-// words say it already.
+// stateUnit makes the words say the target unit once. A word for the source unit would be untrue of converted
+// values: it is replaced where it stands, and an `in` before it goes where it is the last. Else the target is
+// appended, unless the words say it already.
 func stateUnit(words []string, u *unit, target string) []string {
 	targetWords := strings.Split(target, "_")
 	for i, word := range slices.Backward(words) {
@@ -135,10 +136,10 @@ func endsInUnit(words []string, unitName string) bool {
 	return strings.HasSuffix("_"+strings.Join(words, "_"), "_"+unitName)
 }
 
-// Words takes a name apart at case changes and at every character that is neither letter nor digit, and returns
-// the words in lower case: `LRPsRunning` is lrps, running; `numCPUS` is num, cpus. A group that the next segment repeats
-// counts once: `running.running_apps` is running, apps. Letters beyond ASCII are spelt by their number, so that a name of
-// nothing else keeps its identity.
+// Words takes a name apart at case changes and at every character that is neither letter nor digit, and returns the
+// words in lower case: `LRPsRunning` is lrps, running; `numCPUS` is num, cpus. A group that the next segment repeats
+// counts once: `running.running_apps` is running, apps. Letters beyond ASCII are spelt by their number, so that a
+// name of nothing else keeps its identity.
 func Words(name string) []string {
 	runes := []rune(name)
 	var words []string
@@ -161,7 +162,10 @@ func wordSpans(spans []wordSpan, name []rune) []wordSpan {
 			continue
 		}
 		if i > start {
-			if last := len(spans) - 1; !segmentStart || last < 0 || !sameWord(name[spans[last].start:spans[last].end], name[start:i]) {
+			if last := len(
+				spans,
+			) - 1; !segmentStart || last < 0 ||
+				!sameWord(name[spans[last].start:spans[last].end], name[start:i]) {
 				spans = append(spans, wordSpan{start, i})
 			}
 			segmentStart = false
@@ -187,9 +191,9 @@ func lower(r rune) rune {
 	return r
 }
 
-// startsWord tells whether a new word starts at the upper-case letter runes[i], in a word that began at start: after a
-// lower-case letter (`numGo`), after a digit that belongs to letters (`p95Latency`, not `2XX`), and at the last capital of
-// an acronym where a word follows (`GCPause`), which the s of its plural is not (`LRPsRunning`).
+// startsWord tells whether a new word starts at the upper-case letter runes[i], in a word that began at start: after
+// a lower-case letter (`numGo`), after a digit that belongs to letters (`p95Latency`, not `2XX`), and at the last
+// capital of an acronym where a word follows (`GCPause`), which the s of its plural is not (`LRPsRunning`).
 func startsWord(runes []rune, start, i int) bool {
 	if !unicode.IsUpper(runes[i]) {
 		return false

@@ -15,12 +15,19 @@ type unit struct {
 	spelt    []string // further spellings in envelopes, lower case
 }
 
-// units is a table, never changed. The spellings are those of the components: `Kb`, `kb` and `KiB` all mean 1024 bytes,
-// as do the decimal prefixes of the BOSH agent, of Diego and of GemFire.
+// units is a table, never changed. The spellings are those of the components: `Kb`, `kb` and `KiB` all mean 1024
+// bytes, as do the decimal prefixes of the BOSH agent, of Diego and of GemFire.
 var units = []unit{
 	{"seconds", "seconds", 1, 1, []string{"seconds", "second", "secs", "sec"}, []string{"s"}},
 	{"milliseconds", "seconds", 1, 1e3, []string{"milliseconds", "millisecond", "millis", "msecs", "msec", "ms"}, nil},
-	{"microseconds", "seconds", 1, 1e6, []string{"microseconds", "microsecond", "micros", "usecs", "usec"}, []string{"us", "µs", "μs"}},
+	{
+		"microseconds",
+		"seconds",
+		1,
+		1e6,
+		[]string{"microseconds", "microsecond", "micros", "usecs", "usec"},
+		[]string{"us", "µs", "μs"},
+	},
 	{"nanoseconds", "seconds", 1, 1e9, []string{"nanoseconds", "nanosecond", "nanos", "nsecs", "nsec", "ns"}, nil},
 	{"minutes", "seconds", 60, 1, []string{"minutes", "mins"}, []string{"minute", "min"}},
 	{"hours", "seconds", 3600, 1, []string{"hours"}, []string{"hour", "h"}},
@@ -32,7 +39,14 @@ var units = []unit{
 	{"tebibytes", "bytes", 1 << 40, 1, []string{"tebibytes", "terabytes", "tib", "tb"}, []string{"tebibyte", "terabyte"}},
 	{"percent", "ratio", 1, 100, []string{"percent", "percentage", "pct"}, []string{"%"}},
 	{"ratio", "ratio", 1, 1, []string{"ratio"}, []string{"fraction"}},
-	{"bytes_per_second", "bytes_per_second", 1, 1, nil, []string{"b/s", "bytes/s", "bytes/sec", "bytes/second", "byte/s"}},
+	{
+		"bytes_per_second",
+		"bytes_per_second",
+		1,
+		1,
+		nil,
+		[]string{"b/s", "bytes/s", "bytes/sec", "bytes/second", "byte/s"},
+	},
 	{"bytes_per_minute", "bytes_per_second", 1, 60, nil, []string{"bytes/min", "bytes/minute", "byte/minute"}},
 }
 
@@ -79,9 +93,9 @@ func unitNamed(name string) *unit {
 }
 
 // UnitOfName returns the unit that the words of a base name state, or "": `memory_in_mb`, `lastGCPauseTimeNS`,
-// `system.disk.percent`, `numBytesAllocated`, `seconds_behind_master`. It is what is left to go by where neither a rule
-// nor the envelope knows a unit. It looks where names carry their unit: at the end, before `total`; at the start, for times;
-// anywhere, for bytes and percentages. A rate (`per`) is in none of these.
+// `system.disk.percent`, `numBytesAllocated`, `seconds_behind_master`. It is what is left to go by where neither a
+// rule nor the envelope knows a unit. It looks where names carry their unit: at the end, before `total`; at the
+// start, for times; anywhere, for bytes and percentages. A rate (`per`) is in none of these.
 func UnitOfName(base string) string {
 	if !mayStateUnit(base) {
 		return ""
@@ -111,7 +125,8 @@ func statedUnit(base string) string {
 			return ""
 		case anywhere != "":
 		case wordIs(name, w, "bytes"),
-			wordIs(name, w, "byte") && i+1 < len(words) && (wordIs(name, words[i+1], "count") || wordIs(name, words[i+1], "size")):
+			wordIs(name, w, "byte") && i+1 < len(words) &&
+				(wordIs(name, words[i+1], "count") || wordIs(name, words[i+1], "size")):
 			anywhere = "bytes"
 		case wordIs(name, w, "percent"), wordIs(name, w, "percentage"):
 			anywhere = "percent"
@@ -154,18 +169,47 @@ func mayStateUnit(name string) bool {
 		return false
 	}
 	switch firstTwo(name) { // of words for times
-	case firstTwo("se"), firstTwo("mi"), firstTwo("ms"), firstTwo("us"), firstTwo("na"), firstTwo("ns"), firstTwo("ho"), firstTwo("da"):
+	case firstTwo("se"),
+		firstTwo("mi"),
+		firstTwo("ms"),
+		firstTwo("us"),
+		firstTwo("na"),
+		firstTwo("ns"),
+		firstTwo("ho"),
+		firstTwo("da"):
 		return true
 	}
 	switch firstTwo(name[len(name)-2:]) { // ends of all words
-	case firstTwo("ds"), firstTwo("nd"), firstTwo("cs"), firstTwo("ec"), firstTwo("ms"), firstTwo("is"), firstTwo("os"), firstTwo("ns"), firstTwo("es"),
-		firstTwo("rs"), firstTwo("ys"), firstTwo("ib"), firstTwo("kb"), firstTwo("mb"), firstTwo("gb"), firstTwo("tb"), firstTwo("nt"), firstTwo("ge"),
-		firstTwo("ct"), firstTwo("io"):
+	case firstTwo("ds"),
+		firstTwo("nd"),
+		firstTwo("cs"),
+		firstTwo("ec"),
+		firstTwo("ms"),
+		firstTwo("is"),
+		firstTwo("os"),
+		firstTwo("ns"),
+		firstTwo("es"),
+		firstTwo(
+			"rs",
+		),
+		firstTwo("ys"),
+		firstTwo("ib"),
+		firstTwo("kb"),
+		firstTwo("mb"),
+		firstTwo("gb"),
+		firstTwo("tb"),
+		firstTwo("nt"),
+		firstTwo("ge"),
+		firstTwo("ct"),
+		firstTwo("io"):
 	default:
 		return false
 	}
 	return slices.ContainsFunc(units, func(u unit) bool {
-		return slices.ContainsFunc(u.words, func(w string) bool { return len(w) <= len(name) && strings.EqualFold(name[len(name)-len(w):], w) })
+		return slices.ContainsFunc(
+			u.words,
+			func(w string) bool { return len(w) <= len(name) && strings.EqualFold(name[len(name)-len(w):], w) },
+		)
 	})
 }
 

@@ -1,0 +1,131 @@
+package store
+
+// positions hands out positions of one kind, first those that were given back. Position 0 is never handed out: it
+// stands for "none".
+type positions[P ~uint32] struct {
+	free []P
+	last P // the highest position that was ever handed out
+}
+
+func (x *positions[P]) take() P {
+	if n := len(x.free); n > 0 {
+		p := x.free[n-1]
+		x.free = x.free[:n-1]
+		return p
+	}
+	x.last++
+	return x.last
+}
+
+func (x *positions[P]) giveBack(p P) { x.free = append(x.free, p) }
+
+// inUse is the number of positions that are handed out.
+func (x *positions[P]) inUse() int { return int(x.last) - len(x.free) }
+
+// arena keeps values by position. A pointer into it is valid until the next add.
+type arena[P ~uint32, T any] struct {
+	positions[P]
+
+	all []T
+}
+
+func (a *arena[P, T]) at(p P) *T { return &a.all[p] }
+
+func (a *arena[P, T]) add(v T) P {
+	p := a.take()
+	for int(p) >= len(a.all) {
+		a.all = append(a.all, *new(T))
+	}
+	a.all[p] = v
+	return p
+}
+
+func (a *arena[P, T]) remove(p P) {
+	a.all[p] = *new(T)
+	a.giveBack(p)
+}
+
+// index is an open-addressing hash table from identities, which are kept elsewhere, to their positions. A slot is
+// eight bytes: half of the hash, which avoids most comparisons of identities, and the position. It holds no
+// pointers, so the garbage collector never looks inside.
+type index[P ~uint32] struct {
+	slots []slot[P]
+	used  int // slots that are not empty, including the deleted ones
+	live  int
+}
+
+type slot[P ~uint32] struct {
+	tag uint32 // upper half of the hash
+	pos P      // 0 is an empty slot, slotDeleted a deleted one
+}
+
+const (
+	slotDeleted = ^uint32(0)
+	minSlots    = 64
+)
+
+// find returns the position whose identity has this hash and for which equal returns true, or 0. The hash only
+// narrows the search: equal compares the identities themselves.
+func (x *index[P]) find(hash uint64, equal func(pos P) bool) P {
+	if x.live == 0 {
+		return 0
+	}
+	mask := uint64(len(x.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := x.slots[i]
+		if s.pos == 0 {
+			return 0
+		}
+		if s.tag == uint32(hash>>32) && s.pos != P(slotDeleted) && equal(s.pos) {
+			return s.pos
+		}
+	}
+}
+
+// insert adds a position that find does not know. rehash returns the hash of any position, for when the table grows.
+func (x *index[P]) insert(hash uint64, pos P, rehash func(pos P) uint64) {
+	if 4*(x.used+1) > 3*len(x.slots) {
+		x.grow(rehash)
+	}
+	x.place(hash, pos)
+	x.live++
+}
+
+func (x *index[P]) place(hash uint64, pos P) {
+	mask := uint64(len(x.slots) - 1)
+	i := hash & mask
+	for x.slots[i].pos != 0 && x.slots[i].pos != P(slotDeleted) {
+		i = (i + 1) & mask
+	}
+	if x.slots[i].pos == 0 {
+		x.used++
+	}
+	x.slots[i] = slot[P]{tag: uint32(hash >> 32), pos: pos}
+}
+
+// remove deletes a position that was inserted with this hash.
+func (x *index[P]) remove(hash uint64, pos P) {
+	mask := uint64(len(x.slots) - 1)
+	for i := hash & mask; x.slots[i].pos != 0; i = (i + 1) & mask {
+		if x.slots[i].pos == pos {
+			x.slots[i] = slot[P]{pos: P(slotDeleted)}
+			x.live--
+			return
+		}
+	}
+}
+
+// grow makes room for twice as many positions as are live, and drops the deleted slots.
+func (x *index[P]) grow(rehash func(pos P) uint64) {
+	size := minSlots
+	for size < 2*(x.live+1) {
+		size *= 2
+	}
+	old := x.slots
+	x.slots, x.used = make([]slot[P], size), 0
+	for _, s := range old {
+		if s.pos != 0 && s.pos != P(slotDeleted) {
+			x.place(rehash(s.pos), s.pos)
+		}
+	}
+}

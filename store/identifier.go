@@ -1,0 +1,286 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"loggregator_exporter/metric"
+)
+
+// identifier brings envelopes into the canonical form that finds their series. It owns the memory that this takes,
+// so that the steady state allocates nothing.
+type identifier struct {
+	identification *Identification // the resolver's, set for timers
+
+	tags  []metric.Tag // of a timer: those that make its identity
+	order tagOrder
+	key   []byte // the canonical form
+	trace TraceID
+}
+
+// identify puts the identity of a gauge or counter envelope into the key. It returns why the envelope is invalid, or
+// "".
+func (d *identifier) identify(e *metric.Envelope) (invalid string) {
+	d.key = d.key[:0]
+	ok := !e.TooManyTags && len(e.SourceID) <= metric.MaxValueBytes && len(e.InstanceID) <= metric.MaxValueBytes
+	for i := range e.Tags {
+		ok = ok && len(e.Tags[i].Key)+len(e.Tags[i].Value) <= metric.MaxValueBytes
+	}
+	if ok {
+		d.key = appendIdentity(d.key, e.SourceID, e.InstanceID, e.Tags, d.order.sort(e.Tags))
+	}
+	if !ok || len(d.key) > metric.MaxIdentityBytes {
+		return reasonTags
+	}
+	return ""
+}
+
+const (
+	timerHTTP     = "http" // the timer of HTTP requests
+	tagStatusCode = "status_code"
+)
+
+var appIDKey = []byte("app_id")
+
+// timing is what a timer says beside its identity.
+type timing struct {
+	invalid   string // why the envelope is invalid, or ""
+	duplicate bool   // the gorouter's second timer for the same request
+	seconds   float64
+	length    float64 // of the response in bytes; -1 where it does not say
+}
+
+// identifyTimer puts the identity of a timer into the key: source id, instance id, and the tags that the resolver
+// wants.
+func (d *identifier) identifyTimer(e *metric.Envelope) timing {
+	took := e.Stop - e.Start
+	t := timing{seconds: float64(took) / 1e9, length: -1}
+	d.key, d.tags, d.trace = d.key[:0], d.tags[:0], TraceID{}
+	sourceID, instanceID := e.SourceID, e.InstanceID
+	if string(e.Name) == timerHTTP {
+		sourceID, instanceID = d.httpRequest(e, &t)
+	} else {
+		for _, tag := range e.Tags {
+			d.readTag(tag, &t, d.identification.TimerTags)
+		}
+	}
+	switch {
+	case e.TooManyTags, len(sourceID) > metric.MaxValueBytes, len(instanceID) > metric.MaxValueBytes:
+		t.invalid = reasonTags
+	case t.invalid == "":
+		d.key = appendIdentity(d.key, sourceID, instanceID, d.tags, d.order.sort(d.tags))
+		if len(d.key) > metric.MaxIdentityBytes {
+			t.invalid = reasonTags
+		}
+	}
+	if t.invalid == "" && (e.Stop < e.Start || took < 0) {
+		t.invalid = reasonTimer
+	}
+	return t
+}
+
+// readTag takes a tag of a timer into its identity if it is among those wanted, and the trace if it names one.
+func (d *identifier) readTag(tag metric.Tag, t *timing, wanted map[string]bool) {
+	if traceTags[string(tag.Key)] {
+		d.trace.readTrace(tag)
+	}
+	if wanted[string(tag.Key)] {
+		if len(tag.Value) > metric.MaxValueBytes {
+			t.invalid = reasonTags
+		}
+		d.tags = append(d.tags, tag)
+	}
+}
+
+// httpRequest reads the tags of an HTTP request, and returns the source id and instance id of its identity. The
+// status code is taken as its class, and the app's id from the source id, so that no request id or address ever
+// makes an entry.
+func (d *identifier) httpRequest(e *metric.Envelope, t *timing) (sourceID, instanceID []byte) {
+	wanted := d.identification.HTTPTags
+	client, hasApp := false, false
+	var origin []byte
+	for _, tag := range e.Tags {
+		switch string(tag.Key) {
+		case "peer_type":
+			client = string(tag.Value) == "Client"
+		case "content_length":
+			t.length = parseLength(tag.Value)
+		case "origin":
+			origin = tag.Value
+		case tagStatusCode:
+			tag.Value = statusClass(tag.Value)
+		case "app_id":
+			hasApp = hasApp || len(tag.Value) > 0
+		}
+		d.readTag(tag, t, wanted)
+	}
+	sender := origin
+	if len(sender) == 0 {
+		sender = e.SourceID
+	}
+	t.duplicate = client && metric.IsRouter(sender)
+	isApp := metric.IsGUID(e.SourceID)
+	if isApp && !hasApp && wanted["app_id"] {
+		d.tags = append(d.tags, metric.Tag{Key: appIDKey, Value: e.SourceID})
+	}
+	if wanted["source_id"] || !isApp && len(origin) == 0 {
+		sourceID = e.SourceID // otherwise the origin names the component
+	}
+	if wanted["instance_id"] {
+		instanceID = e.InstanceID
+	}
+	return sourceID, instanceID
+}
+
+func parseLength(b []byte) float64 {
+	if len(b) == 0 || len(b) > 18 {
+		return -1
+	}
+	n := int64(0)
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return float64(n)
+}
+
+// statusClass makes 2xx of 200; what is not a status code is no class.
+func statusClass(code []byte) []byte {
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	if len(code) != 3 || code[0] == '0' || !digit(code[0]) || !digit(code[1]) || !digit(code[2]) {
+		return nil
+	}
+	return statusClasses[code[0]-'1']
+}
+
+var statusClasses = [...][]byte{
+	[]byte("1xx"), []byte("2xx"), []byte("3xx"), []byte("4xx"), []byte("5xx"), []byte("6xx"), []byte("7xx"),
+	[]byte("8xx"), []byte("9xx"),
+}
+
+// keyPrefix returns the first eight bytes of a key as a number that compares as the bytes do; shorter keys end in
+// zeros.
+func keyPrefix(key []byte) uint64 {
+	if cap(key) >= 8 {
+		// Fast path: a shorter key is part of a message, whose next bytes may be read and are cut off.
+		p := binary.BigEndian.Uint64(key[:8])
+		if len(key) < 8 {
+			p &^= ^uint64(0) >> (8 * len(key))
+		}
+		return p
+	}
+	var p uint64
+	for i, c := range key {
+		p |= uint64(c) << (56 - 8*i)
+	}
+	return p
+}
+
+// tagOrder sorts the tags of an envelope by key. It remembers the keys of the last one, since a sender that writes
+// its tags in a fixed order needs no sorting.
+type tagOrder struct {
+	prefixes []uint64 // of the keys, as they came
+	order    []uint32 // positions of the tags in the order of their keys
+	distinct bool     // all prefixes differ, so that they alone decide the order
+}
+
+// sort returns the positions of tags in the order of their keys, valid until the next call. Of a key that is there
+// twice only the last one on the wire counts.
+func (o *tagOrder) sort(tags []metric.Tag) []uint32 {
+	same := o.distinct && len(tags) == len(o.prefixes)
+	if len(tags) > len(o.prefixes) {
+		o.prefixes = append(o.prefixes, make([]uint64, len(tags)-len(o.prefixes))...)
+	}
+	o.prefixes = o.prefixes[:len(tags)]
+	for i := range tags {
+		p := keyPrefix(tags[i].Key)
+		same = same && o.prefixes[i] == p
+		o.prefixes[i] = p
+	}
+	if same {
+		// Fast path: the same keys in the same order as before.
+		return o.order
+	}
+	o.order, o.distinct = o.order[:0], true
+	for at := range tags {
+		o.insert(tags, uint32(at))
+	}
+	return o.order
+}
+
+// insert puts a tag in its place. There are a few tags, which insertion sorts best; most keys differ in their first
+// eight bytes.
+func (o *tagOrder) insert(tags []metric.Tag, at uint32) {
+	p := o.prefixes[at]
+	i := len(o.order)
+	for ; i > 0; i-- {
+		before := o.order[i-1]
+		if o.prefixes[before] < p {
+			break
+		}
+		if o.prefixes[before] > p {
+			continue
+		}
+		o.distinct = false
+		c := bytes.Compare(tags[before].Key, tags[at].Key)
+		if c == 0 {
+			o.order[i-1] = at
+			return
+		}
+		if c < 0 {
+			break
+		}
+	}
+	o.order = append(o.order, at)
+	for k := len(o.order) - 1; k > i; k-- {
+		o.order[k] = o.order[k-1]
+	}
+	o.order[i] = at
+}
+
+// appendIdentity appends the canonical form of an envelope's identity: every part behind its length, so that no two
+// identities have the same bytes, and tags in the order of their keys, so that the order on the wire does not matter.
+func appendIdentity(dst, sourceID, instanceID []byte, tags []metric.Tag, order []uint32) []byte {
+	dst = appendPart(dst, sourceID)
+	dst = appendPart(dst, instanceID)
+	for _, at := range order {
+		// An empty value is no label, and no part of the identity.
+		if t := &tags[at]; len(t.Value) > 0 {
+			dst = appendPart(dst, t.Key)
+			dst = appendPart(dst, t.Value)
+		}
+	}
+	return dst
+}
+
+const shortPart = 16
+
+func appendPart(dst, part []byte) []byte {
+	if n := len(dst); len(part) <= shortPart && cap(part) >= shortPart && cap(dst) > n+shortPart {
+		// Fast path: the bytes behind a short part are copied too, which costs less than a call, and cut off again.
+		dst = dst[:n+1+shortPart]
+		dst[n] = byte(len(part))
+		*(*[shortPart]byte)(dst[n+1:]) = [shortPart]byte(part[:shortPart])
+		return dst[:n+1+len(part)]
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(part)))
+	return append(dst, part...)
+}
+
+// parseIdentity is the inverse of appendIdentity.
+func parseIdentity(key string) (sourceID, instanceID string, tags []metric.Label) {
+	next := func() string {
+		n, size := binary.Uvarint([]byte(key[:min(len(key), binary.MaxVarintLen64)]))
+		part := key[size : size+int(n)]
+		key = key[size+int(n):]
+		return part
+	}
+	sourceID, instanceID = next(), next()
+	for key != "" {
+		k := next()
+		tags = append(tags, metric.Label{Name: k, Value: next()})
+	}
+	return sourceID, instanceID, tags
+}

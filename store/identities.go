@@ -1,0 +1,165 @@
+package store
+
+import (
+	"hash/maphash"
+
+	"loggregator_exporter/metric"
+)
+
+type (
+	tagsetPos uint32
+	namePos   uint32
+)
+
+// tagset is an interned envelope identity: source id, instance id and all tags. The series of one emitter share it.
+type tagset struct {
+	key   string // canonical bytes, see appendIdentity
+	hash  uint64
+	refs  uint32
+	owner ownerPos
+}
+
+// name is an interned metric name with its kind and unit as emitted: a changed unit is another identity, because it
+// means another conversion.
+type name struct {
+	text, unit string
+	kind       nameKind
+	hash       uint64
+	refs       uint32
+	untagged   uint32 // number of its entries that no rule matched
+}
+
+// nameKind distinguishes the series that envelopes of one name may feed.
+type nameKind uint8
+
+const (
+	nameGauge nameKind = iota
+	nameCounter
+	nameHistogram // a composite
+	nameSummary   // a composite
+	nameTimer
+	nameHTTPDuration
+	nameHTTPSize
+)
+
+func (k nameKind) timer() bool { return k >= nameTimer }
+
+func (k nameKind) kind() metric.Kind {
+	switch k {
+	case nameGauge, nameSummary:
+		return metric.KindGauge
+	case nameCounter, nameHistogram:
+		return metric.KindCounter
+	default:
+		return metric.KindTimer
+	}
+}
+
+// composite is the type of a composite; TypeGauge for all other names.
+func (k nameKind) composite() metric.Type {
+	switch k {
+	case nameHistogram:
+		return metric.TypeHistogram
+	case nameSummary:
+		return metric.TypeSummary
+	default:
+		return metric.TypeGauge
+	}
+}
+
+// identities interns tag sets and names.
+type identities struct {
+	seed maphash.Seed
+	mask uint64 // the bits of hashes that are used: with 0, tests make all hashes equal
+
+	tagsets     arena[tagsetPos, tagset]
+	tagsetIndex index[tagsetPos]
+	names       arena[namePos, name]
+	nameIndex   index[namePos]
+	untagged    int // number of names with an entry that no rule matched
+
+	limits *limits // counts tag sets by owner
+}
+
+func (d *identities) hashBytes(b []byte) uint64 { return maphash.Bytes(d.seed, b) & d.mask }
+
+func (d *identities) hashName(kind nameKind, text, unit []byte) uint64 {
+	h := maphash.Bytes(d.seed, text)
+	return (h ^ uint64(kind)<<59 ^ uint64(len(unit))<<53) & d.mask
+}
+
+// hashPair mixes two positions; both halves of the result depend on both.
+func (d *identities) hashPair(tagset tagsetPos, name namePos) uint64 {
+	h := (uint64(tagset)<<32 | uint64(name)) * 0x9e3779b97f4a7c15
+	h ^= h >> 29
+	h *= 0xbf58476d1ce4e5b9
+	return (h ^ h>>32) & d.mask
+}
+
+func (d *identities) findTagset(hash uint64, key []byte) tagsetPos {
+	return d.tagsetIndex.find(hash, func(pos tagsetPos) bool { return d.tagsets.all[pos].key == string(key) })
+}
+
+// internTagset finds or adds a tag set.
+func (d *identities) internTagset(hash uint64, key []byte) tagsetPos {
+	if pos := d.findTagset(hash, key); pos != 0 {
+		return pos
+	}
+	t := tagset{key: string(key), hash: hash}
+	t.owner = d.limits.hold(t.key)
+	pos := d.tagsets.add(t)
+	d.tagsetIndex.insert(hash, pos, func(p tagsetPos) uint64 { return d.tagsets.all[p].hash })
+	return pos
+}
+
+func (d *identities) findName(hash uint64, kind nameKind, text, unit []byte) namePos {
+	return d.nameIndex.find(hash, func(pos namePos) bool {
+		n := &d.names.all[pos]
+		return n.text == string(text) && n.unit == string(unit) && n.kind == kind
+	})
+}
+
+// internName finds or adds a name.
+func (d *identities) internName(hash uint64, kind nameKind, text, unit []byte) namePos {
+	if pos := d.findName(hash, kind, text, unit); pos != 0 {
+		return pos
+	}
+	pos := d.names.add(name{text: string(text), unit: string(unit), kind: kind, hash: hash})
+	d.nameIndex.insert(hash, pos, func(p namePos) uint64 { return d.names.all[p].hash })
+	return pos
+}
+
+// hold counts a reference to a tag set and a name.
+func (d *identities) hold(tagset tagsetPos, name namePos) {
+	d.tagsets.at(tagset).refs++
+	d.names.at(name).refs++
+}
+
+// release gives a reference back. What nothing refers to any more is forgotten.
+func (d *identities) release(tagset tagsetPos, name namePos) {
+	if n := d.names.at(name); n.refs > 1 {
+		n.refs--
+	} else {
+		d.nameIndex.remove(n.hash, name)
+		d.names.remove(name)
+	}
+	t := d.tagsets.at(tagset)
+	if t.refs--; t.refs > 0 {
+		return
+	}
+	d.limits.release(t.owner)
+	d.tagsetIndex.remove(t.hash, tagset)
+	d.tagsets.remove(tagset)
+}
+
+// countUntagged notes that no rule matches an entry of a name (1), or that the entry is gone or tagged now (-1).
+func (d *identities) countUntagged(pos namePos, change int) {
+	n := d.names.at(pos)
+	if n.untagged == 0 {
+		d.untagged++
+	}
+	n.untagged += uint32(change)
+	if n.untagged == 0 {
+		d.untagged--
+	}
+}

@@ -1,0 +1,456 @@
+package store
+
+import (
+	"fmt"
+
+	"loggregator_exporter/metric"
+)
+
+// sample is what finds the entry of one sample. It borrows the memory of the writer and the envelope, and lives on
+// the stack.
+type sample struct {
+	key        []byte // the envelope's identity, see appendIdentity
+	name, unit []byte
+	hash       uint64 // of the key
+	arrived    int64
+	tagset     tagsetPos // of the key, kept from one point of an envelope to the next; 0 if it is not known
+	kind       nameKind
+	invalid    string // why the envelope's samples are invalid, or ""
+}
+
+// findOrAdd returns the entry of a sample. If the outcome is Stored, it is live or a part, and its arrival time is
+// set; any other outcome is final for the sample. Samples that have no valid name or identity are refused and
+// counted. The caller holds the lock.
+func (s *registry) findOrAdd(of *sample) (entryPos, metric.Outcome) {
+	switch {
+	case len(of.name) > metric.MaxNameBytes:
+		s.refusals.countName(metric.Invalid, of.name, reasonLongName)
+		return 0, metric.Invalid
+	case of.invalid != "" || len(of.name) == 0:
+		s.refusals.countName(metric.Invalid, of.name, of.invalid)
+		return 0, metric.Invalid
+	}
+	if of.tagset == 0 {
+		of.tagset = s.entries.findTagset(of.hash, of.key)
+	}
+	nameHash := s.entries.hashName(of.kind, of.name, of.unit)
+	if of.tagset != 0 {
+		if n := s.entries.findName(nameHash, of.kind, of.name, of.unit); n != 0 {
+			// Fast path: both halves are known, and so is the pair.
+			if pos := s.entries.find(of.tagset, n); pos != 0 {
+				return s.revisit(pos, of)
+			}
+		}
+	}
+	// Slow path: once for each series.
+	return s.add(of, nameHash)
+}
+
+// revisit returns what is known about an entry. What it was refused for may have gone; then it is settled anew.
+func (s *registry) revisit(pos entryPos, of *sample) (entryPos, metric.Outcome) {
+	e := s.entries.at(pos)
+	if (s.expiry.on || e.state == statePart) && of.kind.learns() {
+		e.pace = e.pace.learn(e.arrived, of.arrived)
+	}
+	e.arrived = of.arrived
+	switch e.state {
+	case stateLive:
+		return pos, metric.Stored
+	case stateDropped:
+		return pos, metric.DroppedByRule
+	case stateRefused:
+		if s.stillRefused(e) {
+			return pos, s.refuseAgain(e)
+		}
+	case stateJoined, statePart:
+		if owner := e.owner(); s.entries.alive(owner) {
+			if outcome, ok := s.revisitOwner(owner.pos, of.arrived); ok {
+				if e.state == stateJoined {
+					pos = owner.pos
+				}
+				return pos, outcome
+			}
+			s.remove(owner.pos)
+		}
+	case stateFree:
+	}
+	of.tagset = 0 // it may be forgotten with the entry
+	s.release(pos)
+	return s.settle(pos)
+}
+
+// revisitOwner is revisit for the composite of a part, and for the timer that another one has joined. ok is false if
+// it is refused for something that has gone.
+func (s *registry) revisitOwner(pos entryPos, arrived int64) (outcome metric.Outcome, ok bool) {
+	owner := s.entries.at(pos)
+	owner.arrived = arrived
+	switch owner.state {
+	case stateLive:
+		return metric.Stored, true
+	case stateDropped:
+		return metric.DroppedByRule, true
+	default:
+		if s.stillRefused(owner) {
+			return s.refuseAgain(owner), true
+		}
+		return 0, false
+	}
+}
+
+// add makes the entry of an identity that is not known, unless there is no room: then its samples cost no rules.
+func (s *registry) add(of *sample, nameHash uint64) (entryPos, metric.Outcome) {
+	if !s.hasRoom(of) {
+		s.refusals.countName(metric.OverLimit, of.name, reasonMaxSeries)
+		return 0, metric.OverLimit
+	}
+	if of.tagset == 0 {
+		of.tagset = s.entries.internTagset(of.hash, of.key)
+	}
+	pos := s.entries.add(of.tagset, s.entries.internName(nameHash, of.kind, of.name, of.unit), of.arrived)
+	s.limits.parts++
+	of.tagset = 0 // it may be forgotten with the entry
+	return s.settle(pos)
+}
+
+func (s *registry) hasRoom(of *sample) bool {
+	p := partOf(of.kind, of.name, of.unit, of.key)
+	if p.role == roleNone || !s.identification.Load().Composites {
+		return !s.limits.full()
+	}
+	s.key = compositeKey(s.key[:0], of.key, p.role.tag())
+	switch known := s.knownComposite(s.key, p.base) != 0; {
+	case known:
+		return !s.limits.fullOfParts()
+	case p.role == roleSum, p.role == roleCount:
+		return !s.limits.full()
+	default:
+		return !s.limits.full() && !s.limits.fullOfParts()
+	}
+}
+
+// settle decides what becomes of a loose entry. The position is 0 if the entry was not kept.
+func (s *registry) settle(pos entryPos) (entryPos, metric.Outcome) {
+	id := s.entries.identityOf(s.entries.at(pos))
+	r := s.resolver.Resolve(&id)
+	if !r.Dropped && r.Invalid == "" {
+		if at, outcome, ok := s.compose(pos, &r); ok {
+			return at, outcome
+		}
+	}
+	return s.settleAlone(pos, &id, &r)
+}
+
+// settleAlone decides what becomes of a loose entry that is no part.
+func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPos, metric.Outcome) {
+	e := s.entries.at(pos)
+	if s.limits.full() {
+		s.refusals.countName(metric.OverLimit, []byte(id.Name), reasonMaxSeries)
+		s.remove(pos)
+		return 0, metric.OverLimit
+	}
+	s.entries.tag(e, r.Untagged)
+	e.expiry = s.expiry.period(r.Expiry)
+	if s.expiry.on && e.pace == 0 {
+		e.pace = s.expiry.begin(s.entries.contentHash(e))
+	}
+	var outcome metric.Outcome
+	switch {
+	case r.Invalid != "":
+		outcome = metric.Invalid
+		e.setOwner(ref{pos, e.gen}) // it stays refused until a reload
+		s.refuse(e, outcome, id.Name, "", r.Invalid)
+	case r.Dropped:
+		outcome = metric.DroppedByRule
+		s.setAside(e, stateDropped)
+	default:
+		outcome = s.expose(pos, e, id, r)
+	}
+	if id.Composite != metric.TypeGauge {
+		s.adopt(pos)
+	}
+	if e.state == stateJoined {
+		owner := e.owner().pos
+		s.entries.at(owner).arrived = e.arrived
+		s.forgetCrowded(pos)
+		return owner, outcome
+	}
+	if e.state == stateLive || e.state == stateDropped && id.Composite != metric.TypeGauge {
+		return pos, outcome
+	}
+	return s.forgetCrowded(pos), outcome
+}
+
+// setAside gives a loose entry a state other than live; it loses its value.
+func (s *registry) setAside(e *entry, to state) {
+	if s.entries.kindOf(e) == nameCounter {
+		s.counters.remove(e)
+	}
+	e.value, e.stamp, e.aux, e.state = 0, 0, 0, to
+	s.limits.parts--
+	s.limits.others++
+}
+
+// forgetCrowded removes an entry that is not live if there are many such; the rules then run for each of its samples.
+func (s *registry) forgetCrowded(pos entryPos) entryPos {
+	if !s.limits.crowded() {
+		return pos
+	}
+	s.remove(pos)
+	return 0
+}
+
+// expose gives a loose entry its exposed series, or refuses it.
+func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) metric.Outcome {
+	composite := id.Composite != metric.TypeGauge
+	family := s.families.find(r, composite)
+	if family == 0 {
+		blocker, reason := s.clear(e, id, r)
+		switch {
+		case blocker != 0 && reason == "":
+			f := s.families.at(blocker)
+			e.setOwningFamily(blocker, f.gen)
+			e.flags |= flagFamily
+			s.refuse(e, metric.Conflict, id.Name, r.Metric, conflictReason(f, blocker, r))
+			return metric.Conflict
+		case reason != "":
+			return s.refuseFull(e, blocker, id, r, reason)
+		}
+		family = s.families.create(r, composite)
+	}
+	f := s.families.at(family)
+	key := seriesKey{family, s.families.labels.intern(metric.RenderLabels(r.Labels))}
+	if owner := s.families.series[key]; owner != 0 {
+		s.families.labels.release(key.labels)
+		o := s.entries.at(owner)
+		e.setOwner(ref{owner, o.gen})
+		if kind := s.entries.kindOf(e); kind.timer() && kind == s.entries.kindOf(o) {
+			// What distinguishes the two is no label: they are one series, and their observations add up.
+			s.setAside(e, stateJoined)
+			return metric.Stored
+		}
+		reason := fmt.Sprintf("its series belongs to raw name %q", s.entries.names.at(o.name).text)
+		s.refuse(e, metric.Conflict, id.Name, r.Metric, reason)
+		return metric.Conflict
+	}
+	if reason := s.limits.refuses(f, s.entries.tagsets.at(e.tagset).owner); reason != "" {
+		s.families.labels.release(key.labels)
+		outcome := s.refuseFull(e, family, id, r, reason)
+		s.families.drop(family)
+		return outcome
+	}
+	s.begin(pos, e, key, r)
+	s.overrides.count(r.Metric, r.Overrides)
+	return metric.Stored
+}
+
+func conflictReason(f *family, pos familyPos, r *Resolved) string {
+	if pos == ownFamily {
+		return "its name begins like those of the exporter's own metrics, or of metrics.compatibility"
+	}
+	return fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type)
+}
+
+// clear ends the families that must give way to a new one: to composites, those of x_sum and x_count; to timers,
+// those of composites, since a histogram sent in parts must not take the name of the gorouter's requests. If another
+// family owns one of the names it is returned, and nothing ends; likewise, with a reason, if a limit has no room for
+// the new series, or for those that would follow it into its family.
+func (s *registry) clear(e *entry, id *Identity, r *Resolved) (blocker familyPos, reason string) {
+	composite := id.Composite != metric.TypeGauge
+	ending := s.families.blockers(r)
+	for _, pos := range ending {
+		givesWay := composite && s.families.isPartFamily(pos, r.Metric) || id.Kind == metric.KindTimer && s.families.at(pos).composite
+		if !givesWay {
+			return pos, ""
+		}
+	}
+	if composite {
+		ending = s.families.partFamiliesOf(r)
+	}
+	owner := s.entries.tagsets.at(e.tagset).owner
+	for _, pos := range ending {
+		f := s.families.at(pos)
+		if f.composite {
+			f = &family{}
+		}
+		if reason := s.limits.refuses(f, owner); reason != "" {
+			return pos, reason
+		}
+	}
+	for _, pos := range ending {
+		s.endFamily(pos)
+	}
+	return 0, ""
+}
+
+// begin makes a loose entry the owner of a series.
+func (s *registry) begin(pos entryPos, e *entry, key seriesKey, r *Resolved) {
+	s.limits.parts--
+	s.limits.countLive(s.entries.tagsets.at(e.tagset).owner, 1)
+	e.state, e.family, e.labels = stateLive, key.family, key.labels
+	s.families.join(key, ref{pos, e.gen})
+	e.conversion = s.conversions.intern(conversion{r.Mul, r.Div})
+	switch f, kind := s.families.at(key.family), s.entries.kindOf(e); {
+	case f.composite:
+		e.extra = uint32(s.composites.add(composite{}))
+	case f.typ == metric.TypeHistogram:
+		e.extra = uint32(s.histograms.add(newHistogram(len(f.bounds), s.nativeHistograms, e.arrived)))
+	case f.typ == metric.TypeSummary && kind.timer():
+		e.extra = uint32(s.histograms.add(newTimerSummary(e.arrived)))
+	case kind == nameCounter:
+		s.counters.show(e, s.counters.count(e))
+	default:
+		e.value = s.conversions.apply(e.conversion, e.value)
+	}
+}
+
+// end is the inverse of begin.
+func (s *registry) end(e *entry) {
+	key := seriesKey{e.family, e.labels}
+	f, kind := s.families.at(key.family), s.entries.kindOf(e)
+	switch {
+	case f.composite:
+		s.composites.end(e)
+	case f.typ == metric.TypeHistogram, f.typ == metric.TypeSummary && kind.timer():
+		s.histograms.remove(e.histogram())
+		e.extra = 0
+	case kind.timer():
+		s.counters.remove(e)
+	case kind == nameGauge:
+		e.value = s.conversions.undo(e.conversion, e.value)
+	}
+	e.conversion = 0
+	s.limits.countLive(s.entries.tagsets.at(e.tagset).owner, -1)
+	s.limits.parts++
+	e.gen++ // before the family looks which of its series are alive
+	s.families.leave(key, s.entries.alive)
+}
+
+// release makes an entry loose, whatever it was. A part may leave its composite empty: the caller prunes, or
+// attaches it again.
+func (s *registry) release(pos entryPos) {
+	e := s.entries.at(pos)
+	switch e.state {
+	case stateLive:
+		s.end(e)
+	case statePart:
+		s.composites.detach(pos)
+	default:
+		if e.state == stateRefused {
+			e.extra = 0
+			e.flags &^= refusalFlags
+		}
+		s.limits.others--
+		s.limits.parts++
+	}
+	s.entries.tag(e, false)
+	e.state = statePart
+	e.setOwner(ref{})
+	e.gen++
+}
+
+// remove forgets an entry, and what existed only because of it: it is the only way in which an entry goes away. Its
+// parts become loose.
+func (s *registry) remove(pos entryPos) {
+	e := s.entries.at(pos)
+	var composite ref
+	family := familyPos(0)
+	if e.state == statePart && s.entries.alive(e.owner()) {
+		composite = e.owner()
+	}
+	if e.state == stateLive && s.families.at(e.family).composite {
+		family = e.family
+	}
+	s.forget(pos)
+	if composite.pos != 0 {
+		if owner := s.entries.at(composite.pos); owner.state == stateLive {
+			family = owner.family
+			if s.composites.at(owner.composite()).empty() {
+				s.forget(composite.pos)
+			}
+		}
+	}
+	s.endBareFamily(family)
+}
+
+// forget is remove without what follows from it.
+func (s *registry) forget(pos entryPos) {
+	s.release(pos)
+	if e := s.entries.at(pos); s.entries.kindOf(e) == nameCounter {
+		s.counters.remove(e)
+	}
+	s.limits.parts--
+	s.entries.remove(pos)
+}
+
+// endFamily ends a family: its composites are removed, its other series become loose.
+func (s *registry) endFamily(pos familyPos) {
+	composite := s.families.at(pos).composite
+	for _, m := range s.families.members(pos) {
+		switch {
+		case !s.entries.alive(m.ref):
+		case composite:
+			s.forget(m.pos)
+		default:
+			s.release(m.pos)
+		}
+	}
+}
+
+// endBareFamily ends a family of composites that has lost its last bucket and quantile: what is left are x_sum and
+// x_count of a histogram that is at another exporter now, or nowhere. Their next samples show them as series of
+// their own, which go on with what they have counted. The family's names have to be free at once, so this costs up
+// to 0.5 µs for each composite; no rules run.
+func (s *registry) endBareFamily(pos familyPos) {
+	if pos == 0 {
+		return
+	}
+	if f := s.families.at(pos); f.composite && f.live > 0 && f.parts == 0 {
+		s.endFamily(pos)
+	}
+}
+
+// refuse notes why a loose entry has no series.
+func (s *registry) refuse(e *entry, outcome metric.Outcome, raw, exposed, reason string) {
+	s.setAside(e, stateRefused)
+	e.extra = uint32(s.refusals.add(outcome, exposed, raw, reason))
+	if s.entries.kindOf(e) != nameHTTPSize { // its sample is counted with the duration's
+		s.refusals.count(e.refusal())
+	}
+}
+
+// refuseFull refuses an entry that a limit has no room for. It is tried again once there may be some.
+func (s *registry) refuseFull(e *entry, family familyPos, id *Identity, r *Resolved, reason string) metric.Outcome {
+	e.setOwningFamily(family, s.families.at(family).gen)
+	e.flags |= flagFull
+	s.refuse(e, metric.OverLimit, id.Name, r.Metric, reason)
+	return metric.OverLimit
+}
+
+// refuseAgain counts one more sample of a refused entry.
+func (s *registry) refuseAgain(e *entry) metric.Outcome {
+	if s.entries.kindOf(e) != nameHTTPSize { // its sample is counted with the duration's
+		s.refusals.count(e.refusal())
+	}
+	return s.refusals.all[e.refusal()].Outcome
+}
+
+// stillRefused reports whether what an entry was refused for still exists.
+func (s *registry) stillRefused(e *entry) bool {
+	if e.flags&(flagFull|flagFamily) != 0 {
+		pos, gen := e.owningFamily()
+		f := s.families.at(pos)
+		if e.flags&flagFamily != 0 {
+			return f.gen == gen
+		}
+		return s.limits.ownerFull(s.entries.tagsets.at(e.tagset).owner) || f.gen == gen && s.limits.familyFull(f)
+	}
+	owner := e.owner()
+	if !s.entries.alive(owner) {
+		return false
+	}
+	if e.flags&flagCrowded == 0 {
+		return true
+	}
+	of := s.entries.at(owner.pos)
+	return of.state == stateLive && len(s.composites.at(of.composite()).points) >= maxParts
+}
