@@ -12,92 +12,21 @@ import (
 	"loggregator_exporter/tagger"
 )
 
-// source is one of the sources that the configuration can switch on.
-type source struct {
-	key     string
-	enabled bool
-	all     bool // it brings the envelopes of a whole foundation
-	options interface{ Check(check.Section) }
-}
-
-func (n *Nozzle) sources() []source {
-	return []source{
-		{"nozzle.rlp", n.RLP.Enabled, true, &n.RLP},
-		{"nozzle.gateway", n.Gateway.Enabled, true, &n.Gateway},
-		{"nozzle.firehose", n.Firehose.Enabled, true, &n.Firehose},
-		{"nozzle.udp", n.UDP.Enabled, false, &n.UDP},
-		{"nozzle.ingress", n.Ingress.Enabled, false, &n.Ingress},
-		{"nozzle.replay", n.Replay.Enabled, false, &n.Replay},
-	}
-}
-
 // check looks for what single values cannot show: ranges, spellings, and what must fit together.
 func (l *loader) check(cfg *Config) {
-	n := &cfg.Nozzle
 	section := func(name string) check.Section { return check.NewSection(l, name) }
-	n.Stream.Check(section("nozzle"))
-	sources := n.sources()
-	isEnabled := func(s source) bool { return s.enabled }
-	section("nozzle.udp").That(slices.ContainsFunc(sources, isEnabled), "enabled",
-		"no source is enabled: enable one, for example nozzle.udp or nozzle.rlp")
-	for _, s := range sources {
-		l.checkSwitch(s.key, s.enabled)
-	}
-	for _, s := range sources {
-		if s.enabled {
-			s.options.Check(section(s.key))
-		}
-	}
-	if n.Gateway.Enabled || n.Firehose.Enabled {
+	cfg.Nozzle.Check(section("nozzle"), cfg.Nozzle.AllowOverlap)
+	if cfg.Nozzle.NeedToken() {
 		cfg.UAA.Check(section("uaa"))
 	}
-	l.checkOverlap(n)
-	n.Stream.CheckFilters(section("nozzle"))
 	cfg.Tagger.check(section("tagger"))
 	cfg.Metrics.check(section("metrics"))
-	l.checkSwitch("remote_write", cfg.RemoteWrite.Enabled)
+	remoteWrite := section("remote_write")
+	remoteWrite.Switch(cfg.RemoteWrite.Enabled)
 	if cfg.RemoteWrite.Enabled {
-		cfg.RemoteWrite.Check(section("remote_write"))
+		cfg.RemoteWrite.Check(remoteWrite)
 	}
 	cfg.Web.check(section("web"))
-}
-
-// checkSwitch refuses a part that is configured but was forgotten to be switched on; enabled: false says it is meant.
-func (l *loader) checkSwitch(prefix string, enabled bool) {
-	if enabled || l.IsSet(prefix+".enabled") {
-		return
-	}
-	for _, s := range l.settings {
-		if strings.HasPrefix(s.Key, prefix+".") && l.IsSet(s.Key) {
-			l.Report(s.Key, "has no effect, since "+prefix+".enabled is not set: set it to true, or to false if that is meant")
-			return
-		}
-	}
-}
-
-// checkOverlap refuses several sources of a whole foundation, and warns of a VM's own source beside one: what the VM's agent
-// forwards comes by both.
-func (l *loader) checkOverlap(n *Nozzle) {
-	var all, own []string
-	for _, s := range n.sources() {
-		switch {
-		case s.enabled && s.all:
-			all = append(all, s.key)
-		case s.enabled && s.key != "nozzle.replay":
-			own = append(own, s.key)
-		}
-	}
-	if len(all) > 1 && !n.AllowOverlap {
-		l.Report(all[len(all)-1]+".enabled", strings.Join(all, " and ")+" each bring all envelopes of the foundation, so that "+
-			"everything counts twice: enable one of them, or set nozzle.allow_overlap to true where they are those of "+
-			"different foundations")
-	}
-	for _, key := range own {
-		if len(all) > 0 {
-			l.Warn(key+".enabled", "envelopes of this VM may come by "+all[0]+" as well, and their requests and deltas then "+
-				"count twice; enable both only where the VM's agent does not forward them")
-		}
-	}
 }
 
 // check finds files that cannot be read; what they hold is checked when they are compiled.
@@ -114,7 +43,8 @@ const maxBuckets = 100
 func (m *Metrics) check(s check.Section) {
 	s.That(m.Namespace == "" || model.LegacyValidation.IsValidLabelName(m.Namespace), "namespace",
 		"%s cannot start a metric name: use letters, digits and _, and no digit first", check.Quote(m.Namespace))
-	checkOwnWords(s, "namespace", strings.Trim(m.Namespace, "_"), ", so that every other would be refused: choose another one, as in cf")
+	checkOwnWords(s, "namespace", strings.Trim(m.Namespace, "_"),
+		", so that every other would be refused: choose another one, as in cf")
 	s.That(m.Expiration > 0, "expiration", "must be more than 0, is %s", m.Expiration)
 	s.That(m.MaxSeries > 0, "max_series", "must be more than 0, is %d", m.MaxSeries)
 	s.That(m.MaxSeriesPerMetric >= 0, "max_series_per_metric", "must be 0 or more, is %d", m.MaxSeriesPerMetric)
@@ -179,7 +109,8 @@ func checkNewLabel(s check.Section, path, name string, taken map[string]string) 
 }
 
 func checkBuckets(s check.Section, name string, bounds []float64) {
-	if !s.That(len(bounds) > 0 && len(bounds) <= maxBuckets, name, "must hold 1 to %d bounds, holds %d", maxBuckets, len(bounds)) {
+	if !s.That(len(bounds) > 0 && len(bounds) <= maxBuckets, name, "must hold 1 to %d bounds, holds %d", maxBuckets,
+		len(bounds)) {
 		return
 	}
 	for i, b := range bounds {
@@ -209,7 +140,8 @@ func (m *Metrics) checkCompatibility(s check.Section) {
 		return
 	}
 	if m.Environment == "" {
-		s.Warn("environment", "is not set: firehose_exporter always has the label environment, and its dashboards choose by it")
+		s.Warn("environment", "is not set: firehose_exporter always has the label environment, and its dashboards "+
+			"choose by it")
 	}
 	err := compat.CheckNamespace(m.CompatibilityNamespace)
 	if !s.That(err == nil, namespace, "%v", err) {
@@ -221,6 +153,7 @@ func (m *Metrics) checkCompatibility(s check.Section) {
 		name, value, other = namespace, m.CompatibilityNamespace, name
 	}
 	s.That(alone || !strings.HasPrefix(m.Namespace+"_", m.CompatibilityNamespace+"_"), name,
-		"%s cannot stand beside the names that %s begins, since none may be of both kinds: choose another one, or set %s to alone",
+		"%s cannot stand beside the names that %s begins, since none may be of both kinds: choose another one, or set "+
+			"%s to alone",
 		check.Quote(value), s.Key(other), s.Key(mode))
 }

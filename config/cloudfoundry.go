@@ -25,8 +25,8 @@ const (
 	portEnv         = "PORT"
 )
 
-// platform is what Cloud Foundry tells an app: a layer of settings between the defaults and the file. Elsewhere, without
-// VCAP_APPLICATION, it is empty: PORT alone means many things.
+// platform is what Cloud Foundry tells an app: a layer of settings between the defaults and the file. Elsewhere,
+// without VCAP_APPLICATION, it is empty: PORT alone means many things.
 type platform struct {
 	*table
 	// derived are defaults made of PORT and of the API's address, which do not count as set.
@@ -64,7 +64,8 @@ func (p *platform) port(text string) {
 		return // an app without routes and ports
 	}
 	if n, err := strconv.ParseUint(text, 10, 16); err != nil || n == 0 {
-		p.fail(key, "%s: %s is not a port, 1 to 65535: Cloud Foundry sets it, so do not set it in the manifest", portEnv, check.Quote(text))
+		p.fail(key, "%s: %s is not a port, 1 to 65535: Cloud Foundry sets it, so do not set it in the manifest", portEnv,
+			check.Quote(text))
 		return
 	}
 	p.derived[key] = ":" + text
@@ -141,11 +142,12 @@ func (p *platform) services(text string) {
 	}
 }
 
-// credHubReference stands in credentials for those that CredHub holds. The platform replaces it before it starts an app.
+// credHubReference stands in credentials for those that CredHub holds. The platform replaces it before it starts an
+// app.
 const credHubReference = "credhub-ref"
 
-// serviceCredentials reads the credentials of the bound service. A service with the exporter's name but without settings is a mistake
-// of whoever bound it, and not noticed otherwise.
+// serviceCredentials reads the credentials of the bound service. A service with the exporter's name but without
+// settings is a mistake of whoever bound it, and not noticed otherwise.
 func (p *platform) serviceCredentials(object map[string]json.RawMessage) {
 	switch {
 	case len(object) == 0:
@@ -153,7 +155,8 @@ func (p *platform) serviceCredentials(object map[string]json.RawMessage) {
 			"for example -p '{\"uaa.client_id\": \"...\", \"uaa.client_secret\": \"...\"}', or unbind it", p.place())
 	case object[credHubReference] != nil:
 		p.fail(everySetting, "%s: %s stands in place of the credentials, so the platform has not fetched them from CredHub: "+
-			"bind the service anew, or see whether CredHub can be reached from the apps of this foundation", p.place(), credHubReference)
+			"bind the service anew, or see whether CredHub can be reached from the apps of this foundation", p.place(),
+			credHubReference)
 	default:
 		p.credentials("", object)
 	}

@@ -20,7 +20,8 @@ func service(credentials string) string { return strings.Replace(serviceJSON, "%
 func TestCloudFoundry(t *testing.T) {
 	const client = `"uaa.client_id":"exporter","uaa.client_secret":"s3cret"`
 	type settings struct{ Listen, Gateway, Firehose, UAA, ID, Secret string }
-	derived := settings{":8080", "https://log-stream.sys.example.com", "wss://doppler.sys.example.com", "https://uaa.sys.example.com", "", ""}
+	derived := settings{":8080", "https://log-stream.sys.example.com", "wss://doppler.sys.example.com",
+		"https://uaa.sys.example.com", "", ""}
 	with := func(change func(*settings)) settings {
 		s := derived
 		change(&s)
@@ -37,10 +38,13 @@ func TestCloudFoundry(t *testing.T) {
 		{name: "no app", port: "8080", services: service("{" + client + "}"), want: settings{Listen: ":9286"}},
 		{name: "an app", app: appJSON, port: "8080", want: derived},
 		{name: "an app without a port", app: appJSON, want: with(func(s *settings) { s.Listen = ":9286" })},
-		{name: "another service", app: appJSON, port: "8080", services: `{"user-provided":[{"name":"db","credentials":{"uri":1}}]}`, want: derived},
+		{name: "another service", app: appJSON, port: "8080",
+			services: `{"user-provided":[{"name":"db","credentials":{"uri":1}}]}`, want: derived},
 		{name: "dotted keys", app: appJSON, port: "8080", services: service("{" + client + "}"), want: bound},
-		{name: "sections", app: appJSON, port: "8080", services: service(`{"uaa":{"client_id":"exporter","client_secret":"s3cret"}}`), want: bound},
-		{name: "both", app: appJSON, port: "8080", services: service(`{"uaa":{"client_id":"exporter"},"uaa.client_secret":"s3cret"}`), want: bound},
+		{name: "sections", app: appJSON, port: "8080",
+			services: service(`{"uaa":{"client_id":"exporter","client_secret":"s3cret"}}`), want: bound},
+		{name: "both", app: appJSON, port: "8080",
+			services: service(`{"uaa":{"client_id":"exporter"},"uaa.client_secret":"s3cret"}`), want: bound},
 		{
 			name: "by tag", app: appJSON, port: "8080", want: bound,
 			services: `{"broker":[{"name":"client","tags":["uaa","loggregator-exporter"],"credentials":{` + client + `}}]}`,
@@ -50,33 +54,41 @@ func TestCloudFoundry(t *testing.T) {
 			services: `{"broker":[{"name":"binding","binding_name":"binding","instance_name":"loggregator-exporter","credentials":{` + client + `}}]}`,
 		},
 		{
-			name: "a secret of digits", app: appJSON, port: "8080", services: service(`{"uaa.client_secret":123456789012345678901}`),
-			want: with(func(s *settings) { s.Secret = "123456789012345678901" }),
+			name: "a secret of digits", app: appJSON, port: "8080",
+			services: service(`{"uaa.client_secret":123456789012345678901}`),
+			want:     with(func(s *settings) { s.Secret = "123456789012345678901" }),
 		},
 		{
-			name: "service over what is derived", app: appJSON, port: "8080", services: service(`{"uaa.url":"https://login.example.com","web.listen_address":":1"}`),
-			want: with(func(s *settings) { s.UAA, s.Listen = "https://login.example.com", ":1" }),
+			name: "service over what is derived", app: appJSON, port: "8080",
+			services: service(`{"uaa.url":"https://login.example.com","web.listen_address":":1"}`),
+			want:     with(func(s *settings) { s.UAA, s.Listen = "https://login.example.com", ":1" }),
 		},
 		{
-			name: "file over service", app: appJSON, port: "8080", services: service(`{"uaa.client_id":"service"}`), file: "uaa: {client_id: file}\nweb: {listen_address: ':2'}",
+			name: "file over service", app: appJSON, port: "8080", services: service(`{"uaa.client_id":"service"}`),
+			file: "uaa: {client_id: file}\nweb: {listen_address: ':2'}",
 			want: with(func(s *settings) { s.ID, s.Listen = "file", ":2" }),
 		},
 		{
-			name: "variable over file", app: appJSON, port: "8080", services: service(`{"uaa.client_id":"service"}`), file: "uaa: {client_id: file}", env: "variable",
+			name: "variable over file", app: appJSON, port: "8080", services: service(`{"uaa.client_id":"service"}`),
+			file: "uaa: {client_id: file}", env: "variable",
 			want: with(func(s *settings) { s.ID = "variable" }),
 		},
 		{
-			name: "flag over all", app: appJSON, port: "8080", services: service(`{"uaa.client_id":"service"}`), env: "variable", args: []string{"--uaa.client_id=flag", "--web.listen_address=:3"},
+			name: "flag over all", app: appJSON, port: "8080", services: service(`{"uaa.client_id":"service"}`),
+			env: "variable", args: []string{"--uaa.client_id=flag", "--web.listen_address=:3"},
 			want: with(func(s *settings) { s.ID, s.Listen = "flag", ":3" }),
 		},
 		{
-			name: "null says nothing", app: appJSON, port: "8080", services: service(`{"uaa.client_id":null,"uaa":null}`), want: derived,
+			name: "null says nothing", app: appJSON, port: "8080", services: service(`{"uaa.client_id":null,"uaa":null}`),
+			want: derived,
 		},
 		{
 			name: "an API at another port", app: `{"cf_api":"https://api.example.com:8443"}`, port: "8080",
-			want: settings{":8080", "https://log-stream.example.com", "wss://doppler.example.com", "https://uaa.example.com", "", ""},
+			want: settings{":8080", "https://log-stream.example.com", "wss://doppler.example.com", "https://uaa.example.com",
+				"", ""},
 		},
-		{name: "an API of another name", app: `{"cf_api":"https://cloud.example.com"}`, port: "8080", want: settings{Listen: ":8080"}},
+		{name: "an API of another name", app: `{"cf_api":"https://cloud.example.com"}`, port: "8080",
+			want: settings{Listen: ":8080"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Setenv(vcapApplication, tc.app)
@@ -93,7 +105,8 @@ func TestCloudFoundry(t *testing.T) {
 			if err != nil || len(warnings) > 0 {
 				t.Fatal(warnings, err)
 			}
-			got := settings{cfg.Web.ListenAddress, cfg.Nozzle.Gateway.URL, cfg.Nozzle.Firehose.URL, cfg.UAA.URL, cfg.UAA.ClientID, cfg.UAA.ClientSecret}
+			got := settings{cfg.Web.ListenAddress, cfg.Nozzle.Gateway.URL, cfg.Nozzle.Firehose.URL, cfg.UAA.URL,
+				cfg.UAA.ClientID, cfg.UAA.ClientSecret}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -101,7 +114,8 @@ func TestCloudFoundry(t *testing.T) {
 	}
 }
 
-// TestServiceTypes: credentials of every kind of setting, as JSON writes them and as texts, which is all that cf prompts for.
+// TestServiceTypes: credentials of every kind of setting, as JSON writes them and as texts, which is all that cf
+// prompts for.
 func TestServiceTypes(t *testing.T) {
 	for _, credentials := range []string{
 		`{"nozzle":{"gateway":{"enabled":true},"selectors":["gauge","counter"]},"metrics":{"max_series":5000,"expiration":"1m","http":{"buckets":[0.1,1]}},"uaa":{"client_id":"a","client_secret":"b"}}`,
@@ -114,7 +128,8 @@ func TestServiceTypes(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Setenv(vcapServices, "")
-		byFlag, _, err := load(t, "--nozzle.gateway.enabled", "--nozzle.selectors=gauge,counter", "--metrics.max_series=5000", "--metrics.expiration=1m",
+		byFlag, _, err := load(t, "--nozzle.gateway.enabled", "--nozzle.selectors=gauge,counter",
+			"--metrics.max_series=5000", "--metrics.expiration=1m",
 			"--metrics.http.buckets=0.1,1", "--uaa.client_id=a", "--uaa.client_secret=b")
 		if err != nil {
 			t.Fatal(err)
@@ -151,7 +166,8 @@ func TestCloudFoundryProbe(t *testing.T) {
 	}
 }
 
-// FuzzPlatform: whatever the platform says ends in values of the right types or in errors that name a variable and never show a secret.
+// FuzzPlatform: whatever the platform says ends in values of the right types or in errors that name a variable and
+// never show a secret.
 func FuzzPlatform(f *testing.F) {
 	f.Add(appJSON, service(`{"uaa.client_secret":"s3cret","nozzle":{"selectors":["gauge"],"udp":{"receive_buffer_bytes":4194304}},"metrics.http.buckets":"1,2"}`), "8080")
 	f.Add(`{"cf_api":"http://api."}`, service(`{"uaa":[1],"log.level":[null,{}],"nozzle.filters":[]}`), "-1")
@@ -162,7 +178,8 @@ func FuzzPlatform(f *testing.F) {
 		env := map[string]string{vcapApplication: app, vcapServices: services, portEnv: port}
 		p := readPlatform(settings, func(name string) string { return env[name] })
 		for _, m := range p.mistakes {
-			if name, _, ok := strings.Cut(m.err.Error(), ":"); !ok || name != vcapApplication && name != vcapServices && name != portEnv {
+			if name, _, ok := strings.Cut(m.err.Error(), ":"); !ok || name != vcapApplication && name != vcapServices &&
+				name != portEnv {
 				t.Errorf("error without its place: %v", m.err)
 			}
 		}

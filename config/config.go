@@ -137,7 +137,7 @@ func (c *Config) CertificateFiles() []CertificateFile {
 // isOn says whether the part that a setting belongs to is switched on.
 func (c *Config) isOn(key string) bool {
 	if strings.HasPrefix(key, "uaa.") {
-		return c.Nozzle.Gateway.Enabled || c.Nozzle.Firehose.Enabled
+		return c.Nozzle.NeedToken()
 	}
 	for i := strings.LastIndexByte(key, '.'); i > 0; i = strings.LastIndexByte(key[:i], '.') {
 		if enabled, ok := c.value(key[:i] + ".enabled").(bool); ok {
@@ -157,8 +157,8 @@ func (s *Setting) Reloads() bool {
 	}
 }
 
-// AwaitRestart returns the keys of the settings that loaded has otherwise than running, and that need a restart, in the order of the
-// documentation.
+// AwaitRestart returns the keys of the settings that loaded has otherwise than running, and that need a restart, in
+// the order of the documentation.
 func AwaitRestart(running, loaded *Config) []string {
 	var keys []string
 	settings := Settings()

@@ -44,8 +44,8 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// TestBad asserts the exact messages for each kind of mistake. An archive holds the files, variables (env) and flags of one
-// configuration, and what is said about it (want).
+// TestBad asserts the exact messages for each kind of mistake. An archive holds the files, variables (env) and
+// flags of one configuration, and what is said about it (want).
 func TestBad(t *testing.T) {
 	names, err := filepath.Glob("testdata/bad/*.txtar")
 	if err != nil || len(names) == 0 {
@@ -117,7 +117,8 @@ func TestNothingConfigured(t *testing.T) {
 }
 
 func TestPrecedence(t *testing.T) {
-	const key, env, arg = "metrics:\n  expiration: 1m\n", "LOGGREGATOR_EXPORTER_METRICS_EXPIRATION", "--metrics.expiration=3m"
+	const key, env, arg = "metrics:\n  expiration: 1m\n", "LOGGREGATOR_EXPORTER_METRICS_EXPIRATION",
+		"--metrics.expiration=3m"
 	for _, tc := range []struct {
 		name      string
 		file      string
@@ -132,7 +133,8 @@ func TestPrecedence(t *testing.T) {
 		{name: "environment over file", file: key, env: "2m", want: 2 * time.Minute},
 		{name: "empty environment", file: key, env: "", want: time.Minute},
 		{name: "flag over all", file: key, env: "2m", args: []string{arg}, want: 3 * time.Minute},
-		{name: "flag with the default's value", file: key, args: []string{"--metrics.expiration=10m"}, want: 10 * time.Minute},
+		{name: "flag with the default's value", file: key, args: []string{"--metrics.expiration=10m"},
+			want: 10 * time.Minute},
 		{name: "days", args: []string{"--metrics.expiration=1d"}, want: 24 * time.Hour},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -156,7 +158,9 @@ func TestPrecedence(t *testing.T) {
 
 // TestEveryFlagAndVariable sets each setting to its example in both ways and in the file, and expects the same.
 func TestEveryFlagAndVariable(t *testing.T) {
-	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false", "--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false", "--remote_write.enabled=false"}
+	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false",
+		"--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false",
+		"--remote_write.enabled=false"}
 	for _, s := range Settings() {
 		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {
 			continue
@@ -208,7 +212,8 @@ log: {level: debug, format: json}
 	want.Nozzle.Stream.ShardID, want.Nozzle.Stream.Selectors = "other", []string{"gauge"}
 	want.Tagger.RulesFiles = []string{"etc/rules.yml"}
 	want.Metrics.Namespace = ""
-	want.Metrics.Labels = Labels{Add: []AddLabel{{"Region", "EU"}}, Drop: []string{"instance_id"}, Rename: []RenameLabel{{"app_id", "AppID"}}}
+	want.Metrics.Labels = Labels{Add: []AddLabel{{"Region", "EU"}}, Drop: []string{"instance_id"},
+		Rename: []RenameLabel{{"app_id", "AppID"}}}
 	want.Metrics.HTTP.Buckets, want.Metrics.HTTP.Labels = []float64{1, 2.5}, []string{"method"}
 	want.Log = Log{Level: "debug", Format: "json"}
 	if diff := cmp.Diff(want, cfg); diff != "" {
@@ -217,7 +222,8 @@ log: {level: debug, format: json}
 }
 
 func TestListFlags(t *testing.T) {
-	cfg, _, err := load(t, "--nozzle.selectors", "gauge, counter", "--nozzle.selectors=timer", "--metrics.http.buckets=1,2", "--web.enable_pprof")
+	cfg, _, err := load(t, "--nozzle.selectors", "gauge, counter", "--nozzle.selectors=timer",
+		"--metrics.http.buckets=1,2", "--web.enable_pprof")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +256,8 @@ func TestSources(t *testing.T) {
 		{"rlp", rlp, true, false},
 		{"both", append(slices.Clip(rlp), "--nozzle.udp.enabled"), true, true},
 		{"ingress", []string{
-			"--nozzle.ingress.enabled", "--nozzle.ingress.tls.ca_file=" + cert, "--nozzle.ingress.tls.cert_file=" + cert, "--nozzle.ingress.tls.key_file=" + key,
+			"--nozzle.ingress.enabled", "--nozzle.ingress.tls.ca_file=" + cert, "--nozzle.ingress.tls.cert_file=" + cert,
+			"--nozzle.ingress.tls.key_file=" + key,
 		}, false, false},
 		{"replay", []string{"--nozzle.replay.enabled", "--nozzle.replay.file=-"}, false, false},
 	} {
@@ -295,8 +302,10 @@ func TestLoadSections(t *testing.T) {
 	for _, tc := range []struct{ name, text, address, problem string }{
 		{"good", "web: {listen_address: ':1'}", ":1", ""},
 		{"broken elsewhere", "web: {listen_address: ':1'}\nmetrics: {expiration: x}\nlgo: {}", ":1", ""},
-		{"no YAML", "web: {listen_address: :1}", "", path + ":1: not valid YAML, here or in the next line: did not find expected node content"},
-		{"wrong value", "web: {listen_address: x}", "", path + ":1: web.listen_address: \"x\" is not host:port, for example :9286"},
+		{"no YAML", "web: {listen_address: :1}", "", path + ":1: not valid YAML, here or in the next line: did not find " +
+			"expected node content"},
+		{"wrong value", "web: {listen_address: x}", "", path + ":1: web.listen_address: \"x\" is not host:port, for " +
+			"example :9286"},
 		{"wrong type", "web: {listen_address: [1]}", "", path + ":1: web.listen_address: a list is not a string"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -340,12 +349,15 @@ func TestWarnings(t *testing.T) {
 	if err != nil || len(warnings) != 3 {
 		t.Fatal(warnings, err)
 	}
-	if got, want := warnings[2], path+":1: metrics.labels.add[0].name: Prometheus sets the label job itself and will rename this one to exported_job"; got != want {
+	if got, want := warnings[2], path+":1: metrics.labels.add[0].name: Prometheus sets the label job itself and will "+
+		"rename this one to exported_job"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	for arg, want := range map[string]string{
-		"--metrics.compatibility_mode=alone":        "--metrics.compatibility_mode: has no effect, since metrics.compatibility is none: set it to firehose_exporter",
-		"--metrics.compatibility=firehose_exporter": "metrics.environment: is not set: firehose_exporter always has the label environment, and its dashboards choose by it",
+		"--metrics.compatibility_mode=alone": "--metrics.compatibility_mode: has no effect, since " +
+			"metrics.compatibility is none: set it to firehose_exporter",
+		"--metrics.compatibility=firehose_exporter": "metrics.environment: is not set: firehose_exporter always has the " +
+			"label environment, and its dashboards choose by it",
 	} {
 		if _, warnings, err = load(t, arg); err != nil || len(warnings) != 3 || warnings[2] != want {
 			t.Errorf("%s: %q, %v", arg, warnings, err)
@@ -353,7 +365,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestOverlapWarnings: what counts twice is said for each of a VM's own sources; several foundations are allowed on demand.
+// TestOverlapWarnings: what counts twice is said for each of a VM's own sources; several foundations are allowed on
+// demand.
 func TestOverlapWarnings(t *testing.T) {
 	both := []string{
 		"--nozzle.gateway.enabled", "--nozzle.gateway.url=https://log-stream.sys.example.com", "--nozzle.udp.enabled",
@@ -363,12 +376,14 @@ func TestOverlapWarnings(t *testing.T) {
 	if err != nil || cfg.UAA.ClientSecret != "secret" {
 		t.Fatal(err)
 	}
-	want := []string{"--nozzle.udp.enabled: envelopes of this VM may come by nozzle.gateway as well, and their requests and deltas then count twice; " +
+	want := []string{"--nozzle.udp.enabled: envelopes of this VM may come by nozzle.gateway as well, and their " +
+		"requests and deltas then count twice; " +
 		"enable both only where the VM's agent does not forward them"}
 	if diff := cmp.Diff(want, warnings); diff != "" {
 		t.Error(diff)
 	}
-	cfg, _, err = load(t, append(both, "--nozzle.firehose.enabled", "--nozzle.firehose.url=wss://doppler.sys.example.com", "--nozzle.allow_overlap")...)
+	cfg, _, err = load(t, append(both, "--nozzle.firehose.enabled",
+		"--nozzle.firehose.url=wss://doppler.sys.example.com", "--nozzle.allow_overlap")...)
 	if err != nil || !cfg.Nozzle.Firehose.Enabled || !cfg.Nozzle.Gateway.Enabled {
 		t.Error(err)
 	}
@@ -392,7 +407,8 @@ func TestTableAndStructAgree(t *testing.T) {
 	}
 }
 
-// TestFlagTexts: what is Markdown in the documentation is plain text in a terminal, and no word of it passes for the name of the value.
+// TestFlagTexts: what is Markdown in the documentation is plain text in a terminal, and no word of it passes for
+// the name of the value.
 func TestFlagTexts(t *testing.T) {
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	AddFlags(flags)

@@ -104,7 +104,8 @@ func allDefaults() string {
 		if s.DefaultText != "" {
 			comment = "# "
 		}
-		fmt.Fprintf(&b, "%s%s%s: %s\n", strings.Repeat("  ", len(parents)), comment, words[len(words)-1], yamlText(s.Default))
+		fmt.Fprintf(&b, "%s%s%s: %s\n", strings.Repeat("  ", len(parents)), comment, words[len(words)-1],
+			yamlText(s.Default))
 	}
 	return b.String()
 }

@@ -67,7 +67,8 @@ func parseFile(t *table, path string, text []byte) *file {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
-// syntaxError puts the place first, as every other error does. The reader counts some lines from 0, and leaves a 0 out.
+// syntaxError puts the place first, as every other error does. The reader counts some lines from 0, and leaves a 0
+// out.
 func (f *file) syntaxError(err error) error {
 	line, problem := "1", err.Error()
 	if m := yamlLine.FindStringSubmatch(problem); m != nil {
@@ -235,7 +236,8 @@ func (f *file) text(path string, node *yaml.Node) string {
 // filterActions are the keys of an item of a list of filters, of which each has one.
 var filterActions = []string{"keep", "drop"} // constant
 
-// filter reads an item of a list of filters: an object of one action, whose object holds a pattern or a list of them for each field.
+// filter reads an item of a list of filters: an object of one action, whose object holds a pattern or a list of
+// them for each field.
 func (f *file) filter(s *Setting, path string, node *yaml.Node) any {
 	if node.Kind != yaml.MappingNode || len(node.Content) != 2 {
 		f.fail(node.Line, path, "must have either keep or drop, for example %s", strings.Trim(s.Example, "[]"))

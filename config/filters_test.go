@@ -36,8 +36,9 @@ nozzle:
 	want := []filter.Options{
 		{Keep: &filter.Match{AppName: []string{"billing"}, Kind: []string{"timer", "counter"}}},
 		{Drop: &filter.Match{
-			SourceID: []string{"a*"}, Org: []string{"o"}, Space: []string{"s"}, AppID: []string{"?"}, Deployment: []string{"cf"},
-			Origin: []string{"rep", "bbs"}, Name: []string{"x"},
+			SourceID: []string{"a*"}, Org: []string{"o"}, Space: []string{"s"}, AppID: []string{"?"},
+			Deployment: []string{"cf"},
+			Origin:     []string{"rep", "bbs"}, Name: []string{"x"},
 		}},
 		{Drop: &filter.Match{}},
 	}

@@ -71,8 +71,8 @@ func IsSetting(f *pflag.Flag) bool {
 
 var pageLink = regexp.MustCompile(`\[[^]]*\]\(([^)]*)\)`)
 
-// unmarked takes the marks of Markdown out of a text, for the terminal. pflag would also take a word in backquotes for the name
-// of the value.
+// unmarked takes the marks of Markdown out of a text, for the terminal. pflag would also take a word in backquotes
+// for the name of the value.
 func unmarked(text string) string {
 	return strings.ReplaceAll(pageLink.ReplaceAllString(text, "docs/$1"), "`", "")
 }
@@ -97,27 +97,7 @@ func (v *flagValue) Set(text string) error {
 	return nil
 }
 
-func (v *flagValue) Type() string {
-	switch v.kind {
-	case KindBool:
-		return "bool"
-	case KindInt:
-		return "int"
-	case KindNumber:
-		return "number"
-	case KindDuration:
-		return "duration"
-	case KindPath:
-		return "file"
-	case KindAddress:
-		return "host:port"
-	default:
-		if v.kind.isList() {
-			return "a,b,..."
-		}
-		return "string"
-	}
-}
+func (v *flagValue) Type() string { return kinds[v.kind].flag }
 
 // plain spells a value as flags, variables and the documentation do.
 func plain(value any) string {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"loggregator_exporter/internal/check"
+	"loggregator_exporter/nozzle"
 )
 
 // FuzzFile: whatever the file holds, reading it ends in values of the right types or in errors that name the file.
@@ -52,8 +53,8 @@ func FuzzFile(f *testing.F) {
 		}
 		// The files that it names stay unread: they might be any of this machine.
 		section := func(name string) check.Section { return check.NewSection(l, name) }
-		cfg.Nozzle.Stream.Check(section("nozzle"))
-		cfg.Nozzle.Stream.CheckFilters(section("nozzle"))
+		stream := nozzle.Options{Stream: cfg.Nozzle.Stream}
+		stream.Check(section("nozzle"), false)
 		cfg.Metrics.check(section("metrics"))
 	})
 }

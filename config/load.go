@@ -33,9 +33,9 @@ func Default() *Config {
 	return cfg
 }
 
-// Load reads and checks the configuration: what Cloud Foundry tells an app, the file that --config or LOGGREGATOR_EXPORTER_CONFIG
-// names, the environment of the process, and flags that AddFlags added. Warnings are for the log. The error joins all
-// mistakes, one a line, each with its place: file and line, variable or flag.
+// Load reads and checks the configuration: what Cloud Foundry tells an app, the file that --config or
+// LOGGREGATOR_EXPORTER_CONFIG names, the environment of the process, and flags that AddFlags added. Warnings are
+// for the log. The error joins all mistakes, one a line, each with its place: file and line, variable or flag.
 func Load(flags *pflag.FlagSet) (cfg *Config, warnings []string, err error) {
 	l := newLoader(flags)
 	if cfg, err = l.read(); err != nil {
@@ -45,9 +45,9 @@ func Load(flags *pflag.FlagSet) (cfg *Config, warnings []string, err error) {
 	return cfg, append(unknownVariables(os.Environ()), l.warnings...), l.mistaken("")
 }
 
-// LoadSections is Load for commands that need some sections only, such as web. Mistakes in others do not matter to it: a probe
-// must not fail because a file was edited under a running exporter, and names can be explained where the certificates of the
-// foundation are not at hand.
+// LoadSections is Load for commands that need some sections only, such as web. Mistakes in others do not matter to
+// it: a probe must not fail because a file was edited under a running exporter, and names can be explained where
+// the certificates of the foundation are not at hand.
 func LoadSections(flags *pflag.FlagSet, sections ...string) (*Config, error) {
 	l := newLoader(flags)
 	cfg, err := l.read()
@@ -69,14 +69,15 @@ const (
 	fromFlag
 )
 
-// given is a value with its origin. All layers but the environment hand viper their values in this form, so that what viper
-// chooses says where it came from.
+// given is a value with its origin. All layers but the environment hand viper their values in this form, so that
+// what viper chooses says where it came from.
 type given struct {
 	value any
 	from  origin
 }
 
-// mistake is an error in a setting. key is "" where no setting is known, and everySetting where no setting could be read.
+// mistake is an error in a setting. key is "" where no setting is known, and everySetting where no setting could be
+// read.
 type mistake struct {
 	key string
 	err error
@@ -91,8 +92,8 @@ type loader struct {
 	file     *file
 	platform *platform
 	given    map[string]given
-	// unreadable are the keys of settings that have a value which cannot be read. They have their defaults, which are not worth
-	// another mistake.
+	// unreadable are the keys of settings that have a value which cannot be read. They have their defaults, which
+	// are not worth another mistake.
 	unreadable map[string]bool
 	mistakes   []mistake
 	warnings   []string
@@ -127,8 +128,8 @@ func (l *loader) read() (*Config, error) {
 	return cfg, nil
 }
 
-// decide lets viper choose the value of each setting: flags over environment over file over platform over defaults. A variable that is
-// set but empty does not count: container platforms pass such variables for "not set".
+// decide lets viper choose the value of each setting: flags over environment over file over platform over defaults.
+// A variable that is set but empty does not count: container platforms pass such variables for "not set".
 func (l *loader) decide() (map[string]any, error) {
 	v := viper.New()
 	for _, s := range l.settings {
@@ -161,7 +162,8 @@ func (l *loader) decide() (map[string]any, error) {
 	return values, nil
 }
 
-// chosen remembers the origin of what viper chose, and returns the value, or the default where the value cannot be read.
+// chosen remembers the origin of what viper chose, and returns the value, or the default where the value cannot be
+// read.
 func (l *loader) chosen(s *Setting, choice any) any {
 	g, ok := choice.(given)
 	if !ok {
@@ -208,13 +210,24 @@ func (l *loader) Warn(path, text string) {
 // IsSet implements check.Settings. Defaults do not count, nor does what Cloud Foundry tells every app.
 func (l *loader) IsSet(key string) bool { return l.given[key].from != fromDefault }
 
+// FirstSet implements check.Settings.
+func (l *loader) FirstSet(section string) string {
+	for _, s := range l.settings {
+		if strings.HasPrefix(s.Key, section+".") && l.IsSet(s.Key) {
+			return s.Key
+		}
+	}
+	return ""
+}
+
 // IsUnreadable implements check.Settings.
 func (l *loader) IsUnreadable(key string) bool { return l.unreadable[key] }
 
 // Remedy implements check.Settings.
 func (l *loader) Remedy(key string) string {
 	s := l.byKey[key]
-	return "set it in the file, by " + s.Env() + " or by --" + s.Flag() + l.platform.otherMeans() + ", for example " + s.Example +
+	return "set it in the file, by " + s.Env() + " or by --" + s.Flag() + l.platform.otherMeans() + ", for example " +
+		s.Example +
 		l.platform.whyMissing(key)
 }
 
@@ -241,9 +254,8 @@ func (l *loader) where(path string) string {
 
 // defaultSource switches datagrams on where no source was chosen, so that the exporter works with no configuration.
 func (l *loader) defaultSource(cfg *Config) {
-	n := &cfg.Nozzle
 	if !l.IsSet("nozzle.udp.enabled") {
-		n.UDP.Enabled = !slices.ContainsFunc(n.sources(), func(s source) bool { return s.enabled })
+		cfg.Nozzle.UDP.Enabled = !cfg.Nozzle.AnyEnabled()
 	}
 }
 

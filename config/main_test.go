@@ -10,7 +10,8 @@ import (
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		if name == portEnv || name == "KUBERNETES_SERVICE_HOST" || name == "BOSH_INSTANCE_INDEX" || strings.HasPrefix(name, "VCAP_") ||
+		if name == portEnv || name == "KUBERNETES_SERVICE_HOST" || name == "BOSH_INSTANCE_INDEX" ||
+			strings.HasPrefix(name, "VCAP_") ||
 			strings.HasPrefix(name, "CF_INSTANCE_") || strings.HasPrefix(name, "LOGGREGATOR_EXPORTER_") {
 			_ = os.Unsetenv(name)
 		}

@@ -9,20 +9,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFilesAreRegular names a pipe that nobody writes to, and a device that never ends, by every setting that takes a file: each ends in
-// an error that says what the file is, and none makes the program wait.
+// TestFilesAreRegular names a pipe that nobody writes to, and a device that never ends, by every setting that takes
+// a file: each ends in an error that says what the file is, and none makes the program wait.
 func TestFilesAreRegular(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	enabled := []string{
-		"--nozzle.rlp.enabled", "--nozzle.gateway.enabled", "--nozzle.firehose.enabled", "--nozzle.ingress.enabled", "--nozzle.replay.enabled",
+		"--nozzle.rlp.enabled", "--nozzle.gateway.enabled", "--nozzle.firehose.enabled", "--nozzle.ingress.enabled",
+		"--nozzle.replay.enabled",
 		"--remote_write.enabled", "--remote_write.oauth2.client_id=exporter",
 	}
 	for file, kind := range map[string]string{pipe: "a named pipe", "/dev/zero": "a device"} {
 		want := file + " is " + kind + ", not a regular file"
-		if _, _, err := load(t, "--config="+file); err == nil || !strings.HasSuffix(strings.Split(err.Error(), "\n")[0], want) {
+		if _, _, err := load(t, "--config="+file); err == nil ||
+			!strings.HasSuffix(strings.Split(err.Error(), "\n")[0], want) {
 			t.Errorf("--config: got %v, want %s", err, want)
 		}
 		for _, s := range Settings() {
@@ -52,13 +54,15 @@ func TestWebFilesAreRegular(t *testing.T) {
 	} {
 		writeFile(t, "web.yml", "tls_server_config: {"+files+"}")
 		_, _, err := load(t, "--web.config_file=web.yml")
-		if want := "--web.config_file: web.yml: pipe is a named pipe, not a regular file"; err == nil || err.Error() != want {
+		if want := "--web.config_file: web.yml: pipe is a named pipe, not a regular file"; err == nil ||
+			err.Error() != want {
 			t.Errorf("%s: got %v, want %s", files, err, want)
 		}
 	}
 }
 
-// TestCertificateFiles: each setting that names certificates is in the list while its part is switched on, and no other.
+// TestCertificateFiles: each setting that names certificates is in the list while its part is switched on, and no
+// other.
 func TestCertificateFiles(t *testing.T) {
 	on := map[string]any{}
 	for _, s := range Settings() {

@@ -28,11 +28,14 @@ func TestAwaitRestart(t *testing.T) {
 	}{
 		"nothing changed":    {"nozzle: {udp: {enabled: true}}", nil},
 		"a default, written": {"nozzle: {udp: {enabled: true}, shard_id: loggregator_exporter}", nil},
-		"what is reloaded":   {"nozzle: {udp: {enabled: true}}\ntagger: {catalogue: false}\nmetrics: {namespace: mine, labels: {add: [{name: a, value: b}]}}", nil},
+		"what is reloaded": {"nozzle: {udp: {enabled: true}}\ntagger: {catalogue: false}\nmetrics: {namespace: mine, " +
+			"labels: {add: [{name: a, value: b}]}}", nil},
 		"what is not": {
-			"web: {listen_address: ':9999'}\nmetrics: {compatibility: firehose_exporter, http: {labels: [method]}, max_series: 10}\n" +
+			"web: {listen_address: ':9999'}\nmetrics: {compatibility: firehose_exporter, http: {labels: [method]}, " +
+				"max_series: 10}\n" +
 				"nozzle: {udp: {enabled: true}, filters: [{drop: {kind: timer}}], idle_timeout: 40s}",
-			[]string{"nozzle.idle_timeout", "nozzle.filters", "metrics.http.labels", "metrics.compatibility", "web.listen_address"},
+			[]string{"nozzle.idle_timeout", "nozzle.filters", "metrics.http.labels", "metrics.compatibility",
+				"web.listen_address"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

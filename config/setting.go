@@ -35,14 +35,34 @@ const (
 	KindFilters    // a list of {keep: {...}} and {drop: {...}}
 )
 
-var kindNames = [...]string{
-	"string", "boolean", "integer", "number", "duration", "choice", "file", "address", "secret",
-	"list of strings", "list of choices", "list of files", "list of numbers", "list of {name, value}",
-	"list of {name, value} or {name, value_file}", "list of {from, to}", "list of {keep} or {drop}",
+// kinds says how each kind is called.
+var kinds = [...]struct {
+	name string // in the documentation
+	flag string // in the help of flags
+	noun string // in messages; only of kinds that are no strings
+	yaml string // the tags of the values in the file; only of kinds that are no strings
+}{
+	KindString:     {name: "string", flag: "string"},
+	KindBool:       {name: "boolean", flag: "bool", noun: "a boolean", yaml: "!!bool"},
+	KindInt:        {name: "integer", flag: "int", noun: "an integer", yaml: "!!int"},
+	KindNumber:     {name: "number", flag: "number", noun: "a number", yaml: "!!int !!float"},
+	KindDuration:   {name: "duration", flag: "duration", noun: "a duration"},
+	KindEnum:       {name: "choice", flag: "string"},
+	KindPath:       {name: "file", flag: "file"},
+	KindAddress:    {name: "address", flag: "host:port"},
+	KindSecret:     {name: "secret", flag: "string"},
+	KindStrings:    {name: "list of strings", flag: "a,b,..."},
+	KindEnums:      {name: "list of choices", flag: "a,b,..."},
+	KindPaths:      {name: "list of files", flag: "a,b,..."},
+	KindNumbers:    {name: "list of numbers", flag: "a,b,...", noun: "a number", yaml: "!!int !!float"},
+	KindNameVals:   {name: "list of {name, value}"},
+	KindSecretVals: {name: "list of {name, value} or {name, value_file}"},
+	KindFromTos:    {name: "list of {from, to}"},
+	KindFilters:    {name: "list of {keep} or {drop}"},
 }
 
 // String names the kind as the documentation does.
-func (k Kind) String() string { return kindNames[k] }
+func (k Kind) String() string { return kinds[k].name }
 
 // inFlags says whether flags and variables can express the kind.
 func (k Kind) inFlags() bool { return k < KindNameVals }
@@ -67,7 +87,8 @@ func (k Kind) fields() []string {
 type Setting struct {
 	Key  string // dotted path in the file
 	Kind Kind
-	// Default has the Go type that Kind decodes to: string, bool, int, float64, time.Duration, []string, []float64 or []any.
+	// Default has the Go type that Kind decodes to: string, bool, int, float64, time.Duration, []string, []float64
+	// or []any.
 	Default any
 	// DefaultText replaces the default in the documentation where it depends on other settings.
 	DefaultText string
@@ -127,8 +148,9 @@ func (t *table) firstKey(section string) string {
 	return t.settings[i].Key
 }
 
-// NearestKey returns the key that a misspelt one most likely means: up to two slips of the pen, else the same last word in another
-// section, else the fewest slips, where a shared beginning of the last word makes up for slips. Of equals it is the first one.
+// NearestKey returns the key that a misspelt one most likely means: up to two slips of the pen, else the same last
+// word in another section, else the fewest slips, where a shared beginning of the last word makes up for slips. Of
+// equals it is the first one.
 func NearestKey(key string, known []string) string {
 	best, bestCost := "", math.MaxInt
 	for _, k := range known {

@@ -17,10 +17,7 @@ import (
 func (s *Setting) scalar(node *yaml.Node) (value any, problem string) {
 	switch s.Kind {
 	case KindBool, KindInt, KindNumber, KindNumbers:
-		want := map[Kind]string{
-			KindBool: "!!bool", KindInt: "!!int", KindNumber: "!!int !!float", KindNumbers: "!!int !!float",
-		}[s.Kind]
-		if node.Kind == yaml.ScalarNode && strings.Contains(want, node.ShortTag()) {
+		if node.Kind == yaml.ScalarNode && strings.Contains(kinds[s.Kind].yaml, node.ShortTag()) {
 			return s.parse(node.Value)
 		}
 		problem = s.notA(describe(node))
@@ -121,11 +118,8 @@ func parseDuration(text string) (time.Duration, bool) {
 }
 
 func (s *Setting) notA(what string) string {
-	noun := map[Kind]string{
-		KindBool: "a boolean", KindInt: "an integer", KindNumber: "a number", KindNumbers: "a number", KindDuration: "a duration",
-	}[s.Kind]
 	example, _, _ := strings.Cut(s.Example, ",")
-	return what + " is not " + noun + ", for example " + example
+	return what + " is not " + kinds[s.Kind].noun + ", for example " + example
 }
 
 // scalarString takes strings only: whoever writes 1.10 or yes unquoted would be surprised by what YAML makes of it.

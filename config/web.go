@@ -43,7 +43,8 @@ func (w *Web) check(s check.Section) {
 	}
 }
 
-// validate checks the web configuration file. exporter-toolkit would wait for a named pipe, so the files are looked at before.
+// validate checks the web configuration file. exporter-toolkit would wait for a named pipe, so the files are looked
+// at before.
 func (w *Web) validate() error {
 	if w.ConfigFile == "" {
 		return nil
@@ -64,8 +65,8 @@ func (w *Web) validate() error {
 	return toolkit.Validate(w.ConfigFile)
 }
 
-// ServerTLS reads the TLS part of the web configuration file, which may have changed since it was checked. It returns nil where there
-// is none.
+// ServerTLS reads the TLS part of the web configuration file, which may have changed since it was checked. It
+// returns nil where there is none.
 func (w *Web) ServerTLS() (*toolkit.TLSConfig, error) {
 	if w.ConfigFile == "" {
 		return nil, nil //nolint:nilnil // no TLS is what was asked for
@@ -79,7 +80,8 @@ func (w *Web) ServerTLS() (*toolkit.TLSConfig, error) {
 	}{TLS: toolkit.TLSConfig{MinVersion: tls.VersionTLS12}}
 	if err := yaml.Unmarshal(text, &file); err != nil {
 		// The text of the error may hold values of the file.
-		return nil, fmt.Errorf("web.config_file: %s is not as exporter-toolkit wants it: exporter check tells more", w.ConfigFile)
+		return nil, fmt.Errorf("web.config_file: %s is not as exporter-toolkit wants it: exporter check tells more",
+			w.ConfigFile)
 	}
 	if !file.TLS.IsEnabled() {
 		return nil, nil //nolint:nilnil // no TLS is what was asked for
@@ -90,8 +92,8 @@ func (w *Web) ServerTLS() (*toolkit.TLSConfig, error) {
 
 var yamlValue = regexp.MustCompile("`[^`]*`")
 
-// withoutValues is the message of an error on one line, without the values that the YAML reader quotes: the web configuration file
-// holds keys and password hashes.
+// withoutValues is the message of an error on one line, without the values that the YAML reader quotes: the web
+// configuration file holds keys and password hashes.
 func withoutValues(err error) string {
 	text := yamlValue.ReplaceAllString(err.Error(), "(value hidden)")
 	return strings.Join(strings.Fields(text), " ")

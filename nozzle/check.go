@@ -13,8 +13,55 @@ import (
 	"loggregator_exporter/nozzle/filter"
 )
 
-// Check reports mistakes in the options.
-func (o *StreamOptions) Check(s check.Section) {
+// Check reports mistakes in the options of all sources.
+func (o *Options) Check(s check.Section, allowOverlap bool) {
+	o.Stream.check(s)
+	s.That(o.AnyEnabled(), nameUDP+".enabled", "no source is enabled: enable one, for example %s or %s", s.Key(nameUDP),
+		s.Key(nameRLP))
+	for _, e := range o.entries() {
+		s.Section(e.name).Switch(e.enabled)
+	}
+	for _, e := range o.entries() {
+		if e.enabled {
+			e.options.Check(s.Section(e.name))
+		}
+	}
+	o.checkOverlap(s, allowOverlap)
+	o.Stream.checkFilters(s)
+}
+
+// checkOverlap refuses several sources of a whole foundation, and warns of a VM's own source beside one: what the
+// VM's agent forwards comes by both.
+func (o *Options) checkOverlap(s check.Section, allow bool) {
+	var whole, own []string
+	for _, e := range o.entries() {
+		switch {
+		case e.enabled && e.origin == wholeFoundation:
+			whole = append(whole, e.name)
+		case e.enabled && e.origin == ownVM:
+			own = append(own, e.name)
+		}
+	}
+	if len(whole) > 1 && !allow {
+		keys := make([]string, len(whole))
+		for i, name := range whole {
+			keys[i] = s.Key(name)
+		}
+		s.That(false, whole[len(whole)-1]+".enabled", "%s each bring all envelopes of the foundation, so that "+
+			"everything counts twice: "+
+			"enable one of them, or set %s to true where they are those of different foundations",
+			strings.Join(keys, " and "), s.Key("allow_overlap"))
+	}
+	for _, name := range own {
+		if len(whole) > 0 {
+			s.Warn(name+".enabled", "envelopes of this VM may come by %s as well, and their requests and deltas then count "+
+				"twice; "+
+				"enable both only where the VM's agent does not forward them", s.Key(whole[0]))
+		}
+	}
+}
+
+func (o *StreamOptions) check(s check.Section) {
 	s.That(o.ShardID != "", "shard_id", "must not be empty: exporters with the same shard id share the stream")
 	s.That(len(o.Selectors) > 0, "selectors", "must name at least one kind, for example gauge,counter")
 	s.Unique("selectors", o.Selectors)
@@ -22,8 +69,7 @@ func (o *StreamOptions) Check(s check.Section) {
 		"must be 5s to 1h, is %s", o.IdleTimeout)
 }
 
-// CheckFilters reports mistakes in the filters.
-func (o *StreamOptions) CheckFilters(s check.Section) {
+func (o *StreamOptions) checkFilters(s check.Section) {
 	_, err := filter.New(o.Filters)
 	mistakes := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

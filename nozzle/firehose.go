@@ -57,21 +57,15 @@ type Firehose struct {
 	uaa  *UAA
 }
 
-// newFirehose checks the options, including the certificates. The shard id is the subscription id; it must not be
-// empty.
+// newFirehose fails if the certificates or the client's secret cannot be read. The options have been checked. The shard
+// id is the subscription id.
 func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Firehose, error) {
-	if err := validURL(firehoseKey+".url", options.URL, "wss", "wss://doppler.sys.example.com"); err != nil {
-		return nil, err
-	}
-	if stream.ShardID == "" {
-		return nil, errors.New("nozzle.shard_id: not set; it is the subscription id of the firehose")
-	}
 	f := &Firehose{peer: httpsPeer{
 		key: firehoseKey, what: firehoseWhat, tls: options.TLS,
 		url: strings.TrimRight(options.URL, "/") + "/firehose/" + url.PathEscape(stream.ShardID),
 	}}
 	var err error
-	if f.uaa, err = env.uaa("the firehose"); err != nil {
+	if f.uaa, err = env.uaa(); err != nil {
 		return nil, err
 	}
 	if _, err := f.peer.tlsConfig(); err != nil {

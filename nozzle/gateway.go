@@ -44,20 +44,14 @@ type Gateway struct {
 	uaa  *UAA
 }
 
-// newGateway checks the options, including the certificates.
+// newGateway fails if the certificates or the client's secret cannot be read. The options have been checked.
 func newGateway(options GatewayOptions, stream StreamOptions, env *Env) (*Gateway, error) {
-	if err := validURL(gatewayKey+".url", options.URL, "https", "https://log-stream.sys.example.com"); err != nil {
-		return nil, err
-	}
-	if err := stream.Validate(); err != nil {
-		return nil, err
-	}
 	g := &Gateway{peer: httpsPeer{
 		key: gatewayKey, what: gatewayWhat, url: strings.TrimRight(options.URL, "/") + "/v2/read?" + stream.query(),
 		tls: options.TLS,
 	}}
 	var err error
-	if g.uaa, err = env.uaa(gatewayWhat); err != nil {
+	if g.uaa, err = env.uaa(); err != nil {
 		return nil, err
 	}
 	if _, err := g.peer.tlsConfig(); err != nil {

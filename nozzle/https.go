@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -46,20 +45,6 @@ type httpsPeer struct {
 	url  string
 	tls  ServerTLSOptions
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
-}
-
-// validURL checks that an address is scheme://host[:port].
-func validURL(key, address, scheme, example string) error {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", key, err)
-	case u.Scheme != scheme || u.Host == "" || u.Hostname() == "":
-		return fmt.Errorf("%s %q: want %s://host, for example %s", key, u.Redacted(), scheme, example)
-	case u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("%s %q: want no more than %s://host or %s://host:port", key, u.Redacted(), scheme, scheme)
-	}
-	return nil
 }
 
 func (p httpsPeer) tlsConfig() (*tls.Config, error) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -61,16 +60,9 @@ type Ingress struct {
 	config    net.ListenConfig
 }
 
-// newIngress checks the options, including the certificates. Run, which is called once, begins to listen.
+// newIngress makes a source; Run, which is called once, begins to listen. It fails if the certificates cannot be read.
+// The options have been checked.
 func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
-	host, _, err := net.SplitHostPort(options.ListenAddress)
-	if err != nil {
-		return nil, fmt.Errorf("nozzle.ingress.listen_address %q: want host:port: %w", options.ListenAddress, err)
-	}
-	if options.PortFile != "" && !slices.Contains([]string{"", "127.0.0.1", "0.0.0.0", "::", "localhost"}, host) {
-		return nil, fmt.Errorf("nozzle.ingress.listen_address %q: the agent that reads nozzle.ingress.port_file dials "+
-			"127.0.0.1, which does not reach this address", options.ListenAddress)
-	}
 	i := &Ingress{base: env.base(nameIngress), port: newPort(), options: options}
 	i.refused = refusals{account: i.account, log: i.log}
 	i.receivers.make = func() *batchReceiver {

@@ -48,7 +48,7 @@ func TestRedirects(t *testing.T) {
 		redirecttest.Run(t, redirecttest.Client{
 			Method: http.MethodPost, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
-				u, err := envFor(t, server.URL).uaa("a test")
+				u, err := envFor(t, server.URL).uaa()
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -46,20 +46,14 @@ type Replay struct {
 	done    chan struct{} // closed when the capture was played
 }
 
-// newReplay checks the options. The file is opened by Run, which is called once.
-func newReplay(options ReplayOptions, env *Env) (*Replay, error) {
-	if options.File == "" {
-		return nil, errors.New("nozzle.replay.file: not set; want a capture that `exporter record` wrote, or - for standard input")
-	}
-	if s := options.Speed; math.IsNaN(s) || math.IsInf(s, 0) || s < 0 {
-		return nil, fmt.Errorf("nozzle.replay.speed: %v is no speed; want 1 for that of the recording, a factor of it, or 0 for as fast as possible", s)
-	}
+// newReplay makes a source whose file is opened by Run, which is called once. The options have been checked.
+func newReplay(options ReplayOptions, env *Env) *Replay {
 	if options.Stdin == nil {
 		options.Stdin = os.Stdin
 	}
 	r := &Replay{base: env.base(nameReplay, "file", options.File), options: options, done: make(chan struct{})}
 	r.account.expectRefusals(reasonTruncated, reasonMalformed)
-	return r, nil
+	return r
 }
 
 // Done is closed when the capture was played to its end, or as far as it could be read.

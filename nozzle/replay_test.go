@@ -29,10 +29,7 @@ func play(t *testing.T, capture []byte, speed float64) (got []replayed, lines []
 		l, _ = newTestLedger(t)
 		sink := make(channelSink, 1000)
 		log, logged := newTestLog()
-		r, err := newReplay(ReplayOptions{File: "-", Speed: speed, Stdin: bytes.NewReader(capture)}, testEnv(l, func() Sink { return sink }, log))
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := newReplay(ReplayOptions{File: "-", Speed: speed, Stdin: bytes.NewReader(capture)}, testEnv(l, func() Sink { return sink }, log))
 		began := time.Now()
 		done := make(chan error, 1)
 		go func() { done <- r.Run(t.Context()) }()
@@ -167,15 +164,10 @@ func TestReplayWithoutACapture(t *testing.T) {
 	l, _ := newTestLedger(t)
 	log, _ := newTestLog()
 	run := func(o ReplayOptions) error {
-		r, err := newReplay(o, testEnv(l, func() Sink { return &nullSink{} }, log))
-		if err != nil {
-			return err
-		}
+		r := newReplay(o, testEnv(l, func() Sink { return &nullSink{} }, log))
 		return r.Run(t.Context())
 	}
 	for want, o := range map[string]ReplayOptions{
-		"nozzle.replay.file: not set":                                {},
-		"nozzle.replay.speed: -1 is no speed":                        {File: "-", Speed: -1},
 		"nozzle.replay.file: open ":                                  {File: t.TempDir() + "/missing"},
 		"nozzle.replay.file: -: capture: not a capture: want a file": {File: "-", Stdin: strings.NewReader("hello")},
 	} {
@@ -194,10 +186,7 @@ func TestReplayStops(t *testing.T) {
 		for _, stdin := range []io.Reader{bytes.NewReader(waiting), io.MultiReader(bytes.NewReader(waiting[:30]), silent), silent} {
 			l, _ := newTestLedger(t)
 			log, _ := newTestLog()
-			r, err := newReplay(ReplayOptions{File: "-", Speed: 1, Stdin: stdin}, testEnv(l, func() Sink { return &nullSink{} }, log))
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := newReplay(ReplayOptions{File: "-", Speed: 1, Stdin: stdin}, testEnv(l, func() Sink { return &nullSink{} }, log))
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- r.Run(ctx) }()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"google.golang.org/grpc"
@@ -53,14 +52,8 @@ type RLP struct {
 	dialer  dialer
 }
 
-// newRLP checks the options, including the certificates.
+// newRLP fails if the certificates cannot be read. The options have been checked.
 func newRLP(options RLPOptions, stream StreamOptions, env *Env) (*RLP, error) {
-	if _, _, err := net.SplitHostPort(options.Address); err != nil {
-		return nil, fmt.Errorf("nozzle.rlp.address %q: want host:port: %w", options.Address, err)
-	}
-	if err := stream.Validate(); err != nil {
-		return nil, err
-	}
 	request, err := proto.Marshal(stream.request())
 	if err != nil {
 		return nil, fmt.Errorf("nozzle.shard_id, nozzle.deterministic_name: %w", err)

@@ -416,44 +416,29 @@ func TestRLPOptionErrors(t *testing.T) {
 		f(&o.TLS)
 		return o
 	}
-	fine := change(func(*TLSOptions) {})
 	for _, c := range []struct {
 		options RLPOptions
-		stream  StreamOptions
 		want    string
 	}{
-		{RLPOptions{}, allKinds, `nozzle.rlp.address "": want host:port: missing port in address`},
-		{change(func(o *TLSOptions) { o.CAFile = "" }), allKinds, `nozzle.rlp.tls.ca_file: not set`},
-		{change(func(o *TLSOptions) { o.CertFile = "" }), allKinds, `nozzle.rlp.tls.cert_file: not set`},
-		{change(func(o *TLSOptions) { o.KeyFile = "" }), allKinds, `nozzle.rlp.tls.key_file: not set`},
-		{change(func(o *TLSOptions) { o.CAFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.ca_file: open ` + dir +
+		{change(func(o *TLSOptions) { o.CAFile = "" }), `nozzle.rlp.tls.ca_file: not set`},
+		{change(func(o *TLSOptions) { o.CertFile = "" }), `nozzle.rlp.tls.cert_file: not set`},
+		{change(func(o *TLSOptions) { o.KeyFile = "" }), `nozzle.rlp.tls.key_file: not set`},
+		{change(func(o *TLSOptions) { o.CAFile = dir + "/none" }), `nozzle.rlp.tls.ca_file: open ` + dir +
 			`/none: no such file or directory`},
-		{change(func(o *TLSOptions) { o.CAFile = empty }), allKinds, `nozzle.rlp.tls.ca_file: ` + empty +
+		{change(func(o *TLSOptions) { o.CAFile = empty }), `nozzle.rlp.tls.ca_file: ` + empty +
 			` holds no PEM certificate`},
-		{change(func(o *TLSOptions) { o.CertFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.cert_file: open ` + dir +
+		{change(func(o *TLSOptions) { o.CertFile = dir + "/none" }), `nozzle.rlp.tls.cert_file: open ` + dir +
 			`/none: no such file or directory`},
-		{change(func(o *TLSOptions) { o.KeyFile = dir + "/none" }), allKinds, `nozzle.rlp.tls.key_file: open ` + dir +
+		{change(func(o *TLSOptions) { o.KeyFile = dir + "/none" }), `nozzle.rlp.tls.key_file: open ` + dir +
 			`/none: no such file or directory`},
 		{
-			change(func(o *TLSOptions) { o.KeyFile = other.KeyFile }), allKinds,
+			change(func(o *TLSOptions) { o.KeyFile = other.KeyFile }),
 			`nozzle.rlp.tls: cert_file ` + good.CertFile + ` with key_file ` + other.KeyFile +
 				`: tls: private key does not match public key`,
 		},
-		{fine, StreamOptions{}, `nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of ` +
-			`gauge, counter, timer`},
-		{
-			fine,
-			StreamOptions{Selectors: []string{"gauge", "log"}},
-			`nozzle.selectors: "log" is not one of gauge, counter, timer`,
-		},
-		{
-			fine,
-			StreamOptions{Selectors: []string{"gauge", "gauge"}},
-			`nozzle.selectors: "gauge" stands twice, Loggregator would deliver each such envelope twice`,
-		},
 	} {
 		ledger, _ := newTestLedger(t)
-		if _, err := newRLP(c.options, c.stream, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
+		if _, err := newRLP(c.options, allKinds, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", err, c.want)
 		}
 	}

@@ -5,11 +5,12 @@ package nozzle
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
+	"loggregator_exporter/internal/check"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/filter"
 )
@@ -72,23 +73,49 @@ type Env struct {
 	tokens *UAA           // made when the first source needs it
 }
 
-// constructor builds one source.
-type constructor struct {
+// origin says where the envelopes of a source come from.
+type origin uint8
+
+const (
+	wholeFoundation origin = iota // the source brings all envelopes of the foundation
+	ownVM                         // it brings those of the exporter's own VM
+	recorded
+)
+
+// entry is a source as the configuration knows it.
+type entry struct {
+	name    string
 	enabled bool
+	origin  origin
+	options interface{ Check(check.Section) }
 	build   func(env *Env) (Source, error)
 }
 
-// constructors has one line for each source.
-func (o *Options) constructors() []constructor {
-	return []constructor{
-		{o.RLP.Enabled, func(env *Env) (Source, error) { return newRLP(o.RLP, o.Stream, env) }},
-		{o.Gateway.Enabled, func(env *Env) (Source, error) { return newGateway(o.Gateway, o.Stream, env) }},
-		{o.Firehose.Enabled, func(env *Env) (Source, error) { return newFirehose(o.Firehose, o.Stream, env) }},
-		{o.UDP.Enabled, func(env *Env) (Source, error) { return newUDP(o.UDP, env) }},
-		{o.Ingress.Enabled, func(env *Env) (Source, error) { return newIngress(o.Ingress, env) }},
-		{o.Replay.Enabled, func(env *Env) (Source, error) { return newReplay(o.Replay, env) }},
+// entries has one line for each source.
+func (o *Options) entries() []entry {
+	rlp := func(env *Env) (Source, error) { return newRLP(o.RLP, o.Stream, env) }
+	gateway := func(env *Env) (Source, error) { return newGateway(o.Gateway, o.Stream, env) }
+	firehose := func(env *Env) (Source, error) { return newFirehose(o.Firehose, o.Stream, env) }
+	udp := func(env *Env) (Source, error) { return newUDP(o.UDP, env) }
+	ingress := func(env *Env) (Source, error) { return newIngress(o.Ingress, env) }
+	replay := func(env *Env) (Source, error) { return newReplay(o.Replay, env), nil }
+	return []entry{
+		{nameRLP, o.RLP.Enabled, wholeFoundation, &o.RLP, rlp},
+		{nameGateway, o.Gateway.Enabled, wholeFoundation, &o.Gateway, gateway},
+		{nameFirehose, o.Firehose.Enabled, wholeFoundation, &o.Firehose, firehose},
+		{nameUDP, o.UDP.Enabled, ownVM, &o.UDP, udp},
+		{nameIngress, o.Ingress.Enabled, ownVM, &o.Ingress, ingress},
+		{nameReplay, o.Replay.Enabled, recorded, &o.Replay, replay},
 	}
 }
+
+// AnyEnabled says whether a source is enabled.
+func (o *Options) AnyEnabled() bool {
+	return slices.ContainsFunc(o.entries(), func(e entry) bool { return e.enabled })
+}
+
+// NeedToken says whether a source is enabled that asks UAA for tokens.
+func (o *Options) NeedToken() bool { return o.Gateway.Enabled || o.Firehose.Enabled }
 
 // New builds the sources that are enabled. It opens and starts nothing.
 func New(o *Options, env *Env) (sources []Source, err error) {
@@ -96,11 +123,11 @@ func New(o *Options, env *Env) (sources []Source, err error) {
 		return nil, err
 	}
 	env.Ledger.upstream.log = env.Log
-	for _, c := range o.constructors() {
-		if !c.enabled {
+	for _, e := range o.entries() {
+		if !e.enabled {
 			continue
 		}
-		source, err := c.build(env)
+		source, err := e.build(env)
 		if err != nil {
 			return nil, err
 		}
@@ -109,11 +136,8 @@ func New(o *Options, env *Env) (sources []Source, err error) {
 	return sources, nil
 }
 
-// uaa returns the source of tokens, which the sources share. user names who needs one, for the error.
-func (env *Env) uaa(user string) (*UAA, error) {
-	if env.UAA.URL == "" {
-		return nil, fmt.Errorf("uaa.url: not set; %s asks for a token of UAA", user)
-	}
+// uaa returns the source of tokens, which the sources share.
+func (env *Env) uaa() (*UAA, error) {
 	if env.tokens == nil {
 		var err error
 		if env.tokens, err = NewUAA(env.UAA, env.Ledger, env.Log); err != nil {

@@ -1,9 +1,6 @@
 package nozzle
 
 import (
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,29 +27,11 @@ type StreamOptions struct {
 	Filters []filter.Options `mapstructure:"filters"`
 }
 
-// Validate finds selectors that a server refuses or delivers twice, and filters that are wrong.
-func (o StreamOptions) Validate() error {
-	if len(o.Selectors) == 0 {
-		return errors.New("nozzle.selectors: empty; Loggregator sends nothing without a selector, want some of " +
-			strings.Join(filter.Kinds, ", "))
-	}
-	for i, s := range o.Selectors {
-		if !slices.Contains(filter.Kinds, s) {
-			return fmt.Errorf("nozzle.selectors: %q is not one of %s", s, strings.Join(filter.Kinds, ", "))
-		}
-		if slices.Contains(o.Selectors[:i], s) {
-			return fmt.Errorf("nozzle.selectors: %q stands twice, Loggregator would deliver each such envelope twice", s)
-		}
-	}
-	_, err := filter.New(o.Filters)
-	return err
-}
-
 // selection returns what to ask for.
 func (o StreamOptions) selection() filter.Selection {
 	f, err := filter.New(o.Filters)
 	if err != nil {
-		f = nil // Validate returns the error
+		f = nil // Check has reported it
 	}
 	return filter.NewSelection(o.Selectors, f)
 }

@@ -99,17 +99,8 @@ func (t uaaToken) hasScope() bool {
 		slices.ContainsFunc(t.scopes, func(s string) bool { return slices.Contains(firehoseScopes, s) })
 }
 
-// NewUAA checks the options, including the files. It asks for nothing before a source runs.
+// NewUAA fails if the files of the options cannot be read; the options have been checked. It asks for nothing before a source runs.
 func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) {
-	if err := validURL(uaaKey+".url", options.URL, "https", "https://uaa.sys.example.com"); err != nil {
-		return nil, err
-	}
-	if options.ClientID == "" {
-		return nil, errors.New("uaa.client_id: not set")
-	}
-	if (options.ClientSecret == "") == (options.ClientSecretFile == "") {
-		return nil, errors.New("uaa.client_secret, uaa.client_secret_file: want exactly one of them")
-	}
 	u := &UAA{
 		options: options,
 		peer: httpsPeer{

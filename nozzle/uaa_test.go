@@ -354,10 +354,6 @@ func TestUAAOptionErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, o := range map[string]UAAOptions{
-		`uaa.url "": want https://host, for example https://uaa.sys.example.com`:           {},
-		`uaa.url "http://uaa": want https://host, for example https://uaa.sys.example.com`: {URL: "http://uaa"},
-		`uaa.client_id: not set`: {URL: "https://uaa"},
-		`uaa.client_secret, uaa.client_secret_file: want exactly one of them`:      {URL: "https://uaa", ClientID: "a"},
 		`uaa.client_secret_file: ` + empty + ` is empty`:                           {URL: "https://uaa", ClientID: "a", ClientSecretFile: empty},
 		`uaa.client_secret_file: open ` + dir + `/none: no such file or directory`: {URL: "https://uaa", ClientID: "a", ClientSecretFile: dir + "/none"},
 		`uaa.tls.ca_file: ` + empty + ` holds no PEM certificate`:                  {URL: "https://uaa", ClientID: "a", ClientSecret: "b", TLS: ServerTLSOptions{CAFile: empty}},

@@ -42,14 +42,8 @@ type UDP struct {
 	dropped prometheus.Counter
 }
 
-// newUDP checks the options. The source listens from Run on, which is called once.
+// newUDP makes a source that listens from Run on, which is called once. The options have been checked.
 func newUDP(options UDPOptions, env *Env) (*UDP, error) {
-	if _, _, err := net.SplitHostPort(options.ListenAddress); err != nil {
-		return nil, fmt.Errorf("nozzle.udp.listen_address %q: want host:port: %w", options.ListenAddress, err)
-	}
-	if options.ReceiveBufferBytes < 0 {
-		return nil, fmt.Errorf("nozzle.udp.receive_buffer_bytes: %d is negative", options.ReceiveBufferBytes)
-	}
 	u := &UDP{base: env.base(nameUDP), port: newPort(), options: options}
 	u.dropped = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: metricPrefix + "udp_dropped_datagrams_total",

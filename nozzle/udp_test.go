@@ -223,19 +223,3 @@ func TestUDPSmallBuffer(t *testing.T) {
 		t.Fatalf("%+v", line)
 	}
 }
-
-func TestUDPOptionErrors(t *testing.T) {
-	ledger, _ := newTestLedger(t)
-	for _, c := range []struct {
-		options UDPOptions
-		want    string
-	}{
-		{UDPOptions{}, `nozzle.udp.listen_address "": want host:port: missing port in address`},
-		{UDPOptions{ListenAddress: "127.0.0.1"}, `nozzle.udp.listen_address "127.0.0.1": want host:port: address 127.0.0.1: missing port in address`},
-		{UDPOptions{ListenAddress: ":1", ReceiveBufferBytes: -1}, `nozzle.udp.receive_buffer_bytes: -1 is negative`},
-	} {
-		if _, err := newUDP(c.options, testEnv(ledger, nil, slog.Default())); err == nil || err.Error() != c.want {
-			t.Errorf("%+v: %v, want %s", c.options, err, c.want)
-		}
-	}
-}

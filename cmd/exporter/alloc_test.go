@@ -72,7 +72,8 @@ func v2Messages(now time.Time) map[string]*loggregator_v2.EnvelopeBatch {
 	envelope := func(e *loggregator_v2.Envelope) *loggregator_v2.EnvelopeBatch {
 		e.Timestamp, e.SourceId = now.UnixNano(), "router"
 		e.Tags = map[string]string{
-			"origin": "gorouter", "deployment": "cf", "job": "router", "index": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "ip": "10.0.0.5",
+			"origin": "gorouter", "deployment": "cf", "job": "router", "index": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+			"ip":          "10.0.0.5",
 			"status_code": "200", "method": "GET", "content_length": "512", "peer_type": "Server", "uri": "/",
 			"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 		}
@@ -109,7 +110,8 @@ func v1Messages(now time.Time) map[string]*events.Envelope {
 			Name: new("CapacityTotalMemory"), Value: new(1.0), Unit: new("MiB"),
 		}}),
 		"http": envelope(events.Envelope_HttpStartStop, &events.Envelope{HttpStartStop: &events.HttpStartStop{
-			StartTimestamp: new(int64(1)), StopTimestamp: new(int64(2e6)), PeerType: events.PeerType_Server.Enum(), Method: events.Method_GET.Enum(),
+			StartTimestamp: new(int64(1)), StopTimestamp: new(int64(2e6)), PeerType: events.PeerType_Server.Enum(),
+			Method:    events.Method_GET.Enum(),
 			RequestId: &events.UUID{Low: new(uint64(1)), High: new(uint64(2))}, Uri: new("/"), RemoteAddress: new("10.0.0.1:1"),
 			UserAgent: new("curl"), StatusCode: new(int32(200)), ContentLength: new(int64(512)),
 		}}),

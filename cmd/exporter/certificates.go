@@ -12,8 +12,8 @@ import (
 	"loggregator_exporter/internal/boundedfile"
 )
 
-// certificates tells when the certificates in use end. It reads their files anew for every scrape, as connections do, so that it
-// follows their rotation: a few small reads.
+// certificates tells when the certificates in use end. It reads their files anew for every scrape, as connections
+// do, so that it follows their rotation: a few small reads.
 type certificates struct {
 	files []config.CertificateFile
 	web   *config.Web // its configuration file names more, and is read anew for every connection
@@ -52,8 +52,8 @@ func (c *certificates) webFiles() []config.CertificateFile {
 // Describe implements prometheus.Collector.
 func (c *certificates) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 
-// Collect implements prometheus.Collector. A file that cannot be read costs its own series its value and nothing else: connections
-// say in the log what is wrong with it.
+// Collect implements prometheus.Collector. A file that cannot be read costs its own series its value and nothing
+// else: connections say in the log what is wrong with it.
 func (c *certificates) Collect(ch chan<- prometheus.Metric) {
 	for _, f := range slices.Concat(c.files, c.webFiles()) {
 		value := 0.0
@@ -64,8 +64,9 @@ func (c *certificates) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// expiry is when the file is no longer of use: a chain when the first of its certificates ends, a bundle of authorities when the last
-// one does, since a bundle holds old and new ones while they are rotated. ok is false where no certificate can be read.
+// expiry is when the file is no longer of use: a chain when the first of its certificates ends, a bundle of
+// authorities when the last one does, since a bundle holds old and new ones while they are rotated. ok is false
+// where no certificate can be read.
 func expiry(f config.CertificateFile) (end time.Time, ok bool) {
 	text, err := boundedfile.Read(f.Path, boundedfile.MaxBytes)
 	if err != nil {

@@ -19,8 +19,8 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check configuration and rules",
-		Long: "Reads the configuration and the rules as `exporter run` would, and opens nothing. Mistakes are told with file, line and rule,\n" +
-			"and end in exit status 1.",
+		Long: "Reads the configuration and the rules as `exporter run` would, and opens nothing. Mistakes are told\n" +
+			"with file, line and rule, and end in exit status 1.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return check(cmd)
@@ -77,7 +77,8 @@ func report(w io.Writer, cfg *config.Config, s *service, warnings []string) erro
 		sources[i] = source.Name()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "configuration: %s\nsources: %s\nrules: %s\n", file, strings.Join(sources, ", "), strings.Join(rules, ", "))
+	fmt.Fprintf(&b, "configuration: %s\nsources: %s\nrules: %s\n", file, strings.Join(sources, ", "),
+		strings.Join(rules, ", "))
 	if on, alone := cfg.Metrics.Compatible(); on {
 		place := "beside the exporter's own"
 		if alone {

@@ -29,7 +29,9 @@ type stores struct {
 	received   *compat.Received
 }
 
-func newStores(cfg *config.Config, rules *tagger.Tagger, reg prometheus.Registerer, log *slog.Logger) (*stores, error) {
+func newStores(
+	cfg *config.Config, rules *tagger.Tagger, reg prometheus.Registerer, log *slog.Logger,
+) (*stores, error) {
 	on, alone := cfg.Metrics.Compatible()
 	s := stores{started: cfg}
 	var err error

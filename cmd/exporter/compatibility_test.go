@@ -31,13 +31,15 @@ func compatibleConfig(mode string) *config.Config {
 
 // oldCopies are the labels that firehose_exporter repeats tags by.
 var oldCopies = map[string]string{
-	"deployment": "bosh_deployment", "job": "bosh_job_name", "index": "bosh_job_id", "ip": "bosh_job_ip", "app_id": "application_id", "app_name": "application_name",
+	"deployment": "bosh_deployment", "job": "bosh_job_name", "index": "bosh_job_id", "ip": "bosh_job_ip",
+	"app_id": "application_id", "app_name": "application_name",
 }
 
 // oldKey is what firehose_exporter's page would say of a gauge or counter.
 func oldKey(t *testing.T, names *compat.Resolver, s *foundation.Sent) string {
 	t.Helper()
-	labels := []metric.Label{{Name: "environment", Value: "test"}, {Name: "source_id", Value: s.SourceID}, {Name: "instance_id", Value: s.InstanceID}}
+	labels := []metric.Label{{Name: "environment", Value: "test"}, {Name: "source_id", Value: s.SourceID},
+		{Name: "instance_id", Value: s.InstanceID}}
 	if s.Kind == metric.KindGauge {
 		labels = append(labels, metric.Label{Name: "unit", Value: s.Unit})
 	}
@@ -89,9 +91,10 @@ type played struct {
 func play(t *testing.T, cfg *config.Config) *played {
 	t.Helper()
 	var received func(string) uint64
-	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true, RequestsPerSecond: 20, Pace: func(ctx context.Context, sent int) error {
-		return awaitReceived(ctx, received, foundation.UDP, sent)
-	}})
+	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true, RequestsPerSecond: 20,
+		Pace: func(ctx context.Context, sent int) error {
+			return awaitReceived(ctx, received, foundation.UDP, sent)
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,8 +156,8 @@ func (p *played) await(t *testing.T, want map[string][]float64, requests float64
 	})
 }
 
-// Everything that a foundation sends is in the scrape by the names and labels of firehose_exporter, and where they stand beside the
-// exporter's own, by those too.
+// Everything that a foundation sends is in the scrape by the names and labels of firehose_exporter, and where they
+// stand beside the exporter's own, by those too.
 func TestCompatible(t *testing.T) {
 	for _, mode := range []string{"beside", "alone"} {
 		t.Run(mode, func(t *testing.T) {
@@ -174,12 +177,15 @@ func TestCompatible(t *testing.T) {
 			own := sumOf(got, "cf_http_request_duration_seconds{")
 			switch mode {
 			case "beside":
-				if own == 0 || elsewhere == 0 || got[program+"_compatibility_series{}"] < 4000 || got[program+"_compatibility_families{}"] == 0 {
-					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere, got[program+"_compatibility_series{}"])
+				if own == 0 || elsewhere == 0 || got[program+"_compatibility_series{}"] < 4000 ||
+					got[program+"_compatibility_families{}"] == 0 {
+					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere,
+						got[program+"_compatibility_series{}"])
 				}
 			default:
 				if own != 0 || elsewhere != 0 || got[program+"_series{}"] < 4000 {
-					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere, got[program+"_series{}"])
+					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere,
+						got[program+"_series{}"])
 				}
 			}
 			_, received, _ := strings.Cut(page, "\nfirehose_total_envelopes_received{environment=\"test\"} ")
@@ -208,7 +214,8 @@ func TestCompatibleReload(t *testing.T) {
 	}
 	sink := s.stores.sink()
 	now := time.Now().UnixNano()
-	e := &metric.Envelope{Kind: metric.KindGauge, Arrived: now, Timestamp: now, Points: []metric.Point{{Name: []byte("level"), Value: 1}}}
+	e := &metric.Envelope{Kind: metric.KindGauge, Arrived: now, Timestamp: now,
+		Points: []metric.Point{{Name: []byte("level"), Value: 1}}}
 	page := func() string {
 		var tally metric.Tally
 		sink.Write(e, &tally)
@@ -251,7 +258,8 @@ func TestCompatibleNamesStayApart(t *testing.T) {
 	if err := metric_sender.NewMetricSender(events).SendValue("firehose_value_metric_o_x", 1, ""); err != nil {
 		t.Fatal(err)
 	}
-	page := awaitPage(t, r, program+"_samples_total{outcome=\"conflict\"} 1\n", program+"_compatibility_series 1\n", "\nfirehose_value_metric_o_firehose_value_metric_o_x{")
+	page := awaitPage(t, r, program+"_samples_total{outcome=\"conflict\"} 1\n", program+"_compatibility_series 1\n",
+		"\nfirehose_value_metric_o_firehose_value_metric_o_x{")
 	if strings.Contains(page, "\nfirehose_value_metric_o_x{") {
 		t.Error(page)
 	}
@@ -262,7 +270,8 @@ func TestCompatibleNamesStayApart(t *testing.T) {
 
 const movingDocs = "../../docs/firehose-exporter.md"
 
-// TestMovingDocs: the configuration that the documentation shows is one, and the new names that it tells are those of the old ones.
+// TestMovingDocs: the configuration that the documentation shows is one, and the new names that it tells are those
+// of the old ones.
 func TestMovingDocs(t *testing.T) {
 	text, err := os.ReadFile(movingDocs)
 	if err != nil {
@@ -275,12 +284,14 @@ func TestMovingDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, out, errs := command(t, "check", "--config", file)
-	if status != 0 || !strings.Contains(out, "names: those of firehose_exporter, beside the exporter's own\nno mistakes found\n") {
+	if status != 0 || !strings.Contains(out, "names: those of firehose_exporter, beside the exporter's own\nno "+
+		"mistakes found\n") {
 		t.Error(status, out, errs)
 	}
 	for _, c := range []struct{ origin, name, kind, old, new string }{
 		{"bbs", "LRPsRunning", "gauge", "firehose_value_metric_bbs_lr_ps_running", `cf_lrps_running{component="bbs"`},
-		{"gorouter", "responses.5xx", "counter", "firehose_counter_event_gorouter_responses_5_xx_total", `cf_responses_total{component="gorouter",`},
+		{"gorouter", "responses.5xx", "counter", "firehose_counter_event_gorouter_responses_5_xx_total",
+			`cf_responses_total{component="gorouter",`},
 		{"rep", "cpu", "gauge", "firehose_container_metric_cpu_percentage", "cf_container_cpu_ratio{"},
 		{"rep", "memory", "gauge", "firehose_container_metric_memory_bytes", "cf_container_memory_bytes{"},
 		{"rep", "disk", "gauge", "_disk_bytes", "cf_container_disk_bytes{"},
@@ -292,7 +303,8 @@ func TestMovingDocs(t *testing.T) {
 			args = append(args, "--source-id", "6ba7b811-9dad-11d1-80b4-00c04fd430c8", "--tag", "app_id=x")
 		}
 		_, out, errs := command(t, append(args, c.name)...)
-		if !strings.Contains(out, "  series      "+c.new) || !strings.Contains(out, "  formerly    ") || !strings.Contains(out, c.old+"{") {
+		if !strings.Contains(out, "  series      "+c.new) || !strings.Contains(out, "  formerly    ") ||
+			!strings.Contains(out, c.old+"{") {
 			t.Errorf("%s: %s%s", c.name, out, errs)
 		}
 		name, _, _ := strings.Cut(c.new, "{")

@@ -55,7 +55,8 @@ func (u *turmoil) configuration(dir, receiver string) *config.Config {
 	cfg.Metrics.MaxSeries = turmoilSeries - int(n/2%2)*100
 	cfg.Metrics.Expiration = 20 * time.Minute << (n % 3) // what is to expire has a rule
 	o := &cfg.RemoteWrite
-	o.Enabled, o.URL, o.Interval, o.SendExemplars, o.SendNativeHistograms = true, receiver, 20*time.Millisecond, true, true
+	o.Enabled, o.URL, o.Interval, o.SendExemplars, o.SendNativeHistograms = true, receiver, 20*time.Millisecond, true,
+		true
 	return cfg
 }
 
@@ -69,10 +70,13 @@ func startTurmoil(ctx context.Context, t *testing.T) (u *turmoil, stop func()) {
 	}))
 	dir := t.TempDir()
 	for i, rules := range []string{
-		`rules: [{pattern: "moved.{x}", name: here}, {pattern: dropped, drop: true}]` + "\n" + `metrics: [{name: fleeting, expire: 1ms}]`,
-		`rules: [{pattern: "moved.{x}", name: there}, {pattern: split_bucket, drop: true}]` + "\n" + `metrics: [{name: fleeting, expire: 2ms}]`,
+		`rules: [{pattern: "moved.{x}", name: here}, {pattern: dropped, drop: true}]` + "\n" +
+			`metrics: [{name: fleeting, expire: 1ms}]`,
+		`rules: [{pattern: "moved.{x}", name: there}, {pattern: split_bucket, drop: true}]` + "\n" +
+			`metrics: [{name: fleeting, expire: 2ms}]`,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("rules-%d.yaml", i)), []byte("version: 1\n"+rules+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("rules-%d.yaml", i)), []byte("version: 1\n"+rules+"\n"),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,7 +124,8 @@ func (w *writer) send(t *testing.T, samples int, envelopes ...*loggregator_v2.En
 }
 
 func v2Envelope(name, tag, value string, m func(*loggregator_v2.Envelope)) *loggregator_v2.Envelope {
-	e := &loggregator_v2.Envelope{Timestamp: time.Now().UnixNano(), SourceId: name, Tags: map[string]string{"origin": "o", tag: value}}
+	e := &loggregator_v2.Envelope{Timestamp: time.Now().UnixNano(), SourceId: name,
+		Tags: map[string]string{"origin": "o", tag: value}}
 	m(e)
 	return e
 }
@@ -137,8 +142,8 @@ func counterNamed(name string, total uint64) func(*loggregator_v2.Envelope) {
 	}
 }
 
-// established sends what is there from the beginning to the end, and has to be: gauges, totals, deltas, requests, and the pieces
-// of a histogram and of a summary.
+// established sends what is there from the beginning to the end, and has to be: gauges, totals, deltas, requests,
+// and the pieces of a histogram and of a summary.
 func (w *writer) established(t *testing.T) {
 	t.Helper()
 	w.rounds++
@@ -146,7 +151,8 @@ func (w *writer) established(t *testing.T) {
 	var all []*loggregator_v2.Envelope
 	for i := range perWriter {
 		id := fmt.Sprintf("%d_%d", w.number, i)
-		all = append(all, v2Envelope("e", "n", id, gaugeNamed("established.level", float64(n))), v2Envelope("e", "n", id, counterNamed("established.sent", n)))
+		all = append(all, v2Envelope("e", "n", id, gaugeNamed("established.level", float64(n))),
+			v2Envelope("e", "n", id, counterNamed("established.sent", n)))
 	}
 	id := strconv.Itoa(w.number)
 	for le, count := range map[string]uint64{"0.5": n, "+Inf": 2 * n} {
@@ -158,10 +164,12 @@ func (w *writer) established(t *testing.T) {
 	quantile.Tags["n"] = id
 	all = append(all, quantile)
 	for _, name := range []string{"established.took_seconds", "established.pause_seconds"} {
-		all = append(all, v2Envelope("e", "n", id, gaugeNamed(name+"_sum", float64(n))), v2Envelope("e", "n", id, counterNamed(name+"_count", 2*n)))
+		all = append(all, v2Envelope("e", "n", id, gaugeNamed(name+"_sum", float64(n))),
+			v2Envelope("e", "n", id, counterNamed(name+"_count", 2*n)))
 	}
 	timer := v2Envelope("gorouter", "method", "GET", func(e *loggregator_v2.Envelope) {
-		e.Message = &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "http", Start: 1, Stop: int64(w.rounds%5000) * 1e6}}
+		e.Message = &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "http", Start: 1,
+			Stop: int64(w.rounds%5000) * 1e6}}
 		e.Tags["peer_type"], e.Tags["status_code"], e.Tags["component"] = "Server", "200", "c"+id
 		e.Tags["x_b3_traceid"] = fmt.Sprintf("%016x", w.rounds)
 	})
@@ -169,7 +177,8 @@ func (w *writer) established(t *testing.T) {
 	w.send(t, len(all), all...)
 
 	delta, err := proto.Marshal(&events.Envelope{
-		Origin: new("o"), EventType: events.Envelope_CounterEvent.Enum(), Timestamp: new(time.Now().UnixNano()), Job: new(id),
+		Origin: new("o"), EventType: events.Envelope_CounterEvent.Enum(), Timestamp: new(time.Now().UnixNano()),
+		Job:          new(id),
 		CounterEvent: &events.CounterEvent{Name: new("established.deltas"), Delta: new(uint64(3))},
 	})
 	if err != nil || !w.intake.V1(delta, time.Now()) {
@@ -179,15 +188,20 @@ func (w *writer) established(t *testing.T) {
 	w.samples++
 }
 
-// flood sends what comes and goes: newcomers, what rules move, drop and let expire, what is in conflict, and what is no sample.
+// flood sends what comes and goes: newcomers, what rules move, drop and let expire, what is in conflict, and what
+// is no sample.
 func (w *writer) flood(t *testing.T) {
 	t.Helper()
 	n := strconv.Itoa(w.rounds)
 	w.send(t, 9,
-		v2Envelope("f", "id", n+"-"+strconv.Itoa(w.number), gaugeNamed("flood", 1)), v2Envelope("f", "id", n, counterNamed("flooded", 1)),
-		v2Envelope("f", "id", n, gaugeNamed("moved."+strconv.Itoa(w.rounds%50), 1)), v2Envelope("f", "id", n, gaugeNamed("dropped", 1)),
-		v2Envelope("f", "id", strconv.Itoa(w.rounds%20), gaugeNamed("fleeting", 1)), v2Envelope("f", "id", "1", counterNamed("established.level", 1)),
-		v2Envelope("f", "le", strconv.Itoa(w.rounds%700), counterNamed("split_bucket", 1)), v2Envelope("f", "quantile", "0.25", gaugeNamed("split", 1)),
+		v2Envelope("f", "id", n+"-"+strconv.Itoa(w.number), gaugeNamed("flood", 1)),
+		v2Envelope("f", "id", n, counterNamed("flooded", 1)),
+		v2Envelope("f", "id", n, gaugeNamed("moved."+strconv.Itoa(w.rounds%50), 1)),
+		v2Envelope("f", "id", n, gaugeNamed("dropped", 1)),
+		v2Envelope("f", "id", strconv.Itoa(w.rounds%20), gaugeNamed("fleeting", 1)),
+		v2Envelope("f", "id", "1", counterNamed("established.level", 1)),
+		v2Envelope("f", "le", strconv.Itoa(w.rounds%700), counterNamed("split_bucket", 1)),
+		v2Envelope("f", "quantile", "0.25", gaugeNamed("split", 1)),
 		v2Envelope("f", "id", "1", gaugeNamed("split_sum", 1)),
 		v2Envelope("f", "id", "1", func(e *loggregator_v2.Envelope) { e.Message = &loggregator_v2.Envelope_Log{Log: &loggregator_v2.Log{}} }))
 	w.intake.V2([]byte{0x0a, 0x02, 0x08}, time.Now()) // broken
@@ -204,9 +218,10 @@ func (u *turmoil) enough() bool {
 	return u.pushes.Load() >= 20 && u.reloads.Load() >= 12 && u.floods.Load() >= turmoilFloods
 }
 
-// Writers of all kinds, scrapes in every format, rounds of remote write, reloads that change rules, limits and expiration, expiry and the limit
-// itself, at once, and under the race detector: nothing established is missing from any page, no page holds a series twice, and at the end
-// every envelope and every sample sent is in the ledger once, and every observation and delta in its series.
+// Writers of all kinds, scrapes in every format, rounds of remote write, reloads that change rules, limits and
+// expiration, expiry and the limit itself, at once, and under the race detector: nothing established is missing
+// from any page, no page holds a series twice, and at the end every envelope and every sample sent is in the ledger
+// once, and every observation and delta in its series.
 func TestEverythingAtOnce(t *testing.T) {
 	ctx := t.Context()
 	u, stop := startTurmoil(ctx, t)
@@ -293,7 +308,8 @@ func (u *turmoil) check(writers []writer) {
 		}
 		return n
 	}
-	if e, r, s := sum("envelopes_total"), sum("envelopes_received_total"), sum("samples_total"); e != float64(envelopes) || r != e || s != float64(samples) {
+	if e, r, s := sum("envelopes_total"), sum("envelopes_received_total"),
+		sum("samples_total"); e != float64(envelopes) || r != e || s != float64(samples) {
 		u.t.Errorf("%v of %v envelopes received and %d sent, %v samples of %d sent", e, r, envelopes, s, samples)
 	}
 	for _, outcome := range []string{"stored", "conflict", "over_limit", "dropped_by_rule"} {
@@ -304,5 +320,6 @@ func (u *turmoil) check(writers []writer) {
 	if n := sum("remote_write_samples_failed_total") + sum("remote_write_samples_dropped_total"); n != 0 {
 		u.t.Errorf("%v samples were not pushed", n)
 	}
-	u.t.Logf("%d envelopes, %d samples, %d pushes, %d reloads, %v series", envelopes, samples, u.pushes.Load(), u.reloads.Load(), got["loggregator_exporter_series"])
+	u.t.Logf("%d envelopes, %d samples, %d pushes, %d reloads, %v series", envelopes, samples, u.pushes.Load(),
+		u.reloads.Load(), got["loggregator_exporter_series"])
 }

@@ -29,7 +29,8 @@ func counterOf(name string, delta, total uint64) *loggregator_v2.Envelope_Counte
 
 func timerOf(name string, took time.Duration) *loggregator_v2.Envelope_Timer {
 	now := time.Now().UnixNano()
-	return &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: name, Start: now - took.Nanoseconds(), Stop: now}}
+	return &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: name, Start: now - took.Nanoseconds(),
+		Stop: now}}
 }
 
 // coverageV2 is one envelope of each shape that v2 has; every one is sent by the forwarder agent's protocol.
@@ -38,13 +39,16 @@ func coverageV2() []*loggregator_v2.Envelope {
 		return &loggregator_v2.Value{Data: &loggregator_v2.Value_Text{Text: s}}
 	}
 	peer := func(peerType string) map[string]string {
-		return map[string]string{"origin": "gorouter", "peer_type": peerType, "method": "GET", "status_code": "200", "request_id": "r"}
+		return map[string]string{"origin": "gorouter", "peer_type": peerType, "method": "GET", "status_code": "200",
+			"request_id": "r"}
 	}
 	return []*loggregator_v2.Envelope{
-		{SourceId: "doppler", InstanceId: "7", Tags: map[string]string{"origin": "doppler"}, Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{
-			"many.one": {Unit: "count", Value: 1}, "many.two": {Unit: "count", Value: math.NaN()}, "many.three": {Unit: "count", Value: math.Inf(1)},
-			"many.four": {Unit: "count", Value: math.Inf(-1)}, "many.five": {Unit: "count", Value: -1},
-		})},
+		{SourceId: "doppler", InstanceId: "7", Tags: map[string]string{"origin": "doppler"},
+			Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{
+				"many.one": {Unit: "count", Value: 1}, "many.two": {Unit: "count", Value: math.NaN()},
+				"many.three": {Unit: "count", Value: math.Inf(1)},
+				"many.four":  {Unit: "count", Value: math.Inf(-1)}, "many.five": {Unit: "count", Value: -1},
+			})},
 		{SourceId: "doppler", Tags: map[string]string{"origin": "doppler"}, Message: counterOf("some.count", 5, 50)},
 		{SourceId: coverageApp, Tags: peer("Server"), Message: timerOf("http", 10*time.Millisecond)},
 		{SourceId: coverageApp, Tags: peer("Client"), Message: timerOf("http", 9*time.Millisecond)},
@@ -55,10 +59,12 @@ func coverageV2() []*loggregator_v2.Envelope {
 		{},
 		{SourceId: "cc", Message: gaugeOf(nil)},
 		{SourceId: "old", DeprecatedTags: map[string]*loggregator_v2.Value{
-			"origin": text("old"), "level": {Data: &loggregator_v2.Value_Integer{Integer: 3}}, "share": {Data: &loggregator_v2.Value_Decimal{Decimal: 0.5}},
+			"origin": text("old"), "level": {Data: &loggregator_v2.Value_Integer{Integer: 3}},
+			"share": {Data: &loggregator_v2.Value_Decimal{Decimal: 0.5}},
 		}, Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"deprecated_size": {Unit: "count", Value: 4}})},
 		{Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"nobody_size": {Unit: "count", Value: 6}})},
-		{Timestamp: -1, SourceId: "late", Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"before_time": {Unit: "count", Value: 8}})},
+		{Timestamp: -1, SourceId: "late",
+			Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"before_time": {Unit: "count", Value: 8}})},
 		{SourceId: "cc", Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"": {Unit: "count", Value: 9}})},
 	}
 }
@@ -73,30 +79,35 @@ func coverageV1() []*events.Envelope {
 	counter.CounterEvent = &events.CounterEvent{Name: new("some_events"), Delta: new(uint64(3))}
 	container := e(events.Envelope_ContainerMetric, 1)
 	container.ContainerMetric = &events.ContainerMetric{
-		ApplicationId: new(coverageApp), InstanceIndex: new(int32(2)), CpuPercentage: new(50.0), MemoryBytes: new(uint64(10)), DiskBytes: new(uint64(20)),
+		ApplicationId: new(coverageApp), InstanceIndex: new(int32(2)), CpuPercentage: new(50.0),
+		MemoryBytes: new(uint64(10)), DiskBytes: new(uint64(20)),
 		MemoryBytesQuota: new(uint64(30)), DiskBytesQuota: new(uint64(40)),
 	}
 	http := e(events.Envelope_HttpStartStop, 1)
 	now := time.Now().UnixNano()
 	http.HttpStartStop = &events.HttpStartStop{
-		StartTimestamp: new(now - 1e6), StopTimestamp: new(now), RequestId: &events.UUID{Low: new(uint64(1)), High: new(uint64(2))}, PeerType: events.PeerType_Server.Enum(),
-		Method: events.Method_PUT.Enum(), Uri: new("/"), RemoteAddress: new("r"), UserAgent: new("u"), StatusCode: new(int32(404)), ContentLength: new(int64(100)),
+		StartTimestamp: new(now - 1e6), StopTimestamp: new(now),
+		RequestId: &events.UUID{Low: new(uint64(1)), High: new(uint64(2))}, PeerType: events.PeerType_Server.Enum(),
+		Method: events.Method_PUT.Enum(), Uri: new("/"), RemoteAddress: new("r"), UserAgent: new("u"),
+		StatusCode: new(int32(404)), ContentLength: new(int64(100)),
 	}
 	log, failed := e(events.Envelope_LogMessage, 1), e(events.Envelope_Error, 1)
-	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(), Timestamp: new(int64(1))}
+	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(),
+		Timestamp: new(int64(1))}
 	failed.Error = &events.Error{Source: new("s"), Code: new(int32(1)), Message: new("m")}
 	return []*events.Envelope{value, counter, container, http, log, failed}
 }
 
-// TestEnvelopeCoverage sends every shape of envelope the whole way, from the protocol to the scrape, and expects each to be told in exactly one
-// way: as the series that it means, or as the outcome for what means none.
+// TestEnvelopeCoverage sends every shape of envelope the whole way, from the protocol to the scrape, and expects
+// each to be told in exactly one way: as the series that it means, or as the outcome for what means none.
 func TestEnvelopeCoverage(t *testing.T) {
 	f, err := foundation.New(foundation.Options{Apps: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := testConfig()
-	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0", f.DownstreamTLS()
+	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0",
+		f.DownstreamTLS()
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	sendV2(t, f, r.Listening["ingress"].String(), coverageV2())
 	sendV1(t, r.Listening["udp"].String(), coverageV1())

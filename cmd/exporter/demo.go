@@ -32,11 +32,13 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the exporter on a simulated foundation",
-		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the real protocols:\n" +
-			"dropsonde datagrams for some VMs, a forwarder agent for one, the reverse log proxy's gRPC stream with mutual TLS for\n" +
-			"the others. Everything is on the loopback interface, certificates are made at start, and no file is written.\n\n" +
-			"Rules, names, web server and log can be set as for exporter run. By default the demo serves at 127.0.0.1:9286 (port 0\n" +
-			"takes any free one), sets the label environment to demo, and logs warnings only.",
+		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the\n" +
+			"real protocols: dropsonde datagrams for some VMs, a forwarder agent for one, the reverse log proxy's\n" +
+			"gRPC stream with mutual TLS for the others. Everything is on the loopback interface, certificates\n" +
+			"are made at start, and no file is written.\n\n" +
+			"Rules, names, web server and log can be set as for exporter run. By default the demo serves at\n" +
+			"127.0.0.1:9286 (port 0 takes any free one), sets the label environment to demo, and logs warnings\n" +
+			"only.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.LoadSections(cmd.Flags(), sections...)
@@ -70,7 +72,9 @@ type demo struct {
 func (d *demo) run(ctx context.Context) error {
 	d.began = time.Now()
 	d.agent = foundation.NewForwarder(foundation.ForwarderOptions{})
-	f, err := foundation.New(foundation.Options{Seed: demoSeed, RequestsPerSecond: demoRequestsPerSecond, UDP: true, Forwarder: d.agent})
+	f, err := foundation.New(foundation.Options{
+		Seed: demoSeed, RequestsPerSecond: demoRequestsPerSecond, UDP: true, Forwarder: d.agent,
+	})
 	if err != nil {
 		return err
 	}
@@ -103,13 +107,15 @@ func (d *demo) config(f *foundation.Foundation) *config.Config {
 	cfg.File, cfg.Tagger, cfg.Metrics, cfg.Web = d.settings.File, d.settings.Tagger, d.settings.Metrics, d.settings.Web
 	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
 	cfg.Nozzle.UDP.Enabled, cfg.Nozzle.UDP.ListenAddress = true, "127.0.0.1:0"
-	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0", f.DownstreamTLS()
+	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0",
+		f.DownstreamTLS()
 	return cfg
 }
 
 // play lets the foundation run, now that the exporter is there to read it.
 func (d *demo) play(ctx context.Context, f *foundation.Foundation, r running) error {
-	d.say("the exporter serves at %s, takes datagrams at %s and a forwarder agent's envelopes at %s", r.Web, r.Listening["udp"], r.Listening["ingress"])
+	d.say("the exporter serves at %s, takes datagrams at %s and a forwarder agent's envelopes at %s", r.Web,
+		r.Listening["udp"], r.Listening["ingress"])
 	d.agent.Connect(f.ForwarderTLS(), int(r.Listening["ingress"].Port()))
 	if err := f.SendTo(r.Listening["udp"].String()); err != nil {
 		return err

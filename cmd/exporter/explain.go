@@ -66,9 +66,10 @@ func newExplain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [NAME...]",
 		Short: "Show how names are parsed",
-		Long: "Shows how metric names are parsed: every step, the rule, the tags, and the series that results. Names are arguments, or come\n" +
-			"from standard input, one a line: `raw_name`, or separated by tabs `origin`, `raw_name`, `kind`, `unit`, of which the last two\n" +
-			"may be missing. Rules, naming and labels are those of the configuration.",
+		Long: "Shows how metric names are parsed: every step, the rule, the tags, and the series that results.\n" +
+			"Names are arguments, or come from standard input, one a line: `raw_name`, or separated by tabs\n" +
+			"`origin`, `raw_name`, `kind`, `unit`, of which the last two may be missing. Rules, naming and labels\n" +
+			"are those of the configuration.",
 		Example: "  exporter explain router__0.memoryStats.numBytesAllocated\n" +
 			"  printf 'router__0\\tmemoryStats.numBytesAllocated\\n' | exporter explain -o json",
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -148,8 +149,8 @@ func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explai
 	return e, err
 }
 
-// all explains names, or the lines of in where there are none. What cannot be explained is told on errs, harms nothing else, and
-// makes the whole an error.
+// all explains names, or the lines of in where there are none. What cannot be explained is told on errs, harms
+// nothing else, and makes the whole an error.
 func (e *explainer) all(template question, names []string, in io.Reader, errs io.Writer) error {
 	failed := 0
 	fail := func(err error) {

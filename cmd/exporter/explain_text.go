@@ -12,8 +12,8 @@ import (
 // maxTried is how many rules that did not match are shown for one step.
 const maxTried = 8
 
-// write shows the way of one name, step by step, as the production path recorded it, and what it is called by another exporter's
-// names, where that is asked for.
+// write shows the way of one name, step by step, as the production path recorded it, and what it is called by
+// another exporter's names, where that is asked for.
 func (e *explainer) write(q *question, r *resolver.Resolution, tr *resolver.Trace, old string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", q.name)

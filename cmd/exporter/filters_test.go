@@ -38,7 +38,8 @@ func TestServeFiltered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	body := awaitPage(t, r, `cf_requests_total{component="bbs",origin="bbs"`, `loggregator_exporter_envelopes_total{outcome="filtered",source="udp"} 1`+"\n")
+	body := awaitPage(t, r, `cf_requests_total{component="bbs",origin="bbs"`,
+		`loggregator_exporter_envelopes_total{outcome="filtered",source="udp"} 1`+"\n")
 	if strings.Contains(body, `origin="rep"`) {
 		t.Errorf("not filtered:\n%s", body)
 	}
@@ -47,7 +48,8 @@ func TestServeFiltered(t *testing.T) {
 	}
 }
 
-// TestServeLosses: where counters are not asked for, what Loggregator lost comes all the same, and no other counter does.
+// TestServeLosses: where counters are not asked for, what Loggregator lost comes all the same, and no other counter
+// does.
 func TestServeLosses(t *testing.T) {
 	f, err := foundation.New(foundation.Options{VMs: 60, Apps: -1, Interval: 1})
 	if err != nil {
@@ -60,7 +62,8 @@ func TestServeLosses(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- f.Serve(ctx) }()
 	cfg := testConfig()
-	cfg.Nozzle.RLP = nozzle.RLPOptions{Enabled: true, Address: f.RLPAddress(), ServerName: "reverselogproxy", TLSConfig: f.ClientTLS()}
+	cfg.Nozzle.RLP = nozzle.RLPOptions{Enabled: true, Address: f.RLPAddress(), ServerName: "reverselogproxy",
+		TLSConfig: f.ClientTLS()}
 	cfg.Nozzle.Stream.Selectors = []string{"gauge"}
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	if err := f.AwaitReaders(ctx, 1); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -39,10 +40,11 @@ func newHealthcheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask a running exporter for its health",
-		Long: "Asks the exporter that runs on this host for its health: exit status 0 if it is well, else 1. For probes of containers.\n" +
-			"Address, TLS and certificate are taken from the exporter's own configuration: web.probe_address, which has neither TLS\n" +
-			"nor password, or without that web.listen_address and web.config_file.\n" +
-			"Where that has TLS, the certificate must be the configured one, unless --ca-file says who must have signed it.",
+		Long: "Asks the exporter that runs on this host for its health: exit status 0 if it is well, else 1. For\n" +
+			"probes of containers. Address, TLS and certificate are taken from the exporter's own configuration:\n" +
+			"web.probe_address, which has neither TLS nor password, or without that web.listen_address and\n" +
+			"web.config_file. Where that has TLS, the certificate must be the configured one, unless --ca-file\n" +
+			"says who must have signed it.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.LoadSections(cmd.Flags(), "web")
@@ -58,10 +60,12 @@ func newHealthcheck() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&p.ready, "ready", false, "Ask whether it is ready, which takes a connected source, instead of whether it is healthy.")
+	flags.BoolVar(&p.ready, "ready", false, "Ask whether it is ready, which takes a connected source, instead of "+
+		"whether it is healthy.")
 	flags.DurationVar(&p.timeout, "timeout", 5*time.Second, "Time for the answer.")
 	flags.StringVar(&p.caFile, "ca-file", "", "CA certificate (PEM) that must have signed the exporter's certificate.")
-	flags.StringVar(&p.serverName, "server-name", "", "Name that the certificate must hold, with --ca-file. Default: the host of the address.")
+	flags.StringVar(&p.serverName, "server-name", "", "Name that the certificate must hold, with --ca-file. Default: "+
+		"the host of the address.")
 	flags.BoolVar(&p.skipVerify, "insecure-skip-verify", false, "Accept any certificate.")
 	flags.StringVar(&p.certFile, "cert-file", "", "Client certificate (PEM), where the exporter asks for one.")
 	flags.StringVar(&p.keyFile, "key-file", "", "Key (PEM) of the client certificate.")
@@ -164,8 +168,10 @@ func (p *probe) tlsConfig(settings *config.Web) (*tls.Config, error) {
 		}
 	}
 	if p.certFile != "" || p.keyFile != "" {
-		pair, err := tls.LoadX509KeyPair(p.certFile, p.keyFile)
-		if err != nil {
+		cert, certErr := boundedfile.Read(p.certFile, boundedfile.MaxBytes)
+		key, keyErr := boundedfile.Read(p.keyFile, boundedfile.MaxBytes)
+		pair, err := tls.X509KeyPair(cert, key)
+		if err := cmp.Or(certErr, keyErr, err); err != nil {
 			return nil, fmt.Errorf("--cert-file, --key-file: %w", err)
 		}
 		c.Certificates = []tls.Certificate{pair}
@@ -173,8 +179,8 @@ func (p *probe) tlsConfig(settings *config.Web) (*tls.Config, error) {
 	return c, nil
 }
 
-// pin accepts the server's configured certificate and no other. It stands for the usual verification, which would fail on a loopback
-// address, whatever names the certificate holds.
+// pin accepts the server's configured certificate and no other. It stands for the usual verification, which would
+// fail on a loopback address, whatever names the certificate holds.
 func pin(c *tls.Config, server *toolkit.TLSConfig) error {
 	text := []byte(server.TLSCert)
 	if server.TLSCertPath != "" {
@@ -190,7 +196,8 @@ func pin(c *tls.Config, server *toolkit.TLSConfig) error {
 	c.InsecureSkipVerify = true // VerifyConnection is stricter
 	c.VerifyConnection = func(state tls.ConnectionState) error {
 		if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, block.Bytes) {
-			return errors.New("the certificate is not the one that web.config_file names: another server has the port, or give --ca-file")
+			return errors.New("the certificate is not the one that web.config_file names: another server has the port, or " +
+				"give --ca-file")
 		}
 		return nil
 	}

@@ -45,7 +45,8 @@ func isReady() (bool, string) { return true, "" }
 
 func TestHealthcheckPlain(t *testing.T) {
 	address := serveProbes(t, "", func() (bool, string) { return false, "no source is connected: rlp" })
-	if status, out, errs := command(t, "healthcheck", "--timeout=5m", "--web.listen_address="+address); status != 0 || out != "OK\n" {
+	if status, out, errs := command(t, "healthcheck", "--timeout=5m", "--web.listen_address="+address); status != 0 ||
+		out != "OK\n" {
 		t.Error(status, out, errs)
 	}
 	status, out, errs := command(t, "healthcheck", "--timeout=5m", "--ready", "--web.listen_address="+address)
@@ -55,7 +56,8 @@ func TestHealthcheckPlain(t *testing.T) {
 	}
 }
 
-// TestHealthcheckNobodyThere asks at the near end of a connection: a port at which nobody listens, and which nobody else can get meanwhile.
+// TestHealthcheckNobodyThere asks at the near end of a connection: a port at which nobody listens, and which nobody
+// else can get meanwhile.
 func TestHealthcheckNobodyThere(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -117,7 +119,8 @@ func TestHealthcheckTLSAndPassword(t *testing.T) {
 		{"another certificate", otherFile, login, "the certificate is not the one that web.config_file names"},
 		{"any certificate", otherFile, append(login, "--insecure-skip-verify"), ""},
 		{"signed by a CA", otherFile, append(login, "--ca-file="+dir+"/tls.crt", "--server-name=exporter"), ""},
-		{"signed by another CA", webFile, append(login, "--ca-file="+other+"/tls.crt", "--server-name=exporter"), "certificate"},
+		{"signed by another CA", webFile, append(login, "--ca-file="+other+"/tls.crt", "--server-name=exporter"),
+			"certificate"},
 		{"signed for another name", webFile, append(login, "--ca-file="+dir+"/tls.crt"), "doesn't contain any IP SANs"},
 		{"no password", webFile, nil, "/-/healthy: the exporter wants other credentials: give --username and --password-file"},
 		{"wrong password", webFile, wrongLogin, "the exporter wants other credentials"},
@@ -128,9 +131,11 @@ func TestHealthcheckTLSAndPassword(t *testing.T) {
 		{"broken web file", write("broken.yml", "basic_auth_users: hunter2"), login, "(value hidden)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			args := append([]string{"healthcheck", "--timeout=5m", "--web.listen_address=" + address, "--web.config_file=" + tc.file}, tc.args...)
+			args := append([]string{"healthcheck", "--timeout=5m", "--web.listen_address=" + address,
+				"--web.config_file=" + tc.file}, tc.args...)
 			status, out, errs := command(t, args...)
-			if tc.problem == "" && (status != 0 || out != "OK\n") || tc.problem != "" && (status != 1 || !strings.Contains(errs, tc.problem)) {
+			if tc.problem == "" && (status != 0 || out != "OK\n") || tc.problem != "" &&
+				(status != 1 || !strings.Contains(errs, tc.problem)) {
 				t.Errorf("status %d, %q, %q", status, out, errs)
 			}
 			if strings.Contains(errs, "hunter2") || strings.Contains(errs, "fakepassword") {
@@ -142,7 +147,8 @@ func TestHealthcheckTLSAndPassword(t *testing.T) {
 
 func TestLoopback(t *testing.T) {
 	for in, want := range map[string]string{
-		":9286": "127.0.0.1:9286", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1", "10.0.0.1:1": "10.0.0.1:1", "host:1": "host:1", "[fe80::1]:2": "[fe80::1]:2",
+		":9286": "127.0.0.1:9286", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "[::1]:1", "10.0.0.1:1": "10.0.0.1:1",
+		"host:1": "host:1", "[fe80::1]:2": "[fe80::1]:2",
 	} {
 		if got := loopback(in); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)

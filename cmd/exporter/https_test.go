@@ -15,7 +15,8 @@ import (
 	"loggregator_exporter/foundation"
 )
 
-// TestServeHTTPS: configuration files as operators write them, with the secret of the UAA client in a file, read a foundation from outside of it.
+// TestServeHTTPS: configuration files as operators write them, with the secret of the UAA client in a file, read a
+// foundation from outside of it.
 func TestServeHTTPS(t *testing.T) {
 	for _, source := range []string{"gateway", "firehose"} {
 		t.Run(source, func(t *testing.T) {
@@ -53,7 +54,8 @@ web: {listen_address: "127.0.0.1:0"}
 				t.Fatal(err)
 			}
 			text := awaitPage(t, r, "\ncf_num_bytes_allocated{",
-				`loggregator_exporter_source_up{source="`+source+`"} 1`+"\n", `loggregator_exporter_uaa_token_requests_total{outcome="ok"} 1`+"\n")
+				`loggregator_exporter_source_up{source="`+source+`"} 1`+"\n",
+				`loggregator_exporter_uaa_token_requests_total{outcome="ok"} 1`+"\n")
 			if strings.Contains(text, secret) {
 				t.Error("the secret is on the page")
 			}

@@ -49,7 +49,8 @@ var mayImport = map[string][]string{
 }
 
 func TestImportGraph(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "loggregator_exporter/...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports",
+		"loggregator_exporter/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}

@@ -32,7 +32,8 @@ type sheltered struct{ m *testing.M }
 func (s sheltered) Run() int {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		if name == "PORT" || name == "KUBERNETES_SERVICE_HOST" || name == "BOSH_INSTANCE_INDEX" || strings.HasPrefix(name, "VCAP_") ||
+		if name == "PORT" || name == "KUBERNETES_SERVICE_HOST" || name == "BOSH_INSTANCE_INDEX" ||
+			strings.HasPrefix(name, "VCAP_") ||
 			strings.HasPrefix(name, "CF_INSTANCE_") || strings.HasPrefix(name, "LOGGREGATOR_EXPORTER_") {
 			_ = os.Unsetenv(name)
 		}

@@ -73,7 +73,8 @@ func documentedMetrics(t *testing.T, text string) map[string]described {
 	return out
 }
 
-// exposedMetrics scrapes a service whose sources and options are such that it shows all it has, after what it counts has happened.
+// exposedMetrics scrapes a service whose sources and options are such that it shows all it has, after what it
+// counts has happened.
 func exposedMetrics(t *testing.T) map[string]described {
 	t.Helper()
 	f, err := foundation.New(foundation.Options{VMs: 60, Apps: -1, Interval: 1})

@@ -22,7 +22,8 @@ import (
 	"loggregator_exporter/tagger"
 )
 
-// settle is how long rule files must be left alone before they are read: editors and deployments write in several steps.
+// settle is how long rule files must be left alone before they are read: editors and deployments write in several
+// steps.
 const settle = 500 * time.Millisecond
 
 // checksum stands for the contents of files.
@@ -45,9 +46,12 @@ type reloader struct {
 }
 
 // newReloader makes a reloader of a service whose rule files held read, or what came after it, when they were read.
-func newReloader(cfg *config.Config, read checksum, load func() (*config.Config, error), s *stores, log *slog.Logger) *reloader {
+func newReloader(
+	cfg *config.Config, read checksum, load func() (*config.Config, error), s *stores, log *slog.Logger,
+) *reloader {
 	r := &reloader{
-		load: load, running: cfg, stores: s, log: log, files: cfg.Tagger.RulesFiles, read: read, changed: make(chan struct{}, 1),
+		load: load, running: cfg, stores: s, log: log, files: cfg.Tagger.RulesFiles, read: read,
+		changed: make(chan struct{}, 1),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: program + "_config_last_reload_successful",
 			Help: "Whether the last attempt to load the configuration succeeded (1) or not (0).",
@@ -62,7 +66,8 @@ func newReloader(cfg *config.Config, read checksum, load func() (*config.Config,
 	return r
 }
 
-// reload reads the configuration and puts its rules, names, labels and limits in force. On any mistake everything stays as it was.
+// reload reads the configuration and puts its rules, names, labels and limits in force. On any mistake everything
+// stays as it was.
 func (r *reloader) reload(why string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,7 +83,8 @@ func (r *reloader) reload(why string) error {
 	return nil
 }
 
-// swap takes the checksum before it reads the rules: a file that changes in between is then read once too often, and never missed.
+// swap takes the checksum before it reads the rules: a file that changes in between is then read once too often,
+// and never missed.
 func (r *reloader) swap() (store.Reloaded, error) {
 	r.read = checksumOf(r.files)
 	cfg, err := r.load()
@@ -99,7 +105,8 @@ func (r *reloader) swap() (store.Reloaded, error) {
 	}
 	r.files = cfg.Tagger.RulesFiles
 	if keys := config.AwaitRestart(r.running, cfg); len(keys) > 0 {
-		r.log.Warn("these settings have changed, and stay as they were until the exporter is restarted", "settings", strings.Join(keys, ","))
+		r.log.Warn("these settings have changed, and stay as they were until the exporter is restarted", "settings",
+			strings.Join(keys, ","))
 	}
 	select {
 	case r.changed <- struct{}{}:
@@ -142,7 +149,8 @@ func (r *reloader) Run(ctx context.Context) error {
 	}
 }
 
-// watch looks at the folders of the rule files in force, since editors, and Kubernetes, replace files instead of writing them.
+// watch looks at the folders of the rule files in force, since editors, and Kubernetes, replace files instead of
+// writing them.
 func (r *reloader) watch(w *fsnotify.Watcher) {
 	for _, dir := range w.WatchList() {
 		_ = w.Remove(dir)

@@ -37,7 +37,8 @@ func startReloadable(t *testing.T) (*reloadable, func()) {
 		return cfg
 	}
 	s.write(`rules: [{pattern: mine, name: one}]`)
-	r, stop := startReloading(t, cfg(), func() (*config.Config, error) { return cfg(), nil }, slog.New(slog.DiscardHandler))
+	r, stop := startReloading(t, cfg(), func() (*config.Config, error) { return cfg(), nil },
+		slog.New(slog.DiscardHandler))
 	s.url = "http://" + r.Web.String()
 	udp, err := emitter.NewUdpEmitter(r.Listening["udp"].String())
 	if err != nil {
@@ -112,7 +113,8 @@ func TestReload(t *testing.T) {
 
 	s.write(`rules: [{pattern: mine, title: three}]`)
 	status, body := s.post()
-	if status != 500 || !strings.HasPrefix(body, "reload failed, the old rules stay in force: ") || !strings.Contains(body, "rules.yaml:1:25: ") {
+	if status != 500 || !strings.HasPrefix(body, "reload failed, the old rules stay in force: ") ||
+		!strings.Contains(body, "rules.yaml:1:25: ") {
 		t.Errorf("%d %s", status, body)
 	}
 	s.await("\nloggregator_exporter_config_last_reload_successful 0\n")
@@ -182,7 +184,8 @@ func TestReloadMissesNoChange(t *testing.T) {
 	}
 }
 
-// What a reload cannot put in force is named in the log, for as long as it is not: who changed it expects that it works.
+// What a reload cannot put in force is named in the log, for as long as it is not: who changed it expects that it
+// works.
 func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 	changed := func() *config.Config {
 		cfg := testConfig()
@@ -192,7 +195,8 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 		return cfg
 	}
 	const done = "level=INFO msg=\"reloaded rules and limits\" reason=test kept=0 retired=0\n"
-	const awaits = "level=WARN msg=\"these settings have changed, and stay as they were until the exporter is restarted\" " +
+	const awaits = "level=WARN msg=\"these settings have changed, and stay as they were until the exporter is " +
+		"restarted\" " +
 		"settings=nozzle.idle_timeout,web.enable_pprof\n" + done
 	var b strings.Builder
 	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -15,8 +15,8 @@ import (
 	"loggregator_exporter/foundation"
 )
 
-// TestServeRLP: a configuration file as an operator writes it, with certificates in files, reads a foundation's reverse
-// log proxy; before the proxy is there the exporter is healthy, and not ready.
+// TestServeRLP: a configuration file as an operator writes it, with certificates in files, reads a foundation's
+// reverse log proxy; before the proxy is there the exporter is healthy, and not ready.
 func TestServeRLP(t *testing.T) {
 	f, err := foundation.New(foundation.Options{VMs: 60, Apps: -1, Interval: 1})
 	if err != nil {

@@ -17,8 +17,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "exporter",
 		Short: "Prometheus exporter for Cloud Foundry's Loggregator",
-		Long: "Reads the metrics of a Cloud Foundry foundation from Loggregator, takes the dimensions out of their flat names,\n" +
-			"and exposes them to Prometheus.",
+		Long: "Reads the metrics of a Cloud Foundry foundation from Loggregator, takes the dimensions out of their\n" +
+			"flat names, and exposes them to Prometheus.",
 		SilenceUsage:  true, // a page of flags hides the error
 		SilenceErrors: true, // execute prints it
 	}
@@ -28,7 +28,8 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// firehoseExporterFlag matches the flags of firehose_exporter whose names lead astray here: what is nearest means something else.
+// firehoseExporterFlag matches the flags of firehose_exporter whose names lead astray here: what is nearest means
+// something else.
 var firehoseExporterFlag = regexp.MustCompile(`^(logging|filter|retro_compat)\.|^metrics\.(shard_id|node_index|batch_size|timer_rollup_buffer_size)$`)
 
 // suggestFlag adds the nearest flag to the error about an unknown one, as cobra does for commands.
@@ -53,7 +54,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.Flags().Lookup("config") != nil {
-		return fmt.Errorf("%s takes flags only, and not %q: a configuration file is named by --config %s", cmd.CommandPath(), args[0], args[0])
+		return fmt.Errorf("%s takes flags only, and not %q: a configuration file is named by --config %s",
+			cmd.CommandPath(), args[0], args[0])
 	}
 	return fmt.Errorf("%s takes no arguments, and not %q", cmd.CommandPath(), args[0])
 }
@@ -73,8 +75,8 @@ func settingsNote(settings *pflag.FlagSet) string {
 	return what + "; exporter run --help lists them.\n"
 }
 
-// usage shows the flags of a command before those for settings, of which there are more than a screen holds: exporter run lists them, others
-// name it. Where there are no settings, plain shows the flags.
+// usage shows the flags of a command before those for settings, of which there are more than a screen holds:
+// exporter run lists them, others name it. Where there are no settings, plain shows the flags.
 func usage(plain func(*cobra.Command) error) func(*cobra.Command) error {
 	return func(cmd *cobra.Command) error {
 		own, settings := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)

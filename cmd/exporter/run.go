@@ -37,8 +37,8 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the exporter",
-		Long: "Runs the exporter until SIGINT or SIGTERM. With no configuration at all it receives dropsonde datagrams at 127.0.0.1:3457,\n" +
-			"as components on a VM send them, and serves their metrics at port 9286.",
+		Long: "Runs the exporter until SIGINT or SIGTERM. With no configuration at all it receives dropsonde\n" +
+			"datagrams at 127.0.0.1:3457, as components on a VM send them, and serves their metrics at port 9286.",
 		Args: noArgs,
 		RunE: runExporter,
 	}
@@ -87,14 +87,16 @@ type hooks struct {
 	load func() (*config.Config, error)
 }
 
-// serve runs the exporter until ctx is done, and returns nil then. It is the whole of it: sources, store and web server.
+// serve runs the exporter until ctx is done, and returns nil then. It is the whole of it: sources, store and web
+// server.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger, h hooks) error {
 	s, err := assemble(cfg, h.load, log)
 	if err != nil {
 		return err
 	}
 	if stream := &cfg.Nozzle.Stream; stream.NameFrom != "" && stream.Deterministic() {
-		log.Info("the name among the exporters of the shard was derived", "shard_id", stream.ShardID, "deterministic_name", stream.DeterministicName, "from", stream.NameFrom)
+		log.Info("the name among the exporters of the shard was derived", "shard_id", stream.ShardID,
+			"deterministic_name", stream.DeterministicName, "from", stream.NameFrom)
 	}
 	for _, w := range s.warnings {
 		log.Warn("rules hardly work as intended", "warning", w.String())
@@ -154,7 +156,9 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	if err := reg.Register(newCertificates(cfg)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of certificates: %w", err)
 	}
-	s.sources, err = nozzle.New(&cfg.Nozzle.Options, &nozzle.Env{Ledger: s.ledger, NewSink: s.stores.sink, Log: log, UAA: cfg.UAA})
+	s.sources, err = nozzle.New(&cfg.Nozzle.Options, &nozzle.Env{
+		Ledger: s.ledger, NewSink: s.stores.sink, Log: log, UAA: cfg.UAA,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -210,13 +214,16 @@ func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
 	return tagger.New(options)
 }
 
-func newPusher(cfg *config.Config, s remotewrite.Source, reg *prometheus.Registry, log *slog.Logger) (*remotewrite.Pusher, error) {
+func newPusher(
+	cfg *config.Config, s remotewrite.Source, reg *prometheus.Registry, log *slog.Logger,
+) (*remotewrite.Pusher, error) {
 	o := cfg.RemoteWrite
 	instance := cfg.Nozzle.Stream.DeterministicName
 	if instance == "" {
 		var err error
 		if instance, err = os.Hostname(); err != nil {
-			return nil, fmt.Errorf("remote_write.external_labels: instance is not among them, and the host has no name: %w", err)
+			return nil, fmt.Errorf("remote_write.external_labels: instance is not among them, and the host has no name: %w",
+				err)
 		}
 	}
 	o.SetDefaultLabels(instance)
@@ -259,11 +266,14 @@ func storeOptions(cfg *config.Config, log *slog.Logger) store.Options {
 	return store.Options{
 		Expiration: m.Expiration,
 		// A series is on another exporter as soon as one comes or goes.
-		AdaptiveExpiration: m.AdaptiveExpiration || cfg.Nozzle.Stream.Deterministic() && (cfg.Nozzle.RLP.Enabled || cfg.Nozzle.Gateway.Enabled),
-		MaxSeries:          m.MaxSeries,
-		Limits:             store.LimitOptions{PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner)},
-		NativeHistograms:   m.HTTP.Native,
-		Log:                log,
+		AdaptiveExpiration: m.AdaptiveExpiration || cfg.Nozzle.Stream.Deterministic() &&
+			(cfg.Nozzle.RLP.Enabled || cfg.Nozzle.Gateway.Enabled),
+		MaxSeries: m.MaxSeries,
+		Limits: store.LimitOptions{
+			PerMetric: m.MaxSeriesPerMetric, PerOwner: m.MaxSeriesPerOwner, Owner: store.Owner(m.SeriesOwner),
+		},
+		NativeHistograms: m.HTTP.Native,
+		Log:              log,
 	}
 }
 

@@ -27,14 +27,16 @@ func testConfig() *config.Config {
 	return cfg
 }
 
-// startService runs a service until stop, which returns what came of it. Unlike serve it gives the service all the time that it takes to stop.
+// startService runs a service until stop, which returns what came of it. Unlike serve it gives the service all the
+// time that it takes to stop.
 func startService(t *testing.T, cfg *config.Config, log *slog.Logger) (r running, stop func() error) {
 	t.Helper()
 	return startReloading(t, cfg, nil, log)
 }
 
 // startReloading runs a service whose configuration is loaded anew by load, where that is not nil.
-func startReloading(t *testing.T, cfg *config.Config, load func() (*config.Config, error), log *slog.Logger) (r running, stop func() error) {
+func startReloading(t *testing.T, cfg *config.Config, load func() (*config.Config, error),
+	log *slog.Logger) (r running, stop func() error) {
 	t.Helper()
 	s, err := assemble(cfg, load, log)
 	if err != nil {
@@ -64,8 +66,8 @@ func startReloading(t *testing.T, cfg *config.Config, load func() (*config.Confi
 // patience is how long a test waits for what must come, on a machine that may be busy with anything else.
 const patience = 5 * time.Minute
 
-// awaitPage scrapes until a page holds all the texts, and returns it. The exporter's own metrics and its series are not read at one
-// moment, and neither are two metrics of its own.
+// awaitPage scrapes until a page holds all the texts, and returns it. The exporter's own metrics and its series are
+// not read at one moment, and neither are two metrics of its own.
 func awaitPage(t *testing.T, r running, texts ...string) string {
 	t.Helper()
 	for began := time.Now(); ; {
@@ -131,7 +133,8 @@ func TestServe(t *testing.T) {
 	}
 	awaitPage(t, r, `cf_num_bytes_allocated{component="router",index="0",`,
 		"loggregator_exporter_build_info{", "\ngo_goroutines ", "\nprocess_open_fds ",
-		"\nloggregator_exporter_config_last_reload_successful 1\n", "\nloggregator_exporter_config_last_reload_success_timestamp_seconds ",
+		"\nloggregator_exporter_config_last_reload_successful 1\n",
+		"\nloggregator_exporter_config_last_reload_success_timestamp_seconds ",
 		`loggregator_exporter_envelopes_received_total{source="udp"} 1`+"\n")
 	for path, want := range map[string]int{"/": 200, "/-/healthy": 200, "/-/ready": 200, "/debug/pprof/": 404} {
 		if status, body := fetch(t, "http://"+r.Web.String()+path); status != want {
@@ -162,7 +165,8 @@ func TestServeFails(t *testing.T) {
 	}{
 		{"web port in use", func(c *config.Config) { c.Web.ListenAddress = tcp.Addr().String() }, "--web.listen_address"},
 		{"probe port in use", func(c *config.Config) { c.Web.ProbeAddress = tcp.Addr().String() }, "--web.probe_address"},
-		{"datagram port in use", func(c *config.Config) { c.Nozzle.UDP.ListenAddress = udp.LocalAddr().String() }, "nozzle.udp.listen_address"},
+		{"datagram port in use", func(c *config.Config) { c.Nozzle.UDP.ListenAddress = udp.LocalAddr().String() },
+			"nozzle.udp.listen_address"},
 		{"web file gone", func(c *config.Config) { c.Web.ConfigFile = "missing.yml" }, "missing.yml"},
 		{"rules gone", func(c *config.Config) { c.Tagger.RulesFiles = []string{"missing.yml"} }, "tagger.rules_files"},
 		{"certificates gone", func(c *config.Config) {
@@ -184,7 +188,8 @@ func TestServeFails(t *testing.T) {
 func TestStopAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := serve(ctx, testConfig(), slog.New(slog.DiscardHandler), hooks{}); err != nil && !strings.Contains(err.Error(), "canceled") {
+	if err := serve(ctx, testConfig(), slog.New(slog.DiscardHandler), hooks{}); err != nil &&
+		!strings.Contains(err.Error(), "canceled") {
 		t.Error(err)
 	}
 }
@@ -197,7 +202,8 @@ func TestNewLogger(t *testing.T) {
 		{config.Log{Level: "info", Format: "logfmt"}, "level=INFO msg=text key=value\nlevel=ERROR msg=bad\n"},
 		{config.Log{Level: "error", Format: "json"}, `{"level":"ERROR","msg":"bad"}` + "\n"},
 		{config.Log{Level: "warn", Format: "logfmt"}, "level=ERROR msg=bad\n"},
-		{config.Log{Level: "debug", Format: "logfmt"}, "level=DEBUG msg=fine\nlevel=INFO msg=text key=value\nlevel=ERROR msg=bad\n"},
+		{config.Log{Level: "debug", Format: "logfmt"}, "level=DEBUG msg=fine\nlevel=INFO msg=text " +
+			"key=value\nlevel=ERROR msg=bad\n"},
 	} {
 		var out bytes.Buffer
 		log := newLogger(tc.log, &out)

@@ -31,8 +31,8 @@ func (s *lastScrape) Run(ctx context.Context) error {
 	return nil
 }
 
-// TestSourcesEndFirst: siblings of the shard take over as soon as a stream is closed, so that nothing may delay it; whoever scrapes
-// meanwhile is served.
+// TestSourcesEndFirst: siblings of the shard take over as soon as a stream is closed, so that nothing may delay it;
+// whoever scrapes meanwhile is served.
 func TestSourcesEndFirst(t *testing.T) {
 	s, err := assemble(testConfig(), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -59,7 +59,8 @@ func TestSignals(t *testing.T) {
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			// TestMain has put the command there.
-			cmd := exec.CommandContext(t.Context(), "exporter", "run", "--web.listen_address=127.0.0.1:0", "--nozzle.udp.listen_address=127.0.0.1:0")
+			cmd := exec.CommandContext(t.Context(), "exporter", "run", "--web.listen_address=127.0.0.1:0",
+				"--nozzle.udp.listen_address=127.0.0.1:0")
 			stderr, err := cmd.StderrPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -69,7 +70,8 @@ func TestSignals(t *testing.T) {
 			}
 			log := bufio.NewReader(stderr)
 			said, address := awaitAddress(t, log)
-			if status, out, errs := command(t, "healthcheck", "--timeout=5m", "--web.listen_address="+address); status != 0 || out != "OK\n" {
+			if status, out, errs := command(t, "healthcheck", "--timeout=5m", "--web.listen_address="+address); status != 0 ||
+				out != "OK\n" {
 				t.Error(status, out, errs)
 			}
 			if err := cmd.Process.Signal(sig); err != nil {
@@ -79,7 +81,8 @@ func TestSignals(t *testing.T) {
 			if err = errors.Join(err, cmd.Wait()); err != nil {
 				t.Errorf("%v:\n%s%s", err, said, rest)
 			}
-			if !strings.Contains(said, `msg="starting loggregator_exporter"`) || !strings.Contains(string(rest), "msg=stopping") {
+			if !strings.Contains(said, `msg="starting loggregator_exporter"`) ||
+				!strings.Contains(string(rest), "msg=stopping") {
 				t.Errorf("it said:\n%s%s", said, rest)
 			}
 		})

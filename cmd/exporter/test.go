@@ -36,8 +36,9 @@ func newTest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test FILE...",
 		Short: "Run unit tests of rules",
-		Long: "Runs files of rule tests: metrics as they are sent, and what the rules should make of them. Each file names the rule files that it tests;\n" +
-			"names and labels of series are those of the configuration. Exit status 1 where a test fails. See docs/rules.md.",
+		Long: "Runs files of rule tests: metrics as they are sent, and what the rules should make of them. Each\n" +
+			"file names the rule files that it tests; names and labels of series are those of the configuration.\n" +
+			"Exit status 1 where a test fails. See docs/rules.md.",
 		Args: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
 				return errors.New("name the files of tests, for example exporter test tests.yaml")
@@ -185,7 +186,8 @@ func writeJUnit(w io.Writer, tested []*testedFile) error {
 			c := junitCase{Name: r.Title, Class: f.name, Time: fmt.Sprintf("%.3f", r.Took.Seconds())}
 			if len(r.Failures) > 0 {
 				suite.Failures++
-				c.Failure = &junitFailure{Message: r.Failures[0], Text: r.Place + ": " + strings.Join(r.Failures, "\n"+r.Place+": ")}
+				c.Failure = &junitFailure{Message: r.Failures[0],
+					Text: r.Place + ": " + strings.Join(r.Failures, "\n"+r.Place+": ")}
 			}
 			suite.Cases = append(suite.Cases, c)
 		}

@@ -41,14 +41,15 @@ func samples(t *testing.T, page string) map[string]float64 {
 			if _, twice := out[key]; twice {
 				t.Errorf("twice in one page: %s", key)
 			}
-			out[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount()) + float64(m.GetSummary().GetSampleCount())
+			out[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount()) +
+				float64(m.GetSummary().GetSampleCount())
 		}
 	}
 	return out
 }
 
-// expected returns what a scrape has to hold of what a foundation sent. Two raw names that end in one series make a choice:
-// either value is right. Of what the prom scraper took apart it is the count.
+// expected returns what a scrape has to hold of what a foundation sent. Two raw names that end in one series make a
+// choice: either value is right. Of what the prom scraper took apart it is the count.
 func expected(r store.Resolver, sent []foundation.Sent) map[string][]float64 {
 	out := map[string][]float64{}
 	whole, parts := foundation.Parts(sent)
@@ -77,7 +78,8 @@ func expected(r store.Resolver, sent []foundation.Sent) map[string][]float64 {
 	return out
 }
 
-// Everything that a foundation sends, by datagram and by the reverse log proxy, is in the scrape with its value and labels.
+// Everything that a foundation sends, by datagram and by the reverse log proxy, is in the scrape with its value and
+// labels.
 func TestEverythingSentIsScraped(t *testing.T) {
 	p := play(t, testConfig())
 	sent := p.foundation.Sent()

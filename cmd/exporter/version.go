@@ -21,8 +21,8 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// setVersion fills in what the build did not set by -ldflags, so that the build_info metric says something in any build.
-// It is called once, before anything reads the version.
+// setVersion fills in what the build did not set by -ldflags, so that the build_info metric says something in any
+// build. It is called once, before anything reads the version.
 func setVersion() {
 	if version.Version != "" {
 		return

@@ -1,5 +1,6 @@
-// Package boundedfile reads the files that settings and arguments name. A wrong name may lead to a device that never ends, to a named
-// pipe that nobody writes to, or to a file that does not fit into memory: each of these is an error here, and never a hang.
+// Package boundedfile reads the files that settings and arguments name. A wrong name may lead to a device that
+// never ends, to a named pipe that nobody writes to, or to a file that does not fit into memory: each of these is
+// an error here, and never a hang.
 package boundedfile
 
 import (
@@ -11,8 +12,8 @@ import (
 	"syscall"
 )
 
-// MaxBytes is enough for a configuration file, a secret, a key or a bundle of certificates: that of all public authorities has a
-// quarter of it.
+// MaxBytes is enough for a configuration file, a secret, a key or a bundle of certificates: that of all public
+// authorities has a quarter of it.
 const MaxBytes = 1 << 20
 
 // Read returns what a regular file holds, which must be at most maxBytes long.
@@ -35,8 +36,8 @@ func Read(name string, maxBytes int64) ([]byte, error) {
 
 // Open opens a regular file for reading, for those who read it in pieces.
 func Open(name string) (*os.File, error) {
-	// To open a device can have effects, so its mode is looked at before. The mode of what was opened is looked at again, since the
-	// name may lead elsewhere by then; O_NONBLOCK keeps a named pipe from waiting for its writer.
+	// To open a device can have effects, so its mode is looked at before. The mode of what was opened is looked at
+	// again, since the name may lead elsewhere by then; O_NONBLOCK keeps a named pipe from waiting for its writer.
 	info, err := os.Stat(name)
 	if err != nil {
 		if failed, ok := errors.AsType[*fs.PathError](err); ok {

@@ -1,6 +1,6 @@
-// Package check finds mistakes in options. Each type of options that the configuration fills has a method Check, which is called once,
-// after the settings are read. It names settings by their keys within a section; the mistakes that are reported name the place of the
-// value: file and line, variable or flag.
+// Package check finds mistakes in options. Each type of options that the configuration fills has a method Check,
+// which is called once, after the settings are read. It names settings by their keys within a section; the mistakes
+// that are reported name the place of the value: file and line, variable or flag.
 package check
 
 import (
@@ -19,8 +19,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// Settings knows where values came from, and how they can be set. A path is the key of a setting, or a part of its value, such as
-// metrics.labels.add[0].name.
+// Settings knows where values came from, and how they can be set. A path is the key of a setting, or a part of its
+// value, such as metrics.labels.add[0].name.
 type Settings interface {
 	// Report takes a mistake. One in a setting whose value could not be read is left out: it has its mistake already.
 	Report(path, problem string)
@@ -29,6 +29,8 @@ type Settings interface {
 	IsSet(key string) bool
 	// IsUnreadable says whether the setting has a value that could not be read.
 	IsUnreadable(key string) bool
+	// FirstSet is the first key of a section that is set, or "".
+	FirstSet(section string) string
 	// Remedy says how to set a key.
 	Remedy(key string) string
 	// Example is a value that the setting may have.
@@ -93,6 +95,17 @@ func (s Section) NeededBeside(name, value, other, otherValue string) bool {
 	return s.That(otherValue == "" || value != "", name, "is needed since %s is set: %s", s.Key(other), s.Remedy(name))
 }
 
+// Switch refuses a section that is configured but was forgotten to be switched on; enabled: false says it is meant.
+func (s Section) Switch(enabled bool) {
+	if enabled || s.IsSet("enabled") {
+		return
+	}
+	if key := s.settings.FirstSet(s.name); key != "" {
+		s.settings.Report(key,
+			"has no effect, since "+s.Key("enabled")+" is not set: set it to true, or to false if that is meant")
+	}
+}
+
 // Unique checks that no item of a list stands in it twice.
 func (s Section) Unique(name string, items []string) {
 	for i, item := range items {
@@ -115,7 +128,8 @@ func (s Section) Address(name, address string, minPort int) {
 	}
 	host, port, err := net.SplitHostPort(address)
 	n, portErr := strconv.ParseUint(port, 10, 16)
-	good := err == nil && portErr == nil && int(n) >= minPort && !strings.ContainsAny(host, " /") && (minPort == 0 || host != "")
+	good := err == nil && portErr == nil && int(n) >= minPort && !strings.ContainsAny(host, " /") &&
+		(minPort == 0 || host != "")
 	s.That(good, name, "%s is not host:port, for example %s", Quote(address), s.settings.Example(s.Key(name)))
 }
 
@@ -127,7 +141,8 @@ func (s Section) URL(name, address, scheme string) {
 	u, err := url.Parse(address)
 	good := err == nil && u.Scheme == scheme && u.Hostname() != "" && u.User == nil && strings.Trim(u.Path, "/") == "" &&
 		u.RawQuery == "" && u.Fragment == ""
-	s.That(good, name, "is not %s://host or %s://host:port, for example %s", scheme, scheme, s.settings.Example(s.Key(name)))
+	s.That(good, name, "is not %s://host or %s://host:port, for example %s", scheme, scheme,
+		s.settings.Example(s.Key(name)))
 }
 
 // EndpointURL checks a URL of a web server, which is not shown either. No address is no mistake.
