@@ -144,7 +144,7 @@ func (p *platform) services(text string) {
 
 // credHubReference stands in credentials for those that CredHub holds. The platform replaces it before it starts an
 // app.
-const credHubReference = "credhub-ref"
+const credHubReference = "credhub-ref" //nolint:gosec // the name of a key
 
 // serviceCredentials reads the credentials of the bound service. A service with the exporter's name but without
 // settings is a mistake of whoever bound it, and not noticed otherwise.

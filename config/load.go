@@ -245,6 +245,7 @@ func (l *loader) where(path string) string {
 		return s.Env() + ": " + path
 	case fromService:
 		return l.platform.place() + ": " + path
+	case fromFile, fromDefault:
 	}
 	if line := cmp.Or(l.file.lines[path], l.file.lines[key]); line > 0 {
 		return l.file.path + ":" + strconv.Itoa(line) + ": " + path

@@ -173,7 +173,7 @@ func (f *Foundation) Lost() Flow {
 	defer f.rlp.mu.Unlock()
 	flow := f.rlp.lost
 	flow.Sent = f.rlp.egress - flow.Left
-	flow.Messages = f.https.messages.Load()
+	flow.Messages = f.messages.Load()
 	for _, r := range f.rlp.readers {
 		flow.Held += uint64(r.held())
 	}

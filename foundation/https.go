@@ -63,19 +63,19 @@ func newHTTPS(o HTTPSOptions, rlp loggregator_v2.EgressServer, now func() time.T
 	return &https{options: o, rlp: rlp, uaa: newUAA(o.TokenLife, now), proxy: newProxyState()}
 }
 
-// listen opens the three ports.
-func (h *https) listen(open func() (net.Listener, error)) error {
+// listenHTTPS opens the three ports.
+func (h *https) listenHTTPS(open func() (net.Listener, error)) error {
 	for _, p := range []**port{&h.gateway, &h.firehose, &h.tokens} {
 		listener, err := open()
 		if err != nil {
-			return errors.Join(fmt.Errorf("foundation: HTTPS: %w", err), h.close())
+			return errors.Join(fmt.Errorf("foundation: HTTPS: %w", err), h.closeHTTPS())
 		}
 		*p = &port{Listener: listener, conns: make(map[net.Conn]struct{})}
 	}
 	return nil
 }
 
-func (h *https) close() error {
+func (h *https) closeHTTPS() error {
 	var errs []error
 	for _, p := range []*port{h.gateway, h.firehose, h.tokens} {
 		if p != nil {
@@ -88,8 +88,8 @@ func (h *https) close() error {
 	return errors.Join(errs...)
 }
 
-// serve answers until ctx is done, and returns when all streams have ended.
-func (h *https) serve(ctx context.Context, config *tls.Config) error {
+// serveHTTPS answers until ctx is done, and returns when all streams have ended.
+func (h *https) serveHTTPS(ctx context.Context, config *tls.Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	var servers []*http.Server
 	for _, s := range []struct {
@@ -119,7 +119,7 @@ func (h *https) serve(ctx context.Context, config *tls.Config) error {
 		return nil
 	})
 	err := group.Wait()
-	err = errors.Join(err, h.close())
+	err = errors.Join(err, h.closeHTTPS())
 	h.streams.end()
 	return err
 }

@@ -29,13 +29,13 @@ func (f *Foundation) Listen() error {
 		return fmt.Errorf("foundation: RLP: %w", err)
 	}
 	if f.options.HTTPS.On {
-		if err := f.https.listen(f.options.listen); err != nil {
+		if err := f.listenHTTPS(f.options.listen); err != nil {
 			return errors.Join(err, listener.Close())
 		}
 	}
 	if f.options.UDPAddress != "" {
 		if f.udp, err = dialUDP(f.options.UDPAddress, f.options.Pace); err != nil {
-			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close(), f.https.close())
+			return errors.Join(fmt.Errorf("foundation: %w", err), listener.Close(), f.closeHTTPS())
 		}
 	}
 	f.listener = listener
@@ -77,7 +77,7 @@ func (f *Foundation) Close() error {
 	if f.udp != nil {
 		errs = append(errs, f.udp.close())
 	}
-	errs = append(errs, f.https.close())
+	errs = append(errs, f.closeHTTPS())
 	f.listener, f.udp = nil, nil
 	return errors.Join(errs...)
 }
@@ -161,7 +161,7 @@ func (f *Foundation) serve(ctx context.Context, emit func(context.Context) error
 		return nil
 	})
 	if f.options.HTTPS.On {
-		group.Go(func() error { return f.https.serve(groupCtx, f.httpsTLS()) })
+		group.Go(func() error { return f.serveHTTPS(groupCtx, f.httpsTLS()) })
 	}
 	group.Go(func() error {
 		if err := emit(groupCtx); err != nil && groupCtx.Err() == nil {

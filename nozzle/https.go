@@ -50,8 +50,8 @@ type httpsPeer struct {
 func (p httpsPeer) tlsConfig() (*tls.Config, error) {
 	config := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: p.tls.SkipVerify,
-	} //nolint:gosec // only where the operator says so
+		InsecureSkipVerify: p.tls.SkipVerify, //nolint:gosec // only where the operator says so
+	}
 	if config.RootCAs = p.tls.RootCAs; config.RootCAs != nil || p.tls.CAFile == "" {
 		return config, nil
 	}

@@ -48,6 +48,7 @@ func TestRedirects(t *testing.T) {
 		redirecttest.Run(t, redirecttest.Client{
 			Method: http.MethodPost, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
+				t.Helper()
 				u, err := envFor(t, server.URL).uaa()
 				if err != nil {
 					t.Fatal(err)
@@ -65,6 +66,7 @@ func TestRedirects(t *testing.T) {
 		redirecttest.Run(t, redirecttest.Client{
 			Method: http.MethodGet, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
+				t.Helper()
 				g, err := newGateway(GatewayOptions{URL: server.URL, TLS: trust}, stream, envFor(t, server.URL))
 				if err != nil {
 					t.Fatal(err)
@@ -82,6 +84,7 @@ func TestRedirects(t *testing.T) {
 		redirecttest.Run(t, redirecttest.Client{
 			Method: http.MethodGet, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
+				t.Helper()
 				address := strings.Replace(server.URL, "https:", "wss:", 1)
 				f, err := newFirehose(FirehoseOptions{URL: address, TLS: trust}, stream, envFor(t, server.URL))
 				if err != nil {

@@ -38,8 +38,10 @@ var oldCopies = map[string]string{
 // oldKey is what firehose_exporter's page would say of a gauge or counter.
 func oldKey(t *testing.T, names *compat.Resolver, s *foundation.Sent) string {
 	t.Helper()
-	labels := []metric.Label{{Name: "environment", Value: "test"}, {Name: "source_id", Value: s.SourceID},
-		{Name: "instance_id", Value: s.InstanceID}}
+	labels := []metric.Label{
+		{Name: "environment", Value: "test"}, {Name: "source_id", Value: s.SourceID},
+		{Name: "instance_id", Value: s.InstanceID},
+	}
 	if s.Kind == metric.KindGauge {
 		labels = append(labels, metric.Label{Name: "unit", Value: s.Unit})
 	}

@@ -26,8 +26,10 @@ var turmoilPages = [...]page{ // constant
 	{"text/plain;version=0.0.4", "identity", "", true},
 	{"application/openmetrics-text;version=1.0.0", "gzip", "", true},
 	{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", "zstd", "", true},
-	{"text/plain;version=1.0.0;escaping=allow-utf-8", "gzip",
-		url.Values{"match[]": {`{__name__=~"cf_established_.*",n!="0_0"}`}}.Encode(), false},
+	{
+		"text/plain;version=1.0.0;escaping=allow-utf-8", "gzip",
+		url.Values{"match[]": {`{__name__=~"cf_established_.*",n!="0_0"}`}}.Encode(), false,
+	},
 }
 
 // scrape reads a page, and finds series that it holds twice and established ones that it does not hold.

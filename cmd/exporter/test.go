@@ -186,8 +186,10 @@ func writeJUnit(w io.Writer, tested []*testedFile) error {
 			c := junitCase{Name: r.Title, Class: f.name, Time: fmt.Sprintf("%.3f", r.Took.Seconds())}
 			if len(r.Failures) > 0 {
 				suite.Failures++
-				c.Failure = &junitFailure{Message: r.Failures[0],
-					Text: r.Place + ": " + strings.Join(r.Failures, "\n"+r.Place+": ")}
+				c.Failure = &junitFailure{
+					Message: r.Failures[0],
+					Text:    r.Place + ": " + strings.Join(r.Failures, "\n"+r.Place+": "),
+				}
 			}
 			suite.Cases = append(suite.Cases, c)
 		}

@@ -22,7 +22,7 @@ func TestDistance(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	known := []string{"gauge", "counter", "timer"}
-	for word, want := range map[string]string{"guage": "gauge", "count": "counter", "timers": "timer", "xyz": "", "": ""} {
+	for word, want := range map[string]string{"gague": "gauge", "count": "counter", "timers": "timer", "xyz": "", "": ""} {
 		if got := Nearest(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
 		}

@@ -16,13 +16,13 @@ const (
 	version   = 1
 
 	maxHeader = 64 << 10
-	// The longest message of any source, and some room for what stands around it.
+	// The longest message of any source, and room for the fields around it.
 	maxRecord = 10<<20 + 4<<10
-	// The window of the compression bounds the memory of whoever reads.
+	// The window of the compression bounds the memory of readers.
 	window = 1 << 20
 )
 
-// CaptureHeader is what a capture says of itself.
+// Header describes a capture.
 type Header struct {
 	// Version of the format; writers set it themselves.
 	Version uint64
@@ -30,13 +30,13 @@ type Header struct {
 	Start time.Time
 	// Sources are the configuration keys of the sources that were recorded.
 	Sources []string
-	// Scrubbed says that names, ids and addresses were replaced.
+	// Scrubbed is true if names, ids and addresses were replaced.
 	Scrubbed bool
 	// Program is the name and version of the writer.
 	Program string
 }
 
-// CaptureFormat says what the bytes of a record are.
+// Format says what the bytes of a record are.
 type Format uint8
 
 // The formats of a record's message.
@@ -45,7 +45,7 @@ const (
 	V2 Format = 2 // one loggregator.v2 EnvelopeBatch
 )
 
-// CaptureRecord is one message as a source received it.
+// Record is one message, as a source received it.
 type Record struct {
 	// Offset is the time of arrival, since the start of the capture.
 	Offset  time.Duration
@@ -54,7 +54,7 @@ type Record struct {
 	Message []byte
 }
 
-// Fields of the header and of a record, as key on the wire.
+// Field tags of the header and of a record, see docs/capture.md.
 const (
 	headerVersion  = 1<<3 | wire.Varint
 	headerStart    = 2<<3 | wire.Varint

@@ -20,7 +20,7 @@ var (
 	ErrTruncated = errors.New("the capture is cut off")
 )
 
-// CaptureError says where a capture is bad. What stands before was read.
+// Error says where a capture is malformed. The records before that place were read.
 type Error struct {
 	Record int   // number of the record, from 1
 	Offset int64 // where the record begins, in bytes of the uncompressed stream of records
@@ -35,7 +35,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CaptureReader reads a capture from its beginning to its end. It starts no goroutine.
+// Reader reads a capture from its beginning to its end. It starts no goroutine.
 type Reader struct {
 	header  Header
 	decoder *zstd.Decoder
@@ -46,7 +46,7 @@ type Reader struct {
 	record  Record
 }
 
-// NewCaptureReader reads the header. Close frees memory, and leaves the reader below open.
+// NewReader reads the header. Close frees memory, and leaves the reader below open.
 func NewReader(from io.Reader) (*Reader, error) {
 	r := &Reader{}
 	file := bufio.NewReader(from)

@@ -153,11 +153,11 @@ func (s *Scrubber) hosts(text string) string {
 			s.writeNumber(b, run[0].text)
 			return
 		}
-		whole := ""
+		var whole strings.Builder
 		for _, p := range run {
-			whole += p.text
+			whole.WriteString(p.text)
 		}
-		s.writePseudonym(b, whole)
+		s.writePseudonym(b, whole.String())
 	})
 }
 

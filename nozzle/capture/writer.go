@@ -19,7 +19,7 @@ const (
 	slack = 1 << 10
 )
 
-// CaptureOptions say what to write.
+// Options say what to write and how much.
 type Options struct {
 	Header Header
 	// MaxBytes is the size that the capture must not exceed; 0 is no limit.
@@ -28,7 +28,7 @@ type Options struct {
 	Scrubber *Scrubber
 }
 
-// CaptureStats say what became of what was offered.
+// Stats count the messages that were offered to a Writer by what became of them.
 type Stats struct {
 	Records int   // written
 	Bytes   int64 // of the capture so far
@@ -39,7 +39,7 @@ type Stats struct {
 	Refused int
 }
 
-// CaptureWriter writes a capture. It is a Recorder, safe for concurrent use; the writer below is used by one
+// Writer writes a capture. It is a Recorder, safe for concurrent use; the writer below is used by one
 // goroutine at a time.
 type Writer struct {
 	options Options
@@ -58,7 +58,7 @@ type Writer struct {
 	err     error
 }
 
-// NewCaptureWriter writes the header. Close ends the capture; the writer below stays open.
+// NewWriter writes the header. Close ends the capture; the writer below stays open.
 func NewWriter(to io.Writer, options Options) (*Writer, error) {
 	options.Header.Scrubbed = options.Scrubber != nil
 	header := options.Header.marshal()

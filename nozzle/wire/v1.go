@@ -210,6 +210,7 @@ func (d *V1) convert(h *v1Header, e *metric.Envelope) {
 		d.container.convert(e, &d.scratch)
 	case events.Envelope_LogMessage, events.Envelope_Error:
 		e.Kind = metric.KindLog
+	case events.Envelope_HttpStartStop: // reads tags that addTags adds
 	}
 	h.addTags(e, &d.scratch)
 	if eventType == events.Envelope_HttpStartStop {
