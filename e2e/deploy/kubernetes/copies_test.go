@@ -51,7 +51,8 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// TestSchema: the schema of `config` is made from the table of settings, and every value of the chart has a place in the schema.
+// TestSchema: the schema of `config` is made from the table of settings, every value of the chart has a place in the schema, and objects
+// that the templates read must be there.
 func TestSchema(t *testing.T) {
 	file := filepath.Join(chart(t), "values.schema.json")
 	data, err := os.ReadFile(file)
@@ -64,6 +65,12 @@ func TestSchema(t *testing.T) {
 	}
 	properties, _ := schema["properties"].(map[string]any)
 	properties["config"] = settings()
+	defaults, err := os.ReadFile(filepath.Join(chart(t), "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := parse(t, defaults)[0]
+	requireObjects(schema, named)
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -73,14 +80,33 @@ func TestSchema(t *testing.T) {
 	}
 	same(t, file, out.Bytes())
 
-	defaults, err := os.ReadFile(filepath.Join(chart(t), "values.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	named := slices.Sorted(maps.Keys(parse(t, defaults)[0]))
 	known := slices.DeleteFunc(slices.Sorted(maps.Keys(properties)), func(name string) bool { return name == "global" })
-	if !slices.Equal(named, known) {
-		t.Errorf("values.yaml has %v\nthe schema has %v", named, known)
+	if have := slices.Sorted(maps.Keys(named)); !slices.Equal(have, known) {
+		t.Errorf("values.yaml has %v\nthe schema has %v", have, known)
+	}
+}
+
+// requireObjects makes a schema require each object of the chart's values that has keys of its own: null removes one, and the templates
+// read what is in it. Objects of any keys, such as labels, may be missing, unless the schema itself says otherwise.
+func requireObjects(schema map[string]any, defaults map[string]any) {
+	properties, _ := schema["properties"].(map[string]any)
+	required := map[string]bool{}
+	if old, ok := schema["required"].([]any); ok {
+		for _, name := range old {
+			required[text(name)] = true
+		}
+	}
+	for name, value := range defaults {
+		object, _ := value.(map[string]any)
+		below, _ := properties[name].(map[string]any)
+		if object == nil || below["properties"] == nil || name == "config" {
+			continue
+		}
+		required[name] = true
+		requireObjects(below, object)
+	}
+	if len(required) > 0 {
+		schema["required"] = slices.Sorted(maps.Keys(required))
 	}
 }
 

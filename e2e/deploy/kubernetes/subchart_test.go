@@ -51,3 +51,37 @@ func TestDependency(t *testing.T) {
 		t.Error("no sidecar:\n", out)
 	}
 }
+
+// TestNullInParent: Helm ignores a null in the values of a chart that has this one as a dependency until some value of this chart is set at
+// the installation. An empty list does what is meant at once.
+func TestNullInParent(t *testing.T) {
+	for _, c := range []struct {
+		relabelings string
+		args        []string
+		stays       bool
+	}{
+		{"null", nil, true},
+		{"null", []string{"--set", "loggregator-exporter.minReadySeconds=1"}, false},
+		{"[]", nil, false},
+	} {
+		dir := t.TempDir()
+		must(t, os.CopyFS(filepath.Join(dir, "charts", "loggregator-exporter"), os.DirFS(chart(t))))
+		least, err := os.ReadFile(values(t)["least"])
+		must(t, err)
+		own := strings.ReplaceAll("\n"+strings.TrimSpace(string(least))+"\nserviceMonitor: {enabled: true, relabelings: "+c.relabelings+"}", "\n", "\n  ")
+		for name, text := range map[string]string{
+			"Chart.yaml":  "{apiVersion: v2, name: app, version: 1.0.0}\n",
+			"values.yaml": "loggregator-exporter:" + own + "\n",
+		} {
+			must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		}
+		out, complaint, err := run(t, nil, peer.Helm().File(t), append([]string{"template", "app", dir}, c.args...)...)
+		if err != nil || complaint != "" {
+			t.Fatalf("%v\n%s", err, complaint)
+		}
+		monitor := find(t, parse(t, []byte(out)), "ServiceMonitor", "")
+		if got := monitor.get("spec", "endpoints", 0, "relabelings") != nil; got != c.stays {
+			t.Errorf("relabelings: %s with %v: they stay: %v", c.relabelings, c.args, got)
+		}
+	}
+}

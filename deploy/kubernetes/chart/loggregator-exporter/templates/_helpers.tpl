@@ -94,6 +94,44 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if eq .Values.mode "sidecar" }}{{ .Values.sidecar.portName }}{{ else }}metrics{{ end -}}
 {{- end -}}
 
+{{/* Names of headers and parameters whose values are secrets. */}}
+{{- define "loggregator-exporter.secretName" -}}
+{{- if regexMatch "(?i)auth|cookie|credential|key|passw|secret|signature|token" . -}}true{{- end -}}
+{{- end -}}
+
+{{/* Secrets of remote write do not belong into a ConfigMap either. Names of tenants and the like do. */}}
+{{- define "loggregator-exporter.validateRemoteWrite" -}}
+{{- $write := default dict .Values.config.remote_write -}}
+{{- $advice := "put it into a Secret, name that in secrets, and set" -}}
+{{- range $key, $url := dict "url" (dig "url" "" $write) "oauth2.token_url" (dig "oauth2" "token_url" "" $write) -}}
+{{- $parts := urlParse $url -}}
+{{- if contains ":" $parts.userinfo -}}
+{{- fail (printf "the password in config.remote_write.%s would be readable in a ConfigMap: %s config.remote_write.%s" $key $advice (ternary "url_file, or basic_auth" "oauth2.client_secret_file" (eq $key "url"))) -}}
+{{- end -}}
+{{- range $parameter := splitList "&" $parts.query -}}
+{{- $name := splitList "=" $parameter | first -}}
+{{- if include "loggregator-exporter.secretName" $name -}}
+{{- fail (printf "%s in config.remote_write.%s would be readable in a ConfigMap: %s config.remote_write.%s" $name $key $advice (ternary "url_file" "oauth2.endpoint_params with value_file" (eq $key "url"))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $list := dict "headers" (dig "headers" list $write) "oauth2.endpoint_params" (dig "oauth2" "endpoint_params" list $write) -}}
+{{- range $list -}}
+{{- if and .value (include "loggregator-exporter.secretName" .name) -}}
+{{- fail (printf "the value of %s in config.remote_write.%s would be readable in a ConfigMap: %s its value_file in place of value" .name $key $advice) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if and .value (hasPrefix "LOGGREGATOR_EXPORTER_" .name) (hasSuffix "_CLIENT_SECRET" .name) -}}
+{{- fail (printf "%s in extraEnv would be readable in the description of every pod: take it from a Secret, by valueFrom or uaa.secretName" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $write.enabled $write.url_file (eq .Values.mode "nozzle") .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) -}}
+{{- fail "the NetworkPolicy cannot see the port in config.remote_write.url_file: allow it in networkPolicy.extraEgress" -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What would start and not work is refused here, where it is read. */}}
 {{- define "loggregator-exporter.validate" -}}
 {{- $nozzle := default dict .Values.config.nozzle -}}
@@ -113,6 +151,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if dig "uaa" "client_secret" "" .Values.config -}}
 {{- fail "config.uaa.client_secret would be readable in a ConfigMap: put it into a Secret, and name that in uaa.secretName" -}}
 {{- end -}}
+{{- include "loggregator-exporter.validateRemoteWrite" . -}}
 {{- if and (gt (int .Values.replicas) 1) (dig "deterministic_name" "" $nozzle) -}}
 {{- fail "config.nozzle.deterministic_name would be the name of every shard: leave it out, the pods' ordinals are their names" -}}
 {{- end -}}
