@@ -1,5 +1,5 @@
-// Package compat speaks the dialect of firehose_exporter: the names, labels and HTTP families by which it exposes what
-// comes from Loggregator, so that dashboards and alerts that were written for it go on working.
+// Package compat is the resolver of firehose_exporter's names: the names, labels and HTTP families by which it
+// exposes what comes from Loggregator, so that dashboards and alerts that were written for it go on working.
 //
 // The rules are those of firehose_exporter as of 2026 in its default (retro-compatible) mode. Where its output is
 // not valid (a label or a name twice on a page, names that are not legal) this one is; docs/firehose-exporter.md

@@ -29,8 +29,8 @@ func rounds(s *Store, lasting time.Duration, emit func() []*metric.Envelope) {
 	}
 }
 
-// What nobody sends buckets or quantiles of any more is a sum and a count, which go on as if they had never been
-// anything else: another exporter may have the buckets.
+// A composite whose buckets or quantiles are no longer sent is a sum and a count, which go on as if they had never
+// been anything else: another exporter may have the buckets.
 func TestLastPieceEndsComposites(t *testing.T) {
 	for _, c := range []struct {
 		name         string

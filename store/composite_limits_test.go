@@ -115,7 +115,7 @@ func TestRefusedCompositesEvictNobody(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, before)
 			}
 		}
-		// It is let in as soon as there is room, and the others make way then.
+		// It is stored as soon as there is room, and the others end then.
 		s.sweep(timeOf(start + int64(time.Hour)))
 		for range 2 {
 			for _, e := range []*metric.Envelope{gauge("x_sum", 5, "space_name", "a"), counter("x_bucket", 0, 5, "le", "1", "space_name", "c")} {
@@ -127,7 +127,7 @@ func TestRefusedCompositesEvictNobody(t *testing.T) {
 	})
 }
 
-// Those that would make way have their places in the new family first.
+// Families that would end must have room for their series in the new family.
 func TestFullFamiliesMakeNoWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t, func(o *Settings) { o.Limits.PerMetric = 2 })
@@ -162,7 +162,7 @@ func TestFullFamiliesMakeNoWay(t *testing.T) {
 	})
 }
 
-// A histogram of the name of the gorouter's makes way for it, whoever came first.
+// A histogram with the name of the gorouter's timers gives way to them, in any order.
 func TestTimersGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)
@@ -207,7 +207,7 @@ func TestRefusedTimersEvictNobody(t *testing.T) {
 	})
 }
 
-// However many make way, they follow with their next sample, and lose nothing.
+// However many series end for a composite, they follow with their next sample, and lose nothing.
 func TestManyMakeWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 800

@@ -153,7 +153,7 @@ func TestPiecesWithoutValues(t *testing.T) {
 	})
 }
 
-// Whose x has another name, or none, gives its x_sum and x_count to nobody, whoever came first.
+// x_sum and x_count of an emitter whose x has another name, or is dropped, join no other histogram, in any order.
 func TestSumsOfOthersNames(t *testing.T) {
 	for _, rule := range []string{"name: y", "drop: true"} {
 		var dumps, outcomes [2]string

@@ -19,7 +19,7 @@ type family struct {
 	name, help, unit string
 	typ              metric.Type
 	bounds           []float64 // upper bounds of the histograms of timers
-	composite        bool      // its series are composites, each with bounds of its own
+	composite        bool      // its series are composites, each with its own bounds
 	shared           []float64 // the longest list of bounds or quantiles that a composite had, see composite.bounds
 	parts            int       // buckets and quantiles of its composites: the family ends with the last one
 

@@ -12,13 +12,13 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// spoken is a dialect that names families after the type they are to have: c_ counter, h_ histogram, s_ summary,
+// byPrefix is a resolver that names families after the type they are to have: c_ counter, h_ histogram, s_ summary,
 // else gauge.
-type spoken struct{ prefix string }
+type byPrefix struct{ prefix string }
 
-func (d spoken) Identification() Identification { return Identification{} }
+func (d byPrefix) Identification() Identification { return Identification{} }
 
-func (d spoken) Resolve(id *Identity) Resolved {
+func (d byPrefix) Resolve(id *Identity) Resolved {
 	r := Resolved{Metric: d.prefix + id.Name, Help: "help", Mul: 1, Div: 1}
 	for _, t := range id.Tags {
 		if t.Name != "nothing" {
@@ -38,9 +38,9 @@ func (d spoken) Resolve(id *Identity) Resolved {
 	return r
 }
 
-func dialectStore(tb testing.TB) *Store {
+func prefixStore(tb testing.TB) *Store {
 	tb.Helper()
-	return testStore(tb, func(o *Settings) { o.Resolver = spoken{"old_"} })
+	return testStore(tb, func(o *Settings) { o.Resolver = byPrefix{"old_"} })
 }
 
 func observation(name string, pairs ...string) *metric.Envelope {
@@ -49,7 +49,7 @@ func observation(name string, pairs ...string) *metric.Envelope {
 
 func TestObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := dialectStore(t)
+		s := prefixStore(t)
 		w := s.Writer()
 		for _, v := range []float64{0.05, 0.1, 2} {
 			for _, name := range []string{"c_requests_total", "h_duration", "s_size", "level"} {
@@ -58,7 +58,7 @@ func TestObserve(t *testing.T) {
 				}
 			}
 		}
-		// A tag that the dialect makes no label of tells no series apart.
+		// A tag that becomes no label does not distinguish series.
 		if got := w.Observe(observation("h_duration", "a", "1", "nothing", "x"), 0.05); got != metric.Stored {
 			t.Error(got)
 		}
@@ -112,16 +112,16 @@ summary old_s_size{a="1"} [0.2 0.5 0.75 0.95] [0.050327822873414196 0.1006556457
 	})
 }
 
-func TestReload_Dialect(t *testing.T) {
+func TestReload_Resolver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := dialectStore(t)
+		s := prefixStore(t)
 		write(s, gauge("level", 7))
 		o := testSettings(t)
-		o.Resolver = spoken{"old_"}
+		o.Resolver = byPrefix{"old_"}
 		if done, err := s.Reload(o.options()); err != nil || done != (Reloaded{Kept: 1}) {
 			t.Errorf("%+v, %v", done, err)
 		}
-		o.Resolver = spoken{"new_"}
+		o.Resolver = byPrefix{"new_"}
 		if done, err := s.Reload(o.options()); err != nil || done != (Reloaded{Retired: 1}) {
 			t.Errorf("%+v, %v", done, err)
 		}
@@ -132,7 +132,7 @@ func TestReload_Dialect(t *testing.T) {
 }
 
 func TestObserveDoesNotAllocate(t *testing.T) {
-	s := dialectStore(t)
+	s := prefixStore(t)
 	w := s.Writer()
 	for _, name := range []string{"c_requests_total", "h_duration", "s_size"} {
 		e := observation(name, "a", "1", "b", "2")
@@ -155,7 +155,7 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 func TestStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tagged := testStore(t, func(o *Settings) { o.Naming.Namespace, o.Reserved = "", []string{"old_"} })
-		old := dialectStore(t)
+		old := prefixStore(t)
 		for _, e := range []*metric.Envelope{gauge("alpha", 1), gauge("zeta", 1), gauge("old_mid", 1)} {
 			write(tagged, e)
 			write(old, e)
@@ -248,10 +248,10 @@ func TestWindow(t *testing.T) {
 	equal("extremes", ask(3 * time.Duration(quantileSpan))[1:], math.Inf(1))
 }
 
-// A dialect has its own names for what Cloud Foundry's prom scraper takes apart: nothing is put together from it.
-func TestDialectKeepsPieces(t *testing.T) {
+// A resolver without composites sees each part of what Cloud Foundry's prom scraper takes apart.
+func TestResolverWithoutComposites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := dialectStore(t)
+		s := prefixStore(t)
 		for _, e := range []*metric.Envelope{
 			gauge("x_sum", 3), counter("x_count", 0, 2), counter("x_bucket", 0, 1, "le", "1"), counter("x_bucket", 0, 2, "le", "+Inf"),
 			gauge("y", 5, "quantile", "0.5"), gauge("y_sum", 5), counter("y_count", 0, 1),
@@ -268,10 +268,10 @@ func TestDialectKeepsPieces(t *testing.T) {
 	})
 }
 
-// What the dialect's families have beside their entries goes with them.
+// What families have beside their entries goes with them.
 func TestObservedSeriesLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := dialectStore(t)
+		s := prefixStore(t)
 		w := s.Writer()
 		for round := range 3 {
 			for i := range 50 {

@@ -135,7 +135,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 const sweepChunk = 4096
 
-// sweep removes every entry that has been silent for too long, a chunk at a time so that nobody waits long.
+// sweep removes every entry that has been silent for too long, a chunk at a time so that the lock is held briefly.
 func (s *Store) sweep(now time.Time) {
 	for from := entryPos(1); ; from += sweepChunk {
 		if !s.sweepChunk(from, now.UnixNano()) {

@@ -376,7 +376,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// Nobody scrapes, and series come and go in a family that lives on.
+// There are no scrapes, and series come and go in a family that lives on.
 func TestUnscrapedFamilyStaysSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)
@@ -436,4 +436,37 @@ func TestVerbatimNames(t *testing.T) {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
 	})
+}
+
+// A series whose name begins like one of the exporter's own metrics is refused for that, whatever the own metric's type.
+func TestNamesOfTheExporter(t *testing.T) {
+	s := testStore(t, func(o *Settings) { o.Naming.Namespace = "" })
+	if got := write(s, counter("process_cpu_seconds_total", 0, 7)); got != "conflict" {
+		t.Error(got)
+	}
+	const want = "its name begins like those of the exporter's own metrics, or of metrics.compatibility"
+	if got := s.Refusals(); len(got) != 1 || got[0].Reason != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The reason of an invalid sample is the one that holds.
+func TestReasonsOfInvalidSamples(t *testing.T) {
+	for reason, e := range map[string]*metric.Envelope{
+		reasonTimer:    timer("early", -time.Second),
+		reasonTags:     gauge("tags", 1, "a", strings.Repeat("x", metric.MaxValueBytes)),
+		reasonLongName: gauge(strings.Repeat("n", metric.MaxNameBytes+1), 1),
+	} {
+		s := testStore(t)
+		if got := write(s, e); got != "invalid" {
+			t.Errorf("%s: %s", reason, got)
+		}
+		var reasons []string
+		for _, r := range s.Refusals() {
+			reasons = append(reasons, r.Reason)
+		}
+		if len(reasons) != 1 || reasons[0] != reason {
+			t.Errorf("%q, want %q", reasons, reason)
+		}
+	}
 }

@@ -42,7 +42,7 @@ histogram cf_http_response_size_bytes{component="router",status="2xx"} [1000] [4
 		if got := dump(s); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
-		// Whoever is last keeps the series alive; when all are silent everything is gone.
+		// The last sender keeps the series alive; when all are silent everything is gone.
 		<-time.After(6 * time.Minute)
 		write(s, at(6*time.Minute, from("", "origin", "router__1", "status_code", "204", "component", "uaa")))
 		<-time.After(6 * time.Minute)

@@ -42,7 +42,7 @@ type Sample struct {
 	Summary *Summary
 }
 
-// Summary is what an emitter computed of its own observations: Values has the value of each of Quantiles, which
+// Summary is what an emitter computed from its own observations: Values has the value of each of Quantiles, which
 // ascend from 0 to 1; there may be none. Count and Sum are totals like those of a Histogram.
 type Summary struct {
 	Quantiles []float64
