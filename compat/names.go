@@ -130,8 +130,3 @@ func lower(c byte) byte {
 	}
 	return c
 }
-
-// notAlphanumeric says whether a rune is no letter or digit of a legal name.
-func notAlphanumeric(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
-}

@@ -6,7 +6,6 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -197,7 +196,7 @@ func untyped(mf *dto.MetricFamily) *dto.MetricFamily {
 	out := &dto.MetricFamily{Name: mf.Name, Help: mf.Help, Type: dto.MetricType_UNTYPED.Enum()}
 	for _, m := range mf.GetMetric() {
 		out.Metric = append(out.Metric, &dto.Metric{
-			Label: m.GetLabel(), Untyped: &dto.Untyped{Value: proto.Float64(m.GetCounter().GetValue())}, TimestampMs: m.TimestampMs,
+			Label: m.GetLabel(), Untyped: &dto.Untyped{Value: new(m.GetCounter().GetValue())}, TimestampMs: m.TimestampMs,
 		})
 	}
 	return out

@@ -20,7 +20,7 @@ func frozen(t *testing.T, config *tls.Config) func(context.Context, string) (net
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { _ = ours.Close(); _ = theirs.Close() })
 		go func() {
-			server := net.Conn(theirs)
+			var server io.Reader = theirs
 			if config != nil {
 				server = tls.Server(theirs, config)
 			}

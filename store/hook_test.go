@@ -6,7 +6,7 @@ import (
 )
 
 // The store's own tests use the real resolver, which their package cannot import.
-func init() {
+var _ = func() bool {
 	store.NewTestResolver = func(s *store.Settings) store.Resolver {
 		return resolver.New(resolver.Options{
 			Tagger: s.Tagger, Naming: s.Naming, Environment: s.Environment,
@@ -14,7 +14,8 @@ func init() {
 			HTTP:   resolver.HTTPOptions{Buckets: s.Buckets, SizeBuckets: s.SizeBuckets, Labels: s.TimerLabels},
 		})
 	}
-}
+	return true
+}()
 
 func renames(pairs [][2]string) (out []resolver.Rename) {
 	for _, p := range pairs {

@@ -67,7 +67,7 @@ type Resolved struct {
 func Identities(r Resolver, e *metric.Envelope) ([]Identity, error) {
 	of := r.Identification()
 	d := identifier{identification: &of}
-	invalid := ""
+	var invalid string
 	if e.Kind == metric.KindTimer {
 		invalid = d.identifyTimer(e).invalid
 	} else {

@@ -124,8 +124,10 @@ func (w *writer) send(t *testing.T, samples int, envelopes ...*loggregator_v2.En
 }
 
 func v2Envelope(name, tag, value string, m func(*loggregator_v2.Envelope)) *loggregator_v2.Envelope {
-	e := &loggregator_v2.Envelope{Timestamp: time.Now().UnixNano(), SourceId: name,
-		Tags: map[string]string{"origin": "o", tag: value}}
+	e := &loggregator_v2.Envelope{
+		Timestamp: time.Now().UnixNano(), SourceId: name,
+		Tags: map[string]string{"origin": "o", tag: value},
+	}
 	m(e)
 	return e
 }

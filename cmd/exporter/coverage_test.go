@@ -29,8 +29,8 @@ func counterOf(name string, delta, total uint64) *loggregator_v2.Envelope_Counte
 
 func timerOf(name string, took time.Duration) *loggregator_v2.Envelope_Timer {
 	now := time.Now().UnixNano()
-	return &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: name, Start: now - took.Nanoseconds(),
-		Stop: now}}
+	timer := &loggregator_v2.Timer{Name: name, Start: now - took.Nanoseconds(), Stop: now}
+	return &loggregator_v2.Envelope_Timer{Timer: timer}
 }
 
 // coverageV2 is one envelope of each shape that v2 has; every one is sent by the forwarder agent's protocol.
