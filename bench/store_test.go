@@ -292,13 +292,6 @@ func benchScrape(b *testing.B, handler http.Handler, accept, encoding string, se
 	b.ReportMetric(float64(size)/1e6, "MB/page")
 }
 
-type zipped struct {
-	http.ResponseWriter
-	zip io.Writer
-}
-
-func (z *zipped) Write(p []byte) (int, error) { return z.zip.Write(p) }
-
 // BenchmarkScrapeLine shows what a line costs with more and more series. The stores are scraped in turns and the cheapest scrape of each
 // counts, so that all see the machine in the same moods; a million lines are written in each turn.
 func BenchmarkScrapeLine(b *testing.B) {

@@ -128,8 +128,10 @@ func TestQuarantine(t *testing.T) {
 		{"p1x.2", "p1x", "index=2"},
 		{"99", "99", ""},
 		{"a..0", "a.", "index=0"},
-		{"a.0.x.1.x.2.x.3.x.4.x.5.x.6.x.7.x.8", "a.x.x.x.x.x.x.x.x.8",
-			"index=0,index_2=1,index_3=2,index_4=3,index_5=4,index_6=5,index_7=6,index_8=7"},
+		{
+			"a.0.x.1.x.2.x.3.x.4.x.5.x.6.x.7.x.8", "a.x.x.x.x.x.x.x.x.8",
+			"index=0,index_2=1,index_3=2,index_4=3,index_5=4,index_6=5,index_7=6,index_8=7",
+		},
 	} {
 		var r tagger.Result
 		tg.Apply(&tagger.Subject{Name: tc.name}, &r, nil)
@@ -156,13 +158,17 @@ func TestUserRulesComeFirst(t *testing.T) {
 	var x, y tagger.Result
 	tg.Apply(&tagger.Subject{Name: "x", Unit: "kb"}, &x, nil)
 	tg.Apply(&tagger.Subject{Name: "y", Unit: "kb"}, &y, nil)
-	want := tagger.Result{Base: "x", Tags: []metric.Label{{Name: "from", Value: "one"}}, Rule: "one",
-		Kind: metric.KindCounter, Unit: "milliseconds", Help: "text"}
+	want := tagger.Result{
+		Base: "x", Tags: []metric.Label{{Name: "from", Value: "one"}}, Rule: "one",
+		Kind: metric.KindCounter, Unit: "milliseconds", Help: "text",
+	}
 	if diff := cmp.Diff(want, x); diff != "" {
 		t.Error(diff)
 	}
-	want = tagger.Result{Base: "y", Tags: []metric.Label{{Name: "from", Value: "two"}}, Rule: "two",
-		Kind: metric.KindCounter, Unit: "bytes", Help: "text"}
+	want = tagger.Result{
+		Base: "y", Tags: []metric.Label{{Name: "from", Value: "two"}}, Rule: "two",
+		Kind: metric.KindCounter, Unit: "bytes", Help: "text",
+	}
 	if diff := cmp.Diff(want, y); diff != "" {
 		t.Error(diff)
 	}
@@ -236,8 +242,10 @@ metrics:
 			Tags:     []metric.Label{{Name: "component", Value: "router"}, {Name: "index", Value: "0"}},
 			Rest:     "memoryStats.x9",
 			Tried: []tagger.Attempt{
-				{Rule: "regex", Pattern: "memoryStats[0-9]", Place: "r1.yaml:5:3",
-					Reason: `the regular expression does not match`},
+				{
+					Rule: "regex", Pattern: "memoryStats[0-9]", Place: "r1.yaml:5:3",
+					Reason: `the regular expression does not match`,
+				},
 			},
 		},
 		{
@@ -248,16 +256,24 @@ metrics:
 			Base:     "x9",
 			Said:     []string{"unit milliseconds"},
 			Tried: []tagger.Attempt{
-				{Rule: "other", Pattern: "memoryStats.{stat:int}", Place: "r1.yaml:2:3",
-					Reason: `matches as far as "memoryStats.", then "x9" is not {stat:int}`},
-				{Rule: "conditional", Pattern: "memoryStats.{stat}", Place: "r1.yaml:3:3",
-					Reason: `the pattern matches, but when.kind does not hold`},
-				{Rule: "regex", Pattern: "memoryStats[0-9]", Place: "r1.yaml:5:3",
-					Reason: `the regular expression does not match`},
+				{
+					Rule: "other", Pattern: "memoryStats.{stat:int}", Place: "r1.yaml:2:3",
+					Reason: `matches as far as "memoryStats.", then "x9" is not {stat:int}`,
+				},
+				{
+					Rule: "conditional", Pattern: "memoryStats.{stat}", Place: "r1.yaml:3:3",
+					Reason: `the pattern matches, but when.kind does not hold`,
+				},
+				{
+					Rule: "regex", Pattern: "memoryStats[0-9]", Place: "r1.yaml:5:3",
+					Reason: `the regular expression does not match`,
+				},
 			},
 		},
-		{Stage: tagger.StageMetadata, Text: "x9", Rule: "r1/metrics/x{_}", Pattern: "x{_}", Place: "r1.yaml:9:3",
-			Said: []string{`help "text"`}},
+		{
+			Stage: tagger.StageMetadata, Text: "x9", Rule: "r1/metrics/x{_}", Pattern: "x{_}", Place: "r1.yaml:9:3",
+			Said: []string{`help "text"`},
+		},
 	}}
 	if diff := cmp.Diff(want, tr); diff != "" {
 		t.Error(diff)
@@ -276,8 +292,10 @@ func TestTraceOfNothing(t *testing.T) {
 	want := tagger.Trace{Steps: []tagger.Step{
 		{Stage: tagger.StageOrigin, Text: "cf__1", Tags: []metric.Label{{Name: "component", Value: "cf__1"}}},
 		{Stage: tagger.StageRule, Text: "requests.uaa.totals", Tried: []tagger.Attempt{
-			{Rule: "requests", Pattern: "requests.{x}.total", Place: "r1.yaml:2:3",
-				Reason: `matches only as far as "requests.uaa.total", and "s" is left`},
+			{
+				Rule: "requests", Pattern: "requests.{x}.total", Place: "r1.yaml:2:3",
+				Reason: `matches only as far as "requests.uaa.total", and "s" is left`,
+			},
 		}},
 	}}
 	if diff := cmp.Diff(want, tr); diff != "" {

@@ -39,7 +39,8 @@ var oldCopies = map[string]string{
 func oldKey(t *testing.T, names *compat.Resolver, s *foundation.Sent) string {
 	t.Helper()
 	labels := []metric.Label{
-		{Name: "environment", Value: "test"}, {Name: "source_id", Value: s.SourceID},
+		{Name: "environment", Value: "test"},
+		{Name: "source_id", Value: s.SourceID},
 		{Name: "instance_id", Value: s.InstanceID},
 	}
 	if s.Kind == metric.KindGauge {
@@ -93,10 +94,12 @@ type played struct {
 func play(t *testing.T, cfg *config.Config) *played {
 	t.Helper()
 	var received func(string) uint64
-	f, err := foundation.New(foundation.Options{Seed: 7, UDP: true, RequestsPerSecond: 20,
+	f, err := foundation.New(foundation.Options{
+		Seed: 7, UDP: true, RequestsPerSecond: 20,
 		Pace: func(ctx context.Context, sent int) error {
 			return awaitReceived(ctx, received, foundation.UDP, sent)
-		}})
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,8 +219,10 @@ func TestCompatibleReload(t *testing.T) {
 	}
 	sink := s.stores.sink()
 	now := time.Now().UnixNano()
-	e := &metric.Envelope{Kind: metric.KindGauge, Arrived: now, Timestamp: now,
-		Points: []metric.Point{{Name: []byte("level"), Value: 1}}}
+	e := &metric.Envelope{
+		Kind: metric.KindGauge, Arrived: now, Timestamp: now,
+		Points: []metric.Point{{Name: []byte("level"), Value: 1}},
+	}
 	page := func() string {
 		var tally metric.Tally
 		sink.Write(e, &tally)
@@ -292,8 +297,10 @@ func TestMovingDocs(t *testing.T) {
 	}
 	for _, c := range []struct{ origin, name, kind, old, new string }{
 		{"bbs", "LRPsRunning", "gauge", "firehose_value_metric_bbs_lr_ps_running", `cf_lrps_running{component="bbs"`},
-		{"gorouter", "responses.5xx", "counter", "firehose_counter_event_gorouter_responses_5_xx_total",
-			`cf_responses_total{component="gorouter",`},
+		{
+			"gorouter", "responses.5xx", "counter", "firehose_counter_event_gorouter_responses_5_xx_total",
+			`cf_responses_total{component="gorouter",`,
+		},
 		{"rep", "cpu", "gauge", "firehose_container_metric_cpu_percentage", "cf_container_cpu_ratio{"},
 		{"rep", "memory", "gauge", "firehose_container_metric_memory_bytes", "cf_container_memory_bytes{"},
 		{"rep", "disk", "gauge", "_disk_bytes", "cf_container_disk_bytes{"},

@@ -170,8 +170,10 @@ func (w *writer) established(t *testing.T) {
 			v2Envelope("e", "n", id, counterNamed(name+"_count", 2*n)))
 	}
 	timer := v2Envelope("gorouter", "method", "GET", func(e *loggregator_v2.Envelope) {
-		e.Message = &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "http", Start: 1,
-			Stop: int64(w.rounds%5000) * 1e6}}
+		e.Message = &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{
+			Name: "http", Start: 1,
+			Stop: int64(w.rounds%5000) * 1e6,
+		}}
 		e.Tags["peer_type"], e.Tags["status_code"], e.Tags["component"] = "Server", "200", "c"+id
 		e.Tags["x_b3_traceid"] = fmt.Sprintf("%016x", w.rounds)
 	})

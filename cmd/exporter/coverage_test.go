@@ -39,16 +39,20 @@ func coverageV2() []*loggregator_v2.Envelope {
 		return &loggregator_v2.Value{Data: &loggregator_v2.Value_Text{Text: s}}
 	}
 	peer := func(peerType string) map[string]string {
-		return map[string]string{"origin": "gorouter", "peer_type": peerType, "method": "GET", "status_code": "200",
-			"request_id": "r"}
+		return map[string]string{
+			"origin": "gorouter", "peer_type": peerType, "method": "GET", "status_code": "200",
+			"request_id": "r",
+		}
 	}
 	return []*loggregator_v2.Envelope{
-		{SourceId: "doppler", InstanceId: "7", Tags: map[string]string{"origin": "doppler"},
+		{
+			SourceId: "doppler", InstanceId: "7", Tags: map[string]string{"origin": "doppler"},
 			Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{
 				"many.one": {Unit: "count", Value: 1}, "many.two": {Unit: "count", Value: math.NaN()},
 				"many.three": {Unit: "count", Value: math.Inf(1)},
 				"many.four":  {Unit: "count", Value: math.Inf(-1)}, "many.five": {Unit: "count", Value: -1},
-			})},
+			}),
+		},
 		{SourceId: "doppler", Tags: map[string]string{"origin": "doppler"}, Message: counterOf("some.count", 5, 50)},
 		{SourceId: coverageApp, Tags: peer("Server"), Message: timerOf("http", 10*time.Millisecond)},
 		{SourceId: coverageApp, Tags: peer("Client"), Message: timerOf("http", 9*time.Millisecond)},
@@ -63,8 +67,10 @@ func coverageV2() []*loggregator_v2.Envelope {
 			"share": {Data: &loggregator_v2.Value_Decimal{Decimal: 0.5}},
 		}, Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"deprecated_size": {Unit: "count", Value: 4}})},
 		{Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"nobody_size": {Unit: "count", Value: 6}})},
-		{Timestamp: -1, SourceId: "late",
-			Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"before_time": {Unit: "count", Value: 8}})},
+		{
+			Timestamp: -1, SourceId: "late",
+			Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"before_time": {Unit: "count", Value: 8}}),
+		},
 		{SourceId: "cc", Message: gaugeOf(map[string]*loggregator_v2.GaugeValue{"": {Unit: "count", Value: 9}})},
 	}
 }
@@ -92,8 +98,10 @@ func coverageV1() []*events.Envelope {
 		StatusCode: new(int32(404)), ContentLength: new(int64(100)),
 	}
 	log, failed := e(events.Envelope_LogMessage, 1), e(events.Envelope_Error, 1)
-	log.LogMessage = &events.LogMessage{Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(),
-		Timestamp: new(int64(1))}
+	log.LogMessage = &events.LogMessage{
+		Message: []byte("m"), MessageType: events.LogMessage_OUT.Enum(),
+		Timestamp: new(int64(1)),
+	}
 	failed.Error = &events.Error{Source: new("s"), Code: new(int32(1)), Message: new("m")}
 	return []*events.Envelope{value, counter, container, http, log, failed}
 }

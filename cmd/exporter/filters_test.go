@@ -62,8 +62,10 @@ func TestServeLosses(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- f.Serve(ctx) }()
 	cfg := testConfig()
-	cfg.Nozzle.RLP = nozzle.RLPOptions{Enabled: true, Address: f.RLPAddress(), ServerName: "reverselogproxy",
-		TLSConfig: f.ClientTLS()}
+	cfg.Nozzle.RLP = nozzle.RLPOptions{
+		Enabled: true, Address: f.RLPAddress(), ServerName: "reverselogproxy",
+		TLSConfig: f.ClientTLS(),
+	}
 	cfg.Nozzle.Stream.Selectors = []string{"gauge"}
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	if err := f.AwaitReaders(ctx, 1); err != nil {

@@ -119,8 +119,10 @@ func TestHealthcheckTLSAndPassword(t *testing.T) {
 		{"another certificate", otherFile, login, "the certificate is not the one that web.config_file names"},
 		{"any certificate", otherFile, append(login, "--insecure-skip-verify"), ""},
 		{"signed by a CA", otherFile, append(login, "--ca-file="+dir+"/tls.crt", "--server-name=exporter"), ""},
-		{"signed by another CA", webFile, append(login, "--ca-file="+other+"/tls.crt", "--server-name=exporter"),
-			"certificate"},
+		{
+			"signed by another CA", webFile, append(login, "--ca-file="+other+"/tls.crt", "--server-name=exporter"),
+			"certificate",
+		},
 		{"signed for another name", webFile, append(login, "--ca-file="+dir+"/tls.crt"), "doesn't contain any IP SANs"},
 		{"no password", webFile, nil, "/-/healthy: the exporter wants other credentials: give --username and --password-file"},
 		{"wrong password", webFile, wrongLogin, "the exporter wants other credentials"},
@@ -131,8 +133,10 @@ func TestHealthcheckTLSAndPassword(t *testing.T) {
 		{"broken web file", write("broken.yml", "basic_auth_users: hunter2"), login, "(value hidden)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			args := append([]string{"healthcheck", "--timeout=5m", "--web.listen_address=" + address,
-				"--web.config_file=" + tc.file}, tc.args...)
+			args := append([]string{
+				"healthcheck", "--timeout=5m", "--web.listen_address=" + address,
+				"--web.config_file=" + tc.file,
+			}, tc.args...)
 			status, out, errs := command(t, args...)
 			if tc.problem == "" && (status != 0 || out != "OK\n") || tc.problem != "" &&
 				(status != 1 || !strings.Contains(errs, tc.problem)) {

@@ -36,7 +36,8 @@ func startService(t *testing.T, cfg *config.Config, log *slog.Logger) (r running
 
 // startReloading runs a service whose configuration is loaded anew by load, where that is not nil.
 func startReloading(t *testing.T, cfg *config.Config, load func() (*config.Config, error),
-	log *slog.Logger) (r running, stop func() error) {
+	log *slog.Logger,
+) (r running, stop func() error) {
 	t.Helper()
 	s, err := assemble(cfg, load, log)
 	if err != nil {
@@ -165,8 +166,10 @@ func TestServeFails(t *testing.T) {
 	}{
 		{"web port in use", func(c *config.Config) { c.Web.ListenAddress = tcp.Addr().String() }, "--web.listen_address"},
 		{"probe port in use", func(c *config.Config) { c.Web.ProbeAddress = tcp.Addr().String() }, "--web.probe_address"},
-		{"datagram port in use", func(c *config.Config) { c.Nozzle.UDP.ListenAddress = udp.LocalAddr().String() },
-			"nozzle.udp.listen_address"},
+		{
+			"datagram port in use", func(c *config.Config) { c.Nozzle.UDP.ListenAddress = udp.LocalAddr().String() },
+			"nozzle.udp.listen_address",
+		},
 		{"web file gone", func(c *config.Config) { c.Web.ConfigFile = "missing.yml" }, "missing.yml"},
 		{"rules gone", func(c *config.Config) { c.Tagger.RulesFiles = []string{"missing.yml"} }, "tagger.rules_files"},
 		{"certificates gone", func(c *config.Config) {
