@@ -182,7 +182,10 @@ func (r *Received) Collect(ch chan<- prometheus.Metric) {
 		gauge(r.lasts[i], all.lasts[i].Load())
 	}
 	counter(r.metrics, metrics)
-	refused := all.samples[metric.Conflict].Load() + all.samples[metric.OverLimit].Load() + all.samples[metric.Invalid].Load()
+	refused := uint64(0)
+	for _, outcome := range []metric.Outcome{metric.Conflict, metric.OverLimit, metric.Invalid} {
+		refused += all.samples[outcome].Load()
+	}
 	counter(r.refused, refused)
 	counter(r.envelopes, all.envelopes.Load())
 	counter(r.lost, 0)

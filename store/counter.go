@@ -12,8 +12,8 @@ import (
 //
 //   - A total that comes with a delta d says that the total before it was total-d. Of samples of one running total in
 //     any order, one that is above the highest seen so far, h, has total-d >= h, however many others were lost.
-//   - A total lower than h is late (agents send over several streams: up to 107 ms were measured), or the running total
-//     began anew. Late samples change nothing, since h contains their deltas already.
+//   - A total lower than h is late (agents send over several streams: up to 107 ms were measured), or the running
+//     total began anew. Late samples change nothing, since h contains their deltas already.
 //   - Delta 0 with total 0, a counter that is idle, makes the agent set its running total to 0. It is no restart: if
 //     the next sample has a delta, the count goes on from where it was.
 //

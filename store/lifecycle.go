@@ -258,7 +258,8 @@ func (s *registry) clear(e *entry, id *Identity, r *Resolved) (blocker familyPos
 	composite := id.Composite != metric.TypeGauge
 	ending := s.families.blockers(r)
 	for _, pos := range ending {
-		givesWay := composite && s.families.isPartFamily(pos, r.Metric) || id.Kind == metric.KindTimer && s.families.at(pos).composite
+		givesWay := composite && s.families.isPartFamily(pos, r.Metric) ||
+			id.Kind == metric.KindTimer && s.families.at(pos).composite
 		if !givesWay {
 			return pos, ""
 		}
