@@ -35,8 +35,8 @@ func newCompatible(b *testing.B, series int) (*store.Store, nozzle.Sink) {
 	return s, compat.NewSink(s.Writer(), compat.NewReceived("firehose", "production"))
 }
 
-// BenchmarkCompatibility shows what the names of firehose_exporter cost in memory, and to take a sample in: none of them, beside the
-// exporter's own, or alone.
+// BenchmarkCompatibility shows what the names of firehose_exporter cost in memory, and to take a sample in: none of
+// them, beside the exporter's own, or alone.
 func BenchmarkCompatibility(b *testing.B) {
 	const series = 100_000
 	for _, mode := range []string{"none", "beside", "alone"} {

@@ -28,7 +28,8 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// newStore makes a store as the service does, with the built-in rules and the default configuration but for labels that are dropped.
+// newStore makes a store as the service does, with the built-in rules and the default configuration but for labels
+// that are dropped.
 func newStore(b *testing.B, series int, dropped ...string) *store.Store {
 	b.Helper()
 	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})

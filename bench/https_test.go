@@ -33,7 +33,8 @@ const (
 	wideRead = 64 << 10
 )
 
-// serveHTTPS plays the three in a process of its own: it sends the workload, prepared beforehand, in cycles without end.
+// serveHTTPS plays the three in a process of its own: it sends the workload, prepared beforehand, in cycles without
+// end.
 func serveHTTPS(file string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
@@ -72,7 +73,12 @@ func serveHTTPS(file string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: mux, TLSConfig: config, ReadHeaderTimeout: time.Minute, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
+	server := &http.Server{
+		Handler:           mux,
+		TLSConfig:         config,
+		ReadHeaderTimeout: time.Minute,
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
 	fmt.Println(listener.Addr())
 	// The parent's end closes standard input.
 	go func() { _, _ = bufio.NewReader(os.Stdin).ReadByte(); _ = server.Close() }()
@@ -135,7 +141,11 @@ func sendFrames(w http.ResponseWriter, r *http.Request, frames [][]byte) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
+	_, err = fmt.Fprintf(
+		conn,
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		base64.StdEncoding.EncodeToString(sum[:]),
+	)
 	for err == nil {
 		for _, c := range frames {
 			if _, err = conn.Write(c); err != nil {
@@ -158,13 +168,16 @@ func startHTTPS(b *testing.B) httpsPeer {
 	config.Certificates = nil
 	return httpsPeer{
 		// Its certificate names no address.
-		address: address, tls: nozzle.ServerTLSOptions{SkipVerify: true},
-		client: &http.Client{Transport: &http.Transport{TLSClientConfig: config, ReadBufferSize: wideRead, DisableCompression: true}},
+		address: address,
+		tls:     nozzle.ServerTLSOptions{SkipVerify: true},
+		client: &http.Client{
+			Transport: &http.Transport{TLSClientConfig: config, ReadBufferSize: wideRead, DisableCompression: true},
+		},
 	}
 }
 
-// BenchmarkGateway reads the workload as server-sent events by HTTPS: the floor receives lines only, the second floor also walks
-// their JSON, and the exporter takes everything into its store.
+// BenchmarkGateway reads the workload as server-sent events by HTTPS: the floor receives lines only, the second
+// floor also walks their JSON, and the exporter takes everything into its store.
 func BenchmarkGateway(b *testing.B) {
 	p := startHTTPS(b)
 	b.Run("floor=receive", func(b *testing.B) {
@@ -185,17 +198,25 @@ func BenchmarkGateway(b *testing.B) {
 	})
 	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
 		b.Helper()
-		return p.source(b, newSink, nozzle.Options{Gateway: nozzle.GatewayOptions{Enabled: true, URL: "https://" + p.address, TLS: p.tls}})
+		return p.source(
+			b,
+			newSink,
+			nozzle.Options{Gateway: nozzle.GatewayOptions{Enabled: true, URL: "https://" + p.address, TLS: p.tls}},
+		)
 	}
 	walkAndStore(b, source)
 }
 
-// BenchmarkFirehose reads the workload as messages of a websocket: the floor receives only, the second floor also walks
-// the bytes, and the exporter takes everything into its store.
+// BenchmarkFirehose reads the workload as messages of a websocket: the floor receives only, the second floor also
+// walks the bytes, and the exporter takes everything into its store.
 func BenchmarkFirehose(b *testing.B) {
 	p := startHTTPS(b)
 	b.Run("floor=receive", func(b *testing.B) {
-		conn, _, err := websocket.Dial(b.Context(), "wss://"+p.address+"/firehose/a", &websocket.DialOptions{HTTPClient: p.client})
+		conn, _, err := websocket.Dial(
+			b.Context(),
+			"wss://"+p.address+"/firehose/a",
+			&websocket.DialOptions{HTTPClient: p.client},
+		)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -215,7 +236,11 @@ func BenchmarkFirehose(b *testing.B) {
 	})
 	source := func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source {
 		b.Helper()
-		return p.source(b, newSink, nozzle.Options{Firehose: nozzle.FirehoseOptions{Enabled: true, URL: "wss://" + p.address, TLS: p.tls}})
+		return p.source(
+			b,
+			newSink,
+			nozzle.Options{Firehose: nozzle.FirehoseOptions{Enabled: true, URL: "wss://" + p.address, TLS: p.tls}},
+		)
 	}
 	walkAndStore(b, source)
 }

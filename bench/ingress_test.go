@@ -24,8 +24,8 @@ const (
 	agentTo    = "/loggregator.v2.Ingress/BatchSender"
 )
 
-// sendAsAgent plays a forwarder agent in a process of its own: it sends the workload's batches, marshalled beforehand, in cycles until
-// the downstream goes away.
+// sendAsAgent plays a forwarder agent in a process of its own: it sends the workload's batches, marshalled
+// beforehand, in cycles until the downstream goes away.
 func sendAsAgent(file, address string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
@@ -77,8 +77,8 @@ func startAgent(b *testing.B, file, address string) {
 	b.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
 }
 
-// BenchmarkIngress takes the workload from a forwarder agent, by gRPC with mutual TLS: the floor receives only, the second floor
-// also walks the bytes, and the exporter takes everything into its store.
+// BenchmarkIngress takes the workload from a forwarder agent, by gRPC with mutual TLS: the floor receives only, the
+// second floor also walks the bytes, and the exporter takes everything into its store.
 func BenchmarkIngress(b *testing.B) {
 	b.Run("floor=receive", ingressFloor)
 	b.Run("floor=walk", func(b *testing.B) { ingress(b, nil) })
@@ -129,8 +129,12 @@ func ingressFloor(b *testing.B) {
 		b.Fatal(err)
 	}
 	took := make(chan time.Duration, 1)
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)), grpc.ForceServerCodecV2(raw{}), grpc.MaxRecvMsgSize(10<<20),
-		grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(1<<20),
+	server := grpc.NewServer(
+		grpc.Creds(credentials.NewTLS(config)),
+		grpc.ForceServerCodecV2(raw{}),
+		grpc.MaxRecvMsgSize(10<<20),
+		grpc.InitialWindowSize(1<<20),
+		grpc.InitialConnWindowSize(1<<20),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 			var size int
 			var began time.Duration
@@ -146,7 +150,8 @@ func ingressFloor(b *testing.B) {
 					return err
 				}
 			}
-		}))
+		}),
+	)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	startAgent(b, file, listener.Addr().String())

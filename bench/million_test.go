@@ -27,9 +27,10 @@ const (
 	receivedTotal  = "loggregator_exporter_envelopes_received_total"
 )
 
-// BenchmarkMillion runs the exporter as users do, the program with its own settings of the garbage collector, on a million series that
-// each get a sample every 15 s by gRPC with mutual TLS, and scrapes it every 15 s, by turns as text, with gzip and as protobuf. It reports the most
-// memory that the process had at the scrapes, and at any time. GOGC and GOMEMLIMIT reach the program. It takes two and a half minutes:
+// BenchmarkMillion runs the exporter as users do, the program with its own settings of the garbage collector, on a
+// million series that each get a sample every 15 s by gRPC with mutual TLS, and scrapes it every 15 s, by turns as
+// text, with gzip and as protobuf. It reports the most memory that the process had at the scrapes, and at any time.
+// GOGC and GOMEMLIMIT reach the program. It takes two and a half minutes:
 //
 //	make bench-million
 func BenchmarkMillion(b *testing.B) {

@@ -29,10 +29,10 @@ const (
 	scaleoutReports   = 100_000 // of different requests, two each
 )
 
-// BenchmarkScaleout reads the workload with one, two and four exporters, processes of their own that share it by deterministic names
-// as dopplers share it, and reports what an envelope costs all exporters of a group together. The groups take turns, so that a busy
-// machine is busy for all; of the turns the cheapest counts. At a pace every batch wakes a process that has slept; at full speed more exporters than
-// there are cores wait for one another.
+// BenchmarkScaleout reads the workload with one, two and four exporters, processes of their own that share it by
+// deterministic names as dopplers share it, and reports what an envelope costs all exporters of a group together.
+// The groups take turns, so that a busy machine is busy for all; of the turns the cheapest counts. At a pace every
+// batch wakes a process that has slept; at full speed more exporters than there are cores wait for one another.
 //
 //	cd bench && go test -run '^$' -bench 'Scaleout|HotName' -benchtime 1x -timeout 30m .
 func BenchmarkScaleout(b *testing.B) {
@@ -44,8 +44,8 @@ func BenchmarkScaleout(b *testing.B) {
 	compare(b, fleets)
 }
 
-// BenchmarkHotName reads what one exporter gets however many there are: the container metrics of 20,000 instances of apps, whose
-// envelopes all have the same seven names. Beside it stand the workload and requests.
+// BenchmarkHotName reads what one exporter gets however many there are: the container metrics of 20,000 instances of
+// apps, whose envelopes all have the same seven names. Beside it stand the workload and requests.
 func BenchmarkHotName(b *testing.B) {
 	var fleets []*fleet
 	for _, c := range []struct {
@@ -106,14 +106,21 @@ func inBatches(b *testing.B, envelopes []*loggregator_v2.Envelope) (batches [][]
 func containers() (envelopes []*loggregator_v2.Envelope) {
 	now := time.Now().UnixNano()
 	for i := range scaleoutInstances {
-		e := &loggregator_v2.Envelope{Timestamp: now, SourceId: appID(i % scaleoutApps), InstanceId: strconv.Itoa(i / scaleoutApps), Tags: appTags(i)}
-		e.Message = &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{
-			"cpu":          {Unit: "percentage", Value: float64(i%1000) / 10},
-			"memory":       {Unit: "bytes", Value: float64(i) * 12345},
-			"disk":         {Unit: "bytes", Value: float64(i) * 54321},
-			"memory_quota": {Unit: "bytes", Value: 1 << 30}, "disk_quota": {Unit: "bytes", Value: 1 << 30},
-			"log_rate": {Unit: "B/s", Value: float64(i % 20000)}, "log_rate_limit": {Unit: "B/s", Value: -1},
-		}}}
+		e := &loggregator_v2.Envelope{
+			Timestamp:  now,
+			SourceId:   appID(i % scaleoutApps),
+			InstanceId: strconv.Itoa(i / scaleoutApps),
+			Tags:       appTags(i),
+		}
+		e.Message = &loggregator_v2.Envelope_Gauge{
+			Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{
+				"cpu":          {Unit: "percentage", Value: float64(i%1000) / 10},
+				"memory":       {Unit: "bytes", Value: float64(i) * 12345},
+				"disk":         {Unit: "bytes", Value: float64(i) * 54321},
+				"memory_quota": {Unit: "bytes", Value: 1 << 30}, "disk_quota": {Unit: "bytes", Value: 1 << 30},
+				"log_rate": {Unit: "B/s", Value: float64(i % 20000)}, "log_rate_limit": {Unit: "B/s", Value: -1},
+			}},
+		}
 		envelopes = append(envelopes, e)
 	}
 	return envelopes
@@ -125,12 +132,24 @@ func requests() (envelopes []*loggregator_v2.Envelope) {
 	for i := range scaleoutReports {
 		tags := appTags(i / 2)
 		maps.Copy(tags, map[string]string{
-			"origin": "gorouter", "job": "router", "peer_type": []string{"Server", "Client"}[i%2], "method": "GET", "status_code": []string{"200", "200", "404"}[i/2%3], "content_length": strconv.Itoa(i / 2),
-			"uri": "https://app.apps.example.com/items/" + strconv.Itoa(i/2), "request_id": appID(1e6 + i/2), "remote_address": "10.0.4.7:40000",
-			"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "forwarded": "203.0.113.7",
+			"origin":         "gorouter",
+			"job":            "router",
+			"peer_type":      []string{"Server", "Client"}[i%2],
+			"method":         "GET",
+			"status_code":    []string{"200", "200", "404"}[i/2%3],
+			"content_length": strconv.Itoa(i / 2),
+			"uri": "https://app.apps.example.com/items/" + strconv.Itoa(
+				i/2,
+			),
+			"request_id":     appID(1e6 + i/2),
+			"remote_address": "10.0.4.7:40000",
+			"user_agent":     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+			"forwarded":      "203.0.113.7",
 		})
 		e := &loggregator_v2.Envelope{Timestamp: now, SourceId: appID(i / 2 % scaleoutApps), InstanceId: "0", Tags: tags}
-		e.Message = &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: "http", Start: now - int64(1+i%100)*int64(time.Millisecond), Stop: now}}
+		e.Message = &loggregator_v2.Envelope_Timer{
+			Timer: &loggregator_v2.Timer{Name: "http", Start: now - int64(1+i%100)*int64(time.Millisecond), Stop: now},
+		}
 		envelopes = append(envelopes, e)
 	}
 	return envelopes
@@ -143,15 +162,33 @@ func appID(n int) string {
 func appTags(instance int) map[string]string {
 	app := instance % scaleoutApps
 	return map[string]string{
-		"deployment": "cf-1e3f5a7b9c0d2e4f6a8b", "job": "diego-cell", "index": appID(2e6 + instance/100), "ip": "10.0.5." + strconv.Itoa(instance/100%250), "origin": "rep",
-		"app_id": appID(app), "app_name": "app-" + strconv.Itoa(app), "space_id": appID(3e6 + app/10), "space_name": "space-" + strconv.Itoa(app/10),
-		"organization_id": appID(4e6 + app/50), "organization_name": "org-" + strconv.Itoa(app/50), "process_id": appID(app), "process_type": "web",
-		"process_instance_id": appID(5e6 + instance), "instance_id": strconv.Itoa(instance / scaleoutApps), "source_id": appID(app),
+		"deployment": "cf-1e3f5a7b9c0d2e4f6a8b",
+		"job":        "diego-cell",
+		"index":      appID(2e6 + instance/100),
+		"ip":         "10.0.5." + strconv.Itoa(instance/100%250),
+		"origin":     "rep",
+		"app_id": appID(
+			app,
+		),
+		"app_name":   "app-" + strconv.Itoa(app),
+		"space_id":   appID(3e6 + app/10),
+		"space_name": "space-" + strconv.Itoa(app/10),
+		"organization_id": appID(
+			4e6 + app/50,
+		),
+		"organization_name": "org-" + strconv.Itoa(app/50),
+		"process_id":        appID(app),
+		"process_type":      "web",
+		"process_instance_id": appID(
+			5e6 + instance,
+		),
+		"instance_id": strconv.Itoa(instance / scaleoutApps),
+		"source_id":   appID(app),
 	}
 }
 
-// fleet is exporters that share a stream. The RLP is played by this process, whose processor time is not counted: it sends each reader, by
-// its name, its share in cycles without end.
+// fleet is exporters that share a stream. The RLP is played by this process, whose processor time is not counted: it
+// sends each reader, by its name, its share in cycles without end.
 type fleet struct {
 	name     string
 	shares   [][][]byte // by the number that is the reader's name
@@ -223,7 +260,11 @@ func startFleet(b *testing.B, name string, shares [][][]byte) *fleet {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)), grpc.ForceServerCodecV2(dealt{}), grpc.UnknownServiceHandler(f.serve))
+	server := grpc.NewServer(
+		grpc.Creds(credentials.NewTLS(config)),
+		grpc.ForceServerCodecV2(dealt{}),
+		grpc.UnknownServiceHandler(f.serve),
+	)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	for i := range shares {
@@ -295,7 +336,14 @@ func compare(b *testing.B, fleets []*fleet) {
 			}
 		}
 		for i, f := range fleets {
-			b.Logf("%-12s pace %6d/s: %5.0f ns of CPU an envelope, %.2f times the first; %7.0f envelopes/s at most", f.name, pace, costs[i], costs[i]/costs[0], rates[i])
+			b.Logf(
+				"%-12s pace %6d/s: %5.0f ns of CPU an envelope, %.2f times the first; %7.0f envelopes/s at most",
+				f.name,
+				pace,
+				costs[i],
+				costs[i]/costs[0],
+				rates[i],
+			)
 			b.ReportMetric(costs[i], fmt.Sprintf("cpu-ns/envelope-%s-pace-%d", f.name, pace))
 		}
 	}
@@ -319,6 +367,12 @@ func (f *fleet) describe(b *testing.B) {
 		memory += p.memory(b, "VmRSS")
 		series += p.value(b, "loggregator_exporter_series")
 	}
-	b.Logf("%-12s busiest exporter %.2f of the mean; %.0f bytes an envelope; %.0f series, %.0f MiB resident together", f.name,
-		float64(most*len(f.shares))/float64(f.all), float64(size)/float64(f.all*batchSize), series, memory)
+	b.Logf(
+		"%-12s busiest exporter %.2f of the mean; %.0f bytes an envelope; %.0f series, %.0f MiB resident together",
+		f.name,
+		float64(most*len(f.shares))/float64(f.all),
+		float64(size)/float64(f.all*batchSize),
+		series,
+		memory,
+	)
 }

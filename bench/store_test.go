@@ -65,8 +65,9 @@ func BenchmarkDatagram(b *testing.B) {
 	}
 }
 
-// BenchmarkBatch takes v2 batches behind the stream, with more and more series, whose samples come in the same order in every cycle: the one
-// in which a cache is of no use. The stores take a hundred thousand envelopes each in turns, and the cheapest turn of each counts.
+// BenchmarkBatch takes v2 batches behind the stream, with more and more series, whose samples come in the same order
+// in every cycle: the one in which a cache is of no use. The stores take a hundred thousand envelopes each in turns,
+// and the cheapest turn of each counts.
 func BenchmarkBatch(b *testing.B) {
 	sizes := []int{10_000, 100_000, 1_000_000}
 	const turn = 100_000 / batchSize
@@ -115,11 +116,15 @@ func (c *cyclic) take(batches int) {
 	}
 }
 
-// BenchmarkScrape answers scrapes of a store that nobody writes to: with all labels that the workload's nine tags and the names give, and
-// with nine labels, as some drop what they have no use for. The cheapest scrape counts, since other load makes the others slower.
+// BenchmarkScrape answers scrapes of a store that nobody writes to: with all labels that the workload's nine tags
+// and the names give, and with nine labels, as some drop what they have no use for. The cheapest scrape counts,
+// since other load makes the others slower.
 func BenchmarkScrape(b *testing.B) {
 	b.Run("labels=all", func(b *testing.B) { benchFormats(b) })
-	b.Run("labels=nine", func(b *testing.B) { benchFormats(b, "instance_id", "placement_tag", "product", "system_domain") })
+	b.Run(
+		"labels=nine",
+		func(b *testing.B) { benchFormats(b, "instance_id", "placement_tag", "product", "system_domain") },
+	)
 }
 
 func benchFormats(b *testing.B, dropped ...string) {
@@ -152,8 +157,8 @@ func benchFormats(b *testing.B, dropped ...string) {
 	runtime.KeepAlive(s)
 }
 
-// benchExpfmt encodes the same page with the encoder that client_golang's handlers use, from objects that are there already, and with
-// the standard library's gzip as they do.
+// benchExpfmt encodes the same page with the encoder that client_golang's handlers use, from objects that are there
+// already, and with the standard library's gzip as they do.
 func benchExpfmt(b *testing.B, handler http.Handler, series int, encoding string) {
 	b.Helper()
 	w := httptest.NewRecorder()
@@ -292,8 +297,9 @@ func benchScrape(b *testing.B, handler http.Handler, accept, encoding string, se
 	b.ReportMetric(float64(size)/1e6, "MB/page")
 }
 
-// BenchmarkScrapeLine shows what a line costs with more and more series. The stores are scraped in turns and the cheapest scrape of each
-// counts, so that all see the machine in the same moods; a million lines are written in each turn.
+// BenchmarkScrapeLine shows what a line costs with more and more series. The stores are scraped in turns and the
+// cheapest scrape of each counts, so that all see the machine in the same moods; a million lines are written in each
+// turn.
 func BenchmarkScrapeLine(b *testing.B) {
 	sizes := []int{10_000, 100_000, 1_000_000}
 	handlers := make([]http.Handler, len(sizes))

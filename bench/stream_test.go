@@ -73,8 +73,9 @@ func (raw) Marshal(v any) (mem.BufferSlice, error) {
 func (raw) Unmarshal(data mem.BufferSlice, v any) error { *v.(*int) += data.Len(); return nil }
 func (raw) Name() string                                { return "proto" }
 
-// serveRLP plays the RLP in a process of its own, so that its share of the processor is not counted: it sends the workload's
-// batches, marshalled beforehand, in cycles without end, at the pace of a foundation where millionEnv is set.
+// serveRLP plays the RLP in a process of its own, so that its share of the processor is not counted: it sends the
+// workload's batches, marshalled beforehand, in cycles without end, at the pace of a foundation where millionEnv is
+// set.
 func serveRLP(file string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
@@ -162,9 +163,15 @@ func writeCertificate(b *testing.B) string {
 		b.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: serverName}, DNSNames: []string{serverName},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: serverName},
+		DNSNames:     []string{serverName},
+		NotBefore: time.Now().
+			Add(-time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

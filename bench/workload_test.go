@@ -15,9 +15,10 @@ import (
 // workloadTags is how many tags every envelope of the workload has.
 const workloadTags = 9
 
-// workload is what the figures of docs/performance.md stand on: the series of a foundation of VMs, a hundred gauges and counters each, as
-// the RLP sends them, in wire bytes of batches of one VM. An envelope has nine tags, a source id and an instance id; the names of
-// real components add what they hold. Of n VMs (1,000 at 100,000 series) the values are:
+// workload is what the figures of docs/performance.md stand on: the series of a foundation of VMs, a hundred gauges
+// and counters each, as the RLP sends them, in wire bytes of batches of one VM. An envelope has nine tags, a source
+// id and an instance id; the names of real components add what they hold. Of n VMs (1,000 at 100,000 series) the
+// values are:
 //
 //	tag, field     values  such as
 //	deployment     n/10+1  cf-1e3f5a7b9c0d2e4f6a8b for seven VMs of ten, else service-instance_ and a GUID, shared by three

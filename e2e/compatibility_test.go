@@ -20,8 +20,8 @@ import (
 	"loggregator_exporter/store"
 )
 
-// compatiblePage is what a page by the names of firehose_exporter holds after every metric of the corpus, with tags that are as bad as
-// they may come, and requests.
+// compatiblePage is what a page by the names of firehose_exporter holds after every metric of the corpus, with tags
+// that are as bad as they may come, and requests.
 func compatiblePage(t *testing.T) http.Handler {
 	t.Helper()
 	dialect, err := compat.New(compat.Options{Namespace: "firehose", Environment: "test", NodeIndex: "0"})
@@ -51,16 +51,53 @@ func compatiblePage(t *testing.T) http.Handler {
 	}
 	for i, line := range strings.Split(strings.TrimSpace(string(corpus)), "\n")[1:] {
 		f := strings.Split(line, "\t")
-		bad := []string{"origin", f[0], "unit", "mine", "a-b", "1", "a_b", "2", "dotted.tag", "x\"\\\n\xff", "le", "1", "deployment", "cf", "bosh_deployment", "other", "n", strconv.Itoa(i)}
+		bad := []string{
+			"origin",
+			f[0],
+			"unit",
+			"mine",
+			"a-b",
+			"1",
+			"a_b",
+			"2",
+			"dotted.tag",
+			"x\"\\\n\xff",
+			"le",
+			"1",
+			"deployment",
+			"cf",
+			"bosh_deployment",
+			"other",
+			"n",
+			strconv.Itoa(i),
+		}
 		if f[2] == "counter" {
 			send(metric.Envelope{Kind: metric.KindCounter, Name: []byte(f[1]), Total: uint64(i) + 1}, bad...)
 		} else {
-			send(metric.Envelope{Kind: metric.KindGauge, Points: []metric.Point{{Name: []byte(f[1]), Unit: []byte(f[3]), Value: float64(i)}}}, bad...)
+			send(
+				metric.Envelope{
+					Kind:   metric.KindGauge,
+					Points: []metric.Point{{Name: []byte(f[1]), Unit: []byte(f[3]), Value: float64(i)}},
+				},
+				bad...)
 		}
 	}
 	for i := range 50 {
-		send(metric.Envelope{Kind: metric.KindTimer, Name: []byte("http"), SourceID: []byte("gorouter"), Start: 0, Stop: int64(i) * 1e6},
-			"status_code", strconv.Itoa(200+i%3), "content_length", strconv.Itoa(i*100), "uri", "https://shop.example.com/x")
+		send(
+			metric.Envelope{
+				Kind:     metric.KindTimer,
+				Name:     []byte("http"),
+				SourceID: []byte("gorouter"),
+				Start:    0,
+				Stop:     int64(i) * 1e6,
+			},
+			"status_code",
+			strconv.Itoa(200+i%3),
+			"content_length",
+			strconv.Itoa(i*100),
+			"uri",
+			"https://shop.example.com/x",
+		)
 	}
 	if tally[metric.Stored] != 1189+50 {
 		t.Fatalf("%v: %+v", tally, s.Refusals())
@@ -68,8 +105,8 @@ func compatiblePage(t *testing.T) http.Handler {
 	return exposition.NewHandler(s, registry, exposition.Options{})
 }
 
-// Prometheus' parsers find nothing wrong with a page by the names of firehose_exporter, and read the same names and values of it in
-// every format.
+// Prometheus' parsers find nothing wrong with a page by the names of firehose_exporter, and read the same names and
+// values of it in every format.
 func TestCompatiblePage(t *testing.T) {
 	handler := compatiblePage(t)
 	var want map[string]float64

@@ -17,9 +17,26 @@ import (
 
 // proposal are the components whose memory the proposal wants as one metric; router comes with an index.
 var proposal = []string{
-	"router", "auctioneer", "cc_uploader", "converger", "file_server", "nsync_bulker", "nsync_listener", "route_emitter", "ssh-proxy",
-	"stager", "tps_listener", "tps_watcher", "garden-linux", "rep", "DopplerServer", "syslog_drain_binder",
-	"LoggregatorTrafficController", "dea_logging_agent", "etcd", "bbs",
+	"router",
+	"auctioneer",
+	"cc_uploader",
+	"converger",
+	"file_server",
+	"nsync_bulker",
+	"nsync_listener",
+	"route_emitter",
+	"ssh-proxy",
+	"stager",
+	"tps_listener",
+	"tps_watcher",
+	"garden-linux",
+	"rep",
+	"DopplerServer",
+	"syslog_drain_binder",
+	"LoggregatorTrafficController",
+	"dea_logging_agent",
+	"etcd",
+	"bbs",
 }
 
 const protobuf = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=allow-utf-8"
@@ -76,7 +93,8 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	busy := exec.CommandContext(ctx, exporter, "demo", "--web.listen_address", address)
-	if out, err := busy.CombinedOutput(); busy.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "--web.listen_address") {
+	if out, err := busy.CombinedOutput(); busy.ProcessState.ExitCode() != 1 ||
+		!strings.Contains(string(out), "--web.listen_address") {
 		t.Errorf("a second demo on the same port: %v\n%s", err, out)
 	}
 

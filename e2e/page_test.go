@@ -139,8 +139,8 @@ func readPage(t *testing.T, page []byte, contentType string) read {
 	}
 }
 
-// checkOrder holds a page to its order: the families of the stores by name, then those of the registry by name; series by labels, and none of
-// them in two places.
+// checkOrder holds a page to its order: the families of the stores by name, then those of the registry by name;
+// series by labels, and none of them in two places.
 func checkOrder(t *testing.T, format string, page *read) {
 	t.Helper()
 	parts := 1
@@ -159,8 +159,9 @@ func checkOrder(t *testing.T, format string, page *read) {
 	}
 }
 
-// What a foundation sent, by the exporter's names and those of firehose_exporter beside them, histograms and summaries that were put together
-// included, is read alike by Prometheus' parsers of every format; each page is in order and the same when it is written again.
+// What a foundation sent, by the exporter's names and those of firehose_exporter beside them, histograms and
+// summaries that were put together included, is read alike by Prometheus' parsers of every format; each page is in
+// order and the same when it is written again.
 func TestPageOfCapture(t *testing.T) {
 	const protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 	for naming, formats := range map[string][]string{
@@ -316,8 +317,8 @@ func cataloguePage(t *testing.T) []byte {
 	return answer.Body.Bytes()
 }
 
-// promtool finds nothing to say about what a foundation sends, about the whole catalogue or about the exporter's own metrics but what
-// is listed with its reason, and it finds all of what is listed.
+// promtool finds nothing to say about what a foundation sends, about the whole catalogue or about the exporter's own
+// metrics but what is listed with its reason, and it finds all of what is listed.
 func TestPromtool(t *testing.T) {
 	file := filepath.Join(peer.Root(t), "tagger", "testdata", "corpus", "promlint.tsv")
 	list, err := os.ReadFile(file)

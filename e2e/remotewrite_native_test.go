@@ -182,7 +182,8 @@ func (c *collector) keep(ls labels.Labels, p *pushed, values int) {
 	c.got[ls.String()] = append(c.got[ls.String()], *p)
 }
 
-// scraped reads the store's page in protobuf with the parser of Prometheus' scrapes, classic series beside the native ones.
+// scraped reads the store's page in protobuf with the parser of Prometheus' scrapes, classic series beside the
+// native ones.
 func scraped(t *testing.T, s *store.Store) map[string]pushed {
 	t.Helper()
 	var page bytes.Buffer
@@ -252,8 +253,8 @@ func nativeOptions(target, protocol string) remotewrite.Options {
 	return o
 }
 
-// What Prometheus' own types read of the first round of a push is what its parser reads of a scrape: names, labels, buckets native and
-// classic, exemplars and start times; and everything ends with a stale marker.
+// What Prometheus' own types read of the first round of a push is what its parser reads of a scrape: names, labels,
+// buckets native and classic, exemplars and start times; and everything ends with a stale marker.
 func TestPushedAsScraped(t *testing.T) {
 	for _, protocol := range []string{"1.0", "2.0"} {
 		t.Run(protocol, func(t *testing.T) {

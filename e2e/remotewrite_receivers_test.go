@@ -32,8 +32,8 @@ func startPrometheusWith(t *testing.T, flags ...string) receiver {
 	return receiver{"http://" + p.Found + "/api/v1/write", "http://" + p.Found + "/api/v1/query", 0}
 }
 
-// Real receivers store native histograms and exemplars where they can, and where they cannot all else arrives. A new life of the exporter is
-// a reset.
+// Real receivers store native histograms and exemplars where they can, and where they cannot all else arrives. A new
+// life of the exporter is a reset.
 func TestNativeHistogramsAtReceivers(t *testing.T) {
 	exemplars := func(t *testing.T) receiver {
 		t.Helper()
@@ -134,7 +134,8 @@ func (r *receiver) all(t *testing.T, query string) (out []map[string]string) {
 	return out
 }
 
-// checkTraces asks for the exemplars of a series of buckets and of the native ones: those of a bucket are one of its requests.
+// checkTraces asks for the exemplars of a series of buckets and of the native ones: those of a bucket are one of its
+// requests.
 func checkTraces(ctx context.Context, t *testing.T, r *receiver, s *store.Store) {
 	t.Helper()
 	want := map[string][]string{}

@@ -28,14 +28,15 @@ web: {listen_address: %q}
 	return peer.Start(t, listensAt, s.exporter, "run", "--config", file)
 }
 
-// pushed waits until everything that the foundation sent last has been pushed. Where that was too early for a new stream, more is sent.
+// pushed waits until everything that the foundation sent last has been pushed. Where that was too early for a new
+// stream, more is sent.
 func (s *site) pushed(ctx context.Context, t *testing.T, what string) {
 	t.Helper()
 	s.emitUntil(ctx, t, false, what, `{instance="e2e"}`, false)
 }
 
-// A receiver that is away gets what it missed when it is back, in order and without loss; a pusher that is stopped ends its series, and
-// begins them anew when it is back.
+// A receiver that is away gets what it missed when it is back, in order and without loss; a pusher that is stopped
+// ends its series, and begins them anew when it is back.
 func TestRemoteWriteAcrossRestarts(t *testing.T) {
 	s := newSite(t)
 	ctx := peer.Within(t, 25*time.Minute)

@@ -35,7 +35,8 @@ var listensAt = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)
 // receiver is a server that takes remote write and answers queries.
 type receiver struct {
 	write, query string
-	// imprecision is the relative error of values: VictoriaMetrics keeps some 12 decimal digits of those it stores together.
+	// imprecision is the relative error of values: VictoriaMetrics keeps some 12 decimal digits of those it stores
+	// together.
 	imprecision float64
 }
 
@@ -84,8 +85,8 @@ func (r *receiver) ask(t *testing.T, query string, each func(series map[string]s
 	}
 }
 
-// series returns the value of every series that the receiver has now under the selector, without the labels job and instance, and
-// without native histograms.
+// series returns the value of every series that the receiver has now under the selector, without the labels job and
+// instance, and without native histograms.
 func (r *receiver) series(t *testing.T, selector string) map[string]float64 {
 	t.Helper()
 	out := map[string]float64{}
@@ -100,8 +101,8 @@ func (r *receiver) series(t *testing.T, selector string) map[string]float64 {
 	return out
 }
 
-// expected is what must be stored of what a foundation sent, by either naming. Two raw names that end in one series make a choice:
-// either value is right.
+// expected is what must be stored of what a foundation sent, by either naming. Two raw names that end in one series
+// make a choice: either value is right.
 func expected(t *testing.T, sent []foundation.Sent, verbatim bool) map[string][]float64 {
 	t.Helper()
 	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
@@ -151,8 +152,9 @@ func resolve(r store.Resolver, s foundation.Sent, suffix string) (resolved store
 	return resolved, labels.FromMap(set).String()
 }
 
-// What a foundation sends is in the receiver by name, labels and value; what the exporter's own page shows is there too, the
-// histograms included, under the names that a scrape would have given; and all of it has ended when the exporter has stopped.
+// What a foundation sends is in the receiver by name, labels and value; what the exporter's own page shows is there
+// too, the histograms included, under the names that a scrape would have given; and all of it has ended when the
+// exporter has stopped.
 func TestRemoteWrite(t *testing.T) {
 	exporter := peer.Exporter(t)
 	for _, tc := range []struct {
@@ -271,8 +273,8 @@ func (r *receiver) differing(want map[string][]float64, got map[string]float64) 
 // emptyLabel is one that is no label.
 var emptyLabel = regexp.MustCompile(`, \w+=""`)
 
-// comparePage compares what a scrape would store with what was pushed: the same series, and the same values of what does not change
-// by itself.
+// comparePage compares what a scrape would store with what was pushed: the same series, and the same values of what
+// does not change by itself.
 func (r *receiver) comparePage(scraped, pushed map[string]float64) (bad []string) {
 	own := regexp.MustCompile(`__name__="(go|process|promhttp|loggregator_exporter)_`)
 	for series, v := range maps.Clone(scraped) {

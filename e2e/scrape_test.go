@@ -17,8 +17,8 @@ import (
 	"loggregator_exporter/foundation"
 )
 
-// site is a foundation that moves by steps, two exporters that read all of it, and a Prometheus that scrapes them. The ports stay the
-// same when one of them is started again.
+// site is a foundation that moves by steps, two exporters that read all of it, and a Prometheus that scrapes them.
+// The ports stay the same when one of them is started again.
 type site struct {
 	foundation *foundation.Foundation
 	exporter   string // the program
@@ -29,8 +29,8 @@ type site struct {
 	receiver                receiver
 }
 
-// The jobs that scrape an exporter in one format each. Dotted names come in text only: what Prometheus says that it takes in protobuf
-// is without UTF-8. On a busy machine a page takes a second.
+// The jobs that scrape an exporter in one format each. Dotted names come in text only: what Prometheus says that it
+// takes in protobuf is without UTF-8. On a busy machine a page takes a second.
 const scrapeJobs = `
 global: {scrape_interval: 3s, scrape_timeout: 3s}
 scrape_configs:
@@ -125,7 +125,8 @@ func (s *site) await(ctx context.Context, t *testing.T, what, query string, wron
 	peer.Until(ctx, t, what, func() string { return wrong(s.receiver.series(t, query)) })
 }
 
-// again is after how long a round is emitted once more: one that came before the RLP had an exporter's new stream has not reached it.
+// again is after how long a round is emitted once more: one that came before the RLP had an exporter's new stream
+// has not reached it.
 const again = 20 * time.Second
 
 // awaitRound emits a round, and waits until everything of it is in Prometheus, by every job.
@@ -159,8 +160,9 @@ func (s *site) emitUntil(ctx context.Context, t *testing.T, emitted bool, what, 
 	})
 }
 
-// leaveOutShared takes away what shares its name, escaped, with another one, like system.cpu.user and system_cpu_user: a format without
-// UTF-8 could not hold both, so that the exporter keeps one, whichever comes first, for all formats.
+// leaveOutShared takes away what shares its name, escaped, with another one, like system.cpu.user and
+// system_cpu_user: a format without UTF-8 could not hold both, so that the exporter keeps one, whichever comes
+// first, for all formats.
 func leaveOutShared(want map[string][]float64) {
 	names := map[string]map[string]bool{}
 	each := func(do func(series, name, escaped string)) {
@@ -203,8 +205,8 @@ func is(value float64) func(map[string]float64) string {
 	}
 }
 
-// What a foundation sends arrives by every format with its value; and when the exporter, Prometheus or the foundation's emitters go
-// away and come back, up, staleness and counters behave as they should.
+// What a foundation sends arrives by every format with its value; and when the exporter, Prometheus or the
+// foundation's emitters go away and come back, up, staleness and counters behave as they should.
 func TestScrape(t *testing.T) {
 	s := newSite(t)
 	ctx := peer.Within(t, 15*time.Minute)
@@ -276,7 +278,8 @@ func (s *site) checkFirst(ctx context.Context, t *testing.T) {
 	})
 }
 
-// checkHistograms compares the native histograms with the classic ones of the same scrape, and those with the other formats'.
+// checkHistograms compares the native histograms with the classic ones of the same scrape, and those with the other
+// formats'.
 func (s *site) checkHistograms(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"cf_http_request_duration_seconds", "cf_http_response_size_bytes"} {
@@ -324,8 +327,8 @@ func (s *site) checkDotted(ctx context.Context, t *testing.T) {
 	t.Errorf("only %d names with dots or slashes", dotted)
 }
 
-// checkResets finds counters that went backwards. Those of the foundation are totals: no restart on our side may show in them, but for
-// requests, which are counted from the exporter's start.
+// checkResets finds counters that went backwards. Those of the foundation are totals: no restart on our side may
+// show in them, but for requests, which are counted from the exporter's start.
 func (s *site) checkResets(t *testing.T) {
 	t.Helper()
 	seen := 0

@@ -70,8 +70,8 @@ func newSelector(r *rand.Rand) string {
 	return b.String()
 }
 
-// Where Prometheus takes a selector, so does the exporter, and they choose the same series; where it refuses one the exporter
-// does so too.
+// Where Prometheus takes a selector, so does the exporter, and they choose the same series; where it refuses one the
+// exporter does so too.
 func TestSelectorsAsPrometheusReadsThem(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	oracle := parser.NewParser(parser.Options{})

@@ -59,9 +59,10 @@ func openMetricsNames(f *store.Family, scheme model.EscapingScheme) names {
 	return n
 }
 
-// unknownNames names a counter whose OpenMetrics names another family of the page has: a gauge x beside a counter x_total, as
-// every program with client_golang has them, would both be the family x. Written as a family of unknown type the counter has
-// no name but its own. Metadata of the text and protobuf formats, which have no such conflict, stay right.
+// unknownNames names a counter whose OpenMetrics names another family of the page has: a gauge x beside a counter
+// x_total, as every program with client_golang has them, would both be the family x. Written as a family of unknown
+// type the counter has no name but its own. Metadata of the text and protobuf formats, which have no such conflict,
+// stay right.
 func unknownNames(f *store.Family, scheme model.EscapingScheme) (n names, ok bool) {
 	n = textNames(f, scheme)
 	n.unknown = true

@@ -13,8 +13,8 @@ import (
 	"loggregator_exporter/store"
 )
 
-// familyNames returns the names that a strict OpenMetrics parser (of the Python client) gives each family of a page, and fails
-// where two are equal: it refuses such a page.
+// familyNames returns the names that a strict OpenMetrics parser (of the Python client) gives each family of a page,
+// and fails where two are equal: it refuses such a page.
 func familyNames(t *testing.T, page string) map[string]string {
 	t.Helper()
 	suffixes := map[string][]string{

@@ -22,8 +22,8 @@ func summary(samples ...store.Sample) series {
 	return series{store.Family{Name: "s", Help: "A summary.", Type: metric.TypeSummary}, samples}
 }
 
-// What is not known of a histogram or summary is not written, except in OpenMetrics; a sum in protobuf is NaN, since its readers take none
-// for 0.
+// What is not known of a histogram or summary is not written, except in OpenMetrics; a sum in protobuf is NaN, since
+// its readers take none for 0.
 func TestUnknownSumsAndCounts(t *testing.T) {
 	c := content{
 		histogram("h", store.Sample{Labels: `a="1"`, Histogram: &store.Histogram{

@@ -130,9 +130,9 @@ func (e *textEncoder) appendSample(dst []byte, t metric.Type, s *store.Sample) [
 	return dst
 }
 
-// appendHistogram appends the lines of a classic histogram. The last bucket and _count are the sum of the buckets, so
-// that they agree whatever count the store has. OpenMetrics allows no _count without _sum, and some readers lose a histogram
-// without _count: there an unknown sum is 0, as readers that expect one take it to be.
+// appendHistogram appends the lines of a classic histogram. The last bucket and _count are the sum of the buckets,
+// so that they agree whatever count the store has. OpenMetrics allows no _count without _sum, and some readers lose
+// a histogram without _count: there an unknown sum is 0, as readers that expect one take it to be.
 func (e *textEncoder) appendHistogram(dst []byte, labels metric.Labels, h *store.Histogram) []byte {
 	e.setBounds(h.Bounds)
 	total := uint64(0)
@@ -159,8 +159,8 @@ func (e *textEncoder) appendHistogram(dst []byte, labels metric.Labels, h *store
 	return append(strconv.AppendUint(dst, total, 10), '\n')
 }
 
-// appendSummary appends the lines of a summary, without a sum or count that is not known. In OpenMetrics an unknown count is
-// 0: some readers lose a summary without one.
+// appendSummary appends the lines of a summary, without a sum or count that is not known. In OpenMetrics an unknown
+// count is 0: some readers lose a summary without one.
 func (e *textEncoder) appendSummary(dst []byte, labels metric.Labels, s *store.Summary) []byte {
 	for i, v := range s.Values {
 		dst = append(e.plain.open(dst, labels), `quantile="`...)

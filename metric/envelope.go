@@ -42,8 +42,9 @@ const (
 	MaxNameBytes  = 1024 // bytes of a metric's name
 	MaxValueBytes = 4096 // bytes of a tag's name and value together
 
-	// MaxIdentityBytes bounds all that tells one sender's series from another's: tags, source id and instance id, with two bytes or so for each.
-	// It is ten times what the longest envelopes of Cloud Foundry take; each series keeps it twice.
+	// MaxIdentityBytes bounds all that tells one sender's series from another's: tags, source id and instance id, with
+	// two bytes or so for each. It is ten times what the longest envelopes of Cloud Foundry take; each series keeps it
+	// twice.
 	MaxIdentityBytes = 32 << 10
 )
 
@@ -58,12 +59,13 @@ type Point struct {
 	Value      float64
 }
 
-// Envelope is a view of one decoded envelope, in the shape of Loggregator v2; a v1 envelope is brought into that shape
-// as Loggregator's own agent does (origin, deployment, job, index and ip become tags; a container metric becomes a gauge
-// of five points; an HttpStartStop becomes a timer named http).
+// Envelope is a view of one decoded envelope, in the shape of Loggregator v2; a v1 envelope is brought into that
+// shape as Loggregator's own agent does (origin, deployment, job, index and ip become tags; a container metric
+// becomes a gauge of five points; an HttpStartStop becomes a timer named http).
 //
-// All byte slices point into the received message. They are valid only until the call that was handed the view returns:
-// whoever keeps anything copies it. A source reuses one Envelope for its whole life, so that decoding allocates nothing.
+// All byte slices point into the received message. They are valid only until the call that was handed the view
+// returns: whoever keeps anything copies it. A source reuses one Envelope for its whole life, so that decoding
+// allocates nothing.
 type Envelope struct {
 	Kind       Kind
 	Timestamp  int64 // nanoseconds since the epoch as sent; 0 where missing

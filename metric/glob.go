@@ -77,8 +77,8 @@ func (g *Glob) Match(text []byte) bool {
 	return true
 }
 
-// matchWithAny matches patterns with a `?`. Only the last star is tried at other places, so that its time is at most the
-// product of both lengths.
+// matchWithAny matches patterns with a `?`. Only the last star is tried at other places, so that its time is at most
+// the product of both lengths.
 func matchWithAny(pattern string, text []byte) bool {
 	p, t := 0, 0
 	star, resume := -1, 0 // the last star, and where in text the part after it is tried next

@@ -2,8 +2,8 @@ package metric
 
 import "strings"
 
-// IsGUID reports whether text has the form of a GUID, 8-4-4-4-12 hexadecimal digits. A source id of this form is an app's;
-// Loggregator's components use names.
+// IsGUID reports whether text has the form of a GUID, 8-4-4-4-12 hexadecimal digits. A source id of this form is an
+// app's; Loggregator's components use names.
 func IsGUID[T string | []byte](text T) bool {
 	if len(text) != 36 {
 		return false

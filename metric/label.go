@@ -14,15 +14,15 @@ type Label struct {
 	Name, Value string
 }
 
-// Labels is a rendered label set: `a="1",b="2"`, sorted by name, values escaped as in the text exposition formats, no
-// name twice, no empty value. It is the only form in which the store keeps labels, shared by all series that have the same
-// ones and by all formats. Being injective, it is also the identity of the set.
+// Labels is a rendered label set: `a="1",b="2"`, sorted by name, values escaped as in the text exposition formats,
+// no name twice, no empty value. It is the only form in which the store keeps labels, shared by all series that have
+// the same ones and by all formats. Being injective, it is also the identity of the set.
 type Labels string
 
 var labelEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 
-// RenderLabels renders a label set. Labels need not be sorted; of equal names the last one counts; empty values are left out.
-// The slice is sorted in place.
+// RenderLabels renders a label set. Labels need not be sorted; of equal names the last one counts; empty values are
+// left out. The slice is sorted in place.
 func RenderLabels(labels []Label) Labels {
 	sort.SliceStable(labels, func(i, j int) bool { return labels[i].Name < labels[j].Name })
 	size := 0
@@ -99,10 +99,10 @@ func unescape(s string) string {
 	return string(b)
 }
 
-// Printable returns text that every reader of a page can show: invalid UTF-8 becomes U+FFFD, and control characters become
-// Go escapes such as \x1b. These are the control codes except the line break, which the text formats escape themselves, the
-// line and paragraph separators, at which some readers end a line, and the characters that change the direction of text.
-// It copies only text that has one of them.
+// Printable returns text that every reader of a page can show: invalid UTF-8 becomes U+FFFD, and control characters
+// become Go escapes such as \x1b. These are the control codes except the line break, which the text formats escape
+// themselves, the line and paragraph separators, at which some readers end a line, and the characters that change
+// the direction of text. It copies only text that has one of them.
 func Printable(text string) string {
 	first := strings.IndexFunc(text, unprintable)
 	if first < 0 {

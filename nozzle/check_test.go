@@ -28,7 +28,8 @@ func (r *reported) FirstSet(string) string      { return "" }
 func (r *reported) Remedy(key string) string    { return "set " + key }
 func (r *reported) Example(key string) string   { return "example of " + key }
 
-// TestCheck: each mistake in the options of sources is reported by its key. How messages look in full is in the tests of config.
+// TestCheck: each mistake in the options of sources is reported by its key. How messages look in full is in the
+// tests of config.
 func TestCheck(t *testing.T) {
 	stream := StreamOptions{ShardID: "a", Selectors: []string{"gauge"}, IdleTimeout: 30 * time.Second}
 	udp := UDPOptions{Enabled: true, ListenAddress: ":1", ReceiveBufferBytes: 1 << 16}

@@ -57,8 +57,8 @@ type Firehose struct {
 	uaa  *UAA
 }
 
-// newFirehose fails if the certificates or the client's secret cannot be read. The options have been checked. The shard
-// id is the subscription id.
+// newFirehose fails if the certificates or the client's secret cannot be read. The options have been checked. The
+// shard id is the subscription id.
 func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Firehose, error) {
 	f := &Firehose{peer: httpsPeer{
 		key: firehoseKey, what: firehoseWhat, tls: options.TLS,

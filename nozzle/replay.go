@@ -38,8 +38,8 @@ const (
 	fastest = 1e6
 )
 
-// Replay plays a capture as if its envelopes arrived now. It is connected while it plays. At the end of the capture, and where that is
-// damaged, it stays as it is, not connected, without an end to the exporter.
+// Replay plays a capture as if its envelopes arrived now. It is connected while it plays. At the end of the capture,
+// and where that is damaged, it stays as it is, not connected, without an end to the exporter.
 type Replay struct {
 	base
 	options ReplayOptions
@@ -80,8 +80,8 @@ func (r *Replay) Run(ctx context.Context) error {
 	return nil
 }
 
-// open returns the bytes of the capture. Standard input may block a read for ever: a goroutine of its own reads it, which
-// ends with the process where nothing more comes.
+// open returns the bytes of the capture. Standard input may block a read for ever: a goroutine of its own reads it,
+// which ends with the process where nothing more comes.
 func (r *Replay) open(ctx context.Context) (io.Reader, func(), error) {
 	if r.options.File != stdinName {
 		file, err := boundedfile.Open(r.options.File)
@@ -142,8 +142,8 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 	}
 }
 
-// waitUntil sleeps until some nanoseconds after began, and says whether ctx lasted so long. A distance beyond the range of
-// time.Duration is as long as that goes.
+// waitUntil sleeps until some nanoseconds after began, and says whether ctx lasted so long. A distance beyond the
+// range of time.Duration is as long as that goes.
 func waitUntil(ctx context.Context, began time.Time, after float64) bool {
 	const most = float64(math.MaxInt64 / 2)
 	if d := time.Until(began.Add(time.Duration(min(after, most)))); d > 0 {
@@ -152,8 +152,8 @@ func waitUntil(ctx context.Context, began time.Time, after float64) bool {
 	return ctx.Err() == nil
 }
 
-// replayTime brings the timestamps of a capture into the present, as if it had been recorded from the moment at which it is played, at that
-// speed: as recorded, all of them would lie before what other sources sent since.
+// replayTime brings the timestamps of a capture into the present, as if it had been recorded from the moment at
+// which it is played, at that speed: as recorded, all of them would lie before what other sources sent since.
 type replayTime struct {
 	recorded, played int64 // when it began, in nanoseconds since the epoch
 	speed            float64

@@ -58,7 +58,8 @@ func play(t *testing.T, capture []byte, speed float64) (got []replayed, lines []
 	return got, lines, l
 }
 
-// TestReplay: envelopes come at the recorded speed, or a factor of it, with timestamps as old as they were, or scaled with the rest.
+// TestReplay: envelopes come at the recorded speed, or a factor of it, with timestamps as old as they were, or
+// scaled with the rest.
 func TestReplay(t *testing.T) {
 	envelope := func(at time.Duration) []byte {
 		e := wiretest.EnvelopesV2()[0]
@@ -134,7 +135,8 @@ func compress(t *testing.T, records []byte) []byte {
 	return encoder.EncodeAll(records, nil)
 }
 
-// TestReplayOfDamagedCaptures: what is good is played, the rest is reported with its place and counted, and the exporter goes on.
+// TestReplayOfDamagedCaptures: what is good is played, the rest is reported with its place and counted, and the
+// exporter goes on.
 func TestReplayOfDamagedCaptures(t *testing.T) {
 	whole := captureOf(t, capture.Options{}, capture.Record{
 		Source: "udp", Format: capture.V1, Message: wiretest.MarshalV1(t, wiretest.ValueV1()),
@@ -177,7 +179,8 @@ func TestReplayWithoutACapture(t *testing.T) {
 	}
 }
 
-// TestReplayStops: neither a wait for the next record nor standard input that says nothing holds the exporter's end up.
+// TestReplayStops: neither a wait for the next record nor standard input that says nothing holds the exporter's end
+// up.
 func TestReplayStops(t *testing.T) {
 	waiting := captureOf(t, capture.Options{}, capture.Record{Offset: time.Hour, Source: "rlp", Format: capture.V2, Message: wiretest.BatchOf(t, wiretest.EnvelopesV2()[0])})
 	synctest.Test(t, func(t *testing.T) {

@@ -119,8 +119,9 @@ func (a *attempt) explain(err error, o RLPOptions) watch.Failure {
 	return f
 }
 
-// timedOut says whether the server was silent for too long. gRPC hands on some errors as text only; it closes a connection
-// itself on which HTTP/2 does not begin in time, and then says that the connection was closed at our side.
+// timedOut says whether the server was silent for too long. gRPC hands on some errors as text only; it closes a
+// connection itself on which HTTP/2 does not begin in time, and then says that the connection was closed at our
+// side.
 func timedOut(err error) bool {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {

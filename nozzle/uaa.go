@@ -99,7 +99,8 @@ func (t uaaToken) hasScope() bool {
 		slices.ContainsFunc(t.scopes, func(s string) bool { return slices.Contains(firehoseScopes, s) })
 }
 
-// NewUAA fails if the files of the options cannot be read; the options have been checked. It asks for nothing before a source runs.
+// NewUAA fails if the files of the options cannot be read; the options have been checked. It asks for nothing before
+// a source runs.
 func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) {
 	u := &UAA{
 		options: options,

@@ -438,7 +438,8 @@ func TestVerbatimNames(t *testing.T) {
 	})
 }
 
-// A series whose name begins like one of the exporter's own metrics is refused for that, whatever the own metric's type.
+// A series whose name begins like one of the exporter's own metrics is refused for that, whatever the own metric's
+// type.
 func TestNamesOfTheExporter(t *testing.T) {
 	s := testStore(t, func(o *Settings) { o.Naming.Namespace = "" })
 	if got := write(s, counter("process_cpu_seconds_total", 0, 7)); got != "conflict" {

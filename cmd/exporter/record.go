@@ -131,8 +131,8 @@ func (r *recording) open() (io.Writer, func() error, error) {
 	return file, file.Close, nil
 }
 
-// createPrivate creates a file that its owner alone can read. A file or a link that has the name is removed first: its mode
-// could be wider, and a link could lead anywhere.
+// createPrivate creates a file that its owner alone can read. A file or a link that has the name is removed first:
+// its mode could be wider, and a link could lead anywhere.
 func createPrivate(name string) (*os.File, error) {
 	switch info, err := os.Lstat(name); {
 	case errors.Is(err, fs.ErrNotExist):

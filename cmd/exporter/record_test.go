@@ -26,7 +26,8 @@ import (
 
 var update = flag.Bool("update", false, "record the capture of the simulated foundation anew")
 
-// recordFoundation records some rounds of a foundation by all of its paths, over the real protocols, and returns what the command said.
+// recordFoundation records some rounds of a foundation by all of its paths, over the real protocols, and returns
+// what the command said.
 func recordFoundation(t *testing.T, r recording, rounds int, options foundation.Options) (*foundation.Foundation, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -135,7 +136,8 @@ func gatherer(t *testing.T, l *nozzle.Ledger) func(source string) uint64 {
 
 const fixture = "../../foundation/testdata/foundation.capture"
 
-// TestFixture: the capture that tests and benchmarks share holds what is written beside it. With -update it is recorded anew.
+// TestFixture: the capture that tests and benchmarks share holds what is written beside it. With -update it is
+// recorded anew.
 func TestFixture(t *testing.T) {
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(fixture), 0o755); err != nil {
@@ -225,7 +227,8 @@ func describeCapture(t *testing.T, path string) string {
 	return b.String()
 }
 
-// TestRecordAndReplay: what a replay makes of a capture is what the foundation sent; and so it is of a scrubbed one, up to the names.
+// TestRecordAndReplay: what a replay makes of a capture is what the foundation sent; and so it is of a scrubbed one,
+// up to the names.
 func TestRecordAndReplay(t *testing.T) {
 	for _, scrub := range []bool{false, true} {
 		out := filepath.Join(t.TempDir(), "x.capture")
@@ -341,7 +344,8 @@ func TestRecordRefuses(t *testing.T) {
 	}
 }
 
-// TestRecordCreatesPrivateFiles: whatever has the name before, the capture is a new file that its owner alone can read.
+// TestRecordCreatesPrivateFiles: whatever has the name before, the capture is a new file that its owner alone can
+// read.
 func TestRecordCreatesPrivateFiles(t *testing.T) {
 	for name, before := range map[string]func(t *testing.T, path, other string) error{
 		"nothing":      func(*testing.T, string, string) error { return nil },

@@ -135,8 +135,8 @@ func parser(t *testing.T) func(rawName) parsed {
 	}
 }
 
-// difference says in what the parse of a scrubbed name differs from that of the name: values, and metrics of which no rule
-// took a customer's word, may differ in ids, numbers and words that were replaced, nothing else may.
+// difference says in what the parse of a scrubbed name differs from that of the name: values, and metrics of which
+// no rule took a customer's word, may differ in ids, numbers and words that were replaced, nothing else may.
 func difference(name, scrubbed parsed) string {
 	sameMetric := form(name.metric) == form(scrubbed.metric) || pseudonymForm.MatchString(scrubbed.metric)
 	if !sameMetric || name.rule != scrubbed.rule {
@@ -153,8 +153,8 @@ func difference(name, scrubbed parsed) string {
 	return ""
 }
 
-// TestScrubbingKeepsWhatRulesMake: for real names, and for real names with ids in them, the rules make of a scrubbed name
-// what they make of the name: the same metric, the same labels by the same rule; and the id does not survive.
+// TestScrubbingKeepsWhatRulesMake: for real names, and for real names with ids in them, the rules make of a scrubbed
+// name what they make of the name: the same metric, the same labels by the same rule; and the id does not survive.
 func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
 	parse := parser(t)
 	names := corpusNames(t)
@@ -192,8 +192,8 @@ func TestScrubbingKeepsWhatRulesMake(t *testing.T) {
 	})
 }
 
-// TestScrubbingReplacesCustomersWords: a word of a customer's own in the place of any value that rules take out of a name is
-// replaced, and the rules still make the same metric and labels of the name.
+// TestScrubbingReplacesCustomersWords: a word of a customer's own in the place of any value that rules take out of a
+// name is replaced, and the rules still make the same metric and labels of the name.
 func TestScrubbingReplacesCustomersWords(t *testing.T) {
 	parse := parser(t)
 	// Labels whose values users choose, in contrast to status codes, protocols and the like.

@@ -17,9 +17,9 @@ const (
 	highest = 65_535
 )
 
-// FreeAddress returns an address that nobody listens at, for programs that are started more than once, or do not say where they listen. It
-// stays free until the test ends: the port is none of those that the kernel gives to whoever asks for any, or connects, and each is
-// lent to one test at a time, of whatever process.
+// FreeAddress returns an address that nobody listens at, for programs that are started more than once, or do not say
+// where they listen. It stays free until the test ends: the port is none of those that the kernel gives to whoever
+// asks for any, or connects, and each is lent to one test at a time, of whatever process.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(os.TempDir(), "loggregator_exporter-ports-"+strconv.Itoa(os.Getuid()))
@@ -38,7 +38,8 @@ func FreeAddress(t *testing.T) string {
 	return ""
 }
 
-// notGiven are the ports that the kernel gives to nobody by itself, by default where it does not say which. Where it gives all of them, chance has to do.
+// notGiven are the ports that the kernel gives to nobody by itself, by default where it does not say which. Where it
+// gives all of them, chance has to do.
 func notGiven() (ports []int) {
 	from, to := 32768, 60999
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {

@@ -30,10 +30,10 @@ func Get(t *testing.T, url string, headers ...string) Answer {
 	return answer
 }
 
-// Ask sends a request without a body, and returns whatever the answer is; the error says that there was none. Headers are pairs of a name and a
-// value. Neither the end of ctx nor that of an earlier server at the address disturbs it: it has a connection of its own, and
-// as much time as a busy machine may need. What waits for a condition so says, in the end, what is wrong with the last answer,
-// and not that asking was interrupted.
+// Ask sends a request without a body, and returns whatever the answer is; the error says that there was none.
+// Headers are pairs of a name and a value. Neither the end of ctx nor that of an earlier server at the address
+// disturbs it: it has a connection of its own, and as much time as a busy machine may need. What waits for a
+// condition so says, in the end, what is wrong with the last answer, and not that asking was interrupted.
 func Ask(ctx context.Context, method, url string, headers ...string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Patience)
 	defer cancel()
@@ -55,8 +55,8 @@ func Ask(ctx context.Context, method, url string, headers ...string) (Answer, er
 	return Answer{response.StatusCode, response.Header, body}, nil
 }
 
-// Until asks for something again and again, until nothing is wrong: what is, wrong returns as a text. It is asked every quarter of a second,
-// until ctx is done.
+// Until asks for something again and again, until nothing is wrong: what is, wrong returns as a text. It is asked
+// every quarter of a second, until ctx is done.
 func Until(ctx context.Context, t *testing.T, what string, wrong func() string) {
 	t.Helper()
 	tick := time.NewTicker(time.Second / 4)

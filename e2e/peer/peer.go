@@ -1,5 +1,5 @@
-// Package peer runs the programs that the tests try the exporter against: it builds them once, into a cache outside the tree, and ends
-// what it started with the test.
+// Package peer runs the programs that the tests try the exporter against: it builds them once, into a cache outside
+// the tree, and ends what it started with the test.
 package peer
 
 import (
@@ -13,7 +13,8 @@ import (
 // Patience bounds what takes a moment: far more than anything takes on a busy machine.
 const Patience = 5 * time.Minute
 
-// Lookback is less than the five minutes for which Prometheus and VictoriaMetrics show a series that has not ended: what is gone by then has.
+// Lookback is less than the five minutes for which Prometheus and VictoriaMetrics show a series that has not ended:
+// what is gone by then has.
 const Lookback = 3 * time.Minute
 
 // Root returns the folder of the project, from any package of the tests.

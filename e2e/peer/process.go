@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// longestLine is more than any program says in one: where a line is longer nobody would read on, and the program would wait for ever.
+// longestLine is more than any program says in one: where a line is longer nobody would read on, and the program
+// would wait for ever.
 const longestLine = 16 << 20
 
 // Process is a program that runs.
@@ -85,8 +86,9 @@ func (p *Process) Said(text string) bool {
 	return slices.ContainsFunc(p.log, func(line string) bool { return strings.Contains(line, text) })
 }
 
-// StopPushing ends an exporter that pushes, and returns a context for as long as what it pushed may stand after that: the exporter ends its series,
-// unless the machine is too busy for the few seconds that it gives itself, which it says. They then go by themselves, after five minutes.
+// StopPushing ends an exporter that pushes, and returns a context for as long as what it pushed may stand after
+// that: the exporter ends its series, unless the machine is too busy for the few seconds that it gives itself, which
+// it says. They then go by themselves, after five minutes.
 func (p *Process) StopPushing(t *testing.T) context.Context {
 	t.Helper()
 	p.Stop(t)

@@ -60,7 +60,8 @@ func Kubeconform() *Program {
 	}
 }
 
-// Exporter builds the exporter as `make build` does, and returns a file of the test's own with it. It is linked once, not for each test.
+// Exporter builds the exporter as `make build` does, and returns a file of the test's own with it. It is linked
+// once, not for each test.
 func Exporter(t *testing.T) string {
 	t.Helper()
 	root := Root(t)
@@ -97,8 +98,8 @@ const (
 	between  = 10 * time.Second // two attempts
 )
 
-// Go runs the go command, which may have to download modules, and returns its output. A proxy that is away for a moment fails no test: where the
-// command complains of an address, it is tried again.
+// Go runs the go command, which may have to download modules, and returns its output. A proxy that is away for a
+// moment fails no test: where the command complains of an address, it is tried again.
 func Go(t *testing.T, dir string, env []string, args ...string) []byte {
 	t.Helper()
 	for attempt := 1; ; attempt++ {

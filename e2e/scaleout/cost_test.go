@@ -9,8 +9,9 @@ import (
 	"loggregator_exporter/foundation"
 )
 
-// What docs/scaling.md says that a sample and a series cost Prometheus is of the right size: memory within a factor of three of what it is here,
-// and the time of the processor, of which machines need more or less, the busier the more, within a factor of ten.
+// What docs/scaling.md says that a sample and a series cost Prometheus is of the right size: memory within a factor
+// of three of what it is here, and the time of the processor, of which machines need more or less, the busier the
+// more, within a factor of ten.
 func TestPrometheusCosts(t *testing.T) {
 	s := newSite(t, foundation.Options{Seed: 1, VMs: 600, Apps: 600, Interval: 15 * time.Second})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)

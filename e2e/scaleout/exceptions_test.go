@@ -18,11 +18,11 @@ import (
 
 // exceptions are what docs/sharding.md and docs/histograms.md say of some series.
 type exceptions struct {
-	// twofold may be on two exporters for good: they are those that two raw names make together, such as rep's memoryStats.x and
-	// rep.memoryStats.x; exporters are chosen by raw names.
+	// twofold may be on two exporters for good: they are those that two raw names make together, such as rep's
+	// memoryStats.x and rep.memoryStats.x; exporters are chosen by raw names.
 	twofold map[string]bool
-	// changes come and go: the count of what the prom scraper took apart has one name on the exporter that has the buckets or quantiles,
-	// and another elsewhere.
+	// changes come and go: the count of what the prom scraper took apart has one name on the exporter that has the
+	// buckets or quantiles, and another elsewhere.
 	changes map[string]bool
 }
 

@@ -19,11 +19,12 @@ import (
 
 const (
 	most = 4 // exporters
-	// What is to be on one exporter only: everything but the requests, of which each has a part. The name becomes a label, since
-	// aggregation takes it away.
+	// What is to be on one exporter only: everything but the requests, of which each has a part. The name becomes a
+	// label, since aggregation takes it away.
 	single = `label_replace({__name__=~"cf_.+",__name__!~"cf_http_re.+",job="exporters"}, "metric", "$1", "__name__", "(.+)")`
 	copies = `count without (instance) (` + single + `) > 1`
-	// Everything that was counted, by those that are gone as well. Requests and the exporters' own counters do not expire meanwhile.
+	// Everything that was counted, by those that are gone as well. Requests and the exporters' own counters do not
+	// expire meanwhile.
 	counted  = `sum(last_over_time(cf_http_request_duration_seconds_count[30m]))`
 	received = `sum(last_over_time(loggregator_exporter_envelopes_received_total[30m]))`
 	created  = `prometheus_tsdb_head_series_created_total`
@@ -60,8 +61,9 @@ func (g *group) begin(ctx context.Context, t *testing.T) {
 	g.checkSums(ctx, t)
 }
 
-// TestJoinsAndLeaves runs one exporter, then two, three and four, then three and two again, on one foundation and one Prometheus. After each change
-// no series is on two of them for longer than it may be, and what they have together is what was sent.
+// TestJoinsAndLeaves runs one exporter, then two, three and four, then three and two again, on one foundation and
+// one Prometheus. After each change no series is on two of them for longer than it may be, and what they have
+// together is what was sent.
 func TestJoinsAndLeaves(t *testing.T) { undisturbed(t, joinsAndLeaves) }
 
 func joinsAndLeaves(t *testing.T) *group {
@@ -95,9 +97,10 @@ func joinsAndLeaves(t *testing.T) *group {
 	return g
 }
 
-// undisturbed runs a scenario, and once more where it was disturbed: on a machine that is so busy that rounds come at no steady pace, exporters
-// may take a pause for a doppler that is gone, and open a new stream. For a moment there is one reader more then, and what that loses or moves is
-// not what is looked at here. A scenario ends as soon as it sees that.
+// undisturbed runs a scenario, and once more where it was disturbed: on a machine that is so busy that rounds come
+// at no steady pace, exporters may take a pause for a doppler that is gone, and open a new stream. For a moment
+// there is one reader more then, and what that loses or moves is not what is looked at here. A scenario ends as soon
+// as it sees that.
 func undisturbed(t *testing.T, scenario func(t *testing.T) *group) {
 	t.Helper()
 	for attempt := range 3 {
@@ -152,8 +155,8 @@ func (g *group) leaveAmid(ctx context.Context, t *testing.T, end func(*exporter)
 	}
 }
 
-// change changes the group, waits until every series is on one exporter again, and holds what Prometheus has of the time between
-// against what is promised.
+// change changes the group, waits until every series is on one exporter again, and holds what Prometheus has of the
+// time between against what is promised.
 func (g *group) change(ctx context.Context, t *testing.T, what string, do func()) {
 	t.Helper()
 	p := g.prometheus
@@ -194,7 +197,8 @@ func (g *group) change(ctx context.Context, t *testing.T, what string, do func()
 	crowd, longest, slowest = g.twice(t, began)
 	gap := g.longestGap()
 	pause, slow := p.scrapes(t, began)
-	// What a scrape saw is there until the next one. As long as a scrape takes on a busy machine, an envelope may take there.
+	// What a scrape saw is there until the next one. As long as a scrape takes on a busy machine, an envelope may take
+	// there.
 	if bound := 3*(gap+slow) + 15*time.Second + pause; longest > bound {
 		t.Errorf("%s: %s was on two exporters for %v, want at most %v: three of the longest intervals of %v, and %v for a scrape, 15 s and %v from one scrape to the next",
 			what, slowest, longest, bound, gap, slow, pause)
@@ -301,7 +305,8 @@ func (g *group) awaitSums(ctx context.Context, t *testing.T) {
 	}
 }
 
-// checkSums holds the sum of the exporters' histograms against the requests that were sent, by status, by the highest bucket and by their time.
+// checkSums holds the sum of the exporters' histograms against the requests that were sent, by status, by the
+// highest bucket and by their time.
 func (g *group) checkSums(ctx context.Context, t *testing.T) {
 	t.Helper()
 	g.mu.Lock()
@@ -338,8 +343,8 @@ func (g *group) checkSums(ctx context.Context, t *testing.T) {
 	}
 }
 
-// checkRest: the exporter after the last of the members has left at work, when there had been so many requests. What is missing is at most its share
-// of what came since its last scrapes, and what the RLP held for it.
+// checkRest: the exporter after the last of the members has left at work, when there had been so many requests. What
+// is missing is at most its share of what came since its last scrapes, and what the RLP held for it.
 func (g *group) checkRest(ctx context.Context, t *testing.T, sent float64) {
 	t.Helper()
 	if g.disturbed(t) {

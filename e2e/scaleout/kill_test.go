@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// TestKilled ends one of three exporters by SIGKILL amid a round: it closes no stream and sends nothing more. The others have its series within the time
-// that docs/sharding.md gives them; Prometheus sees it down, and ends its series with the first scrape that fails; no counter falls, and
-// histograms lack at most what it had counted since its last scrape.
+// TestKilled ends one of three exporters by SIGKILL amid a round: it closes no stream and sends nothing more. The
+// others have its series within the time that docs/sharding.md gives them; Prometheus sees it down, and ends its
+// series with the first scrape that fails; no counter falls, and histograms lack at most what it had counted since
+// its last scrape.
 func TestKilled(t *testing.T) { undisturbed(t, killed) }
 
 func killed(t *testing.T) *group {
@@ -142,7 +143,8 @@ func (g *group) checkTotals(t *testing.T, gone string, since time.Time) {
 	}
 }
 
-// checkHistograms: on each exporter, that which is gone included, the highest bucket has all that were counted, and none has more.
+// checkHistograms: on each exporter, that which is gone included, the highest bucket has all that were counted, and
+// none has more.
 func (g *group) checkHistograms(t *testing.T) {
 	t.Helper()
 	counts, highest := map[string]float64{}, map[string]float64{}

@@ -19,7 +19,8 @@ type prometheus struct {
 	url string
 }
 
-// startPrometheus runs one that scrapes itself and targets, each under the instance label that is its number. Targets may come and go.
+// startPrometheus runs one that scrapes itself and targets, each under the instance label that is its number.
+// Targets may come and go.
 func startPrometheus(t *testing.T, every time.Duration, targets ...string) *prometheus {
 	t.Helper()
 	dir, address := t.TempDir(), peer.FreeAddress(t)
@@ -99,7 +100,8 @@ func (p *prometheus) queryAt(t *testing.T, expression string, at time.Time) []se
 	return p.ask(t, "query", url.Values{"query": {expression}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}})
 }
 
-// scrapes says how the exporters were scraped since: the longest time from one scrape of an exporter to the next, and the longest that one took.
+// scrapes says how the exporters were scraped since: the longest time from one scrape of an exporter to the next,
+// and the longest that one took.
 func (p *prometheus) scrapes(t *testing.T, since time.Time) (pause, slowest time.Duration) {
 	t.Helper()
 	within := fmt.Sprintf("[%ds]", int((time.Since(since)+scrapeEvery)/time.Second)+1)

@@ -11,8 +11,8 @@ import (
 	"loggregator_exporter/foundation"
 )
 
-// Two exporters of a group push into one Prometheus by remote write: what they push differs by instance, so that no sample is refused, and all requests
-// are there. What one had ends when it stops.
+// Two exporters of a group push into one Prometheus by remote write: what they push differs by instance, so that no
+// sample is refused, and all requests are there. What one had ends when it stops.
 func TestPushSideBySide(t *testing.T) {
 	s := newSite(t, foundation.Options{Seed: 9, Interval: interval, RequestsPerSecond: 100})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

@@ -35,7 +35,8 @@ type site struct {
 	rounds []round
 }
 
-// round is when a round was emitted and, in the end, taken from the RLP, how many requests there were after it, and how many readers amid it.
+// round is when a round was emitted and, in the end, taken from the RLP, how many requests there were after it, and
+// how many readers amid it.
 type round struct {
 	began, ended time.Time
 	requests     float64
@@ -96,8 +97,8 @@ func (s *site) emit(t *testing.T) {
 	})
 }
 
-// round emits everything once, and waits until the RLP holds none of it any more: readers that are slow on a busy machine lose nothing, and
-// have longer intervals. mu is held.
+// round emits everything once, and waits until the RLP holds none of it any more: readers that are slow on a busy
+// machine lose nothing, and have longer intervals. mu is held.
 func (s *site) round(ctx context.Context) error {
 	r := round{began: time.Now()}
 	if err := s.foundation.Round(ctx); err != nil {
@@ -140,8 +141,8 @@ func (s *site) awaitRounds(ctx context.Context, t *testing.T, count int) {
 	})
 }
 
-// longestGap is the most time that has passed between two samples of a series: the interval of the series, as the exporters had to
-// take it. On a busy machine it is longer than what was asked for.
+// longestGap is the most time that has passed between two samples of a series: the interval of the series, as the
+// exporters had to take it. On a busy machine it is longer than what was asked for.
 func (s *site) longestGap() (gap time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

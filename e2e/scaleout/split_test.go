@@ -112,8 +112,8 @@ func TestRandomSharingSplitsNoSeries(t *testing.T) {
 	}
 }
 
-// Two groups, each with a shard id of its own, divide the apps by the first digit of their GUIDs. Each receives everything; what they keep
-// is disjoint and together what one exporter keeps.
+// Two groups, each with a shard id of its own, divide the apps by the first digit of their GUIDs. Each receives
+// everything; what they keep is disjoint and together what one exporter keeps.
 func TestGroupsByApp(t *testing.T) {
 	s, e := readers(t,
 		"shard_id: platform\ndeterministic_name: \"0\"\nfilters:\n  - drop: {"+half+"}",
@@ -131,7 +131,8 @@ func TestGroupsByApp(t *testing.T) {
 	}
 }
 
-// Requests in a group of their own: each envelope comes to one group only, and requests, which come by chance, are spread evenly.
+// Requests in a group of their own: each envelope comes to one group only, and requests, which come by chance, are
+// spread evenly.
 func TestGroupsByKind(t *testing.T) {
 	s, e := readers(t,
 		"shard_id: metrics\ndeterministic_name: \"0\"\nselectors: [gauge, counter]",

@@ -8,11 +8,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-// looks is how often to look, each time with half a second of patience: what is over may take its time to end on a busy machine.
+// looks is how often to look, each time with half a second of patience: what is over may take its time to end on a
+// busy machine.
 const looks = 100
 
-// Check returns the status of a package's tests: their own, or 1 where they pass and leave goroutines that do not end, which it
-// writes to standard error.
+// Check returns the status of a package's tests: their own, or 1 where they pass and leave goroutines that do not
+// end, which it writes to standard error.
 func Check(status int) int {
 	if status != 0 {
 		return status

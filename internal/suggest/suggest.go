@@ -4,8 +4,8 @@ package suggest
 // maxBytes bounds the time of one comparison: no key, flag or metric name that people type is nearly as long.
 const maxBytes = 100
 
-// Nearest returns the candidate with the least Distance to word, the first of equals. It returns "" if none is nearer than
-// half of the word's length plus one.
+// Nearest returns the candidate with the least Distance to word, the first of equals. It returns "" if none is
+// nearer than half of the word's length plus one.
 func Nearest(word string, candidates []string) string {
 	nearest, least := "", len(word)/2+1
 	for _, c := range candidates {
@@ -16,8 +16,8 @@ func Nearest(word string, candidates []string) string {
 	return nearest
 }
 
-// Distance returns how many bytes must be inserted, deleted or replaced, or swapped with their neighbour, to turn a into b
-// (optimal string alignment distance). Only the first 100 bytes of each count.
+// Distance returns how many bytes must be inserted, deleted or replaced, or swapped with their neighbour, to turn a
+// into b (optimal string alignment distance). Only the first 100 bytes of each count.
 func Distance(a, b string) int {
 	a, b = a[:min(len(a), maxBytes)], b[:min(len(b), maxBytes)]
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)

@@ -108,8 +108,8 @@ func find(doc any, path string) (any, error) {
 
 var reference = regexp.MustCompile(`\(\(!?([-/\w]+)(\.\w+)?\)\)`)
 
-// checkVariables asserts that each variable that a manifest refers to is declared in it or given with -v, that none of ours is declared
-// without use, and that certificates are signed by a CA that is declared.
+// checkVariables asserts that each variable that a manifest refers to is declared in it or given with -v, that none
+// of ours is declared without use, and that certificates are signed by a CA that is declared.
 func checkVariables(doc any, given ...string) error {
 	text, err := yaml.Marshal(tight(doc))
 	if err != nil {

@@ -122,7 +122,11 @@ func checkRendering(t *testing.T, release string, s *set) ([]string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.Used, errors.Join(bpmErr, checkMonit(string(monit), nozzleJob), s.checkConfig(r.Files["config/exporter.yml"]))
+	return r.Used, errors.Join(
+		bpmErr,
+		checkMonit(string(monit), nozzleJob),
+		s.checkConfig(r.Files["config/exporter.yml"]),
+	)
 }
 
 func allOperations(_ *testing.T, release string) error {

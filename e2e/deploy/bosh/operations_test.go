@@ -36,32 +36,63 @@ type operation struct {
 
 func operations() []operation {
 	certificate := func(name string) map[string]any {
-		return map[string]any{"ca_cert": "((" + name + ".ca))", "cert": "((" + name + ".certificate))", "key": "((" + name + ".private_key))"}
+		return map[string]any{
+			"ca_cert": "((" + name + ".ca))",
+			"cert":    "((" + name + ".certificate))",
+			"key":     "((" + name + ".private_key))",
+		}
 	}
 	return []operation{
 		{
 			name: "exporter", files: []string{"add-exporter.yml"}, given: []string{"system_domain"}, job: nozzleJob, at: nozzle,
 			want: map[string]any{
-				group + "/instances": 1, nozzle + "/properties/nozzle/rlp/tls": certificate("loggregator_exporter_tls"), nozzle + "/consumes/reverse_log_proxy/from": "reverse_log_proxy",
-				"/variables/name=loggregator_exporter_tls/options/ca":                 "loggregator_ca",
-				"/variables/name=loggregator_exporter_tls/options/extended_key_usage": []any{"client_auth"}, "/releases/name=loggregator_exporter/version": "latest",
+				group + "/instances":                                  1,
+				nozzle + "/properties/nozzle/rlp/tls":                 certificate("loggregator_exporter_tls"),
+				nozzle + "/consumes/reverse_log_proxy/from":           "reverse_log_proxy",
+				"/variables/name=loggregator_exporter_tls/options/ca": "loggregator_ca",
+				"/variables/name=loggregator_exporter_tls/options/extended_key_usage": []any{
+					"client_auth",
+				},
+				"/releases/name=loggregator_exporter/version": "latest",
 			},
 		},
 		{
-			name: "shards", files: []string{"add-exporter.yml", "shards.yml"}, given: []string{"system_domain", "loggregator_exporter_instances"}, job: nozzleJob, at: nozzle,
-			want: map[string]any{group + "/instances": "((loggregator_exporter_instances))", group + "/azs": []any{"z1", "z2"}, group + "/update/max_in_flight": 1},
+			name:  "shards",
+			files: []string{"add-exporter.yml", "shards.yml"},
+			given: []string{"system_domain", "loggregator_exporter_instances"},
+			job:   nozzleJob,
+			at:    nozzle,
+			want: map[string]any{
+				group + "/instances":            "((loggregator_exporter_instances))",
+				group + "/azs":                  []any{"z1", "z2"},
+				group + "/update/max_in_flight": 1,
+			},
 		},
 		{
-			name: "gateway", files: []string{"add-exporter.yml", "use-gateway.yml"}, given: []string{"system_domain"}, job: nozzleJob, at: nozzle,
+			name:  "gateway",
+			files: []string{"add-exporter.yml", "use-gateway.yml"},
+			given: []string{"system_domain"},
+			job:   nozzleJob,
+			at:    nozzle,
 			want: map[string]any{
-				nozzle + "/properties/nozzle/rlp/enabled": false, nozzle + "/properties/uaa/client_secret": "((uaa_clients_loggregator_exporter_secret))",
+				nozzle + "/properties/nozzle/rlp/enabled":                                                         false,
+				nozzle + "/properties/uaa/client_secret":                                                          "((uaa_clients_loggregator_exporter_secret))",
 				"/instance_groups/name=uaa/jobs/name=uaa/properties/uaa/clients/loggregator_exporter/authorities": "doppler.firehose,logs.admin",
 			},
 			gone: []string{nozzle + "/consumes", "/variables/name=loggregator_exporter_tls"},
 		},
 		{
-			name: "compatibility", files: []string{"add-exporter.yml", "compatibility.yml"}, given: []string{"system_domain"}, job: nozzleJob, at: nozzle,
-			want: map[string]any{nozzle + "/properties/metrics": map[string]any{"environment": "((system_domain))", "compatibility": "firehose_exporter"}},
+			name:  "compatibility",
+			files: []string{"add-exporter.yml", "compatibility.yml"},
+			given: []string{"system_domain"},
+			job:   nozzleJob,
+			at:    nozzle,
+			want: map[string]any{
+				nozzle + "/properties/metrics": map[string]any{
+					"environment":   "((system_domain))",
+					"compatibility": "firehose_exporter",
+				},
+			},
 		},
 		{
 			name: "web", files: []string{"add-exporter.yml", "web-tls.yml"}, job: nozzleJob, at: nozzle,
@@ -73,26 +104,43 @@ func operations() []operation {
 			},
 		},
 		{
-			name: "remote write", files: []string{"add-exporter.yml", "shards.yml", "remote-write.yml"}, job: nozzleJob, at: nozzle,
+			name:  "remote write",
+			files: []string{"add-exporter.yml", "shards.yml", "remote-write.yml"},
+			job:   nozzleJob,
+			at:    nozzle,
 			given: []string{
-				"system_domain", "loggregator_exporter_instances", "loggregator_exporter_remote_write_url", "loggregator_exporter_remote_write_username", "loggregator_exporter_remote_write_password",
+				"system_domain",
+				"loggregator_exporter_instances",
+				"loggregator_exporter_remote_write_url",
+				"loggregator_exporter_remote_write_username",
+				"loggregator_exporter_remote_write_password",
 			},
 			want: map[string]any{nozzle + "/properties/remote_write/enabled": true},
 		},
 		{
 			name: "sidecar", files: []string{"add-sidecar.yml"}, given: []string{"system_domain"}, job: sidecarJob, at: sidecar,
 			want: map[string]any{
-				sidecar + "/properties/nozzle/ingress/tls":                                    certificate("loggregator_exporter_sidecar_tls"),
+				sidecar + "/properties/nozzle/ingress/tls": certificate(
+					"loggregator_exporter_sidecar_tls",
+				),
 				"/variables/name=loggregator_exporter_sidecar_tls/options/common_name":        "metron",
 				"/variables/name=loggregator_exporter_sidecar_tls/options/extended_key_usage": []any{"server_auth"},
 				"/instance_groups/name=router/jobs/name=loggr-udp-forwarder/name":             "loggr-udp-forwarder",
 			},
 		},
 		{
-			name: "sidecar by UDP", files: []string{"add-exporter.yml", "add-sidecar.yml", "sidecar-udp.yml"}, given: []string{"system_domain"}, job: sidecarJob, at: sidecar,
+			name:  "sidecar by UDP",
+			files: []string{"add-exporter.yml", "add-sidecar.yml", "sidecar-udp.yml"},
+			given: []string{"system_domain"},
+			job:   sidecarJob,
+			at:    sidecar,
 			want: map[string]any{
-				sidecar + "/properties/nozzle": map[string]any{"ingress": map[string]any{"enabled": false}, "udp": map[string]any{"enabled": true}},
-				nozzle + "/name":               "loggregator_exporter", "/instance_groups/name=router/jobs/name=gorouter/name": "gorouter",
+				sidecar + "/properties/nozzle": map[string]any{
+					"ingress": map[string]any{"enabled": false},
+					"udp":     map[string]any{"enabled": true},
+				},
+				nozzle + "/name": "loggregator_exporter",
+				"/instance_groups/name=router/jobs/name=gorouter/name": "gorouter",
 			},
 			gone: []string{"/variables/name=loggregator_exporter_sidecar_tls"},
 		},
@@ -105,9 +153,14 @@ func operations() []operation {
 			},
 		},
 		{
-			name: "Prometheus with TLS", manifest: "prometheus.yml", files: []string{"prometheus/monitor-loggregator-exporter.yml", "prometheus/web-tls.yml"},
-			given: []string{"loggregator_exporter_web_ca", "loggregator_exporter_web_password"},
-			want:  map[string]any{scrapes + "/job_name=loggregator_exporter/scheme": "https", scrapes + "/job_name=loggregator_exporter/tls_config/server_name": "loggregator_exporter"},
+			name:     "Prometheus with TLS",
+			manifest: "prometheus.yml",
+			files:    []string{"prometheus/monitor-loggregator-exporter.yml", "prometheus/web-tls.yml"},
+			given:    []string{"loggregator_exporter_web_ca", "loggregator_exporter_web_password"},
+			want: map[string]any{
+				scrapes + "/job_name=loggregator_exporter/scheme":                 "https",
+				scrapes + "/job_name=loggregator_exporter/tls_config/server_name": "loggregator_exporter",
+			},
 		},
 	}
 }
@@ -135,7 +188,11 @@ func TestOperations(t *testing.T) {
 		})
 	}
 	err := filepath.WalkDir(filepath.Join(release, "operations"), func(path string, d os.DirEntry, err error) error {
-		if relative, _ := filepath.Rel(filepath.Join(release, "operations"), path); err == nil && !d.IsDir() && !seen[relative] {
+		if relative, _ := filepath.Rel(
+			filepath.Join(release, "operations"),
+			path,
+		); err == nil && !d.IsDir() &&
+			!seen[relative] {
 			t.Errorf("no test applies %s", relative)
 		}
 		return err
@@ -199,7 +256,14 @@ func (o *operation) render(t *testing.T, release, program string, doc any) {
 	if err := r.install(root, o.job, program); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := script(t, root, o.job, "pre-start", fakeSysctl(t, 1<<30)); err != nil || strings.Contains(out, "warning") {
+	if out, err := script(
+		t,
+		root,
+		o.job,
+		"pre-start",
+		fakeSysctl(t, 1<<30),
+	); err != nil ||
+		strings.Contains(out, "warning") {
 		t.Errorf("pre-start: %v\n%s", err, out)
 	}
 }
@@ -261,13 +325,15 @@ func checkScrapes(t *testing.T, doc any) {
 		t.Fatal(err)
 	}
 	// The file of the targets is written by bosh_exporter.
-	out, err := exec.CommandContext(t.Context(), peer.Promtool().File(t), "check", "config", "--syntax-only", file).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), peer.Promtool().File(t), "check", "config", "--syntax-only", file).
+		CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// The sidecar as a runtime config has the properties of the ops file, and says no `latest`, which a director refuses there.
+// The sidecar as a runtime config has the properties of the ops file, and says no `latest`, which a director refuses
+// there.
 func TestRuntimeConfig(t *testing.T) {
 	release := releaseDir(t)
 	text, err := os.ReadFile(filepath.Join(release, "runtime-configs/sidecar.yml"))

@@ -11,13 +11,15 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// commands are the command lines of a page's indented blocks that begin with one of some words, continued lines joined.
+// commands are the command lines of a page's indented blocks that begin with one of some words, continued lines
+// joined.
 func commands(page string, words ...string) []string {
 	var all []string
 	joined := strings.ReplaceAll(page, "\\\n", " ")
 	for line := range strings.SplitSeq(joined, "\n") {
 		command := strings.TrimSpace(line)
-		if strings.HasPrefix(line, "    ") && slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(command, word) }) {
+		if strings.HasPrefix(line, "    ") &&
+			slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(command, word) }) {
 			all = append(all, command)
 		}
 	}
@@ -31,7 +33,8 @@ var (
 	relative = regexp.MustCompile(`\]\(([^):]+)\)`)
 )
 
-// What the README tells to run works on the manifests that it names: its ops files apply in that order, and its variables are those that are needed.
+// What the README tells to run works on the manifests that it names: its ops files apply in that order, and its
+// variables are those that are needed.
 func TestReadme(t *testing.T) {
 	release := releaseDir(t)
 	text, err := os.ReadFile(filepath.Join(release, "README.md"))
@@ -81,7 +84,8 @@ func TestReadme(t *testing.T) {
 	checkMentions(t, page)
 }
 
-// checkMentions asserts that no ops file is left out, and that each message that the README explains is one that is told.
+// checkMentions asserts that no ops file is left out, and that each message that the README explains is one that is
+// told.
 func checkMentions(t *testing.T, page string) {
 	t.Helper()
 	for _, o := range operations() {

@@ -202,7 +202,14 @@ func checkBPM(text, job string) (env map[string]string, err error) {
 	if p.Name != job || p.Executable != "/var/vcap/packages/loggregator_exporter/bin/exporter" {
 		return nil, fmt.Errorf("bpm.yml: process %s, executable %s", p.Name, p.Executable)
 	}
-	if want := []string{"run", "--config", "/var/vcap/jobs/" + job + "/config/exporter.yml"}; !slices.Equal(p.Args, want) {
+	if want := []string{
+		"run",
+		"--config",
+		"/var/vcap/jobs/" + job + "/config/exporter.yml",
+	}; !slices.Equal(
+		p.Args,
+		want,
+	) {
 		return nil, fmt.Errorf("bpm.yml: arguments %q", p.Args)
 	}
 	if !regexp.MustCompile(`^[1-9]\d*[MG]$`).MatchString(p.Limits.Memory) || p.Limits.OpenFiles < 1024 {
@@ -221,7 +228,8 @@ func checkBPM(text, job string) (env map[string]string, err error) {
 	return env, nil
 }
 
-// checkMonit holds a monit file against the one form that bpm documents. prometheus-boshrelease finds VMs by the name of the process.
+// checkMonit holds a monit file against the one form that bpm documents. prometheus-boshrelease finds VMs by the
+// name of the process.
 func checkMonit(text, job string) error {
 	j := regexp.QuoteMeta(job)
 	form := regexp.MustCompile(`^check process ` + j + `
@@ -258,8 +266,15 @@ func render(t *testing.T, release, job string, s *set) (*rendered, error) {
 	input, err := json.Marshal(map[string]any{
 		"job": filepath.Join(release, "jobs", job), "properties": s.properties, "links": links,
 		"instance": map[string]any{
-			"index": 2, "id": "6d9f1b6c-0a5b-4c0f-8d2e-1f2a3b4c5d6e", "az": "z1", "ip": "10.0.16.9", "deployment": "cf", "bootstrap": false,
-			"address": "q-m2n3s0.q-g12.bosh", "name": "loggregator-exporter", "job": map[string]any{"name": "loggregator-exporter"},
+			"index":      2,
+			"id":         "6d9f1b6c-0a5b-4c0f-8d2e-1f2a3b4c5d6e",
+			"az":         "z1",
+			"ip":         "10.0.16.9",
+			"deployment": "cf",
+			"bootstrap":  false,
+			"address":    "q-m2n3s0.q-g12.bosh",
+			"name":       "loggregator-exporter",
+			"job":        map[string]any{"name": "loggregator-exporter"},
 		},
 	})
 	if err != nil {

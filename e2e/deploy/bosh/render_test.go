@@ -13,8 +13,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The templates of each job, for each way to configure it, become files that bpm, the forwarder agent and the exporter itself accept, or
-// a message that names the property. All ways together ask for all properties of the spec.
+// The templates of each job, for each way to configure it, become files that bpm, the forwarder agent and the
+// exporter itself accept, or a message that names the property. All ways together ask for all properties of the
+// spec.
 func TestJobs(t *testing.T) {
 	release, program, a := releaseDir(t), exporter(t), newAuthority(t)
 	for job, sets := range map[string][]*set{nozzleJob: nozzleSets(a), sidecarJob: sidecarSets(a)} {

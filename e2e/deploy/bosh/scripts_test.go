@@ -17,18 +17,23 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// fakeSysctl is a folder with a program that answers for the kernel, whose limit is limit, and says what it was asked to set.
+// fakeSysctl is a folder with a program that answers for the kernel, whose limit is limit, and says what it was
+// asked to set.
 func fakeSysctl(t *testing.T, limit int) string {
 	t.Helper()
 	dir := t.TempDir()
-	text := fmt.Sprintf("#!/bin/bash\nif [[ $1 == -n ]]; then echo %d; else echo \"sysctl $*\"; [[ -z ${REFUSE:-} ]]; fi\n", limit)
+	text := fmt.Sprintf(
+		"#!/bin/bash\nif [[ $1 == -n ]]; then echo %d; else echo \"sysctl $*\"; [[ -z ${REFUSE:-} ]]; fi\n",
+		limit,
+	)
 	if err := os.WriteFile(filepath.Join(dir, "sysctl"), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// The receive buffer's limit is raised where it is too low, never lowered, and a kernel that refuses ends no deployment.
+// The receive buffer's limit is raised where it is too low, never lowered, and a kernel that refuses ends no
+// deployment.
 func TestRaiseReceiveBuffer(t *testing.T) {
 	release, program := releaseDir(t), exporter(t)
 	const raised = "sysctl -e -w net.core.rmem_max=4194304\n"
@@ -46,7 +51,11 @@ func TestRaiseReceiveBuffer(t *testing.T) {
 		{name: "refused", limit: 212992, raise: true, refuse: true, says: raised + "net.core.rmem_max stays below 4194304: bursts of datagrams may be lost\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &set{properties: tree(map[string]any{"nozzle.ingress.enabled": false, "nozzle.udp.enabled": true, "nozzle.udp.raise_rmem_max": c.raise})}
+			s := &set{
+				properties: tree(
+					map[string]any{"nozzle.ingress.enabled": false, "nozzle.udp.enabled": true, "nozzle.udp.raise_rmem_max": c.raise},
+				),
+			}
 			r, err := render(t, release, sidecarJob, s)
 			if err != nil {
 				t.Fatal(err)
@@ -66,10 +75,16 @@ func TestRaiseReceiveBuffer(t *testing.T) {
 	}
 }
 
-// post-start waits for an answer, over TLS and with a password where the exporter wants them, and fails when none comes.
+// post-start waits for an answer, over TLS and with a password where the exporter wants them, and fails when none
+// comes.
 func TestPostStart(t *testing.T) {
 	release, program, a := releaseDir(t), exporter(t), newAuthority(t)
-	base := map[string]any{"nozzle.rlp.tls.ca_cert": a.ca, "nozzle.rlp.tls.cert": a.cert, "nozzle.rlp.tls.key": a.key, "web.probe.timeout_seconds": 60}
+	base := map[string]any{
+		"nozzle.rlp.tls.ca_cert":    a.ca,
+		"nozzle.rlp.tls.cert":       a.cert,
+		"nozzle.rlp.tls.key":        a.key,
+		"web.probe.timeout_seconds": 60,
+	}
 	secured := dots(base, map[string]any{
 		"web.tls.cert": a.metron, "web.tls.key": a.metKey, "web.basic_auth_users": map[string]any{"prometheus": bcrypt},
 		"web.probe.username": "prometheus", "web.probe.password": "it's $ecret", "web.probe.ready": true,
@@ -117,7 +132,10 @@ func TestPostStart(t *testing.T) {
 				server.Start()
 			}
 			defer server.Close()
-			s := &set{link: rlpLink, properties: tree(c.properties, map[string]any{"web.listen_address": server.Listener.Addr().String()})}
+			s := &set{
+				link:       rlpLink,
+				properties: tree(c.properties, map[string]any{"web.listen_address": server.Listener.Addr().String()}),
+			}
 			r, err := render(t, release, nozzleJob, s)
 			if err != nil {
 				t.Fatal(err)
@@ -128,7 +146,10 @@ func TestPostStart(t *testing.T) {
 			}
 			out, err := script(t, root, nozzleJob, "post-start")
 			// On a busy machine an answer may come too late, and is asked for again.
-			if asked := int(questions.Load()); (err == nil) != c.ok || asked <= c.failures || !strings.Contains(out, "the answer") {
+			if asked := int(
+				questions.Load(),
+			); (err == nil) != c.ok || asked <= c.failures ||
+				!strings.Contains(out, "the answer") {
 				t.Errorf("%v after %d questions:\n%s", err, asked, out)
 			}
 		})
@@ -167,7 +188,8 @@ func TestShell(t *testing.T) {
 			}
 		}
 	}
-	if out, err := exec.CommandContext(t.Context(), shellcheck, append([]string{"--shell=bash", "--enable=all", "--exclude=SC2310,SC2312"}, files...)...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), shellcheck, append([]string{"--shell=bash", "--enable=all", "--exclude=SC2310,SC2312"}, files...)...).
+		CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, file := range files {
@@ -177,8 +199,9 @@ func TestShell(t *testing.T) {
 	}
 }
 
-// The package compiles without a network from just the files that its spec lists, and what comes out is the exporter.
-// create-release is run as the README says, on a copy of the tree, with a stand-in for the BOSH CLI that writes its arguments down.
+// The package compiles without a network from just the files that its spec lists, and what comes out is the
+// exporter. create-release is run as the README says, on a copy of the tree, with a stand-in for the BOSH CLI that
+// writes its arguments down.
 func TestPackage(t *testing.T) {
 	copied := copyTree(t)
 	release := filepath.Join(copied, "deploy/bosh")
@@ -193,7 +216,11 @@ func TestPackage(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	want := fmt.Sprintf("%[1]s: bosh vendor-package golang-1-linux /golang-release\n%[1]s: bosh create-release --force --name loggregator_exporter --version 1.2.3 --tarball %[2]s/made.tgz\n", release, copied)
+	want := fmt.Sprintf(
+		"%[1]s: bosh vendor-package golang-1-linux /golang-release\n%[1]s: bosh create-release --force --name loggregator_exporter --version 1.2.3 --tarball %[2]s/made.tgz\n",
+		release,
+		copied,
+	)
 	if got, err := os.ReadFile(calls); err != nil || string(got) != want {
 		t.Fatalf("%v, called\n%s\nwant\n%s", err, got, want)
 	}
@@ -213,7 +240,13 @@ func TestPackage(t *testing.T) {
 	cmd = exec.CommandContext(t.Context(), "bash", filepath.Join(release, "packages/loggregator_exporter/packaging"))
 	cmd.Dir = compile
 	// An empty module cache: nothing but the listed files is to be had.
-	cmd.Env = append(os.Environ(), "BOSH_COMPILE_TARGET="+compile, "BOSH_INSTALL_TARGET="+install, "BOSH_PACKAGES_DIR="+packages, "GOMODCACHE="+filepath.Join(packages, "none"))
+	cmd.Env = append(
+		os.Environ(),
+		"BOSH_COMPILE_TARGET="+compile,
+		"BOSH_INSTALL_TARGET="+install,
+		"BOSH_PACKAGES_DIR="+packages,
+		"GOMODCACHE="+filepath.Join(packages, "none"),
+	)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -235,10 +268,12 @@ func copyTree(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); strings.HasPrefix(name, ".") || slices.Contains([]string{"bench", "bin", "deploy", "docs", "e2e"}, name) {
+		if name := entry.Name(); strings.HasPrefix(name, ".") ||
+			slices.Contains([]string{"bench", "bin", "deploy", "docs", "e2e"}, name) {
 			continue
 		}
-		if out, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, entry.Name()), copied).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, entry.Name()), copied).
+			CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
@@ -247,14 +282,16 @@ func copyTree(t *testing.T) string {
 		if err := os.MkdirAll(to, 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, "deploy/bosh", name), to).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, "deploy/bosh", name), to).
+			CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
 	return copied
 }
 
-// takeListed copies the files that the package's spec lists, as `bosh create-release` does: paths below src/, ** for any folders.
+// takeListed copies the files that the package's spec lists, as `bosh create-release` does: paths below src/, ** for
+// any folders.
 func takeListed(t *testing.T, release, to string) {
 	t.Helper()
 	var pkg struct {

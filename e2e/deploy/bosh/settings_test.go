@@ -26,20 +26,31 @@ var left = map[string][]string{
 	},
 }
 
-// byContent are the settings that name a file or a secret, and the properties that hold its content. The first is looked for in the spec.
+// byContent are the settings that name a file or a secret, and the properties that hold its content. The first is
+// looked for in the spec.
 var byContent = map[string]string{
-	"nozzle.rlp.tls.ca_file": "nozzle.rlp.tls.ca_cert", "nozzle.rlp.tls.cert_file": "nozzle.rlp.tls.cert", "nozzle.rlp.tls.key_file": "nozzle.rlp.tls.key",
-	"nozzle.gateway.tls.ca_file": "nozzle.gateway.tls.ca_cert", "nozzle.firehose.tls.ca_file": "nozzle.firehose.tls.ca_cert",
-	"nozzle.ingress.tls.ca_file": "nozzle.ingress.tls.ca_cert", "nozzle.ingress.tls.cert_file": "nozzle.ingress.tls.cert", "nozzle.ingress.tls.key_file": "nozzle.ingress.tls.key",
-	"nozzle.ingress.port_file": "nozzle.ingress.listen_address", // a template writes the file
-	"uaa.client_secret":        "uaa.client_secret", "uaa.client_secret_file": "uaa.client_secret", "uaa.tls.ca_file": "uaa.tls.ca_cert",
-	"tagger.rules_files":         "tagger.rules",
-	"remote_write.url_file":      "remote_write.url",
-	"remote_write.tls.ca_file":   "remote_write.tls.ca_cert",
-	"remote_write.tls.cert_file": "remote_write.tls.cert", "remote_write.tls.key_file": "remote_write.tls.key",
-	"remote_write.basic_auth.password_file": "remote_write.basic_auth.password", "remote_write.bearer_token_file": "remote_write.bearer_token",
-	"remote_write.oauth2.client_secret_file": "remote_write.oauth2.client_secret", "remote_write.oauth2.ca_file": "remote_write.oauth2.ca_cert",
-	"web.config_file": "web.tls.cert",
+	"nozzle.rlp.tls.ca_file":                 "nozzle.rlp.tls.ca_cert",
+	"nozzle.rlp.tls.cert_file":               "nozzle.rlp.tls.cert",
+	"nozzle.rlp.tls.key_file":                "nozzle.rlp.tls.key",
+	"nozzle.gateway.tls.ca_file":             "nozzle.gateway.tls.ca_cert",
+	"nozzle.firehose.tls.ca_file":            "nozzle.firehose.tls.ca_cert",
+	"nozzle.ingress.tls.ca_file":             "nozzle.ingress.tls.ca_cert",
+	"nozzle.ingress.tls.cert_file":           "nozzle.ingress.tls.cert",
+	"nozzle.ingress.tls.key_file":            "nozzle.ingress.tls.key",
+	"nozzle.ingress.port_file":               "nozzle.ingress.listen_address", // a template writes the file
+	"uaa.client_secret":                      "uaa.client_secret",
+	"uaa.client_secret_file":                 "uaa.client_secret",
+	"uaa.tls.ca_file":                        "uaa.tls.ca_cert",
+	"tagger.rules_files":                     "tagger.rules",
+	"remote_write.url_file":                  "remote_write.url",
+	"remote_write.tls.ca_file":               "remote_write.tls.ca_cert",
+	"remote_write.tls.cert_file":             "remote_write.tls.cert",
+	"remote_write.tls.key_file":              "remote_write.tls.key",
+	"remote_write.basic_auth.password_file":  "remote_write.basic_auth.password",
+	"remote_write.bearer_token_file":         "remote_write.bearer_token",
+	"remote_write.oauth2.client_secret_file": "remote_write.oauth2.client_secret",
+	"remote_write.oauth2.ca_file":            "remote_write.oauth2.ca_cert",
+	"web.config_file":                        "web.tls.cert",
 }
 
 // remarks are what is true of a setting only here.
@@ -80,7 +91,12 @@ func TestSettings(t *testing.T) {
 		}
 		dir := filepath.Join(release, "jobs", job)
 		generated(t, filepath.Join(dir, "spec"), "", properties.String())
-		generated(t, filepath.Join(dir, "templates/config/exporter.yml.erb"), "  ]\n", "  settings = %w[\n"+strings.Join(keys, ""))
+		generated(
+			t,
+			filepath.Join(dir, "templates/config/exporter.yml.erb"),
+			"  ]\n",
+			"  settings = %w[\n"+strings.Join(keys, ""),
+		)
 	}
 }
 

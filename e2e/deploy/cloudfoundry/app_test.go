@@ -67,7 +67,8 @@ func readManifest(t *testing.T) manifest {
 	return m
 }
 
-// stage does what pushing and staging do: it uploads the folder, without what is ignored and with the binary, and finds the command.
+// stage does what pushing and staging do: it uploads the folder, without what is ignored and with the binary, and
+// finds the command.
 func stage(t *testing.T) (droplet, command string) {
 	t.Helper()
 	droplet = t.TempDir()
@@ -107,7 +108,11 @@ func stage(t *testing.T) (droplet, command string) {
 	}
 	// The platform reads a Procfile as YAML.
 	var processes map[string]string
-	if err := yaml.Unmarshal([]byte(read(t, filepath.Join(droplet, "Procfile"))), &processes); err != nil || len(processes) != 1 || processes["web"] == "" {
+	if err := yaml.Unmarshal(
+		[]byte(read(t, filepath.Join(droplet, "Procfile"))),
+		&processes,
+	); err != nil || len(processes) != 1 ||
+		processes["web"] == "" {
 		t.Fatal(processes, err)
 	}
 	return droplet, processes["web"]
@@ -119,8 +124,8 @@ type instance struct {
 	url string
 }
 
-// start starts an instance as the platform's launcher does: a shell in the app's folder, replaced by another that runs the command, with the
-// platform's variables and those of the manifest.
+// start starts an instance as the platform's launcher does: a shell in the app's folder, replaced by another that
+// runs the command, with the platform's variables and those of the manifest.
 func start(t *testing.T, droplet, command string, index int, credentials string, r *router) instance {
 	t.Helper()
 	_, port, err := net.SplitHostPort(peer.FreeAddress(t)) // the platform chooses it before
@@ -128,11 +133,26 @@ func start(t *testing.T, droplet, command string, index int, credentials string,
 		t.Fatal(err)
 	}
 	env := map[string]string{
-		"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "USER": "vcap", "HOME": droplet, "PWD": droplet, "TMPDIR": t.TempDir(), "MEMORY_LIMIT": "512m",
-		"CF_INSTANCE_INDEX": strconv.Itoa(index), "CF_INSTANCE_IP": "10.0.16.17", "CF_INSTANCE_PORT": "61012", "CF_INSTANCE_ADDR": "10.0.16.17:61012",
-		"CF_SYSTEM_CERT_PATH": "/etc/cf-system-certificates", "VCAP_PLATFORM_OPTIONS": "{}", "VCAP_APP_HOST": "0.0.0.0", "VCAP_APP_PORT": port, "PORT": port,
-		"VCAP_APPLICATION": read(t, "testdata/vcap_application.json"),
-		"VCAP_SERVICES":    strings.Replace(read(t, "testdata/vcap_services.json"), "CREDENTIALS", credentials, 1),
+		"PATH":         "/usr/local/bin:/usr/bin:/bin",
+		"LANG":         "en_US.UTF-8",
+		"USER":         "vcap",
+		"HOME":         droplet,
+		"PWD":          droplet,
+		"TMPDIR":       t.TempDir(),
+		"MEMORY_LIMIT": "512m",
+		"CF_INSTANCE_INDEX": strconv.Itoa(
+			index,
+		),
+		"CF_INSTANCE_IP":        "10.0.16.17",
+		"CF_INSTANCE_PORT":      "61012",
+		"CF_INSTANCE_ADDR":      "10.0.16.17:61012",
+		"CF_SYSTEM_CERT_PATH":   "/etc/cf-system-certificates",
+		"VCAP_PLATFORM_OPTIONS": "{}",
+		"VCAP_APP_HOST":         "0.0.0.0",
+		"VCAP_APP_PORT":         port,
+		"PORT":                  port,
+		"VCAP_APPLICATION":      read(t, "testdata/vcap_application.json"),
+		"VCAP_SERVICES":         strings.Replace(read(t, "testdata/vcap_services.json"), "CREDENTIALS", credentials, 1),
 	}
 	maps.Copy(env, readManifest(t).Applications[0].Env)
 	// What is in a container and not here: the platform's authorities, and its names.
@@ -141,21 +161,36 @@ func start(t *testing.T, droplet, command string, index int, credentials string,
 		t.Error("the manifest does not name the platform's authorities")
 	}
 	env["HTTPS_PROXY"] = r.proxy.URL
-	// PORT alone would open it to the network, as the platform wants and no test should: config's tests hold what PORT does.
+	// PORT alone would open it to the network, as the platform wants and no test should: config's tests hold what PORT
+	// does.
 	env["LOGGREGATOR_EXPORTER_WEB_LISTEN_ADDRESS"] = "127.0.0.1:" + port
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "bash", "-c", `cd "$0" && exec bash -c "$1"`, droplet, command)
+	cmd := exec.CommandContext(
+		context.WithoutCancel(t.Context()),
+		"bash",
+		"-c",
+		`cd "$0" && exec bash -c "$1"`,
+		droplet,
+		command,
+	)
 	cmd.Dir = "/"
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	s := service.Start(t, cmd, `msg="Listening on" address=\S*(:`+port+`)`, `(deterministic_name=`+strconv.Itoa(index)+` from=CF_INSTANCE_INDEX)`)
+	s := service.Start(
+		t,
+		cmd,
+		`msg="Listening on" address=\S*(:`+port+`)`,
+		`(deterministic_name=`+strconv.Itoa(index)+` from=CF_INSTANCE_INDEX)`,
+	)
 	return instance{Service: s, url: "http://127.0.0.1:" + port}
 }
 
 // TestManifest: what the platform is told fits together and fits the exporter.
 func TestManifest(t *testing.T) {
 	app := readManifest(t).Applications[0]
-	if app.HealthCheckType != "http" || !slices.Equal(app.Buildpacks, []string{"binary_buildpack"}) || !slices.Contains(app.Services, app.Name) || app.Instances < 2 {
+	if app.HealthCheckType != "http" || !slices.Equal(app.Buildpacks, []string{"binary_buildpack"}) ||
+		!slices.Contains(app.Services, app.Name) ||
+		app.Instances < 2 {
 		t.Errorf("%+v", app)
 	}
 	memory, err := strconv.Atoi(strings.TrimSuffix(app.Memory, "M"))

@@ -26,7 +26,8 @@ func TestScrapeConfigs(t *testing.T) {
 	}
 }
 
-// TestRoute: Prometheus scrapes each instance through the router, with the README's file, in which only the addresses are others.
+// TestRoute: Prometheus scrapes each instance through the router, with the README's file, in which only the
+// addresses are others.
 func TestRoute(t *testing.T) {
 	f, r := platform(t)
 	droplet, command := stage(t)
@@ -42,14 +43,24 @@ func TestRoute(t *testing.T) {
 	dir := t.TempDir()
 	text := strings.NewReplacer("<guid>", guid, appRoute, strings.TrimPrefix(r.apps.URL, "http://"), "scheme: https", "scheme: http, scrape_interval: 1s, scrape_timeout: 1s").
 		Replace(read(t, filepath.Join(folder(t), "prometheus-route.yml")))
-	text = regexp.MustCompile(`(?m)^( +)scheme: http, scrape_interval: 1s, scrape_timeout: 1s$`).ReplaceAllString(text, "${1}scheme: http\n${1}scrape_interval: 1s\n${1}scrape_timeout: 1s")
+	text = regexp.MustCompile(`(?m)^( +)scheme: http, scrape_interval: 1s, scrape_timeout: 1s$`).
+		ReplaceAllString(text, "${1}scheme: http\n${1}scrape_interval: 1s\n${1}scrape_timeout: 1s")
 	for name, content := range map[string]string{"prometheus.yml": text, "exporter_password": "secret"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	prometheus := peer.Start(t, regexp.MustCompile(`Listening on" component=web address=(\S+)`), peer.Prometheus().File(t),
-		"--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
+	prometheus := peer.Start(
+		t,
+		regexp.MustCompile(`Listening on" component=web address=(\S+)`),
+		peer.Prometheus().File(t),
+		"--config.file="+filepath.Join(
+			dir,
+			"prometheus.yml",
+		),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address=127.0.0.1:0",
+	)
 	for _, index := range []string{"0", "1"} {
 		query := `up{job="loggregator_exporter",instance="loggregator-exporter/` + index + `"} == 1 and on(instance) count by (instance) ({__name__=~"cf_.+"}) > 500`
 		service.Until(t, "instance "+index+" in Prometheus", func() bool {

@@ -21,7 +21,8 @@ import (
 func credentials(t *testing.T, f *foundation.Foundation) string {
 	t.Helper()
 	id, secret := f.UAAClient()
-	m := regexp.MustCompile(`-p '(\{.*\})'`).FindStringSubmatch(strings.Join(readme.Blocks(t, filepath.Join(folder(t), "README.md"), "sh"), ""))
+	m := regexp.MustCompile(`-p '(\{.*\})'`).
+		FindStringSubmatch(strings.Join(readme.Blocks(t, filepath.Join(folder(t), "README.md"), "sh"), ""))
 	if m == nil {
 		t.Fatal("the README makes no service")
 	}
@@ -36,7 +37,9 @@ func credentials(t *testing.T, f *foundation.Foundation) string {
 // platform is a foundation that runs until the end of the test, with its gateway and UAA behind a router.
 func platform(t *testing.T) (*foundation.Foundation, *router) {
 	t.Helper()
-	f, err := foundation.New(foundation.Options{Seed: 1, Interval: time.Second, RequestsPerSecond: 20, HTTPS: foundation.HTTPSOptions{On: true}})
+	f, err := foundation.New(
+		foundation.Options{Seed: 1, Interval: time.Second, RequestsPerSecond: 20, HTTPS: foundation.HTTPSOptions{On: true}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +58,8 @@ func platform(t *testing.T) (*foundation.Foundation, *router) {
 	return f, newRouter(t, f)
 }
 
-// samples returns the gauges and counters of a page by the text of their series, without the exporter's own. Histograms are made of timers, of which
-// each instance has a part.
+// samples returns the gauges and counters of a page by the text of their series, without the exporter's own.
+// Histograms are made of timers, of which each instance has a part.
 func samples(page string) map[string]bool {
 	series, histogram := map[string]bool{}, false
 	for line := range strings.Lines(page) {
@@ -83,8 +86,9 @@ func value(page, series string) float64 {
 	return v
 }
 
-// TestPush: instances as Cloud Foundry starts them, with nothing but what the platform tells them, get a token and all metrics; a second one takes over
-// its share of them; both answer the platform's health check, never tell the secret, and end when told to.
+// TestPush: instances as Cloud Foundry starts them, with nothing but what the platform tells them, get a token and
+// all metrics; a second one takes over its share of them; both answer the platform's health check, never tell the
+// secret, and end when told to.
 func TestPush(t *testing.T) {
 	f, r := platform(t)
 	droplet, command := stage(t)
@@ -100,7 +104,8 @@ func TestPush(t *testing.T) {
 		first = value(page(0), received)
 		return first > 0
 	})
-	// A counter that was seen less than five times might be rare, and would stay. A round has no more envelopes than there are metrics.
+	// A counter that was seen less than five times might be rare, and would stay. A round has no more envelopes than
+	// there are metrics.
 	round, alone := float64(len(f.Sent())), map[string]bool{}
 	service.Until(t, "several values of each on the only instance", func() bool {
 		text := page(0)
@@ -145,17 +150,28 @@ func TestMistake(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", command)
 	cmd.Dir = droplet
 	cmd.Env = []string{
-		"VCAP_APPLICATION=" + read(t, "testdata/vcap_application.json"), "VCAP_SERVICES={}", "PORT=8080", "CF_INSTANCE_INDEX=0",
+		"VCAP_APPLICATION=" + read(
+			t,
+			"testdata/vcap_application.json",
+		),
+		"VCAP_SERVICES={}",
+		"PORT=8080",
+		"CF_INSTANCE_INDEX=0",
 		"LOGGREGATOR_EXPORTER_NOZZLE_GATEWAY_ENABLED=true",
 	}
 	out, err := cmd.CombinedOutput()
-	if err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.HasPrefix(string(out), "uaa.client_id: is needed for nozzle.gateway and nozzle.firehose: ") ||
-		!strings.Contains(string(out), " or in the credentials of a bound service with the name or the tag loggregator-exporter, ") {
+	if err == nil || cmd.ProcessState.ExitCode() != 1 ||
+		!strings.HasPrefix(string(out), "uaa.client_id: is needed for nozzle.gateway and nozzle.firehose: ") ||
+		!strings.Contains(
+			string(out),
+			" or in the credentials of a bound service with the name or the tag loggregator-exporter, ",
+		) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// TestReadme: the commands that run here are those that build the app; the others need a platform, and what they do is done by the tests.
+// TestReadme: the commands that run here are those that build the app; the others need a platform, and what they do
+// is done by the tests.
 func TestReadme(t *testing.T) {
 	run := readme.Commands(t, filepath.Join(folder(t), "README.md"), "sh", map[string]bool{
 		"uaac client add loggregator_exporter --secret <secret> --authorities doppler.firehose --authorized_grant_types client_credentials":    false,

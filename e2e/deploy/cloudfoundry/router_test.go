@@ -20,8 +20,8 @@ import (
 
 const systemDomain, appRoute = "sys.example.com", "loggregator-exporter.apps.example.com"
 
-// router stands for the platform's: it ends TLS for the names of the system domain, with a certificate of the platform's own authority, and sends
-// requests for the app to the instance that a header names.
+// router stands for the platform's: it ends TLS for the names of the system domain, with a certificate of the
+// platform's own authority, and sends requests for the app to the instance that a header names.
 type router struct {
 	proxy *httptest.Server // takes the place of DNS: programs reach all names by it, as HTTPS_PROXY
 	apps  *httptest.Server
@@ -37,8 +37,10 @@ func newRouter(t *testing.T, f *foundation.Foundation) *router {
 	backends := map[string]http.Handler{}
 	for name, address := range map[string]string{"log-stream": f.GatewayURL(), "uaa": f.UAAURL()} {
 		backends[name+"."+systemDomain] = &httputil.ReverseProxy{
-			Rewrite:   func(p *httputil.ProxyRequest) { p.SetURL(parse(t, address)) },
-			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: f.RootCAs(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}},
+			Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(parse(t, address)) },
+			Transport: &http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: f.RootCAs(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12},
+			},
 		}
 	}
 	system := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -48,7 +50,10 @@ func newRouter(t *testing.T, f *foundation.Foundation) *router {
 		}
 		http.NotFound(w, req)
 	}))
-	system.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{r.certificate(t, "*."+systemDomain)}}
+	system.TLS = &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{r.certificate(t, "*."+systemDomain)},
+	}
 	system.StartTLS()
 	r.proxy = httptest.NewServer(tunnel(backends, system.Listener.Addr().String()))
 	r.apps = httptest.NewServer(http.HandlerFunc(r.serveApp))

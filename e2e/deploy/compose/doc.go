@@ -1,2 +1,3 @@
-// Package compose holds the Compose project to the specification's own reader, and runs Prometheus with its configuration.
+// Package compose holds the Compose project to the specification's own reader, and runs Prometheus with its
+// configuration.
 package compose

@@ -20,13 +20,19 @@ func folder(t *testing.T) string {
 	return filepath.Join(peer.Root(t), "deploy", "compose")
 }
 
-// load reads the project as Compose does: against the specification's schema, merged, with variables replaced and paths made absolute.
+// load reads the project as Compose does: against the specification's schema, merged, with variables replaced and
+// paths made absolute.
 func load(t *testing.T, env []string, files ...string) *types.Project {
 	t.Helper()
 	for i, f := range files {
 		files[i] = filepath.Join(folder(t), f)
 	}
-	options, err := cli.NewProjectOptions(files, cli.WithEnv(env), cli.WithInterpolation(true), cli.WithResolvedPaths(true))
+	options, err := cli.NewProjectOptions(
+		files,
+		cli.WithEnv(env),
+		cli.WithInterpolation(true),
+		cli.WithResolvedPaths(true),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +43,18 @@ func load(t *testing.T, env []string, files ...string) *types.Project {
 	return project
 }
 
-// TestProject: the project is as the specification wants it, everything that is mounted is there, and no service can do more than it must.
+// TestProject: the project is as the specification wants it, everything that is mounted is there, and no service can
+// do more than it must.
 func TestProject(t *testing.T) {
 	project := load(t, nil, "compose.yaml")
 	if got := project.ServiceNames(); !slices.Equal(got, []string{"exporter", "grafana", "prometheus"}) {
 		t.Fatal(got)
 	}
 	for name, s := range project.Services {
-		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged || s.Restart != "unless-stopped" {
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) ||
+			!slices.Contains(s.SecurityOpt, "no-new-privileges:true") ||
+			s.Privileged ||
+			s.Restart != "unless-stopped" {
 			t.Errorf("%s is not hardened", name)
 		}
 		if _, tag, ok := strings.Cut(strings.TrimPrefix(s.Image, "docker.io/"), ":"); !ok || tag == "latest" {
@@ -61,10 +71,18 @@ func TestProject(t *testing.T) {
 		}
 	}
 	build := project.Services["exporter"].Build
-	if _, err := os.Stat(filepath.Join(build.Context, build.Dockerfile)); err != nil || filepath.Clean(build.Context) != peer.Root(t) {
+	if _, err := os.Stat(
+		filepath.Join(build.Context, build.Dockerfile),
+	); err != nil ||
+		filepath.Clean(build.Context) != peer.Root(t) {
 		t.Errorf("the exporter is built from %s by %s: %v", build.Context, build.Dockerfile, err)
 	}
-	if image := project.Services["prometheus"].Image; "prometheus-v0.3"+strings.TrimSuffix(strings.TrimPrefix(image, "docker.io/prom/prometheus:v3."), ".0")+".0" != filepath.Base(peer.Prometheus().File(t)) {
+	if image := project.Services["prometheus"].Image; "prometheus-v0.3"+strings.TrimSuffix(
+		strings.TrimPrefix(image, "docker.io/prom/prometheus:v3."),
+		".0",
+	)+".0" != filepath.Base(
+		peer.Prometheus().File(t),
+	) {
 		t.Errorf("the tests run another Prometheus than %s", image)
 	}
 }
@@ -87,21 +105,29 @@ func mounts(t *testing.T, project *types.Project, s *types.ServiceConfig) {
 	}
 }
 
-// TestFoundation: the second file turns the demo into a real exporter, whose health check finds the same configuration.
+// TestFoundation: the second file turns the demo into a real exporter, whose health check finds the same
+// configuration.
 func TestFoundation(t *testing.T) {
 	dir := t.TempDir()
 	s := load(t, []string{"EXPORTER_CONFIG_DIR=" + dir}, "compose.yaml", "compose.foundation.yaml").Services["exporter"]
-	if !slices.Equal(s.Command, []string{"run"}) || !s.ReadOnly || len(s.Volumes) != 1 || s.Volumes[0].Source != dir || !s.Volumes[0].ReadOnly {
+	if !slices.Equal(s.Command, []string{"run"}) || !s.ReadOnly || len(s.Volumes) != 1 || s.Volumes[0].Source != dir ||
+		!s.Volumes[0].ReadOnly {
 		t.Errorf("%+v", s)
 	}
-	if file := s.Environment["LOGGREGATOR_EXPORTER_CONFIG"]; file == nil || !strings.HasPrefix(*file, s.Volumes[0].Target+"/") {
+	if file := s.Environment["LOGGREGATOR_EXPORTER_CONFIG"]; file == nil ||
+		!strings.HasPrefix(*file, s.Volumes[0].Target+"/") {
 		t.Errorf("the configuration is not in %s", s.Volumes[0].Target)
 	}
-	options, err := cli.NewProjectOptions([]string{filepath.Join(folder(t), "compose.yaml"), filepath.Join(folder(t), "compose.foundation.yaml")})
+	options, err := cli.NewProjectOptions(
+		[]string{filepath.Join(folder(t), "compose.yaml"), filepath.Join(folder(t), "compose.foundation.yaml")},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := options.LoadProject(t.Context()); err == nil || !strings.Contains(err.Error(), "name the folder with exporter.yml") {
+	if _, err := options.LoadProject(
+		t.Context(),
+	); err == nil ||
+		!strings.Contains(err.Error(), "name the folder with exporter.yml") {
 		t.Errorf("without a folder: %v", err)
 	}
 }
@@ -132,7 +158,9 @@ func TestProvisioning(t *testing.T) {
 		}
 	}
 	decode(t, "datasources/prometheus.yml", &sources)
-	if s := sources.Datasources; sources.APIVersion != 1 || len(s) != 1 || s[0].URL != "http://prometheus:9090" || s[0].Type != "prometheus" || !s[0].IsDefault {
+	if s := sources.Datasources; sources.APIVersion != 1 || len(s) != 1 || s[0].URL != "http://prometheus:9090" ||
+		s[0].Type != "prometheus" ||
+		!s[0].IsDefault {
 		t.Errorf("%+v", sources)
 	}
 	var dashboards struct {
@@ -149,12 +177,18 @@ func TestProvisioning(t *testing.T) {
 		t.Fatalf("%+v", dashboards)
 	}
 	grafana := load(t, nil, "compose.yaml").Services["grafana"]
-	at := slices.IndexFunc(grafana.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == dashboards.Providers[0].Options.Path })
+	at := slices.IndexFunc(
+		grafana.Volumes,
+		func(v types.ServiceVolumeConfig) bool { return v.Target == dashboards.Providers[0].Options.Path },
+	)
 	if at < 0 {
 		t.Fatalf("nothing is mounted at %s", dashboards.Providers[0].Options.Path)
 	}
 	home := grafana.Environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
-	if _, err := os.Stat(filepath.Join(grafana.Volumes[at].Source, filepath.Base(*home))); err != nil || filepath.Dir(*home) != grafana.Volumes[at].Target {
+	if _, err := os.Stat(
+		filepath.Join(grafana.Volumes[at].Source, filepath.Base(*home)),
+	); err != nil ||
+		filepath.Dir(*home) != grafana.Volumes[at].Target {
 		t.Errorf("the home page is %s: %v", *home, err)
 	}
 }

@@ -79,14 +79,17 @@ func source(t *testing.T) string {
 	return dir
 }
 
-// build runs the build's own command in a folder of source, as the engine's builder would in /src, and returns the binary.
+// build runs the build's own command in a folder of source, as the engine's builder would in /src, and returns the
+// binary.
 func build(t *testing.T, source string, env ...string) []byte {
 	t.Helper()
 	out := t.TempDir()
 	command := strings.Replace(buildCommand(t), " /out/exporter ", " "+out+"/exporter ", 1)
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", command)
 	cmd.Dir = source
-	cmd.Env = append(os.Environ(), append([]string{"TARGETOS=linux", "TARGETARCH=amd64", "VERSION=1.2.3", "REVISION=0f5a"}, env...)...)
+	cmd.Env = append(
+		os.Environ(),
+		append([]string{"TARGETOS=linux", "TARGETARCH=amd64", "VERSION=1.2.3", "REVISION=0f5a"}, env...)...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -119,7 +122,8 @@ func binary(t *testing.T) string {
 	return file
 }
 
-// TestContext: what the builder sees is the source of the binary, and no more: no folder in which there is no package of it.
+// TestContext: what the builder sees is the source of the binary, and no more: no folder in which there is no
+// package of it.
 func TestContext(t *testing.T) {
 	const module = "loggregator_exporter/"
 	want := map[string]bool{"go.mod": true, "go.sum": true}
@@ -138,11 +142,16 @@ func TestContext(t *testing.T) {
 		}
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("the builder sees %v, the binary is made of %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+		t.Errorf(
+			"the builder sees %v, the binary is made of %v",
+			slices.Sorted(maps.Keys(got)),
+			slices.Sorted(maps.Keys(want)),
+		)
 	}
 }
 
-// TestReproducible: two builds, in folders of different names, the second with no compiled package to begin with, give the same bytes.
+// TestReproducible: two builds, in folders of different names, the second with no compiled package to begin with,
+// give the same bytes.
 func TestReproducible(t *testing.T) {
 	here, there := source(t), t.TempDir()
 	if err := os.CopyFS(there, os.DirFS(here)); err != nil {

@@ -44,7 +44,11 @@ func containerfile(t *testing.T) []byte {
 type registry struct{}
 
 // ResolveImageConfig implements llb.ImageMetaResolver.
-func (registry) ResolveImageConfig(_ context.Context, ref string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+func (registry) ResolveImageConfig(
+	_ context.Context,
+	ref string,
+	_ sourceresolver.Opt,
+) (string, digest.Digest, []byte, error) {
 	if ref != base {
 		return "", "", nil, errors.New("the build takes " + ref)
 	}
@@ -88,7 +92,15 @@ func TestLint(t *testing.T) {
 	}
 	bad := append(slices.Clip(text), "ENV UAA_CLIENT_SECRET=$UNKNOWN\nCMD run\n"...)
 	rules := slices.Sorted(maps.Keys(lint(t, bad)))
-	if want := []string{"JSONArgsRecommended", "MultipleInstructionsDisallowed", "SecretsUsedInArgOrEnv", "UndefinedVar"}; !slices.Equal(rules, want) {
+	if want := []string{
+		"JSONArgsRecommended",
+		"MultipleInstructionsDisallowed",
+		"SecretsUsedInArgOrEnv",
+		"UndefinedVar",
+	}; !slices.Equal(
+		rules,
+		want,
+	) {
 		t.Errorf("found %v, want %v", rules, want)
 	}
 }

@@ -1,2 +1,3 @@
-// Package container holds the Containerfile to what BuildKit thinks of it, runs its build, and runs what was built as an engine would.
+// Package container holds the Containerfile to what BuildKit thinks of it, runs its build, and runs what was built
+// as an engine would.
 package container

@@ -38,8 +38,8 @@ func confine(t *testing.T) confinement {
 	return confinement{root: root, pid: filepath.Join(t.TempDir(), "pid")}
 }
 
-// command runs the exporter in it, as user 65532 and without a way to more rights. It takes root, or a kernel that lets users make namespaces,
-// where the user stays whoever runs the tests.
+// command runs the exporter in it, as user 65532 and without a way to more rights. It takes root, or a kernel that
+// lets users make namespaces, where the user stays whoever runs the tests.
 func (c confinement) command(args ...string) []string {
 	unshare, become := "--mount", "--userspec=65532:65532"
 	if os.Geteuid() != 0 {

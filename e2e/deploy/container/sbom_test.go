@@ -30,8 +30,8 @@ func output(ctx context.Context, t *testing.T, dir, name string, args ...string)
 	return out
 }
 
-// TestSBOM: the bill is as the standard's schema wants it, and lists exactly the modules that `go version -m` shows, with their versions and
-// hashes, and the standard library.
+// TestSBOM: the bill is as the standard's schema wants it, and lists exactly the modules that `go version -m` shows,
+// with their versions and hashes, and the standard library.
 func TestSBOM(t *testing.T) {
 	file, dir := binary(t), filepath.Join(peer.Root(t), "e2e")
 	text := output(t.Context(), t, dir, "go", "run", "./deploy/container/sbom", file)
@@ -80,7 +80,8 @@ func TestSBOM(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(data)
-	if app := bom.Metadata.Component; app.Name != "loggregator_exporter" || (*app.Hashes)[0].Value != hex.EncodeToString(sum[:]) {
+	if app := bom.Metadata.Component; app.Name != "loggregator_exporter" ||
+		(*app.Hashes)[0].Value != hex.EncodeToString(sum[:]) {
 		t.Errorf("the bill is that of %+v", app)
 	}
 }
@@ -88,7 +89,9 @@ func TestSBOM(t *testing.T) {
 // validate holds a bill to the schema of the standard, which comes with the library's source.
 func validate(t *testing.T, text []byte) {
 	t.Helper()
-	dir := strings.TrimSpace(string(output(t.Context(), t, ".", "go", "list", "-m", "-f", "{{.Dir}}", "github.com/CycloneDX/cyclonedx-go")))
+	dir := strings.TrimSpace(
+		string(output(t.Context(), t, ".", "go", "list", "-m", "-f", "{{.Dir}}", "github.com/CycloneDX/cyclonedx-go")),
+	)
 	compiler := jsonschema.NewCompiler()
 	for name, id := range map[string]string{
 		"bom-1.6.schema.json":   "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -133,7 +136,15 @@ func TestReadme(t *testing.T) {
 		"go version -m bin/exporter": true,
 	})
 	for _, command := range run {
-		if out := output(t.Context(), t, peer.Root(t), "sh", "-c", command); strings.HasPrefix(command, "go") && !bytes.Contains(out, []byte("dep\tgithub.com/spf13/viper\t")) {
+		if out := output(
+			t.Context(),
+			t,
+			peer.Root(t),
+			"sh",
+			"-c",
+			command,
+		); strings.HasPrefix(command, "go") &&
+			!bytes.Contains(out, []byte("dep\tgithub.com/spf13/viper\t")) {
 			t.Errorf("%s: %s", command, out)
 		}
 	}

@@ -80,7 +80,8 @@ func (b *board) build() (*dashboard.Dashboard, error) {
 	return &built, b.layOut(&built)
 }
 
-// layOut gives panels their ids and places. It does so by itself, so that a panel keeps its id when another one changes its size.
+// layOut gives panels their ids and places. It does so by itself, so that a panel keeps its id when another one
+// changes its size.
 func (b *board) layOut(into *dashboard.Dashboard) error {
 	var errs []error
 	id, y := uint32(0), uint32(0)
@@ -88,7 +89,11 @@ func (b *board) layOut(into *dashboard.Dashboard) error {
 		id++
 		title := r.title
 		into.Panels = append(into.Panels, dashboard.PanelOrRowPanel{RowPanel: &dashboard.RowPanel{
-			Type: "row", Title: &title, Id: id, Panels: []dashboard.Panel{}, GridPos: &dashboard.GridPos{H: 1, W: gridWidth, Y: y},
+			Type:    "row",
+			Title:   &title,
+			Id:      id,
+			Panels:  []dashboard.Panel{},
+			GridPos: &dashboard.GridPos{H: 1, W: gridWidth, Y: y},
 		}})
 		y++
 		x, highest := uint32(0), uint32(0)
@@ -120,7 +125,8 @@ func datasource() common.DataSourceRef {
 	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
 
-// build makes a variable of several values, all of them at first. All is a pattern that a missing label matches as well.
+// build makes a variable of several values, all of them at first. All is a pattern that a missing label matches as
+// well.
 func (v variable) build(b *board) *dashboard.QueryVariableBuilder {
 	query := fmt.Sprintf("label_values(%s, %s)", b.expr(v.metric), v.of)
 	all := dashboard.VariableOption{
@@ -138,7 +144,8 @@ func (v variable) build(b *board) *dashboard.QueryVariableBuilder {
 func (a annotation) build(b *board) *dashboard.AnnotationQueryBuilder {
 	expr := b.expr(a.expr)
 	return dashboard.NewAnnotationQueryBuilder().Name(a.name).Datasource(datasource()).Enable(true).IconColor(a.color).
-		Expr(expr).Target(prometheus.NewDataqueryBuilder().Expr(expr).Range().RefId("Anno").Interval("1m").Datasource(datasource()))
+		Expr(expr).
+		Target(prometheus.NewDataqueryBuilder().Expr(expr).Range().RefId("Anno").Interval("1m").Datasource(datasource()))
 }
 
 // What most dashboards have in common: metrics of the foundation, chosen by environment and deployment.
@@ -148,8 +155,11 @@ const foundationFilter = `environment=~"$environment",bosh_deployment=~"$deploym
 func foundationVariables(metric string) []variable {
 	return []variable{
 		{
-			name: "environment", label: "Environment", description: "metrics.environment of the exporter; without one, All is the only choice",
-			metric: metric, of: "environment",
+			name:        "environment",
+			label:       "Environment",
+			description: "metrics.environment of the exporter; without one, All is the only choice",
+			metric:      metric,
+			of:          "environment",
 		},
 		{
 			name: "deployment", label: "Deployment", description: "BOSH deployment",
@@ -161,8 +171,9 @@ func foundationVariables(metric string) []variable {
 // exporterRestarts mark when an exporter has started: counters begin again there.
 func exporterRestarts(jobs string) annotation {
 	return annotation{
-		name: "Exporter started", color: "purple",
-		expr: `time() - (process_start_time_seconds` + jobs + ` and on (instance, job) loggregator_exporter_build_info) < 60`,
+		name:  "Exporter started",
+		color: "purple",
+		expr:  `time() - (process_start_time_seconds` + jobs + ` and on (instance, job) loggregator_exporter_build_info) < 60`,
 	}
 }
 

@@ -20,8 +20,9 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// TestQueries: every query of every panel, variable and annotation has an answer of a real Prometheus that scrapes exporters of the simulated
-// foundation: with All chosen everywhere, and with every value chosen by itself. A metric name that is misspelt, anywhere, leaves none.
+// TestQueries: every query of every panel, variable and annotation has an answer of a real Prometheus that scrapes
+// exporters of the simulated foundation: with All chosen everywhere, and with every value chosen by itself. A metric
+// name that is misspelt, anywhere, leaves none.
 func TestQueries(t *testing.T) {
 	boards := readBoards(t)
 	server := startStack(t)
@@ -178,8 +179,8 @@ func (s prometheusServer) ask(ctx context.Context, t *testing.T, path string, fo
 	}
 }
 
-// choose picks every value of each variable, one after the other as Grafana does, and writes them as Grafana writes several values for a
-// regular expression.
+// choose picks every value of each variable, one after the other as Grafana does, and writes them as Grafana writes
+// several values for a regular expression.
 func (s prometheusServer) choose(ctx context.Context, t *testing.T, d *dashboard.Dashboard) map[string]string {
 	t.Helper()
 	values := make(map[string]string)

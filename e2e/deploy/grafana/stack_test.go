@@ -20,8 +20,9 @@ import (
 
 var listensAt = regexp.MustCompile(`Listening on.*address=(127\.0\.0\.1:\d+)`)
 
-// startStack runs the simulated foundation, two exporters and a Prometheus that scrapes them. One exporter reads the reverse log proxy, names an
-// environment and has everything on that can be; the other one reads the gateway with a token of UAA, and names none.
+// startStack runs the simulated foundation, two exporters and a Prometheus that scrapes them. One exporter reads the
+// reverse log proxy, names an environment and has everything on that can be; the other one reads the gateway with a
+// token of UAA, and names none.
 func startStack(t *testing.T) prometheusServer {
 	t.Helper()
 	ctx := t.Context()

@@ -21,8 +21,9 @@ func admit(t *testing.T) string {
 	return file
 }
 
-// TestChart: with every set of values the chart has nothing that helm's linter minds, and what it renders has no field that Kubernetes or the
-// Prometheus Operator does not know, fits their schemas, and runs under the Pod Security Standard "restricted".
+// TestChart: with every set of values the chart has nothing that helm's linter minds, and what it renders has no
+// field that Kubernetes or the Prometheus Operator does not know, fits their schemas, and runs under the Pod
+// Security Standard "restricted".
 func TestChart(t *testing.T) {
 	helm, kubeconform, admit, schemas := peer.Helm().File(t), peer.Kubeconform().File(t), admit(t), schemas(t)
 	for name, file := range values(t) {
@@ -178,7 +179,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestValuesRefused: a mistake in the values is refused before anything reaches the cluster, and the message says where it is.
+// TestValuesRefused: a mistake in the values is refused before anything reaches the cluster, and the message says
+// where it is.
 func TestValuesRefused(t *testing.T) {
 	helm := peer.Helm().File(t)
 	for _, c := range []struct{ name, set, want string }{
@@ -245,8 +247,8 @@ func TestValuesRefused(t *testing.T) {
 	}
 }
 
-// TestNull: null in place of any value is either refused, by the schema with the name of the value or by the chart in its own words, or
-// renders manifests that an API server takes.
+// TestNull: null in place of any value is either refused, by the schema with the name of the value or by the chart
+// in its own words, or renders manifests that an API server takes.
 func TestNull(t *testing.T) {
 	helm, admit := peer.Helm().File(t), admit(t)
 	text, err := os.ReadFile(filepath.Join(chart(t), "values.yaml"))
@@ -291,9 +293,11 @@ func TestScrapers(t *testing.T) {
 	}{
 		{nil, "[map[namespaceSelector:map[matchLabels:map[kubernetes.io/metadata.name:monitoring]]] " +
 			"map[podSelector:map[matchLabels:map[loggregator-exporter/test:loggregator-exporter]]]]"},
-		{[]string{"--set-json", `networkPolicy.ingressFrom=[{"namespaceSelector":{"matchLabels":{"team":"observers"}}}]`},
+		{
+			[]string{"--set-json", `networkPolicy.ingressFrom=[{"namespaceSelector":{"matchLabels":{"team":"observers"}}}]`},
 			"[map[namespaceSelector:map[matchLabels:map[team:observers]]] " +
-				"map[podSelector:map[matchLabels:map[loggregator-exporter/test:loggregator-exporter]]]]"},
+				"map[podSelector:map[matchLabels:map[loggregator-exporter/test:loggregator-exporter]]]]",
+		},
 		{[]string{"--set-json", "networkPolicy.ingressFrom=[]"}, "<nil>"},
 	} {
 		policy := find(t, parse(t, render(t, append([]string{"--values", values(t)["least"]}, c.args...)...)), "NetworkPolicy", "")
@@ -320,7 +324,8 @@ func TestEgress(t *testing.T) {
 	}
 }
 
-// TestRestarts: a change of the configuration restarts the pods, since sources are opened at the start only; a change of rules does not.
+// TestRestarts: a change of the configuration restarts the pods, since sources are opened at the start only; a
+// change of rules does not.
 func TestRestarts(t *testing.T) {
 	sum := func(args ...string) string {
 		set := find(t, parse(t, render(t, append([]string{"--values", values(t)["least"]}, args...)...)), "StatefulSet", "")
@@ -365,7 +370,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestDashboards: each dashboard is a ConfigMap of its own that the API server takes, and comes out of it as it went in.
+// TestDashboards: each dashboard is a ConfigMap of its own that the API server takes, and comes out of it as it went
+// in.
 func TestDashboards(t *testing.T) {
 	objects := parse(t, render(t, "--values", values(t)["nozzle"]))
 	files, err := filepath.Glob(folder(t, "..", "grafana", "dashboards", "*.json"))

@@ -51,8 +51,8 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// TestSchema: the schema of `config` is made from the table of settings, every value of the chart has a place in the schema, and objects
-// that the templates read must be there.
+// TestSchema: the schema of `config` is made from the table of settings, every value of the chart has a place in the
+// schema, and objects that the templates read must be there.
 func TestSchema(t *testing.T) {
 	file := filepath.Join(chart(t), "values.schema.json")
 	data, err := os.ReadFile(file)
@@ -86,8 +86,9 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// requireObjects makes a schema require each object of the chart's values that has keys of its own: null removes one, and the templates
-// read what is in it. Objects of any keys, such as labels, may be missing, unless the schema itself says otherwise.
+// requireObjects makes a schema require each object of the chart's values that has keys of its own: null removes
+// one, and the templates read what is in it. Objects of any keys, such as labels, may be missing, unless the schema
+// itself says otherwise.
 func requireObjects(schema map[string]any, defaults map[string]any) {
 	properties, _ := schema["properties"].(map[string]any)
 	required := map[string]bool{}

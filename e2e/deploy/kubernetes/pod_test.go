@@ -21,8 +21,9 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// pod is what a container runtime makes of a container of a pod, as far as the process in it can see: a root directory that is read-only, the
-// image's binary, the volumes as a kubelet writes them, the host name, the user, the variables.
+// pod is what a container runtime makes of a container of a pod, as far as the process in it can see: a root
+// directory that is read-only, the image's binary, the volumes as a kubelet writes them, the host name, the user,
+// the variables.
 type pod struct {
 	name, root string
 	env        []string
@@ -115,7 +116,8 @@ func fill(t *testing.T, dir, state string, files map[string]string, mode fs.File
 	must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 }
 
-// variables sets those of the container, and those that a kubelet adds: of the API, and of a Service named like the exporter.
+// variables sets those of the container, and those that a kubelet adds: of the API, and of a Service named like the
+// exporter.
 func (p *pod) variables(t *testing.T, secrets map[string]string) {
 	t.Helper()
 	p.env = []string{
@@ -134,8 +136,8 @@ func (p *pod) variables(t *testing.T, secrets map[string]string) {
 	}
 }
 
-// enter becomes the container: $1 is the root directory, $2 the host name, $3 the user, the rest the command. Whoever is not root becomes
-// it in a user namespace, and cannot be anybody else there.
+// enter becomes the container: $1 is the root directory, $2 the host name, $3 the user, the rest the command.
+// Whoever is not root becomes it in a user namespace, and cannot be anybody else there.
 const enter = `set -e
 hostname "$2"
 mount --bind "$1" "$1"

@@ -12,7 +12,8 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// TestReadme: what the README says of Helm is run, as far as it goes without a cluster; what it says of files and Secrets is there.
+// TestReadme: what the README says of Helm is run, as far as it goes without a cluster; what it says of files and
+// Secrets is there.
 func TestReadme(t *testing.T) {
 	const install = "helm upgrade --install loggregator-exporter deploy/kubernetes/chart/loggregator-exporter --namespace cf-metrics --values deploy/kubernetes/values/"
 	commands := map[string]bool{
@@ -97,7 +98,8 @@ func secretFits(t *testing.T, words []string) {
 	}
 }
 
-// TestDocuments: the number of sets of values in the README is that of the tests, and the image of the chart is that of the container's folder.
+// TestDocuments: the number of sets of values in the README is that of the tests, and the image of the chart is that
+// of the container's folder.
 func TestDocuments(t *testing.T) {
 	page, err := os.ReadFile(folder(t, "README.md"))
 	must(t, err)

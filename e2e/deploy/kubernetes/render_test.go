@@ -143,7 +143,8 @@ func kinds(objects []object) []string {
 	return slices.Compact(all)
 }
 
-// values are the files of values that the chart is rendered with: those that operators start from, and those that tests need.
+// values are the files of values that the chart is rendered with: those that operators start from, and those that
+// tests need.
 func values(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}

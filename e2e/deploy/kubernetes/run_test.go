@@ -99,7 +99,8 @@ func (s *started) awaitReady(t *testing.T) {
 	s.awaitProbe(t, "readinessProbe")
 }
 
-// awaitProbe runs a probe until it is content: a kubelet does so too, and on a busy machine an answer may take longer than the probe waits.
+// awaitProbe runs a probe until it is content: a kubelet does so too, and on a busy machine an answer may take
+// longer than the probe waits.
 func (s *started) awaitProbe(t *testing.T, name string) {
 	t.Helper()
 	peer.Until(peer.Within(t, peer.Patience), t, s.name+": "+name, func() string {
@@ -132,8 +133,9 @@ func shard(t *testing.T, exporter string, objects []object, ordinal string, secr
 	return newPod(t, exporter, objects, spec, spec.list("containers")[0], set.text("metadata", "name")+"-"+ordinal, secrets)
 }
 
-// TestShards: two pods as the StatefulSet makes them read one foundation. They are healthy and not ready before it is there, ready after that;
-// each has its ordinal for a name, and no gauge and no counter is on both. What Kubernetes adds to the environment is only warned of.
+// TestShards: two pods as the StatefulSet makes them read one foundation. They are healthy and not ready before it
+// is there, ready after that; each has its ordinal for a name, and no gauge and no counter is on both. What
+// Kubernetes adds to the environment is only warned of.
 func TestShards(t *testing.T) {
 	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1})
 	objects := parse(t, render(t, "--values", values(t)["nozzle"], "--set-string", "config.nozzle.rlp.address="+f.RLPAddress()))
@@ -167,8 +169,8 @@ func TestShards(t *testing.T) {
 	t.Logf("shares: %v", share)
 }
 
-// disjoint waits until the pods together have every envelope of the foundation, and returns how many series each has. None but those of
-// timers, which are shared at random, is on two.
+// disjoint waits until the pods together have every envelope of the foundation, and returns how many series each
+// has. None but those of timers, which are shared at random, is on two.
 func disjoint(t *testing.T, f *foundation.Foundation, pods []*started) []int {
 	t.Helper()
 	const received = `loggregator_exporter_envelopes_total{outcome="converted",source="rlp"}`
@@ -202,7 +204,8 @@ func disjoint(t *testing.T, f *foundation.Foundation, pods []*started) []int {
 	return share
 }
 
-// TestSecured: with TLS and a password on every path, the probes know both, and so does helm's test, which asks by the Service's name.
+// TestSecured: with TLS and a password on every path, the probes know both, and so does helm's test, which asks by
+// the Service's name.
 func TestSecured(t *testing.T) {
 	exporter, f := peer.Exporter(t), listen(t, foundation.Options{VMs: 60, Apps: -1})
 	secrets := secrets(t, f)
@@ -262,8 +265,8 @@ func TestRulesChange(t *testing.T) {
 	change("rulez: []", regexp.MustCompile(`reload failed, the old rules stay in force.*(rulez)`))
 }
 
-// TestSidecar: the patch puts the exporter beside a container of somebody else's, in a pod that keeps to the Pod Security Standard; it takes the
-// datagrams that components send.
+// TestSidecar: the patch puts the exporter beside a container of somebody else's, in a pod that keeps to the Pod
+// Security Standard; it takes the datagrams that components send.
 func TestSidecar(t *testing.T) {
 	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1, UDP: true})
 	objects := parse(t, render(t, "--values", values(t)["sidecar"]))
@@ -300,7 +303,8 @@ func TestSidecar(t *testing.T) {
 	})
 }
 
-// TestCheck: with every set of values the exporter finds no mistake in the configuration that the chart makes, nor in its files.
+// TestCheck: with every set of values the exporter finds no mistake in the configuration that the chart makes, nor
+// in its files.
 func TestCheck(t *testing.T) {
 	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1})
 	defer func() { must(t, f.Close()) }()

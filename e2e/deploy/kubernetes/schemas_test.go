@@ -13,13 +13,15 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// The modules whose schemas the manifests are held against: the API of Kubernetes, and the resources of the Prometheus Operator.
+// The modules whose schemas the manifests are held against: the API of Kubernetes, and the resources of the
+// Prometheus Operator.
 const (
 	kubernetesModule = "k8s.io/kubernetes@v1.37.2"
 	operatorModule   = "github.com/prometheus-operator/prometheus-operator@v0.94.1"
 )
 
-// schemas writes JSON schemas as kubeconform wants them, one for each kind, strict as an API server with strict validation of fields.
+// schemas writes JSON schemas as kubeconform wants them, one for each kind, strict as an API server with strict
+// validation of fields.
 func schemas(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -133,7 +135,8 @@ func operatorSchema(t *testing.T, file, crd string) {
 	t.Fatalf("%s has no version v1", crd)
 }
 
-// strict copies a schema, refusing what it does not name. metadata of a resource of an operator is described elsewhere.
+// strict copies a schema, refusing what it does not name. metadata of a resource of an operator is described
+// elsewhere.
 func strict(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -9,7 +9,8 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// TestDependency: a chart that has this one as a dependency puts the sidecar into its own pod, as templates/_sidecar.tpl says.
+// TestDependency: a chart that has this one as a dependency puts the sidecar into its own pod, as
+// templates/_sidecar.tpl says.
 func TestDependency(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(dir, "templates"), 0o750))
@@ -52,8 +53,8 @@ func TestDependency(t *testing.T) {
 	}
 }
 
-// TestNullInParent: Helm ignores a null in the values of a chart that has this one as a dependency until some value of this chart is set at
-// the installation. An empty list does what is meant at once.
+// TestNullInParent: Helm ignores a null in the values of a chart that has this one as a dependency until some value
+// of this chart is set at the installation. An empty list does what is meant at once.
 func TestNullInParent(t *testing.T) {
 	for _, c := range []struct {
 		relabelings string

@@ -132,7 +132,8 @@ func (v vocabulary) exposed(t *testing.T, address string) {
 	}
 }
 
-// documented adds the exporter's own metrics, as their documentation, which a test of its own holds against the exporter, tells of them.
+// documented adds the exporter's own metrics, as their documentation, which a test of its own holds against the
+// exporter, tells of them.
 func (v vocabulary) documented(t *testing.T) {
 	t.Helper()
 	for _, m := range docLine.FindAllSubmatch(read(t, filepath.Join(peer.Root(t), "docs", "metrics.md")), -1) {
@@ -150,7 +151,8 @@ func (v vocabulary) documented(t *testing.T) {
 // fromPrometheus are names that Prometheus itself makes for each target.
 var fromPrometheus = []string{"up", "scrape_duration_seconds"}
 
-// TestNames: every metric and every label that a rule speaks of is one that the exporter makes of a real name, or a rule before it.
+// TestNames: every metric and every label that a rule speaks of is one that the exporter makes of a real name, or a
+// rule before it.
 func TestNames(t *testing.T) {
 	exporter := peer.Exporter(t)
 	known := vocabulary{}

@@ -69,8 +69,8 @@ func rules(t *testing.T) (alerts, records []rule) {
 	return alerts, records
 }
 
-// TestReadme runs the commands of the README as they stand there, in a copy of the repository's folder: promtool accepts the rules, and
-// its tests of them succeed, with links of one's own as well.
+// TestReadme runs the commands of the README as they stand there, in a copy of the repository's folder: promtool
+// accepts the rules, and its tests of them succeed, with links of one's own as well.
 func TestReadme(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(filepath.Join(dir, "deploy", "prometheus"), os.DirFS(folder(t))); err != nil {
@@ -125,8 +125,8 @@ type unitTests struct {
 	}
 }
 
-// TestEveryRuleIsTested: for each alert there is a case in which it fires and one in which it does not although all metrics are there, and
-// for each recording rule one that says its values.
+// TestEveryRuleIsTested: for each alert there is a case in which it fires and one in which it does not although all
+// metrics are there, and for each recording rule one that says its values.
 func TestEveryRuleIsTested(t *testing.T) {
 	fires, quiet, recorded := map[string][]string{}, map[string][]string{}, map[string]bool{}
 	for _, file := range files(t, "tests") {
@@ -189,7 +189,8 @@ func TestEveryRuleIsTested(t *testing.T) {
 
 var severities = []string{"critical", "warning"}
 
-// TestAlertsAreWhole: each has its severity, its texts, and its section in the runbook; the runbook has no section that no alert leads to.
+// TestAlertsAreWhole: each has its severity, its texts, and its section in the runbook; the runbook has no section
+// that no alert leads to.
 func TestAlertsAreWhole(t *testing.T) {
 	sections := map[string]string{} // text by heading
 	var heading string
@@ -233,7 +234,8 @@ func TestAlertsAreWhole(t *testing.T) {
 	}
 }
 
-// selectors are all that an expression asks for, by metric name; one that asks for several by a pattern stands under each.
+// selectors are all that an expression asks for, by metric name; one that asks for several by a pattern stands under
+// each.
 func selectors(t *testing.T, text string) map[string][]*labels.Matcher {
 	t.Helper()
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)

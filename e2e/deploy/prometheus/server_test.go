@@ -23,8 +23,9 @@ func startDemo(t *testing.T, exporter string) string {
 	return peer.Start(t, said, exporter, "demo", "--web.listen_address", "127.0.0.1:0").Found
 }
 
-// TestServer: a real Prometheus with the configuration of the README reads the demo; all rules are evaluated without an error, all recording
-// rules have data, and no alert fires or is about to: the demo simulates a foundation that is well.
+// TestServer: a real Prometheus with the configuration of the README reads the demo; all rules are evaluated without
+// an error, all recording rules have data, and no alert fires or is about to: the demo simulates a foundation that
+// is well.
 func TestServer(t *testing.T) {
 	address := startServer(t, startDemo(t, peer.Exporter(t)))
 	_, records := rules(t)
@@ -81,7 +82,8 @@ func unsettled(t *testing.T, address string, count int) string {
 	return ""
 }
 
-// startServer runs Prometheus with prometheus.yml and the rules as they stand, but for the address of the exporter and a faster pace.
+// startServer runs Prometheus with prometheus.yml and the rules as they stand, but for the address of the exporter
+// and a faster pace.
 func startServer(t *testing.T, exporter string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -18,8 +18,8 @@ import (
 	"loggregator_exporter/foundation"
 )
 
-// unwell are the alerts on an exporter whose reverse log proxy is not there, whose certificate and rules were spoilt, and whose port for
-// datagrams gets what is none.
+// unwell are the alerts on an exporter whose reverse log proxy is not there, whose certificate and rules were
+// spoilt, and whose port for datagrams gets what is none.
 var unwell = []string{
 	"LoggregatorExporterCertificateExpires", "LoggregatorExporterMalformed", "LoggregatorExporterReloadFailed",
 	"LoggregatorExporterSourceDown", "LoggregatorExporterSourceMute",

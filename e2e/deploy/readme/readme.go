@@ -36,9 +36,9 @@ func Blocks(t *testing.T, file, language string) []string {
 	return blocks
 }
 
-// Commands returns the commands of the blocks of a language, one a line; lines that end in a backslash are joined with the next, comments are
-// left out. Each must be in known, which says of each whether the tests run it, so that a new command cannot go unnoticed; what is in known
-// must be in the file.
+// Commands returns the commands of the blocks of a language, one a line; lines that end in a backslash are joined
+// with the next, comments are left out. Each must be in known, which says of each whether the tests run it, so that
+// a new command cannot go unnoticed; what is in known must be in the file.
 func Commands(t *testing.T, file, language string, known map[string]bool) []string {
 	t.Helper()
 	var run []string

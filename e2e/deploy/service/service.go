@@ -1,5 +1,5 @@
-// Package service runs commands as the platforms of deploy/ do, with an environment, a folder and a way to start of their own, and waits
-// for what comes of it.
+// Package service runs commands as the platforms of deploy/ do, with an environment, a folder and a way to start of
+// their own, and waits for what comes of it.
 package service
 
 import (
@@ -100,8 +100,8 @@ func (s *Service) Log() string {
 	return strings.Join(s.log, "\n")
 }
 
-// stopWithin bounds the end after SIGTERM. Platforms kill after five to thirty seconds, and the exporter takes some milliseconds: what
-// takes longer than this waits for something that does not come, however busy the machine is.
+// stopWithin bounds the end after SIGTERM. Platforms kill after five to thirty seconds, and the exporter takes some
+// milliseconds: what takes longer than this waits for something that does not come, however busy the machine is.
 const stopWithin = 30 * time.Second
 
 // Stop sends SIGTERM, as platforms do, and expects the end with status 0.

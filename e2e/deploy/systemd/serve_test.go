@@ -20,7 +20,8 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-// command returns what the unit runs for a key of its, confined to the installed root and as the installed user, without capabilities.
+// command returns what the unit runs for a key of its, confined to the installed root and as the installed user,
+// without capabilities.
 func (s system) command(t *testing.T, key string) *exec.Cmd {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.root, "etc", "systemd", "system", unit))
@@ -43,7 +44,8 @@ func (s system) command(t *testing.T, key string) *exec.Cmd {
 	return cmd
 }
 
-// TestServe: the installed service checks its configuration and runs as its user, takes a datagram, shows it with its labels, and ends.
+// TestServe: the installed service checks its configuration and runs as its user, takes a datagram, shows it with
+// its labels, and ends.
 func TestServe(t *testing.T) {
 	asRoot(t)
 	s := install(t)

@@ -20,8 +20,8 @@ const unit = "loggregator_exporter.service"
 // system is a root file system into which the README was followed.
 type system struct{ root string }
 
-// run runs a command from the root of the project and expects success, and silence on standard error: systemd's tools warn of what they do not know,
-// and succeed.
+// run runs a command from the root of the project and expects success, and silence on standard error: systemd's
+// tools warn of what they do not know, and succeed.
 func run(t *testing.T, command string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
@@ -102,8 +102,8 @@ func asRoot(t *testing.T) {
 	}
 }
 
-// TestInstall: what the README tells to do ends in files that the service can read and nobody else, in a user that cannot log in, and in a unit in
-// which systemd finds nothing to remark.
+// TestInstall: what the README tells to do ends in files that the service can read and nobody else, in a user that
+// cannot log in, and in a unit in which systemd finds nothing to remark.
 func TestInstall(t *testing.T) {
 	asRoot(t)
 	s := install(t)

@@ -1,6 +1,6 @@
-// Command sbom writes the bill of materials of a Go binary, as CycloneDX JSON, to standard output. All of it comes from the binary: what the
-// linker wrote into it (`go version -m` shows the same), so it says what is in there and not what somebody meant to be. The same binary
-// always has the same bill.
+// Command sbom writes the bill of materials of a Go binary, as CycloneDX JSON, to standard output. All of it comes
+// from the binary: what the linker wrote into it (`go version -m` shows the same), so it says what is in there and
+// not what somebody meant to be. The same binary always has the same bill.
 package main
 
 import (
@@ -58,7 +58,10 @@ func bill(file string) (*cyclonedx.BOM, error) {
 	app.Properties = &settings
 
 	// The standard library is a module to those who look for vulnerabilities.
-	std := component(cyclonedx.ComponentTypeLibrary, &debug.Module{Path: "std", Version: strings.TrimPrefix(info.GoVersion, "go")})
+	std := component(
+		cyclonedx.ComponentTypeLibrary,
+		&debug.Module{Path: "std", Version: strings.TrimPrefix(info.GoVersion, "go")},
+	)
 	components, refs := []cyclonedx.Component{std}, []string{std.BOMRef}
 	for _, m := range info.Deps {
 		if m.Replace != nil {

@@ -1,8 +1,9 @@
-// Command admit does what an API server does with manifests before it takes them, without one: it decodes them strictly into the types of
-// Kubernetes and of the Prometheus Operator, and holds every pod against the Pod Security Standard "restricted".
+// Command admit does what an API server does with manifests before it takes them, without one: it decodes them
+// strictly into the types of Kubernetes and of the Prometheus Operator, and holds every pod against the Pod Security
+// Standard "restricted".
 //
-// It reads manifests from standard input and writes them, decoded, to standard output. With -patch it merges a strategic patch into each
-// Deployment first, as kubectl patch does.
+// It reads manifests from standard input and writes them, decoded, to standard output. With -patch it merges a
+// strategic patch into each Deployment first, as kubectl patch does.
 package main
 
 import (
