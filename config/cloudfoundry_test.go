@@ -20,8 +20,10 @@ func service(credentials string) string { return strings.Replace(serviceJSON, "%
 func TestCloudFoundry(t *testing.T) {
 	const client = `"uaa.client_id":"exporter","uaa.client_secret":"s3cret"`
 	type settings struct{ Listen, Gateway, Firehose, UAA, ID, Secret string }
-	derived := settings{":8080", "https://log-stream.sys.example.com", "wss://doppler.sys.example.com",
-		"https://uaa.sys.example.com", "", ""}
+	derived := settings{
+		":8080", "https://log-stream.sys.example.com", "wss://doppler.sys.example.com",
+		"https://uaa.sys.example.com", "", "",
+	}
 	with := func(change func(*settings)) settings {
 		s := derived
 		change(&s)
@@ -38,13 +40,19 @@ func TestCloudFoundry(t *testing.T) {
 		{name: "no app", port: "8080", services: service("{" + client + "}"), want: settings{Listen: ":9286"}},
 		{name: "an app", app: appJSON, port: "8080", want: derived},
 		{name: "an app without a port", app: appJSON, want: with(func(s *settings) { s.Listen = ":9286" })},
-		{name: "another service", app: appJSON, port: "8080",
-			services: `{"user-provided":[{"name":"db","credentials":{"uri":1}}]}`, want: derived},
+		{
+			name: "another service", app: appJSON, port: "8080",
+			services: `{"user-provided":[{"name":"db","credentials":{"uri":1}}]}`, want: derived,
+		},
 		{name: "dotted keys", app: appJSON, port: "8080", services: service("{" + client + "}"), want: bound},
-		{name: "sections", app: appJSON, port: "8080",
-			services: service(`{"uaa":{"client_id":"exporter","client_secret":"s3cret"}}`), want: bound},
-		{name: "both", app: appJSON, port: "8080",
-			services: service(`{"uaa":{"client_id":"exporter"},"uaa.client_secret":"s3cret"}`), want: bound},
+		{
+			name: "sections", app: appJSON, port: "8080",
+			services: service(`{"uaa":{"client_id":"exporter","client_secret":"s3cret"}}`), want: bound,
+		},
+		{
+			name: "both", app: appJSON, port: "8080",
+			services: service(`{"uaa":{"client_id":"exporter"},"uaa.client_secret":"s3cret"}`), want: bound,
+		},
 		{
 			name: "by tag", app: appJSON, port: "8080", want: bound,
 			services: `{"broker":[{"name":"client","tags":["uaa","loggregator-exporter"],"credentials":{` + client + `}}]}`,
@@ -84,11 +92,15 @@ func TestCloudFoundry(t *testing.T) {
 		},
 		{
 			name: "an API at another port", app: `{"cf_api":"https://api.example.com:8443"}`, port: "8080",
-			want: settings{":8080", "https://log-stream.example.com", "wss://doppler.example.com", "https://uaa.example.com",
-				"", ""},
+			want: settings{
+				":8080", "https://log-stream.example.com", "wss://doppler.example.com", "https://uaa.example.com",
+				"", "",
+			},
 		},
-		{name: "an API of another name", app: `{"cf_api":"https://cloud.example.com"}`, port: "8080",
-			want: settings{Listen: ":8080"}},
+		{
+			name: "an API of another name", app: `{"cf_api":"https://cloud.example.com"}`, port: "8080",
+			want: settings{Listen: ":8080"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Setenv(vcapApplication, tc.app)
@@ -105,8 +117,10 @@ func TestCloudFoundry(t *testing.T) {
 			if err != nil || len(warnings) > 0 {
 				t.Fatal(warnings, err)
 			}
-			got := settings{cfg.Web.ListenAddress, cfg.Nozzle.Gateway.URL, cfg.Nozzle.Firehose.URL, cfg.UAA.URL,
-				cfg.UAA.ClientID, cfg.UAA.ClientSecret}
+			got := settings{
+				cfg.Web.ListenAddress, cfg.Nozzle.Gateway.URL, cfg.Nozzle.Firehose.URL, cfg.UAA.URL,
+				cfg.UAA.ClientID, cfg.UAA.ClientSecret,
+			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error(diff)
 			}

@@ -133,8 +133,10 @@ func TestPrecedence(t *testing.T) {
 		{name: "environment over file", file: key, env: "2m", want: 2 * time.Minute},
 		{name: "empty environment", file: key, env: "", want: time.Minute},
 		{name: "flag over all", file: key, env: "2m", args: []string{arg}, want: 3 * time.Minute},
-		{name: "flag with the default's value", file: key, args: []string{"--metrics.expiration=10m"},
-			want: 10 * time.Minute},
+		{
+			name: "flag with the default's value", file: key, args: []string{"--metrics.expiration=10m"},
+			want: 10 * time.Minute,
+		},
 		{name: "days", args: []string{"--metrics.expiration=1d"}, want: 24 * time.Hour},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -158,9 +160,11 @@ func TestPrecedence(t *testing.T) {
 
 // TestEveryFlagAndVariable sets each setting to its example in both ways and in the file, and expects the same.
 func TestEveryFlagAndVariable(t *testing.T) {
-	quiet := []string{"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false",
+	quiet := []string{
+		"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false",
 		"--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false",
-		"--remote_write.enabled=false"}
+		"--remote_write.enabled=false",
+	}
 	for _, s := range Settings() {
 		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {
 			continue
@@ -212,8 +216,10 @@ log: {level: debug, format: json}
 	want.Nozzle.Stream.ShardID, want.Nozzle.Stream.Selectors = "other", []string{"gauge"}
 	want.Tagger.RulesFiles = []string{"etc/rules.yml"}
 	want.Metrics.Namespace = ""
-	want.Metrics.Labels = Labels{Add: []AddLabel{{"Region", "EU"}}, Drop: []string{"instance_id"},
-		Rename: []RenameLabel{{"app_id", "AppID"}}}
+	want.Metrics.Labels = Labels{
+		Add: []AddLabel{{"Region", "EU"}}, Drop: []string{"instance_id"},
+		Rename: []RenameLabel{{"app_id", "AppID"}},
+	}
 	want.Metrics.HTTP.Buckets, want.Metrics.HTTP.Labels = []float64{1, 2.5}, []string{"method"}
 	want.Log = Log{Level: "debug", Format: "json"}
 	if diff := cmp.Diff(want, cfg); diff != "" {

@@ -101,8 +101,10 @@ type loader struct {
 
 func newLoader(flags *pflag.FlagSet) *loader {
 	t := newTable()
-	return &loader{table: t, flags: flags, file: newFile(t, ""), platform: readPlatform(t, os.Getenv),
-		given: map[string]given{}, unreadable: map[string]bool{}}
+	return &loader{
+		table: t, flags: flags, file: newFile(t, ""), platform: readPlatform(t, os.Getenv),
+		given: map[string]given{}, unreadable: map[string]bool{},
+	}
 }
 
 // read puts the layers together. Mistakes of the user are in mistakes; an error is one of the program.

@@ -34,8 +34,10 @@ func TestAwaitRestart(t *testing.T) {
 			"web: {listen_address: ':9999'}\nmetrics: {compatibility: firehose_exporter, http: {labels: [method]}, " +
 				"max_series: 10}\n" +
 				"nozzle: {udp: {enabled: true}, filters: [{drop: {kind: timer}}], idle_timeout: 40s}",
-			[]string{"nozzle.idle_timeout", "nozzle.filters", "metrics.http.labels", "metrics.compatibility",
-				"web.listen_address"},
+			[]string{
+				"nozzle.idle_timeout", "nozzle.filters", "metrics.http.labels", "metrics.compatibility",
+				"web.listen_address",
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

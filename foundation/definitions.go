@@ -18,7 +18,7 @@ const (
 	protocolDropsonde protocol = "dropsonde" // one v1 envelope a metric
 	protocolV2        protocol = "v2"        // one v2 envelope a metric
 	protocolV2Batch   protocol = "v2-batch"  // one v2 gauge envelope for all gauges of equal tags
-	protocolScraped   protocol = "scraped"   // one v2 envelope a metric by the prom scraper: counters have totals and no deltas
+	protocolScraped   protocol = "scraped"   // as v2, by the prom scraper: counters have totals and no deltas
 )
 
 // definition is one metric of a component. Name and Tags may hold placeholders, see expand.

@@ -42,8 +42,10 @@ func TestCheck(t *testing.T) {
 		{"no source", Options{Stream: stream}, []string{
 			"nozzle.udp.enabled: no source is enabled: enable one, for example nozzle.udp or nozzle.rlp",
 		}},
-		{"stream", Options{Stream: StreamOptions{Selectors: []string{"gauge", "gauge"}, IdleTimeout: time.Second},
-			UDP: udp}, []string{
+		{"stream", Options{
+			Stream: StreamOptions{Selectors: []string{"gauge", "gauge"}, IdleTimeout: time.Second},
+			UDP:    udp,
+		}, []string{
 			"nozzle.shard_id: must not be empty: exporters with the same shard id share the stream",
 			`nozzle.selectors[1]: "gauge" stands twice`,
 			"nozzle.idle_timeout: must be 5s to 1h, is 1s",
@@ -56,13 +58,18 @@ func TestCheck(t *testing.T) {
 		}, UDP: udp}, []string{
 			"nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}",
 		}},
-		{"udp", Options{Stream: stream, UDP: UDPOptions{Enabled: true, ListenAddress: "127.0.0.1", ReceiveBufferBytes: -1}},
+		{
+			"udp",
+			Options{Stream: stream, UDP: UDPOptions{Enabled: true, ListenAddress: "127.0.0.1", ReceiveBufferBytes: -1}},
 			[]string{
 				`nozzle.udp.listen_address: "127.0.0.1" is not host:port, for example example of nozzle.udp.listen_address`,
 				"nozzle.udp.receive_buffer_bytes: must be 65536 to 1073741824, is -1",
-			}},
-		{"ingress", Options{Stream: stream, Ingress: IngressOptions{Enabled: true, ListenAddress: "10.0.0.1:1",
-			PortFile: "p"}}, []string{
+			},
+		},
+		{"ingress", Options{Stream: stream, Ingress: IngressOptions{
+			Enabled: true, ListenAddress: "10.0.0.1:1",
+			PortFile: "p",
+		}}, []string{
 			"nozzle.ingress.tls.ca_file: is needed when nozzle.ingress.enabled is true: set nozzle.ingress.tls.ca_file",
 			"nozzle.ingress.tls.cert_file: is needed when nozzle.ingress.enabled is true: set nozzle.ingress.tls.cert_file",
 			"nozzle.ingress.tls.key_file: is needed when nozzle.ingress.enabled is true: set nozzle.ingress.tls.key_file",
@@ -112,12 +119,14 @@ func TestCheckUAA(t *testing.T) {
 			"uaa.client_id: is needed for nozzle.gateway and nozzle.firehose: set uaa.client_id",
 			"uaa.client_secret_file: is needed for nozzle.gateway and nozzle.firehose: set uaa.client_secret_file",
 		}},
-		{UAAOptions{URL: "http://uaa", ClientID: "a", ClientSecretFile: empty, TLS: ServerTLSOptions{CAFile: empty}},
+		{
+			UAAOptions{URL: "http://uaa", ClientID: "a", ClientSecretFile: empty, TLS: ServerTLSOptions{CAFile: empty}},
 			[]string{
 				"uaa.url: is not https://host or https://host:port, for example example of uaa.url",
 				"uaa.client_secret_file: " + empty + " is empty",
 				"uaa.tls.ca_file: " + empty + " holds no certificate in PEM form",
-			}},
+			},
+		},
 		{UAAOptions{URL: "https://uaa", ClientID: "a", ClientSecret: "b", ClientSecretFile: empty}, []string{
 			"uaa.client_secret_file: cannot be set beside uaa.client_secret: remove one of them",
 		}},

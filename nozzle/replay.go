@@ -135,10 +135,12 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 		log.Info("the capture was played to its end; the source stays idle")
 	case errors.Is(err, capture.ErrTruncated):
 		r.account.refuse(reasonTruncated)
-		log.Warn("the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle", "reason", reasonTruncated, "error", err)
+		log.Warn("the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle",
+			"reason", reasonTruncated, "error", err)
 	default:
 		r.account.refuse(reasonMalformed)
-		log.Error("the capture is damaged; what stands before was played, and the source stays idle", "reason", reasonMalformed, "error", err)
+		log.Error("the capture is damaged; what stands before was played, and the source stays idle",
+			"reason", reasonMalformed, "error", err)
 	}
 }
 

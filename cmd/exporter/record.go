@@ -33,8 +33,8 @@ func newRecord() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "record --out FILE",
 		Short: "Write what the sources receive to a capture",
-		Long: "Runs the sources of the configuration, stores nothing, and writes every message as it came to a capture, which the source\n" +
-			"nozzle.replay plays. It ends on SIGINT or SIGTERM, after --duration or at --max-bytes, whichever is first.\n\n" +
+		Long: "Runs the sources of the configuration, stores nothing, and writes every message as it came to a capture,\n" +
+			"which the source nozzle.replay plays. It ends on SIGINT or SIGTERM, after --duration or at --max-bytes, whichever is first.\n\n" +
 			"A foundation-wide source gets a shard of its own: exporters that run lose nothing to the recording. The ports of udp and ingress\n" +
 			"can be had only while no exporter holds them.\n\n" +
 			"A capture holds what the foundation sends, names of apps and addresses of users included. --scrub replaces these; see docs/capture.md\n" +

@@ -64,19 +64,21 @@ const protocolWords = `ValueMetric CounterEvent ContainerMetric HttpStartStop Lo
 	GB GiB kilobytes megabytes megabyte page pages op ops per cores le quantile bucket sum created`
 
 // metricWords are words that metrics of databases, runtimes and frameworks are made of beyond those of the catalogue.
-const metricWords = `abort active ahead alarm alive allocation attempt avg backlog batch behind block blocked broken build
-	cache capacity class cleanup closed cluster cold committed compaction config connect consumer context core count custom
-	converge cycle daemon db deadlock declared delay deploy depth desire desired drift elapsed enabled entry error eviction failure fetch file
-	flush fragment free frequency frontend garbage gc get global group handle heap hikaricp hit idle index inflight insert
-	interval inuse invalid io iops item java job jvm keepalive lag latency leader leap level list live load loaded local log
-	logback mapped mark master max mean median memory message min miss missed mongo move mysql network nginx node non
-	nonheap ntp object offset old open operation ops overflow packet page paging panic parse partition pause peak peer
-	pending pickup ping pool postgres pressure process producer promhttp publish purge put quota ratio read ready rebalance
-	received redis refused reject release remaining replica request reserved reset resident response restart retry
-	return root rollback rotate rss run running rx saturation scan schedule search segment sent server session shard shared
-	size skew slave slow socket space spring start state status std stop stratum stream success swap sync systemload table
-	task temp thread throttle throughput timeout tomcat tps transaction tx unresponsive update upstream uptime usage used
-	user utilization version vm wait warm watermark write young`
+const metricWords = `
+	abort active ahead alarm alive allocation attempt avg backlog batch behind block blocked broken build cache
+	capacity class cleanup closed cluster cold committed compaction config connect consumer context converge core
+	count custom cycle daemon db deadlock declared delay deploy depth desire desired drift elapsed enabled entry
+	error eviction failure fetch file flush fragment free frequency frontend garbage gc get global group handle
+	heap hikaricp hit idle index inflight insert interval inuse invalid io iops item java job jvm keepalive lag
+	latency leader leap level list live load loaded local log logback mapped mark master max mean median memory
+	message min miss missed mongo move mysql network nginx node non nonheap ntp object offset old open operation
+	ops overflow packet page paging panic parse partition pause peak peer pending pickup ping pool postgres
+	pressure process producer promhttp publish purge put quota ratio read ready rebalance received redis refused
+	reject release remaining replica request reserved reset resident response restart retry return rollback root
+	rotate rss run running rx saturation scan schedule search segment sent server session shard shared size skew
+	slave slow socket space spring start state status std stop stratum stream success swap sync systemload table
+	task temp thread throttle throughput timeout tomcat tps transaction tx unresponsive update upstream uptime
+	usage used user utilization version vm wait warm watermark write young`
 
 // How the values of tags are scrubbed; any other tag is one of the developers' own, whose value is free text.
 var (
