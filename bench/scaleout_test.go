@@ -138,9 +138,7 @@ func requests() (envelopes []*loggregator_v2.Envelope) {
 			"method":         "GET",
 			"status_code":    []string{"200", "200", "404"}[i/2%3],
 			"content_length": strconv.Itoa(i / 2),
-			"uri": "https://app.apps.example.com/items/" + strconv.Itoa(
-				i/2,
-			),
+			"uri":            "https://app.apps.example.com/items/" + strconv.Itoa(i/2),
 			"request_id":     appID(1e6 + i/2),
 			"remote_address": "10.0.4.7:40000",
 			"user_agent":     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -162,28 +160,22 @@ func appID(n int) string {
 func appTags(instance int) map[string]string {
 	app := instance % scaleoutApps
 	return map[string]string{
-		"deployment": "cf-1e3f5a7b9c0d2e4f6a8b",
-		"job":        "diego-cell",
-		"index":      appID(2e6 + instance/100),
-		"ip":         "10.0.5." + strconv.Itoa(instance/100%250),
-		"origin":     "rep",
-		"app_id": appID(
-			app,
-		),
-		"app_name":   "app-" + strconv.Itoa(app),
-		"space_id":   appID(3e6 + app/10),
-		"space_name": "space-" + strconv.Itoa(app/10),
-		"organization_id": appID(
-			4e6 + app/50,
-		),
-		"organization_name": "org-" + strconv.Itoa(app/50),
-		"process_id":        appID(app),
-		"process_type":      "web",
-		"process_instance_id": appID(
-			5e6 + instance,
-		),
-		"instance_id": strconv.Itoa(instance / scaleoutApps),
-		"source_id":   appID(app),
+		"deployment":          "cf-1e3f5a7b9c0d2e4f6a8b",
+		"job":                 "diego-cell",
+		"index":               appID(2e6 + instance/100),
+		"ip":                  "10.0.5." + strconv.Itoa(instance/100%250),
+		"origin":              "rep",
+		"app_id":              appID(app),
+		"app_name":            "app-" + strconv.Itoa(app),
+		"space_id":            appID(3e6 + app/10),
+		"space_name":          "space-" + strconv.Itoa(app/10),
+		"organization_id":     appID(4e6 + app/50),
+		"organization_name":   "org-" + strconv.Itoa(app/50),
+		"process_id":          appID(app),
+		"process_type":        "web",
+		"process_instance_id": appID(5e6 + instance),
+		"instance_id":         strconv.Itoa(instance / scaleoutApps),
+		"source_id":           appID(app),
 	}
 }
 

@@ -82,9 +82,7 @@ func TestConcurrent(t *testing.T) {
 	for _, n := range samples {
 		sum += n
 	}
-	if want := uint64(
-		writers * rounds * 4,
-	); sum != want || samples[metric.OverLimit] == 0 ||
+	if want := uint64(writers * rounds * 4); sum != want || samples[metric.OverLimit] == 0 ||
 		samples[metric.Stored] == 0 {
 		t.Errorf("%d outcomes of %d samples: %v", sum, want, samples)
 	}

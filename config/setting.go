@@ -64,7 +64,7 @@ var kinds = [...]struct {
 // String names the kind as the documentation does.
 func (k Kind) String() string { return kinds[k].name }
 
-// inFlags says whether flags and variables can express the kind.
+// inFlags says whether flags and variables can express the kind. It and isList rely on the order of the constants.
 func (k Kind) inFlags() bool { return k < KindNameVals }
 
 func (k Kind) isList() bool { return k >= KindStrings && k <= KindNumbers }

@@ -139,9 +139,7 @@ func TestForwarderBatches(t *testing.T) {
 				got++
 			}
 		}
-		if took := time.Since(
-			began,
-		); !slices.Equal(sizes, []int{100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 50}) ||
+		if took := time.Since(began); !slices.Equal(sizes, []int{100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 50}) ||
 			took != 100*time.Millisecond {
 			t.Errorf("batches of %v, the last one after %v", sizes, took)
 		}

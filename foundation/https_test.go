@@ -384,9 +384,7 @@ func TestFirehosePings(t *testing.T) {
 		}
 		defer func() { _ = conn.CloseNow() }()
 		_, _, err = conn.Read(t.Context())
-		if ended := time.Since(
-			began,
-		); err == nil || ended != 2*time.Minute ||
+		if ended := time.Since(began); err == nil || ended != 2*time.Minute ||
 			!slices.Equal(pinged, []time.Duration{30 * time.Second, time.Minute, 90 * time.Second}) {
 			t.Errorf("%v after %v and pings after %v", err, ended, pinged)
 		}

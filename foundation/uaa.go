@@ -93,13 +93,11 @@ func (u *uaa) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Epoch:    u.epoch,
 		}
 		answer(http.StatusOK, map[string]any{
-			"access_token": u.sign(
-				c,
-			),
-			"token_type": "bearer",
-			"expires_in": int(u.life / time.Second),
-			"scope":      strings.Join(u.scopes, " "),
-			"jti":        c.ID,
+			"access_token": u.sign(c),
+			"token_type":   "bearer",
+			"expires_in":   int(u.life / time.Second),
+			"scope":        strings.Join(u.scopes, " "),
+			"jti":          c.ID,
 		})
 	}
 }

@@ -8,7 +8,7 @@ const (
 	Stored        Outcome = iota // it is, or updated, the value of a series
 	Outdated                     // older than the value that the series has
 	Conflict                     // its series belongs to another raw name, or its family to another type
-	OverLimit                    // a new series beyond metrics.max_series
+	OverLimit                    // a new series beyond metrics.max_series or the limit of a metric or owner
 	Filtered                     // a filter of the configuration refused it
 	DroppedByRule                // a rule says drop
 	Duplicate                    // the gorouter's second timer for the same request

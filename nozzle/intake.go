@@ -44,7 +44,7 @@ type Intake struct {
 // intakeOptions are what sources need of an intake beyond decoding.
 type intakeOptions struct {
 	kinds  []string                 // the kinds that are stored; nil for all
-	pulse  *watch.Pulse             // of the stream that is read; nil where there is no watchdog
+	pulse  *watch.Pulse             // of the stream that is read; nil where there is no keeper
 	retime func(e *metric.Envelope) // changes the timestamps; nil where they stay
 	log    *slog.Logger             // for malformed envelopes; nil where the source logs them itself, or nobody does
 }
@@ -149,7 +149,7 @@ func (in *Intake) recordJSON(text []byte, arrived time.Time) {
 	}
 }
 
-// begin tells the watchdog that a message is being taken.
+// begin tells the keeper that a message is being taken.
 func (in *Intake) begin(arrived time.Time) (now int64) {
 	if in.pulse != nil {
 		in.pulse.Begin()

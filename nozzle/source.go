@@ -32,8 +32,8 @@ type Listener interface {
 	Addr(ctx context.Context) (netip.AddrPort, error)
 }
 
-// Sink takes decoded envelopes. Write must not keep any part of the view after it returns, and adds one outcome for
-// each of e.Samples() to the tally. A Sink serves one goroutine; a source asks for one a goroutine.
+// Sink takes decoded envelopes. Write neither changes the view nor keeps any part of it after it returns, and adds one
+// outcome for each of e.Samples() to the tally. A Sink serves one goroutine; a source asks for one a goroutine.
 type Sink interface {
 	Write(e *metric.Envelope, tally *metric.Tally)
 }
@@ -91,7 +91,8 @@ type entry struct {
 	build   func(env *Env) (Source, error)
 }
 
-// entries has one line for each source.
+// entries is the list of all sources. A new source also needs a field of Options, a method Check, and its keys in
+// config/settings.go.
 func (o *Options) entries() []entry {
 	rlp := func(env *Env) (Source, error) { return newRLP(o.RLP, o.Stream, env) }
 	gateway := func(env *Env) (Source, error) { return newGateway(o.Gateway, o.Stream, env) }
@@ -136,7 +137,7 @@ func New(o *Options, env *Env) (sources []Source, err error) {
 	return sources, nil
 }
 
-// uaa returns the source of tokens, which the sources share.
+// uaa returns what fetches tokens, which the sources share.
 func (env *Env) uaa() (*UAA, error) {
 	if env.tokens == nil {
 		var err error

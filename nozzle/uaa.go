@@ -197,7 +197,8 @@ func (u *UAA) use(token uaaToken) {
 }
 
 // refuse drops a token that a server did not accept, and says whether another one may be had. If fresh tokens are
-// refused one after the other, it does so less and less often, up to once in ten minutes.
+// refused one after the other, it drops them less and less often, at least once in ten minutes; meanwhile it keeps the
+// token and returns false.
 func (u *UAA) refuse(token uaaToken) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -214,7 +215,7 @@ func (u *UAA) refuse(token uaaToken) bool {
 	return true
 }
 
-// accepted tells that a server accepted the token: the next refusal is about the token again.
+// accepted notes that a server accepted the token, so that the next refusal drops it at once.
 func (u *UAA) accepted() {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -308,9 +308,7 @@ func TestUAARequest(t *testing.T) {
 	}
 	write("second")
 	answer = `{"access_token":"abc","token_type":"bearer","expires_in":"600","scope":"uaa.none"}`
-	if token, failed = u.request(
-		t.Context(),
-	); failed != nil || token.hasScope() ||
+	if token, failed = u.request(t.Context()); failed != nil || token.hasScope() ||
 		time.Until(token.Expiry) > 10*time.Minute {
 		t.Errorf("%v %v", token, failed)
 	}
@@ -339,9 +337,7 @@ func TestUAARequest(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, failed := u.request(
-		t.Context(),
-	); failed == nil || failed.Reason != tokenSecretFile ||
+	if _, failed := u.request(t.Context()); failed == nil || failed.Reason != tokenSecretFile ||
 		!strings.Contains(failed.Err.Error(), file) {
 		t.Errorf("%+v", failed)
 	}

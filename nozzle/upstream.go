@@ -98,7 +98,7 @@ func newUpstream() *upstream {
 	return &upstream{seed: maphash.MakeSeed(), lost: lost, emitters: map[uint64]upstreamEmitter{}}
 }
 
-// note takes a counter of Loggregator's own losses; it does nothing for any other envelope.
+// note decides whether a counter reports a loss of Loggregator's, and if so adds it.
 func (u *upstream) note(e *metric.Envelope) {
 	older := ""
 	if string(e.Name) != filter.DroppedName {

@@ -234,9 +234,7 @@ func TestUpstreamIsBounded(t *testing.T) {
 		lose(i, 0, 1)
 	}
 	lose(3*maxUpstreamEmitters, 7, 7)
-	if n, lost := len(
-		u.emitters,
-	), u.snapshot()[upstreamKey{"loggregator.rlp", "egress"}]; n != maxUpstreamEmitters ||
+	if n, lost := len(u.emitters), u.snapshot()[upstreamKey{"loggregator.rlp", "egress"}]; n != maxUpstreamEmitters ||
 		lost != 7 {
 		t.Fatalf("%d emitters, %d lost", n, lost)
 	}

@@ -137,11 +137,9 @@ func gathered() prometheus.GathererFunc {
 				},
 			}}}},
 			{Name: new("own_s"), Type: dto.MetricType_SUMMARY.Enum(), Metric: []*dto.Metric{{Summary: &dto.Summary{
-				SampleCount: new(
-					uint64(4),
-				),
-				SampleSum: new(2.5),
-				Quantile:  []*dto.Quantile{{Quantile: new(0.5), Value: new(8.0)}, {Quantile: new(1.0), Value: new(9.0)}},
+				SampleCount: new(uint64(4)),
+				SampleSum:   new(2.5),
+				Quantile:    []*dto.Quantile{{Quantile: new(0.5), Value: new(8.0)}, {Quantile: new(1.0), Value: new(9.0)}},
 			}}}},
 			{Name: new("own_total"), Type: dto.MetricType_COUNTER.Enum(), Metric: []*dto.Metric{
 				{
@@ -269,9 +267,7 @@ func TestStaleness(t *testing.T) {
 func TestPropertyStaleness(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rounds := rapid.SliceOfN(rapid.MapOf(
-			rapid.StringMatching(
-				`[abc][12]?`,
-			),
+			rapid.StringMatching(`[abc][12]?`),
 			rapid.SliceOfDistinct(rapid.StringMatching(`[a-e]`), func(s string) string { return s }),
 		), 1, 6).Draw(rt, "rounds")
 		c, r := (&holding{}).set(), &receiver{}

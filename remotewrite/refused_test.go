@@ -92,11 +92,7 @@ func refusedSeries(t *testing.T, protocol string, partial bool, delay time.Durat
 
 	m := p.rounds.metrics
 	samples := m.of[contentSamples]
-	if lag := testutil.ToFloat64(
-		m.highest,
-	) - testutil.ToFloat64(
-		m.highestSent,
-	); lag != 0 ||
+	if lag := testutil.ToFloat64(m.highest) - testutil.ToFloat64(m.highestSent); lag != 0 ||
 		testutil.ToFloat64(samples.pending) != 0 {
 		t.Errorf("%s after %s: behind by %vs, %v pending", protocol, delay, lag, testutil.ToFloat64(samples.pending))
 	}

@@ -171,9 +171,7 @@ func TestRevokedToken(t *testing.T) {
 	} {
 		valid, seen = step.valid, nil
 		a := c.send(t.Context(), plainRequest)
-		if got := fmt.Sprint(
-			a.err,
-		); step.err == "" && a.verdict != accepted ||
+		if got := fmt.Sprint(a.err); step.err == "" && a.verdict != accepted ||
 			step.err != "" && (a.verdict != refused || got != step.err) {
 			t.Errorf("%+v, want %q", a, step.err)
 		}

@@ -12,8 +12,8 @@ type Stats struct {
 	Series        int // exposed series
 	Families      int
 	UntaggedNames int // raw names that no rule matched
-	Refused       int // entries that are remembered as refused or dropped
-	Parts         int // entries that are parts of histograms and summaries
+	Refused       int // entries that are remembered as refused, dropped or joined to another
+	Parts         int // entries that are parts of histograms and summaries, or have no series yet
 }
 
 // Stats returns the store's numbers.

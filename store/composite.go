@@ -122,7 +122,7 @@ func (cs *composites) attach(pos, of entryPos, p *part) (against entryPos, reaso
 }
 
 // detach takes a part from its composite, if it has a live one. The composite may be left empty, or its family without
-// buckets and quantiles: see Store.prune.
+// buckets and quantiles: see registry.remove.
 func (cs *composites) detach(pos entryPos) {
 	e := cs.entries.at(pos)
 	of := e.owner()

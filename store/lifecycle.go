@@ -157,7 +157,7 @@ func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPo
 	switch {
 	case r.Invalid != "":
 		outcome = metric.Invalid
-		e.setOwner(ref{pos, e.gen}) // it stays refused until a reload
+		e.setOwner(ref{pos, e.gen}) // its own owner, which is alive until a reload: stillRefused stays true
 		s.refuse(e, outcome, id.Name, "", r.Invalid)
 	case r.Dropped:
 		outcome = metric.DroppedByRule
@@ -304,7 +304,7 @@ func (s *registry) begin(pos entryPos, e *entry, key seriesKey, r *Resolved) {
 	}
 }
 
-// end is the inverse of begin.
+// end takes a live entry out of its family and frees what begin made for it; a counter keeps its count.
 func (s *registry) end(e *entry) {
 	key := seriesKey{e.family, e.labels}
 	f, kind := s.families.at(key.family), s.entries.kindOf(e)
@@ -326,8 +326,8 @@ func (s *registry) end(e *entry) {
 	s.families.leave(key, s.entries.alive)
 }
 
-// release makes an entry loose, whatever it was. A part may leave its composite empty: the caller prunes, or
-// attaches it again.
+// release makes an entry loose, whatever it was. A part may leave its composite empty: the caller removes
+// the composite, or attaches the part again.
 func (s *registry) release(pos entryPos) {
 	e := s.entries.at(pos)
 	switch e.state {

@@ -127,11 +127,7 @@ func TestOwnersThatLookAlike(t *testing.T) {
 	if want := map[string]float64{
 		fmt.Sprintf("%0*d", maxPrintable, 0): 3,
 		"\uFFFD":                             5,
-	}; fmt.Sprint(
-		got,
-	) != fmt.Sprint(
-		want,
-	) {
+	}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

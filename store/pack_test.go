@@ -49,13 +49,7 @@ func TestPack(t *testing.T) {
 			t.Fatalf("%.40s is no longer found", text)
 		}
 		if before != "" &&
-			uintptr(
-				unsafe.Pointer(unsafe.StringData(string(packed))),
-			)-uintptr(
-				unsafe.Pointer(unsafe.StringData(string(before))),
-			) != uintptr(
-				len(before),
-			) {
+			uintptr(unsafe.Pointer(unsafe.StringData(string(packed))))-uintptr(unsafe.Pointer(unsafe.StringData(string(before)))) != uintptr(len(before)) {
 			apart++
 		}
 		before = packed

@@ -108,9 +108,7 @@ func TestNoScrapeHoldsASeriesTwice(t *testing.T) {
 	all := configurations(t)
 	actions := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) action {
 		return action{
-			time.Duration(
-				rapid.Int64Range(0, 30e9).Draw(t, "pause"),
-			),
+			time.Duration(rapid.Int64Range(0, 30e9).Draw(t, "pause")),
 			rapid.Bool().Draw(t, "sweep"),
 			rapid.IntRange(0, 6*len(all)).Draw(t, "reload"),
 			drawEnvelope(t),

@@ -16,7 +16,7 @@ const maxRefusals = 100
 // Refusal says what was refused, how often and why.
 type Refusal struct {
 	Outcome metric.Outcome
-	// Metric is the exposed name that a conflict is about, RawName the name as emitted that lost. Both are empty in
+	// Metric is the exposed name that the refusal is about, RawName the name as emitted that lost. Both are empty in
 	// the entry that counts all names beyond the bound, and what has no name.
 	Metric, RawName string
 	Reason          string

@@ -10,8 +10,8 @@ import (
 
 // Resolver turns identities into series. It is immutable.
 type Resolver interface {
-	// Resolve says what becomes of an identity. It is called once for each series, with the lock of the store held: it
-	// must not call the store. It keeps neither id nor what it points to.
+	// Resolve says what becomes of an identity. It is called when an entry is settled, on its first sample, after a
+	// refusal ends and on reload, with the lock of the store held: it must not call the store. It keeps neither id nor what it points to.
 	Resolve(id *Identity) Resolved
 	// Identification says what belongs to the identity of a series.
 	Identification() Identification
@@ -44,7 +44,7 @@ type Identity struct {
 type Resolved struct {
 	Dropped  bool   // no series: a rule drops it
 	Invalid  string // no series: why its samples are invalid, or ""
-	Untagged bool   // no rule matched the name
+	Untagged bool   // neither a rule matched the name nor the quarantine found anything in it
 
 	Metric      string
 	Type        metric.Type

@@ -21,7 +21,7 @@ type Options struct {
 	Expiration time.Duration // a series without a sample for this long is removed
 	// AdaptiveExpiration removes gauges and counters after three of their own intervals and 15 s, if that is sooner.
 	AdaptiveExpiration bool
-	// MaxSeries is how many series may live at once, and twice as many as the refused and dropped ones that are
+	// MaxSeries is how many series may live at once. Of refused, dropped and joined entries at most half as many are
 	// remembered.
 	MaxSeries int
 	Limits    LimitOptions
@@ -34,7 +34,8 @@ type Options struct {
 }
 
 // Store holds all series. One mutex guards everything: it is held for the time of one envelope, or of one chunk of
-// a scrape, never while something is written or compiled.
+// a scrape, never while something is written or compiled. Longer are only the copy of a changed family's list of series,
+// the beginning of a reload, and the end of a family.
 type Store struct {
 	sweepEvery time.Duration
 
@@ -173,7 +174,7 @@ func (s *Store) sweepChunk(from entryPos, now int64) bool {
 // Reloaded says what a reload did to the entries that were there.
 type Reloaded struct {
 	Kept    int // resolved as before
-	Retired int // removed; with their next sample they come back changed
+	Retired int // removed; they come back with their next sample, as the resolver in force has it
 }
 
 // reloadChunk bounds how many entries are resolved under one hold of the lock.
@@ -239,7 +240,7 @@ func (s *registry) unchanged(e *entry) bool {
 	switch e.state {
 	case stateDropped:
 		return r.Dropped
-	case stateLive:
+	case stateLive: // compared below
 	default:
 		return false
 	}

@@ -47,9 +47,7 @@ histogram cf_http_response_size_bytes{component="router",status="2xx"} [1000] [4
 		write(s, at(6*time.Minute, from("", "origin", "router__1", "status_code", "204", "component", "uaa")))
 		<-time.After(6 * time.Minute)
 		s.sweep(time.Now())
-		if got := dump(
-			s,
-		); !strings.Contains(got, `component="router",status="2xx"} [0.1 1] [0 5 0] count=5`) ||
+		if got := dump(s); !strings.Contains(got, `component="router",status="2xx"} [0.1 1] [0 5 0] count=5`) ||
 			strings.Count(got, "\n") != 1 {
 			t.Errorf("after half of them expired:\n%s", got)
 		}

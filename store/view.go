@@ -35,8 +35,8 @@ type Sample struct {
 	// Start is when a counter or histogram was 0, in nanoseconds since the epoch by the exporter's clock; 0 where that
 	// is not known: it is never guessed.
 	Start int64
-	// Histogram is set where the family's Type is TypeHistogram. It belongs to the reader that Read was called on and is
-	// valid until the next Read.
+	// Histogram is set where the family's Type is TypeHistogram. It belongs to the reader that Next was called on and is
+	// valid until the next call of Next.
 	Histogram *Histogram
 	// Summary is set where the family's Type is TypeSummary; it is valid as long as Histogram is.
 	Summary *Summary

@@ -31,7 +31,7 @@ const (
 // typeInfo describes a captureType.
 type typeInfo struct {
 	name string // as patterns spell it, "" if they cannot
-	// regexp is what the type means: the index must find what the regular expressions of all patterns find.
+	// regexp is what the type means, for tests: the index must find what the regular expressions of all patterns find.
 	regexp string
 	sample string  // a text that it takes
 	bytes  byteSet // of a run: what it consists of; of other types: all that their texts can hold

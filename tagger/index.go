@@ -11,7 +11,7 @@ import (
 // the number of sequences. It finds exactly what trying their regular expressions one after the other would find.
 //
 // It is a tree. Each edge is a piece of literal text or a capture, and sequences that begin alike share their
-// edges. The orders (positions in the rule files) of the sequences that end at a node stand there. So
+// edges. The orders (positions in ruleSet.variants; the lowest wins) of the sequences that end at a node stand there. So
 //
 //	0  {a}.requests.total
 //	1  cc.requests.{x}
@@ -47,8 +47,8 @@ type node struct {
 type captureEdge struct {
 	capture  *capture
 	to       *node
-	isRun    bool // of the capture
-	shortest int  // run
+	isRun    bool // see captureType.isRun
+	shortest int  // the fewest bytes of the run
 	// classes tells of each byte whether a run can contain it, and whether it is among to.initials.
 	classes *[256]uint8
 }
@@ -266,7 +266,7 @@ func (s *search) followCapture(e *captureEdge, pos int) {
 	e.capture.ends(s.text, pos, &s.origins, func(end int) { s.follow(e, pos, end) })
 }
 
-// followRun does the same for a run. One pass finds the end of the run and the last place at which a literal may
+// followRun is followCapture for a run. One pass finds the end of the run and the last place at which a literal may
 // follow.
 func (s *search) followRun(e *captureEdge, pos int) {
 	shortest := pos + e.shortest

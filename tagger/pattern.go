@@ -237,7 +237,7 @@ func (p *patternParser) capture() (*capture, error) {
 	return c, nil
 }
 
-// braces reads up to the closing brace, and tells where a `|` of an inline set was escaped.
+// braces reads up to the closing brace, and says whether there was a backslash in it.
 func (p *patternParser) braces() (inside string, escaped bool, err error) {
 	open := p.at
 	for p.at++; p.at < len(p.text); p.at++ {

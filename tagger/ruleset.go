@@ -67,7 +67,7 @@ func (rs *ruleSet) add(r *rule, sequences []sequence) {
 // finish prepares the set for use by any number of goroutines. Nothing may be added afterwards.
 func (rs *ruleSet) finish() { rs.index.finish() }
 
-// match returns the first rule of a higher order than after that matches a text, nil if there is none, and leaves
+// match returns the first matching rule whose order is above after, nil if there is none, and leaves
 // what it captured in s.values. It allocates nothing unless a regular expression runs or the walk through the
 // index is very long.
 func (s *search) match(set *ruleSet, text string, after int32) *rule {
@@ -113,7 +113,8 @@ func (s *search) matchExpressions() (groups []int) {
 	return nil
 }
 
-// allowed says whether the rule of an order may be used here, as far as its pattern does not decide.
+// allowed says whether a rule whose pattern matches may be used: its condition holds, it was not applied to this text
+// before, and a mapping comes first in the chain.
 func (s *search) allowed(order int32) bool {
 	r := s.set.rules[s.set.variants[order].rule]
 	if s.unconditional {

@@ -106,7 +106,7 @@ type Options struct {
 	UserRules []Source
 	// Catalogue holds the built-in rule files (*.yaml, in the order of their names), tried after UserRules; nil for none.
 	Catalogue fs.FS
-	// Quarantine takes id-like parts out of names if no rule has.
+	// Quarantine takes id-like parts out of what the rules leave of a name, unless a rule forbids it.
 	Quarantine bool
 }
 

@@ -62,7 +62,7 @@ type document struct {
 	failed int          // number of errors found
 }
 
-// text is a scalar and the position of its first character.
+// text is a scalar and the position of its first character; of a block scalar, that of its indicator.
 type text struct {
 	s            string
 	line, column int

@@ -198,9 +198,7 @@ func (s secrets) all() []string {
 		s.custom,
 		s.log,
 		strconv.FormatInt(s.account, 10),
-		string(
-			protowire.AppendVarint(nil, uint64(s.account)),
-		),
+		string(protowire.AppendVarint(nil, uint64(s.account))),
 		string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(float64(s.account)))),
 	}
 }
@@ -296,29 +294,23 @@ func (s secrets) v1(t *rapid.T) []*events.Envelope {
 	}
 	http := e(events.Envelope_HttpStartStop)
 	http.HttpStartStop = &events.HttpStartStop{
-		StartTimestamp: new(
-			int64(1),
-		),
-		StopTimestamp: new(int64(2)),
-		RequestId:     s.uuid(t),
-		PeerType:      events.PeerType_Client.Enum(),
-		Method:        events.Method_GET.Enum(),
-		Uri: new(
-			s.uri,
-		),
-		RemoteAddress: new(s.ip + ":80"),
-		UserAgent:     new(s.agent),
-		StatusCode:    new(int32(200)),
-		ContentLength: new(int64(3)),
-		ApplicationId: s.uuid(t),
-		InstanceId:    new(s.guid),
-		Forwarded:     []string{s.ip, s.host + ", " + s.ip6},
+		StartTimestamp: new(int64(1)),
+		StopTimestamp:  new(int64(2)),
+		RequestId:      s.uuid(t),
+		PeerType:       events.PeerType_Client.Enum(),
+		Method:         events.Method_GET.Enum(),
+		Uri:            new(s.uri),
+		RemoteAddress:  new(s.ip + ":80"),
+		UserAgent:      new(s.agent),
+		StatusCode:     new(int32(200)),
+		ContentLength:  new(int64(3)),
+		ApplicationId:  s.uuid(t),
+		InstanceId:     new(s.guid),
+		Forwarded:      []string{s.ip, s.host + ", " + s.ip6},
 	}
 	container := e(events.Envelope_ContainerMetric)
 	container.ContainerMetric = &events.ContainerMetric{
-		ApplicationId: new(
-			s.guid,
-		),
+		ApplicationId: new(s.guid),
 		InstanceIndex: new(int32(1)),
 		CpuPercentage: new(1.0),
 		MemoryBytes:   new(uint64(1)),
@@ -326,9 +318,7 @@ func (s secrets) v1(t *rapid.T) []*events.Envelope {
 	}
 	log := e(events.Envelope_LogMessage)
 	log.LogMessage = &events.LogMessage{
-		Message: []byte(
-			s.log,
-		),
+		Message:        []byte(s.log),
 		MessageType:    events.LogMessage_OUT.Enum(),
 		Timestamp:      new(int64(1)),
 		AppId:          new(s.guid),

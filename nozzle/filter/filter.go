@@ -32,7 +32,8 @@ type Match struct {
 	Space      []string `mapstructure:"space"` // the space's name
 }
 
-// The fields of a Match, in the order of the documentation.
+// The fields of a Match, in the order of the documentation. fieldNames and Match.patterns have the same order, and
+// Run.readFields reads each.
 const (
 	byKind = iota
 	byOrigin
@@ -83,9 +84,9 @@ type Filter struct {
 
 type rule struct {
 	keep  bool
-	kinds uint8 // one bit a metric.Kind
-	envs  []fieldMatch
-	names *patterns // nil: any
+	kinds uint8        // one bit a metric.Kind
+	envs  []fieldMatch // all fields that the envelope decides, but kind and name
+	names *patterns    // nil: any
 }
 
 type fieldMatch struct {

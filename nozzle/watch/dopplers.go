@@ -20,8 +20,8 @@ const (
 	dopplerSilence = 35 * time.Second
 	// dopplerForgotten is how long a doppler is missed: then it is one that the operator removed.
 	dopplerForgotten = 15 * time.Minute
-	// dopplerRetried is the age up to which an open stream gets the data of a doppler by itself: the server behind it
-	// tries a doppler again 11 s after the stream began, and then no more for 100 s.
+	// dopplerRetried is the age below which a stream needs no replacement: the server behind it tries a doppler again
+	// 11 s after the stream began, and then no more for 100 s.
 	dopplerRetried = 10 * time.Second
 
 	maxDopplers = 512
@@ -83,8 +83,8 @@ func (d *dopplers) note(e *metric.Envelope) {
 	at.heard = true
 }
 
-// check is called at each look at open streams. It says whether a doppler is missing, and whether one that was is
-// heard again.
+// check is called once at each look at open streams, and clears what was heard. It says whether a doppler is missing, and
+// whether one that was missing is heard again.
 func (d *dopplers) check() (missing, back bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -28,13 +28,13 @@ const (
 	ReasonTextFrame         = "text_frame"         // a websocket message that is not an envelope
 	ReasonSlow              = "slow"               // the server ended the stream because we read too slowly
 
-	// These three are the watchdog's, whatever the protocol.
+	// These three are the keeper's, whatever the protocol.
 	ReasonIdle    = "idle"    // the stream is open, but brought nothing for nozzle.idle_timeout
 	ReasonFell    = "fell"    // a doppler fell silent, or was heard again after that
 	ReasonStalled = "stalled" // the sink did not return: the data is of no use here
 )
 
-// Reasons are those that a watchdog has for a new stream.
+// Reasons are those that a keeper has for a new stream.
 var Reasons = []string{ReasonIdle, ReasonFell, ReasonStalled}
 
 // Failure is why a stream ended: a reason that is counted, what an operator should look at, and the error itself.

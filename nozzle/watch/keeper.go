@@ -107,7 +107,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-var errWatchdog = errors.New("closed by the watchdog")
+var errReplaced = errors.New("closed by the keeper")
 
 // attempt opens a stream after the pause that a failure brought.
 func (r *run) attempt(ctx context.Context) {
@@ -168,7 +168,7 @@ func (r *run) close(s *stream) {
 func (r *run) cut() {
 	for _, s := range r.streams {
 		if s.closing {
-			s.cancel(errWatchdog)
+			s.cancel(errReplaced)
 		}
 	}
 }
@@ -236,7 +236,7 @@ func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
 	}
 	if s.reason != "" {
 		failure = Failure{
-			Reason: s.reason, Err: errWatchdog,
+			Reason: s.reason, Err: errReplaced,
 			Advice: "received envelopes were not taken in time; the stream was closed, so that its share goes to other readers",
 		}
 	}
@@ -269,7 +269,7 @@ func (r *run) look(ctx context.Context) {
 		if s.stuck >= looks(stallTimeout) && s.reason == "" {
 			s.reason = ReasonStalled
 			r.disconnect(s)
-			s.cancel(errWatchdog)
+			s.cancel(errReplaced)
 		}
 	}
 	r.Account.AllowPause(r.pauses.limit(r.Idle))

@@ -1,4 +1,5 @@
-// Package naming turns base names into metric names, and the units that components emit into base units.
+// Package naming turns base names into metric names, and says by which factors the values in the units that components
+// emit become values in base units; the store applies them.
 package naming
 
 import (
@@ -162,9 +163,7 @@ func wordSpans(spans []wordSpan, name []rune) []wordSpan {
 			continue
 		}
 		if i > start {
-			if last := len(
-				spans,
-			) - 1; !segmentStart || last < 0 ||
+			if last := len(spans) - 1; !segmentStart || last < 0 ||
 				!sameWord(name[spans[last].start:spans[last].end], name[start:i]) {
 				spans = append(spans, wordSpan{start, i})
 			}

@@ -169,39 +169,15 @@ func mayStateUnit(name string) bool {
 		return false
 	}
 	switch firstTwo(name) { // of words for times
-	case firstTwo("se"),
-		firstTwo("mi"),
-		firstTwo("ms"),
-		firstTwo("us"),
-		firstTwo("na"),
-		firstTwo("ns"),
-		firstTwo("ho"),
-		firstTwo("da"):
+	case firstTwo("se"), firstTwo("mi"), firstTwo("ms"), firstTwo("us"), firstTwo("na"), firstTwo("ns"),
+		firstTwo("ho"), firstTwo("da"):
 		return true
 	}
 	switch firstTwo(name[len(name)-2:]) { // ends of all words
-	case firstTwo("ds"),
-		firstTwo("nd"),
-		firstTwo("cs"),
-		firstTwo("ec"),
-		firstTwo("ms"),
-		firstTwo("is"),
-		firstTwo("os"),
-		firstTwo("ns"),
-		firstTwo("es"),
-		firstTwo(
-			"rs",
-		),
-		firstTwo("ys"),
-		firstTwo("ib"),
-		firstTwo("kb"),
-		firstTwo("mb"),
-		firstTwo("gb"),
-		firstTwo("tb"),
-		firstTwo("nt"),
-		firstTwo("ge"),
-		firstTwo("ct"),
-		firstTwo("io"):
+	case firstTwo("ds"), firstTwo("nd"), firstTwo("cs"), firstTwo("ec"), firstTwo("ms"), firstTwo("is"),
+		firstTwo("os"), firstTwo("ns"), firstTwo("es"), firstTwo("rs"), firstTwo("ys"), firstTwo("ib"),
+		firstTwo("kb"), firstTwo("mb"), firstTwo("gb"), firstTwo("tb"), firstTwo("nt"), firstTwo("ge"),
+		firstTwo("ct"), firstTwo("io"):
 	default:
 		return false
 	}

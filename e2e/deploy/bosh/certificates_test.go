@@ -29,13 +29,11 @@ func newAuthority(t *testing.T) *authority {
 	sign := func(serial int64, name string, usage x509.ExtKeyUsage) (string, string) {
 		key := newKey(t)
 		leaf := &x509.Certificate{
-			SerialNumber: big.NewInt(
-				serial,
-			),
-			Subject:     pkix.Name{CommonName: name},
-			DNSNames:    []string{name},
-			NotAfter:    time.Now().Add(time.Hour),
-			ExtKeyUsage: []x509.ExtKeyUsage{usage},
+			SerialNumber: big.NewInt(serial),
+			Subject:      pkix.Name{CommonName: name},
+			DNSNames:     []string{name},
+			NotAfter:     time.Now().Add(time.Hour),
+			ExtKeyUsage:  []x509.ExtKeyUsage{usage},
 		}
 		der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 		if err != nil {

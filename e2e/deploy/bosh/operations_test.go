@@ -120,9 +120,7 @@ func operations() []operation {
 		{
 			name: "sidecar", files: []string{"add-sidecar.yml"}, given: []string{"system_domain"}, job: sidecarJob, at: sidecar,
 			want: map[string]any{
-				sidecar + "/properties/nozzle/ingress/tls": certificate(
-					"loggregator_exporter_sidecar_tls",
-				),
+				sidecar + "/properties/nozzle/ingress/tls":                                    certificate("loggregator_exporter_sidecar_tls"),
 				"/variables/name=loggregator_exporter_sidecar_tls/options/common_name":        "metron",
 				"/variables/name=loggregator_exporter_sidecar_tls/options/extended_key_usage": []any{"server_auth"},
 				"/instance_groups/name=router/jobs/name=loggr-udp-forwarder/name":             "loggr-udp-forwarder",

@@ -146,9 +146,7 @@ func TestPostStart(t *testing.T) {
 			}
 			out, err := script(t, root, nozzleJob, "post-start")
 			// On a busy machine an answer may come too late, and is asked for again.
-			if asked := int(
-				questions.Load(),
-			); (err == nil) != c.ok || asked <= c.failures ||
+			if asked := int(questions.Load()); (err == nil) != c.ok || asked <= c.failures ||
 				!strings.Contains(out, "the answer") {
 				t.Errorf("%v after %d questions:\n%s", err, asked, out)
 			}

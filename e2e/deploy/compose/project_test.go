@@ -71,18 +71,14 @@ func TestProject(t *testing.T) {
 		}
 	}
 	build := project.Services["exporter"].Build
-	if _, err := os.Stat(
-		filepath.Join(build.Context, build.Dockerfile),
-	); err != nil ||
+	if _, err := os.Stat(filepath.Join(build.Context, build.Dockerfile)); err != nil ||
 		filepath.Clean(build.Context) != peer.Root(t) {
 		t.Errorf("the exporter is built from %s by %s: %v", build.Context, build.Dockerfile, err)
 	}
 	if image := project.Services["prometheus"].Image; "prometheus-v0.3"+strings.TrimSuffix(
 		strings.TrimPrefix(image, "docker.io/prom/prometheus:v3."),
 		".0",
-	)+".0" != filepath.Base(
-		peer.Prometheus().File(t),
-	) {
+	)+".0" != filepath.Base(peer.Prometheus().File(t)) {
 		t.Errorf("the tests run another Prometheus than %s", image)
 	}
 }
@@ -124,9 +120,7 @@ func TestFoundation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := options.LoadProject(
-		t.Context(),
-	); err == nil ||
+	if _, err := options.LoadProject(t.Context()); err == nil ||
 		!strings.Contains(err.Error(), "name the folder with exporter.yml") {
 		t.Errorf("without a folder: %v", err)
 	}

@@ -64,13 +64,7 @@ func exporterBoard() *board {
 						ratio,
 						"What Loggregator says it has lost, as a share of what should have come.",
 						q(
-							"sum(rate("+own(
-								"upstream_dropped_total",
-							)+lately+")) / (sum(rate("+own(
-								"envelopes_received_total",
-							)+lately+")) + sum(rate("+own(
-								"upstream_dropped_total",
-							)+lately+")))",
+							"sum(rate("+own("upstream_dropped_total")+lately+")) / (sum(rate("+own("envelopes_received_total")+lately+")) + sum(rate("+own("upstream_dropped_total")+lately+")))",
 							"",
 						),
 					).warn(0.001, 0.01),
@@ -317,11 +311,7 @@ func exporterOutput() row {
 				seconds,
 				"How far what was taken lies behind what was collected, and how long a round and a request take.",
 				q(
-					"max by (instance) ("+own(
-						"remote_write_highest_timestamp_seconds",
-					)+" - "+own(
-						"remote_write_queue_highest_sent_timestamp_seconds",
-					)+")",
+					"max by (instance) ("+own("remote_write_highest_timestamp_seconds")+" - "+own("remote_write_queue_highest_sent_timestamp_seconds")+")",
 					"{{instance}} behind",
 				),
 				q("max by (instance) ("+own("remote_write_round_duration_seconds")+")", "{{instance}} round"),
