@@ -63,9 +63,9 @@ type Point struct {
 // shape as Loggregator's own agent does (origin, deployment, job, index and ip become tags; a container metric
 // becomes a gauge of five points; an HttpStartStop becomes a timer named http).
 //
-// All byte slices point into the received message, the decoder's memory or constants. They are read only, and valid only
-// until the call that was handed the view returns: whoever keeps anything copies it. An intake reuses one Envelope, so
-// that decoding allocates nothing.
+// All byte slices point into the received message, the decoder's memory or constants. They are read only, and valid
+// only until the call that was handed the view returns: whoever keeps anything copies it. An intake reuses one
+// Envelope, so that decoding allocates nothing.
 type Envelope struct {
 	Kind       Kind
 	Timestamp  int64 // nanoseconds since the epoch as sent; 0 where missing

@@ -104,7 +104,17 @@ func (r *Replay) play(ctx context.Context, from *capture.Reader) {
 	r.account.Connect()
 	defer r.account.Disconnect()
 	header := from.Header()
-	r.log.Info("playing a capture", "recorded", header.Start.UTC().Format(time.RFC3339), "sources", header.Sources, "scrubbed", header.Scrubbed, "speed", r.options.Speed)
+	r.log.Info(
+		"playing a capture",
+		"recorded",
+		header.Start.UTC().Format(time.RFC3339),
+		"sources",
+		header.Sources,
+		"scrubbed",
+		header.Scrubbed,
+		"speed",
+		r.options.Speed,
+	)
 	began := time.Now()
 	clock := newReplayTime(header.Start, began, r.options.Speed)
 	intake := r.env.intake(r.account, intakeOptions{retime: clock.shift})
@@ -135,8 +145,13 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 		log.Info("the capture was played to its end; the source stays idle")
 	case errors.Is(err, capture.ErrTruncated):
 		r.account.refuse(reasonTruncated)
-		log.Warn("the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle",
-			"reason", reasonTruncated, "error", err)
+		log.Warn(
+			"the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle",
+			"reason",
+			reasonTruncated,
+			"error",
+			err,
+		)
 	default:
 		r.account.refuse(reasonMalformed)
 		log.Error("the capture is damaged; what stands before was played, and the source stays idle",

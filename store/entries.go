@@ -13,7 +13,7 @@ type state uint8
 const (
 	stateFree    state = iota
 	stateLive          // it owns an exposed series
-	stateRefused       // its series or its family's name belongs to another, see owner; or a limit, or its name, forbids it
+	stateRefused       // its series or its family belongs to another, see owner; or a limit forbids it, or its name
 	stateDropped       // a rule drops it
 	stateJoined        // a timer whose series belongs to another timer: it observes there
 	statePart          // a part of a composite: see owner; without an owner it is loose

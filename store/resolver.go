@@ -11,7 +11,8 @@ import (
 // Resolver turns identities into series. It is immutable.
 type Resolver interface {
 	// Resolve says what becomes of an identity. It is called when an entry is settled, on its first sample, after a
-	// refusal ends and on reload, with the lock of the store held: it must not call the store. It keeps neither id nor what it points to.
+	// refusal ends and on reload, with the lock of the store held: it must not call the store. It keeps neither id nor
+	// what it points to.
 	Resolve(id *Identity) Resolved
 	// Identification says what belongs to the identity of a series.
 	Identification() Identification

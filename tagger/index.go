@@ -10,8 +10,8 @@ import (
 // index finds the first of many sequences that matches a text, in a time that depends on the text and hardly on
 // the number of sequences. It finds exactly what trying their regular expressions one after the other would find.
 //
-// It is a tree. Each edge is a piece of literal text or a capture, and sequences that begin alike share their
-// edges. The orders (positions in ruleSet.variants; the lowest wins) of the sequences that end at a node stand there. So
+// It is a tree. Each edge is a piece of literal text or a capture, and sequences that begin alike share their edges.
+// The orders (positions in ruleSet.variants; the lowest wins) of the sequences that end at a node stand there. So
 //
 //	0  {a}.requests.total
 //	1  cc.requests.{x}

@@ -34,11 +34,12 @@ func newRecord() *cobra.Command {
 		Use:   "record --out FILE",
 		Short: "Write what the sources receive to a capture",
 		Long: "Runs the sources of the configuration, stores nothing, and writes every message as it came to a capture,\n" +
-			"which the source nozzle.replay plays. It ends on SIGINT or SIGTERM, after --duration or at --max-bytes, whichever is first.\n\n" +
-			"A foundation-wide source gets a shard of its own: exporters that run lose nothing to the recording. The ports of udp and ingress\n" +
-			"can be had only while no exporter holds them.\n\n" +
-			"A capture holds what the foundation sends, names of apps and addresses of users included. --scrub replaces these; see docs/capture.md\n" +
-			"for what it does not.",
+			"which the source nozzle.replay plays. It ends on SIGINT or SIGTERM, after --duration or at --max-bytes,\n" +
+			"whichever is first.\n\n" +
+			"A foundation-wide source gets a shard of its own: exporters that run lose nothing to the recording. The ports\n" +
+			"of udp and ingress can be had only while no exporter holds them.\n\n" +
+			"A capture holds what the foundation sends, names of apps and addresses of users included. --scrub replaces\n" +
+			"these; see docs/capture.md for what it does not.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -57,10 +58,13 @@ func newRecord() *cobra.Command {
 		},
 	}
 	config.AddFlags(cmd.Flags())
-	cmd.Flags().StringVar(&r.out, "out", "", "File to write, readable by its owner only; an existing one is replaced. - is standard output.")
+	cmd.Flags().
+		StringVar(&r.out, "out", "", "File to write, readable by its owner only; an existing one is replaced. - is standard output.")
 	cmd.Flags().DurationVar(&r.duration, "duration", 0, "End after so long; 0 is no limit.")
-	cmd.Flags().Int64Var(&r.maxBytes, "max-bytes", defaultRecordBytes, "End before the capture grows beyond so many bytes; 0 is no limit.")
-	cmd.Flags().BoolVar(&r.scrub, "scrub", false, "Replace names, ids, addresses, hosts, URIs and all words that are not of Cloud Foundry's vocabulary.")
+	cmd.Flags().
+		Int64Var(&r.maxBytes, "max-bytes", defaultRecordBytes, "End before the capture grows beyond so many bytes; 0 is no limit.")
+	cmd.Flags().
+		BoolVar(&r.scrub, "scrub", false, "Replace names, ids, addresses, hosts, URIs and all words that are not of Cloud Foundry's vocabulary.")
 	return cmd
 }
 
@@ -150,7 +154,10 @@ func createPrivate(name string) (*os.File, error) {
 
 // record runs the sources until it is enough, and ends the capture.
 func (r *recording) record(ctx context.Context, s *service, to io.Writer) (capture.Stats, error) {
-	options := capture.Options{MaxBytes: r.maxBytes, Header: capture.Header{Start: time.Now(), Program: program + " " + version.Version}}
+	options := capture.Options{
+		MaxBytes: r.maxBytes,
+		Header:   capture.Header{Start: time.Now(), Program: program + " " + version.Version},
+	}
 	if r.scrub {
 		options.Scrubber = capture.NewScrubber(catalogue.Text())
 	}

@@ -26,7 +26,8 @@ func (s *Scrubber) digest(purpose, text string) [sha256.Size]byte {
 // one.
 const pseudonymLetters = "ghjkmnpqrstvwxyz"
 
-// pseudonymLength is in letters of 4 bits: two of 100,000 words get the same pseudonym with a probability of 2 in 100,000.
+// pseudonymLength is in letters of 4 bits: two of 100,000 words get the same pseudonym with a probability of 2 in
+// 100,000.
 const pseudonymLength = 12
 
 // pseudonym returns the replacement of a word or text.

@@ -83,8 +83,8 @@ func (d *dopplers) note(e *metric.Envelope) {
 	at.heard = true
 }
 
-// check is called once at each look at open streams, and clears what was heard. It says whether a doppler is missing, and
-// whether one that was missing is heard again.
+// check is called once at each look at open streams, and clears what was heard. It says whether a doppler is
+// missing, and whether one that was missing is heard again.
 func (d *dopplers) check() (missing, back bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
