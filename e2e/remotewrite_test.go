@@ -177,7 +177,7 @@ func TestRemoteWrite(t *testing.T) {
 func pushTo(t *testing.T, exporter string, r receiver, protocol string) {
 	t.Helper()
 	ctx := peer.Within(t, 10*time.Minute)
-	f, err := foundation.New(foundation.Options{Seed: 7})
+	f, err := foundation.New(foundation.Options{Seed: 7, Agents: foundation.AgentOptions{KeepIdle: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,9 @@ func newSite(t *testing.T) *site {
 	s := &site{exporter: peer.Exporter(t), dir: t.TempDir(), tagged: peer.FreeAddress(t), verbatim: peer.FreeAddress(t), store: peer.FreeAddress(t)}
 	s.receiver.query = "http://" + s.store + "/api/v1/query"
 	var err error
-	if s.foundation, err = foundation.New(foundation.Options{Seed: 11, RequestsPerSecond: 20}); err != nil {
+	if s.foundation, err = foundation.New(foundation.Options{
+		Seed: 11, RequestsPerSecond: 20, Agents: foundation.AgentOptions{KeepIdle: true},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.foundation.Listen(); err != nil {

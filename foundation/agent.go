@@ -15,11 +15,14 @@ import (
 // counters, up to a number of them.
 type agent struct {
 	// totals are keyed by name, source id and tags, but not by instance id: instances of one source share a total.
-	totals map[string]uint64
-	limit  int // of the totals; 0: as measured; negative: none
+	totals   map[string]uint64
+	limit    int  // of the totals; 0: as measured; negative: none
+	keepIdle bool // see AgentOptions.KeepIdle
 
 	burst []*loggregator_v2.Envelope // what is held back by bursts
 }
+
+func newAgent(o AgentOptions) agent { return agent{limit: o.Totals, keepIdle: o.KeepIdle} }
 
 // convert returns the v2 shape of a v1 envelope whose tags are not nil. Its source id is the tag of that name, else
 // the origin. The conversion copies all that it takes, so that the envelope can be changed and sent again.
@@ -47,7 +50,7 @@ func (a *agent) total(e *loggregator_v2.Envelope) {
 	if _, known := a.totals[key]; !known && a.limit >= 0 && len(a.totals) >= cmp.Or(a.limit, agentTotals) {
 		clear(a.totals)
 	}
-	if counter.Delta == 0 {
+	if counter.Delta == 0 && !a.keepIdle {
 		a.totals[key] = 0
 	}
 	a.totals[key] += counter.Delta

@@ -17,6 +17,9 @@ type AgentOptions struct {
 	Reorder bool
 	// Totals is how many running totals an agent holds before it forgets all of them, 10,000 by default; -1 is no limit.
 	Totals int
+	// KeepIdle keeps the running total of an idle counter, which the real agent sets to 0. An exporter that begins later,
+	// or gets a counter from another one, can then show the sum of all deltas, as tests with several exporters compare.
+	KeepIdle bool
 }
 
 const (

@@ -73,6 +73,14 @@ func TestInstancesShareATotal(t *testing.T) {
 
 // The real agent showed these totals: an idle counter that has neither delta nor total sets its running total to 0.
 func TestAgentZeroesItsTotals(t *testing.T) {
+	kept := newAgent(AgentOptions{KeepIdle: true})
+	for i, want := range []uint64{5, 5, 12} {
+		e := deltaOne("dropped", "0")
+		e.GetCounter().Delta = []uint64{5, 0, 7}[i]
+		if kept.total(e); e.GetCounter().Total != want {
+			t.Errorf("kept: total %d, want %d", e.GetCounter().Total, want)
+		}
+	}
 	var a agent
 	for i, step := range []struct{ delta, want uint64 }{{5, 5}, {0, 0}, {0, 0}, {7, 7}, {0, 0}, {0, 0}, {3, 3}, {4, 7}} {
 		e := deltaOne("dropped", "0")

@@ -168,7 +168,7 @@ func (f *Foundation) populate() error {
 }
 
 func (f *Foundation) newMachine(vm VM, definitions map[string]*componentDefinition) (*machine, error) {
-	m := &machine{VM: vm, rng: f.options.rng(vm.Index), agent: agent{limit: f.options.Agents.Totals}}
+	m := &machine{VM: vm, rng: f.options.rng(vm.Index), agent: newAgent(f.options.Agents)}
 	var counts tallies
 	switch {
 	case vm.Job == "router":

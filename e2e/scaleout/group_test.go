@@ -42,7 +42,10 @@ type group struct {
 // newGroup is a group without members, and room for so many.
 func newGroup(t *testing.T, room int) *group {
 	t.Helper()
-	g := &group{site: newSite(t, foundation.Options{Seed: 5, Interval: interval, RequestsPerSecond: 100, Apps: 60})}
+	g := &group{site: newSite(t, foundation.Options{
+		Seed: 5, Interval: interval, RequestsPerSecond: 100, Apps: 60,
+		Agents: foundation.AgentOptions{KeepIdle: true},
+	})}
 	for range room {
 		g.addresses = append(g.addresses, peer.FreeAddress(t))
 	}

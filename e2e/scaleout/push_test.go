@@ -14,7 +14,10 @@ import (
 // Two exporters of a group push into one Prometheus by remote write: what they push differs by instance, so that no
 // sample is refused, and all requests are there. What one had ends when it stops.
 func TestPushSideBySide(t *testing.T) {
-	s := newSite(t, foundation.Options{Seed: 9, Interval: interval, RequestsPerSecond: 100})
+	s := newSite(t, foundation.Options{
+		Seed: 9, Interval: interval, RequestsPerSecond: 100,
+		Agents: foundation.AgentOptions{KeepIdle: true},
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	s.background(t, s.foundation.Serve)

@@ -56,7 +56,10 @@ func (e *exporter) sum(t *testing.T, selector string) (sum float64) {
 // readers starts exporters and emits rounds, the last of which is in all of them when it returns.
 func readers(t *testing.T, configurations ...string) (*site, []*exporter) {
 	t.Helper()
-	s := newSite(t, foundation.Options{Seed: 3, Interval: interval, RequestsPerSecond: 100, Apps: 60})
+	s := newSite(t, foundation.Options{
+		Seed: 3, Interval: interval, RequestsPerSecond: 100, Apps: 60,
+		Agents: foundation.AgentOptions{KeepIdle: true},
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	s.background(t, s.foundation.Serve)
