@@ -120,10 +120,10 @@ func newPage(r *rand.Rand, format expfmt.Format, scheme model.EscapingScheme) *p
 	return p
 }
 
-// escaped is the name that the negotiated scheme allows. What is in no name of Prometheus is replaced.
+// escaped is the name that the negotiated scheme allows, without control characters.
 func escaped(name string, scheme model.EscapingScheme) string {
 	if scheme == model.NoEscaping {
-		return strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), "\x00", "\uFFFD")
+		return metric.Printable(name)
 	}
 	if model.LegacyValidation.IsValidMetricName(name) {
 		return name
