@@ -115,15 +115,13 @@ func startExporter(t *testing.T, exporter, config string) (address string) {
 // misbehave sends what a healthy foundation does not: a name with two types, and a label with two values.
 func misbehave(f *foundation.Foundation) {
 	tags := map[string]string{"origin": "bbs", "deployment": "cf", "component": "somebody"}
-	gauge := &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{"bbs.Unsteady": {Value: 1}}}
-	now := time.Now().UnixNano()
-	f.Publish(&loggregator_v2.Envelope{
-		Timestamp: now, SourceId: "bbs", Tags: tags, Message: &loggregator_v2.Envelope_Gauge{Gauge: gauge},
-	})
-	f.Publish(&loggregator_v2.Envelope{
-		Timestamp: now, SourceId: "bbs", Tags: tags,
-		Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: "bbs.Unsteady_total", Total: 1}},
-	})
+	for _, name := range []string{"bbs.Unsteady", "Unsteady"} { // two names of one series
+		gauge := &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{name: {Value: 1}}}
+		f.Publish(&loggregator_v2.Envelope{
+			Timestamp: time.Now().UnixNano(), SourceId: "bbs", Tags: tags,
+			Message: &loggregator_v2.Envelope_Gauge{Gauge: gauge},
+		})
+	}
 }
 
 func startPrometheus(t *testing.T, exporters ...string) prometheusServer {
