@@ -112,10 +112,13 @@ func startExporter(t *testing.T, exporter, config string) (address string) {
 	return peer.Start(t, listensAt, exporter, "run", "--config", file).Found
 }
 
-// misbehave sends what a healthy foundation does not: a name with two types, and a label with two values.
+// misbehave sends what a healthy foundation does not: a label with two values, and two names of one series.
 func misbehave(f *foundation.Foundation) {
-	tags := map[string]string{"origin": "bbs", "deployment": "cf", "component": "somebody"}
-	for _, name := range []string{"bbs.Unsteady", "Unsteady"} { // two names of one series
+	for _, name := range []string{"bbs.Labelled", "bbs.Unsteady", "Unsteady"} {
+		tags := map[string]string{"origin": "bbs", "deployment": "cf"}
+		if name == "bbs.Labelled" {
+			tags["component"] = "somebody"
+		}
 		gauge := &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{name: {Value: 1}}}
 		f.Publish(&loggregator_v2.Envelope{
 			Timestamp: time.Now().UnixNano(), SourceId: "bbs", Tags: tags,
