@@ -50,15 +50,21 @@ type counterState struct {
 	restarts int
 	low      lowRun
 	start    int64 // our clock when the count was 0, nanoseconds; 0 if unknown
-	// zeroed is the timestamp of the last sample with neither delta nor total, from that of the one before, or 0, and
-	// before the highest total between the two.
-	zeroed, from int64
-	before       uint64
+	// began is the timestamp with which the agent's running total began anew, 0 if it has not; from is that of the
+	// running total before, and before the highest total of that one.
+	began, from int64
+	before      uint64
+}
+
+// beginAnew notes that the running total whose highest is high was followed by another one.
+func (s *counterState) beginAnew(stamp int64, high uint64) {
+	s.from, s.began, s.before = s.began, stamp, high
 }
 
 // lowRun is a run of samples below the highest total; it is not decided yet whether they are late.
 type lowRun struct {
 	since  int64 // our clock at the first one; 0 if there is no run
+	first  int64 // the oldest timestamp
 	stamp  int64 // the newest timestamp
 	start  uint64
 	top    uint64 // the totals of the run cover start to top
@@ -69,8 +75,9 @@ type lowRun struct {
 func (r *lowRun) add(env *metric.Envelope, stamp int64) {
 	start := env.Total - min(env.Delta, env.Total)
 	if r.since == 0 {
-		r.since, r.start = env.Arrived, start
+		r.since, r.start, r.first = env.Arrived, start, stamp
 	}
+	r.first = min(r.first, stamp)
 	r.stamp = max(r.stamp, stamp)
 	r.start = min(r.start, start)
 	r.top = max(r.top, env.Total)
@@ -125,8 +132,8 @@ func (c *counters) set(pos entryPos, e *entry, env *metric.Envelope) metric.Outc
 func (c *counters) total(e *entry, env *metric.Envelope, stamp int64) metric.Outcome {
 	high, state := uint64(e.aux), c.known(e)
 	switch {
-	case state != nil && state.zeroed != 0 && stamp < state.zeroed:
-		return c.beforeZero(e, state, env, stamp)
+	case state != nil && stamp < state.began:
+		return c.ofTotalBefore(e, state, env, stamp)
 	case env.Total == 0 && env.Delta == 0 && e.flags&flagBoth != 0 && env.Timestamp > 0 && stamp > e.stamp:
 		c.zero(e, stamp)
 		return metric.Stored
@@ -162,14 +169,14 @@ func (c *counters) zero(e *entry, stamp int64) {
 		}
 		state = c.state(e)
 	}
-	state.before = uint64(e.aux)
+	state.beginAnew(stamp, uint64(e.aux))
 	state.offset, e.aux = c.count(e), 0
 	state.low = lowRun{}
-	state.from, state.zeroed, e.stamp = state.zeroed, stamp, stamp
+	e.stamp = stamp
 }
 
-// beforeZero takes a sample that is older than the last time at which the running total was 0.
-func (c *counters) beforeZero(e *entry, state *counterState, env *metric.Envelope, stamp int64) metric.Outcome {
+// ofTotalBefore takes a sample that is older than the running total, and makes up for what the one before it lacks.
+func (c *counters) ofTotalBefore(e *entry, state *counterState, env *metric.Envelope, stamp int64) metric.Outcome {
 	if env.Total <= state.before || stamp < state.from {
 		return c.below(e, env, stamp)
 	}
@@ -206,8 +213,9 @@ func (c *counters) below(e *entry, env *metric.Envelope, stamp int64) metric.Out
 func (c *counters) restart(e *entry, state *counterState) {
 	r := state.low
 	e.stamp = r.stamp
-	state.zeroed = 0
 	if r.deltas == 0 {
+		// What is late of the emitter's life before is not added to this one.
+		state.began, state.from = r.first, math.MaxInt64
 		state.offset, state.start = 0, r.since
 		e.aux = int64(r.top)
 		c.endRun(e)
@@ -222,6 +230,7 @@ func (c *counters) restart(e *entry, state *counterState) {
 		c.sumDeltas(e, count)
 		return
 	}
+	state.beginAnew(r.first, uint64(e.aux))
 	state.offset = count - r.top
 	state.low = lowRun{}
 	e.aux = int64(r.top)

@@ -104,6 +104,28 @@ func TestCounters(t *testing.T) {
 			{15 * sec, 0, 12, 12, 22, "stored"}, // 12 in one step from 0 cannot follow 10
 			{30 * sec, 0, 1, 13, 23, "stored"},
 		},
+		"a late sample of the total before, after a total that began anew and was set to 0": {
+			{0, 0, 1, 1, 1, "stored"},
+			{ms, 0, 1, 3, 3, "stored"},
+			{3 * ms, 0, 1, 1, 3, "stored"},
+			{4 * ms, 0, 0, 0, 4, "stored"},
+			{5 * ms, 3 * ms, 1, 4, 4, "outdated"}, // of the last total but one: too few rather than too many
+			{6 * ms, 0, 2, 2, 6, "stored"},
+		},
+		"a late zero, and an even later sample of the total before it": {
+			{0, 0, 1, 1, 1, "stored"},
+			{ms, 0, 1, 3, 3, "stored"},
+			{4 * ms, 0, 1, 1, 3, "stored"},
+			{5 * ms, 2 * ms, 0, 0, 4, "stored"},
+			{6 * ms, 4 * ms, 1, 4, 5, "stored"},
+		},
+		"totals only: what is late of the emitter's life before is not added to its life after": {
+			{0, 0, 0, 500, 500, "stored"},
+			{15 * sec, 0, 0, 3, 500, "stored"},
+			{30 * sec, 0, 0, 8, 8, "stored"},
+			{31 * sec, 25 * sec, 0, 510, 8, "outdated"},
+			{45 * sec, 0, 0, 12, 12, "stored"},
+		},
 		"an agent that empties its map again and again": {
 			{0, 0, 5, 10, 10, "stored"},
 			{5 * sec, 0, 5, 5, 10, "stored"},
