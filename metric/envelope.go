@@ -5,7 +5,8 @@ import "slices"
 // Kind says what an envelope, and so every sample in it, measures.
 type Kind uint8
 
-// The kinds of a Loggregator envelope. KindNone is an envelope without any message.
+// The kinds of a Loggregator envelope, and those that OpenTelemetry adds: histograms and summaries that the sender has
+// counted. KindNone is an envelope without any message.
 const (
 	KindNone Kind = iota
 	KindGauge
@@ -13,9 +14,11 @@ const (
 	KindTimer
 	KindLog
 	KindEvent
+	KindHistogram
+	KindSummary
 )
 
-var kindNames = [...]string{"none", "gauge", "counter", "timer", "log", "event"}
+var kindNames = [...]string{"none", "gauge", "counter", "timer", "log", "event", "histogram", "summary"}
 
 // String returns the name that rules, filters and explain use.
 func (k Kind) String() string {
@@ -80,9 +83,15 @@ type Envelope struct {
 
 	Points []Point // KindGauge: one sample each; names may repeat, the last one counts
 
-	Name         []byte // KindCounter, KindTimer
+	Name         []byte // all kinds but KindGauge
+	Unit         []byte // KindCounter, KindHistogram, KindSummary: empty where not sent, as Loggregator never does
 	Delta, Total uint64 // KindCounter: 0 where not sent
 	Start, Stop  int64  // KindTimer: nanoseconds since the epoch
+
+	// Began is when the sender began to count, in nanoseconds since the epoch, for kinds that count; 0 where not sent, as
+	// Loggregator never does.
+	Began        int64
+	Distribution *Distribution // KindHistogram, KindSummary
 }
 
 // Reset empties the view and keeps its memory.
@@ -110,12 +119,12 @@ func (e *Envelope) Tag(key string) []byte {
 }
 
 // Samples is the number of samples in the envelope, each of which ends in exactly one Outcome: one a point of a gauge,
-// one of a counter or timer, none of anything else.
+// one of a counter, timer, histogram or summary, none of anything else.
 func (e *Envelope) Samples() int {
 	switch e.Kind {
 	case KindGauge:
 		return len(e.Points)
-	case KindCounter, KindTimer:
+	case KindCounter, KindTimer, KindHistogram, KindSummary:
 		return 1
 	default:
 		return 0
