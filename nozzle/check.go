@@ -36,9 +36,9 @@ func (o *Options) checkOverlap(s check.Section, allow bool) {
 	var whole, own []string
 	for _, e := range o.entries() {
 		switch {
-		case e.enabled && e.origin == wholeFoundation:
+		case e.enabled && e.scope == wholeFoundation:
 			whole = append(whole, e.name)
-		case e.enabled && e.origin == ownVM:
+		case e.enabled && e.scope == ownVM:
 			own = append(own, e.name)
 		}
 	}

@@ -52,9 +52,9 @@ var firehoseReasons = []string{
 // for dialling and deadlines; noaa, which is built on it, retries and refreshes tokens itself without reporting a
 // reason, and unmarshals every envelope.
 type Firehose struct {
-	streamSource
-	peer httpsPeer
-	uaa  *UAA
+	streamBase
+	peer   httpsPeer
+	tokens *uaaTokens
 }
 
 // newFirehose fails if the certificates or the client's secret cannot be read. The options have been checked. The
@@ -65,13 +65,13 @@ func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Fire
 		url: strings.TrimRight(options.URL, "/") + "/firehose/" + url.PathEscape(stream.ShardID),
 	}}
 	var err error
-	if f.uaa, err = env.uaa(); err != nil {
+	if f.tokens, err = env.uaaTokens(); err != nil {
 		return nil, err
 	}
 	if _, err := f.peer.tlsConfig(); err != nil {
 		return nil, err
 	}
-	f.streamSource = env.streamSource(nameFirehose, stream, firehoseReasons, "url", options.URL)
+	f.streamBase = env.newStreamBase(nameFirehose, stream, firehoseReasons, "url", options.URL)
 	f.keeper.Read = f.stream
 	return f, nil
 }
@@ -95,7 +95,7 @@ func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var conn *websocket.Conn
-	if failed := f.uaa.authorize(ctx, func(authorization string) (failed *watch.Failure, refused bool) {
+	if failed := f.tokens.authorize(ctx, func(authorization string) (failed *watch.Failure, refused bool) {
 		conn, failed, refused = f.open(ctx, client, authorization)
 		return failed, refused
 	}); failed != nil {

@@ -39,9 +39,9 @@ var gatewayReasons = []string{
 // Gateway reads the envelopes of a whole foundation from the RLP gateway: server-sent events by HTTPS, authorized by
 // a token of UAA. The source is connected while a stream is open.
 type Gateway struct {
-	streamSource
-	peer httpsPeer
-	uaa  *UAA
+	streamBase
+	peer   httpsPeer
+	tokens *uaaTokens
 }
 
 // newGateway fails if the certificates or the client's secret cannot be read. The options have been checked.
@@ -51,13 +51,13 @@ func newGateway(options GatewayOptions, stream StreamOptions, env *Env) (*Gatewa
 		tls: options.TLS,
 	}}
 	var err error
-	if g.uaa, err = env.uaa(); err != nil {
+	if g.tokens, err = env.uaaTokens(); err != nil {
 		return nil, err
 	}
 	if _, err := g.peer.tlsConfig(); err != nil {
 		return nil, err
 	}
-	g.streamSource = env.streamSource(nameGateway, stream, gatewayReasons, "url", options.URL)
+	g.streamBase = env.newStreamBase(nameGateway, stream, gatewayReasons, "url", options.URL)
 	g.keeper.Read = g.stream
 	return g, nil
 }
@@ -93,7 +93,7 @@ func (g *Gateway) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var answer *http.Response
-	if failed := g.uaa.authorize(ctx, func(authorization string) (failed *watch.Failure, refused bool) {
+	if failed := g.tokens.authorize(ctx, func(authorization string) (failed *watch.Failure, refused bool) {
 		answer, failed, refused = g.open(ctx, client, authorization) //nolint:bodyclose // it is, below
 		return failed, refused
 	}); failed != nil {

@@ -107,7 +107,7 @@ func (s *doorSink) count() int {
 type httpsRun struct {
 	runningRLP
 	sink   *doorSink
-	uaa    *UAA
+	tokens *uaaTokens
 	source Source
 	keep   *watch.Keeper
 }
@@ -175,8 +175,8 @@ func newHTTPS(t *testing.T, kind string, s httpsSetup, newSink func() Sink, log 
 	if r.source, r.keep, peer, err = httpsKinds[kind].make(s, env); err != nil {
 		t.Fatal(err)
 	}
-	r.uaa = env.tokens
-	r.uaa.peer.dial, peer.dial = s.dial, s.dial
+	r.tokens = env.tokens
+	r.tokens.peer.dial, peer.dial = s.dial, s.dial
 	return r
 }
 
@@ -186,8 +186,8 @@ func runHTTPS(t *testing.T, kind string, s httpsSetup) *httpsRun {
 	sink, l := newDoorSink(), newRecordingLog()
 	r := newHTTPS(t, kind, s, func() Sink { return sink }, l.log)
 	r.sink, r.lines = sink, l.lines
-	r.uaa.spacing = time.Millisecond
-	r.uaa.retry = watch.Backoff{First: time.Millisecond, Limit: 20 * time.Millisecond}
+	r.tokens.spacing = time.Millisecond
+	r.tokens.retry = watch.Backoff{First: time.Millisecond, Limit: 20 * time.Millisecond}
 	r.keep.Retry = watch.Backoff{First: 5 * time.Millisecond, Limit: 20 * time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

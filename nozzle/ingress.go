@@ -52,7 +52,7 @@ const (
 // TLS. The source is connected while a client whose certificate was accepted has a connection open: listening does
 // not mean that an agent has found it.
 type Ingress struct {
-	base
+	sourceBase
 	port
 	options   IngressOptions
 	refused   refusals
@@ -63,7 +63,7 @@ type Ingress struct {
 // newIngress makes a source; Run, which is called once, begins to listen. It fails if the certificates cannot be read.
 // The options have been checked.
 func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
-	i := &Ingress{base: env.base(nameIngress), port: newPort(), options: options}
+	i := &Ingress{sourceBase: env.newBase(nameIngress), port: newPort(), options: options}
 	i.refused = refusals{account: i.account, log: i.log}
 	i.receivers.make = func() *batchReceiver {
 		return &batchReceiver{intake: env.intake(i.account, intakeOptions{log: i.log})}

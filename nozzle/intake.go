@@ -31,7 +31,7 @@ type Intake struct {
 	v1   wire.V1
 	v2   wire.V2
 	json wire.JSON
-	env  metric.Envelope
+	view metric.Envelope
 
 	// What happened since the last flush.
 	received  uint64
@@ -68,7 +68,7 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 		in.recorder.RecordV1(in.account.name, envelope, arrived)
 	}
 	now := in.begin(arrived)
-	ok := in.v1.Decode(envelope, &in.env)
+	ok := in.v1.Decode(envelope, &in.view)
 	in.take(ok, now)
 	in.complain(in.end(now), len(envelope), arrived)
 	return ok
@@ -84,7 +84,7 @@ func (in *Intake) V2(batch []byte, arrived time.Time) int {
 		in.recorder.RecordV2(in.account.name, batch, arrived)
 	}
 	now := in.begin(arrived)
-	if !in.v2.Batch(batch, &in.env, func(ok bool) { in.take(ok, now) }) {
+	if !in.v2.Batch(batch, &in.view, func(ok bool) { in.take(ok, now) }) {
 		in.unreadable()
 	}
 	return in.complain(in.end(now), len(batch), arrived)
@@ -97,7 +97,7 @@ func (in *Intake) JSON(batch []byte, arrived time.Time) int {
 		in.recordJSON(batch, arrived)
 	}
 	now := in.begin(arrived)
-	if !in.json.Batch(batch, &in.env, func(ok bool) { in.take(ok, now) }) {
+	if !in.json.Batch(batch, &in.view, func(ok bool) { in.take(ok, now) }) {
 		in.unreadable()
 	}
 	return in.complain(in.end(now), len(batch), arrived)
@@ -110,7 +110,7 @@ func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) int {
 		in.recorder.RecordV2(in.account.name, wire.AppendBatch(nil, envelope), arrived)
 	}
 	now := in.begin(arrived)
-	in.take(in.v2.Decode(envelope, &in.env), now)
+	in.take(in.v2.Decode(envelope, &in.view), now)
 	return in.complain(in.end(now), len(envelope), arrived)
 }
 
@@ -166,7 +166,7 @@ func (in *Intake) unreadable() {
 // take counts a decoded envelope, and hands it to the sink unless it is filtered, malformed or holds no metric.
 func (in *Intake) take(ok bool, now int64) {
 	in.received++
-	e := &in.env
+	e := &in.view
 	if in.pulse != nil && ok && (e.Kind == metric.KindGauge || e.Kind == metric.KindCounter) {
 		in.pulse.Note(e)
 	}
@@ -218,8 +218,8 @@ func (in *Intake) end(now int64) int {
 			in.samples[i] = 0
 		}
 	}
-	if cap(in.env.Points) > maxKeptPoints {
-		in.env = metric.Envelope{}
+	if cap(in.view.Points) > maxKeptPoints {
+		in.view = metric.Envelope{}
 	}
 	in.v1.Trim()
 	in.v2.Trim()

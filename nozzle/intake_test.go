@@ -98,7 +98,7 @@ func TestIntakeForgetsHugeMessages(t *testing.T) {
 		huge.Gauge.Metrics[string(rune(i+1000))] = &loggregator_v2.GaugeValue{}
 	}
 	in.V2(wiretest.BatchOf(t, &loggregator_v2.Envelope{Message: huge}), time.Unix(1, 0))
-	if n := cap(in.env.Points); n > maxKeptPoints {
+	if n := cap(in.view.Points); n > maxKeptPoints {
 		t.Fatalf("%d points kept", n)
 	}
 }

@@ -49,7 +49,7 @@ func TestRedirects(t *testing.T) {
 			Method: http.MethodPost, TLS: true,
 			Ask: func(t *testing.T, server *httptest.Server) error {
 				t.Helper()
-				u, err := envFor(t, server.URL).uaa()
+				u, err := envFor(t, server.URL).uaaTokens()
 				if err != nil {
 					t.Fatal(err)
 				}

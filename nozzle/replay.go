@@ -41,7 +41,7 @@ const (
 // Replay plays a capture as if its envelopes arrived now. It is connected while it plays. At the end of the capture,
 // and where that is damaged, it stays as it is, not connected, without an end to the exporter.
 type Replay struct {
-	base
+	sourceBase
 	options ReplayOptions
 	done    chan struct{} // closed when the capture was played
 }
@@ -51,7 +51,7 @@ func newReplay(options ReplayOptions, env *Env) *Replay {
 	if options.Stdin == nil {
 		options.Stdin = os.Stdin
 	}
-	r := &Replay{base: env.base(nameReplay, "file", options.File), options: options, done: make(chan struct{})}
+	r := &Replay{sourceBase: env.newBase(nameReplay, "file", options.File), options: options, done: make(chan struct{})}
 	r.account.expectRefusals(reasonTruncated, reasonMalformed)
 	return r
 }

@@ -46,7 +46,7 @@ const (
 // RLP reads the envelopes of a whole foundation from the reverse log proxy, by gRPC with mutual TLS. The source is
 // connected while a stream is open that is not silent for longer than usual.
 type RLP struct {
-	streamSource
+	streamBase
 	options RLPOptions
 	request []byte
 	dialer  dialer
@@ -62,7 +62,7 @@ func newRLP(options RLPOptions, stream StreamOptions, env *Env) (*RLP, error) {
 	if _, err := r.tlsConfig(); err != nil {
 		return nil, err
 	}
-	r.streamSource = env.streamSource(nameRLP, stream, rlpReasons, "address", options.Address)
+	r.streamBase = env.newStreamBase(nameRLP, stream, rlpReasons, "address", options.Address)
 	r.keeper.Read = r.stream
 	return r, nil
 }

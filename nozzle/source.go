@@ -70,23 +70,23 @@ type Env struct {
 	Recorder Recorder
 
 	filter *filter.Filter // nil keeps everything
-	tokens *UAA           // made when the first source needs it
+	tokens *uaaTokens     // made when the first source needs it
 }
 
-// origin says where the envelopes of a source come from.
-type origin uint8
+// scope says which envelopes a source brings.
+type scope uint8
 
 const (
-	wholeFoundation origin = iota // the source brings all envelopes of the foundation
-	ownVM                         // it brings those of the exporter's own VM
-	recorded
+	wholeFoundation scope = iota // all of the foundation
+	ownVM                        // those of the VM that the exporter runs on
+	recorded                     // those of a capture
 )
 
 // entry is a source as the configuration knows it.
 type entry struct {
 	name    string
 	enabled bool
-	origin  origin
+	scope   scope
 	options interface{ Check(check.Section) }
 	build   func(env *Env) (Source, error)
 }
@@ -137,31 +137,33 @@ func New(o *Options, env *Env) (sources []Source, err error) {
 	return sources, nil
 }
 
-// uaa returns what fetches tokens, which the sources share.
-func (env *Env) uaa() (*UAA, error) {
+// uaaTokens returns the tokens of UAA, which the sources share.
+func (env *Env) uaaTokens() (*uaaTokens, error) {
 	if env.tokens == nil {
 		var err error
-		if env.tokens, err = NewUAA(env.UAA, env.Ledger, env.Log); err != nil {
+		if env.tokens, err = newUAATokens(env.UAA, env.Ledger, env.Log); err != nil {
 			return nil, err
 		}
 	}
 	return env.tokens, nil
 }
 
-// base is what all sources have.
-type base struct {
+// sourceBase holds the fields that all sources have.
+type sourceBase struct {
 	name    string
 	env     *Env
 	account *SourceLedger
 	log     *slog.Logger
 }
 
-func (env *Env) base(name string, attrs ...any) base {
-	return base{name: name, env: env, account: env.Ledger.Source(name), log: env.Log.With("source", name).With(attrs...)}
+// newBase returns the fields of the source of that name; attrs are for its log.
+func (env *Env) newBase(name string, attrs ...any) sourceBase {
+	log := env.Log.With("source", name).With(attrs...)
+	return sourceBase{name: name, env: env, account: env.Ledger.Source(name), log: log}
 }
 
 // Name implements Source.
-func (b *base) Name() string { return b.name }
+func (b *sourceBase) Name() string { return b.name }
 
 // port is the address of a source that others send to, which is known once the source listens.
 type port struct {

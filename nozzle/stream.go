@@ -44,20 +44,20 @@ func (o StreamOptions) request() *loggregator_v2.EgressBatchRequest {
 	}
 }
 
-// streamSource is what the sources that read the stream of a whole foundation have in common.
-type streamSource struct {
-	base
+// streamBase holds the fields that the sources of a whole foundation have in common.
+type streamBase struct {
+	sourceBase
 	kinds  []string
 	keeper watch.Keeper
 }
 
-// streamSource returns a source whose keeper lacks only Read. attrs are for the log, reasons those for a new stream.
-func (env *Env) streamSource(name string, o StreamOptions, reasons []string, attrs ...any) streamSource {
-	b := env.base(name, attrs...)
+// newStreamBase returns the fields of a source, whose keeper lacks only Read. attrs are for the log, reasons those for a new stream.
+func (env *Env) newStreamBase(name string, o StreamOptions, reasons []string, attrs ...any) streamBase {
+	b := env.newBase(name, attrs...)
 	b.account.expect(reasons...)
 	b.account.expect(watch.Reasons...)
 	keeper := watch.Keeper{Account: b.account, Log: b.log, Idle: o.IdleTimeout, Share: o.ShardID != ""}
-	return streamSource{base: b, kinds: o.Selectors, keeper: keeper}
+	return streamBase{sourceBase: b, kinds: o.Selectors, keeper: keeper}
 }
 
 // noCertificates is the failure of a stream whose certificate files cannot be read.
@@ -67,7 +67,7 @@ func noCertificates(err error) watch.Failure {
 }
 
 // intake returns the intake of one stream.
-func (s *streamSource) intake(p *watch.Pulse) *Intake {
+func (s *streamBase) intake(p *watch.Pulse) *Intake {
 	return s.env.intake(s.account, intakeOptions{kinds: s.kinds, pulse: p, log: s.log})
 }
 

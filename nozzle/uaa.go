@@ -66,7 +66,7 @@ var firehoseScopes = []string{"doppler.firehose", "logs.admin"} // constant
 // UAA gives tokens to all sources that need one. A token is fetched when a source opens a stream and none is in
 // hand, or the one in hand has expired or was refused. UAA is never asked more often than every few seconds, and far
 // less often while it fails or fresh tokens are refused.
-type UAA struct {
+type uaaTokens struct {
 	options UAAOptions
 	peer    httpsPeer
 	log     *slog.Logger
@@ -99,10 +99,10 @@ func (t uaaToken) hasScope() bool {
 		slices.ContainsFunc(t.scopes, func(s string) bool { return slices.Contains(firehoseScopes, s) })
 }
 
-// NewUAA fails if the files of the options cannot be read; the options have been checked. It asks for nothing before
-// a source runs.
-func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) {
-	u := &UAA{
+// newUAATokens fails if the files of the options cannot be read; the options have been checked. It asks for nothing
+// before a source runs.
+func newUAATokens(options UAAOptions, ledger *Ledger, log *slog.Logger) (*uaaTokens, error) {
+	u := &uaaTokens{
 		options: options,
 		peer: httpsPeer{
 			key: uaaKey, what: "UAA", url: strings.TrimRight(options.URL, "/") + "/oauth/token", tls: options.TLS,
@@ -140,7 +140,7 @@ func NewUAA(options UAAOptions, ledger *Ledger, log *slog.Logger) (*UAA, error) 
 
 // token returns the token in hand, or asks UAA for one as soon as that may be asked. While one source does so the
 // others wait for the result. After a failure Failure.Retry is closed when another source gets a token.
-func (u *UAA) token(ctx context.Context) (uaaToken, *watch.Failure) {
+func (u *uaaTokens) token(ctx context.Context) (uaaToken, *watch.Failure) {
 	select {
 	case u.asking <- struct{}{}:
 		defer func() { <-u.asking }()
@@ -181,7 +181,7 @@ func canceledToken(ctx context.Context) *watch.Failure {
 }
 
 // use makes a new token the one in hand.
-func (u *UAA) use(token uaaToken) {
+func (u *uaaTokens) use(token uaaToken) {
 	u.requests.WithLabelValues(tokenOK).Inc()
 	u.expiry.Set(float64(token.Expiry.UnixMilli()) / 1e3)
 	if token.hasScope() {
@@ -199,7 +199,7 @@ func (u *UAA) use(token uaaToken) {
 // refuse drops a token that a server did not accept, and says whether another one may be had. If fresh tokens are
 // refused one after the other, it drops them less and less often, at least once in ten minutes; meanwhile it keeps the
 // token and returns false.
-func (u *UAA) refuse(token uaaToken) bool {
+func (u *uaaTokens) refuse(token uaaToken) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.current.Token != token.Token {
@@ -216,7 +216,7 @@ func (u *UAA) refuse(token uaaToken) bool {
 }
 
 // accepted notes that a server accepted the token, so that the next refusal drops it at once.
-func (u *UAA) accepted() {
+func (u *uaaTokens) accepted() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.refusals.Reset()
@@ -225,7 +225,7 @@ func (u *UAA) accepted() {
 
 // authorize opens a connection with a token and, if the server refuses that, once more with a new one. The result
 // refused of open says that the failure is a refusal of the token.
-func (u *UAA) authorize(
+func (u *uaaTokens) authorize(
 	ctx context.Context, open func(authorization string) (failed *watch.Failure, refused bool),
 ) *watch.Failure {
 	for again := false; ; again = true {
@@ -258,7 +258,7 @@ const scopeAdvice = "the client of uaa.client_id needs the authority doppler.fir
 	"(or, for the RLP gateway, logs.admin)"
 
 // secret is the client's secret as it is now.
-func (u *UAA) secret() (string, error) {
+func (u *uaaTokens) secret() (string, error) {
 	if u.options.ClientSecretFile == "" {
 		return u.options.ClientSecret, nil
 	}
@@ -273,7 +273,7 @@ func (u *UAA) secret() (string, error) {
 }
 
 // request asks UAA for a token.
-func (u *UAA) request(ctx context.Context) (uaaToken, *watch.Failure) {
+func (u *uaaTokens) request(ctx context.Context) (uaaToken, *watch.Failure) {
 	secret, err := u.secret()
 	if err != nil {
 		return uaaToken{}, &watch.Failure{
@@ -315,7 +315,7 @@ func (u *UAA) request(ctx context.Context) (uaaToken, *watch.Failure) {
 
 // explain finds out why UAA gave no token. What UAA said besides an error's code and description is not passed on:
 // it may be anything.
-func (u *UAA) explain(err error) *watch.Failure {
+func (u *uaaTokens) explain(err error) *watch.Failure {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
 		if strings.HasPrefix(err.Error(), "oauth2: ") {

@@ -55,11 +55,11 @@ func (s *scriptedUAA) setFail(fail bool, life time.Duration) {
 	s.fail, s.life = fail, life
 }
 
-func newScriptedUAA(t *testing.T, s *scriptedUAA) *UAA {
+func newScriptedUAA(t *testing.T, s *scriptedUAA) *uaaTokens {
 	t.Helper()
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
-	u, err := NewUAA(UAAOptions{URL: "https://uaa", ClientID: "a", ClientSecret: "b"}, ledger, log)
+	u, err := newUAATokens(UAAOptions{URL: "https://uaa", ClientID: "a", ClientSecret: "b"}, ledger, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestUAARequest(t *testing.T) {
 	t.Cleanup(server.Close)
 	ledger, _ := newTestLedger(t)
 	l := newRecordingLog()
-	u, err := NewUAA(
+	u, err := newUAATokens(
 		UAAOptions{URL: server.URL + "/", ClientID: "me", ClientSecretFile: file, TLS: ServerTLSOptions{SkipVerify: true}},
 		ledger,
 		l.log,
@@ -356,7 +356,7 @@ func TestUAAOptionErrors(t *testing.T) {
 	} {
 		ledger, _ := newTestLedger(t)
 		log, _ := newTestLog()
-		if _, err := NewUAA(o, ledger, log); err == nil || err.Error() != want {
+		if _, err := newUAATokens(o, ledger, log); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}

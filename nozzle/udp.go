@@ -36,7 +36,7 @@ const (
 // UDP receives dropsonde envelopes, one a datagram, from the components of a VM: it stands in the place of
 // Loggregator's agent. It is connected as long as it listens.
 type UDP struct {
-	base
+	sourceBase
 	port
 	options UDPOptions
 	dropped prometheus.Counter
@@ -44,7 +44,7 @@ type UDP struct {
 
 // newUDP makes a source that listens from Run on, which is called once. The options have been checked.
 func newUDP(options UDPOptions, env *Env) (*UDP, error) {
-	u := &UDP{base: env.base(nameUDP), port: newPort(), options: options}
+	u := &UDP{sourceBase: env.newBase(nameUDP), port: newPort(), options: options}
 	u.dropped = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: metricPrefix + "udp_dropped_datagrams_total",
 		Help: "Datagrams that the kernel dropped since the socket's receive buffer was full.",

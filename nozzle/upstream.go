@@ -15,10 +15,11 @@ import (
 // stream. Its tag origin names the component, its tag direction the side of it. Releases before 2017 have several
 // names for it, of the origins DopplerServer and MetronAgent, see olderLosses.
 const (
-	upstreamScope = "loggregator." // prefix of the origins of Loggregator's components
+	upstreamPrefix = "loggregator." // prefix of the origins of Loggregator's components
 
-	ingress = "ingress"
-	egress  = "egress"
+	// Values of the tag direction.
+	directionIngress = "ingress"
+	directionEgress  = "egress"
 
 	// The two labels come from the stream: beyond these bounds losses are counted under otherOrigin.
 	maxUpstreamKeys  = 64
@@ -37,9 +38,9 @@ const (
 func olderLosses(name []byte) string {
 	switch string(name) {
 	case "MessageBuffer.droppedMessageCount", "listeners.shedEnvelopes":
-		return ingress
+		return directionIngress
 	case "doppler.shedEnvelopes", "messageRouter.totalDroppedMessages", "TruncatingBuffer.DroppedMessages":
-		return egress
+		return directionEgress
 	}
 	return ""
 }
@@ -91,7 +92,7 @@ type upstream struct {
 func newUpstream() *upstream {
 	lost := map[upstreamKey]*upstreamLoss{}
 	for _, origin := range []string{"loggregator.doppler", "loggregator.rlp"} {
-		for _, direction := range []string{ingress, egress} {
+		for _, direction := range []string{directionIngress, directionEgress} {
 			lost[upstreamKey{origin, direction}] = &upstreamLoss{}
 		}
 	}
@@ -113,12 +114,12 @@ func (u *upstream) note(e *metric.Envelope) {
 			return
 		}
 		direction = []byte(older)
-	case !bytes.HasPrefix(origin, []byte(upstreamScope)):
+	case !bytes.HasPrefix(origin, []byte(upstreamPrefix)):
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	lost := u.since(e)
+	lost := u.growth(e)
 	key := upstreamKey{string(origin), string(direction)}
 	if u.lost[key] == nil {
 		key = upstreamKey{metric.Printable(key.origin), metric.Printable(key.direction)}
@@ -155,17 +156,17 @@ func (u *upstream) add(key upstreamKey, lost uint64, now int64) {
 	}
 }
 
-// since returns what an emitter lost since its last sample: the delta, or the growth of the total if that is more,
-// since the samples in between may have been lost as well. It is the total of an agent, which
+// growth returns how many envelopes an emitter lost since its last sample: the delta, or the growth of the total if
+// that is more, since the samples in between may have been lost as well. It is the total of an agent, which
 //   - covers all emitters on the VM with this name and these tags, so that their samples continue each other;
 //   - becomes 0 when a sample has neither delta nor total, and when the agent restarts or has too many counters;
 //   - is in order by timestamp only: a sample that arrives late is part of the growth already, unless its total was
 //     from before such a 0.
 //
-// The first total of an emitter is no news but for its delta. Without tags that name the VM several emitters may
-// seem to be one: then only deltas count, or the growth of totals if there are none.
-func (u *upstream) since(e *metric.Envelope) uint64 {
-	id := u.emitter(e)
+// Of the first sample of an emitter only the delta counts. Without tags that name the VM several emitters may seem to
+// be one: then only deltas count, or the growth of totals if there are none.
+func (u *upstream) growth(e *metric.Envelope) uint64 {
+	id := u.emitterID(e)
 	s, known := u.emitters[id]
 	if !known && len(u.emitters) >= maxUpstreamEmitters || e.Delta > 0 && e.Total == 0 {
 		return e.Delta
@@ -189,8 +190,9 @@ func (u *upstream) since(e *metric.Envelope) uint64 {
 	}
 }
 
-// emitter identifies a counter as agents do, whatever the order of its tags: the instance id does not count.
-func (u *upstream) emitter(e *metric.Envelope) uint64 {
+// emitterID identifies a counter as agents do: a hash of its source id, name and tags in any order, without the
+// instance id.
+func (u *upstream) emitterID(e *metric.Envelope) uint64 {
 	h := maphash.Bytes(u.seed, e.SourceID) ^ maphash.Bytes(u.seed, e.Name)*5
 	for i := range e.Tags {
 		t := &e.Tags[i]
