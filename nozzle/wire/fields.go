@@ -1,5 +1,5 @@
-// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf and the JSON of the RLP gateway, into
-// views that point into the received bytes. It walks the bytes and never unmarshals into generated types.
+// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf, the JSON of the RLP gateway and syslog
+// messages, into views that point into the received bytes. It walks the bytes and never unmarshals into generated types.
 package wire
 
 import (

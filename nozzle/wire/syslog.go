@@ -1,0 +1,329 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"strconv"
+
+	"loggregator_exporter/metric"
+)
+
+// The ids of Cloud Foundry's structured data elements; 47450 is the number of the Cloud Foundry Foundation.
+const (
+	syslogGauge   = "gauge@47450"
+	syslogCounter = "counter@47450"
+	syslogTimer   = "timer@47450"
+	syslogEvent   = "event@47450"
+	syslogTags    = "tags@47450"
+)
+
+// Lengths at which a syslog agent cuts a source id (APP-NAME) and an instance id with its brackets (PROCID).
+const (
+	SyslogSourceIDBytes   = 48
+	SyslogInstanceIDBytes = 128
+)
+
+// Syslog decodes messages of RFC 5424 as syslog agents write them, by walking their bytes, into the envelope that the
+// agent had. Its zero value is ready; it serves one goroutine.
+//
+// It takes more than the RFC allows: fields and names of any length and any character that does not end them, as tags
+// have them; nine digits of a second; a line feed at the end. A message is malformed where its header or structured
+// data cannot be read, where it holds two of the elements gauge, counter, timer and event, where one of them lacks its
+// name or a number, or has one that is none: a gauge needs value, a counter total or delta, a timer start and stop. A
+// gauge without unit has an empty one. Other elements and parameters are stepped over; of a parameter that comes twice
+// the last counts, tags of several elements are put together. A message without any of the four elements is a log.
+type Syslog struct {
+	// CutSourceID and CutInstanceID say that the last message has an id that its agent has probably cut off.
+	CutSourceID, CutInstanceID bool
+}
+
+// Decode fills the view from a message and reports whether it was well formed; if not, the content of the view is
+// undefined. Arrived is left to the caller. It replaces escapes in place: the view points into the message. It
+// allocates nothing.
+func (d *Syslog) Decode(message []byte, e *metric.Envelope) bool {
+	e.Reset()
+	t := syslogText{b: message}
+	t.priority()
+	stamp := t.word()
+	t.word() // HOSTNAME: made of tags, which are better
+	source := t.word()
+	instance := t.word()
+	t.word() // MSGID
+	ok := false
+	if e.Timestamp, ok = syslogTime(stamp); !ok || t.bad {
+		return false
+	}
+	d.identify(source, instance, e)
+	return t.elements(e)
+}
+
+// identify sets the ids from APP-NAME and PROCID, which is the instance id in brackets.
+func (d *Syslog) identify(source, instance []byte, e *metric.Envelope) {
+	d.CutSourceID = len(source) == SyslogSourceIDBytes
+	d.CutInstanceID = len(instance) == SyslogInstanceIDBytes && instance[len(instance)-1] != ']'
+	if !isNil(source) {
+		e.SourceID = source
+	}
+	if !isNil(instance) {
+		if instance[0] == '[' {
+			instance = instance[1:]
+		}
+		if n := len(instance); n > 0 && instance[n-1] == ']' {
+			instance = instance[:n-1]
+		}
+		e.InstanceID = instance
+	}
+}
+
+// isNil says whether a field of the header holds nothing, as NILVALUE says.
+func isNil(word []byte) bool { return len(word) == 1 && word[0] == '-' }
+
+// syslogText walks a message from front to back. After the first mistake bad is set and nothing is left.
+type syslogText struct {
+	b   []byte
+	at  int
+	bad bool
+
+	name, value []byte // of the last parameter
+}
+
+func (t *syslogText) fail() bool {
+	t.bad, t.at = true, len(t.b)
+	return false
+}
+
+// priority consumes "<14>1 ": PRI, which is 0 to 191, VERSION and a space. Neither matters.
+func (t *syslogText) priority() {
+	b := t.b
+	end := bytes.IndexByte(b[:min(len(b), len("<191>"))], '>')
+	if end < 2 || b[0] != '<' || digits(b[1:end]) != end-1 {
+		t.fail()
+		return
+	}
+	t.at = end + 1
+	if version := t.word(); len(version) > 3 || digits(version) != len(version) {
+		t.fail()
+	}
+}
+
+// word consumes a field of the header and the space that ends it.
+func (t *syslogText) word() []byte {
+	rest := t.b[t.at:]
+	n := bytes.IndexByte(rest, ' ')
+	if n <= 0 {
+		t.fail()
+		return nil
+	}
+	t.at += n + 1
+	return rest[:n]
+}
+
+// elements reads the structured data, which ends the message or is followed by a space and the text of a log.
+func (t *syslogText) elements(e *metric.Envelope) bool {
+	b := t.b
+	if t.at < len(b) && b[t.at] == '-' {
+		t.at++
+	} else {
+		for more := true; more; more = t.at < len(b) && b[t.at] == '[' {
+			if !t.element(e) {
+				return false
+			}
+		}
+	}
+	if e.Kind == metric.KindNone {
+		e.Kind = metric.KindLog
+	}
+	rest := b[t.at:]
+	return len(rest) == 0 || rest[0] == ' ' || len(rest) == 1 && rest[0] == '\n'
+}
+
+// element reads one SD-ELEMENT.
+func (t *syslogText) element(e *metric.Envelope) bool {
+	b, from := t.b, t.at+1
+	at := from
+	for at < len(b) && b[at] > ' ' && b[at] != ']' && b[at] != '"' && b[at] != '=' {
+		at++
+	}
+	if at == from || at >= len(b) || b[t.at] != '[' {
+		return t.fail()
+	}
+	t.at = at
+	switch string(b[from:at]) {
+	case syslogTags:
+		for t.parameter() {
+			e.AddTag(t.name, t.value)
+		}
+	case syslogGauge:
+		return t.become(e, metric.KindGauge) && t.gauge(e)
+	case syslogCounter:
+		return t.become(e, metric.KindCounter) && t.counter(e)
+	case syslogTimer:
+		return t.become(e, metric.KindTimer) && t.timer(e)
+	case syslogEvent:
+		return t.become(e, metric.KindEvent) && t.skip()
+	default:
+		return t.skip()
+	}
+	return !t.bad
+}
+
+// become sets the kind of the envelope, which only one element may do.
+func (t *syslogText) become(e *metric.Envelope, kind metric.Kind) bool {
+	if e.Kind != metric.KindNone {
+		return t.fail()
+	}
+	e.Kind = kind
+	return true
+}
+
+func (t *syslogText) skip() bool {
+	for t.parameter() {
+	}
+	return !t.bad
+}
+
+func (t *syslogText) gauge(e *metric.Envelope) bool {
+	var p metric.Point
+	var named, valued bool
+	for t.parameter() {
+		switch string(t.name) {
+		case "name":
+			p.Name, named = t.value, true
+		case "unit":
+			p.Unit = t.value
+		case "value":
+			p.Value, valued = syslogFloat(t.value)
+			if !valued {
+				return t.fail()
+			}
+		}
+	}
+	e.Points = append(e.Points, p)
+	return named && valued && !t.bad
+}
+
+// syslogFloat reads the value of a gauge, the fast path one of up to 15 digits, which a float64 holds exactly.
+func syslogFloat(text []byte) (float64, bool) {
+	if n, ok := shortDecimal(text); ok && len(text) <= 15 {
+		return float64(n), true
+	}
+	v, err := strconv.ParseFloat(string(text), 64)
+	return v, err == nil
+}
+
+func (t *syslogText) counter(e *metric.Envelope) bool {
+	var named, counted bool
+	for t.parameter() {
+		switch string(t.name) {
+		case "name":
+			e.Name, named = t.value, true
+		case "total":
+			if e.Total, counted = syslogUnsigned(t.value); !counted {
+				return t.fail()
+			}
+		case "delta":
+			if e.Delta, counted = syslogUnsigned(t.value); !counted {
+				return t.fail()
+			}
+		}
+	}
+	return named && counted && !t.bad
+}
+
+func syslogUnsigned(text []byte) (uint64, bool) {
+	if n, ok := shortDecimal(text); ok {
+		return n, true
+	}
+	n, err := strconv.ParseUint(string(text), 10, 64)
+	return n, err == nil
+}
+
+func (t *syslogText) timer(e *metric.Envelope) bool {
+	var named, started, stopped bool
+	for t.parameter() {
+		var err error
+		switch string(t.name) {
+		case "name":
+			e.Name, named = t.value, true
+		case "start":
+			e.Start, err = strconv.ParseInt(string(t.value), 10, 64)
+			started = true
+		case "stop":
+			e.Stop, err = strconv.ParseInt(string(t.value), 10, 64)
+			stopped = true
+		}
+		if err != nil {
+			return t.fail()
+		}
+	}
+	return named && started && stopped && !t.bad
+}
+
+// parameter consumes one SD-PARAM, and the space before it, into name and value; or the bracket that ends the element,
+// and returns false. A name may be empty, as that of a tag may.
+func (t *syslogText) parameter() bool {
+	b, at := t.b, t.at
+	if at >= len(b) {
+		return t.fail()
+	}
+	if b[at] == ']' {
+		t.at++
+		return false
+	}
+	if b[at] != ' ' {
+		return t.fail()
+	}
+	at++
+	from := at
+	for at < len(b) && b[at] != '=' {
+		if c := b[at]; c <= ' ' || c == ']' || c == '"' {
+			return t.fail()
+		}
+		at++
+	}
+	if at+1 >= len(b) || b[at+1] != '"' {
+		return t.fail()
+	}
+	t.name = b[from:at:at]
+	at += 2
+	from = at
+	// Fast path: eight bytes at a time up to the first quote or backslash, as in jsonText.text.
+	for at+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[at:])
+		quote, slash := w^('"'*ones), w^('\\'*ones)
+		found := ((quote-ones)&^quote | (slash-ones)&^slash) & highs
+		if found == 0 {
+			at += 8
+			continue
+		}
+		at += bits.TrailingZeros64(found) >> 3
+		if b[at] == '"' {
+			t.value, t.at = b[from:at:at], at+1
+			return true
+		}
+		break
+	}
+	return t.slowValue(from, at)
+}
+
+// slowValue reads the rest of a value from byte at on, with escapes, or near the end. A backslash before any other
+// character than a quote, a backslash or a bracket stands for itself.
+func (t *syslogText) slowValue(from, at int) bool {
+	b, to := t.b, at
+	for at < len(b) {
+		c := b[at]
+		if c == '"' {
+			t.value, t.at = b[from:to:to], at+1
+			return true
+		}
+		if c == '\\' && at+1 < len(b) && (b[at+1] == '"' || b[at+1] == '\\' || b[at+1] == ']') {
+			at++
+			c = b[at]
+		}
+		b[to] = c
+		to++
+		at++
+	}
+	return t.fail()
+}
