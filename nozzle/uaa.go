@@ -40,10 +40,10 @@ const (
 	uaaSpacing    = 5 * time.Second
 	uaaRetryFirst = 5 * time.Second
 	uaaRetryLimit = 5 * time.Minute
-	// How long a refused token is kept if the one before was refused as well: a new one is hardly better, unless the
-	// client has got new authorities.
-	uaaRefusedFirst = 30 * time.Second
-	uaaRefusedLimit = 10 * time.Minute
+	// How long a refused token is kept if the one before was refused as well: a new one helps only if the client was
+	// given the authority in the meantime.
+	uaaKeepFirst = 30 * time.Second
+	uaaKeepLimit = 10 * time.Minute
 	// The life of a token if UAA does not tell it.
 	uaaDefaultLife = time.Hour
 )
@@ -63,9 +63,9 @@ var tokenOutcomes = []string{
 // The scopes that open the foundation's streams: the first one both of them, the second one the RLP gateway.
 var firehoseScopes = []string{"doppler.firehose", "logs.admin"} // constant
 
-// UAA gives tokens to all sources that need one. A token is fetched when a source opens a stream and none is in
-// hand, or the one in hand has expired or was refused. UAA is never asked more often than every few seconds, and far
-// less often while it fails or fresh tokens are refused.
+// uaaTokens gives tokens of UAA to all sources that need one. A token is fetched when a source opens a stream and
+// none is in hand, or the one in hand has expired or was refused. UAA is never asked more often than every few
+// seconds, and far less often while it fails or fresh tokens are refused.
 type uaaTokens struct {
 	options UAAOptions
 	peer    httpsPeer
@@ -80,17 +80,18 @@ type uaaTokens struct {
 	retry   watch.Backoff
 	next    time.Time // when UAA may be asked again
 
-	mu          sync.Mutex
-	current     uaaToken
-	arrived     chan struct{} // closed and replaced when a token arrives
-	refusals    watch.Backoff
-	keepRefused time.Time // until then, a refused token is kept
+	mu        sync.Mutex
+	current   uaaToken
+	renewed   chan struct{} // closed and replaced when a token arrives
+	keep      watch.Backoff // of keepUntil
+	keepUntil time.Time     // until then current is kept although servers refuse it
 }
 
 // uaaToken is an access token; its zero value is none.
 type uaaToken struct {
 	*oauth2.Token
-	scopes []string // nil if UAA does not tell them
+	scopes  []string        // nil if UAA does not tell them
+	renewed <-chan struct{} // closed when a later token arrives
 }
 
 // hasScope says whether the token may open the stream of the whole foundation, as far as is known.
@@ -107,10 +108,10 @@ func newUAATokens(options UAAOptions, ledger *Ledger, log *slog.Logger) (*uaaTok
 		peer: httpsPeer{
 			key: uaaKey, what: "UAA", url: strings.TrimRight(options.URL, "/") + "/oauth/token", tls: options.TLS,
 		},
-		log:      log.With("client_id", options.ClientID),
-		spacing:  uaaSpacing,
-		retry:    watch.Backoff{First: uaaRetryFirst, Limit: uaaRetryLimit},
-		refusals: watch.Backoff{First: uaaRefusedFirst, Limit: uaaRefusedLimit},
+		log:     log.With("client_id", options.ClientID),
+		spacing: uaaSpacing,
+		retry:   watch.Backoff{First: uaaRetryFirst, Limit: uaaRetryLimit},
+		keep:    watch.Backoff{First: uaaKeepFirst, Limit: uaaKeepLimit},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricPrefix + "uaa_token_requests_total", Help: "Requests for a token to UAA, by outcome.",
 		}, []string{"outcome"}),
@@ -118,7 +119,7 @@ func newUAATokens(options UAAOptions, ledger *Ledger, log *slog.Logger) (*uaaTok
 			Name: metricPrefix + "uaa_token_expiry_timestamp_seconds",
 			Help: "Unix time at which the token in hand expires; 0 if there is none.",
 		}),
-		asking: make(chan struct{}, 1), arrived: make(chan struct{}),
+		asking: make(chan struct{}, 1), renewed: make(chan struct{}),
 	}
 	u.fetch = u.request
 	if _, err := u.peer.tlsConfig(); err != nil {
@@ -148,7 +149,7 @@ func (u *uaaTokens) token(ctx context.Context) (uaaToken, *watch.Failure) {
 		return uaaToken{}, canceledToken(ctx)
 	}
 	u.mu.Lock()
-	current, arrived := u.current, u.arrived
+	current, renewed := u.current, u.renewed
 	u.mu.Unlock()
 	if current.Valid() {
 		return current, nil
@@ -167,21 +168,20 @@ func (u *uaaTokens) token(ctx context.Context) (uaaToken, *watch.Failure) {
 		u.log.Warn("no token from UAA", "reason", failed.Reason, "advice", failed.Advice, "error", failed.Err,
 			"retry_in", pause.Round(time.Millisecond).String())
 		return uaaToken{}, &watch.Failure{
-			Reason: watch.ReasonToken, Advice: "UAA gives no token: " + failed.Advice, Err: failed.Err, Retry: arrived,
+			Reason: watch.ReasonToken, Advice: "UAA gives no token: " + failed.Advice, Err: failed.Err, Retry: renewed,
 		}
 	}
 	u.retry.Reset()
 	u.next = time.Now().Add(u.spacing)
-	u.use(token)
-	return token, nil
+	return u.use(token), nil
 }
 
 func canceledToken(ctx context.Context) *watch.Failure {
 	return &watch.Failure{Reason: watch.ReasonToken, Advice: "no token from UAA", Err: context.Cause(ctx)}
 }
 
-// use makes a new token the one in hand.
-func (u *uaaTokens) use(token uaaToken) {
+// use makes a new token the one in hand, and wakes the sources that wait for it.
+func (u *uaaTokens) use(token uaaToken) uaaToken {
 	u.requests.WithLabelValues(tokenOK).Inc()
 	u.expiry.Set(float64(token.Expiry.UnixMilli()) / 1e3)
 	if token.hasScope() {
@@ -191,25 +191,27 @@ func (u *uaaTokens) use(token uaaToken) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	close(u.renewed)
+	u.renewed = make(chan struct{})
+	token.renewed = u.renewed
 	u.current = token
-	close(u.arrived)
-	u.arrived = make(chan struct{})
+	return token
 }
 
-// refuse drops a token that a server did not accept, and says whether another one may be had. If fresh tokens are
-// refused one after the other, it drops them less and less often, at least once in ten minutes; meanwhile it keeps the
-// token and returns false.
-func (u *uaaTokens) refuse(token uaaToken) bool {
+// drop discards a token that a server refused, and reports whether another one may be had. If fresh tokens are
+// refused one after the other, it discards them less and less often, at least once in ten minutes; meanwhile it
+// keeps the token and returns false.
+func (u *uaaTokens) drop(token uaaToken) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.current.Token != token.Token {
 		return true
 	}
 	now := time.Now()
-	if now.Before(u.keepRefused) {
+	if now.Before(u.keepUntil) {
 		return false
 	}
-	u.keepRefused = now.Add(u.refusals.Next())
+	u.keepUntil = now.Add(u.keep.Next())
 	u.current = uaaToken{}
 	u.expiry.Set(0)
 	return true
@@ -219,12 +221,13 @@ func (u *uaaTokens) refuse(token uaaToken) bool {
 func (u *uaaTokens) accepted() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.refusals.Reset()
-	u.keepRefused = time.Time{}
+	u.keep.Reset()
+	u.keepUntil = time.Time{}
 }
 
 // authorize opens a connection with a token and, if the server refuses that, once more with a new one. The result
-// refused of open says that the failure is a refusal of the token.
+// refused of open says that the failure is a refusal of the token; then Failure.Retry is closed when a later token
+// arrives.
 func (u *uaaTokens) authorize(
 	ctx context.Context, open func(authorization string) (failed *watch.Failure, refused bool),
 ) *watch.Failure {
@@ -241,16 +244,16 @@ func (u *uaaTokens) authorize(
 			return nil
 		case !refused:
 			return failed
-		case !again && u.refuse(token):
+		case !again && u.drop(token):
 			continue
 		case !token.hasScope():
-			return &watch.Failure{
+			failed = &watch.Failure{
 				Reason: watch.ReasonTokenScope, Advice: scopeAdvice,
 				Err: fmt.Errorf("%w; the token's scopes: %.500s", failed.Err, strings.Join(token.scopes, " ")),
 			}
-		default:
-			return failed
 		}
+		failed.Retry = token.renewed
+		return failed
 	}
 }
 

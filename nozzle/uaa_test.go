@@ -133,7 +133,7 @@ func TestUAAIsNeverHammered(t *testing.T) {
 
 // A source that waits goes on the moment there is a token: whether it waits to ask, for the source that asks, or for
 // its own next attempt.
-func TestUAAWakesWhoWaits(t *testing.T) {
+func TestUAAWakesWaitingSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scriptedUAA{fail: true, life: time.Hour}
 		u := newScriptedUAA(t, s)
@@ -227,11 +227,8 @@ func TestUAARefusals(t *testing.T) {
 			t.Fatal(failed, opened)
 		}
 		// A refusal is one more try with one more token.
-		if failed := u.authorize(
-			t.Context(),
-			open("bearer token-2"),
-		); failed != nil || opened != 3 ||
-			len(s.requests()) != 2 {
+		failed := u.authorize(t.Context(), open("bearer token-2"))
+		if failed != nil || opened != 3 || len(s.requests()) != 2 {
 			t.Fatal(failed, opened, s.requests())
 		}
 		// Nothing helps: for an hour with a try each second.
@@ -246,9 +243,44 @@ func TestUAARefusals(t *testing.T) {
 			t.Errorf("%d tokens in an hour of refusals: %v", n, s.requests())
 		}
 		// Another source was told of the refusal already.
-		if !u.refuse(uaaToken{Token: &oauth2.Token{AccessToken: "token-1"}}) {
+		if !u.drop(uaaToken{Token: &oauth2.Token{AccessToken: "token-1"}}) {
 			t.Error("a token that is not in hand")
 		}
+	})
+}
+
+// A source whose token was refused, and kept since the one before was refused as well, goes on the moment another
+// source gets a new one.
+func TestUAAWakesRefusedSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scriptedUAA{life: time.Hour}
+		u := newScriptedUAA(t, s)
+		refuse := func(string) (*watch.Failure, bool) {
+			return &watch.Failure{Reason: watch.ReasonUnauthorized, Err: errors.New("401")}, true
+		}
+		fresh, kept := u.authorize(t.Context(), refuse), u.authorize(t.Context(), refuse)
+		if n := len(s.requests()); n != 2 {
+			t.Fatalf("%d requests, want one and another after the first refusal", n)
+		}
+		for _, failed := range []*watch.Failure{fresh, kept} {
+			select {
+			case <-failed.Retry:
+				t.Fatal("a source is woken before there is a new token")
+			default:
+			}
+		}
+		pass(uaaKeepFirst)
+		accept := func(authorization string) (*watch.Failure, bool) {
+			if authorization == "bearer token-3" {
+				return nil, false
+			}
+			return refuse(authorization)
+		}
+		if failed := u.authorize(t.Context(), accept); failed != nil {
+			t.Fatal(failed)
+		}
+		<-fresh.Retry
+		<-kept.Retry
 	})
 }
 
