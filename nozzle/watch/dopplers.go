@@ -83,8 +83,8 @@ func (d *dopplers) note(e *metric.Envelope) {
 	at.heard = true
 }
 
-// check is called once at each look at open streams, and clears what was heard. It says whether a doppler is
-// missing, and whether one that was missing is heard again.
+// check is called each checkInterval while a stream is open, and clears what was heard. It reports whether a doppler
+// is missing, and whether one that was missing is heard again.
 func (d *dopplers) check() (missing, back bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -93,7 +93,7 @@ func (d *dopplers) check() (missing, back bool) {
 			at.heard = false
 			back = back || at.missing()
 			switch {
-			case at.silent > looks(dopplerPause):
+			case at.silent > checks(dopplerPause):
 				at.pauses = 0
 			case at.pauses < dopplerPauses:
 				at.pauses++
@@ -101,7 +101,7 @@ func (d *dopplers) check() (missing, back bool) {
 			at.silent = 0
 			continue
 		}
-		if at.silent++; at.silent > looks(dopplerForgotten) {
+		if at.silent++; at.silent > checks(dopplerForgotten) {
 			delete(d.known, id)
 			continue
 		}
@@ -112,5 +112,5 @@ func (d *dopplers) check() (missing, back bool) {
 
 // missing says whether a regular doppler is silent.
 func (d *doppler) missing() bool {
-	return d.pauses == dopplerPauses && d.silent >= looks(dopplerSilence)
+	return d.pauses == dopplerPauses && d.silent >= checks(dopplerSilence)
 }

@@ -28,20 +28,20 @@ const (
 	ReasonTextFrame         = "text_frame"         // a websocket message that is not an envelope
 	ReasonSlow              = "slow"               // the server ended the stream because we read too slowly
 
-	// These three are the keeper's, whatever the protocol.
+	// The keeper itself replaces a stream for these three, whatever the protocol.
 	ReasonIdle    = "idle"    // the stream is open, but brought nothing for nozzle.idle_timeout
-	ReasonFell    = "fell"    // a doppler fell silent, or was heard again after that
-	ReasonStalled = "stalled" // the sink did not return: the data is of no use here
+	ReasonFell    = "fell"    // a doppler's own metrics stopped, or came again after that
+	ReasonStalled = "stalled" // the sink did not take a message in time
 )
 
-// Reasons are those that a keeper has for a new stream.
+// Reasons are those for which a keeper replaces a stream.
 var Reasons = []string{ReasonIdle, ReasonFell, ReasonStalled}
 
 // Failure is why a stream ended: a reason that is counted, what an operator should look at, and the error itself.
 type Failure struct {
 	Reason, Advice string
 	Err            error
-	// Retry, if not nil, is closed when another attempt has become worth while, however long the pause would last.
+	// Retry, if not nil, is closed when another attempt is worth while before the back-off is over.
 	Retry <-chan struct{}
 }
 
@@ -59,13 +59,13 @@ func (b *Backoff) Next() time.Duration {
 		d = b.First << shift
 	}
 	b.failures++
-	return d/2 + rand.N(d/2+1) //nolint:gosec // it spreads attempts, and guards nothing
+	return d/2 + rand.N(d/2+1) //nolint:gosec // no secret depends on it
 }
 
 // Reset starts again with the first wait, after an attempt that succeeded.
 func (b *Backoff) Reset() { b.failures = 0 }
 
-// Wait sleeps, and says whether the time passed before ctx was done.
+// Wait sleeps, and reports whether the time passed before ctx was done.
 func Wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

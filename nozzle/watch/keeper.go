@@ -38,8 +38,8 @@ type Account interface {
 // (ReasonFell). A stream whose sink is stuck (ReasonStalled) is closed, so that its share goes to others.
 //
 // Readers with a shard id share what comes. There, a new stream is opened beside the one that it replaces, which is
-// closed, at the end of a message, once an envelope came by the new one: nothing comes twice, and less is lost than
-// if either were closed or opened first.
+// closed, at the end of a message, once an envelope came by the new one: no envelope comes twice, and fewer are lost
+// than if the old one were closed first.
 type Keeper struct {
 	Account Account
 	Log     *slog.Logger
@@ -57,7 +57,7 @@ type run struct {
 	events   chan event
 	streams  []*stream // the newest last; two while one replaces the other
 	retry    *time.Timer
-	retryNow <-chan struct{} // ends the wait for retry early; nil if nothing can
+	retryNow <-chan struct{} // ends the wait for retry early; nil if nothing does
 	waiting  bool            // for retry, to open a stream
 	leave    *time.Timer
 	dopplers *dopplers
@@ -68,7 +68,7 @@ type event struct {
 	stream  *stream
 	kind    streamEvent
 	failure Failure
-	noted   chan<- struct{} // closed when the event has had its effect; nil if no reader waits for that
+	noted   chan<- struct{} // closed when the event is handled; nil if no reader waits for that
 }
 
 // Run keeps a stream open until ctx is done; it returns when the last one is closed.
@@ -83,8 +83,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		Keeper: k, events: make(chan event), dopplers: newDopplers(),
 		retry: time.NewTimer(0), waiting: true, leave: time.NewTimer(0),
 	}
-	look := time.NewTicker(lookInterval)
-	defer look.Stop()
+	ticker := time.NewTicker(checkInterval)
+	defer ticker.Stop()
 	defer r.retry.Stop()
 	defer r.leave.Stop()
 	k.Account.AllowPause(k.Idle)
@@ -94,15 +94,15 @@ func (k *Keeper) Run(ctx context.Context) {
 			r.stop()
 			return
 		case e := <-r.events:
-			r.on(ctx, e)
+			r.handle(ctx, e)
 		case <-r.retry.C:
 			r.attempt(ctx)
 		case <-r.retryNow:
 			r.attempt(ctx)
 		case <-r.leave.C:
 			r.cut()
-		case <-look.C:
-			r.look(ctx)
+		case <-ticker.C:
+			r.check(ctx)
 		}
 	}
 }
@@ -121,12 +121,11 @@ func (r *run) attempt(ctx context.Context) {
 
 // open starts a stream.
 func (r *run) open(ctx context.Context) {
-	// A stream may outlive ctx for a moment, to end well.
+	// A stream may outlive ctx for a moment, so that it can end between two messages.
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	s := &stream{cancel: cancel, began: time.Now()}
 	s.dopplers = r.dopplers
-	// A reader goes on only when its event has had its effect, so that it logs that it is connected when it counts as
-	// such.
+	// A reader goes on only when its event is handled, so that what it logs agrees with the account.
 	s.tell = func(kind streamEvent) {
 		noted := make(chan struct{})
 		r.events <- event{stream: s, kind: kind, noted: noted}
@@ -173,7 +172,7 @@ func (r *run) cut() {
 	}
 }
 
-func (r *run) on(ctx context.Context, e event) {
+func (r *run) handle(ctx context.Context, e event) {
 	s := e.stream
 	switch e.kind {
 	case streamOpened:
@@ -257,16 +256,16 @@ func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
 	r.waiting, r.retryNow = true, failure.Retry
 }
 
-// look is what the keeper does each second.
-func (r *run) look(ctx context.Context) {
+// check looks at the streams and at the dopplers, each checkInterval.
+func (r *run) check(ctx context.Context) {
 	connected := false
 	for i, s := range r.streams {
-		came, pause := s.look()
+		came, pause := s.check()
 		connected = connected || s.connected
 		if came && i == len(r.streams)-1 {
 			r.pauses.note(pause)
 		}
-		if s.stuck >= looks(stallTimeout) && s.reason == "" {
+		if s.stuck >= checks(stallTimeout) && s.reason == "" {
 			s.reason = ReasonStalled
 			r.disconnect(s)
 			s.cancel(errReplaced)
@@ -285,10 +284,10 @@ func (r *run) look(ctx context.Context) {
 	switch {
 	case s.reason != "" || s.closing:
 	case len(r.streams) > 1:
-		if s.connected && s.silent >= looks(overlapTimeout) {
+		if s.connected && s.silent >= checks(overlapTimeout) {
 			r.closeOlder(s)
 		}
-	case s.silent >= max(1, looks(r.Idle)-2): // a look is late by up to a second, and the new stream takes a moment
+	case s.silent >= max(1, checks(r.Idle)-2): // a check is late by up to a second, and opening takes a moment
 		r.replace(ctx, s, ReasonIdle,
 			"no envelope came; a doppler may have been restarted, which leaves the stream open but silent")
 	case missing && age >= dopplerSilence:

@@ -9,7 +9,7 @@ import (
 type Liveness struct {
 	last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
 	connected atomic.Int32 // connections that are open
-	opened    atomic.Int64 // when the first of them was, like last
+	opened    atomic.Int64 // when the first of them was opened, in the unit of last
 	maxPause  atomic.Int64 // longest silence in nanoseconds for which the source is up; 0 where any is
 }
 
@@ -44,16 +44,16 @@ func (l *Liveness) Connect() {
 // Disconnect notes that a connection ended.
 func (l *Liveness) Disconnect() { l.connected.Add(-1) }
 
-// pauses learns how long the pauses between envelopes are, so that a source whose peer vanished is down before the
-// idle timeout.
+// pauses learns how long the pauses between envelopes are, so that a source whose peer vanished counts as down before
+// the idle timeout.
 type pauses struct {
-	longest int // in looks
-	looks   int
+	longest int // in checks
+	checks  int // so far
 }
 
 const (
 	minPause  = 5 * time.Second // that a source may be silent and still be up
-	pauseLife = 60              // looks after which the longest pause counts as one look less
+	pauseLife = 60              // checks after which the longest pause counts as one check less
 )
 
 // note takes a pause that ended with data by the same stream.
@@ -62,12 +62,12 @@ func (q *pauses) note(pause int) { q.longest = max(q.longest, pause) }
 // limit is how long a silence may be and still be usual: twice the longest pause. For the first minute it is the idle
 // timeout.
 func (q *pauses) limit(idle time.Duration) time.Duration {
-	q.looks++
-	if q.looks%pauseLife == 0 && q.longest > 0 {
+	q.checks++
+	if q.checks%pauseLife == 0 && q.longest > 0 {
 		q.longest--
 	}
-	if q.looks < pauseLife {
+	if q.checks < pauseLife {
 		return idle
 	}
-	return min(idle, max(minPause, 2*time.Duration(q.longest+1)*lookInterval))
+	return min(idle, max(minPause, 2*time.Duration(q.longest+1)*checkInterval))
 }

@@ -11,15 +11,15 @@ import (
 const (
 	// DefaultIdleTimeout is the default of nozzle.idle_timeout.
 	DefaultIdleTimeout = 30 * time.Second
-	// A store takes a batch in milliseconds. A reader that holds one for so long is frozen, and keeps its share of the
-	// shard from the other readers.
+	// stallTimeout is far more than the milliseconds that a store needs for a batch: a reader that needs it for one is
+	// stuck, and the shard's other readers lack its share.
 	stallTimeout = 10 * time.Second
-	// lookInterval is how often a keeper looks at its streams: what it measures is exact to that.
-	lookInterval = time.Second
+	// checkInterval is how often a keeper checks its streams: the times that it measures are exact to that.
+	checkInterval = time.Second
 )
 
-// looks is how many looks fit into a time, at least one.
-func looks(d time.Duration) int { return max(1, int(d/lookInterval)) }
+// checks is how many checks fit into a time, at least one.
+func checks(d time.Duration) int { return max(1, int(d/checkInterval)) }
 
 // Pulse is what the reader of one stream tells the keeper. The reader's goroutine writes, with a few atomic stores
 // for each message; the keeper's reads.
@@ -84,13 +84,13 @@ type stream struct {
 	closing   bool   // the keeper asked it to end: its end is no failure
 	reason    string // why the keeper cut it off, if it did
 
-	seenDone, seenBegun, seenEnvelopes uint64 // at the last look
-	silent, stuck                      int    // looks without envelopes; looks within one message
+	seenDone, seenBegun, seenEnvelopes uint64 // at the last check
+	silent, stuck                      int    // checks without envelopes; checks within one message
 }
 
-// look compares a stream with the last look. It returns whether any envelopes came since, and for how many looks
+// check compares a stream with the last check. It returns whether any envelopes came since, and for how many checks
 // none had come before.
-func (s *stream) look() (came bool, pause int) {
+func (s *stream) check() (came bool, pause int) {
 	done, begun := s.done.Load(), s.begun.Load()
 	if begun != done && begun == s.seenBegun && done == s.seenDone {
 		s.stuck++
