@@ -33,7 +33,7 @@ nozzle:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []filter.Options{
+	want := []filter.Filter{
 		{Keep: &filter.Match{AppName: []string{"billing"}, Kind: []string{"timer", "counter"}}},
 		{Drop: &filter.Match{
 			SourceID: []string{"a*"}, Org: []string{"o"}, Space: []string{"s"}, AppID: []string{"?"},

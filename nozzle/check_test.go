@@ -54,7 +54,7 @@ func TestCheck(t *testing.T) {
 			"nozzle.selectors: must name at least one kind, for example gauge,counter",
 		}},
 		{"filters", Options{Stream: StreamOptions{
-			ShardID: "a", Selectors: []string{"gauge"}, IdleTimeout: time.Minute, Filters: []filter.Options{{}},
+			ShardID: "a", Selectors: []string{"gauge"}, IdleTimeout: time.Minute, Filters: []filter.Filter{{}},
 		}, UDP: udp}, []string{
 			"nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}",
 		}},

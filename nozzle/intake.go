@@ -24,8 +24,8 @@ const maxKeptPoints = 4096
 type Intake struct {
 	account  *SourceLedger
 	sink     Sink
-	recorder Recorder    // or nil
-	filter   *filter.Run // nil keeps everything
+	recorder Recorder          // or nil
+	filter   *filter.Evaluator // nil keeps everything
 	intakeOptions
 
 	v1   wire.V1
@@ -57,7 +57,7 @@ func NewIntake(account *SourceLedger, sink Sink) *Intake {
 // intake returns the intake of one goroutine of a source.
 func (env *Env) intake(account *SourceLedger, o intakeOptions) *Intake {
 	in := NewIntake(account, env.NewSink())
-	in.recorder, in.filter, in.intakeOptions = env.Recorder, filter.NewRun(env.filter, o.kinds), o
+	in.recorder, in.filter, in.intakeOptions = env.Recorder, filter.NewEvaluator(env.filters, o.kinds), o
 	return in
 }
 

@@ -11,7 +11,7 @@ import (
 	"loggregator_exporter/nozzle/filter"
 )
 
-func newTestFilter(tb testing.TB, rules ...filter.Options) *filter.Filter {
+func newTestFilter(tb testing.TB, rules ...filter.Filter) *filter.List {
 	tb.Helper()
 	f, err := filter.New(rules)
 	if err != nil {
@@ -24,7 +24,7 @@ func newTestFilter(tb testing.TB, rules ...filter.Options) *filter.Filter {
 func TestFilterInIntake(t *testing.T) {
 	l, reg := newTestLedger(t)
 	env := testEnv(l, nil, slog.New(slog.DiscardHandler))
-	env.filter = newTestFilter(t, filter.Options{Drop: &filter.Match{Name: []string{"b"}}})
+	env.filters = newTestFilter(t, filter.Filter{Drop: &filter.Match{Name: []string{"b"}}})
 	sink := &nullSink{}
 	lost := &loggregator_v2.Envelope{
 		Tags: map[string]string{"origin": "loggregator.rlp", "direction": "egress"},
@@ -77,19 +77,19 @@ func TestFilterCosts(t *testing.T) {
 	}
 }
 
-func filteredIntake(l *Ledger, f *filter.Filter) *Intake {
+func filteredIntake(l *Ledger, f *filter.List) *Intake {
 	env := testEnv(l, func() Sink { return &nullSink{} }, slog.New(slog.DiscardHandler))
-	env.filter = f
+	env.filters = f
 	return env.intake(l.Source("rlp"), intakeOptions{kinds: filter.Kinds})
 }
 
-func benchFilter(tb testing.TB) *filter.Filter {
+func benchFilter(tb testing.TB) *filter.List {
 	tb.Helper()
 	return newTestFilter(tb,
-		filter.Options{Drop: &filter.Match{Kind: []string{"timer"}, AppName: []string{"load-*"}}},
-		filter.Options{Drop: &filter.Match{Origin: []string{"rep*", "bbs"}}},
-		filter.Options{Drop: &filter.Match{Name: []string{"*debug*", "secret"}}},
-		filter.Options{Keep: &filter.Match{Deployment: []string{"cf"}}},
+		filter.Filter{Drop: &filter.Match{Kind: []string{"timer"}, AppName: []string{"load-*"}}},
+		filter.Filter{Drop: &filter.Match{Origin: []string{"rep*", "bbs"}}},
+		filter.Filter{Drop: &filter.Match{Name: []string{"*debug*", "secret"}}},
+		filter.Filter{Keep: &filter.Match{Deployment: []string{"cf"}}},
 	)
 }
 
@@ -97,7 +97,7 @@ func BenchmarkFilter(b *testing.B) {
 	for _, name := range []string{"none", "four rules"} {
 		b.Run(name, func(b *testing.B) {
 			l, _ := newTestLedger(b)
-			var f *filter.Filter
+			var f *filter.List
 			if name != "none" {
 				f = benchFilter(b)
 			}

@@ -69,8 +69,8 @@ type Env struct {
 	// Recorder gets everything that the sources receive; nil for none. It may be set until the sources run.
 	Recorder Recorder
 
-	filter *filter.Filter // nil keeps everything
-	tokens *uaaTokens     // made when the first source needs it
+	filters *filter.List // nil keeps everything
+	tokens  *uaaTokens   // made when the first source needs it
 }
 
 // scope says which envelopes a source brings.
@@ -120,7 +120,7 @@ func (o *Options) NeedToken() bool { return o.Gateway.Enabled || o.Firehose.Enab
 
 // New builds the sources that are enabled. It opens and starts nothing.
 func New(o *Options, env *Env) (sources []Source, err error) {
-	if env.filter, err = filter.New(o.Stream.Filters); err != nil {
+	if env.filters, err = filter.New(o.Stream.Filters); err != nil {
 		return nil, err
 	}
 	env.Ledger.upstream.log = env.Log

@@ -24,7 +24,7 @@ type StreamOptions struct {
 	IdleTimeout time.Duration `mapstructure:"idle_timeout"`
 	// Filters decide what is stored, of all sources. Streams are not asked for what they refuse, as far as the protocol
 	// can express that.
-	Filters []filter.Options `mapstructure:"filters"`
+	Filters []filter.Filter `mapstructure:"filters"`
 }
 
 // selection returns what to ask for.

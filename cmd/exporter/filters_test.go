@@ -19,7 +19,7 @@ import (
 // TestServeFiltered: what the configuration's filters refuse never becomes a series, and is counted.
 func TestServeFiltered(t *testing.T) {
 	cfg := testConfig()
-	cfg.Nozzle.Stream.Filters = []filter.Options{{Drop: &filter.Match{Origin: []string{"r*p"}}}}
+	cfg.Nozzle.Stream.Filters = []filter.Filter{{Drop: &filter.Match{Origin: []string{"r*p"}}}}
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	conn, err := net.Dial("udp", r.Listening["udp"].String())
 	if err != nil {

@@ -4,16 +4,15 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// Run applies a filter on one goroutine.
-type Run struct {
-	filter *Filter // or nil
-	kinds  uint8   // the kinds that are wanted at all, one bit a metric.Kind
+// Evaluator applies filters to the envelopes of one goroutine.
+type Evaluator struct {
+	list   *List // nil if there are no filters
+	kinds  uint8 // the kinds that are wanted at all, one bit a metric.Kind
 	values [numFields][]byte
 }
 
-// NewRun returns nil where nothing is refused: without a filter, and where all kinds are wanted, as with no kinds
-// given.
-func NewRun(f *Filter, kinds []string) *Run {
+// NewEvaluator returns nil if nothing is refused: without filters, when all kinds are wanted or none is given.
+func NewEvaluator(list *List, kinds []string) *Evaluator {
 	wanted := uint8(0)
 	for _, name := range kinds {
 		if kind, ok := metric.ParseKind(name); ok {
@@ -23,44 +22,44 @@ func NewRun(f *Filter, kinds []string) *Run {
 	if wanted == 0 {
 		wanted = everyKind
 	}
-	if f == nil && wanted == everyKind {
+	if list == nil && wanted == everyKind {
 		return nil
 	}
-	return &Run{filter: f, kinds: wanted}
+	return &Evaluator{list: list, kinds: wanted}
 }
 
 // Pass reports whether anything of an envelope is to be stored. It removes the refused points of a gauge, and counts
 // them, unless all are refused. It allocates nothing.
-func (r *Run) Pass(e *metric.Envelope, tally *metric.Tally) bool {
-	if r.kinds&(1<<e.Kind) == 0 {
+func (v *Evaluator) Pass(e *metric.Envelope, tally *metric.Tally) bool {
+	if v.kinds&(1<<e.Kind) == 0 {
 		return false
 	}
-	if r.filter == nil {
+	if v.list == nil {
 		return true
 	}
-	r.readFields(e)
-	rules := r.filter.rules
-	for i := range rules {
-		if !r.applies(&rules[i], e.Kind) {
+	v.readFields(e)
+	filters := v.list.filters
+	for i := range filters {
+		if !v.applies(&filters[i], e.Kind) {
 			continue
 		}
-		if rules[i].names == nil {
-			return rules[i].keep
+		if filters[i].names == nil {
+			return filters[i].keep
 		}
-		// From this rule on the names of the metrics decide.
+		// From this filter on the names of the metrics decide.
 		if e.Kind != metric.KindGauge {
-			return r.keeps(rules[i:], e.Kind, e.Name)
+			return v.keeps(filters[i:], e.Kind, e.Name)
 		}
-		return r.points(rules[i:], e, tally)
+		return v.points(filters[i:], e, tally)
 	}
 	return true
 }
 
 // points removes the refused points and keeps the order of the others: of two points of one name the last one counts.
-func (r *Run) points(rules []rule, e *metric.Envelope, tally *metric.Tally) bool {
+func (v *Evaluator) points(filters []compiledFilter, e *metric.Envelope, tally *metric.Tally) bool {
 	kept := e.Points[:0]
 	for _, p := range e.Points {
-		if r.keeps(rules, e.Kind, p.Name) {
+		if v.keeps(filters, e.Kind, p.Name) {
 			kept = append(kept, p)
 		}
 	}
@@ -73,52 +72,52 @@ func (r *Run) points(rules []rule, e *metric.Envelope, tally *metric.Tally) bool
 }
 
 // keeps reports whether one metric is kept.
-func (r *Run) keeps(rules []rule, kind metric.Kind, name []byte) bool {
-	for i := range rules {
-		if (rules[i].names == nil || rules[i].names.match(name)) && r.applies(&rules[i], kind) {
-			return rules[i].keep
+func (v *Evaluator) keeps(filters []compiledFilter, kind metric.Kind, name []byte) bool {
+	for i := range filters {
+		if (filters[i].names == nil || filters[i].names.match(name)) && v.applies(&filters[i], kind) {
+			return filters[i].keep
 		}
 	}
 	return true
 }
 
-// applies reports whether a rule matches in all but the metric's name.
-func (r *Run) applies(rule *rule, kind metric.Kind) bool {
-	if rule.kinds&(1<<kind) == 0 {
+// applies reports whether a filter matches in all but the metric's name.
+func (v *Evaluator) applies(f *compiledFilter, kind metric.Kind) bool {
+	if f.kinds&(1<<kind) == 0 {
 		return false
 	}
-	for i := range rule.envs {
-		if m := &rule.envs[i]; !m.match(r.values[m.field]) {
+	for i := range f.fields {
+		if m := &f.fields[i]; !m.match(v.values[m.field]) {
 			return false
 		}
 	}
 	return true
 }
 
-// readFields reads the fields that the rules look at. Of a tag that is there twice the last one counts.
-func (r *Run) readFields(e *metric.Envelope) {
-	r.values = [numFields][]byte{bySourceID: e.SourceID}
-	if !r.filter.tags {
+// readFields reads the fields that the filters look at. Of a tag that was sent twice the last one counts.
+func (v *Evaluator) readFields(e *metric.Envelope) {
+	v.values = [numFields][]byte{bySourceID: e.SourceID}
+	if !v.list.readsTags {
 		return
 	}
 	for i := range e.Tags {
 		t := &e.Tags[i]
 		switch string(t.Key) {
 		case "origin":
-			r.values[byOrigin] = t.Value
+			v.values[byOrigin] = t.Value
 		case "deployment":
-			r.values[byDeployment] = t.Value
+			v.values[byDeployment] = t.Value
 		case "app_id":
-			r.values[byAppID] = t.Value
+			v.values[byAppID] = t.Value
 		case "app_name":
-			r.values[byAppName] = t.Value
+			v.values[byAppName] = t.Value
 		case "organization_name":
-			r.values[byOrg] = t.Value
+			v.values[byOrg] = t.Value
 		case "space_name":
-			r.values[bySpace] = t.Value
+			v.values[bySpace] = t.Value
 		}
 	}
-	if len(r.values[byAppID]) == 0 && metric.IsGUID(e.SourceID) {
-		r.values[byAppID] = e.SourceID
+	if len(v.values[byAppID]) == 0 && metric.IsGUID(e.SourceID) {
+		v.values[byAppID] = e.SourceID
 	}
 }

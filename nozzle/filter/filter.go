@@ -11,8 +11,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// Options is one filter as configured: either Keep or Drop is set.
-type Options struct {
+// Filter is one entry of nozzle.filters: either Keep or Drop is set.
+type Filter struct {
 	Keep *Match `mapstructure:"keep"`
 	Drop *Match `mapstructure:"drop"`
 }
@@ -33,7 +33,7 @@ type Match struct {
 }
 
 // The fields of a Match, in the order of the documentation. fieldNames and Match.patterns have the same order, and
-// Run.readFields reads each.
+// Evaluator.readFields reads each.
 const (
 	byKind = iota
 	byOrigin
@@ -71,22 +71,22 @@ func (e *Error) Error() string { return e.Path + ": " + e.Problem }
 const (
 	filtersKey      = "nozzle.filters"
 	maxPatternBytes = 1024
-	maxRules        = 1000
+	maxFilters      = 1000
 	maxPatterns     = 10_000 // of one filter
 )
 
-// Filter decides what reaches the store: the first rule that matches decides, and what none matches is kept. It does
-// not change after New.
-type Filter struct {
-	rules []rule
-	tags  bool // whether any rule looks at tags
+// List is the compiled filters in their order: the first one that matches decides, and what none matches is kept. It
+// does not change after New.
+type List struct {
+	filters   []compiledFilter
+	readsTags bool // whether a filter reads tags
 }
 
-type rule struct {
-	keep  bool
-	kinds uint8        // one bit a metric.Kind
-	envs  []fieldMatch // all fields that the envelope decides, but kind and name
-	names *patterns    // nil: any
+type compiledFilter struct {
+	keep   bool
+	kinds  uint8        // one bit a metric.Kind
+	fields []fieldMatch // of the envelope, but its kind and name
+	names  *patterns    // nil: any
 }
 
 type fieldMatch struct {
@@ -97,62 +97,62 @@ type fieldMatch struct {
 const everyKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
 
 // New compiles filters; it returns nil if there are none. The error joins an *Error for each filter that is wrong.
-func New(rules []Options) (*Filter, error) {
-	if len(rules) == 0 {
+func New(filters []Filter) (*List, error) {
+	if len(filters) == 0 {
 		return nil, nil //nolint:nilnil // no filter is what was asked for
 	}
-	if len(rules) > maxRules {
+	if len(filters) > maxFilters {
 		return nil, &Error{
 			filtersKey,
 			fmt.Sprintf("holds %d filters, at most %d are possible: put values that are treated alike into one list",
-				len(rules), maxRules),
+				len(filters), maxFilters),
 		}
 	}
-	f := &Filter{}
+	list := &List{}
 	var errs []error
-	for i := range rules {
-		rule, err := compileRule(rules, i)
+	for i := range filters {
+		compiled, err := compileFilter(filters, i)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		f.rules = append(f.rules, rule)
-		for _, m := range rule.envs {
-			f.tags = f.tags || m.field != bySourceID
+		list.filters = append(list.filters, compiled)
+		for _, m := range compiled.fields {
+			list.readsTags = list.readsTags || m.field != bySourceID
 		}
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return f, nil
+	return list, nil
 }
 
-// compileRule compiles one filter.
-func compileRule(rules []Options, i int) (rule, error) {
+// compileFilter compiles one filter, and refuses it if one before decides everything.
+func compileFilter(filters []Filter, i int) (compiledFilter, error) {
 	path := itemPath(filtersKey, i)
-	match, keep, key := rules[i].Drop, false, path+".drop"
-	if rules[i].Keep != nil {
-		match, keep, key = rules[i].Keep, true, path+".keep"
+	match, keep, key := filters[i].Drop, false, path+".drop"
+	if filters[i].Keep != nil {
+		match, keep, key = filters[i].Keep, true, path+".keep"
 	}
-	if match == nil || rules[i].Keep != nil && rules[i].Drop != nil {
-		return rule{}, &Error{path, "must have either keep or drop, for example {drop: {kind: timer}}"}
+	if match == nil || filters[i].Keep != nil && filters[i].Drop != nil {
+		return compiledFilter{}, &Error{path, "must have either keep or drop, for example {drop: {kind: timer}}"}
 	}
 	for n := range i {
-		if rules[n].everything() {
-			return rule{}, &Error{
+		if filters[n].matchesAll() {
+			return compiledFilter{}, &Error{
 				path,
 				fmt.Sprintf("is never reached: filter %d decides everything that comes to it; move it to the end", n),
 			}
 		}
 	}
-	rule, err := compileFilter(match, key)
-	rule.keep = keep
-	return rule, err
+	f, err := compileMatch(match, key)
+	f.keep = keep
+	return f, err
 }
 
-// everything reports whether the filter matches every envelope.
-func (o *Options) everything() bool {
-	for _, m := range []*Match{o.Keep, o.Drop} {
+// matchesAll reports whether the filter matches every envelope.
+func (f *Filter) matchesAll() bool {
+	for _, m := range []*Match{f.Keep, f.Drop} {
 		if m == nil {
 			continue
 		}
@@ -165,8 +165,8 @@ func (o *Options) everything() bool {
 	return true
 }
 
-func compileFilter(m *Match, path string) (rule, error) {
-	rule := rule{kinds: everyKind}
+func compileMatch(m *Match, path string) (compiledFilter, error) {
+	f := compiledFilter{kinds: everyKind}
 	total := 0
 	for field, texts := range m.patterns() {
 		if texts == nil {
@@ -174,7 +174,7 @@ func compileFilter(m *Match, path string) (rule, error) {
 		}
 		key := path + "." + fieldNames[field]
 		if total += len(texts); len(texts) == 0 || total > maxPatterns {
-			return rule, &Error{
+			return f, &Error{
 				key,
 				fmt.Sprintf("holds %d patterns, want 1 to %d; leave the key out to match anything", len(texts), maxPatterns),
 			}
@@ -182,22 +182,22 @@ func compileFilter(m *Match, path string) (rule, error) {
 		if field == byKind {
 			kinds, err := compileKinds(texts, key)
 			if err != nil {
-				return rule, err
+				return f, err
 			}
-			rule.kinds = kinds
+			f.kinds = kinds
 			continue
 		}
 		compiled, err := compilePatterns(texts, key)
 		if err != nil {
-			return rule, err
+			return f, err
 		}
 		if field == byName {
-			rule.names = &compiled
+			f.names = &compiled
 		} else {
-			rule.envs = append(rule.envs, fieldMatch{field, compiled})
+			f.fields = append(f.fields, fieldMatch{field, compiled})
 		}
 	}
-	return rule, nil
+	return f, nil
 }
 
 func compileKinds(texts []string, path string) (uint8, error) {

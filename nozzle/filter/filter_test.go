@@ -14,11 +14,11 @@ import (
 	"loggregator_exporter/metric"
 )
 
-func dropIf(m Match) Options { return Options{Drop: &m} }
+func dropIf(m Match) Filter { return Filter{Drop: &m} }
 
-func keepIf(m Match) Options { return Options{Keep: &m} }
+func keepIf(m Match) Filter { return Filter{Keep: &m} }
 
-func mustFilter(tb testing.TB, rules ...Options) *Filter {
+func mustCompile(tb testing.TB, rules ...Filter) *List {
 	tb.Helper()
 	f, err := New(rules)
 	if err != nil {
@@ -48,53 +48,53 @@ func filterEnvelope(what, source string, tags ...string) *metric.Envelope {
 }
 
 func TestFilter(t *testing.T) {
-	container := []Options{
+	container := []Filter{
 		keepIf(Match{Kind: []string{"gauge"}, Name: []string{"cpu", "mem*"}}),
 		dropIf(Match{AppID: []string{"*"}}),
 	}
 	for name, tc := range map[string]struct {
-		rules    []Options
+		rules    []Filter
 		envelope *metric.Envelope
 		want     string // the names that pass
 	}{
 		"no rule matches": {
-			[]Options{dropIf(Match{Kind: []string{"timer"}})},
+			[]Filter{dropIf(Match{Kind: []string{"timer"}})},
 			filterEnvelope("counter c", "x"), "c",
 		},
 		"a kind": {
-			[]Options{dropIf(Match{Kind: []string{"timer", "counter"}})},
+			[]Filter{dropIf(Match{Kind: []string{"timer", "counter"}})},
 			filterEnvelope("counter c", "x"), "",
 		},
 		"an origin": {
-			[]Options{dropIf(Match{Origin: []string{"rep"}})},
+			[]Filter{dropIf(Match{Origin: []string{"rep"}})},
 			filterEnvelope("gauge a", "x", "origin", "rep"), "",
 		},
 		"another origin": {
-			[]Options{dropIf(Match{Origin: []string{"rep"}})},
+			[]Filter{dropIf(Match{Origin: []string{"rep"}})},
 			filterEnvelope("gauge a", "x", "origin", "reps"), "a",
 		},
 		"an origin by a pattern": {
-			[]Options{dropIf(Match{Origin: []string{"router__?"}})},
+			[]Filter{dropIf(Match{Origin: []string{"router__?"}})},
 			filterEnvelope("gauge a", "x", "origin", "router__0"), "",
 		},
 		"of a tag sent twice the last": {
-			[]Options{dropIf(Match{Origin: []string{"rep"}})},
+			[]Filter{dropIf(Match{Origin: []string{"rep"}})},
 			filterEnvelope("gauge a", "x", "origin", "rep", "origin", "bbs"), "a",
 		},
 		"all fields have to match": {
-			[]Options{dropIf(Match{Origin: []string{"rep"}, Deployment: []string{"cf"}})},
+			[]Filter{dropIf(Match{Origin: []string{"rep"}, Deployment: []string{"cf"}})},
 			filterEnvelope("gauge a", "x", "origin", "rep"), "a",
 		},
 		"a pattern needs a value": {
-			[]Options{dropIf(Match{Deployment: []string{"*"}})},
+			[]Filter{dropIf(Match{Deployment: []string{"*"}})},
 			filterEnvelope("gauge a", "x"), "a",
 		},
 		"the first match decides": {
-			[]Options{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})},
+			[]Filter{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})},
 			filterEnvelope("gauge a", "x"), "a",
 		},
 		"the last one is for the rest": {
-			[]Options{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})},
+			[]Filter{keepIf(Match{SourceID: []string{"x"}}), dropIf(Match{})},
 			filterEnvelope("gauge a", "y"), "",
 		},
 		"points by name": {
@@ -104,36 +104,36 @@ func TestFilter(t *testing.T) {
 		"no point is left":         {container, filterEnvelope("gauge disk", appGUID), ""},
 		"points of what is no app": {container, filterEnvelope("gauge disk cpu", "rep"), "disk cpu"},
 		"a counter by name": {
-			[]Options{dropIf(Match{Name: []string{"c*"}})},
+			[]Filter{dropIf(Match{Name: []string{"c*"}})},
 			filterEnvelope("counter c.d", "x"),
 			"",
 		},
-		"a timer by name": {[]Options{
+		"a timer by name": {[]Filter{
 			keepIf(Match{Name: []string{"http"}}),
 			dropIf(Match{Kind: []string{"timer"}}),
 		}, filterEnvelope("timer work", "x"), ""},
-		"the gorouter's timers": {[]Options{
+		"the gorouter's timers": {[]Filter{
 			keepIf(Match{Name: []string{"http"}}),
 			dropIf(Match{Kind: []string{"timer"}}),
 		}, filterEnvelope("timer http", "x"), "http"},
 		"an app's name": {
-			[]Options{dropIf(Match{AppName: []string{"load-*"}})},
+			[]Filter{dropIf(Match{AppName: []string{"load-*"}})},
 			filterEnvelope("timer http", appGUID, "app_name", "load-1"), "",
 		},
 		"an app's id by tag": {
-			[]Options{dropIf(Match{AppID: []string{"7"}})},
+			[]Filter{dropIf(Match{AppID: []string{"7"}})},
 			filterEnvelope("counter c", "x", "app_id", "7"), "",
 		},
 		"an app's id by the source": {
-			[]Options{dropIf(Match{AppID: []string{appGUID}})},
+			[]Filter{dropIf(Match{AppID: []string{appGUID}})},
 			filterEnvelope("counter c", appGUID), "",
 		},
 		"an organization and its space": {
-			[]Options{dropIf(Match{Org: []string{"o"}, Space: []string{"s"}})},
+			[]Filter{dropIf(Match{Org: []string{"o"}, Space: []string{"s"}})},
 			filterEnvelope("counter c", "x", "organization_name", "o", "space_name", "s"), "",
 		},
 		"names first, then the envelope": {
-			[]Options{
+			[]Filter{
 				keepIf(Match{Name: []string{"a"}}), dropIf(Match{Origin: []string{"rep"}}),
 				dropIf(Match{Name: []string{"b"}}),
 			},
@@ -141,7 +141,7 @@ func TestFilter(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Run{filter: mustFilter(t, tc.rules...), kinds: everyKind}
+			r := &Evaluator{list: mustCompile(t, tc.rules...), kinds: everyKind}
 			var tally metric.Tally
 			before, got := tc.envelope.Samples(), []string{}
 			if r.Pass(tc.envelope, &tally) {
@@ -166,41 +166,41 @@ func TestFilter(t *testing.T) {
 
 func TestFilterErrors(t *testing.T) {
 	for _, tc := range []struct {
-		rules []Options
+		rules []Filter
 		want  string
 	}{
-		{[]Options{{}}, "nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}"},
+		{[]Filter{{}}, "nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}"},
 		{
-			[]Options{{Keep: &Match{}, Drop: &Match{}}},
+			[]Filter{{Keep: &Match{}, Drop: &Match{}}},
 			"nozzle.filters[0]: must have either keep or drop, for example {drop: {kind: timer}}",
 		},
 		{
-			[]Options{dropIf(Match{}), keepIf(Match{})},
+			[]Filter{dropIf(Match{}), keepIf(Match{})},
 			"nozzle.filters[1]: is never reached: filter 0 decides everything that comes to it; move it to the end",
 		},
 		{
-			[]Options{dropIf(Match{Kind: []string{"gauge", "log"}})},
+			[]Filter{dropIf(Match{Kind: []string{"gauge", "log"}})},
 			`nozzle.filters[0].drop.kind[1]: "log" is not one of gauge, counter, timer`,
 		},
 		{
-			[]Options{keepIf(Match{Origin: []string{""}})},
+			[]Filter{keepIf(Match{Origin: []string{""}})},
 			`nozzle.filters[0].keep.origin[0]: is empty, which nothing matches: leave it out, or write "*" for any value`,
 		},
 		{
-			[]Options{keepIf(Match{Name: []string{"a", `b\`}})},
+			[]Filter{keepIf(Match{Name: []string{"a", `b\`}})},
 			`nozzle.filters[0].keep.name[1]: ends in \, which takes the meaning from the next character: write \\ for the ` +
 				`character itself`,
 		},
-		{[]Options{keepIf(Match{Name: []string{"a", "a"}})}, `nozzle.filters[0].keep.name[1]: "a" stands twice: remove one`},
+		{[]Filter{keepIf(Match{Name: []string{"a", "a"}})}, `nozzle.filters[0].keep.name[1]: "a" stands twice: remove one`},
 		{
-			[]Options{keepIf(Match{Space: []string{}})},
+			[]Filter{keepIf(Match{Space: []string{}})},
 			"nozzle.filters[0].keep.space: holds 0 patterns, want 1 to 10000; leave the key out to match anything",
 		},
 		{
-			[]Options{keepIf(Match{Space: []string{strings.Repeat("x", 1025)}})},
+			[]Filter{keepIf(Match{Space: []string{strings.Repeat("x", 1025)}})},
 			"nozzle.filters[0].keep.space[0]: is 1025 bytes long, at most 1024 are possible",
 		},
-		{make([]Options, 1001), "nozzle.filters: holds 1001 filters, at most 1000 are possible: put values that are " +
+		{make([]Filter, 1001), "nozzle.filters: holds 1001 filters, at most 1000 are possible: put values that are " +
 			"treated alike into one list"},
 	} {
 		_, err := New(tc.rules)
@@ -218,32 +218,32 @@ func TestSelection(t *testing.T) {
 	all := []string{"gauge", "counter", "timer"}
 	for name, tc := range map[string]struct {
 		selectors []string
-		rules     []Options
+		rules     []Filter
 		rlp       string // kind:source or kind/name
 		gateway   string
 	}{
 		"everything":     {all, nil, "gauge counter timer", "gauge&counter&timer"},
 		"no counters":    {[]string{"gauge"}, nil, "gauge counter/dropped", "gauge&counter.name=dropped"},
-		"a kind refused": {all, []Options{dropIf(Match{Kind: []string{"timer"}})}, "gauge counter", "gauge&counter"},
+		"a kind refused": {all, []Filter{dropIf(Match{Kind: []string{"timer"}})}, "gauge counter", "gauge&counter"},
 		"refused in parts": {
 			all,
-			[]Options{dropIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}})},
+			[]Filter{dropIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}})},
 			"gauge counter timer", "gauge&counter&timer",
 		},
 		"kept in parts": {
 			all,
-			[]Options{keepIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}}), dropIf(Match{Kind: []string{"timer"}})},
+			[]Filter{keepIf(Match{Kind: []string{"timer"}, Origin: []string{"x"}}), dropIf(Match{Kind: []string{"timer"}})},
 			"gauge counter timer", "gauge&counter&timer",
 		},
-		"everything refused": {all, []Options{dropIf(Match{})}, "counter/dropped", "counter.name=dropped"},
+		"everything refused": {all, []Filter{dropIf(Match{})}, "counter/dropped", "counter.name=dropped"},
 		"two sources": {
 			all,
-			[]Options{keepIf(Match{SourceID: []string{"a", "b"}}), dropIf(Match{})},
+			[]Filter{keepIf(Match{SourceID: []string{"a", "b"}}), dropIf(Match{})},
 			"gauge:a gauge:b counter timer:a timer:b", "gauge&counter&timer",
 		},
 		"one source for gauges": {
 			all,
-			[]Options{
+			[]Filter{
 				dropIf(Match{Kind: []string{"counter", "timer"}}), keepIf(Match{SourceID: []string{"a"}}),
 				dropIf(Match{}),
 			},
@@ -251,17 +251,17 @@ func TestSelection(t *testing.T) {
 		},
 		"sources by pattern": {
 			all,
-			[]Options{keepIf(Match{SourceID: []string{"a", "b*"}}), dropIf(Match{})},
+			[]Filter{keepIf(Match{SourceID: []string{"a", "b*"}}), dropIf(Match{})},
 			"gauge counter timer", "gauge&counter&timer",
 		},
 		"or anything else": {
 			all,
-			[]Options{keepIf(Match{SourceID: []string{"a"}}), keepIf(Match{Origin: []string{"x"}}), dropIf(Match{})},
+			[]Filter{keepIf(Match{SourceID: []string{"a"}}), keepIf(Match{Origin: []string{"x"}}), dropIf(Match{})},
 			"gauge counter timer", "gauge&counter&timer",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := NewSelection(tc.selectors, mustFilter(t, tc.rules...))
+			asked := NewSelection(tc.selectors, mustCompile(t, tc.rules...))
 			var got []string
 			for _, s := range asked.Selectors() {
 				word := map[bool]string{
@@ -284,7 +284,7 @@ func TestSelection(t *testing.T) {
 	for i := range maxSelectors {
 		many.SourceID = append(many.SourceID, fmt.Sprint(i))
 	}
-	if n := len(NewSelection(all, mustFilter(t, keepIf(many), dropIf(Match{}))).Selectors()); n != 3 {
+	if n := len(NewSelection(all, mustCompile(t, keepIf(many), dropIf(Match{}))).Selectors()); n != 3 {
 		t.Errorf("%d selectors", n)
 	}
 }
@@ -301,7 +301,7 @@ func TestSelectionLetsThrough(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		kinds := draw("gauge", "counter", "timer").Draw(t, "selectors")
-		var rules []Options
+		var rules []Filter
 		for range rapid.IntRange(0, 4).Draw(t, "rules") {
 			m := Match{
 				Kind:     draw("gauge", "counter", "timer").Draw(t, "kind"),
@@ -320,7 +320,7 @@ func TestSelectionLetsThrough(t *testing.T) {
 			t.Fatal(err)
 		}
 		asked := NewSelection(kinds, filter).Selectors()
-		r := &Run{filter: filter, kinds: everyKind}
+		r := &Evaluator{list: filter, kinds: everyKind}
 		for _, kind := range []string{"gauge", "counter", "timer"} {
 			for _, source := range []string{"a", "b", "c", "d"} {
 				for _, name := range []string{"x", "y", "dropped"} {

@@ -24,17 +24,17 @@ type Selection struct {
 	gaugeSources, timerSources []string
 }
 
-// NewSelection returns the selection of some kinds; a nil filter keeps everything.
-func NewSelection(kinds []string, filter *Filter) Selection {
+// NewSelection returns the selection of some kinds; a nil list keeps everything.
+func NewSelection(kinds []string, list *List) Selection {
 	var s Selection
 	for _, kind := range kinds {
 		switch kind {
 		case "gauge":
-			s.gauge, s.gaugeSources = filter.wants(metric.KindGauge)
+			s.gauge, s.gaugeSources = list.wants(metric.KindGauge)
 		case "counter":
-			s.counter, _ = filter.wants(metric.KindCounter)
+			s.counter, _ = list.wants(metric.KindCounter)
 		case "timer":
-			s.timer, s.timerSources = filter.wants(metric.KindTimer)
+			s.timer, s.timerSources = list.wants(metric.KindTimer)
 		}
 	}
 	if len(s.gaugeSources)+len(s.timerSources) > maxSelectors {
@@ -44,19 +44,19 @@ func NewSelection(kinds []string, filter *Filter) Selection {
 }
 
 // wants reports whether anything of a kind may be kept, and the source ids that it must have; none means any.
-func (f *Filter) wants(kind metric.Kind) (some bool, sources []string) {
-	if f == nil {
+func (l *List) wants(kind metric.Kind) (some bool, sources []string) {
+	if l == nil {
 		return true, nil
 	}
 	var only []string
 	anySource := false
-	for i := range f.rules {
-		r := &f.rules[i]
-		if r.kinds&(1<<kind) == 0 {
+	for i := range l.filters {
+		f := &l.filters[i]
+		if f.kinds&(1<<kind) == 0 {
 			continue
 		}
-		if !r.keep {
-			if len(r.envs) > 0 || r.names != nil {
+		if !f.keep {
+			if len(f.fields) > 0 || f.names != nil {
 				continue
 			}
 			if anySource {
@@ -65,17 +65,17 @@ func (f *Filter) wants(kind metric.Kind) (some bool, sources []string) {
 			slices.Sort(only)
 			return len(only) > 0, slices.Compact(only)
 		}
-		exact := r.sources()
+		exact := f.sources()
 		anySource = anySource || exact == nil
 		only = append(only, exact...)
 	}
 	return true, nil
 }
 
-// sources returns the source ids that the rule is limited to; none means that it is not, or to patterns.
-func (r *rule) sources() []string {
-	for i := range r.envs {
-		if m := &r.envs[i]; m.field == bySourceID && len(m.globs) == 0 {
+// sources returns the source ids that the filter is limited to; none means that it is limited to none, or to patterns of them.
+func (f *compiledFilter) sources() []string {
+	for i := range f.fields {
+		if m := &f.fields[i]; m.field == bySourceID && len(m.globs) == 0 {
 			return m.exact
 		}
 	}
