@@ -58,22 +58,22 @@ func LoadSections(flags *pflag.FlagSet, sections ...string) (*Config, error) {
 	return cfg, l.mistaken(sections...)
 }
 
-// origin is the layer that decides a setting.
-type origin uint8
+// layer is a place that settings come from; of two layers that set a value the higher one decides.
+type layer uint8
 
 const (
-	fromDefault origin = iota
+	fromDefault layer = iota
 	fromService
 	fromFile
 	fromEnv
 	fromFlag
 )
 
-// given is a value with its origin. All layers but the environment hand viper their values in this form, so that
-// what viper chooses says where it came from.
+// given is a value with its layer. All layers but the environment hand viper their values in this form, so that the
+// value that viper chooses says which layer it is from.
 type given struct {
 	value any
-	from  origin
+	from  layer
 }
 
 // mistake is an error in a setting. key is "" where no setting is known, and everySetting where no setting could be
@@ -164,8 +164,8 @@ func (l *loader) decide() (map[string]any, error) {
 	return values, nil
 }
 
-// chosen remembers the origin of what viper chose, and returns the value, or the default where the value cannot be
-// read.
+// chosen stores the layer of the value that viper chose, and returns the value, or the default where the value cannot
+// be read.
 func (l *loader) chosen(s *Setting, choice any) any {
 	g, ok := choice.(given)
 	if !ok {
@@ -228,9 +228,8 @@ func (l *loader) IsUnreadable(key string) bool { return l.unreadable[key] }
 // Remedy implements check.Settings.
 func (l *loader) Remedy(key string) string {
 	s := l.byKey[key]
-	return "set it in the file, by " + s.Env() + " or by --" + s.Flag() + l.platform.otherMeans() + ", for example " +
-		s.Example +
-		l.platform.whyMissing(key)
+	return "set it in the file, by " + s.Env() + " or by --" + s.Flag() + l.platform.otherMeans() +
+		", for example " + s.Example + l.platform.whyMissing(key)
 }
 
 // Example implements check.Settings.
