@@ -144,6 +144,9 @@ func (i *Ingress) tlsConfig() (*tls.Config, error) {
 	if i.options.TLSConfig != nil {
 		return i.options.TLSConfig.Clone(), nil
 	}
+	if i.options.TLS.CAFile == "" {
+		return nil, fmt.Errorf("%s.ca_file: not set", ingressTLSKey)
+	}
 	return i.options.TLS.server(ingressTLSKey)
 }
 

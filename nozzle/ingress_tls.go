@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,11 +25,12 @@ import (
 const (
 	reasonNoClientCertificate = "no_client_certificate" // the client shows none
 	reasonClosed              = "closed_in_handshake"   // the client closed the connection, as port scanners do
+	reasonHandshakeTimeout    = "handshake_timeout"     // the client did not end the handshake in time
 )
 
 var ingressRefusals = []string{
 	watch.ReasonClientCertificate, reasonNoClientCertificate, watch.ReasonServerCertificate, watch.ReasonCertificateFiles,
-	watch.ReasonTLS, reasonClosed, watch.ReasonOversized,
+	watch.ReasonTLS, reasonClosed, reasonHandshakeTimeout, watch.ReasonOversized,
 }
 
 // ingressCredentials make the server's side of connections. They count the accepted clients, and explain the refused
@@ -74,7 +77,7 @@ func (c *ingressCredentials) ServerHandshake(raw net.Conn) (net.Conn, credential
 		if ended := !cancel(); ended && errors.Is(err, net.ErrClosed) {
 			return nil, nil, err // closed by atEnd
 		}
-		reason, advice := explainClient(err)
+		reason, advice := explainClient(err, ingressTLSKey, ingressServerName)
 		c.source.refused.add(reason, advice, err, "remote", raw.RemoteAddr().String())
 		return nil, nil, err
 	}
@@ -111,8 +114,9 @@ func clientName(info credentials.AuthInfo) string {
 	return ""
 }
 
-// explainClient returns why a handshake with a client failed.
-func explainClient(err error) (reason, advice string) {
+// explainClient returns why a handshake with a client failed. key is that of the server's TLS options, name what the
+// client demands in the server's certificate.
+func explainClient(err error, key, name string) (reason, advice string) {
 	var (
 		files       *filesError
 		unknown     x509.UnknownAuthorityError
@@ -122,22 +126,24 @@ func explainClient(err error) (reason, advice string) {
 	)
 	switch {
 	case errors.As(err, &files):
-		return watch.ReasonCertificateFiles, "our own certificates cannot be read: mend the files of nozzle.ingress.tls"
+		return watch.ReasonCertificateFiles, "our own certificates cannot be read: mend the files of " + key
 	case errors.As(err, &unknown):
-		return watch.ReasonClientCertificate, "the client's certificate is not signed by the CA of " +
-			"nozzle.ingress.tls.ca_file, which must be that of the foundation's agents (loggregator_ca)"
+		return watch.ReasonClientCertificate, "the client's certificate is not signed by the CA of " + key +
+			".ca_file, which must be that of the foundation's agents (loggregator_ca)"
 	case errors.As(err, &invalid), errors.As(err, &certificate):
 		return watch.ReasonClientCertificate, "the client's certificate is not valid, perhaps out of date or not for clients"
 	case strings.Contains(err.Error(), "client didn't provide a certificate"):
 		return reasonNoClientCertificate, "the client shows no certificate: agents do, so it is none"
 	case strings.Contains(err.Error(), "remote error: tls:"):
-		return watch.ReasonServerCertificate, "the client refuses our certificate: that of nozzle.ingress.tls.cert_file " +
-			"needs the name " + ingressServerName + ", and must be in date and signed by the CA of the agents"
+		return watch.ReasonServerCertificate, "the client refuses our certificate: that of " + key + ".cert_file " +
+			"needs the name " + name + ", and must be in date and signed by the CA of the agents"
 	case errors.As(err, &record):
 		return watch.ReasonTLS, "the client does not speak TLS"
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "connection reset"):
 		return reasonClosed, "the client hung up during the TLS handshake; was it a port scan, or does it refuse our " +
 			"certificate?"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return reasonHandshakeTimeout, "the client did not go on with the TLS handshake in time"
 	default:
 		return watch.ReasonTLS, "the TLS handshake with the client failed"
 	}
@@ -169,21 +175,55 @@ type refusals struct {
 	log     *slog.Logger
 
 	mu  sync.Mutex
-	due map[string]*throttle.Throttle
+	due map[string]*refused
 }
+
+// refused is what there is to report of one reason.
+type refused struct {
+	throttle.Throttle
+	peers []netip.Addr // since the last report, up to maxRefusedPeers
+}
+
+const maxRefusedPeers = 10
 
 func (r *refusals) add(reason, advice string, err error, attrs ...any) {
 	r.account.refuse(reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.report(reason, advice, err, attrs...)
+}
+
+// addPeer is add for a source with many clients: the report has the addresses of some since the last one.
+func (r *refusals) addPeer(reason, advice string, err error, peer netip.Addr) {
+	r.account.refuse(reason)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := r.of(reason)
+	if len(of.peers) < maxRefusedPeers && !slices.Contains(of.peers, peer) {
+		of.peers = append(of.peers, peer)
+	}
+	if r.report(reason, advice, err, "peers", of.peers) {
+		of.peers = nil
+	}
+}
+
+// of returns what is known of a reason; mu is held.
+func (r *refusals) of(reason string) *refused {
 	if r.due == nil {
-		r.due = make(map[string]*throttle.Throttle)
+		r.due = make(map[string]*refused)
 	}
 	if r.due[reason] == nil {
-		r.due[reason] = &throttle.Throttle{}
+		r.due[reason] = &refused{}
 	}
-	if count, due := r.due[reason].Add(time.Now()); due {
+	return r.due[reason]
+}
+
+// report logs if a report is due, and says so; mu is held.
+func (r *refusals) report(reason, advice string, err error, attrs ...any) bool {
+	count, due := r.of(reason).Add(time.Now())
+	if due {
 		r.log.With(attrs...).Warn("refused", "reason", reason, "advice", advice, "error", err, "refused_since_last_report",
 			count)
 	}
+	return due
 }

@@ -4,6 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
 
 	"loggregator_exporter/internal/boundedfile"
 )
@@ -30,50 +34,116 @@ func (o TLSOptions) client(key, serverName string) (*tls.Config, error) {
 	}, nil
 }
 
-// server returns the configuration of a server that demands a certificate of the CA.
+// server returns the configuration of a server that demands a certificate of the CA, or none where there is no CA.
 func (o TLSOptions) server(key string) (*tls.Config, error) {
-	pool, cert, err := o.read(key)
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.CAFile != "" {
+		pool, err := o.authorities(key)
+		if err != nil {
+			return nil, err
+		}
+		config.ClientCAs, config.ClientAuth = pool, tls.RequireAndVerifyClientCert
+	}
+	cert, err := o.pair(key)
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		ClientCAs:    pool,
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		Certificates: []tls.Certificate{cert},
-	}, nil
+	config.Certificates = []tls.Certificate{cert}
+	return config, nil
 }
 
 func (o TLSOptions) read(key string) (*x509.CertPool, tls.Certificate, error) {
-	var none tls.Certificate
-	for _, file := range []struct{ name, value string }{
-		{"ca_file", o.CAFile},
-		{"cert_file", o.CertFile},
-		{"key_file", o.KeyFile},
-	} {
-		if file.value == "" {
-			return nil, none, fmt.Errorf("%s.%s: not set", key, file.name)
-		}
-	}
-	pem, err := boundedfile.Read(o.CAFile, boundedfile.MaxBytes)
+	pool, err := o.authorities(key)
 	if err != nil {
-		return nil, none, fmt.Errorf("%s.ca_file: %w", key, err)
+		return nil, tls.Certificate{}, err
+	}
+	cert, err := o.pair(key)
+	return pool, cert, err
+}
+
+// file reads one of the files, which must be named.
+func (o TLSOptions) file(key, name, path string) ([]byte, error) {
+	if path == "" {
+		return nil, fmt.Errorf("%s.%s: not set", key, name)
+	}
+	text, err := boundedfile.Read(path, boundedfile.MaxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s.%s: %w", key, name, err)
+	}
+	return text, nil
+}
+
+func (o TLSOptions) authorities(key string) (*x509.CertPool, error) {
+	pem, err := o.file(key, "ca_file", o.CAFile)
+	if err != nil {
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, none, fmt.Errorf("%s.ca_file: %s holds no PEM certificate", key, o.CAFile)
+		return nil, fmt.Errorf("%s.ca_file: %s holds no PEM certificate", key, o.CAFile)
 	}
-	certPEM, err := boundedfile.Read(o.CertFile, boundedfile.MaxBytes)
+	return pool, nil
+}
+
+func (o TLSOptions) pair(key string) (cert tls.Certificate, err error) {
+	certPEM, err := o.file(key, "cert_file", o.CertFile)
 	if err != nil {
-		return nil, none, fmt.Errorf("%s.cert_file: %w", key, err)
+		return cert, err
 	}
-	keyPEM, err := boundedfile.Read(o.KeyFile, boundedfile.MaxBytes)
+	keyPEM, err := o.file(key, "key_file", o.KeyFile)
 	if err != nil {
-		return nil, none, fmt.Errorf("%s.key_file: %w", key, err)
+		return cert, err
 	}
-	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	if cert, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
+		err = fmt.Errorf("%s: cert_file %s with key_file %s: %w", key, o.CertFile, o.KeyFile, err)
+	}
+	return cert, err
+}
+
+// serverFiles is the configuration of a server with many connections. Its files are read again when one of them has
+// changed, which is looked for at each handshake.
+type serverFiles struct {
+	options TLSOptions
+	key     string
+	memory  *tls.Config // in place of files; nil where there are some
+
+	mu     sync.Mutex
+	config *tls.Config // of the files as they were in state; nil before
+	state  [3]fs.FileInfo
+}
+
+// get returns the configuration, which is not to be changed.
+func (f *serverFiles) get() (*tls.Config, error) {
+	if f.memory != nil {
+		return f.memory, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state := f.look()
+	if f.config != nil && slices.EqualFunc(state[:], f.state[:], sameFile) {
+		return f.config, nil
+	}
+	config, err := f.options.server(f.key)
 	if err != nil {
-		return nil, none, fmt.Errorf("%s: cert_file %s with key_file %s: %w", key, o.CertFile, o.KeyFile, err)
+		return nil, err
 	}
-	return pool, cert, nil
+	config.SessionTicketsDisabled = true // agents resume no sessions
+	f.config, f.state = config, state
+	return config, nil
+}
+
+// look returns what is known of the files; nil for one that is not there.
+func (f *serverFiles) look() (state [3]fs.FileInfo) {
+	for i, path := range []string{f.options.CAFile, f.options.CertFile, f.options.KeyFile} {
+		state[i], _ = os.Stat(path)
+	}
+	return state
+}
+
+// sameFile says whether a file is as it was.
+func sameFile(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
