@@ -86,7 +86,10 @@ type Envelope struct {
 	Name         []byte // all kinds but KindGauge
 	Unit         []byte // KindCounter, KindHistogram, KindSummary: empty where not sent, as Loggregator never does
 	Delta, Total uint64 // KindCounter: 0 where not sent
-	Start, Stop  int64  // KindTimer: nanoseconds since the epoch
+	// Fractional says that Delta and Total are bits of a float64 that is not negative, as OpenTelemetry's sums may be.
+	// Such bits are ordered as the numbers are.
+	Fractional  bool
+	Start, Stop int64 // KindTimer: nanoseconds since the epoch
 
 	// Began is when the sender began to count, in nanoseconds since the epoch, for kinds that count; 0 where not sent, as
 	// Loggregator never does.
