@@ -33,8 +33,8 @@ const (
 	Temporality            // sum or histogram that is neither cumulative nor delta
 	DeltaOfGauge           // a delta sum that is not monotonic: nothing says what to add it to
 	CounterValue           // a monotonic sum that is negative or no number
-	Buckets                // buckets that are not ascending, or do not match their bounds or the count
-	TooManyBuckets         // more than maxBuckets
+	Buckets                // bounds that do not rise or are not finite, or do not match the counts
+	TooManyBuckets         // more than maxBuckets or maxBounds
 	Scale                  // an exponential histogram coarser than native histograms can be
 	Quantile               // a summary's quantile that is not from 0 to 1
 

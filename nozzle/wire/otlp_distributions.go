@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// maxBuckets bounds the buckets of one histogram, on each side of zero: SDKs make 160 by default.
+	// maxBuckets bounds the buckets of an exponential histogram on each side of zero, of which SDKs make 160 by default,
+	// and maxBounds those of a histogram with explicit bounds.
 	maxBuckets = 2048
+	maxBounds  = 512
 	// maxExemplars and maxQuantiles bound what is kept of one point; more are left out.
 	maxExemplars = 64
 	maxQuantiles = 64
@@ -140,7 +142,7 @@ func explicitBuckets(d *metric.Distribution) Refusal {
 	if len(d.Counts) == 0 && len(d.Bounds) == 0 {
 		return Taken
 	}
-	if len(d.Counts) > maxBuckets || len(d.Bounds) > maxBuckets {
+	if len(d.Counts) > maxBounds+1 || len(d.Bounds) > maxBounds {
 		return TooManyBuckets
 	}
 	if len(d.Counts) != len(d.Bounds)+1 {
@@ -151,24 +153,7 @@ func explicitBuckets(d *metric.Distribution) Refusal {
 			return Buckets
 		}
 	}
-	if sumsTo(d.Count, d.Counts) {
-		return Taken
-	}
-	return Buckets
-}
-
-// sumsTo reports whether counts add up to a number.
-func sumsTo(want uint64, counts ...[]uint64) bool {
-	var sum uint64
-	for _, part := range counts {
-		for _, n := range part {
-			if n > want-sum {
-				return false
-			}
-			sum += n
-		}
-	}
-	return sum == want
+	return Taken
 }
 
 // eachFixed reads packed 64-bit numbers.
@@ -254,8 +239,6 @@ func exponentialBuckets(d *metric.Distribution) Refusal {
 		return Scale
 	case len(d.Positive.Counts) > maxBuckets || len(d.Negative.Counts) > maxBuckets:
 		return TooManyBuckets
-	case !sumsTo(d.Count, d.Positive.Counts, d.Negative.Counts, []uint64{d.ZeroCount}):
-		return Buckets
 	case !(d.ZeroThreshold >= 0) || math.IsInf(d.ZeroThreshold, 1):
 		return Buckets
 	}

@@ -218,7 +218,7 @@ func otlpRequests() []*metricsv1.MetricsData {
 					Count: 1, BucketCounts: []uint64{1, 0}, ExplicitBounds: []float64{math.Inf(1)},
 				},
 				&metricsv1.HistogramDataPoint{
-					BucketCounts: make([]uint64, maxBuckets+1), ExplicitBounds: make([]float64, maxBuckets),
+					BucketCounts: make([]uint64, maxBounds+2), ExplicitBounds: make([]float64, maxBounds+1),
 				},
 			)),
 			ofScope(nil, nil, exponentialOf(t,
