@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
-	"loggregator_exporter/internal/boundedfile"
+	"loggregator_exporter/nozzle/watch"
 )
 
 // IngressOptions configure the source that a forwarder agent sends to.
@@ -43,9 +40,9 @@ const (
 	ingressMaxConnections = 128
 	ingressMaxStreams     = 64
 
-	ingressHandshakeTimeout = 10 * time.Second
-	ingressPingAfter        = 30 * time.Second
-	ingressPingTimeout      = 15 * time.Second
+	ingressPingMin     = 10 * time.Second
+	ingressPingAfter   = 30 * time.Second
+	ingressPingTimeout = 15 * time.Second
 )
 
 // Ingress is a downstream of the forwarder agent of a VM: a server of the gRPC API loggregator.v2.Ingress with mutual
@@ -55,7 +52,7 @@ type Ingress struct {
 	sourceBase
 	port
 	options   IngressOptions
-	refused   refusals
+	clients   clients
 	receivers receiverPool
 	config    net.ListenConfig
 }
@@ -64,14 +61,15 @@ type Ingress struct {
 // The options have been checked.
 func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
 	i := &Ingress{sourceBase: env.newBase(nameIngress), port: newPort(), options: options}
-	i.refused = refusals{account: i.account, log: i.log}
+	i.clients = i.newClients(ingressTLSKey, i.tlsConfig)
+	i.clients.protocol, i.clients.limit, i.clients.serverName = "h2", ingressMaxConnections, ingressServerName
 	i.receivers.make = func() *batchReceiver {
 		return &batchReceiver{intake: env.intake(i.account, intakeOptions{log: i.log})}
 	}
 	if _, err := i.tlsConfig(); err != nil {
 		return nil, err
 	}
-	i.account.expectRefusals(ingressRefusals...)
+	i.account.expectRefusals(watch.ReasonOversized)
 	return i, nil
 }
 
@@ -87,16 +85,16 @@ func (i *Ingress) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	server := i.server(ctx)
+	server := i.server()
 	i.open(listener.Addr().(*net.TCPAddr).AddrPort())
 	i.log.Info("listening for envelopes of a forwarder agent", "address", i.addr.String(), "port_file",
 		i.options.PortFile)
-	i.warnOfName()
+	i.clients.warnOfName()
 
 	stop := context.AfterFunc(ctx, server.Stop)
 	defer stop()
 	// Serve returns before the handlers do; Stop waits for them.
-	err = server.Serve(netutil.LimitListener(listener, ingressMaxConnections))
+	err = server.Serve(i.clients.listen(ctx, listener))
 	server.Stop()
 	if ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
 		return nil
@@ -110,7 +108,7 @@ func (i *Ingress) listen(ctx context.Context) (net.Listener, error) {
 		return nil, fmt.Errorf("nozzle.ingress.listen_address: cannot listen on %s: %w", i.options.ListenAddress, err)
 	}
 	if i.options.PortFile != "" {
-		if err := writePortFile(i.options.PortFile, listener.Addr().(*net.TCPAddr).Port); err != nil {
+		if err := writePortFile(i.options.PortFile, listener.Addr().(*net.TCPAddr).Port, ""); err != nil {
 			_ = listener.Close()
 			return nil, fmt.Errorf("nozzle.ingress.port_file: %w", err)
 		}
@@ -118,20 +116,19 @@ func (i *Ingress) listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-func (i *Ingress) server(ctx context.Context) *grpc.Server {
+func (i *Ingress) server() *grpc.Server {
 	server := grpc.NewServer(
-		grpc.Creds(newIngressCredentials(ctx, i)),
 		grpc.ForceServerCodecV2(rawCodec{}),
 		grpc.MaxRecvMsgSize(ingressMaxMessage),
 		grpc.MaxConcurrentStreams(ingressMaxStreams),
 		grpc.WaitForHandlers(true),
 		grpc.InitialWindowSize(ingressWindow),
 		grpc.InitialConnWindowSize(ingressWindow),
-		grpc.ConnectionTimeout(ingressHandshakeTimeout),
+		grpc.ConnectionTimeout(clientHandshakeTimeout),
 		// Agents do not ping; without our pings a vanished one would count as connected.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ingressPingAfter, Timeout: ingressPingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
-			MinTime:             ingressHandshakeTimeout,
+			MinTime:             ingressPingMin,
 			PermitWithoutStream: true,
 		}),
 	)
@@ -148,45 +145,4 @@ func (i *Ingress) tlsConfig() (*tls.Config, error) {
 		return nil, fmt.Errorf("%s.ca_file: not set", ingressTLSKey)
 	}
 	return i.options.TLS.server(ingressTLSKey)
-}
-
-// warnOfName logs if every agent will refuse our certificate.
-func (i *Ingress) warnOfName() {
-	config, err := i.tlsConfig()
-	if err != nil || len(config.Certificates) == 0 {
-		return
-	}
-	if err := namesServer(&config.Certificates[0], ingressServerName); err != nil {
-		i.log.Warn("forwarder agents will refuse our certificate", "advice",
-			"the certificate in nozzle.ingress.tls.cert_file needs the name "+ingressServerName, "error", err)
-	}
-}
-
-// writePortFile writes the file for the agent. It is replaced as a whole, since a file that is cut off makes the
-// agent exit. A file that is right already is not written, so that its folder may be read-only.
-func writePortFile(path string, port int) error {
-	text := fmt.Appendf(nil, "ingress: %d\n", port)
-	if old, err := boundedfile.Read(path, boundedfile.MaxBytes); err == nil && string(old) == string(text) {
-		return nil
-	}
-	return replaceFile(path, text)
-}
-
-// replaceFile writes a file that all may read. A reader sees the old content or the new one, never a part. The
-// temporary file is in the same folder, since a rename is atomic only within one file system; its name matches no
-// pattern for the file.
-func replaceFile(path string, text []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	_, err = temporary.Write(text)
-	err = errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), os.Remove(temporary.Name()))
-	}
-	return nil
 }

@@ -20,7 +20,7 @@ import (
 func TestPortFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ingress_port.yml")
-	if err := writePortFile(path, 1); err != nil {
+	if err := writePortFile(path, 1, ""); err != nil {
 		t.Fatal(err)
 	}
 	stop := make(chan struct{})
@@ -42,7 +42,7 @@ func TestPortFile(t *testing.T) {
 	}()
 	for range 200 {
 		for _, port := range []int{65535, 1} {
-			if err := writePortFile(path, port); err != nil {
+			if err := writePortFile(path, port, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -55,7 +55,7 @@ func TestPortFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writePortFile(path, 1); err != nil {
+	if err := writePortFile(path, 1, ""); err != nil {
 		t.Fatal(err)
 	}
 	after, err := os.Stat(path)

@@ -44,7 +44,7 @@ func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
 			return stream.SendMsg(rawMessage(nil))
 		default:
 			if status.Code(err) == codes.ResourceExhausted {
-				i.refused.add(watch.ReasonOversized,
+				i.clients.refused.add(watch.ReasonOversized,
 					"a message is longer than accepted, and its stream was ended; the agent opens another", err, "limit_bytes",
 					ingressMaxMessage)
 			}
