@@ -129,7 +129,7 @@ func isHTTP(id *store.Identity) bool { return id.Kind == metric.KindTimer && id.
 // name fills in the family's name, type, unit and help, and the conversion of values.
 func (r *Resolver) name(id *store.Identity, out *Resolution) {
 	base, unit, style := out.Rules.Base, out.Rules.Unit, r.options.Naming
-	if m := out.Rules.Metric; m != "" {
+	if m := out.Rules.MetricBase; m != "" {
 		base, style.Verbatim = m, false // metrics of different meaning share the base name
 	}
 	out.Help = out.Rules.Help

@@ -10,8 +10,8 @@ import (
 // maxChain bounds the rules that are applied to one name.
 const maxChain = 8
 
-// chain holds the rules that have been applied to a name, and the length of the text that each was applied to:
-// none is applied again to what it left unchanged.
+// chain holds the rules that were applied to a name, and the length of the text that each was applied to, so that no
+// rule is applied again to a text that it left unchanged.
 type chain struct {
 	n     int
 	rules [maxChain]*rule
@@ -41,19 +41,19 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	dst.Reset()
 	m := search{subject: s}
 	m.parseOrigin(t.origins, dst, tr)
-	so := decided{}
-	skipQuarantine := m.applyRules(t.names, dst, &so, tr)
+	made := decisions{}
+	skipQuarantine := m.applyRules(t.names, dst, &made, tr)
 	if !dst.Final && !dst.Dropped {
-		promoteOrigin(dst, so.fixedComponent, tr)
+		promoteOrigin(dst, made.fixedComponent, tr)
 		if t.quarantine && !skipQuarantine {
 			quarantine(dst, tr)
 		}
-		m.applyMetadata(t.metrics, dst, &so, tr)
+		m.applyMetadata(t.metrics, dst, &made, tr)
 	}
-	if !so.kind {
+	if !made.kind {
 		dst.Kind = s.Kind
 	}
-	if !so.unit {
+	if !made.unit {
 		dst.Unit = t.unit(s.Unit)
 		if dst.Unit == "" && !dst.Final && !dst.Dropped {
 			dst.Unit = naming.UnitOfName(dst.Base)
@@ -61,11 +61,11 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 	}
 }
 
-// applyRules runs the name through the rules. It returns true if one of them keeps the quarantine away from the
-// base name.
-func (s *search) applyRules(names *ruleSet, dst *Result, so *decided, tr *Trace) (skipQuarantine bool) {
-	text, more := s.subject.Name, true
-	for more && s.chain.n < maxChain {
+// applyRules matches the name, and then each rest that a rule leaves of it, against the rules. skipQuarantine is true
+// if one of the rules that were applied forbids the quarantine.
+func (s *search) applyRules(names *ruleSet, dst *Result, made *decisions, tr *Trace) (skipQuarantine bool) {
+	text, isRest := s.subject.Name, true
+	for isRest && s.chain.n < maxChain {
 		s.component, s.origins = components(dst)
 		r := s.match(names, text, -1)
 		if tr != nil {
@@ -81,28 +81,28 @@ func (s *search) applyRules(names *ruleSet, dst *Result, so *decided, tr *Trace)
 		}
 		before, named := len(dst.Tags), dst.Tag(labelComponent) != ""
 		dst.Tags = r.appendTags(dst.Tags, s.subject, s.values[:])
-		so.fixedComponent = so.fixedComponent || !named && r.fixesComponent
-		r.addMetadata(dst, so, s.subject, s.values[:])
+		made.fixedComponent = made.fixedComponent || !named && r.fixesComponent
+		r.addMetadata(dst, made, s.subject, s.values[:])
 		skipQuarantine = skipQuarantine || r.skipQuarantine
 		s.chain.add(r, len(text))
 		if r.isMapping {
-			text, more = escapeName(r.name.expand(s.subject, s.values[:])), false
+			text, isRest = escapeName(r.name.expand(s.subject, s.values[:])), false
 			if text == "" {
 				text, dst.Dropped, dst.Invalid = s.subject.Name, true, r.noName
 			}
 		} else {
-			text, more = r.remainder(text, s.subject, s.values[:])
+			text, isRest = r.remaining(text, s.subject, s.values[:])
 		}
 		if tr != nil {
-			tr.addEffect(r, s, dst.Tags, before, text, more)
+			tr.addEffect(r, s, dst.Tags, before, text, isRest)
 		}
 	}
 	dst.Base = text
 	return skipQuarantine
 }
 
-// remainder is the text that the rule leaves of a name, and whether it is matched against the rules again.
-func (r *rule) remainder(text string, s *Subject, values []string) (remainder string, more bool) {
+// remaining returns the part of a text that the rule leaves. If isRest is true, it is matched against the rules again.
+func (r *rule) remaining(text string, s *Subject, values []string) (left string, isRest bool) {
 	if r.rest >= 0 {
 		if values[r.rest] == "" {
 			return text, false
@@ -183,7 +183,7 @@ func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	}
 }
 
-// rotate moves the labels from k on, which are three at most, to the front.
+// rotate moves the labels from k on, of which there are three at most, to the front.
 func rotate(labels []metric.Label, k int) {
 	for moved := 0; k < len(labels); k, moved = k+1, moved+1 {
 		l := labels[k]
@@ -193,7 +193,7 @@ func rotate(labels []metric.Label, k int) {
 }
 
 // applyMetadata adds what metrics entries say: each field from the first entry that matches and has it.
-func (s *search) applyMetadata(entries *ruleSet, dst *Result, so *decided, tr *Trace) {
+func (s *search) applyMetadata(entries *ruleSet, dst *Result, made *decisions, tr *Trace) {
 	if len(entries.rules) == 0 {
 		return
 	}
@@ -204,12 +204,12 @@ func (s *search) applyMetadata(entries *ruleSet, dst *Result, so *decided, tr *T
 		if r == nil {
 			return
 		}
-		r.addMetadata(dst, so, s.subject, s.values[:])
+		r.addMetadata(dst, made, s.subject, s.values[:])
 		if tr != nil {
 			tr.addMatch(StageMetadata, s, r)
 			tr.last().addMetadata(r)
 		}
-		if so.kind && so.unit && dst.Metric != "" && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
+		if made.kind && made.unit && dst.MetricBase != "" && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
 			return
 		}
 	}

@@ -254,7 +254,7 @@ metrics:
 			Tags:     []metric.Label{{Name: "type", Value: "vm_memory"}},
 			Kept:     []metric.Label{{Name: "component", Value: "c"}},
 			Base:     "x9",
-			Said:     []string{"unit milliseconds"},
+			Metadata: []string{"unit milliseconds"},
 			Tried: []tagger.Attempt{
 				{
 					Rule: "other", Pattern: "memoryStats.{stat:int}", Place: "r1.yaml:2:3",
@@ -272,7 +272,7 @@ metrics:
 		},
 		{
 			Stage: tagger.StageMetadata, Text: "x9", Rule: "r1/metrics/x{_}", Pattern: "x{_}", Place: "r1.yaml:9:3",
-			Said: []string{`help "text"`},
+			Metadata: []string{`help "text"`},
 		},
 	}}
 	if diff := cmp.Diff(want, tr); diff != "" {
@@ -325,15 +325,15 @@ metrics:
 		var r tagger.Result
 		var tr tagger.Trace
 		tg.Apply(&tagger.Subject{Origin: "o", Name: name}, &r, &tr)
-		if r.Metric != want {
-			t.Errorf("%s: metric %q, want %q", name, r.Metric, want)
+		if r.MetricBase != want {
+			t.Errorf("%s: metric %q, want %q", name, r.MetricBase, want)
 		}
-		if name == "a.1" && !slices.Contains(tr.Steps[1].Said, "metric a.of.{x}.{$origin}") {
-			t.Errorf("the trace says %q", tr.Steps[1].Said)
+		if name == "a.1" && !slices.Contains(tr.Steps[1].Metadata, "metric a.of.{x}.{$origin}") {
+			t.Errorf("the trace says %q", tr.Steps[1].Metadata)
 		}
 		r.Reset()
-		if r.Metric != "" {
-			t.Errorf("%s: Reset leaves %q", name, r.Metric)
+		if r.MetricBase != "" {
+			t.Errorf("%s: Reset leaves %q", name, r.MetricBase)
 		}
 	}
 }

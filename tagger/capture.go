@@ -31,10 +31,11 @@ const (
 // typeInfo describes a captureType.
 type typeInfo struct {
 	name string // as patterns spell it, "" if they cannot
-	// regexp is what the type means, for tests: the index must find what the regular expressions of all patterns find.
+	// regexp is the meaning of the type, for tests: the index must find what the regular expressions of all patterns
+	// find.
 	regexp string
 	sample string  // a text that it takes
-	bytes  byteSet // of a run: what it consists of; of other types: all that their texts can hold
+	bytes  byteSet // that texts of the type can contain
 	// lengths returns the lengths of the shortest and the longest text of the type that s starts with, or 0, 0. All
 	// lengths between them are possible as well. A type without lengths is a run: any number of its bytes, at least
 	// shortest.
@@ -103,7 +104,7 @@ func captureTypeNames() []string {
 	return names
 }
 
-// capture is a capture of a pattern: its name, "" for one that captures nothing, and what it takes.
+// capture is a capture of a pattern: its name, "" for one that captures nothing, and the texts that it takes.
 type capture struct {
 	name string
 	typ  captureType
@@ -112,12 +113,12 @@ type capture struct {
 
 func (c *capture) info() *typeInfo { return &captureTypes[c.typ] }
 
-// isRun says that the capture takes any number of certain bytes.
+// isRun reports whether the capture takes any number of bytes of its set.
 func (c *capture) isRun() bool {
 	return c.info().lengths == nil && c.typ != typeOrigin && c.typ != typeSet
 }
 
-// takesSame says that two captures take the same texts, in the same order of preference.
+// takesSame reports whether two captures take the same texts, in the same order of preference.
 func (c *capture) takesSame(d *capture) bool {
 	return c.typ == d.typ && (c.set == d.set || c.set != nil && d.set != nil && slices.Equal(c.set.values, d.set.values))
 }

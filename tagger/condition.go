@@ -48,7 +48,7 @@ func (c *condition) failing(s *Subject, component string) string {
 // allowsKind says whether the condition can hold for metrics of a kind.
 func (c *condition) allowsKind(kind string) bool { return c == nil || c.kind.holds(kind) }
 
-// implies says whether d holds wherever c does. A yes is certain, a no is not.
+// implies reports whether d holds wherever c does. It may return false though d does.
 func (c *condition) implies(d *condition) bool {
 	if d == nil {
 		return true
@@ -74,7 +74,7 @@ func (c *condition) tag(name string) *valueCondition {
 	return nil
 }
 
-// valueCondition holds for a value that one of any matches (or any is empty) and none of none.
+// valueCondition holds for a value that a glob of any matches, or any value if any is empty, and no glob of none.
 type valueCondition struct {
 	any, none []metric.Glob
 }
@@ -92,7 +92,7 @@ func matchesAny(globs []metric.Glob, value string) bool {
 	return false
 }
 
-// implies says whether d holds for every value for which c does. A yes is certain, a no is not.
+// implies reports whether d holds for every value for which c does. It may return false though d does.
 func (c *valueCondition) implies(d *valueCondition) bool {
 	if d == nil {
 		return true

@@ -291,7 +291,7 @@ func TestContainerMetrics(t *testing.T) {
 		}
 		result.Reset()
 		tg.Apply(&tt.subject, &result, nil)
-		if got := style.Name(cmp.Or(result.Metric, result.Base), result.Unit, typeOf(result.Kind)).Metric; got != tt.want {
+		if got := style.Name(cmp.Or(result.MetricBase, result.Base), result.Unit, typeOf(result.Kind)).Metric; got != tt.want {
 			t.Errorf("%s %s: %s, want %s", tt.subject.Origin, tt.subject.Name, got, tt.want)
 		}
 		if result.Base != tt.subject.Name || len(result.Tags) != 0 {

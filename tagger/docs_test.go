@@ -17,7 +17,7 @@ var fenced = regexp.MustCompile("(?ms)^```yaml (rules|tests|mappings)\n(.*?)^```
 
 // named resolves metrics by the default naming. Labels are not for this page.
 func named(_ *tagger.Subject, r *tagger.Result) tagger.Resolved {
-	name := naming.Style{Namespace: "cf"}.Name(cmp.Or(r.Metric, r.Base), r.Unit, metric.TypeGauge)
+	name := naming.Style{Namespace: "cf"}.Name(cmp.Or(r.MetricBase, r.Base), r.Unit, metric.TypeGauge)
 	return tagger.Resolved{Metric: name.Metric}
 }
 

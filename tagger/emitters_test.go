@@ -46,7 +46,7 @@ func (e emitted) apply(tg *Tagger, result *Result) naming.Name {
 	if typ == metric.TypeGauge {
 		typ = typeOf(result.Kind)
 	}
-	return naming.Style{Namespace: "cf"}.Name(cmp.Or(result.Metric, result.Base), result.Unit, typ)
+	return naming.Style{Namespace: "cf"}.Name(cmp.Or(result.MetricBase, result.Base), result.Unit, typ)
 }
 
 // TestEmitters compares the catalogue with the sources of the components: no counter of theirs becomes a gauge or

@@ -40,7 +40,7 @@ func exposeCorpus(t *testing.T) []exposed {
 		tg.Apply(row.subject(), &result, nil)
 		e := exposed{row: row, base: strings.Clone(result.Base), unit: result.Unit, help: result.Help}
 		e.typ = typeOf(result.Kind)
-		e.named = strings.Clone(cmp.Or(result.Metric, result.Base))
+		e.named = strings.Clone(cmp.Or(result.MetricBase, result.Base))
 		e.name = style.Name(e.named, e.unit, e.typ)
 		all = append(all, e)
 	}

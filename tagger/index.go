@@ -11,7 +11,7 @@ import (
 // the number of sequences. It finds exactly what trying their regular expressions one after the other would find.
 //
 // It is a tree. Each edge is a piece of literal text or a capture, and sequences that begin alike share their edges.
-// The orders (positions in ruleSet.variants; the lowest wins) of the sequences that end at a node stand there. So
+// The ranks (positions in ruleSet.variants; the lowest wins) of the sequences that end at a node stand there. So
 //
 //	0  {a}.requests.total
 //	1  cc.requests.{x}
@@ -27,7 +27,7 @@ import (
 // can take there, the longest first; then the one child whose literal the text goes on with. It does not stop at
 // the first sequence found, since an earlier one may be on another branch: for "cc.requests.total", {a} takes "cc"
 // and leads to 0; then the literal leads to {x} and 1, which comes after 0. So that this costs little, each node
-// knows the least order below it, and the search enters no node whose least order is not below the best one found:
+// knows the least rank below it, and the search enters no node whose least rank is not below the best one found:
 // "cc.requests." is left out in the example.
 type index struct {
 	root  *node
@@ -36,12 +36,12 @@ type index struct {
 
 type node struct {
 	id       int32
-	least    int32  // the least order at and below this node
+	least    int32  // the least rank at and below this node
 	literal  string // on the edge to this node, "" behind a capture
 	children []*node
 	initials string // the first byte of each child's literal
 	captures []captureEdge
-	orders   []int32 // of the sequences that end here, ascending
+	ranks    []int32 // of the sequences that end here, ascending
 }
 
 type captureEdge struct {
@@ -59,7 +59,7 @@ const (
 	classInitial = 2
 )
 
-const noOrder = math.MaxInt32
+const noRank = math.MaxInt32
 
 func newIndex() *index {
 	x := &index{}
@@ -69,21 +69,21 @@ func newIndex() *index {
 
 func (x *index) newNode(literal string) *node {
 	x.nodes++
-	return &node{id: x.nodes, least: noOrder, literal: literal}
+	return &node{id: x.nodes, least: noRank, literal: literal}
 }
 
-func (x *index) add(q sequence, order int32) {
+func (x *index) add(q sequence, rank int32) {
 	n := x.root
-	n.least = min(n.least, order)
+	n.least = min(n.least, rank)
 	for _, t := range q {
 		if t.cap != nil {
 			n = x.addCapture(n, t.cap)
-			n.least = min(n.least, order)
+			n.least = min(n.least, rank)
 		} else {
-			n = x.addLiteral(n, t.lit, order)
+			n = x.addLiteral(n, t.lit, rank)
 		}
 	}
-	n.orders = append(n.orders, order)
+	n.ranks = append(n.ranks, rank)
 }
 
 func (x *index) addCapture(n *node, c *capture) *node {
@@ -97,7 +97,7 @@ func (x *index) addCapture(n *node, c *capture) *node {
 	return to
 }
 
-func (x *index) addLiteral(n *node, literal string, order int32) *node {
+func (x *index) addLiteral(n *node, literal string, rank int32) *node {
 	for literal != "" {
 		child := n.child(literal[0])
 		if child == nil {
@@ -109,7 +109,7 @@ func (x *index) addLiteral(n *node, literal string, order int32) *node {
 		if common < len(child.literal) {
 			x.split(child, common)
 		}
-		child.least = min(child.least, order)
+		child.least = min(child.least, rank)
 		n, literal = child, literal[common:]
 	}
 	return n
@@ -136,7 +136,7 @@ func (n *node) child(initial byte) *node {
 func (x *index) finish() { x.root.finish() }
 
 func (n *node) finish() {
-	slices.Sort(n.orders)
+	slices.Sort(n.ranks)
 	for _, c := range n.children {
 		c.finish()
 	}
@@ -182,8 +182,8 @@ type search struct {
 	// Of one walk:
 	set   *ruleSet
 	text  string
-	after int32 // only sequences of a higher order count
-	best  int32 // the least order found so far, noOrder at the start
+	after int32 // only variants of a higher rank count
+	best  int32 // the least rank found so far, noRank at the start
 
 	spans     [maxCaptures]span // of the captures on the way to the current node
 	bestSpans [maxCaptures]span // of the sequence found
@@ -193,11 +193,11 @@ type search struct {
 	visited *visited // nil in short walks
 }
 
-// stepsBeforeVisited is the length of a walk from which on it notes where it has been.
+// stepsBeforeVisited is the number of steps after which a walk records the places that it visits.
 const stepsBeforeVisited = 2000
 
-// visited keeps the time of long walks below nodes times bytes, whatever patterns and text are: at a place where
-// the walk has been it can only find what it found there.
+// visited bounds the time of long walks by nodes times bytes, whatever patterns and text are: a place need not be
+// visited twice, since the second visit finds what the first one found.
 type visited struct {
 	places map[visit]struct{}
 	// runs holds, by the node behind a capture and the end of a run of the text, the first position from which the
@@ -207,7 +207,7 @@ type visited struct {
 
 type visit struct{ node, at int32 }
 
-// seen says whether a long walk has been at a node and position, and notes that it has.
+// seen reports whether a long walk has visited a node at a position, and records the visit.
 func (s *search) seen(n *node, pos int) bool {
 	if s.visited == nil {
 		s.visited = &visited{make(map[visit]struct{}), make(map[visit]int)}
@@ -218,7 +218,7 @@ func (s *search) seen(n *node, pos int) bool {
 	return ok
 }
 
-// find sets best to the order of the first sequence that matches, and bestSpans to its captures.
+// find sets best to the rank of the first sequence that matches, and bestSpans to its captures.
 func (s *search) find(x *index) { s.walk(x.root, 0) }
 
 func (s *search) walk(n *node, pos int) {
@@ -245,19 +245,19 @@ func (s *search) walk(n *node, pos int) {
 }
 
 func (s *search) accept(n *node) {
-	for _, order := range n.orders {
-		if order >= s.best {
+	for _, rank := range n.ranks {
+		if rank >= s.best {
 			return
 		}
-		if order > s.after && s.allowed(order) {
-			s.best = order
+		if rank > s.after && s.allowed(rank) {
+			s.best = rank
 			copy(s.bestSpans[:s.depth], s.spans[:s.depth])
 			return
 		}
 	}
 }
 
-// followCapture follows a capture with each text that it can take and behind which the walk can go on.
+// followCapture follows a capture with each text that it can take and after which the walk can go on.
 func (s *search) followCapture(e *captureEdge, pos int) {
 	if e.isRun {
 		s.followRun(e, pos)
@@ -304,7 +304,7 @@ func (s *search) followRun(e *captureEdge, pos int) {
 }
 
 func (s *search) follow(e *captureEdge, start, end int) {
-	if end == len(s.text) && len(e.to.orders) == 0 || end < len(s.text) && e.classes[s.text[end]]&classInitial == 0 {
+	if end == len(s.text) && len(e.to.ranks) == 0 || end < len(s.text) && e.classes[s.text[end]]&classInitial == 0 {
 		return
 	}
 	s.spans[s.depth] = span{int32(start), int32(end)}

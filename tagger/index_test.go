@@ -61,7 +61,7 @@ func foldedASCII(s string) string {
 }
 
 // slowMatch finds what the index must find: it runs each sequence as a regular expression, one after the other.
-func slowMatch(seqs []sequence, text string, origins []string) (orders []int, spans [][]span) {
+func slowMatch(seqs []sequence, text string, origins []string) (ranks []int, spans [][]span) {
 	for i, q := range seqs {
 		groups := regexp.MustCompile(meaning(q, origins)).FindStringSubmatchIndex(text)
 		if groups == nil {
@@ -71,9 +71,9 @@ func slowMatch(seqs []sequence, text string, origins []string) (orders []int, sp
 		for g := 2; g < len(groups); g += 2 {
 			captures = append(captures, span{int32(groups[g]), int32(groups[g+1])})
 		}
-		orders, spans = append(orders, i), append(spans, captures)
+		ranks, spans = append(ranks, i), append(spans, captures)
 	}
-	return orders, spans
+	return ranks, spans
 }
 
 // compare finds all matches of a text, in order, in the index and by the slow matcher.
@@ -99,15 +99,15 @@ func compare(t *testing.T, patterns []string, text, origin string, stepsSoFar in
 	if origin != "" {
 		origins = []string{origin}
 	}
-	orders, spans := slowMatch(seqs, text, origins)
+	ranks, spans := slowMatch(seqs, text, origins)
 	after := int32(-1)
-	for i, want := range append(orders, noOrder) {
-		s.set, s.text, s.after, s.best, s.steps, s.visited = set, text, after, noOrder, stepsSoFar, nil
+	for i, want := range append(ranks, noRank) {
+		s.set, s.text, s.after, s.best, s.steps, s.visited = set, text, after, noRank, stepsSoFar, nil
 		s.find(set.index)
 		if s.best != int32(want) {
-			t.Fatalf("%q of %q: found order %d, want %d", text, patterns, s.best, want)
+			t.Fatalf("%q of %q: found rank %d, want %d", text, patterns, s.best, want)
 		}
-		if want == noOrder {
+		if want == noRank {
 			return
 		}
 		if got := s.bestSpans[:len(spans[i])]; !slices.Equal(got, spans[i]) {

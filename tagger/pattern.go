@@ -215,8 +215,8 @@ func (p *patternParser) capture() (*capture, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, typ, typed := strings.Cut(inside, ":")
-	name, rest := strings.CutSuffix(name, "...")
+	name, typ, hasType := strings.Cut(inside, ":")
+	name, isRest := strings.CutSuffix(name, "...")
 	c := &capture{name: name, typ: p.plain}
 	if name == "_" {
 		c.name = ""
@@ -225,12 +225,12 @@ func (p *patternParser) capture() (*capture, error) {
 			"%q is no name for a capture: use letters, digits and underscores, and a letter first", name)
 	}
 	switch {
-	case rest && typed:
+	case isRest && hasType:
 		return nil, p.fail(open, "capture %q has both ... and a type: choose one", name)
-	case rest:
+	case isRest:
 		c.typ = typeRest
-	case typed:
-		if err := p.typed(c, open, typ, escaped); err != nil {
+	case hasType:
+		if err := p.setType(c, open, typ, escaped); err != nil {
 			return nil, err
 		}
 	}
@@ -256,7 +256,8 @@ func (p *patternParser) braces() (inside string, escaped bool, err error) {
 	return "", false, p.fail(open, `"{" is never closed: write \{ for the character`)
 }
 
-func (p *patternParser) typed(c *capture, open int, typ string, escaped bool) error {
+// setType sets the type of a capture: a list of values, a declared set or a built-in type.
+func (p *patternParser) setType(c *capture, open int, typ string, escaped bool) error {
 	if strings.Contains(typ, "|") || escaped || typ != "" && !isLabelName(typ) {
 		values := splitValues(typ)
 		if slices.Contains(values, "") {

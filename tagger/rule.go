@@ -60,8 +60,8 @@ type metadata struct {
 	unit       string // canonical
 	hasUnit    bool   // unit counts, even if it is ""
 	help       string
-	metric     template
-	metricText string // metric as written
+	metric     template // of Result.MetricBase
+	metricText string   // metric as written
 	expiry     time.Duration
 	buckets    []float64
 }
@@ -138,25 +138,25 @@ func appendTag(dst []metric.Label, name, value string) []metric.Label {
 	return append(dst, metric.Label{Name: name, Value: value})
 }
 
-// decided records what rules have decided about a metric so far, beyond what its Result shows.
-type decided struct {
+// decisions records which properties of a metric rules have set so far, as far as its Result does not show it.
+type decisions struct {
 	kind, unit     bool
 	fixedComponent bool // the component in the tags does not come from the name
 }
 
 // addMetadata sets what the rule says about the metric and no earlier rule has said.
-func (r *rule) addMetadata(dst *Result, so *decided, s *Subject, values []string) {
-	if r.kind != metric.KindNone && !so.kind {
-		dst.Kind, so.kind = r.kind, true
+func (r *rule) addMetadata(dst *Result, made *decisions, s *Subject, values []string) {
+	if r.kind != metric.KindNone && !made.kind {
+		dst.Kind, made.kind = r.kind, true
 	}
-	if r.hasUnit && !so.unit {
-		dst.Unit, so.unit = r.unit, true
+	if r.hasUnit && !made.unit {
+		dst.Unit, made.unit = r.unit, true
 	}
 	if dst.Help == "" {
 		dst.Help = r.help
 	}
-	if dst.Metric == "" && r.metric != nil {
-		dst.Metric = r.metric.expand(s, values)
+	if dst.MetricBase == "" && r.metric != nil {
+		dst.MetricBase = r.metric.expand(s, values)
 	}
 	if dst.Expiry == 0 {
 		dst.Expiry = r.expiry

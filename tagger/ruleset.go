@@ -13,7 +13,7 @@ import (
 // ruleSet finds the first of its rules that matches a text. Rules are tried in the order in which they were added.
 type ruleSet struct {
 	rules       []*rule
-	variants    []variant // by order
+	variants    []variant // by rank: the first one that matches decides
 	index       *index    // of the variants that are sequences
 	expressions []expression
 }
@@ -28,7 +28,7 @@ type variant struct {
 // expression is a regular expression. It runs only on texts that contain its literal.
 type expression struct {
 	regexp  *regexp.Regexp
-	order   int32
+	rank    int32
 	literal string
 }
 
@@ -59,7 +59,7 @@ func (rs *ruleSet) add(r *rule, sequences []sequence) {
 		}
 		v.slots = append(v.slots, int8(slot))
 	}
-	e := expression{regexp: r.regex, order: int32(len(rs.variants)), literal: requiredLiteral(r.regex.String())}
+	e := expression{regexp: r.regex, rank: int32(len(rs.variants)), literal: requiredLiteral(r.regex.String())}
 	rs.expressions = append(rs.expressions, e)
 	rs.variants = append(rs.variants, v)
 }
@@ -67,15 +67,15 @@ func (rs *ruleSet) add(r *rule, sequences []sequence) {
 // finish prepares the set for use by any number of goroutines. Nothing may be added afterwards.
 func (rs *ruleSet) finish() { rs.index.finish() }
 
-// match returns the first matching rule whose order is above after, nil if there is none, and leaves
+// match returns the first matching rule whose rank is above after, nil if there is none, and leaves
 // what it captured in s.values. It allocates nothing unless a regular expression runs or the walk through the
 // index is very long.
 func (s *search) match(set *ruleSet, text string, after int32) *rule {
-	s.set, s.text, s.after, s.best = set, text, after, noOrder
+	s.set, s.text, s.after, s.best = set, text, after, noRank
 	s.steps, s.visited = 0, nil
 	s.find(set.index)
 	groups := s.matchExpressions()
-	if s.best == noOrder {
+	if s.best == noRank {
 		return nil
 	}
 	v := &set.variants[s.best]
@@ -94,29 +94,29 @@ func (s *search) match(set *ruleSet, text string, after int32) *rule {
 	return r
 }
 
-// matchExpressions sets best to the order of the first expression that matches, if that is lower, and returns its
+// matchExpressions sets best to the rank of the first expression that matches, if that is lower, and returns its
 // groups.
 func (s *search) matchExpressions() (groups []int) {
 	for i := range s.set.expressions {
 		e := &s.set.expressions[i]
-		if e.order >= s.best {
+		if e.rank >= s.best {
 			return nil
 		}
-		if e.order <= s.after || !strings.Contains(s.text, e.literal) || !s.allowed(e.order) {
+		if e.rank <= s.after || !strings.Contains(s.text, e.literal) || !s.allowed(e.rank) {
 			continue
 		}
 		if groups = e.regexp.FindStringSubmatchIndex(s.text); groups != nil {
-			s.best = e.order
+			s.best = e.rank
 			return groups
 		}
 	}
 	return nil
 }
 
-// allowed says whether a rule whose pattern matches may be used: its condition holds, it was not applied to this text
-// before, and a mapping comes first in the chain.
-func (s *search) allowed(order int32) bool {
-	r := s.set.rules[s.set.variants[order].rule]
+// allowed reports whether a rule whose pattern matches may be used: its condition holds, it was not applied to this
+// text before, and if it is a mapping it is the first of the chain.
+func (s *search) allowed(rank int32) bool {
+	r := s.set.rules[s.set.variants[rank].rule]
 	if s.unconditional {
 		return true
 	}

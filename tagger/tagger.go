@@ -39,9 +39,9 @@ type Result struct {
 	// OriginTags are the dimensions that the origin holds: component and, if it is spelt like `router__0`,
 	// `router_z1/0` or `metrics-demo/z1/0`, index and zone.
 	OriginTags []metric.Label
-	// Metric is the text from which the metric's name is made instead of Base, if a rule or entry sets one: different
-	// things may share a base name, and one thing may have several. "" otherwise.
-	Metric string
+	// MetricBase is the text from which the metric's name is made instead of Base, if a rule or entry sets one: metrics
+	// of different meaning may have one base name, and metrics of one meaning several. "" otherwise.
+	MetricBase string
 	// Rule is the id of the last rule that matched; "quarantine" if only the quarantine found something; "" if
 	// nothing did.
 	Rule string
@@ -72,7 +72,7 @@ type Result struct {
 // Reset empties the result and keeps its memory.
 func (r *Result) Reset() {
 	// Field by field: a composite literal would be built on the stack and copied.
-	r.Base, r.Metric, r.Rule, r.Unit, r.Help, r.Invalid = "", "", "", "", "", ""
+	r.Base, r.MetricBase, r.Rule, r.Unit, r.Help, r.Invalid = "", "", "", "", "", ""
 	r.Tags, r.OriginTags = r.Tags[:0], r.OriginTags[:0]
 	r.DropLabels, r.RenameLabels = r.DropLabels[:0], r.RenameLabels[:0]
 	r.Kind, r.Dropped, r.Final = metric.KindNone, false, false

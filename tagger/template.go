@@ -67,7 +67,7 @@ func parseTemplate(text string, captures []string) (template, error) {
 	return t, nil
 }
 
-// dollarReference returns what a dollar sign before text most likely was meant to refer to, as it does in regular
+// dollarReference returns the reference that a dollar sign before text was most likely meant to be, as in regular
 // expressions and in statsd_exporter, or "".
 func dollarReference(text string, captures []string) string {
 	if strings.HasPrefix(text, "{") {
@@ -122,7 +122,7 @@ func (t template) uses(slot int) bool {
 	return slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partCapture && p.slot == slot })
 }
 
-// fixed says whether nothing of the metric's name is in the template.
+// fixed reports whether the template contains no part of the metric's name.
 func (t template) fixed() bool {
 	return !slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partCapture || p.kind == partName })
 }

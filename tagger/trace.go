@@ -31,7 +31,7 @@ type Trace struct {
 // Step is one step of Apply.
 type Step struct {
 	Stage Stage
-	Text  string // what the step looked at: the origin, the name or its rest, the base name
+	Text  string // that the step matched: the origin, the name, a rest of it or the base name
 	// Rule is the id of the rule that matched, "" for none; Pattern is its pattern as written, Place where it stands.
 	Rule, Pattern, Place string
 	Captures             []metric.Label // what it captured
@@ -40,12 +40,12 @@ type Step struct {
 	Rest                 string         // what is matched against the rules again, "" if nothing is
 	Base                 string         // the name that is left, if nothing is matched again
 	Dropped              bool
-	Said                 []string // what the rule says about the metric, such as `unit seconds`
+	Metadata             []string // what the rule sets of the metric, such as `unit seconds`
 	// Tried are rules before the one that matched, or of all rules if none did, and why they did not match: those
-	// that match the first segment of the text, and regular expressions whose literal it contains. More is the number
-	// of those left out.
-	Tried []Attempt
-	More  int
+	// that match the first segment of the text, and regular expressions whose literal it contains. Omitted is the
+	// number of such rules beyond maxAttempts.
+	Tried   []Attempt
+	Omitted int
 }
 
 // Attempt is a rule that did not match.
@@ -70,13 +70,13 @@ func (t *Trace) addMatch(stage Stage, s *search, r *rule) {
 		}
 	}
 	if stage != StageMetadata {
-		step.Tried, step.More = s.attempts(r)
+		step.Tried, step.Omitted = s.attempts(r)
 	}
 	t.Steps = append(t.Steps, step)
 }
 
 // addEffect adds to the last step what the rule did: the tags from before on are its own.
-func (t *Trace) addEffect(r *rule, s *search, tags []metric.Label, before int, remainder string, more bool) {
+func (t *Trace) addEffect(r *rule, s *search, tags []metric.Label, before int, left string, isRest bool) {
 	step := t.last()
 	step.Tags = slices.Clone(tags[before:])
 	for _, l := range r.appendTags(nil, s.subject, s.values[:]) {
@@ -84,43 +84,43 @@ func (t *Trace) addEffect(r *rule, s *search, tags []metric.Label, before int, r
 			step.Kept = append(step.Kept, l)
 		}
 	}
-	if more {
-		step.Rest = remainder
+	if isRest {
+		step.Rest = left
 	} else {
-		step.Base = remainder
+		step.Base = left
 	}
 	step.addMetadata(r)
 }
 
-// addMetadata adds what the rule says about the metric.
+// addMetadata adds what the rule sets of the metric.
 func (s *Step) addMetadata(r *rule) {
-	say := func(said bool, format string, args ...any) {
-		if said {
-			s.Said = append(s.Said, fmt.Sprintf(format, args...))
+	add := func(isSet bool, format string, args ...any) {
+		if isSet {
+			s.Metadata = append(s.Metadata, fmt.Sprintf(format, args...))
 		}
 	}
-	say(r.kind != metric.KindNone, "kind %s", r.kind)
-	say(r.hasUnit, "unit %s", cmp.Or(r.unit, "none"))
-	say(r.metric != nil, "metric %s", r.metricText)
-	say(r.help != "", "help %q", r.help)
-	say(r.expiry > 0, "expire %s", r.expiry)
-	say(r.buckets != nil, "buckets %v", r.buckets)
-	say(r.isMapping, "the name is final")
-	say(r.isMapping && r.scale != 1, "scale %s", strconv.FormatFloat(r.scale, 'g', -1, 64))
+	add(r.kind != metric.KindNone, "kind %s", r.kind)
+	add(r.hasUnit, "unit %s", cmp.Or(r.unit, "none"))
+	add(r.metric != nil, "metric %s", r.metricText)
+	add(r.help != "", "help %q", r.help)
+	add(r.expiry > 0, "expire %s", r.expiry)
+	add(r.buckets != nil, "buckets %v", r.buckets)
+	add(r.isMapping, "the name is final")
+	add(r.isMapping && r.scale != 1, "scale %s", strconv.FormatFloat(r.scale, 'g', -1, 64))
 	for _, l := range r.dropLabels {
-		say(true, "drop label %s", l)
+		add(true, "drop label %s", l)
 	}
 	for _, l := range r.renameLabels {
-		say(true, "rename label %s to %s", l.Name, l.Value)
+		add(true, "rename label %s to %s", l.Name, l.Value)
 	}
 }
 
 // attempts explains why the rules before the one that matched did not.
-func (s *search) attempts(matched *rule) (tried []Attempt, more int) {
+func (s *search) attempts(matched *rule) (tried []Attempt, omitted int) {
 	segment := firstSegment(s.text)
 	at := -1
-	for order := range s.set.variants {
-		v := &s.set.variants[order]
+	for rank := range s.set.variants {
+		v := &s.set.variants[rank]
 		r := s.set.rules[v.rule]
 		if r == matched {
 			break
@@ -131,12 +131,12 @@ func (s *search) attempts(matched *rule) (tried []Attempt, more int) {
 		}
 		at = int(v.rule)
 		if len(tried) == maxAttempts {
-			more++
+			omitted++
 			continue
 		}
 		tried = append(tried, Attempt{r.id, r.source, r.place.String(), reason})
 	}
-	return tried, more
+	return tried, omitted
 }
 
 // reason says why a sequence or expression of a rule did not match; "" if it is not worth showing.

@@ -8,7 +8,7 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// Warning is something in rule files that works, but hardly as intended.
+// Warning describes a part of a rule file that is valid, but most likely not meant as it is.
 type Warning struct {
 	File         string
 	Line, Column int
@@ -32,22 +32,22 @@ func (t *Tagger) warnings() []Warning {
 	var all []Warning
 	for _, set := range []*ruleSet{t.names, t.origins, t.metrics} {
 		c := comparison{set: set, metadata: set == t.metrics, expressions: make(map[string][]*rule)}
-		orders := make([][]int32, len(set.rules))
-		for order, v := range set.variants {
-			orders[v.rule] = append(orders[v.rule], int32(order))
+		ranks := make([][]int32, len(set.rules))
+		for rank, v := range set.variants {
+			ranks[v.rule] = append(ranks[v.rule], int32(rank))
 		}
 		for i, r := range set.rules {
 			// For origins a prefix comes last, after rules that are meant to win.
 			if set == t.origins && r.isPrefix {
 				continue
 			}
-			if w, found := c.warning(r, orders[i]); found {
+			if w, found := c.warning(r, ranks[i]); found {
 				all = append(all, w)
 			}
 		}
 	}
-	if more := len(all) - maxWarnings; more > 0 {
-		all = append(all[:maxWarnings], Warning{Message: fmt.Sprintf("%d more warnings are not shown", more)})
+	if omitted := len(all) - maxWarnings; omitted > 0 {
+		all = append(all[:maxWarnings], Warning{Message: fmt.Sprintf("%d more warnings are not shown", omitted)})
 	}
 	return all
 }
@@ -59,7 +59,7 @@ type comparison struct {
 	expressions map[string][]*rule // earlier rules by their regular expression
 }
 
-func (c *comparison) warning(r *rule, orders []int32) (w Warning, found bool) {
+func (c *comparison) warning(r *rule, ranks []int32) (w Warning, found bool) {
 	w = Warning{File: r.place.file, Line: r.place.line, Column: r.place.column, Rule: r.id}
 	w.Message = fmt.Sprintf("%s: rule %q never matches: ", r.place, r.id)
 	if !slices.ContainsFunc(kindNames(), r.when.allowsKind) {
@@ -67,8 +67,8 @@ func (c *comparison) warning(r *rule, orders []int32) (w Warning, found bool) {
 		return w, true
 	}
 	var earlier *rule
-	for _, order := range orders {
-		if earlier = c.covering(r, order); earlier == nil {
+	for _, rank := range ranks {
+		if earlier = c.covering(r, rank); earlier == nil {
 			break
 		}
 	}
@@ -88,12 +88,12 @@ func (c *comparison) warning(r *rule, orders []int32) (w Warning, found bool) {
 	return w, true
 }
 
-// covering returns an earlier rule that matches everything that the sequence or expression of an order matches, or
+// covering returns an earlier rule that matches everything that the sequence or expression of a rank matches, or
 // nil.
 //
 // A rule that does so matches any one text of the sequence. So the index finds the candidates by a sample.
-func (c *comparison) covering(r *rule, order int32) *rule {
-	q := c.set.variants[order].sequence
+func (c *comparison) covering(r *rule, rank int32) *rule {
+	q := c.set.variants[rank].sequence
 	if q == nil {
 		for _, e := range c.expressions[r.regex.String()] {
 			if c.replaces(e, r) {
@@ -114,7 +114,7 @@ func (c *comparison) covering(r *rule, order int32) *rule {
 	after := int32(-1)
 	for range maxCompared {
 		earlier := s.match(c.set, sample.String(), after)
-		if earlier == nil || s.best >= order {
+		if earlier == nil || s.best >= rank {
 			return nil
 		}
 		p := c.set.variants[s.best].sequence
@@ -144,8 +144,8 @@ func passesOn(r *rule, q sequence) bool {
 	return r.rest >= 0 && len(q) == 1 && q[0].cap != nil && q[0].cap.name == r.captures[r.rest]
 }
 
-// covers says whether a matches every text that b matches. A yes is certain; a no is not, since captures of b are
-// not taken apart.
+// covers reports whether a matches every text that b matches. It may return false though a does, since captures of b
+// are not taken apart, but never true though a does not.
 func covers(a, b sequence) bool {
 	c := cover{a: a, failed: make(map[[2]int]bool)}
 	for _, t := range b {
@@ -225,7 +225,7 @@ func (c *capture) holds(i item) bool {
 	return c.info().bytes.has(i.literal[0])
 }
 
-// includes says whether the capture takes every text that d takes. A yes is certain.
+// includes reports whether the capture takes every text that d takes. It may return false though it does.
 func (c *capture) includes(d *capture) bool {
 	if c.takesSame(d) {
 		return true

@@ -75,12 +75,12 @@ func writeStep(b *strings.Builder, s *tagger.Step) {
 	if s.Rest != "" {
 		line(b, "", "goes on with %q", s.Rest)
 	}
-	if len(s.Said) > 0 {
-		line(b, "", "says %s", strings.Join(s.Said, ", "))
+	if len(s.Metadata) > 0 {
+		line(b, "", "says %s", strings.Join(s.Metadata, ", "))
 	}
 	for i, t := range s.Tried {
 		if i == maxTried {
-			line(b, "", "... and %d more that share the first segment", len(s.Tried)-i+s.More)
+			line(b, "", "... and %d more that share the first segment", len(s.Tried)-i+s.Omitted)
 			break
 		}
 		line(b, "", "tried %s: %s", t.Rule, t.Reason)

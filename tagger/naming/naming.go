@@ -16,8 +16,8 @@ import (
 // The default writes Prometheus' style: a namespace, words in lower case, values in base units and the base unit as
 // the name's last word, `_total` at the end of counters. With KeepUnits values stay as they are and the name ends in
 // the unit that they are in. The word total is never there twice: counters lose any other one. Verbatim keeps the
-// base name as the rules spell it, letter for letter: no namespace, no suffix and no conversion; what the name says
-// is then still true of the value.
+// base name as the rules spell it, letter for letter: no namespace, no suffix and no conversion, so that a unit in the
+// name stays that of the value.
 type Style struct {
 	Namespace string
 	Verbatim  bool
@@ -35,10 +35,10 @@ type Name struct {
 	Mul, Div float64
 }
 
-// Name names the family of a base name. The unit is a canonical one (see Units), or "" for none: what the words of
-// the name state is no business of it, but of UnitOfName. A result never is empty and never starts with a digit.
-func (n Style) Name(base, unitName string, t metric.Type) Name {
-	if n.Verbatim && base != "" {
+// Name names the family of a base name. The unit is one of Units, or "" for none: it does not look for one in the
+// name, as UnitOfName does. Name.Metric is never empty and never starts with a digit.
+func (s Style) Name(base, unitName string, t metric.Type) Name {
+	if s.Verbatim && base != "" {
 		return Name{Metric: base, Mul: 1, Div: 1}
 	}
 	words := Words(base)
@@ -50,8 +50,8 @@ func (n Style) Name(base, unitName string, t metric.Type) Name {
 	name, target := Name{Mul: 1, Div: 1}, ""
 	if u != nil {
 		target = u.name
-		if !n.KeepUnits {
-			target, name.Mul, name.Div = u.base, u.mul, u.div
+		if !s.KeepUnits {
+			target, name.Mul, name.Div = u.baseUnit, u.mul, u.div
 		}
 		words = stateUnit(words, u, target)
 	}
@@ -64,7 +64,7 @@ func (n Style) Name(base, unitName string, t metric.Type) Name {
 	if counter {
 		words = append(words, "total")
 	}
-	name.Metric = n.join(words)
+	name.Metric = s.join(words)
 	return name
 }
 
@@ -86,27 +86,27 @@ func moveTotal(words []string, unitName string) []string {
 }
 
 // join puts the namespace before the words unless they begin with it.
-func (n Style) join(words []string) string {
-	prefix := strings.Join(Words(n.Namespace), "_")
-	s := strings.Join(words, "_")
+func (s Style) join(words []string) string {
+	prefix := strings.Join(Words(s.Namespace), "_")
+	name := strings.Join(words, "_")
 	switch {
-	case s == "":
-		s = "unnamed"
-	case prefix != "" && (s == prefix || strings.HasPrefix(s, prefix+"_")):
+	case name == "":
+		name = "unnamed"
+	case prefix != "" && (name == prefix || strings.HasPrefix(name, prefix+"_")):
 		prefix = ""
 	}
 	if prefix != "" {
-		s = prefix + "_" + s
+		name = prefix + "_" + name
 	}
-	if s[0] >= '0' && s[0] <= '9' {
-		s = "_" + s
+	if name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
 	}
-	return s
+	return name
 }
 
-// stateUnit makes the words say the target unit once. A word for the source unit would be untrue of converted
-// values: it is replaced where it stands, and an `in` before it goes where it is the last. Else the target is
-// appended, unless the words say it already.
+// stateUnit makes the words name the target unit once. A word for the unit u, which converted values do not have, is
+// replaced where it stands, with an `in` before it if it is the last. Otherwise the target is appended, unless the
+// words contain it.
 func stateUnit(words []string, u *unit, target string) []string {
 	targetWords := strings.Split(target, "_")
 	for i, word := range slices.Backward(words) {
@@ -119,14 +119,14 @@ func stateUnit(words []string, u *unit, target string) []string {
 		}
 		return slices.Concat(words[:from], targetWords, words[i+1:])
 	}
-	if says(words, target) {
+	if containUnit(words, target) {
 		return words
 	}
 	return slices.Concat(words, targetWords)
 }
 
-// says tells whether the words hold a unit already, in the plural or in the singular.
-func says(words []string, unitName string) bool {
+// containUnit reports whether a unit is among the words, in the plural or in the singular.
+func containUnit(words []string, unitName string) bool {
 	if strings.Contains(unitName, "_per_") {
 		return slices.Contains(words, "per")
 	}
@@ -139,8 +139,8 @@ func endsInUnit(words []string, unitName string) bool {
 
 // Words takes a name apart at case changes and at every character that is neither letter nor digit, and returns the
 // words in lower case: `LRPsRunning` is lrps, running; `numCPUS` is num, cpus. A group that the next segment repeats
-// counts once: `running.running_apps` is running, apps. Letters beyond ASCII are spelt by their number, so that a
-// name of nothing else keeps its identity.
+// counts once: `running.running_apps` is running, apps. Letters beyond ASCII are spelt by their number, so that two
+// names of such letters stay different.
 func Words(name string) []string {
 	runes := []rune(name)
 	var words []string
@@ -150,10 +150,10 @@ func Words(name string) []string {
 	return words
 }
 
-// wordSpan is where a word stands.
+// wordSpan is the position of a word in a name.
 type wordSpan struct{ start, end int }
 
-// wordSpans appends where the words of a name stand.
+// wordSpans appends the positions of the words of a name.
 func wordSpans(spans []wordSpan, name []rune) []wordSpan {
 	segmentStart := false // the next word is the first one after a dot or slash
 	start := 0

@@ -206,7 +206,7 @@ func TestUnitOfName(t *testing.T) {
 	for _, u := range units {
 		for _, w := range u.words {
 			want["x_"+w] = u.name
-			if u.base == "seconds" {
+			if u.baseUnit == "seconds" {
 				want[w+"_since"] = u.name
 			}
 		}

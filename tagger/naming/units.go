@@ -9,7 +9,7 @@ import (
 // unit is a unit of measurement that components emit, or that their names hold, and the way to its base unit.
 type unit struct {
 	name     string   // canonical spelling, as in Units
-	base     string   // base unit that values are converted to; name itself where it is one
+	baseUnit string   // that values are converted to; name itself if it is one
 	mul, div float64  // value*mul/div is the value in the base unit; division keeps decimal fractions exact
 	words    []string // words by which a metric's name says that it is in this unit
 	spelt    []string // further spellings in envelopes, lower case
@@ -59,9 +59,9 @@ func Units() []string {
 	return names
 }
 
-// CanonicalUnit folds the spellings that components use into one of Units. It returns "" for what is no unit of
-// measurement: a type (gauge, counter, int), a filler (count, Metric, total) or a thing counted (connection, page).
-// A single `b` is no unit either: the BOSH health monitor writes it for a boolean.
+// CanonicalUnit returns the one of Units that a component's spelling means. It returns "" for words that are no unit
+// of measurement: a type (gauge, counter, int), a filler (count, Metric, total) or a thing counted (connection,
+// page). A single `b` is no unit either: the BOSH health monitor writes it for a boolean.
 func CanonicalUnit(emitted string) string {
 	s := strings.TrimSpace(emitted)
 	if s == "B" {
@@ -93,9 +93,9 @@ func unitNamed(name string) *unit {
 }
 
 // UnitOfName returns the unit that the words of a base name state, or "": `memory_in_mb`, `lastGCPauseTimeNS`,
-// `system.disk.percent`, `numBytesAllocated`, `seconds_behind_master`. It is what is left to go by where neither a
-// rule nor the envelope knows a unit. It looks where names carry their unit: at the end, before `total`; at the
-// start, for times; anywhere, for bytes and percentages. A rate (`per`) is in none of these.
+// `system.disk.percent`, `numBytesAllocated`, `seconds_behind_master`. It serves metrics of which neither a rule nor
+// the envelope states a unit. It looks at the end, before `total`; for times also at the start; for bytes and
+// percentages anywhere. A rate (`per`) has none of these units.
 func UnitOfName(base string) string {
 	if !mayStateUnit(base) {
 		return ""
@@ -139,7 +139,7 @@ func statedUnit(base string) string {
 	for i := range units {
 		u := &units[i]
 		for _, word := range u.words {
-			if wordIs(name, last, word) || u.base == "seconds" && wordIs(name, first, word) {
+			if wordIs(name, last, word) || u.baseUnit == "seconds" && wordIs(name, first, word) {
 				return u.name
 			}
 		}
@@ -147,7 +147,7 @@ func statedUnit(base string) string {
 	return ""
 }
 
-// mayStateUnit says no to most names that state no unit, at a fraction of what it costs to take them apart.
+// mayStateUnit returns false for most names that state no unit, at a fraction of the cost of statedUnit.
 func mayStateUnit(name string) bool {
 	name = strings.TrimFunc(name, isPunctuation)
 	for i := 0; i+4 <= len(name); i++ {
@@ -168,16 +168,16 @@ func mayStateUnit(name string) bool {
 	if len(name) < 2 {
 		return false
 	}
-	switch firstTwo(name) { // of words for times
-	case firstTwo("se"), firstTwo("mi"), firstTwo("ms"), firstTwo("us"), firstTwo("na"), firstTwo("ns"),
-		firstTwo("ho"), firstTwo("da"):
+	switch bytePair(name) { // of words for times
+	case bytePair("se"), bytePair("mi"), bytePair("ms"), bytePair("us"), bytePair("na"), bytePair("ns"),
+		bytePair("ho"), bytePair("da"):
 		return true
 	}
-	switch firstTwo(name[len(name)-2:]) { // ends of all words
-	case firstTwo("ds"), firstTwo("nd"), firstTwo("cs"), firstTwo("ec"), firstTwo("ms"), firstTwo("is"),
-		firstTwo("os"), firstTwo("ns"), firstTwo("es"), firstTwo("rs"), firstTwo("ys"), firstTwo("ib"),
-		firstTwo("kb"), firstTwo("mb"), firstTwo("gb"), firstTwo("tb"), firstTwo("nt"), firstTwo("ge"),
-		firstTwo("ct"), firstTwo("io"):
+	switch bytePair(name[len(name)-2:]) { // ends of all words
+	case bytePair("ds"), bytePair("nd"), bytePair("cs"), bytePair("ec"), bytePair("ms"), bytePair("is"),
+		bytePair("os"), bytePair("ns"), bytePair("es"), bytePair("rs"), bytePair("ys"), bytePair("ib"),
+		bytePair("kb"), bytePair("mb"), bytePair("gb"), bytePair("tb"), bytePair("nt"), bytePair("ge"),
+		bytePair("ct"), bytePair("io"):
 	default:
 		return false
 	}
@@ -189,8 +189,8 @@ func mayStateUnit(name string) bool {
 	})
 }
 
-// firstTwo are the first two bytes of a text, in lower case if they are letters.
-func firstTwo(s string) uint16 { return uint16(s[0]|0x20)<<8 | uint16(s[1]|0x20) }
+// bytePair returns the first two bytes of a text, in lower case if they are letters.
+func bytePair(s string) uint16 { return uint16(s[0]|0x20)<<8 | uint16(s[1]|0x20) }
 
 func isPunctuation(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
