@@ -132,5 +132,4 @@ func TestTrackerMemory(t *testing.T) {
 
 type counting struct{ ended int }
 
-func (c *counting) endPoint(*family, metric.Labels, shape)      { c.ended++ }
-func (c *counting) endBounds(*family, metric.Labels, []float64) {}
+func (c *counting) endPoint(*family, metric.Labels, shape) { c.ended++ }

@@ -37,8 +37,9 @@ func (f *family) series(s *shape) (n int) {
 	if s.native {
 		n = 1
 	}
+	n += len(s.bounds)
 	if s.classic {
-		n += len(s.bounds) + 2
+		n += 2
 		if f.typ == metric.TypeHistogram {
 			n++ // the bucket +Inf
 		}
@@ -49,6 +50,7 @@ func (f *family) series(s *shape) (n int) {
 // point is one value, histogram or summary of a family. Its slices are valid until the next point is read.
 type point struct {
 	labels metric.Labels
+	ended  bool    // stale markers take the place of all values
 	value  float64 // of a gauge or counter
 	shape
 	values     []float64 // the cumulative count of each bucket, or the value of each quantile
@@ -67,7 +69,8 @@ type point struct {
 type shape struct {
 	classic bool // there is a time series for each bound, for the sum and for the count
 	native  bool // there is one with native histograms
-	// bounds are the upper bounds of buckets without +Inf, or the quantiles. Without classic there are none.
+	// bounds are the upper bounds of buckets without +Inf, or the quantiles. Without classic there are none, unless the
+	// time series of these bounds alone have ended.
 	bounds []float64
 }
 
@@ -205,80 +208,38 @@ func (e *encoder) renameConflicts(labels metric.Labels) {
 // add adds all time series of a point.
 func (e *encoder) add(p *point, timestamp int64) {
 	e.encodeLabels(p.labels)
-	s := sample{timestamp: timestamp, start: p.start}
-	with := func(v float64) sample {
-		s.bits = valueBits(v)
-		return s
+	with := func(v float64, isKnown bool) sample {
+		if p.ended || !isKnown {
+			return sample{bits: staleNaN, timestamp: timestamp}
+		}
+		return sample{bits: valueBits(v), timestamp: timestamp, start: p.start}
 	}
-	switch e.family.typ {
-	case metric.TypeHistogram:
-		if p.native {
-			e.addNative(p, timestamp)
-		}
-		if !p.classic {
-			return
-		}
-		for i, b := range p.bounds {
-			e.addBound(suffixBucket, b, with(p.values[i]), p.exemplar(i))
-		}
-		e.addBound(suffixBucket, math.Inf(1), with(p.count), p.exemplar(len(p.bounds)))
-	case metric.TypeSummary:
-		for i, b := range p.bounds {
-			e.addBound(suffixNone, b, with(p.values[i]), nil)
-		}
-	default:
-		e.addSample(suffixNone, with(p.value))
+	if !e.family.composed() {
+		e.addSample(suffixNone, with(p.value, true))
 		return
 	}
-	sum, count, stale := with(p.sum), with(p.count), sample{bits: staleNaN, timestamp: timestamp}
-	if p.unsummed {
-		sum = stale
+	if p.native {
+		e.addNative(p, with(p.sum, true))
 	}
-	if p.uncounted {
-		count = stale
+	isHistogram, suffix := e.family.typ == metric.TypeHistogram, suffixNone
+	if isHistogram {
+		suffix = suffixBucket
 	}
-	e.addSample(suffixSum, sum)
-	e.addSample(suffixCount, count)
-}
-
-// end adds stale markers for all time series of a point that had the shape.
-func (e *encoder) end(labels metric.Labels, was *shape, timestamp int64) {
-	e.encodeLabels(labels)
-	s := sample{bits: staleNaN, timestamp: timestamp}
-	switch e.family.typ {
-	case metric.TypeHistogram:
-		if was.native {
-			e.endNative(timestamp)
+	for i, b := range p.bounds {
+		v := 0.0
+		if !p.ended {
+			v = p.values[i]
 		}
-		if !was.classic {
-			return
-		}
-		e.endBounds(was.bounds, s)
-		e.addBound(suffixBucket, math.Inf(1), s, nil)
-	case metric.TypeSummary:
-		e.endBounds(was.bounds, s)
-	default:
-		e.addSample(suffixNone, s)
+		e.addBound(suffix, b, with(v, true), p.exemplar(i))
+	}
+	if !p.classic {
 		return
 	}
-	e.addSample(suffixSum, s)
-	e.addSample(suffixCount, s)
-}
-
-// endSome adds stale markers for some bounds of a point that lives on with others.
-func (e *encoder) endSome(labels metric.Labels, bounds []float64, timestamp int64) {
-	e.encodeLabels(labels)
-	e.endBounds(bounds, sample{bits: staleNaN, timestamp: timestamp})
-}
-
-func (e *encoder) endBounds(bounds []float64, s sample) {
-	suffix := suffixBucket
-	if e.family.typ == metric.TypeSummary {
-		suffix = suffixNone
+	if isHistogram {
+		e.addBound(suffix, math.Inf(1), with(p.count, true), p.exemplar(len(p.bounds)))
 	}
-	for _, b := range bounds {
-		e.addBound(suffix, b, s, nil)
-	}
+	e.addSample(suffixSum, with(p.sum, !p.unsummed))
+	e.addSample(suffixCount, with(p.count, !p.uncounted))
 }
 
 // addSample adds a time series without a bound.

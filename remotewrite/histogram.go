@@ -74,9 +74,12 @@ func milliseconds(x *store.Exemplar) int64 { return x.Stamp / int64(time.Millise
 
 // addNative adds the time series of a native histogram, with the exemplars of all buckets in the order that
 // receivers want.
-func (e *encoder) addNative(p *point, timestamp int64) {
-	s := sample{bits: valueBits(p.sum), timestamp: timestamp, start: p.start}
-	e.data = e.appendHistogram(e.data[:0], p.histogram, &s, p.restarted)
+func (e *encoder) addNative(p *point, sum sample) {
+	h := p.histogram
+	if p.ended {
+		h = &noNative
+	}
+	e.data = e.appendHistogram(e.data[:0], h, &sum, p.restarted)
 	e.sorted = e.sorted[:0]
 	for i := range p.exemplars {
 		if x := p.exemplar(i); x != nil {
@@ -93,11 +96,8 @@ func (e *encoder) addNative(p *point, timestamp int64) {
 	e.addData(suffixNone)
 }
 
-// endNative adds the stale marker of a native histogram: an empty one with a stale sum.
-func (e *encoder) endNative(timestamp int64) {
-	e.data = e.appendHistogram(e.data[:0], &store.Native{}, &sample{bits: staleNaN, timestamp: timestamp}, false)
-	e.addData(suffixNone)
-}
+// noNative, with a stale sum, is the stale marker of a native histogram.
+var noNative store.Native // constant
 
 // appendHistogram appends a native histogram as a field of a time series. The value of s is its sum.
 func (e *encoder) appendHistogram(dst []byte, n *store.Native, s *sample, restarted bool) []byte {

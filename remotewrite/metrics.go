@@ -104,28 +104,27 @@ func (m *metrics) queued(b *batch, sign, queueBytes int) {
 	m.queueBytes.Set(float64(queueBytes))
 }
 
-func (m *metrics) dropped(all *counts, reason string) {
+// add adds the counts to a counter of each content.
+func (m *metrics) add(all *counts, to func(*outcomes) prometheus.Counter) {
 	for c, n := range all {
-		m.of[c].dropped.WithLabelValues(reason).Add(float64(n))
+		to(&m.of[c]).Add(float64(n))
 	}
+}
+
+func (m *metrics) dropped(all *counts, reason string) {
+	m.add(all, func(o *outcomes) prometheus.Counter { return o.dropped.WithLabelValues(reason) })
 }
 
 func (m *metrics) taken(all *counts) {
-	for c, n := range all {
-		m.of[c].taken.Add(float64(n))
-	}
+	m.add(all, func(o *outcomes) prometheus.Counter { return o.taken })
 }
 
 func (m *metrics) refused(all *counts) {
-	for c, n := range all {
-		m.of[c].failed.Add(float64(n))
-	}
+	m.add(all, func(o *outcomes) prometheus.Counter { return o.failed })
 }
 
 func (m *metrics) retried(all *counts) {
-	for c, n := range all {
-		m.of[c].retried.Add(float64(n))
-	}
+	m.add(all, func(o *outcomes) prometheus.Counter { return o.retried })
 }
 
 func seconds(milliseconds int64) float64 { return math.Round(float64(milliseconds)) / 1000 }

@@ -21,43 +21,39 @@ type queue struct {
 	metrics  *metrics
 
 	mu       sync.Mutex
+	changed  sync.Cond // on mu: anything below has changed, or a context is done
 	waiting  []*batch
 	bytes    int    // of waiting
 	inFlight int    // batches that shards have taken and not finished
 	round    uint64 // of the batches in flight
 	closed   bool
-	changed  chan struct{} // closed and replaced when something changes
-	free     [][]byte      // buffers for bodies
+	free     [][]byte // buffers for bodies
 }
 
 func newQueue(capacity int, m *metrics) *queue {
-	return &queue{capacity: capacity, metrics: m, changed: make(chan struct{})}
-}
-
-// notify wakes all who wait in lockWhen. The caller holds the lock.
-func (q *queue) notify() {
-	close(q.changed)
-	q.changed = make(chan struct{})
+	q := &queue{capacity: capacity, metrics: m}
+	q.changed.L = &q.mu
+	return q
 }
 
 // lockWhen takes the lock as soon as ready, which is called with the lock held, returns true, or when ctx is done.
-// It says whether it had to wait.
+// It reports whether it had to wait.
 func (q *queue) lockWhen(ctx context.Context, ready func() bool) (waited bool) {
+	wake := func() {
+		q.mu.Lock() // so that it comes before the check of ctx below, or after Wait began
+		defer q.mu.Unlock()
+		q.changed.Broadcast()
+	}
+	defer context.AfterFunc(ctx, wake)()
 	q.mu.Lock()
 	for !ready() && ctx.Err() == nil {
 		waited = true
-		changed := q.changed
-		q.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-		q.mu.Lock()
+		q.changed.Wait()
 	}
 	return waited
 }
 
-// push adds a batch. It waits for room until ctx is done; then it drops the oldest batches to make room. It says
+// push adds a batch. It waits for room until ctx is done; then it drops the oldest batches to make room. It reports
 // whether it had to wait, and how many samples were dropped.
 func (q *queue) push(ctx context.Context, b *batch) (waited bool, dropped int) {
 	fits := func() bool { return len(q.waiting) == 0 || q.bytes+cap(b.body) <= q.capacity }
@@ -69,7 +65,7 @@ func (q *queue) push(ctx context.Context, b *batch) (waited bool, dropped int) {
 	q.waiting = append(q.waiting, b)
 	q.bytes += cap(b.body)
 	q.metrics.queued(b, +1, q.bytes)
-	q.notify()
+	q.changed.Broadcast()
 	return waited, dropped
 }
 
@@ -106,7 +102,7 @@ func (q *queue) pop(ctx context.Context) *batch {
 	q.inFlight++
 	q.round = b.round
 	q.metrics.queueBytes.Set(float64(q.bytes))
-	q.notify()
+	q.changed.Broadcast()
 	return b
 }
 
@@ -117,7 +113,7 @@ func (q *queue) done(b *batch) {
 	q.inFlight--
 	q.metrics.queued(b, -1, q.bytes)
 	q.reuse(b)
-	q.notify()
+	q.changed.Broadcast()
 }
 
 // close lets pop return nil once the queue is empty.
@@ -125,7 +121,7 @@ func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	q.notify()
+	q.changed.Broadcast()
 }
 
 // dropAll drops all waiting batches and returns the number of their samples.

@@ -9,14 +9,11 @@ import (
 	"time"
 
 	"loggregator_exporter/internal/outgoing"
+	"loggregator_exporter/internal/throttle"
 )
 
-const (
-	// reportEvery is how often a kind of failure is logged.
-	reportEvery = time.Minute
-	// maxNamedSeries is how many refused series a line of the log names.
-	maxNamedSeries = 5
-)
+// maxNamedSeries is how many refused series a line of the log names.
+const maxNamedSeries = 5
 
 // reporter logs failures, of each kind one line a minute.
 type reporter struct {
@@ -29,10 +26,9 @@ type reporter struct {
 
 // failures are those of one kind since the last line.
 type failures struct {
-	next   time.Time // when another line may be written
-	lines  int       // not logged
-	count  int       // of samples in these
-	series []string  // that these would have named
+	throttle throttle.Throttle
+	samples  int      // that were lost
+	series   []string // that the receiver named
 }
 
 // newReporter makes a reporter for a receiver's URL, which may hold secrets.
@@ -44,33 +40,32 @@ func newReporter(log *slog.Logger, address string) *reporter {
 	return &reporter{log: log.With("url", shown), kinds: map[string]*failures{}}
 }
 
-// due notes a failure. If no line of its kind was written within reportEvery, it returns what to log of all failures
-// since the last one, and ok is true. The caller holds mu.
-func (r *reporter) due(kind string, count int, series []string) (args []any, ok bool) {
+// due counts a failure. If no line of its kind was written for a minute, ok is true and args describe all failures of
+// the kind since the last line. The caller holds mu.
+func (r *reporter) due(kind string, samples int, series []string) (args []any, ok bool) {
 	f := r.kinds[kind]
 	if f == nil {
 		f = &failures{}
 		r.kinds[kind] = f
 	}
-	f.count += count
+	f.samples += samples
 	for _, s := range series {
 		if len(f.series) < maxNamedSeries && !slices.Contains(f.series, s) {
 			f.series = append(f.series, s)
 		}
 	}
-	now := time.Now()
-	if now.Before(f.next) {
-		f.lines++
+	lines, ok := f.throttle.Add(time.Now())
+	if !ok {
 		return nil, false
 	}
-	args = []any{"not_logged", f.lines}
-	if f.count > 0 {
-		args = append(args, "count", f.count)
+	args = []any{"not_logged", lines - 1}
+	if f.samples > 0 {
+		args = append(args, "count", f.samples)
 	}
 	if len(f.series) > 0 {
 		args = append(args, "series", strings.Join(f.series, " "))
 	}
-	*f = failures{next: now.Add(reportEvery)}
+	f.samples, f.series = 0, nil
 	return args, true
 }
 

@@ -71,29 +71,27 @@ func (r *request) halve() (left, right request, err error) {
 	if err != nil {
 		return left, right, err
 	}
-	halves := [2]struct {
-		message []byte
-		request
-	}{{request: request{v2: r.v2, timestamp: r.timestamp}}, {request: request{v2: r.v2, timestamp: r.timestamp}}}
+	var halves [2]request
+	var messages [2][]byte
 	at := 0
 	err = eachField(message, func(number protowire.Number, field, value []byte) {
 		if number == v2Symbols {
-			halves[0].message, halves[1].message = append(halves[0].message, field...), append(halves[1].message, field...)
+			messages[0], messages[1] = append(messages[0], field...), append(messages[1], field...)
 			return
 		}
-		h := &halves[min(2*at/r.entries, 1)]
-		h.message = append(h.message, field...)
-		h.entries++
+		h := min(2*at/r.entries, 1)
+		messages[h] = append(messages[h], field...)
+		halves[h].entries++
 		at++
-		countEntry(number, value, &h.counts)
+		countEntry(number, value, &halves[h].counts)
 	})
 	if at != r.entries {
 		err = errMessage
 	}
-	for i := range halves {
-		halves[i].body = snappy.Encode(nil, halves[i].message)
+	for h := range halves {
+		halves[h].body, halves[h].v2, halves[h].timestamp = snappy.Encode(nil, messages[h]), r.v2, r.timestamp
 	}
-	return halves[0].request, halves[1].request, err
+	return halves[0], halves[1], err
 }
 
 // countEntry adds what an entry of a message holds, given the number of its field.

@@ -30,7 +30,7 @@ func nativeMessage(v2 bool) *message {
 		start:     5,
 	}
 	e.add(&p, 7)
-	e.end(s.Labels, &p.shape, 8)
+	e.add(&point{labels: s.Labels, shape: p.shape, ended: true}, 8)
 	return e.message
 }
 

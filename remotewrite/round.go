@@ -295,17 +295,8 @@ func (r *rounds) endPoint(f *family, labels metric.Labels, was shape) {
 	if r.buckets {
 		was.native = false // VictoriaMetrics would store the count 0
 	}
-	n := f.series(&was)
-	r.reserve(f, n)
-	r.encoder.end(labels, &was, r.timestamp)
-	r.metrics.stale.Add(float64(n))
-}
-
-// endBounds implements staleMarker.
-func (r *rounds) endBounds(f *family, labels metric.Labels, bounds []float64) {
-	r.reserve(f, len(bounds))
-	r.encoder.endSome(labels, bounds, r.timestamp)
-	r.metrics.stale.Add(float64(len(bounds)))
+	r.addPoint(f, &point{labels: labels, shape: was, ended: true})
+	r.metrics.stale.Add(float64(f.series(&was)))
 }
 
 // reserve makes f the encoder's family, and first queues what is encoded if n more time series do not fit. A point
@@ -328,12 +319,7 @@ func (r *rounds) enqueue(m *message) {
 	r.encoded = m.appendTo(r.encoded[:0])
 	r.compressed = s2.EncodeSnappy(r.compressed[:cap(r.compressed)], r.encoded)
 	b := &batch{round: r.number, request: request{
-		body: append(
-			r.queue.buffer(),
-			r.compressed...),
-		v2:        m.v2,
-		entries:   m.count,
-		counts:    m.counts,
+		body: append(r.queue.buffer(), r.compressed...), v2: m.v2, entries: m.count, counts: m.counts,
 		timestamp: r.timestamp,
 	}}
 	m.reset()

@@ -45,18 +45,13 @@ func newTokenTransport(o *OAuth2, next http.RoundTripper) (*tokenTransport, erro
 	}, nil
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. A token can be revoked, or its server's keys be changed, before it expires:
+// a request that is refused is sent once more with another one.
 func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	token, err := t.validToken(req.Context(), nil)
-	if err != nil {
-		return nil, closeBody(req, err)
-	}
-	res, err := t.next.RoundTrip(withToken(req, token))
+	res, token, err := t.send(req, nil)
 	if err != nil || res.StatusCode != http.StatusUnauthorized || req.GetBody == nil {
 		return res, err
 	}
-	// A token can be revoked, or its server's keys be changed, before it expires: send the request once more with
-	// another one.
 	body, err := req.GetBody()
 	if err != nil {
 		return res, nil //nolint:nilerr // the refusal stands
@@ -65,24 +60,23 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	_ = res.Body.Close()
 	again := req.Clone(req.Context())
 	again.Body = body
-	if token, err = t.validToken(req.Context(), token); err != nil {
-		return nil, closeBody(again, err)
-	}
-	return t.next.RoundTrip(withToken(again, token))
+	res, _, err = t.send(again, token)
+	return res, err
 }
 
-func withToken(req *http.Request, t *oauth2.Token) *http.Request {
+// send sends a request with a valid token other than the refused one.
+func (t *tokenTransport) send(req *http.Request, refused *oauth2.Token) (*http.Response, *oauth2.Token, error) {
+	token, err := t.validToken(req.Context(), refused)
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // as a RoundTripper must
+		}
+		return nil, nil, fmt.Errorf("no token from remote_write.oauth2.token_url: %w", err)
+	}
 	req = req.Clone(req.Context())
-	t.SetAuthHeader(req)
-	return req
-}
-
-// closeBody does what a RoundTripper has to do with a request that it does not send.
-func closeBody(req *http.Request, err error) error {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
-	return fmt.Errorf("no token from remote_write.oauth2.token_url: %w", err)
+	token.SetAuthHeader(req)
+	res, err := t.next.RoundTrip(req)
+	return res, token, err
 }
 
 // CloseIdleConnections is called by http.Client.

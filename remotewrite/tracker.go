@@ -44,8 +44,6 @@ func (t *trackedFamily) shapeOf(i int) shape {
 type staleMarker interface {
 	// endPoint ends the series that a point of the shape has.
 	endPoint(f *family, labels metric.Labels, was shape)
-	// endBounds ends the series that a point has for some of its bounds.
-	endBounds(f *family, labels metric.Labels, bounds []float64)
 }
 
 func (t *tracker) begin() { t.next, t.pos = t.next[:0], 0 }
@@ -107,11 +105,8 @@ func (t *trackedFamily) endMissing(labels metric.Labels, before shape, now *shap
 	case before.classic && !now.classic:
 		m.endPoint(&t.family, labels, shape{classic: true, bounds: before.bounds})
 	case !slices.Equal(before.bounds, now.bounds):
-		gone := slices.DeleteFunc(
-			slices.Clone(before.bounds),
-			func(b float64) bool { return slices.Contains(now.bounds, b) },
-		)
-		m.endBounds(&t.family, labels, gone)
+		isThere := func(b float64) bool { return slices.Contains(now.bounds, b) }
+		m.endPoint(&t.family, labels, shape{bounds: slices.DeleteFunc(slices.Clone(before.bounds), isThere)})
 	}
 	if before.native && !now.native {
 		m.endPoint(&t.family, labels, shape{native: true})
