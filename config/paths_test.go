@@ -18,7 +18,7 @@ func TestFilesAreRegular(t *testing.T) {
 	}
 	enabled := []string{
 		"--nozzle.rlp.enabled", "--nozzle.gateway.enabled", "--nozzle.firehose.enabled", "--nozzle.ingress.enabled",
-		"--nozzle.replay.enabled",
+		"--nozzle.otlp.enabled", "--nozzle.replay.enabled",
 		"--remote_write.enabled", "--remote_write.oauth2.client_id=exporter",
 	}
 	for file, kind := range map[string]string{pipe: "a named pipe", "/dev/zero": "a device"} {
@@ -28,7 +28,7 @@ func TestFilesAreRegular(t *testing.T) {
 			t.Errorf("--config: got %v, want %s", err, want)
 		}
 		for _, s := range Settings() {
-			if s.Kind != KindPath && s.Kind != KindPaths || s.Key == "nozzle.ingress.port_file" { // which is written
+			if s.Kind != KindPath && s.Kind != KindPaths || strings.HasSuffix(s.Key, ".port_file") { // which is written
 				continue
 			}
 			flag := "--" + s.Flag()
@@ -87,7 +87,8 @@ func TestCertificateFiles(t *testing.T) {
 	}
 	want := []string{
 		"nozzle.rlp.tls.ca_file", "nozzle.rlp.tls.cert_file", "nozzle.gateway.tls.ca_file", "nozzle.firehose.tls.ca_file",
-		"nozzle.ingress.tls.ca_file", "nozzle.ingress.tls.cert_file", "uaa.tls.ca_file", "remote_write.tls.ca_file",
+		"nozzle.ingress.tls.ca_file", "nozzle.ingress.tls.cert_file",
+		"nozzle.otlp.tls.ca_file", "nozzle.otlp.tls.cert_file", "uaa.tls.ca_file", "remote_write.tls.ca_file",
 		"remote_write.tls.cert_file", "remote_write.oauth2.ca_file",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -9,7 +9,7 @@ import (
 
 // Settings returns every setting, in the order of the documentation. The slice is the caller's.
 func Settings() []Setting {
-	return slices.Concat(nozzleSettings(), gatewaySettings(), vmSettings(), uaaSettings(), taggerSettings(),
+	return slices.Concat(nozzleSettings(), gatewaySettings(), vmSettings(), otlpSettings(), uaaSettings(), taggerSettings(),
 		metricsSettings(), remoteWriteSettings(), serviceSettings())
 }
 
@@ -46,8 +46,8 @@ func nozzleSettings() []Setting {
 		},
 		{
 			Key: "nozzle.allow_overlap", Kind: KindBool, Default: false, Example: "true",
-			Help: "Allow more than one of `nozzle.rlp`, `nozzle.gateway` and `nozzle.firehose`. Each brings all " +
-				"envelopes of its foundation: from the same foundation, everything would count twice.",
+			Help: "Allow more than one of `nozzle.rlp`, `nozzle.gateway`, `nozzle.firehose` and `nozzle.otlp`. Each " +
+				"brings all envelopes of its foundation: from the same foundation, everything would count twice.",
 		},
 		{
 			Key: "nozzle.rlp.enabled", Kind: KindBool, Default: false, Example: "true",
@@ -186,6 +186,58 @@ func vmSettings() []Setting {
 			Key: "nozzle.replay.speed", Kind: KindNumber, Default: 1.0, Example: "10",
 			Help: "Factor of the speed at which the capture was recorded; 0 is as fast as possible. Timestamps " +
 				"are moved into the present and scaled alike.",
+		},
+	}
+}
+
+func otlpSettings() []Setting {
+	return []Setting{
+		{
+			Key: "nozzle.otlp.enabled", Kind: KindBool, Default: false, Example: "true",
+			Help: "Receive metrics by OpenTelemetry's protocol, OTLP: from Cloud Foundry's collectors, from its forwarder " +
+				"agents in the place of a collector, and from programs. See [otlp.md](otlp.md).",
+		},
+		{
+			Key: "nozzle.otlp.listen_address", Kind: KindAddress, Default: ":4317", Example: ":4317",
+			Help: "Address to listen on for OTLP by gRPC. Without TLS it must be one of loopback.",
+		},
+		{
+			Key: "nozzle.otlp.http_listen_address", Kind: KindAddress, Default: "", Example: ":4318",
+			Help: "Address to listen on for OTLP by HTTP, protobuf or JSON. Without TLS it must be one of loopback. Empty: " +
+				"no HTTP.",
+		},
+		{
+			Key: "nozzle.otlp.port_file", Kind: KindPath, Default: "",
+			Example: "/var/vcap/jobs/loggregator_exporter/config/ingress_port.yml",
+			Help: "File that makes the VM's forwarder agent send its metrics here in place of a collector. The agent looks " +
+				"for /var/vcap/jobs/*/config/ingress_port.yml once, at its own start. The file is replaced as a whole and " +
+				"stays when the exporter stops. Empty: none is written.",
+		},
+		{
+			Key: "nozzle.otlp.tls.ca_file", Kind: KindPath, Default: "",
+			Example: "/var/vcap/jobs/loggregator_exporter/config/certs/otlp_ca.crt",
+			Help: "CA certificate (PEM) that signed the senders' certificates, which they must show then. Empty: anybody " +
+				"who reaches the address may send metrics.",
+		},
+		{
+			Key: "nozzle.otlp.tls.cert_file", Kind: KindPath, Default: "",
+			Example: "/var/vcap/jobs/loggregator_exporter/config/certs/otlp.crt",
+			Help: "Certificate (PEM) to show to senders. It must hold the name by which they call the exporter; forwarder " +
+				"agents demand otel-collector. Empty, like the other two: no TLS.",
+		},
+		{
+			Key: "nozzle.otlp.tls.key_file", Kind: KindPath, Default: "",
+			Example: "/var/vcap/jobs/loggregator_exporter/config/certs/otlp.key",
+			Help:    "Key (PEM) of that certificate.",
+		},
+		{
+			Key: "nozzle.otlp.max_request_bytes", Kind: KindInt, Default: 16777216, Example: "16777216",
+			Help: "Longest request to take, unpacked, 65536 to 1073741824 bytes. Senders do not send a longer one again.",
+		},
+		{
+			Key: "nozzle.otlp.resource_attributes", Kind: KindStrings, Default: []string{}, Example: "k8s.*,host.name",
+			Help: "Attributes of OpenTelemetry resources that become labels, besides those of services and of Cloud Foundry; " +
+				"`*` and `?` stand for any text and any character. See [otlp.md](otlp.md).",
 		},
 	}
 }

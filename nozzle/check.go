@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -116,9 +117,16 @@ var loopbackHosts = []string{"", "127.0.0.1", "0.0.0.0", "::", "localhost"} // c
 func (o *IngressOptions) Check(s check.Section) {
 	s.Address("listen_address", o.ListenAddress, 0)
 	o.TLS.check(s)
-	host, _, err := net.SplitHostPort(o.ListenAddress)
-	s.That(o.PortFile == "" || err != nil || slices.Contains(loopbackHosts, host), "listen_address",
-		"the agent that reads %s dials 127.0.0.1, which does not reach %s", s.Key("port_file"), check.Quote(o.ListenAddress))
+	if o.PortFile != "" {
+		checkReachable(s, "listen_address", o.ListenAddress)
+	}
+}
+
+// checkReachable reports an address that the agent that reads the port file cannot reach.
+func checkReachable(s check.Section, name, address string) {
+	host, _, err := net.SplitHostPort(address)
+	s.That(err != nil || slices.Contains(loopbackHosts, host), name,
+		"the agent that reads %s dials 127.0.0.1, which does not reach %s", s.Key("port_file"), check.Quote(address))
 }
 
 // Check reports mistakes in the options.
@@ -152,6 +160,31 @@ func (o *UAAOptions) Check(s check.Section) {
 // check reports mistakes in the files of a source that cannot do without them.
 func (o *TLSOptions) check(s check.Section) {
 	s.Needed("tls.ca_file", o.CAFile)
+	s.Needed("tls.cert_file", o.CertFile)
+	s.Needed("tls.key_file", o.KeyFile)
+	s.Authorities("tls.ca_file", o.CAFile)
+	s.KeyPair("tls.cert_file", o.CertFile, "tls.key_file", o.KeyFile)
+}
+
+// isLoopback says whether only this host reaches an address to listen at.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return true // which has its mistake already
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// checkListener reports mistakes in the files of a source that others connect to. It may do without any where it listens
+// on loopback only, and without a CA where it takes every client.
+func (o *TLSOptions) checkListener(s check.Section, addressName, address string) {
+	if *o == (TLSOptions{}) {
+		s.That(isLoopback(address), "tls.cert_file",
+			"is needed since %s is %s, which others than this host reach: %s; without TLS listen at 127.0.0.1",
+			s.Key(addressName), check.Quote(address), s.Remedy("tls.cert_file"))
+		return
+	}
 	s.Needed("tls.cert_file", o.CertFile)
 	s.Needed("tls.key_file", o.KeyFile)
 	s.Authorities("tls.ca_file", o.CAFile)

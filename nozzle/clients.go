@@ -23,8 +23,8 @@ type clients struct {
 	log     *slog.Logger
 	refused *refusals
 
-	// config returns the configuration of the next connection; certificates are read again for each, so that they can be
-	// rotated while the exporter runs. Nil is plain text.
+	// config returns the configuration of the next connection, so that certificates can be rotated while the exporter
+	// runs. It is not changed. Nil is plain text.
 	config   func() (*tls.Config, error)
 	protocol string // to agree on by ALPN
 	limit    int    // of connections at a time; further ones wait

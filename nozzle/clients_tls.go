@@ -34,9 +34,8 @@ func (c *clients) perConnection() *tls.Config {
 			if err != nil {
 				return nil, &filesError{err}
 			}
-			if c.protocol != "" {
-				config.NextProtos = []string{c.protocol}
-			}
+			config = config.Clone()
+			config.NextProtos = []string{c.protocol}
 			return config, nil
 		},
 	}

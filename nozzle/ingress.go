@@ -53,7 +53,7 @@ type Ingress struct {
 	port
 	options   IngressOptions
 	clients   clients
-	receivers receiverPool
+	receivers pool[*batchReceiver]
 	config    net.ListenConfig
 }
 

@@ -34,7 +34,7 @@ func ingressService() *grpc.ServiceDesc {
 // read takes the messages of one stream to its end.
 func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
 	in := i.receivers.take()
-	defer i.receivers.put(in)
+	defer i.put(in)
 	in.single = single
 	for {
 		err := stream.RecvMsg(in)
@@ -59,7 +59,7 @@ func (i *Ingress) read(stream grpc.ServerStream, single bool) error {
 func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	i := srv.(*Ingress)
 	in := i.receivers.take()
-	defer i.receivers.put(in)
+	defer i.put(in)
 	in.single = false
 	if err := decode(in); err != nil {
 		return nil, err
@@ -67,21 +67,28 @@ func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryS
 	return rawMessage(nil), nil
 }
 
-// What is kept for later streams.
-const (
-	maxIdleReceivers = 8
-	maxKeptMessage   = 64 << 10
-)
-
-// receiverPool keeps the receivers of streams that ended, each with its sink, so that no more sinks are made than
-// streams were open at a time.
-type receiverPool struct {
-	make func() *batchReceiver
-	mu   sync.Mutex
-	idle []*batchReceiver
+// put keeps the receiver of a stream that ended, without the memory of large messages.
+func (i *Ingress) put(in *batchReceiver) {
+	if cap(in.scratch) > maxKeptMessage {
+		in.scratch = nil
+	}
+	i.receivers.put(in)
 }
 
-func (p *receiverPool) take() *batchReceiver {
+const (
+	maxIdle        = 32 // of a pool
+	maxKeptMessage = 64 << 10
+)
+
+// pool keeps what has a sink, and is not in use, for later streams or messages, so that hardly more sinks are made
+// than are in use at a time.
+type pool[T any] struct {
+	make func() T
+	mu   sync.Mutex
+	idle []T
+}
+
+func (p *pool[T]) take() T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.idle); n > 0 {
@@ -92,13 +99,10 @@ func (p *receiverPool) take() *batchReceiver {
 	return p.make()
 }
 
-func (p *receiverPool) put(in *batchReceiver) {
+func (p *pool[T]) put(in T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if cap(in.scratch) > maxKeptMessage {
-		in.scratch = nil
-	}
-	if len(p.idle) < maxIdleReceivers {
+	if len(p.idle) < maxIdle {
 		p.idle = append(p.idle, in)
 	}
 }

@@ -31,6 +31,7 @@ type Intake struct {
 	v1   wire.V1
 	v2   wire.V2
 	json wire.JSON
+	otlp wire.OTLP
 	view metric.Envelope
 
 	// What happened since the last flush.
@@ -223,6 +224,7 @@ func (in *Intake) end(now int64) int {
 	}
 	in.v1.Trim()
 	in.v2.Trim()
+	in.otlp.Trim()
 	return int(bad)
 }
 

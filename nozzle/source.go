@@ -57,6 +57,7 @@ type Options struct {
 	Firehose FirehoseOptions `mapstructure:"firehose"`
 	UDP      UDPOptions      `mapstructure:"udp"`
 	Ingress  IngressOptions  `mapstructure:"ingress"`
+	OTLP     OTLPOptions     `mapstructure:"otlp"`
 	Replay   ReplayOptions   `mapstructure:"replay"`
 }
 
@@ -99,6 +100,7 @@ func (o *Options) entries() []entry {
 	firehose := func(env *Env) (Source, error) { return newFirehose(o.Firehose, o.Stream, env) }
 	udp := func(env *Env) (Source, error) { return newUDP(o.UDP, env) }
 	ingress := func(env *Env) (Source, error) { return newIngress(o.Ingress, env) }
+	otlp := func(env *Env) (Source, error) { return newOTLP(o.OTLP, env) }
 	replay := func(env *Env) (Source, error) { return newReplay(o.Replay, env), nil }
 	return []entry{
 		{nameRLP, o.RLP.Enabled, wholeFoundation, &o.RLP, rlp},
@@ -106,6 +108,7 @@ func (o *Options) entries() []entry {
 		{nameFirehose, o.Firehose.Enabled, wholeFoundation, &o.Firehose, firehose},
 		{nameUDP, o.UDP.Enabled, ownVM, &o.UDP, udp},
 		{nameIngress, o.Ingress.Enabled, ownVM, &o.Ingress, ingress},
+		{nameOTLP, o.OTLP.Enabled, wholeFoundation, &o.OTLP, otlp},
 		{nameReplay, o.Replay.Enabled, recorded, &o.Replay, replay},
 	}
 }

@@ -1,0 +1,167 @@
+package nozzle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	_ "google.golang.org/grpc/encoding/gzip" // collectors compress
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"loggregator_exporter/nozzle/watch"
+)
+
+var errOverload = errors.New("too many requests at a time")
+
+// otlpSignal is what a service of OTLP takes.
+type otlpSignal uint8
+
+const (
+	otlpMetrics otlpSignal = iota
+	otlpTraces
+	otlpLogs
+)
+
+// otlpServices are the gRPC services, all with one method Export, and the paths of HTTP.
+var otlpServices = [...]struct{ service, path string }{ // constant
+	otlpMetrics: {"opentelemetry.proto.collector.metrics.v1.MetricsService", "/v1/metrics"},
+	otlpTraces:  {"opentelemetry.proto.collector.trace.v1.TraceService", "/v1/traces"},
+	otlpLogs:    {"opentelemetry.proto.collector.logs.v1.LogsService", "/v1/logs"},
+}
+
+// serveGRPC serves until ctx is done.
+func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
+	server := grpc.NewServer(
+		grpc.ForceServerCodecV2(rawCodec{}),
+		grpc.MaxRecvMsgSize(o.options.MaxRequestBytes),
+		grpc.MaxConcurrentStreams(ingressMaxStreams),
+		grpc.WaitForHandlers(true),
+		grpc.InitialWindowSize(ingressWindow),
+		grpc.InitialConnWindowSize(ingressWindow),
+		grpc.ConnectionTimeout(clientHandshakeTimeout),
+		grpc.InTapHandle(o.limitTime),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ingressPingAfter, Timeout: ingressPingTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: ingressPingMin, PermitWithoutStream: true}),
+	)
+	for signal, s := range otlpServices {
+		server.RegisterService(&grpc.ServiceDesc{
+			ServiceName: s.service, HandlerType: (*any)(nil),
+			// As a stream, Export is called before the message is received. To clients there is no difference.
+			Streams: []grpc.StreamDesc{{
+				StreamName: "Export", ServerStreams: true, ClientStreams: true,
+				Handler: func(_ any, stream grpc.ServerStream) error { return o.export(stream, otlpSignal(signal)) },
+			}},
+		}, o)
+	}
+	stop := context.AfterFunc(ctx, server.Stop)
+	defer stop()
+	accept := o.clients
+	accept.protocol = "h2"
+	err := server.Serve(accept.listen(ctx, listener))
+	server.Stop()
+	if ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return fmt.Errorf("nozzle.otlp: accept connections at %s: %w", o.addr, err)
+}
+
+// limitTime ends requests that take too long to arrive: a client that stalls would keep the place of others.
+func (o *OTLP) limitTime(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	limited, cancel := context.WithTimeout(ctx, o.timeout)
+	context.AfterFunc(ctx, cancel)
+	return limited, nil
+}
+
+// export takes one request.
+func (o *OTLP) export(stream grpc.ServerStream, signal otlpSignal) error {
+	if !o.begin() {
+		return status.Error(codes.Unavailable, errOverload.Error())
+	}
+	defer o.end()
+	r := o.receivers.take()
+	defer o.put(r)
+	r.signal = signal
+	if err := stream.RecvMsg(r); err != nil {
+		if status.Code(err) == codes.ResourceExhausted {
+			o.clients.refused.add(watch.ReasonOversized, "a request is longer than nozzle.otlp.max_request_bytes, and its "+
+				"sender does not send it again: let it send smaller batches, or raise the limit", err)
+		}
+		return err
+	}
+	if !r.ok {
+		return status.Error(codes.InvalidArgument, "the request is not one of OTLP")
+	}
+	return stream.SendMsg(rawMessage(r.answer))
+}
+
+// otlpReceiver takes one request at a time to an intake.
+type otlpReceiver struct {
+	source *OTLP
+	intake *Intake
+	signal otlpSignal
+
+	scratch []byte // the request, unless gRPC has it in one buffer
+	unpack  unpacker
+
+	// Of the last request.
+	ok       bool // it could be read
+	rejected uint64
+	message  string
+	answer   []byte
+}
+
+// maxKeptRequest is how long the memory of a request may be that is kept for the next.
+const maxKeptRequest = 1 << 20
+
+func (o *OTLP) put(r *otlpReceiver) {
+	if cap(r.scratch) > maxKeptRequest {
+		r.scratch = nil
+	}
+	o.receivers.put(r)
+}
+
+// receive implements receiver.
+func (r *otlpReceiver) receive(data mem.BufferSlice) {
+	if len(data) == 1 {
+		r.take(data[0].ReadOnlyData())
+		return
+	}
+	r.scratch = r.scratch[:0]
+	for _, buffer := range data {
+		r.scratch = append(r.scratch, buffer.ReadOnlyData()...)
+	}
+	r.take(r.scratch)
+}
+
+// take takes a request in protobuf.
+func (r *otlpReceiver) take(request []byte) {
+	now := time.Now()
+	r.rejected, r.message, r.answer = 0, "", r.answer[:0]
+	if r.signal != otlpMetrics {
+		r.ok = r.intake.IgnoredOTLP(request, now)
+		return
+	}
+	var refused otlpRefused
+	if refused, r.ok = r.intake.OTLP(request, now); refused != (otlpRefused{}) {
+		r.rejected, r.message = r.source.refuse(&refused)
+		r.answer = appendPartialSuccess(r.answer, r.rejected, r.message)
+	}
+}
+
+// appendPartialSuccess writes an ExportMetricsServiceResponse:
+//
+//	message ExportMetricsServiceResponse { ExportMetricsPartialSuccess partial_success = 1; }
+//	message ExportMetricsPartialSuccess { int64 rejected_data_points = 1; string error_message = 2; }
+func appendPartialSuccess(b []byte, rejected uint64, message string) []byte {
+	partial := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), rejected)
+	partial = protowire.AppendString(protowire.AppendTag(partial, 2, protowire.BytesType), message)
+	return protowire.AppendBytes(protowire.AppendTag(b, 1, protowire.BytesType), partial)
+}
