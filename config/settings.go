@@ -174,6 +174,41 @@ func vmSettings() []Setting {
 			Help:    "Key (PEM) of that certificate.",
 		},
 		{
+			Key: "nozzle.syslog.enabled", Kind: KindBool, Default: false, Example: "true",
+			Help: "Receive all metrics of the foundation from its syslog agents, as an aggregate drain of them. See " +
+				"[syslog.md](syslog.md).",
+		},
+		{
+			Key: "nozzle.syslog.listen_address", Kind: KindAddress, Default: ":6067", Example: ":6067",
+			Help: "Address to listen on. Without TLS it must be one of loopback.",
+		},
+		{
+			Key: "nozzle.syslog.tls.ca_file", Kind: KindPath, Default: "",
+			Example: "/var/vcap/jobs/loggregator_exporter/config/certs/syslog_ca.crt",
+			Help: "CA certificate (PEM) that signed the agents' certificates, which they must show then. Empty: " +
+				"anybody who reaches the address may send metrics.",
+		},
+		{
+			Key: "nozzle.syslog.tls.cert_file", Kind: KindPath, Default: "",
+			Example: "/var/vcap/jobs/loggregator_exporter/config/certs/syslog.crt",
+			Help: "Certificate (PEM) to show to the agents. It must hold the name that the drain's URL has. Empty, " +
+				"like the other two: no TLS.",
+		},
+		{
+			Key: "nozzle.syslog.tls.key_file", Kind: KindPath, Default: "",
+			Example: "/var/vcap/jobs/loggregator_exporter/config/certs/syslog.key",
+			Help:    "Key (PEM) of that certificate.",
+		},
+		{
+			Key: "nozzle.syslog.max_message_bytes", Kind: KindInt, Default: 65536, Example: "65536",
+			Help: "Longest message to take, 1024 to 16777216 bytes. Longer ones are counted and left out.",
+		},
+		{
+			Key: "nozzle.syslog.max_connections", Kind: KindInt, Default: 10000, Example: "10000",
+			Help: "Most connections that may be open, 1 to 1000000. Every VM has one, replaced each minute; more are " +
+				"closed at once, and counted.",
+		},
+		{
 			Key: "nozzle.replay.enabled", Kind: KindBool, Default: false, Example: "true",
 			Help: "Play a capture that `exporter record` wrote. At its end the exporter goes on with what it " +
 				"holds.",

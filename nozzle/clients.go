@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -155,21 +157,55 @@ type refusals struct {
 	log     *slog.Logger
 
 	mu  sync.Mutex
-	due map[string]*throttle.Throttle
+	due map[string]*refusal
 }
+
+// refusal is what there is to report of one reason.
+type refusal struct {
+	throttle.Throttle
+	peers []netip.Addr // since the last report, up to maxRefusedPeers
+}
+
+const maxRefusedPeers = 10
 
 func (r *refusals) add(reason, advice string, err error, attrs ...any) {
 	r.account.refuse(reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.report(r.of(reason), reason, advice, err, attrs...)
+}
+
+// addPeer is add for a source with many clients: the report has the addresses of some since the last one.
+func (r *refusals) addPeer(reason, advice string, err error, peer netip.Addr) {
+	r.account.refuse(reason)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := r.of(reason)
+	if len(of.peers) < maxRefusedPeers && !slices.Contains(of.peers, peer) {
+		of.peers = append(of.peers, peer)
+	}
+	if r.report(of, reason, advice, err, "peers", of.peers) {
+		of.peers = nil
+	}
+}
+
+// of returns what there is to report of a reason; mu is held.
+func (r *refusals) of(reason string) *refusal {
 	if r.due == nil {
-		r.due = make(map[string]*throttle.Throttle)
+		r.due = make(map[string]*refusal)
 	}
 	if r.due[reason] == nil {
-		r.due[reason] = &throttle.Throttle{}
+		r.due[reason] = &refusal{}
 	}
-	if count, due := r.due[reason].Add(time.Now()); due {
+	return r.due[reason]
+}
+
+// report logs if a report is due, and says so; mu is held.
+func (r *refusals) report(of *refusal, reason, advice string, err error, attrs ...any) bool {
+	count, due := of.Add(time.Now())
+	if due {
 		r.log.With(attrs...).Warn("refused", "reason", reason, "advice", advice, "error", err, "refused_since_last_report",
 			count)
 	}
+	return due
 }

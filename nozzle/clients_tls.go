@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,12 +18,13 @@ import (
 const (
 	reasonNoClientCertificate = "no_client_certificate" // the client shows none
 	reasonClosed              = "closed_in_handshake"   // the client closed the connection, as port scanners do
+	reasonHandshakeTimeout    = "handshake_timeout"     // the client did not end the handshake in time
 )
 
 // handshakeRefusals are the reasons for which clients are refused.
 var handshakeRefusals = []string{
 	watch.ReasonClientCertificate, reasonNoClientCertificate, watch.ReasonServerCertificate, watch.ReasonCertificateFiles,
-	watch.ReasonTLS, reasonClosed,
+	watch.ReasonTLS, reasonClosed, reasonHandshakeTimeout,
 }
 
 // perConnection returns a configuration that asks for another one for each connection.
@@ -81,11 +83,12 @@ func (c *clients) explain(err error) (reason, advice string) {
 			".cert_file needs " + needs + ", and must be in date and signed by the CA of the clients"
 	case errors.As(err, &record):
 		return watch.ReasonTLS, "the client does not speak TLS"
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "connection reset"):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		strings.Contains(err.Error(), "connection reset"):
 		return reasonClosed, "the client hung up during the TLS handshake; was it a port scan, or does it refuse our " +
 			"certificate?"
-	case errors.Is(err, context.DeadlineExceeded):
-		return watch.ReasonTLS, "the client did not complete the TLS handshake in time"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return reasonHandshakeTimeout, "the client did not complete the TLS handshake in time"
 	default:
 		return watch.ReasonTLS, "the TLS handshake with the client failed"
 	}

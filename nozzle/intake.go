@@ -28,11 +28,12 @@ type Intake struct {
 	filter   *filter.Evaluator // nil keeps everything
 	intakeOptions
 
-	v1   wire.V1
-	v2   wire.V2
-	json wire.JSON
-	otlp wire.OTLP
-	view metric.Envelope
+	v1     wire.V1
+	v2     wire.V2
+	json   wire.JSON
+	syslog wire.Syslog
+	otlp   wire.OTLP
+	view   metric.Envelope
 
 	// What happened since the last flush.
 	received  uint64
@@ -113,6 +114,19 @@ func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) int {
 	now := in.begin(arrived)
 	in.take(in.v2.Decode(envelope, &in.view), now)
 	return in.complain(in.end(now), len(envelope), arrived)
+}
+
+// Syslog takes one message of a syslog agent, received at the time given, and reports whether it was well formed. It
+// overwrites the message. The ledger is written when it returns.
+func (in *Intake) Syslog(message []byte, arrived time.Time) bool {
+	now := in.begin(arrived)
+	ok := in.syslog.Decode(message, &in.view)
+	if in.recorder != nil {
+		in.recordView(ok, arrived)
+	}
+	in.take(ok, now)
+	in.end(now)
+	return ok
 }
 
 // Unreadable counts one message of which nothing can be read.

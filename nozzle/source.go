@@ -20,7 +20,7 @@ import (
 // Run blocks until ctx is done, reconnecting by itself for as long as that may help, and returns nil then; an error
 // means that the source can never work as configured. A constructor opens nothing and starts nothing.
 type Source interface {
-	// Name is the source's configuration key: rlp, gateway, firehose, udp, ingress or replay.
+	// Name is the source's configuration key: rlp, gateway, firehose, udp, ingress, syslog or replay.
 	Name() string
 	Run(ctx context.Context) error
 }
@@ -57,6 +57,7 @@ type Options struct {
 	Firehose FirehoseOptions `mapstructure:"firehose"`
 	UDP      UDPOptions      `mapstructure:"udp"`
 	Ingress  IngressOptions  `mapstructure:"ingress"`
+	Syslog   SyslogOptions   `mapstructure:"syslog"`
 	OTLP     OTLPOptions     `mapstructure:"otlp"`
 	Replay   ReplayOptions   `mapstructure:"replay"`
 }
@@ -100,6 +101,7 @@ func (o *Options) entries() []entry {
 	firehose := func(env *Env) (Source, error) { return newFirehose(o.Firehose, o.Stream, env) }
 	udp := func(env *Env) (Source, error) { return newUDP(o.UDP, env) }
 	ingress := func(env *Env) (Source, error) { return newIngress(o.Ingress, env) }
+	syslog := func(env *Env) (Source, error) { return newSyslog(o.Syslog, env) }
 	otlp := func(env *Env) (Source, error) { return newOTLP(o.OTLP, env) }
 	replay := func(env *Env) (Source, error) { return newReplay(o.Replay, env), nil }
 	return []entry{
@@ -108,6 +110,7 @@ func (o *Options) entries() []entry {
 		{nameFirehose, o.Firehose.Enabled, wholeFoundation, &o.Firehose, firehose},
 		{nameUDP, o.UDP.Enabled, ownVM, &o.UDP, udp},
 		{nameIngress, o.Ingress.Enabled, ownVM, &o.Ingress, ingress},
+		{nameSyslog, o.Syslog.Enabled, wholeFoundation, &o.Syslog, syslog},
 		{nameOTLP, o.OTLP.Enabled, wholeFoundation, &o.OTLP, otlp},
 		{nameReplay, o.Replay.Enabled, recorded, &o.Replay, replay},
 	}
