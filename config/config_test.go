@@ -163,7 +163,7 @@ func TestEveryFlagAndVariable(t *testing.T) {
 	quiet := []string{
 		"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false",
 		"--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false",
-		"--nozzle.otlp.enabled=false", "--remote_write.enabled=false",
+		"--nozzle.syslog.enabled=false", "--nozzle.otlp.enabled=false", "--remote_write.enabled=false",
 	}
 	for _, s := range Settings() {
 		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {

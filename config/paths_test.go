@@ -18,7 +18,7 @@ func TestFilesAreRegular(t *testing.T) {
 	}
 	enabled := []string{
 		"--nozzle.rlp.enabled", "--nozzle.gateway.enabled", "--nozzle.firehose.enabled", "--nozzle.ingress.enabled",
-		"--nozzle.otlp.enabled", "--nozzle.replay.enabled",
+		"--nozzle.syslog.enabled", "--nozzle.otlp.enabled", "--nozzle.replay.enabled",
 		"--remote_write.enabled", "--remote_write.oauth2.client_id=exporter",
 	}
 	for file, kind := range map[string]string{pipe: "a named pipe", "/dev/zero": "a device"} {
@@ -87,8 +87,8 @@ func TestCertificateFiles(t *testing.T) {
 	}
 	want := []string{
 		"nozzle.rlp.tls.ca_file", "nozzle.rlp.tls.cert_file", "nozzle.gateway.tls.ca_file", "nozzle.firehose.tls.ca_file",
-		"nozzle.ingress.tls.ca_file", "nozzle.ingress.tls.cert_file",
-		"nozzle.otlp.tls.ca_file", "nozzle.otlp.tls.cert_file", "uaa.tls.ca_file", "remote_write.tls.ca_file",
+		"nozzle.ingress.tls.ca_file", "nozzle.ingress.tls.cert_file", "nozzle.syslog.tls.ca_file",
+		"nozzle.syslog.tls.cert_file", "nozzle.otlp.tls.ca_file", "nozzle.otlp.tls.cert_file", "uaa.tls.ca_file", "remote_write.tls.ca_file",
 		"remote_write.tls.cert_file", "remote_write.oauth2.ca_file",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
