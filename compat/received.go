@@ -117,7 +117,7 @@ func (a *account) add(e *metric.Envelope, before, after *metric.Tally) {
 		if after[metric.Duplicate]+after[metric.DroppedByRule] == before[metric.Duplicate]+before[metric.DroppedByRule] {
 			a.count(receivedHTTP, 1, now)
 		}
-	case metric.KindNone, metric.KindLog, metric.KindEvent:
+	case metric.KindNone, metric.KindLog, metric.KindEvent, metric.KindHistogram, metric.KindSummary:
 	}
 }
 

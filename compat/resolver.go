@@ -122,6 +122,8 @@ func (r *Resolver) Resolve(id *store.Identity) store.Resolved {
 		l.set(a.Name, a.Value)
 	}
 	switch id.Kind {
+	case metric.KindHistogram, metric.KindSummary:
+		out.Dropped = true // firehose_exporter knows none
 	case metric.KindTimer:
 		r.timer(id, &out)
 		l.set(labelNodeIndex, r.options.NodeIndex)

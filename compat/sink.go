@@ -58,9 +58,12 @@ func NewSink(w *store.Writer, r *Received) *Sink {
 // Write takes an envelope, and adds one outcome for each of its samples to the tally. It keeps nothing of it.
 func (s *Sink) Write(e *metric.Envelope, tally *metric.Tally) {
 	before := *tally
-	if e.Kind == metric.KindTimer {
+	switch e.Kind {
+	case metric.KindTimer:
 		tally[s.timer(e)]++
-	} else {
+	case metric.KindHistogram, metric.KindSummary:
+		tally[metric.DroppedByRule]++ // firehose_exporter knows none
+	default:
 		s.writer.Write(e, tally)
 	}
 	s.received.add(e, &before, tally)

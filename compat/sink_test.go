@@ -175,3 +175,18 @@ func FuzzLabels(f *testing.F) {
 		}
 	})
 }
+
+// firehose_exporter knows no histograms and summaries: those that OpenTelemetry brings are left out, and counted.
+func TestHistogramsOfSendersAreDropped(t *testing.T) {
+	for _, kind := range []metric.Kind{metric.KindHistogram, metric.KindSummary} {
+		to, s, _ := sink(t)
+		var tally metric.Tally
+		to.Write(&metric.Envelope{Kind: kind, Name: []byte("x"), Distribution: &metric.Distribution{Count: 1}}, &tally)
+		if tally != (metric.Tally{metric.DroppedByRule: 1}) || len(s.Families()) > 0 {
+			t.Errorf("%s: %v", kind, tally)
+		}
+		if r := s.Resolver().Resolve(&store.Identity{Kind: kind, Name: "x"}); !r.Dropped {
+			t.Errorf("%s: %+v", kind, r)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
 
@@ -16,9 +17,12 @@ const (
 	histogramSchema        = 5<<3 | isVarint
 	histogramZeroThreshold = 6<<3 | isFixed64
 	histogramZeroCount     = 7<<3 | isVarint
+	histogramNegativeSpan  = 9<<3 | isBytes
+	histogramNegativeDelta = 10<<3 | isVarint
 	histogramPositiveSpan  = 12<<3 | isBytes
 	histogramPositiveDelta = 13<<3 | isVarint
 	histogramStart         = 15<<3 | isBytes
+	histogramExemplar      = 16 // the tag takes two bytes
 
 	bucketCount    = 1<<3 | isVarint
 	bucketBound    = 2<<3 | isFixed64
@@ -40,12 +44,15 @@ const (
 	quantileValue = 2<<3 | isFixed64
 )
 
-// traceLabel is the label of an exemplar by which Grafana and others find the trace.
-const traceLabel = "trace_id"
+// The labels of an exemplar by which Grafana and others find the trace and its span.
+const (
+	traceLabel = "trace_id"
+	spanLabel  = "span_id"
+)
 
 // appendHistogram appends a histogram with its tag and length. As in the text format its count is the sum of its
 // buckets, whatever count the store has. As in client_golang there is a bucket +Inf, which repeats the count, only if
-// it has an exemplar.
+// it has an exemplar, and a histogram with native buckets only has its exemplars beside those.
 func appendHistogram(dst []byte, h *store.Histogram, created int64) []byte {
 	dst = append(dst, metricHistogram, 0, 0)
 	start := len(dst)
@@ -55,8 +62,12 @@ func appendHistogram(dst []byte, h *store.Histogram, created int64) []byte {
 	}
 	dst = appendUint(dst, histogramCount, total)
 	dst = appendDouble(dst, histogramSum, h.Sum)
-	cumulative := uint64(0)
-	for i := range len(h.Bounds) + 1 {
+	cumulative, buckets := uint64(0), len(h.Bounds)+1
+	nativeOnly := h.Native != nil && len(h.Bounds) == 0
+	if nativeOnly {
+		buckets = 0
+	}
+	for i := range buckets {
 		if i < len(h.Counts) {
 			cumulative += h.Counts[i]
 		}
@@ -74,11 +85,20 @@ func appendHistogram(dst []byte, h *store.Histogram, created int64) []byte {
 	if h.Native != nil {
 		dst = appendNative(dst, h.Native)
 	}
-	return setLength(appendTimestamp(dst, histogramStart, created), start)
+	dst = appendTimestamp(dst, histogramStart, created)
+	if nativeOnly {
+		for i := range h.Exemplars {
+			if x := &h.Exemplars[i]; x.Stamp > 0 {
+				dst = protowire.AppendTag(dst, histogramExemplar, protowire.BytesType)
+				dst = appendExemplarMessage(dst, x)
+			}
+		}
+	}
+	return setLength(dst, start)
 }
 
-// appendBucket appends a bucket of a classic histogram; exemplar may be nil. It has less than 128 bytes, since the id
-// of a trace has at most 32.
+// appendBucket appends a bucket of a classic histogram; exemplar may be nil. It has less than 128 bytes, since the ids
+// of a trace and a span have at most 32 and 16.
 func appendBucket(dst []byte, cumulative uint64, bound float64, exemplar *store.Exemplar) []byte {
 	dst = append(dst, histogramBucket, 0)
 	start := len(dst)
@@ -88,42 +108,60 @@ func appendBucket(dst []byte, cumulative uint64, bound float64, exemplar *store.
 	}
 	dst = appendDouble(dst, bucketBound, bound)
 	if exemplar != nil {
-		dst = append(dst, bucketExemplar, 0)
-		at := len(dst)
-		dst = appendTraceLabel(dst, &exemplar.Trace)
-		dst = appendDouble(dst, exemplarValue, exemplar.Value)
-		dst = setShortLength(appendTimestamp(dst, exemplarStamp, exemplar.Stamp), at)
+		dst = appendExemplarMessage(append(dst, bucketExemplar), exemplar)
 	}
 	return setShortLength(dst, start)
 }
 
-// appendTraceLabel appends the label pair of an exemplar.
-func appendTraceLabel(dst []byte, trace *store.TraceID) []byte {
-	dst = append(dst, exemplarLabel, 0)
+// appendExemplarMessage appends an exemplar behind its tag, with its length.
+func appendExemplarMessage(dst []byte, x *store.Exemplar) []byte {
+	dst = append(dst, 0)
 	start := len(dst)
-	dst = appendString(dst, labelName, traceLabel)
-	dst = append(dst, labelValue, 0)
-	id := len(dst)
-	return setShortLength(setShortLength(trace.Append(dst), id), start)
+	if x.HasSpan() {
+		dst = appendIDLabel(dst, spanLabel, &x.Span)
+	}
+	dst = appendIDLabel(dst, traceLabel, &x.Trace)
+	dst = appendDouble(dst, exemplarValue, x.Value)
+	return setShortLength(appendTimestamp(dst, exemplarStamp, x.Stamp), start)
 }
 
-// appendNative appends the fields of a native histogram, which has one span of buckets. Without buckets the span is
-// empty: it tells the histogram from a classic one.
+// appendIDLabel appends a label pair of an exemplar.
+func appendIDLabel[ID interface{ Append(dst []byte) []byte }](dst []byte, name string, id ID) []byte {
+	dst = append(dst, exemplarLabel, 0)
+	start := len(dst)
+	dst = appendString(dst, labelName, name)
+	dst = append(dst, labelValue, 0)
+	value := len(dst)
+	return setShortLength(setShortLength(id.Append(dst), value), start)
+}
+
+// appendNative appends the fields of a native histogram, which has one span of buckets on each side of zero. Without
+// buckets there is an empty positive span: it tells the histogram from a classic one.
 func appendNative(dst []byte, n *store.Native) []byte {
 	dst = appendUint(dst, histogramSchema, protowire.EncodeZigZag(int64(n.Schema)))
 	dst = appendDouble(dst, histogramZeroThreshold, n.ZeroThreshold)
 	dst = appendUint(dst, histogramZeroCount, n.Zero)
-	first := n.First
-	if len(n.Counts) == 0 {
+	if len(n.Negative.Counts) > 0 {
+		dst = appendBuckets(dst, histogramNegativeSpan, histogramNegativeDelta, &n.Negative)
+	}
+	if len(n.Positive.Counts) > 0 || len(n.Negative.Counts) == 0 {
+		dst = appendBuckets(dst, histogramPositiveSpan, histogramPositiveDelta, &n.Positive)
+	}
+	return dst
+}
+
+func appendBuckets(dst []byte, spanTag, deltaTag byte, b *metric.NativeBuckets) []byte {
+	first := b.First
+	if len(b.Counts) == 0 {
 		first = 0
 	}
-	dst = append(dst, histogramPositiveSpan, 0)
+	dst = append(dst, spanTag, 0)
 	start := len(dst)
 	dst = appendUint(dst, spanOffset, protowire.EncodeZigZag(int64(first)))
-	dst = setShortLength(appendUint(dst, spanLength, uint64(len(n.Counts))), start)
+	dst = setShortLength(appendUint(dst, spanLength, uint64(len(b.Counts))), start)
 	before := uint64(0)
-	for _, c := range n.Counts {
-		dst = appendUint(dst, histogramPositiveDelta, protowire.EncodeZigZag(int64(c-before)))
+	for _, c := range b.Counts {
+		dst = appendUint(dst, deltaTag, protowire.EncodeZigZag(int64(c-before)))
 		before = c
 	}
 	return dst

@@ -60,7 +60,7 @@ func checkProtobuf(t *testing.T, c content, scheme model.EscapingScheme) {
 		for _, m := range mf.GetMetric() {
 			if h := m.GetHistogram(); h != nil {
 				// client_golang does not have +Inf here, but for its exemplar.
-				if last := len(h.GetBucket()) - 1; h.GetBucket()[last].Exemplar == nil {
+				if last := len(h.GetBucket()) - 1; h.GetBucket()[last].Exemplar == nil || len(h.GetExemplars()) > 0 {
 					h.Bucket = h.GetBucket()[:last]
 				}
 			}
@@ -300,6 +300,8 @@ func FuzzProtobuf(f *testing.F) {
 	f.Add("h_seconds", "x", "seconds", "\\", "\"", math.Inf(1), -1.0, uint64(7), int64(-1), []byte{3, 0, 9}, uint8(2),
 		uint8(3))
 	f.Add("h", "", "", "", "", 0.0, 1.0, uint64(1), int64(1e9), []byte{}, uint8(2), uint8(3))
+	f.Add("h", "", "", "", "", 0.0, 1.0, uint64(1), int64(-9), []byte{1, 0, 4, 9}, uint8(8+4+2), uint8(3))
+	f.Add("h", "", "", "", "", 0.0, 1.0, uint64(1), int64(-9), []byte{1, 0, 4, 9}, uint8(4+2), uint8(0))
 	f.Fuzz(func(t *testing.T, name, help, unit, v1, v2 string, value, bound float64, count uint64, start int64,
 		native []byte, typ, scheme uint8,
 	) {
@@ -309,7 +311,7 @@ func FuzzProtobuf(f *testing.F) {
 		if math.IsNaN(bound) || bound == 0 {
 			bound = 0.25 // the store's bounds are numbers; 0 has a sign that is of no account
 		}
-		s := series{store.Family{Name: name, Help: metric.Printable(help), Unit: unit, Type: metric.Type(typ % 3)}, nil}
+		s := series{store.Family{Name: name, Help: metric.Printable(help), Unit: unit, Type: metric.Type(typ & 3 % 3)}, nil}
 		for _, ls := range []metric.Labels{"", labels("v", metric.Printable(v1), "w", metric.Printable(v2))} {
 			s.samples = append(s.samples, store.Sample{Labels: ls, Value: value, Start: start, Histogram: &store.Histogram{
 				Bounds: []float64{bound}, Counts: []uint64{count >> 12, count & 0xfff}, Sum: value,
@@ -317,11 +319,20 @@ func FuzzProtobuf(f *testing.F) {
 			if native == nil {
 				continue
 			}
-			n := &store.Native{Schema: int32(scheme%12) - 4, ZeroThreshold: value, Zero: count, First: int32(start)}
-			for _, c := range native {
-				n.Counts = append(n.Counts, count*uint64(c))
+			n := &store.Native{Schema: int32(scheme%12) - 4, ZeroThreshold: value, Zero: count}
+			n.Positive.First, n.Negative.First = int32(start), int32(count)
+			for i, c := range native {
+				n.Positive.Counts = append(n.Positive.Counts, count*uint64(c))
+				if typ&4 > 0 && i%3 > 0 {
+					n.Negative.Counts = append(n.Negative.Counts, count+uint64(c))
+				}
 			}
-			s.samples[len(s.samples)-1].Histogram.Native = n
+			h := s.samples[len(s.samples)-1].Histogram
+			h.Native = n
+			if typ&8 > 0 {
+				h.Bounds, h.Counts = nil, []uint64{count}
+				h.Exemplars = []store.Exemplar{{Value: value, Stamp: 1, Span: store.SpanID{scheme}}, {Value: bound, Stamp: 1e18}}
+			}
 		}
 		checkProtobuf(t, content{s}, model.EscapingScheme(scheme%4))
 	})

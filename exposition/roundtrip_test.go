@@ -58,6 +58,7 @@ func toDTO(s *series) *dto.MetricFamily {
 func toDTOHistogram(h *store.Histogram) *dto.Histogram {
 	d := &dto.Histogram{SampleSum: new(h.Sum)}
 	total := uint64(0)
+	nativeOnly := h.Native != nil && len(h.Bounds) == 0
 	for i, c := range h.Counts {
 		bound := math.Inf(1)
 		if i < len(h.Bounds) {
@@ -66,30 +67,47 @@ func toDTOHistogram(h *store.Histogram) *dto.Histogram {
 		total += c
 		b := &dto.Bucket{UpperBound: new(bound), CumulativeCount: new(total)}
 		if i < len(h.Exemplars) && h.Exemplars[i].Stamp > 0 {
-			x := &h.Exemplars[i]
-			b.Exemplar = &dto.Exemplar{
-				Label: []*dto.LabelPair{{
-					Name:  new("trace_id"),
-					Value: new(x.Trace.String()),
-				}}, Value: new(x.Value), Timestamp: toDTOTime(x.Stamp),
-			}
+			b.Exemplar = toDTOExemplar(&h.Exemplars[i])
 		}
 		d.Bucket = append(d.Bucket, b)
 	}
 	d.SampleCount = new(total)
 	if n := h.Native; n != nil {
 		d.Schema, d.ZeroThreshold, d.ZeroCount = new(n.Schema), new(n.ZeroThreshold), new(n.Zero)
-		span := &dto.BucketSpan{Offset: new(n.First), Length: new(uint32(len(n.Counts)))}
-		if len(n.Counts) == 0 {
-			span.Offset = new(int32(0))
+		if len(n.Negative.Counts) > 0 {
+			d.NegativeSpan, d.NegativeDelta = toDTOBuckets(&n.Negative)
 		}
-		d.PositiveSpan = []*dto.BucketSpan{span}
-		before := uint64(0)
-		for _, c := range n.Counts {
-			d.PositiveDelta = append(d.PositiveDelta, int64(c-before))
-			before = c
+		if len(n.Positive.Counts) > 0 || d.NegativeSpan == nil {
+			d.PositiveSpan, d.PositiveDelta = toDTOBuckets(&n.Positive)
 		}
 	}
+	if nativeOnly {
+		for i := range h.Exemplars {
+			d.Exemplars = append(d.Exemplars, toDTOExemplar(&h.Exemplars[i]))
+		}
+	}
+	return d
+}
+
+func toDTOBuckets(b *metric.NativeBuckets) (spans []*dto.BucketSpan, deltas []int64) {
+	span := &dto.BucketSpan{Offset: new(b.First), Length: new(uint32(len(b.Counts)))}
+	if len(b.Counts) == 0 {
+		span.Offset = new(int32(0))
+	}
+	before := uint64(0)
+	for _, c := range b.Counts {
+		deltas = append(deltas, int64(c-before))
+		before = c
+	}
+	return []*dto.BucketSpan{span}, deltas
+}
+
+func toDTOExemplar(x *store.Exemplar) *dto.Exemplar {
+	d := &dto.Exemplar{Value: new(x.Value), Timestamp: toDTOTime(x.Stamp)}
+	if x.HasSpan() {
+		d.Label = append(d.Label, &dto.LabelPair{Name: new("span_id"), Value: new(x.Span.String())})
+	}
+	d.Label = append(d.Label, &dto.LabelPair{Name: new("trace_id"), Value: new(x.Trace.String())})
 	return d
 }
 

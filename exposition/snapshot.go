@@ -29,7 +29,8 @@ func (s *snapshot) add(sample *store.Sample) {
 		copied.Histogram.Exemplars = appendCopies(&s.exemplars, h.Exemplars)
 		if n := h.Native; n != nil {
 			copied.Histogram.Native = appendCopy(&s.natives, *n)
-			copied.Histogram.Native.Counts = appendCopies(&s.counts, n.Counts)
+			copied.Histogram.Native.Positive.Counts = appendCopies(&s.counts, n.Positive.Counts)
+			copied.Histogram.Native.Negative.Counts = appendCopies(&s.counts, n.Negative.Counts)
 		}
 	}
 	if q := sample.Summary; q != nil {

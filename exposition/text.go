@@ -180,7 +180,11 @@ func (e *textEncoder) appendSummary(dst []byte, labels metric.Labels, s *store.S
 
 // appendExemplar appends the exemplar that follows the value of a bucket in OpenMetrics.
 func appendExemplar(dst []byte, x *store.Exemplar) []byte {
-	dst = x.Trace.Append(append(dst, ` # {`+traceLabel+`="`...))
+	dst = append(dst, " # {"...)
+	if x.HasSpan() {
+		dst = append(x.Span.Append(append(dst, spanLabel+`="`...)), `",`...)
+	}
+	dst = x.Trace.Append(append(dst, traceLabel+`="`...))
 	dst = append(appendValue(append(dst, `"} `...), x.Value), ' ')
 	return appendSeconds(dst, x.Stamp)
 }

@@ -11,8 +11,8 @@ const (
 	OverLimit                    // a new series beyond metrics.max_series or the limit of a metric or owner
 	Filtered                     // a filter of the configuration refused it
 	DroppedByRule                // a rule says drop
-	Duplicate                    // the gorouter's second timer for the same request
-	Invalid                      // no name, a name or tags beyond the bounds, a timer that ends before it starts
+	Duplicate                    // the gorouter's second timer for the same request, or OpenTelemetry's delta once more
+	Invalid                      // no name, a name or tags beyond the bounds, a timer or histogram that makes no sense
 
 	NumOutcomes = iota
 )

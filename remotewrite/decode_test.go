@@ -89,11 +89,22 @@ func zigzag(b []byte) (out []int64) {
 	return out
 }
 
-// histogram writes one as count, sum, schema, zero bucket @ its width, first bucket, deltas, hint.
+// histogram writes one as count, sum, schema, zero bucket @ its width, first bucket and deltas of the positive and, if
+// there are some, of the negative buckets, hint.
 func (d *decoder) histogram(b []byte) (v value) {
 	var count, schema, zero, threshold, hint uint64
 	var deltas []int64
-	span := ""
+	span, negative := "", ""
+	spanOf := func(packed []byte) (text string) {
+		fields(packed, func(n protowire.Number, x uint64, _ []byte) {
+			if n == 1 {
+				text += fmt.Sprint(protowire.DecodeZigZag(x))
+			} else {
+				text += fmt.Sprintf("+%d", x)
+			}
+		})
+		return text
+	}
 	fields(b, func(n protowire.Number, x uint64, packed []byte) {
 		switch int(n) {
 		case 1:
@@ -106,14 +117,12 @@ func (d *decoder) histogram(b []byte) (v value) {
 			threshold = x
 		case 6:
 			zero = x
+		case 8:
+			negative = " -" + spanOf(packed)
+		case 9:
+			negative += fmt.Sprint(zigzag(packed))
 		case 11:
-			fields(packed, func(n protowire.Number, x uint64, _ []byte) {
-				if n == 1 {
-					span += fmt.Sprint(protowire.DecodeZigZag(x))
-				} else {
-					span += fmt.Sprintf("+%d", x)
-				}
-			})
+			span = spanOf(packed)
 		case 12:
 			deltas = zigzag(packed)
 		case 14:
@@ -127,26 +136,27 @@ func (d *decoder) histogram(b []byte) (v value) {
 		}
 	})
 	if v.text != "stale" || count+schema+zero+threshold+hint > 0 || span != "" {
-		v.text = fmt.Sprintf("(%d %s %d %d@%g %s%d %d)", count, v.text, protowire.DecodeZigZag(schema), zero,
-			math.Float64frombits(threshold), span, deltas, hint)
+		v.text = fmt.Sprintf("(%d %s %d %d@%g %s%d%s %d)", count, v.text, protowire.DecodeZigZag(schema), zero,
+			math.Float64frombits(threshold), span, deltas, negative, hint)
 	}
 	return v
 }
 
 // exemplar reads one, given what reads its label.
 func exemplar(b []byte, label func([]byte) string) string {
-	id, v, at := "", "", uint64(0)
+	var ids []string
+	v, at := "", uint64(0)
 	fields(b, func(n protowire.Number, x uint64, part []byte) {
 		switch int(n) {
 		case 1:
-			id = label(part)
+			ids = append(ids, label(part))
 		case 2:
 			v = valueOf(x)
 		case 3:
 			at = x
 		}
 	})
-	return fmt.Sprint(id, " ", v, " ", at)
+	return fmt.Sprint(strings.Join(ids, ","), " ", v, " ", at)
 }
 
 func labelOf(part []byte) string {

@@ -61,7 +61,7 @@ type point struct {
 
 	histogram *store.Native    // set if shape.native is
 	restarted bool             // the histogram began after everything that was pushed of the series before
-	exemplars []store.Exemplar // of each bucket, the one for +Inf last; or empty
+	exemplars []store.Exemplar // as in store.Histogram
 	arrived   timeRange        // of the exemplars that are pushed
 }
 
@@ -102,7 +102,7 @@ type encoder struct {
 
 	labels []metric.Label // the point's and the external ones
 	shared [3][]byte      // encoded
-	bound  []byte         // the encoded label of the bound
+	bound  []byte         // the encoded label of the bound, or the labels of an exemplar
 	parts  [5][]byte      // of the labels of one time series
 	texts  map[float64]string
 	data   []byte // the fields of a time series that hold no labels

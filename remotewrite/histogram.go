@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
 
@@ -17,8 +18,9 @@ import (
 //
 //	message Histogram {
 //	  uint64 count_int = 1; double sum = 3; sint32 schema = 4; double zero_threshold = 5; uint64 zero_count_int = 6;
-//	  repeated BucketSpan positive_spans = 11;  // message BucketSpan { sint32 offset = 1; uint32 length = 2; }
-//	  repeated sint64 positive_deltas = 12;     // each from the count of the bucket before
+//	  repeated BucketSpan negative_spans = 8;   // message BucketSpan { sint32 offset = 1; uint32 length = 2; }
+//	  repeated sint64 negative_deltas = 9;      // each from the count of the bucket before
+//	  repeated BucketSpan positive_spans = 11; repeated sint64 positive_deltas = 12;
 //	  ResetHint reset_hint = 14; int64 timestamp = 15; int64 start_timestamp = 17;  // the last one in 2.0 only
 //	}
 //	message Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }  // labels_refs in 2.0
@@ -28,8 +30,9 @@ const (
 	histogramSchema        = 4<<3 | byte(protowire.VarintType)
 	histogramZeroThreshold = 5<<3 | byte(protowire.Fixed64Type)
 	histogramZeroCount     = 6<<3 | byte(protowire.VarintType)
-	histogramSpans         = 11<<3 | byte(protowire.BytesType)
-	histogramDeltas        = 12<<3 | byte(protowire.BytesType)
+	histogramNegative      = 8<<3 | byte(protowire.BytesType) // the spans; the deltas have the next number
+	histogramPositive      = 11<<3 | byte(protowire.BytesType)
+	nextNumber             = 1 << 3
 	histogramReset         = 14<<3 | byte(protowire.VarintType)
 	histogramTimestamp     = 15<<3 | byte(protowire.VarintType)
 	histogramStart         = 17
@@ -45,8 +48,9 @@ const (
 	// request that was lost. The hint NO would claim that none was lost.
 	resetYes = 1
 
-	// traceLabel is the label of an exemplar by which Grafana and others find the trace.
+	// The labels of an exemplar by which Grafana and others find the trace and its span.
 	traceLabel = "trace_id"
+	spanLabel  = "span_id"
 )
 
 // timeRange is the time from one round to the next, in nanoseconds; to is not part of it. An exemplar is pushed in
@@ -64,7 +68,7 @@ func (p *point) exemplar(bucket int) *store.Exemplar {
 	if bucket >= len(p.exemplars) {
 		return nil
 	}
-	if x := &p.exemplars[bucket]; x.Stamp > 0 && x.Stamp >= p.arrived.from && x.Stamp < p.arrived.to {
+	if x := &p.exemplars[bucket]; x.Stamp > 0 && x.Arrived >= p.arrived.from && x.Arrived < p.arrived.to {
 		return x
 	}
 	return nil
@@ -101,25 +105,19 @@ var noNative store.Native // constant
 
 // appendHistogram appends a native histogram as a field of a time series. The value of s is its sum.
 func (e *encoder) appendHistogram(dst []byte, n *store.Native, s *sample, restarted bool) []byte {
-	count, before := n.Zero, uint64(0)
-	e.deltas = e.deltas[:0]
-	for _, c := range n.Counts {
-		e.deltas = protowire.AppendVarint(e.deltas, protowire.EncodeZigZag(int64(c-before)))
-		count += c
-		before = c
+	count := n.Zero
+	for _, side := range [...][]uint64{n.Negative.Counts, n.Positive.Counts} {
+		for _, c := range side {
+			count += c
+		}
 	}
 	b := protowire.AppendVarint(append(e.buffer[:0], histogramCount), count)
 	b = binary.LittleEndian.AppendUint64(append(b, histogramSum), s.bits)
 	b = protowire.AppendVarint(append(b, histogramSchema), protowire.EncodeZigZag(int64(n.Schema)))
 	b = binary.LittleEndian.AppendUint64(append(b, histogramZeroThreshold), math.Float64bits(n.ZeroThreshold))
 	b = protowire.AppendVarint(append(b, histogramZeroCount), n.Zero)
-	if len(n.Counts) > 0 {
-		offset := protowire.EncodeZigZag(int64(n.First))
-		b = append(b, histogramSpans, byte(2+protowire.SizeVarint(offset)+protowire.SizeVarint(uint64(len(n.Counts)))))
-		b = protowire.AppendVarint(append(b, spanOffset), offset)
-		b = protowire.AppendVarint(append(b, spanLength), uint64(len(n.Counts)))
-		b = protowire.AppendBytes(append(b, histogramDeltas), e.deltas)
-	}
+	b = e.appendBuckets(b, histogramNegative, &n.Negative)
+	b = e.appendBuckets(b, histogramPositive, &n.Positive)
 	if restarted {
 		b = append(b, histogramReset, resetYes)
 	}
@@ -136,15 +134,37 @@ func (e *encoder) appendHistogram(dst []byte, n *store.Native, s *sample, restar
 	return appendBytes(dst, field, b)
 }
 
+// appendBuckets appends the buckets on one side of zero, which are one span, if there are some.
+func (e *encoder) appendBuckets(dst []byte, spans byte, b *metric.NativeBuckets) []byte {
+	if len(b.Counts) == 0 {
+		return dst
+	}
+	e.deltas = e.deltas[:0]
+	before := uint64(0)
+	for _, c := range b.Counts {
+		e.deltas = protowire.AppendVarint(e.deltas, protowire.EncodeZigZag(int64(c-before)))
+		before = c
+	}
+	offset, length := protowire.EncodeZigZag(int64(b.First)), uint64(len(b.Counts))
+	dst = append(dst, spans, byte(2+protowire.SizeVarint(offset)+protowire.SizeVarint(length)))
+	dst = protowire.AppendVarint(append(dst, spanOffset), offset)
+	dst = protowire.AppendVarint(append(dst, spanLength), length)
+	return protowire.AppendBytes(append(dst, spans+nextNumber), e.deltas)
+}
+
 // appendExemplar appends an exemplar to e.data as a field of a time series.
 func (e *encoder) appendExemplar(x *store.Exemplar) {
 	m, field, b := e.message, protowire.Number(v1Exemplars), e.buffer[:0]
+	e.bound = e.bound[:0]
+	if x.HasSpan() {
+		e.bound = m.appendLabel(e.bound, spanLabel, x.Span.String())
+	}
+	e.bound = m.appendLabel(e.bound, traceLabel, x.Trace.String())
 	if m.v2 {
 		field = v2Exemplars
-		e.bound = m.appendLabel(e.bound[:0], traceLabel, x.Trace.String())
 		b = appendBytes(b, exemplarLabels, e.bound)
 	} else {
-		b = m.appendLabel(b, traceLabel, x.Trace.String()) // labels of exemplars and of series have the same field number
+		b = append(b, e.bound...) // labels of exemplars and of series have the same field number
 	}
 	b = binary.LittleEndian.AppendUint64(append(b, exemplarValue), valueBits(x.Value))
 	b = protowire.AppendVarint(append(b, exemplarTimestamp), uint64(milliseconds(x)))

@@ -1,7 +1,9 @@
 package remotewrite
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"loggregator_exporter/metric"
@@ -23,14 +26,16 @@ func requestsOf(x string, start time.Time, exemplars ...store.Exemplar) store.Sa
 	s.Start = start.UnixNano()
 	s.Histogram = &store.Histogram{
 		Bounds: []float64{0.5, 1}, Counts: []uint64{1, 2, 4}, Count: 7, Sum: 9, Exemplars: exemplars,
-		Native: &store.Native{Schema: -1, ZeroThreshold: 0.25, Zero: 1, First: -2, Counts: []uint64{2, 0, 4}},
+		Native: &store.Native{
+			Schema: -1, ZeroThreshold: 0.25, Zero: 1, Positive: metric.NativeBuckets{First: -2, Counts: []uint64{2, 0, 4}},
+		},
 	}
 	return s
 }
 
 // traced is an exemplar. The store's own are the only ones that have a trace.
 func traced(v float64, at time.Time) store.Exemplar {
-	return store.Exemplar{Value: v, Stamp: at.UnixNano()}
+	return store.Exemplar{Value: v, Stamp: at.UnixNano(), Arrived: at.UnixNano()}
 }
 
 // Native histograms arrive with the counts of the store, beside the classic ones or in place of them, with a reset
@@ -132,6 +137,68 @@ func nativeSeries(classic bool) []string {
 
 func traceText(x store.Exemplar) string {
 	return fmt.Sprintf("trace_id=%q %v %d", x.Trace.String(), x.Value, x.Stamp/1e6)
+}
+
+// What OpenTelemetry's senders have counted arrives as they counted it: negative buckets too, and each exemplar once, in
+// the order and with the time of its sender.
+func TestNativeHistogramsOfSenders(t *testing.T) {
+	for _, protocol := range []string{Protocol1, Protocol2} {
+		t.Run(protocol, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, r := newStore(t), &receiver{}
+				send := func(count uint64, exemplars ...float64) {
+					now := time.Now().UnixNano()
+					d := &metric.Distribution{
+						Sum: 3, HasSum: true, HasNative: true, Schema: 1, ZeroCount: 1, ZeroThreshold: 0.25,
+						Positive: metric.NativeBuckets{First: 2, Counts: []uint64{count}},
+						Negative: metric.NativeBuckets{First: -2, Counts: []uint64{2, 1}},
+					}
+					for _, v := range exemplars {
+						d.Exemplars = append(d.Exemplars, metric.Exemplar{
+							TraceID: bytes.Repeat([]byte{1}, 16), SpanID: bytes.Repeat([]byte{2}, 8), Value: v,
+							Timestamp: now - int64(v*float64(time.Minute)),
+						})
+					}
+					var tally metric.Tally
+					s.Writer().Write(&metric.Envelope{
+						Kind: metric.KindHistogram, Timestamp: now, Arrived: now, Began: now, Name: []byte("h"), Distribution: d,
+					}, &tally)
+					if tally[metric.Stored] != 1 {
+						t.Errorf("%v", tally)
+					}
+				}
+				o := testOptions(protocol)
+				o.ExternalLabels, o.SendExemplars, o.SendNativeHistograms = nil, true, true
+				p, err := New(o, s, prometheus.NewRegistry(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.sender.client.http = &http.Client{Transport: r}
+				began := time.Now().UnixMilli()
+				send(4, 1, 2)
+				during(t, p, 30*time.Second, func() { send(5, 3) }, func() {})
+				var texts []string
+				for _, v := range r.got[`{__name__="cf_h"}`] {
+					if text := fmt.Sprint(v.text); len(texts) == 0 || text != texts[len(texts)-1] {
+						texts = append(texts, text)
+					}
+				}
+				want := []string{
+					"(8 3 1 1@0.25 2+1[4] --2+2[2 -1] 1)", "(9 3 1 1@0.25 2+1[5] --2+2[2 -1] 0)", "stale",
+				}
+				if diff := cmp.Diff(want, texts); diff != "" {
+					t.Error(diff)
+				}
+				const ids = `span_id="0202020202020202",trace_id="01010101010101010101010101010101"`
+				traces := []string{ // the last ones come 10 s later
+					fmt.Sprint(ids, " 3 ", began+10_000-180_000), fmt.Sprint(ids, " 2 ", began-120_000), fmt.Sprint(ids, " 1 ", began-60_000),
+				}
+				if diff := cmp.Diff(traces, r.traces[`{__name__="cf_h"}`]); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
 }
 
 // Without the switches, neither native histograms nor exemplars are pushed.

@@ -18,7 +18,7 @@ import (
 func nativeMessage(v2 bool) *message {
 	e := newEncoder(v2, true, []metric.Label{{Name: "job", Value: "j"}})
 	e.begin(&family{name: "h", typ: metric.TypeHistogram, help: "H.", unit: "seconds"})
-	s := requestsOf("1", time.UnixMilli(5), store.Exemplar{Value: 1, Stamp: 9})
+	s := requestsOf("1", time.UnixMilli(5), store.Exemplar{Value: 1, Stamp: 9, Arrived: 9})
 	p := point{
 		labels:    s.Labels,
 		shape:     shape{classic: true, native: true, bounds: s.Histogram.Bounds},

@@ -53,21 +53,16 @@ func (c *composite) find(at float64) (int, bool) {
 	return slices.BinarySearchFunc(c.points, at, func(p point, at float64) int { return cmp.Compare(p.at, at) })
 }
 
-// shareBounds makes c.bounds anew. A family remembers the longest list it had, which most of its series have as well.
+// shareBounds makes c.bounds anew.
 func (c *composite) shareBounds(f *family) {
-	bounds := make([]float64, 0, len(c.points))
+	var buffer [32]float64
+	bounds := buffer[:0]
 	for _, p := range c.points {
 		if !math.IsInf(p.at, 1) {
 			bounds = append(bounds, p.at)
 		}
 	}
-	switch {
-	case slices.Equal(bounds, f.shared):
-		bounds = f.shared
-	case len(bounds) >= len(f.shared):
-		f.shared = bounds
-	}
-	c.bounds = bounds
+	c.bounds = f.share(bounds)
 }
 
 // composites keeps the composites and connects them with their parts.
@@ -209,16 +204,16 @@ func (s *registry) refusePart(pos, of, against entryPos, reason string) (entryPo
 	return s.forgetCrowded(pos), outcome
 }
 
-var compositeKinds = [...]nameKind{nameHistogram, nameSummary}
+var compositeKinds = [...]nameKind{nameCompositeHistogram, nameCompositeSummary}
 
 // compositeKind returns the kind of composite that a part belongs to. x_sum and x_count belong to one if x is known
 // as a composite, or if their own names, as r has them, are those of the parts of a composite of other emitters.
 func (s *registry) compositeKind(p *part, key []byte, r *Resolved) (nameKind, bool) {
 	switch p.role {
 	case roleBucket:
-		return nameHistogram, true
+		return nameCompositeHistogram, true
 	case roleQuantile:
-		return nameSummary, true
+		return nameCompositeSummary, true
 	default:
 	}
 	if kind := s.knownComposite(key, p.base); kind != 0 {
@@ -233,7 +228,7 @@ func (s *registry) compositeKind(p *part, key []byte, r *Resolved) (nameKind, bo
 		if x.Dropped || x.Invalid != "" || !isPartName(r.Metric, x.Metric) {
 			continue
 		}
-		if pos := s.families.named(x.Metric); pos != 0 && s.families.at(pos).composite && s.families.at(pos).typ == x.Type {
+		if pos := s.families.named(x.Metric); pos != 0 && s.families.at(pos).makeup == ofParts && s.families.at(pos).typ == x.Type {
 			return kind, true
 		}
 	}

@@ -49,7 +49,8 @@ type counterState struct {
 	offset   uint64
 	restarts int
 	low      lowRun
-	start    int64 // our clock when the count was 0, nanoseconds; 0 if unknown
+	start    int64 // when the count was 0, nanoseconds, by our clock or that of since; 0 if unknown
+	since    int64 // when the sender began to count, as it says; 0 if it does not: see setSince
 	// began is the timestamp with which the agent's running total began anew, 0 if it has not; from is that of the
 	// running total before, and before the highest total of that one.
 	began, from int64
@@ -336,6 +337,8 @@ type conversion struct {
 	mul, div float64
 }
 
+func (c *conversion) apply(v float64) float64 { return v * c.mul / c.div }
+
 // conversions interns them, since there are few. Position 0 changes nothing.
 type conversions []conversion
 
@@ -350,8 +353,7 @@ func (cs *conversions) intern(c conversion) conversionPos {
 }
 
 func (cs *conversions) apply(pos conversionPos, v float64) float64 {
-	c := &(*cs)[pos]
-	return v * c.mul / c.div
+	return (*cs)[pos].apply(v)
 }
 
 // undo is the inverse of apply.

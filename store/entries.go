@@ -50,8 +50,8 @@ type entry struct {
 	value   float64
 	stamp   int64 // the emitter's clock at the value, nanoseconds; 0 before the first value
 	arrived int64 // our clock at the last sample, nanoseconds: expiry depends on it
-	// Of a gauge our clock at the first of the samples since the value that were all outdated, 0 for none; of a counter
-	// its highest total, or the sum of its deltas (a uint64).
+	// Of a counter its highest total, or the sum of its deltas (a uint64); else our clock at the first of the samples
+	// since the value that were all outdated, 0 for none.
 	aux int64
 
 	tagset tagsetPos
@@ -59,7 +59,7 @@ type entry struct {
 	family familyPos // of a live entry; else the position of the owner
 	labels labelsPos // of a live entry; else the gen of the owner
 	gen    uint32
-	extra  uint32 // position of what the entry has beside: see counterState, histogram, composite and refusal
+	extra  uint32 // position of what the entry has beside: see counterState, distribution, composite and refusal
 
 	conversion conversionPos
 	expiry     periodPos
@@ -68,10 +68,10 @@ type entry struct {
 	pace       pace
 }
 
-func (e *entry) counterState() counterPos { return counterPos(e.extra) }
-func (e *entry) histogram() histogramPos  { return histogramPos(e.extra) }
-func (e *entry) composite() compositePos  { return compositePos(e.extra) }
-func (e *entry) refusal() refusalPos      { return refusalPos(e.extra) }
+func (e *entry) counterState() counterPos      { return counterPos(e.extra) }
+func (e *entry) distribution() distributionPos { return distributionPos(e.extra) }
+func (e *entry) composite() compositePos       { return compositePos(e.extra) }
+func (e *entry) refusal() refusalPos           { return refusalPos(e.extra) }
 
 // owner is the series that a refused or joined entry lost to, or the composite of a part.
 func (e *entry) owner() ref { return ref{entryPos(e.family), uint32(e.labels)} }

@@ -64,7 +64,7 @@ func (p pace) after() int64 {
 // apply to series that a rule gives an expiry of their own, nor to histograms of timers, which end with the traffic
 // and must not begin anew each time.
 //
-// A counter that is not known keeps the expiration: it may be rare. An unknown gauge is expected to come as often as
+// A counter, histogram or summary that is not known keeps the expiration: it may be rare. An unknown gauge is expected to come as often as
 // three quarters of the known ones do. A slower one expires too early twice: when it comes back again, it is
 // recognized, and keeps the expiration until it is known. Once is not enough, since gauges that went to another
 // exporter come back too.
@@ -133,7 +133,7 @@ func (a *adaptive) summarize() {
 }
 
 // learns reports whether entries of a kind have a pace.
-func (k nameKind) learns() bool { return k == nameGauge || k == nameCounter }
+func (k nameKind) learns() bool { return k <= nameSummary }
 
 type periodPos uint16
 
@@ -191,7 +191,7 @@ func (x *expiry) missed(e *entry, silent int64) bool {
 	switch x.entries.kindOf(e) {
 	case nameGauge:
 		return x.typical > 0 && e.pace.longest() <= x.typical && silent >= x.typical.after()
-	case nameHistogram, nameSummary:
+	case nameCompositeHistogram, nameCompositeSummary:
 		// A scrape between two sweeps must not show a composite of which every part is overdue.
 		for pos := range x.composites.at(e.composite()).all() {
 			if p := x.entries.at(pos); !p.pace.known() || e.arrived+silent-p.arrived < p.pace.after() {

@@ -19,8 +19,8 @@ type family struct {
 	name, help, unit string
 	typ              metric.Type
 	bounds           []float64 // upper bounds of the histograms of timers
-	composite        bool      // its series are composites, each with its own bounds
-	shared           []float64 // the longest list of bounds or quantiles that a composite had, see composite.bounds
+	makeup           makeup
+	shared           []float64 // the longest list of bounds or quantiles that one of its series had, see share
 	parts            int       // buckets and quantiles of its composites: the family ends with the last one
 
 	gen    uint32 // 0 where the position is free
@@ -30,6 +30,28 @@ type family struct {
 	dead   int      // how many of sorted and fresh are dead
 
 	sorting bool // a scrape is about to replace sorted and fresh
+}
+
+// makeup says how the series of a family are kept. All series of a family have the same.
+type makeup uint8
+
+const (
+	ofValues        makeup = iota // gauges and counters; and timers, which the store makes histograms of
+	ofParts                       // composites, each with its own bounds
+	ofDistributions               // histograms and summaries as their senders counted them, each with its own bounds
+)
+
+// share returns a list of bounds or quantiles that scrapes may hold, since it never changes: the longest one that the
+// family had, which most of its series have as well, or a copy.
+func (f *family) share(list []float64) []float64 {
+	if slices.Equal(list, f.shared) {
+		return f.shared
+	}
+	list = slices.Clone(list)
+	if len(list) >= len(f.shared) {
+		f.shared = list
+	}
+	return list
 }
 
 // families keeps all families, the names that they write in any format, so that no two families ever write the same
@@ -103,7 +125,7 @@ func (fs *families) named(name string) familyPos {
 }
 
 // find returns the family that the series belongs to, or 0.
-func (fs *families) find(r *Resolved, composite bool) familyPos {
+func (fs *families) find(r *Resolved, m makeup) familyPos {
 	pos := fs.named(r.Metric)
 	if pos == 0 {
 		return 0
@@ -114,7 +136,7 @@ func (fs *families) find(r *Resolved, composite bool) familyPos {
 		f.help = r.Help
 	}
 	// Other bounds are those of before a reload, and their series are about to be retired.
-	if f.typ != r.Type || f.composite != composite ||
+	if f.typ != r.Type || f.makeup != m ||
 		f.typ == metric.TypeHistogram && !slices.Equal(f.bounds, r.Buckets) {
 		return 0
 	}
@@ -139,15 +161,15 @@ func (fs *families) blockers(r *Resolved) []familyPos {
 }
 
 // create makes a family that nothing blocks.
-func (fs *families) create(r *Resolved, composite bool) familyPos {
+func (fs *families) create(r *Resolved, m makeup) familyPos {
 	fs.gen++
 	pos := fs.add(family{
-		name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, composite: composite, gen: fs.gen,
+		name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, makeup: m, gen: fs.gen,
 	})
 	for _, n := range writtenNames(r.Metric, r.Type) {
 		fs.claims[n] = pos
 	}
-	if composite {
+	if m == ofParts {
 		fs.composites++
 	}
 	fs.version++
@@ -163,7 +185,7 @@ func (fs *families) drop(pos familyPos) {
 	for _, n := range writtenNames(f.name, f.typ) {
 		delete(fs.claims, n)
 	}
-	if f.composite {
+	if f.makeup == ofParts {
 		fs.composites--
 	}
 	fs.remove(pos)

@@ -35,8 +35,10 @@ type nameKind uint8
 const (
 	nameGauge nameKind = iota
 	nameCounter
-	nameHistogram // a composite
-	nameSummary   // a composite
+	nameHistogram // counted by its sender, as is nameSummary
+	nameSummary
+	nameCompositeHistogram
+	nameCompositeSummary
 	nameTimer
 	nameHTTPDuration
 	nameHTTPSize
@@ -46,24 +48,56 @@ func (k nameKind) timer() bool { return k >= nameTimer }
 
 func (k nameKind) kind() metric.Kind {
 	switch k {
-	case nameGauge, nameSummary:
+	case nameGauge, nameCompositeSummary:
 		return metric.KindGauge
-	case nameCounter, nameHistogram:
+	case nameCounter, nameCompositeHistogram:
 		return metric.KindCounter
+	case nameHistogram:
+		return metric.KindHistogram
+	case nameSummary:
+		return metric.KindSummary
 	default:
 		return metric.KindTimer
+	}
+}
+
+// nameKindOf is the kind of names that envelopes of a kind have, where the name does not tell more.
+func nameKindOf(k metric.Kind) nameKind {
+	switch k {
+	case metric.KindGauge:
+		return nameGauge
+	case metric.KindCounter:
+		return nameCounter
+	case metric.KindHistogram:
+		return nameHistogram
+	case metric.KindSummary:
+		return nameSummary
+	default:
+		return nameTimer
 	}
 }
 
 // composite is the type of a composite; TypeGauge for all other names.
 func (k nameKind) composite() metric.Type {
 	switch k {
-	case nameHistogram:
+	case nameCompositeHistogram:
 		return metric.TypeHistogram
-	case nameSummary:
+	case nameCompositeSummary:
 		return metric.TypeSummary
 	default:
 		return metric.TypeGauge
+	}
+}
+
+// makeup is how the series of an entry of this kind is kept.
+func (k nameKind) makeup() makeup {
+	switch k {
+	case nameCompositeHistogram, nameCompositeSummary:
+		return ofParts
+	case nameHistogram, nameSummary:
+		return ofDistributions
+	default:
+		return ofValues
 	}
 }
 

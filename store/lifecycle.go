@@ -201,8 +201,8 @@ func (s *registry) forgetCrowded(pos entryPos) entryPos {
 
 // expose gives a loose entry its exposed series, or refuses it.
 func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) metric.Outcome {
-	composite := id.Composite != metric.TypeGauge
-	family := s.families.find(r, composite)
+	makeup := s.entries.kindOf(e).makeup()
+	family := s.families.find(r, makeup)
 	if family == 0 {
 		blocker, reason := s.clear(e, id, r)
 		switch {
@@ -215,7 +215,7 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 		case reason != "":
 			return s.refuseFull(e, blocker, id, r, reason)
 		}
-		family = s.families.create(r, composite)
+		family = s.families.create(r, makeup)
 	}
 	f := s.families.at(family)
 	key := seriesKey{family, s.families.labels.intern(metric.RenderLabels(r.Labels))}
@@ -259,7 +259,7 @@ func (s *registry) clear(e *entry, id *Identity, r *Resolved) (blocker familyPos
 	ending := s.families.blockers(r)
 	for _, pos := range ending {
 		givesWay := composite && s.families.isPartFamily(pos, r.Metric) ||
-			id.Kind == metric.KindTimer && s.families.at(pos).composite
+			id.Kind == metric.KindTimer && s.families.at(pos).makeup != ofValues
 		if !givesWay {
 			return pos, ""
 		}
@@ -270,7 +270,7 @@ func (s *registry) clear(e *entry, id *Identity, r *Resolved) (blocker familyPos
 	owner := s.entries.tagsets.at(e.tagset).owner
 	for _, pos := range ending {
 		f := s.families.at(pos)
-		if f.composite {
+		if f.makeup != ofValues {
 			f = &family{}
 		}
 		if reason := s.limits.refuses(f, owner); reason != "" {
@@ -291,12 +291,14 @@ func (s *registry) begin(pos entryPos, e *entry, key seriesKey, r *Resolved) {
 	s.families.join(key, ref{pos, e.gen})
 	e.conversion = s.conversions.intern(conversion{r.Mul, r.Div})
 	switch f, kind := s.families.at(key.family), s.entries.kindOf(e); {
-	case f.composite:
+	case f.makeup == ofParts:
 		e.extra = uint32(s.composites.add(composite{}))
+	case f.makeup == ofDistributions:
+		e.extra = uint32(s.distributions.add(distribution{}))
 	case f.typ == metric.TypeHistogram:
-		e.extra = uint32(s.histograms.add(newHistogram(len(f.bounds), s.nativeHistograms, e.arrived)))
+		e.extra = uint32(s.distributions.add(newTimerHistogram(len(f.bounds), s.nativeHistograms, e.arrived)))
 	case f.typ == metric.TypeSummary && kind.timer():
-		e.extra = uint32(s.histograms.add(newTimerSummary(e.arrived)))
+		e.extra = uint32(s.distributions.add(newTimerSummary(e.arrived)))
 	case kind == nameCounter:
 		s.counters.show(e, s.counters.count(e))
 	default:
@@ -309,11 +311,11 @@ func (s *registry) end(e *entry) {
 	key := seriesKey{e.family, e.labels}
 	f, kind := s.families.at(key.family), s.entries.kindOf(e)
 	switch {
-	case f.composite:
+	case f.makeup == ofParts:
 		s.composites.end(e)
-	case f.typ == metric.TypeHistogram, f.typ == metric.TypeSummary && kind.timer():
-		s.histograms.remove(e.histogram())
-		e.extra = 0
+	case f.makeup == ofDistributions, f.typ == metric.TypeHistogram, f.typ == metric.TypeSummary && kind.timer():
+		s.distributions.remove(e.distribution())
+		e.extra, e.stamp, e.aux = 0, 0, 0
 	case kind.timer():
 		s.counters.remove(e)
 	case kind == nameGauge:
@@ -358,7 +360,7 @@ func (s *registry) remove(pos entryPos) {
 	if e.state == statePart && s.entries.alive(e.owner()) {
 		composite = e.owner()
 	}
-	if e.state == stateLive && s.families.at(e.family).composite {
+	if e.state == stateLive && s.families.at(e.family).makeup == ofParts {
 		family = e.family
 	}
 	s.forget(pos)
@@ -385,7 +387,7 @@ func (s *registry) forget(pos entryPos) {
 
 // endFamily ends a family: its composites are removed, its other series become loose.
 func (s *registry) endFamily(pos familyPos) {
-	composite := s.families.at(pos).composite
+	composite := s.families.at(pos).makeup == ofParts
 	for _, m := range s.families.members(pos) {
 		switch {
 		case !s.entries.alive(m.ref):
@@ -405,7 +407,7 @@ func (s *registry) endBareFamily(pos familyPos) {
 	if pos == 0 {
 		return
 	}
-	if f := s.families.at(pos); f.composite && f.live > 0 && f.parts == 0 {
+	if f := s.families.at(pos); f.makeup == ofParts && f.live > 0 && f.parts == 0 {
 		s.endFamily(pos)
 	}
 }

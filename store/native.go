@@ -3,26 +3,41 @@ package store
 import (
 	"math"
 	"slices"
+
+	"loggregator_exporter/metric"
 )
 
 const (
 	// nativeSchema has eight buckets for each doubling: a quantile is off by 4.4 % at the most.
 	nativeSchema = 3
-	// maxNativeBuckets bounds a native histogram. Where values spread wider, neighbours are merged.
+	// maxNativeBuckets bounds each side of a native histogram. Where values spread wider, neighbours are merged.
 	maxNativeBuckets = 160
 	minNativeSchema  = -4
 	// nativeZero is the width of the zero bucket, as in client_golang.
 	nativeZero = 2.938735877055719e-39 // 2^-128
 )
 
-// native is a native histogram of values that are not negative, in the terms of
-// https://prometheus.io/docs/specs/native_histograms: bucket i of a schema s holds values up to base^i, where base
-// is 2^(2^-s).
+// native is a native histogram, in the terms of https://prometheus.io/docs/specs/native_histograms: bucket i of a
+// schema s holds values up to base^i, where base is 2^(2^-s).
 type native struct {
-	schema int32
-	zero   uint64
-	first  int32    // index of counts[0]
-	counts []uint64 // without gaps: values of one series lie close together
+	schema             int32
+	zeroThreshold      float64
+	zero               uint64
+	positive, negative buckets
+}
+
+// buckets are those of a native histogram on one side of zero; Counts[0] is bucket First. There are no gaps, since the
+// values of one series lie close together.
+type buckets metric.NativeBuckets
+
+func newNative() *native { return &native{schema: nativeSchema, zeroThreshold: nativeZero} }
+
+// reset empties the histogram and keeps its memory.
+func (n *native) reset(schema int32, zeroThreshold float64) {
+	*n = native{
+		schema: schema, zeroThreshold: zeroThreshold,
+		positive: buckets{Counts: n.positive.Counts[:0]}, negative: buckets{Counts: n.negative.Counts[:0]},
+	}
 }
 
 // nativeBounds divide the fractions from 0.5 to 1 into the buckets of nativeSchema.
@@ -33,68 +48,79 @@ var nativeBounds = func() (b [1 << nativeSchema]float64) {
 	return b
 }()
 
-// bucketIndex returns the bucket of a positive value.
-func bucketIndex(schema int32, v float64) int32 {
+// bucketIndex returns the bucket of nativeSchema that a positive value is in.
+func bucketIndex(v float64) int32 {
 	if v > math.MaxFloat64 {
 		v = math.MaxFloat64
 	}
 	fraction, exponent := math.Frexp(v)
 	i, _ := slices.BinarySearch(nativeBounds[:], fraction)
-	index := int32(i) + int32(exponent-1)<<nativeSchema
-	// A coarser schema's bucket holds neighbours of the finer one, upper bounds included.
-	shift := nativeSchema - schema
-	return (index + (1 << shift) - 1) >> shift
+	return int32(i) + int32(exponent-1)<<nativeSchema
 }
 
+// observe adds a value that is not negative.
 func (n *native) observe(v float64) {
 	if v <= nativeZero {
 		n.zero++
 		return
 	}
-	i := bucketIndex(n.schema, v)
-	for !n.reach(i) {
-		n.merge()
-		i = bucketIndex(n.schema, v)
-	}
-	n.counts[i-n.first]++
+	n.add(&n.positive, bucketIndex(v), nativeSchema, 1)
 }
 
-// reach makes room for a bucket, and says whether there was.
-func (n *native) reach(i int32) bool {
-	switch {
-	case len(n.counts) == 0:
-		n.first, n.counts = i, append(n.counts, 0)
-	case i < n.first:
-		more := int(n.first) - int(i)
-		if len(n.counts)+more > maxNativeBuckets && n.schema > minNativeSchema {
-			return false
-		}
-		n.counts = slices.Insert(n.counts, 0, make([]uint64, more)...)
-		n.first = i
-	case int(i-n.first) >= len(n.counts):
-		size := int(i-n.first) + 1
-		if size > maxNativeBuckets && n.schema > minNativeSchema {
-			return false
-		}
-		n.counts = append(n.counts, make([]uint64, size-len(n.counts))...)
+// add adds observations to the bucket that holds bucket i of a schema as fine as n's or finer. Where the buckets are
+// too many, neighbours are merged first.
+func (n *native) add(to *buckets, i, schema int32, count uint64) {
+	// A coarser schema's bucket holds neighbours of the finer one, upper bounds included.
+	coarser := func() int32 { return (i + 1<<(schema-n.schema) - 1) >> (schema - n.schema) }
+	for !to.reach(coarser(), n.schema) {
+		n.merge()
 	}
-	return true
+	to.Counts[coarser()-to.First] += count
 }
 
 // merge halves the resolution.
 func (n *native) merge() {
 	n.schema--
-	if len(n.counts) == 0 {
+	n.positive.merge()
+	n.negative.merge()
+}
+
+// reach makes room for a bucket, and says whether there was.
+func (b *buckets) reach(i, schema int32) bool {
+	mayGrowTo := func(size int) bool { return size <= maxNativeBuckets || schema == minNativeSchema }
+	switch {
+	case len(b.Counts) == 0:
+		b.First, b.Counts = i, append(b.Counts, 0)
+	case i < b.First:
+		more := int(b.First) - int(i)
+		if !mayGrowTo(len(b.Counts) + more) {
+			return false
+		}
+		b.Counts = slices.Insert(b.Counts, 0, make([]uint64, more)...)
+		b.First = i
+	case int(i-b.First) >= len(b.Counts):
+		size := int(i-b.First) + 1
+		if !mayGrowTo(size) {
+			return false
+		}
+		b.Counts = append(b.Counts, make([]uint64, size-len(b.Counts))...)
+	}
+	return true
+}
+
+// merge makes one bucket of each two neighbours, in place.
+func (b *buckets) merge() {
+	if len(b.Counts) == 0 {
 		return
 	}
-	first := (n.first + 1) >> 1
-	merged := make([]uint64, 0, len(n.counts)/2+1)
-	for i, c := range n.counts {
-		at := int((n.first+int32(i)+1)>>1 - first)
-		if at == len(merged) {
-			merged = append(merged, 0)
+	first, n := (b.First+1)>>1, 0
+	for i, c := range b.Counts {
+		at := int((b.First+int32(i)+1)>>1 - first)
+		if at == n {
+			b.Counts[n] = 0
+			n++
 		}
-		merged[at] += c
+		b.Counts[at] += c
 	}
-	n.first, n.counts = first, merged
+	b.First, b.Counts = first, b.Counts[:n]
 }

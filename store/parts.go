@@ -11,7 +11,7 @@ import (
 
 // Cloud Foundry's prom scraper takes Prometheus' histograms and summaries apart: a histogram x is sent as counters
 // x_bucket with the tag le, a summary x as gauges x with the tag quantile, and both with a gauge x_sum and a counter
-// x_count. Their other tags are the same, and the gauges have no unit.
+// x_count. Their other tags are the same, and they have no unit.
 // (https://github.com/cloudfoundry/loggregator-agent-release, src/pkg/scraper.) They are put together again: the
 // histogram or summary is a series, the composite; its parts are entries that keep their own state by the rules for
 // gauges and counters.
@@ -59,7 +59,7 @@ func partOf(kind nameKind, name, unit, key []byte) part {
 		return base, ok && len(base) > 0
 	}
 	switch {
-	case kind == nameCounter:
+	case kind == nameCounter && len(unit) == 0:
 		if base, ok := cut(suffixBucket); ok {
 			if bound, ok := parseBound(keyTag(key, roleBucket.tag())); ok {
 				return part{roleBucket, base, bound}
@@ -171,19 +171,11 @@ func partKeys(composite string, r role) [][]byte {
 // compositeOf returns the composite that a bucket or quantile belongs to, by its kind, key and name. Whether x_sum and
 // x_count belong to one depends on what else there is.
 func compositeOf(kind metric.Kind, p *metric.Point, key []byte) (of nameKind, composite, base []byte, ok bool) {
-	entry := nameTimer
-	switch kind {
-	case metric.KindGauge:
-		entry = nameGauge
-	case metric.KindCounter:
-		entry = nameCounter
-	default:
-	}
-	switch q := partOf(entry, p.Name, p.Unit, key); q.role {
+	switch q := partOf(nameKindOf(kind), p.Name, p.Unit, key); q.role {
 	case roleBucket:
-		return nameHistogram, compositeKey(nil, key, q.role.tag()), q.base, true
+		return nameCompositeHistogram, compositeKey(nil, key, q.role.tag()), q.base, true
 	case roleQuantile:
-		return nameSummary, compositeKey(nil, key, q.role.tag()), q.base, true
+		return nameCompositeSummary, compositeKey(nil, key, q.role.tag()), q.base, true
 	default:
 		return 0, nil, nil, false
 	}

@@ -39,8 +39,9 @@ func drawEnvelope(t *rapid.T) *metric.Envelope {
 	})
 	origin := rapid.SampledFrom([]string{"rep", "router__0", "gorouter", ""})
 	e := &metric.Envelope{
-		Kind: rapid.SampledFrom([]metric.Kind{metric.KindGauge, metric.KindCounter, metric.KindTimer, metric.KindLog}).
-			Draw(t, "kind"),
+		Kind: rapid.SampledFrom([]metric.Kind{
+			metric.KindGauge, metric.KindCounter, metric.KindTimer, metric.KindLog, metric.KindHistogram, metric.KindSummary,
+		}).Draw(t, "kind"),
 		Timestamp: rapid.Int64Range(-200e9, 100e9).Draw(t, "clock"),
 		SourceID:  []byte(rapid.SampledFrom([]string{"", "rep", "f1a3c2d0-7a7e-4c55-9f0f-2f0b9d3a4b11"}).Draw(t, "source")),
 		Name:      []byte(name.Draw(t, "name")),
@@ -67,7 +68,37 @@ func drawEnvelope(t *rapid.T) *metric.Envelope {
 			})
 		}
 	}
+	if e.Kind == metric.KindHistogram || e.Kind == metric.KindSummary {
+		e.Distribution = drawDistribution(t)
+	}
+	if e.Kind != metric.KindGauge {
+		e.Unit = []byte(rapid.SampledFrom([]string{"", "", "ms"}).Draw(t, "unit"))
+		e.Began = rapid.Int64Range(-1, 1).Draw(t, "began") * 946684800e9 // before the fake clock's start
+	}
 	return e
+}
+
+// drawDistribution makes histograms and summaries, some of which contradict themselves.
+func drawDistribution(t *rapid.T) *metric.Distribution {
+	counts := rapid.SliceOfN(rapid.Uint64Range(0, 3), 0, 3)
+	values := rapid.SliceOfN(rapid.SampledFrom([]float64{-1, 0, 0.5, 1, 2}), 0, 2)
+	d := &metric.Distribution{
+		Count: rapid.Uint64Range(0, 9).Draw(t, "count"), Sum: 1, HasSum: rapid.Bool().Draw(t, "sum"),
+		IsDelta: rapid.Bool().Draw(t, "delta"), HasNative: rapid.Bool().Draw(t, "native"),
+		Schema: rapid.Int32Range(-5, 9).Draw(t, "schema"), ZeroThreshold: 0.5,
+		Positive: metric.NativeBuckets{First: rapid.Int32().Draw(t, "first"), Counts: counts.Draw(t, "positive")},
+	}
+	if rapid.Bool().Draw(t, "classic") {
+		d.Bounds, d.Counts = values.Draw(t, "bounds"), counts.Draw(t, "counts")
+		slices.Sort(d.Bounds)
+	}
+	for _, share := range values.Draw(t, "quantiles") {
+		d.Quantiles = append(d.Quantiles, metric.Quantile{Share: share, Value: share})
+	}
+	for _, v := range values.Draw(t, "exemplars") {
+		d.Exemplars = append(d.Exemplars, metric.Exemplar{TraceID: slices.Repeat([]byte{1}, 16), Value: v})
+	}
+	return d
 }
 
 // action is an envelope that comes after a pause, and perhaps a sweep or a reload. Its clock is relative to its
@@ -176,7 +207,7 @@ func checkEmpty(s *Store) error {
 		"live": s.limits.live, "others": s.limits.others, "parts": s.limits.parts, "pairs": s.entries.pairs.live, "tag sets": s.entries.tagsetIndex.live,
 		"names": s.entries.nameIndex.live, "untagged": s.entries.untagged, "owners": len(s.limits.byName), "families": s.families.count(),
 		"claims": len(s.families.claims), "exposed": len(s.families.series), "label sets": len(s.families.labels.by), "shared totals": s.counters.totals.inUse(),
-		"histograms": s.histograms.inUse(), "composites": s.composites.inUse(),
+		"histograms": s.distributions.inUse(), "composites": s.composites.inUse(),
 		"counters": s.counters.states.inUse(), "entries": s.entries.inUse(),
 	} {
 		if n != 0 {
@@ -217,7 +248,7 @@ func checkScrape(s *Store) error {
 	}
 	hidden := 0 // of which nothing but a sum is known
 	for pos := entryPos(1); pos <= s.entries.last; pos++ {
-		if e := s.entries.at(pos); e.state == stateLive && s.families.at(e.family).composite {
+		if e := s.entries.at(pos); e.state == stateLive && s.families.at(e.family).makeup == ofParts {
 			c := s.composites.at(e.composite())
 			if s.families.at(e.family).typ == metric.TypeHistogram && len(c.points) == 0 && c.count == 0 {
 				hidden++
@@ -239,7 +270,7 @@ func checkScrape(s *Store) error {
 func (s *Store) checkComposites() error {
 	parts := map[familyPos]int{}
 	for pos := entryPos(1); pos <= s.entries.last; pos++ {
-		if e := s.entries.at(pos); e.state == stateLive && s.families.at(e.family).composite {
+		if e := s.entries.at(pos); e.state == stateLive && s.families.at(e.family).makeup == ofParts {
 			if err := s.checkComposite(pos, e); err != nil {
 				return err
 			}

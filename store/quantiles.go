@@ -35,7 +35,9 @@ func (p *half) observe(v float64) {
 
 // reset empties a half and keeps its memory.
 func (p *half) reset() {
-	*p = half{native: native{schema: nativeSchema, counts: p.native.counts[:0]}}
+	n := p.native
+	n.reset(nativeSchema, nativeZero)
+	*p = half{native: n}
 }
 
 func (w *window) observe(v float64, now int64) {
@@ -93,7 +95,7 @@ func (w *window) appendQuantiles(dst, quantiles []float64, now int64) []float64 
 // merged goes through the buckets of halves in the order of their values.
 type merged struct {
 	halves []*half
-	at     [2]int // 0 is the zero bucket, i+1 is counts[i]
+	at     [2]int // 0 is the zero bucket, i+1 is positive.Counts[i]
 }
 
 // next returns the middle of the next bucket that has observations, and their number. It must not be called beyond
@@ -102,10 +104,10 @@ func (m *merged) next() (value float64, count uint64) {
 	value = math.Inf(1)
 	from := -1
 	for i, p := range m.halves {
-		for m.at[i] <= len(p.native.counts) && p.native.at(m.at[i]) == 0 {
+		for m.at[i] <= len(p.native.positive.Counts) && p.native.at(m.at[i]) == 0 {
 			m.at[i]++
 		}
-		if m.at[i] > len(p.native.counts) {
+		if m.at[i] > len(p.native.positive.Counts) {
 			continue
 		}
 		if v := p.native.middle(m.at[i]); v < value {
@@ -125,7 +127,7 @@ func (n *native) at(i int) uint64 {
 	if i == 0 {
 		return n.zero
 	}
-	return n.counts[i-1]
+	return n.positive.Counts[i-1]
 }
 
 // middle is the geometric mean of a bucket's bounds, which is nowhere in it off by more than half of its width.
@@ -133,7 +135,7 @@ func (n *native) middle(i int) float64 {
 	if i == 0 {
 		return 0
 	}
-	upper := float64(n.first + int32(i-1))
+	upper := float64(n.positive.First + int32(i-1))
 	return math.Exp2((upper - 0.5) * math.Exp2(float64(-n.schema)))
 }
 

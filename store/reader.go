@@ -108,17 +108,22 @@ func (r *Reader) touch(members []member) {
 
 // histogram reads a histogram; nil if nothing is known of it yet.
 func (r *Reader) histogram(s *Store, e *entry) (out *Histogram, start int64) {
-	if f := s.families.at(e.family); !f.composite {
-		h := s.histograms.at(e.histogram())
-		return r.timerHistogram(h, f.bounds), h.start
+	switch f := s.families.at(e.family); f.makeup {
+	case ofParts:
+		return r.compositeHistogram(s, s.composites.at(e.composite()))
+	case ofDistributions:
+		h := s.distributions.at(e.distribution())
+		return r.copyHistogram(h, h.bounds), h.start
+	default:
+		h := s.distributions.at(e.distribution())
+		return r.copyHistogram(h, f.bounds), h.start
 	}
-	return r.compositeHistogram(s, s.composites.at(e.composite()))
 }
 
-// timerHistogram copies a histogram into the reader's memory. r.hists and r.natives have room for a chunk, so that
+// copyHistogram copies a histogram into the reader's memory. r.hists and r.natives have room for a chunk, so that
 // pointers into them stay valid; what was copied before stays valid too when the other slices move.
-func (r *Reader) timerHistogram(h *histogram, bounds []float64) *Histogram {
-	out := Histogram{Bounds: bounds, Counts: r.copyCounts(h.counts), Count: h.count, Sum: h.sum}
+func (r *Reader) copyHistogram(h *distribution, bounds []float64) *Histogram {
+	out := Histogram{Bounds: bounds, Counts: r.copyCounts(h.counts), Count: h.count, Sum: h.sum, Unsummed: h.unsummed}
 	if h.exemplars != nil {
 		from := len(r.traced)
 		r.traced = append(r.traced, h.exemplars...)
@@ -126,12 +131,17 @@ func (r *Reader) timerHistogram(h *histogram, bounds []float64) *Histogram {
 	}
 	if n := h.native; n != nil {
 		r.natives = append(r.natives, Native{
-			Schema: n.schema, ZeroThreshold: nativeZero, Zero: n.zero, First: n.first, Counts: r.copyCounts(n.counts),
+			Schema: n.schema, ZeroThreshold: n.zeroThreshold, Zero: n.zero,
+			Positive: r.copyBuckets(&n.positive), Negative: r.copyBuckets(&n.negative),
 		})
 		out.Native = &r.natives[len(r.natives)-1]
 	}
 	r.hists = append(r.hists, out)
 	return &r.hists[len(r.hists)-1]
+}
+
+func (r *Reader) copyBuckets(b *buckets) metric.NativeBuckets {
+	return metric.NativeBuckets{First: b.First, Counts: r.copyCounts(b.Counts)}
 }
 
 func (r *Reader) copyCounts(counts []uint64) []uint64 {
@@ -184,8 +194,8 @@ func (r *Reader) compositeHistogram(s *Store, c *composite) (h *Histogram, start
 func (r *Reader) summary(s *Store, e *entry) (out *Summary, start int64) {
 	from := len(r.quantiles)
 	var x Summary
-	switch {
-	case s.families.at(e.family).composite:
+	switch makeup := s.families.at(e.family).makeup; {
+	case makeup == ofParts:
 		c := s.composites.at(e.composite())
 		for _, p := range c.points {
 			r.quantiles = append(r.quantiles, s.entries.at(p.pos).value)
@@ -196,8 +206,12 @@ func (r *Reader) summary(s *Store, e *entry) (out *Summary, start int64) {
 			count := s.entries.at(c.count)
 			x.Count, start = s.counters.count(count), s.counters.start(count)
 		}
+	case makeup == ofDistributions:
+		h := s.distributions.at(e.distribution())
+		r.quantiles = append(r.quantiles, h.values...)
+		x, start = Summary{Quantiles: h.bounds, Count: h.count, Sum: h.sum, Unsummed: h.unsummed}, h.start
 	case s.entries.kindOf(e).timer():
-		h := s.histograms.at(e.histogram())
+		h := s.distributions.at(e.distribution())
 		r.quantiles = h.window.appendQuantiles(r.quantiles, observedQuantiles, r.family.now)
 		x, start = Summary{Quantiles: observedQuantiles, Count: h.count, Sum: h.sum}, h.start
 	default:

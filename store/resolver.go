@@ -82,12 +82,9 @@ func Identities(r Resolver, e *metric.Envelope) ([]Identity, error) {
 	default:
 		return nil, errors.New(invalid)
 	}
-	kind, points := nameGauge, e.Points
-	if e.Kind != metric.KindGauge {
-		kind, points = nameTimer, []metric.Point{{Name: e.Name}}
-	}
-	if e.Kind == metric.KindCounter {
-		kind = nameCounter
+	kind, points := nameKindOf(e.Kind), e.Points
+	if kind != nameGauge {
+		points = []metric.Point{{Name: e.Name, Unit: e.Unit}}
 	}
 	var out []Identity
 	for i := range points {

@@ -288,7 +288,7 @@ func TestObservedSeriesLeaveNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if got := len(s.histograms.all) - 1; got > 100 {
+		if got := len(s.distributions.all) - 1; got > 100 {
 			t.Errorf("%d histograms and windows, of which 100 were there at once", got)
 		}
 	})

@@ -52,17 +52,18 @@ type registry struct {
 	identification   atomic.Pointer[Identification] // the resolver's; writers read it without the lock
 	nativeHistograms bool
 
-	entries     entries
-	families    families
-	limits      limits
-	counters    counters
-	histograms  arena[histogramPos, histogram] // of timers
-	composites  composites
-	conversions conversions
-	expiry      expiry
-	refusals    refusals
-	overrides   overrides
-	key         []byte // scratch memory
+	entries       entries
+	families      families
+	limits        limits
+	counters      counters
+	distributions arena[distributionPos, distribution]
+	composites    composites
+	conversions   conversions
+	expiry        expiry
+	refusals      refusals
+	overrides     overrides
+	key           []byte // scratch memory, as bounds
+	bounds        []float64
 }
 
 // New makes an empty store.
@@ -253,7 +254,7 @@ func (s *registry) unchanged(e *entry) bool {
 	}
 	f.help, f.unit = r.Help, r.Unit
 	e.expiry = s.expiry.period(r.Expiry)
-	if f.composite {
+	if f.makeup == ofParts {
 		for pos := range s.composites.at(e.composite()).all() {
 			s.entries.at(pos).expiry = e.expiry
 		}

@@ -32,8 +32,8 @@ type Sample struct {
 	Pairs int
 	// Value is the value of a gauge or counter.
 	Value float64
-	// Start is when a counter or histogram was 0, in nanoseconds since the epoch by the exporter's clock; 0 where that
-	// is not known: it is never guessed.
+	// Start is when a counter, histogram or summary was 0, in nanoseconds since the epoch, by the exporter's clock or, as
+	// OpenTelemetry's senders say it, by theirs; 0 where that is not known: it is never guessed.
 	Start int64
 	// Histogram is set where the family's Type is TypeHistogram. It belongs to the reader that Next was called on and is
 	// valid until the next call of Next.
@@ -62,20 +62,19 @@ type Histogram struct {
 	Sum    float64
 	// Unsummed says that Sum is not known, and NaN.
 	Unsummed bool
-	// Exemplars has one for each of Counts, of which those with Stamp 0 are none; or it is empty.
+	// Exemplars has one for each of Counts, of which those with Stamp 0 are none; or it is empty. Of a histogram with
+	// native buckets only it is a list, the newest first.
 	Exemplars []Exemplar
-	// Native is the same observations as a native histogram; nil where that is switched off.
+	// Native is the same observations as a native histogram; nil where there is none.
 	Native *Native
 }
 
-// Native is a native histogram of values that are not negative: Counts are the observations of the buckets from
-// index First on, none left out, of a schema; Zero those of values up to ZeroThreshold.
+// Native is a native histogram; Zero are the observations of values from -ZeroThreshold to ZeroThreshold.
 type Native struct {
-	Schema        int32
-	ZeroThreshold float64
-	Zero          uint64
-	First         int32
-	Counts        []uint64
+	Schema             int32
+	ZeroThreshold      float64
+	Zero               uint64
+	Positive, Negative metric.NativeBuckets
 }
 
 // view orders families and their series for scrapes.
@@ -151,7 +150,7 @@ func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 		s.mu.Unlock()
 		return Family{}, false
 	}
-	out := Family{Name: f.name, Help: f.help, Unit: f.unit, Type: f.typ, composite: f.composite, members: f.sorted}
+	out := Family{Name: f.name, Help: f.help, Unit: f.unit, Type: f.typ, composite: f.makeup == ofParts, members: f.sorted}
 	if len(f.fresh) == 0 && f.dead == 0 {
 		s.mu.Unlock()
 		return out, true

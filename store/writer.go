@@ -9,7 +9,8 @@ import (
 // Writer takes envelopes into the store. It owns the scratch memory of one goroutine: each source has its own.
 type Writer struct {
 	identifier
-	store *Store
+	store   *Store
+	checked checked
 }
 
 // Writer returns a new writer.
@@ -28,6 +29,8 @@ func (w *Writer) Write(e *metric.Envelope, tally *metric.Tally) {
 		tally[w.counter(e)]++
 	case metric.KindTimer:
 		tally[w.timer(e)]++
+	case metric.KindHistogram, metric.KindSummary:
+		tally[w.countedBySender(e)]++
 	case metric.KindNone, metric.KindLog, metric.KindEvent:
 	}
 }
@@ -63,10 +66,14 @@ func (w *Writer) counter(e *metric.Envelope) metric.Outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	pos, outcome := s.findOrAdd(&of)
-	if outcome == metric.Stored {
-		outcome = s.counters.set(pos, s.entries.at(pos), e)
+	switch {
+	case outcome != metric.Stored:
+		return outcome
+	case e.Began > 0:
+		return s.counters.setSince(pos, s.entries.at(pos), e)
+	default:
+		return s.counters.set(pos, s.entries.at(pos), e)
 	}
-	return outcome
 }
 
 // sample is what finds the entry of e's name and of the identity that the writer has made of e.
@@ -74,6 +81,7 @@ func (w *Writer) sample(e *metric.Envelope, kind nameKind, invalid string) sampl
 	return sample{
 		key:     w.key,
 		name:    e.Name,
+		unit:    e.Unit,
 		hash:    w.store.entries.hashBytes(w.key),
 		arrived: e.Arrived,
 		kind:    kind,
@@ -119,9 +127,9 @@ func (w *Writer) observe(pos entryPos, v float64, arrived int64) {
 	e := s.entries.at(pos)
 	switch f := s.families.at(e.family); f.typ {
 	case metric.TypeHistogram:
-		s.histograms.at(e.histogram()).observe(f.bounds, v, &w.trace, arrived)
+		s.distributions.at(e.distribution()).observe(f.bounds, v, &w.trace, arrived)
 	case metric.TypeSummary:
-		s.histograms.at(e.histogram()).summarize(v, arrived)
+		s.distributions.at(e.distribution()).summarize(v, arrived)
 	case metric.TypeCounter:
 		s.counters.countOne(e, arrived)
 	case metric.TypeGauge:
@@ -175,14 +183,18 @@ func clampStamp(stamp, arrived int64) int64 {
 // accept says whether a sample may replace the value of a gauge, and moves the entry's clock.
 func (e *entry) accept(stamp, arrived int64) bool {
 	stamp = clampStamp(stamp, arrived)
-	if stamp < e.stamp {
-		if e.aux == 0 || e.aux > arrived { // the second where our clock was set back
-			e.aux = arrived
-		}
-		if arrived-e.aux < outdatedLimit {
-			return false
-		}
+	if stamp < e.stamp && e.staysOutdated(arrived) {
+		return false
 	}
 	e.stamp, e.aux = stamp, 0
 	return true
+}
+
+// staysOutdated reports whether a sample that is older than the value is refused: not if all samples have been for
+// some time.
+func (e *entry) staysOutdated(arrived int64) bool {
+	if e.aux == 0 || e.aux > arrived { // the second where our clock was set back
+		e.aux = arrived
+	}
+	return arrived-e.aux < outdatedLimit
 }

@@ -54,7 +54,7 @@ func (t *Tagger) Apply(s *Subject, dst *Result, tr *Trace) {
 		dst.Kind = s.Kind
 	}
 	if !made.unit {
-		dst.Unit = t.unit(s.Unit)
+		dst.Unit = t.unit(s)
 		if dst.Unit == "" && !dst.Final && !dst.Dropped {
 			dst.Unit = naming.UnitOfName(dst.Base)
 		}

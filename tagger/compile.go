@@ -243,9 +243,9 @@ func compileTags(d *document, s *ruleSpec, r *rule) {
 	}
 }
 
-func checkKind(d *document, t text) metric.Kind {
-	if !slices.Contains(kindNames(), t.s) {
-		d.failAt(t, "no kind %q: use %s", t.s, strings.Join(kindNames(), ", "))
+func checkKind(d *document, t text, known []string) metric.Kind {
+	if !slices.Contains(known, t.s) {
+		d.failAt(t, "no kind %q: use %s", t.s, strings.Join(known, ", "))
 	}
 	kind, _ := metric.ParseKind(t.s)
 	return kind
@@ -257,7 +257,7 @@ func compileMetadata(d *document, s *ruleSpec, r *rule) {
 		"metric is empty: leave the key out to name the metric after the base name")
 	r.metricText = s.Metric.value()
 	if s.Kind != nil {
-		r.kind = checkKind(d, *s.Kind)
+		r.kind = checkKind(d, *s.Kind, settableKinds())
 	}
 	if s.Unit != nil {
 		r.hasUnit = true

@@ -239,7 +239,12 @@ func compileValues(d *document, values []text, what string) *valueCondition {
 	return c
 }
 
-// kindNames are the kinds that rules may name.
+// kindNames are the kinds that conditions and tests may name.
 func kindNames() []string {
+	return append(settableKinds(), metric.KindHistogram.String(), metric.KindSummary.String())
+}
+
+// settableKinds are the kinds that rules may give a metric. Nothing becomes a histogram or summary of its sender.
+func settableKinds() []string {
 	return []string{metric.KindGauge.String(), metric.KindCounter.String(), metric.KindTimer.String()}
 }

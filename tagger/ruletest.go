@@ -144,7 +144,7 @@ func (k *givenKeys) subject(d *document, n *yaml.Node) Subject {
 		Origin: k.Origin, Name: k.Name, Unit: k.Unit, Kind: metric.KindGauge, SourceID: k.SourceID, Tags: labelsOf(k.Tags),
 	}
 	if k.Kind != nil {
-		s.Kind = checkKind(d, *k.Kind)
+		s.Kind = checkKind(d, *k.Kind, kindNames())
 	}
 	if s.Name == "" {
 		d.fail(n, "given has no name: say name: ...")

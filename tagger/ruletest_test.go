@@ -82,7 +82,7 @@ func TestBadRuleTests(t *testing.T) {
 		"tests:\n- given: {name: a}":   "t.yaml:2:3: the test expects nothing: add expect, such as expect: {base: ..., tags: {...}}",
 		"tests:\n- given: {origin: a}": "t.yaml:2:10: given has no name: say name: ...",
 		"tests:\n- given: {nam: a, name: b}\n  expect: {base: b}":           `t.yaml:2:11: unknown key "nam" in given (did you mean "name"?): known are kind, name, origin, source_id, tags, unit`,
-		"tests:\n- given: {name: b, kind: log}\n  expect: {base: b}":        `t.yaml:2:26: no kind "log": use gauge, counter, timer`,
+		"tests:\n- given: {name: b, kind: log}\n  expect: {base: b}":        `t.yaml:2:26: no kind "log": use gauge, counter, timer, histogram, summary`,
 		"tests:\n- given: {name: b}\n  expect: {name: b}":                   `t.yaml:3:12: unknown key "name" in expect (did you mean "base"?): known are base, buckets, drop_labels, dropped, expire, help, kind, labels, metric, origin_tags, rename_labels, rule, tags, unit`,
 		"catalogue: maybe\ntests:\n- {given: {name: b}, expect: {base: b}}": `t.yaml:1:12: catalogue must be true or false, not text`,
 	} {

@@ -278,12 +278,16 @@ func usualUnits() map[string]string {
 	return m
 }
 
-func (t *Tagger) unit(emitted string) string {
-	if emitted == "" {
+// unit is the canonical unit that a metric is sent with. OpenTelemetry's 1 of a gauge is a ratio.
+func (t *Tagger) unit(s *Subject) string {
+	switch {
+	case s.Unit == "":
 		return ""
+	case s.Unit == "1" && s.Kind == metric.KindGauge:
+		return "ratio"
 	}
-	if u, ok := t.units[emitted]; ok {
+	if u, ok := t.units[s.Unit]; ok {
 		return u
 	}
-	return naming.CanonicalUnit(emitted)
+	return naming.CanonicalUnit(s.Unit)
 }

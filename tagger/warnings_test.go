@@ -65,7 +65,7 @@ func TestWarnings(t *testing.T) {
 - {id: b, pattern: "x"}
 `, nil},
 		{"impossible condition", `rules:
-- {id: a, pattern: "x", when: {kind: ["!gauge", "!counter", "!timer"]}}
+- {id: a, pattern: "x", when: {kind: ["!gauge", "!counter", "!timer", "!histogram", "!summary"]}}
 `, []string{`r.yaml:2:3: rule "a" never matches: its conditions on kind exclude each other: no metric can match`}},
 		{"the same expression twice", `rules:
 - {id: a, regex: "x[0-9]+"}

@@ -126,7 +126,7 @@ func parseKind(s string) (metric.Kind, error) {
 	if k, ok := metric.ParseKind(s); ok && k != metric.KindNone && k != metric.KindLog && k != metric.KindEvent {
 		return k, nil
 	}
-	return metric.KindNone, fmt.Errorf("%q is none of gauge, counter, timer", s)
+	return metric.KindNone, fmt.Errorf("%q is none of gauge, counter, timer, histogram, summary", s)
 }
 
 func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explainer, error) {
@@ -274,7 +274,7 @@ func (e *explainer) explain(q *question) error {
 	var trace resolver.Trace
 	r := e.resolver.Explain(id, &trace)
 	old := ""
-	if e.old != nil && q.kind != metric.KindTimer {
+	if e.old != nil && (q.kind == metric.KindGauge || q.kind == metric.KindCounter) {
 		if id, err = q.identity(e.old); err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ func stateUnit(words []string, u *unit, target string) []string {
 
 // containUnit reports whether a unit is among the words, in the plural or in the singular.
 func containUnit(words []string, unitName string) bool {
-	if strings.Contains(unitName, "_per_") {
+	if strings.Contains("_"+unitName, "_per_") {
 		return slices.Contains(words, "per")
 	}
 	return slices.Contains(words, unitName) || slices.Contains(words, strings.TrimSuffix(unitName, "s"))

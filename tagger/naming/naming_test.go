@@ -114,6 +114,11 @@ func TestNaming(t *testing.T) {
 			Name{"memory.lastGCPauseTimeNS", "", 1, 1},
 		},
 		{Style{Verbatim: true}, "", "", g, Name{"unnamed", "", 1, 1}},
+		{prometheus, "http.server.request.body.size", "decimal_kilobytes", metric.TypeHistogram, Name{"cf_http_server_request_body_size_bytes", "bytes", 1e3, 1}},
+		{keep, "disk.io", "decimal_kilobytes", c, Name{"cf_disk_io_decimal_kilobytes_total", "decimal_kilobytes", 1, 1}},
+		{prometheus, "requests", "per_minute", g, Name{"cf_requests_per_second", "per_second", 1, 60}},
+		{prometheus, "requests_per_second", "per_second", g, Name{"cf_requests_per_second", "per_second", 1, 1}},
+		{prometheus, "hw.temperature", "celsius", g, Name{"cf_hw_temperature_celsius", "celsius", 1, 1}},
 	}
 	for _, tt := range tests {
 		if got := tt.naming.Name(tt.base, tt.unit, tt.typ); got != tt.want {
@@ -166,6 +171,23 @@ func TestCanonicalUnit(t *testing.T) {
 		"connection":     "",
 		"query":          "",
 		"ops_per_second": "",
+
+		"By":         "bytes",
+		"by":         "",
+		"MiBy":       "mebibytes",
+		"kBy":        "decimal_kilobytes",
+		"By/s":       "bytes_per_second",
+		"By{sent}":   "bytes",
+		"us":         "microseconds",
+		"min":        "minutes",
+		"{request}":  "",
+		"{packet}/s": "per_second",
+		"{a}{b}%":    "percent",
+		"1":          "",
+		"}{":         "",
+		"Cel":        "celsius",
+		"cel":        "",
+		"W":          "watts",
 	}
 	for emitted, unit := range want {
 		if got := CanonicalUnit(emitted); got != unit {

@@ -48,6 +48,31 @@ var units = []unit{
 		[]string{"b/s", "bytes/s", "bytes/sec", "bytes/second", "byte/s"},
 	},
 	{"bytes_per_minute", "bytes_per_second", 1, 60, nil, []string{"bytes/min", "bytes/minute", "byte/minute"}},
+	{"per_second", "per_second", 1, 1, nil, []string{"/s", "1/s"}},
+	{"per_minute", "per_second", 1, 60, nil, []string{"/min", "1/min"}},
+	{"decimal_kilobytes", "bytes", 1e3, 1, nil, nil},
+	{"decimal_megabytes", "bytes", 1e6, 1, nil, nil},
+	{"decimal_gigabytes", "bytes", 1e9, 1, nil, nil},
+	{"decimal_terabytes", "bytes", 1e12, 1, nil, nil},
+	{"meters", "meters", 1, 1, nil, nil},
+	{"grams", "grams", 1, 1, nil, nil},
+	{"volts", "volts", 1, 1, nil, nil},
+	{"amperes", "amperes", 1, 1, nil, nil},
+	{"joules", "joules", 1, 1, nil, nil},
+	{"watts", "watts", 1, 1, nil, nil},
+	{"hertz", "hertz", 1, 1, nil, nil},
+	{"celsius", "celsius", 1, 1, nil, nil},
+}
+
+// ucum are the codes by which OpenTelemetry writes units, where components do not write them so: those of the Unified
+// Code for Units of Measure, in which upper and lower case differ. They are the ones that OpenTelemetry's rules for
+// Prometheus give names (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics).
+var ucum = map[string]string{
+	"By": "bytes", "KiBy": "kibibytes", "MiBy": "mebibytes", "GiBy": "gibibytes", "TiBy": "tebibytes",
+	"kBy": "decimal_kilobytes", "KBy": "decimal_kilobytes", "MBy": "decimal_megabytes", "GBy": "decimal_gigabytes",
+	"TBy": "decimal_terabytes", "By/s": "bytes_per_second", "By/min": "bytes_per_minute",
+	"m": "meters", "g": "grams", "V": "volts", "A": "amperes", "J": "joules", "W": "watts", "Hz": "hertz",
+	"Cel": "celsius",
 }
 
 // Units returns the canonical units, in the spelling that rules and Result use.
@@ -61,16 +86,20 @@ func Units() []string {
 
 // CanonicalUnit returns the one of Units that a component's spelling means. It returns "" for words that are no unit
 // of measurement: a type (gauge, counter, int), a filler (count, Metric, total) or a thing counted (connection,
-// page). A single `b` is no unit either: the BOSH health monitor writes it for a boolean.
+// page). A single `b` is no unit either: the BOSH health monitor writes it for a boolean. What OpenTelemetry writes in
+// braces says what is counted: {request}, By{sent}.
 func CanonicalUnit(emitted string) string {
 	s := strings.TrimSpace(emitted)
+	if from, to := strings.IndexByte(s, '{'), strings.IndexByte(s, '}'); from >= 0 && from < to {
+		return CanonicalUnit(s[:from] + s[to+1:])
+	}
 	if s == "B" {
 		return "bytes"
 	}
 	if u := unitSpelt(strings.ToLower(s)); u != nil {
 		return u.name
 	}
-	return ""
+	return ucum[s]
 }
 
 func unitSpelt(s string) *unit {

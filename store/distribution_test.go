@@ -46,7 +46,7 @@ func TestNativeHistogram(t *testing.T) {
 		reference := prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "h", NativeHistogramBucketFactor: 1.1, NativeHistogramZeroThreshold: nativeZero,
 		})
-		n := native{schema: nativeSchema}
+		n := newNative()
 		for _, v := range observed {
 			reference.Observe(v)
 			n.observe(v)
@@ -55,8 +55,8 @@ func TestNativeHistogram(t *testing.T) {
 		if err := reference.Write(&m); err != nil {
 			t.Fatal(err)
 		}
-		if len(n.counts) > maxNativeBuckets {
-			t.Fatalf("%d buckets", len(n.counts))
+		if len(n.positive.Counts) > maxNativeBuckets {
+			t.Fatalf("%d buckets", len(n.positive.Counts))
 		}
 		want := spans(m.GetHistogram())
 		for range nativeSchema - n.schema { // the reference has no bound, and is made as coarse as ours
@@ -67,9 +67,9 @@ func TestNativeHistogram(t *testing.T) {
 			want = coarse
 		}
 		got := map[int32]uint64{}
-		for i, c := range n.counts {
+		for i, c := range n.positive.Counts {
 			if c > 0 {
-				got[n.first+int32(i)] = c
+				got[n.positive.First+int32(i)] = c
 			}
 		}
 		if len(got) != len(want) || n.zero != m.GetHistogram().GetZeroCount() {
@@ -109,8 +109,8 @@ func TestHistogramView(t *testing.T) {
 			t.Errorf("start %d, %+v", got[0].Start, h)
 		}
 		n := h.Native
-		if n.Schema != 3 || n.Zero != 1 || n.First != bucketIndex(3, 0.02) || n.Counts[0] != 1 ||
-			n.Counts[len(n.Counts)-1] != 1 {
+		if n.Schema != 3 || n.Zero != 1 || n.Positive.First != bucketIndex(0.02) || n.Positive.Counts[0] != 1 ||
+			n.Positive.Counts[len(n.Positive.Counts)-1] != 1 {
 			t.Errorf("%+v", n)
 		}
 		if len(h.Exemplars) != 3 || h.Exemplars[1].Stamp != 0 || h.Exemplars[2].Stamp != 0 {
