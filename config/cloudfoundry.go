@@ -154,9 +154,9 @@ func (p *platform) serviceCredentials(object map[string]json.RawMessage) {
 		p.fail("", "%s: has no credentials, which should hold settings: update it with credentials, "+
 			"for example -p '{\"uaa.client_id\": \"...\", \"uaa.client_secret\": \"...\"}', or unbind it", p.place())
 	case object[credHubReference] != nil:
-		p.fail(everySetting, "%s: %s stands in place of the credentials, so the platform has not fetched them from CredHub: "+
-			"bind the service anew, or see whether CredHub can be reached from the apps of this foundation", p.place(),
-			credHubReference)
+		p.fail(everySetting, "%s: %s stands in place of the credentials, so the platform has not fetched them from "+
+			"CredHub: bind the service anew, or see whether CredHub can be reached from the apps of this foundation",
+			p.place(), credHubReference)
 	default:
 		p.credentials("", object)
 	}

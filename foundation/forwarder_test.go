@@ -95,6 +95,14 @@ func portFile(t *testing.T, text string) string {
 	return path
 }
 
+// memoryForwarder is an agent whose downstream is reached by a network in memory.
+func memoryForwarder(t *testing.T, f *Foundation, network *Memory, d *downstream) *Forwarder {
+	t.Helper()
+	return NewForwarder(
+		ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port+"\n"), TLS: f.ForwarderTLS(), Network: network},
+	)
+}
+
 func runForwarder(t *testing.T, a *Forwarder) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -113,9 +121,7 @@ func TestForwarderBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		d := serveDownstream(t, network.Listen(), f.DownstreamTLS())
-		a := NewForwarder(
-			ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port+"\n"), TLS: f.ForwarderTLS(), Network: network},
-		)
+		a := memoryForwarder(t, f, network, d)
 		const count = 1050
 		sent := make([]*v2, count)
 		for i := range sent {
@@ -156,9 +162,7 @@ func TestForwarderBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		d := serveDownstream(t, network.Listen(), f.DownstreamTLS())
-		a := NewForwarder(
-			ForwarderOptions{PortFile: portFile(t, "ingress: "+d.port), TLS: f.ForwarderTLS(), Network: network},
-		)
+		a := memoryForwarder(t, f, network, d)
 		runForwarder(t, a)
 		next(t, d.clients)
 		big := deltaOne(strings.Repeat("n", 8000), "0")
@@ -188,9 +192,7 @@ func TestForwarderReconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		first := serveDownstream(t, network.Listen(), f.DownstreamTLS())
-		a := NewForwarder(
-			ForwarderOptions{PortFile: portFile(t, "ingress: "+first.port), TLS: f.ForwarderTLS(), Network: network},
-		)
+		a := memoryForwarder(t, f, network, first)
 		runForwarder(t, a)
 		next(t, first.clients)
 		a.Emit(deltaOne("one", "0"))

@@ -129,7 +129,8 @@ func (f *Foundation) populate() error {
 	if err != nil {
 		return err
 	}
-	vms, err := buildInventory(inventoryTable, f.options.VMs, f.options.Dopplers, f.options.hasUDP(), f.options.rng("inventory"))
+	o := &f.options
+	vms, err := buildInventory(inventoryTable, o.VMs, o.Dopplers, o.hasUDP(), o.rng("inventory"))
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func gatewaySelectors(query url.Values) []*loggregator_v2.Selector {
 		of   *loggregator_v2.Selector
 	}{
 		{"log", &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Log{Log: &loggregator_v2.LogSelector{}}}},
-		{"counter", &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{}}}},
+		{"counter", counterSelector("")},
 		{"gauge", &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Gauge{Gauge: &loggregator_v2.GaugeSelector{}}}},
 		{"timer", &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Timer{Timer: &loggregator_v2.TimerSelector{}}}},
 		{"event", &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Event{Event: &loggregator_v2.EventSelector{}}}},
@@ -73,14 +73,15 @@ func gatewaySelectors(query url.Values) []*loggregator_v2.Selector {
 		}
 	}
 	if name := query.Get("counter.name"); name != "" && !query.Has("counter") {
-		selectors = append(
-			selectors,
-			&loggregator_v2.Selector{
-				Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{Name: name}},
-			},
-		)
+		selectors = append(selectors, counterSelector(name))
 	}
 	return selectors
+}
+
+// counterSelector selects the counters of a name; "" is all.
+func counterSelector(name string) *loggregator_v2.Selector {
+	counter := &loggregator_v2.CounterSelector{Name: name}
+	return &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Counter{Counter: counter}}
 }
 
 // stream writes events until the client goes, the RLP goes, or the stream's time is over.

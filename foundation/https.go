@@ -36,7 +36,8 @@ type HTTPSOptions struct {
 
 func (o HTTPSOptions) withDefaults() HTTPSOptions {
 	for d, standard := range map[*time.Duration]time.Duration{
-		&o.Heartbeat: 15 * time.Second, &o.StreamLife: 14 * time.Minute, &o.SlowConsumer: 5 * time.Second, &o.Ping: 30 * time.Second, &o.TokenLife: 43199 * time.Second,
+		&o.Heartbeat: 15 * time.Second, &o.StreamLife: 14 * time.Minute, &o.SlowConsumer: 5 * time.Second,
+		&o.Ping: 30 * time.Second, &o.TokenLife: 43199 * time.Second,
 	} {
 		if *d == 0 {
 			*d = standard

@@ -202,46 +202,45 @@ func (r *rlp) BatchedReceiver(
 	request *loggregator_v2.EgressBatchRequest,
 	stream loggregator_v2.Egress_BatchedReceiverServer,
 ) error {
+	return r.serve(stream.Context(), request, func(batch []*loggregator_v2.Envelope) error {
+		return stream.Send(&loggregator_v2.EnvelopeBatch{Batch: batch})
+	})
+}
+
+// Receiver streams envelopes one by one. It takes no notice of the reader's name.
+func (r *rlp) Receiver(request *loggregator_v2.EgressRequest, stream loggregator_v2.Egress_ReceiverServer) error {
+	batched := &loggregator_v2.EgressBatchRequest{
+		ShardId: request.GetShardId(), Selectors: request.GetSelectors(), UsePreferredTags: request.GetUsePreferredTags(),
+	}
+	return r.serve(stream.Context(), batched, func(batch []*loggregator_v2.Envelope) error {
+		for _, e := range batch {
+			if err := stream.Send(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// serve sends a reader its batches until ctx is done, the RLP stops or send fails.
+func (r *rlp) serve(
+	ctx context.Context, request *loggregator_v2.EgressBatchRequest, send func([]*loggregator_v2.Envelope) error,
+) error {
 	reader, err := r.join(request)
 	if err != nil {
 		return err
 	}
 	defer r.leave(reader)
 	for {
-		batch, err := reader.take(stream.Context())
+		batch, err := reader.take(ctx)
 		if err != nil {
 			return err
 		}
 		if !request.GetUsePreferredTags() {
 			deprecate(batch)
 		}
-		if err := stream.Send(&loggregator_v2.EnvelopeBatch{Batch: batch}); err != nil {
+		if err := send(batch); err != nil {
 			return err
-		}
-	}
-}
-
-// Receiver streams envelopes one by one. It takes no notice of the reader's name.
-func (r *rlp) Receiver(request *loggregator_v2.EgressRequest, stream loggregator_v2.Egress_ReceiverServer) error {
-	reader, err := r.join(
-		&loggregator_v2.EgressBatchRequest{ShardId: request.GetShardId(), Selectors: request.GetSelectors()},
-	)
-	if err != nil {
-		return err
-	}
-	defer r.leave(reader)
-	for {
-		batch, err := reader.take(stream.Context())
-		if err != nil {
-			return err
-		}
-		if !request.GetUsePreferredTags() {
-			deprecate(batch)
-		}
-		for _, e := range batch {
-			if err := stream.Send(e); err != nil {
-				return err
-			}
 		}
 	}
 }

@@ -112,12 +112,6 @@ func gaugeSelector(names ...string) *loggregator_v2.Selector {
 	}
 }
 
-func counterSelector(name string) *loggregator_v2.Selector {
-	return &loggregator_v2.Selector{
-		Message: &loggregator_v2.Selector_Counter{Counter: &loggregator_v2.CounterSelector{Name: name}},
-	}
-}
-
 func timerSelector() *loggregator_v2.Selector {
 	return &loggregator_v2.Selector{Message: &loggregator_v2.Selector_Timer{Timer: &loggregator_v2.TimerSelector{}}}
 }

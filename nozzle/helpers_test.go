@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"log/slog"
+	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -57,6 +58,19 @@ func testEnv(ledger *Ledger, newSink func() Sink, log *slog.Logger) *Env {
 }
 
 // requireMetrics compares families of the registry with their text.
+// nonZero returns the counts of a source that are not 0: those of its envelopes by outcome, and of its samples.
+func (s *SourceLedger) nonZero() map[string]uint64 {
+	counts := map[string]uint64{}
+	for i, outcome := range envelopeOutcomes {
+		counts[outcome] = s.envelopes[i].Load()
+	}
+	for i := range s.samples {
+		counts["samples "+metric.Outcome(i).String()] = s.samples[i].Load()
+	}
+	maps.DeleteFunc(counts, func(_ string, n uint64) bool { return n == 0 })
+	return counts
+}
+
 func requireMetrics(tb testing.TB, reg prometheus.Gatherer, want string, names ...string) {
 	tb.Helper()
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {

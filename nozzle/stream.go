@@ -51,7 +51,8 @@ type streamBase struct {
 	keeper watch.Keeper
 }
 
-// newStreamBase returns the fields of a source, whose keeper lacks only Read. attrs are for the log, reasons those for a new stream.
+// newStreamBase returns the fields of a source, whose keeper lacks only Read. attrs are for the log, reasons those
+// for a new stream.
 func (env *Env) newStreamBase(name string, o StreamOptions, reasons []string, attrs ...any) streamBase {
 	b := env.newBase(name, attrs...)
 	b.account.expect(reasons...)

@@ -87,7 +87,7 @@ type uaaTokens struct {
 	keepUntil time.Time     // until then current is kept although servers refuse it
 }
 
-// uaaToken is an access token; its zero value is none.
+// uaaToken is an access token; the zero value is none.
 type uaaToken struct {
 	*oauth2.Token
 	scopes  []string        // nil if UAA does not tell them

@@ -58,13 +58,14 @@ func newRecord() *cobra.Command {
 		},
 	}
 	config.AddFlags(cmd.Flags())
-	cmd.Flags().
-		StringVar(&r.out, "out", "", "File to write, readable by its owner only; an existing one is replaced. - is standard output.")
-	cmd.Flags().DurationVar(&r.duration, "duration", 0, "End after so long; 0 is no limit.")
-	cmd.Flags().
-		Int64Var(&r.maxBytes, "max-bytes", defaultRecordBytes, "End before the capture grows beyond so many bytes; 0 is no limit.")
-	cmd.Flags().
-		BoolVar(&r.scrub, "scrub", false, "Replace names, ids, addresses, hosts, URIs and all words that are not of Cloud Foundry's vocabulary.")
+	flags := cmd.Flags()
+	flags.StringVar(&r.out, "out", "",
+		"File to write, readable by its owner only; an existing one is replaced. - is standard output.")
+	flags.DurationVar(&r.duration, "duration", 0, "End after so long; 0 is no limit.")
+	flags.Int64Var(&r.maxBytes, "max-bytes", defaultRecordBytes,
+		"End before the capture grows beyond so many bytes; 0 is no limit.")
+	flags.BoolVar(&r.scrub, "scrub", false,
+		"Replace names, ids, addresses, hosts, URIs and all words that are not of Cloud Foundry's vocabulary.")
 	return cmd
 }
 

@@ -30,7 +30,8 @@ func newRoot() *cobra.Command {
 
 // firehoseExporterFlag matches the flags of firehose_exporter whose names lead astray here: what is nearest means
 // something else.
-var firehoseExporterFlag = regexp.MustCompile(`^(logging|filter|retro_compat)\.|^metrics\.(shard_id|node_index|batch_size|timer_rollup_buffer_size)$`)
+var firehoseExporterFlag = regexp.MustCompile(`^(logging|filter|retro_compat)\.|` +
+	`^metrics\.(shard_id|node_index|batch_size|timer_rollup_buffer_size)$`)
 
 // suggestFlag adds the nearest flag to the error about an unknown one, as cobra does for commands.
 func suggestFlag(cmd *cobra.Command, err error) error {

@@ -72,7 +72,8 @@ func (l *List) wants(kind metric.Kind) (some bool, sources []string) {
 	return true, nil
 }
 
-// sources returns the source ids that the filter is limited to; none means that it is limited to none, or to patterns of them.
+// sources returns the source ids that the filter is limited to; none means that it is limited to none, or to
+// patterns of them.
 func (f *compiledFilter) sources() []string {
 	for i := range f.fields {
 		if m := &f.fields[i]; m.field == bySourceID && len(m.globs) == 0 {
