@@ -86,10 +86,7 @@ func (f *Firehose) Run(ctx context.Context) error {
 func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	client, err := f.peer.client()
 	if err != nil {
-		return watch.Failure{
-			Reason: watch.ReasonCertificateFiles, Advice: "cannot read the certificates, waiting for them",
-			Err: err,
-		}
+		return noCertificates(err)
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithCancel(ctx)

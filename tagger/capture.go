@@ -224,6 +224,9 @@ type byteSet [4]uint64
 func (b *byteSet) add(c byte)      { b[c>>6] |= 1 << (c & 63) }
 func (b *byteSet) has(c byte) bool { return b[c>>6]&(1<<(c&63)) != 0 }
 
+// isIn reports whether all bytes of the set are in another one.
+func (b *byteSet) isIn(c *byteSet) bool { return b[0]&^c[0]|b[1]&^c[1]|b[2]&^c[2]|b[3]&^c[3] == 0 }
+
 func bytesOf(s string) (set byteSet) {
 	for i := range len(s) {
 		set.add(s[i])

@@ -25,11 +25,12 @@ type variant struct {
 	slots    []int8   // by capture of the sequence or group of the expression: the rule's capture, -1 for none
 }
 
-// expression is a regular expression. It runs only on texts that contain its literal.
+// expression is a regular expression. It runs only on texts that contain its literal, for which most texts lack a byte.
 type expression struct {
 	regexp  *regexp.Regexp
 	rank    int32
 	literal string
+	bytes   byteSet // of literal
 }
 
 func newRuleSet() *ruleSet { return &ruleSet{index: newIndex()} }
@@ -59,8 +60,8 @@ func (rs *ruleSet) add(r *rule, sequences []sequence) {
 		}
 		v.slots = append(v.slots, int8(slot))
 	}
-	e := expression{regexp: r.regex, rank: int32(len(rs.variants)), literal: requiredLiteral(r.regex.String())}
-	rs.expressions = append(rs.expressions, e)
+	literal := requiredLiteral(r.regex.String())
+	rs.expressions = append(rs.expressions, expression{r.regex, int32(len(rs.variants)), literal, bytesOf(literal)})
 	rs.variants = append(rs.variants, v)
 }
 
@@ -97,12 +98,16 @@ func (s *search) match(set *ruleSet, text string, after int32) *rule {
 // matchExpressions sets best to the rank of the first expression that matches, if that is lower, and returns its
 // groups.
 func (s *search) matchExpressions() (groups []int) {
+	if len(s.set.expressions) == 0 {
+		return nil
+	}
+	bytes := bytesOf(s.text)
 	for i := range s.set.expressions {
 		e := &s.set.expressions[i]
 		if e.rank >= s.best {
 			return nil
 		}
-		if e.rank <= s.after || !strings.Contains(s.text, e.literal) || !s.allowed(e.rank) {
+		if e.rank <= s.after || !e.bytes.isIn(&bytes) || !strings.Contains(s.text, e.literal) || !s.allowed(e.rank) {
 			continue
 		}
 		if groups = e.regexp.FindStringSubmatchIndex(s.text); groups != nil {

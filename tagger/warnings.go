@@ -238,10 +238,5 @@ func (c *capture) includes(d *capture) bool {
 	if d.typ == typeSet {
 		bytes = bytesOf(strings.Join(d.set.values, ""))
 	}
-	for i := range bytes {
-		if bytes[i]&^c.info().bytes[i] != 0 {
-			return false
-		}
-	}
-	return !d.isRun() || c.info().shortest <= d.info().shortest
+	return bytes.isIn(&c.info().bytes) && (!d.isRun() || c.info().shortest <= d.info().shortest)
 }
