@@ -190,7 +190,7 @@ func (p *platform) setting(s *Setting, text json.RawMessage) {
 	}
 	words, problem := s.words(text)
 	if problem == "" && words == nil {
-		return // null says nothing
+		return // null counts as not set
 	}
 	var value any
 	if problem == "" {
@@ -249,16 +249,16 @@ func (p *platform) failKey(key, format string, args ...any) {
 // place names the service in messages.
 func (p *platform) place() string { return vcapServices + ": service " + p.service }
 
-// value is what the layer says of a setting, if it says anything.
-func (p *platform) value(key string) (given, bool) {
-	if v, ok := p.bound[key]; ok {
-		return given{v, fromService}, true
+// value returns the value that the platform gives a setting; ok is false if it gives none.
+func (p *platform) value(key string) (v given, ok bool) {
+	if bound, ok := p.bound[key]; ok {
+		return given{bound, fromService}, true
 	}
-	v, ok := p.derived[key]
-	return given{v, fromDefault}, ok
+	derived, ok := p.derived[key]
+	return given{derived, fromDefault}, ok
 }
 
-// otherMeans says where else an app can set what is missing.
+// otherMeans completes Remedy: an app can also set a missing value in credentials.
 func (p *platform) otherMeans() string {
 	if !p.isApp {
 		return ""
@@ -266,7 +266,7 @@ func (p *platform) otherMeans() string {
 	return " or in the credentials of a bound service with the name or the tag " + ServiceName
 }
 
-// whyMissing says why an address is not known in an app.
+// whyMissing completes Remedy: why the platform does not derive an address.
 func (p *platform) whyMissing(key string) string {
 	if p.unknownDomain == "" || !strings.HasSuffix(key, ".url") {
 		return ""

@@ -19,7 +19,7 @@ import (
 	"loggregator_exporter/nozzle/filter"
 )
 
-// file is what a configuration file says: the values of settings by key, and the line of each key and list item.
+// file holds the values of a configuration file by key, and the line of each key and list item.
 type file struct {
 	*table
 	path     string
@@ -32,7 +32,7 @@ func newFile(t *table, path string) *file {
 	return &file{table: t, path: path, values: map[string]any{}, lines: map[string]int{}}
 }
 
-// readFile reads a configuration file. Everything that is right in it is in the result even where there are mistakes.
+// readFile reads a configuration file. The result holds all valid settings even if there are mistakes in others.
 func readFile(t *table, path string) *file {
 	text, err := boundedfile.Read(path, boundedfile.MaxBytes)
 	if err != nil {
@@ -136,7 +136,7 @@ func (f *file) section(node *yaml.Node, prefix string) {
 
 func (f *file) setting(s *Setting, node *yaml.Node) {
 	if isNull(node) {
-		return // a key without a value says nothing
+		return // a key without a value counts as not set
 	}
 	before := len(f.mistakes)
 	var value any

@@ -63,7 +63,7 @@ func defaultOf(s *Setting, f *pflag.Flag) any {
 	return s.Default
 }
 
-// IsSetting says whether AddFlags added the flag for a setting: commands have others of their own.
+// IsSetting reports whether AddFlags added the flag for a setting: commands also have flags that are no settings.
 func IsSetting(f *pflag.Flag) bool {
 	_, ok := f.Value.(*flagValue)
 	return ok

@@ -85,15 +85,15 @@ type mistake struct {
 
 const everySetting = "*"
 
-// loader puts the layers on each other and reports mistakes with their places.
+// loader reads the layers, lets the highest one decide each setting, and reports mistakes with their places.
 type loader struct {
 	*table
 	flags    *pflag.FlagSet
 	file     *file
 	platform *platform
 	given    map[string]given
-	// unreadable are the keys of settings that have a value which cannot be read. They have their defaults, which
-	// are not worth another mistake.
+	// unreadable are the keys of settings whose value cannot be read. They get their defaults, in which no further
+	// mistakes are reported.
 	unreadable map[string]bool
 	mistakes   []mistake
 	warnings   []string
@@ -107,7 +107,7 @@ func newLoader(flags *pflag.FlagSet) *loader {
 	}
 }
 
-// read puts the layers together. Mistakes of the user are in mistakes; an error is one of the program.
+// read reads all layers. Mistakes of the user are in mistakes; an error is one of the program.
 func (l *loader) read() (*Config, error) {
 	path := os.Getenv(configEnv)
 	if f := l.flags.Lookup(configFlag); f != nil && f.Changed {
@@ -261,14 +261,14 @@ func (l *loader) defaultSource(cfg *Config) {
 	}
 }
 
-// defaultName derives the deterministic name where none was set. One that was set to nothing stays so.
+// defaultName derives the deterministic name if none was set. One that was set to "" stays empty.
 func (l *loader) defaultName(cfg *Config) {
 	if l.IsSet("nozzle.deterministic_name") {
 		return
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		host = "" // there are other means
+		host = "" // the name may come from the environment
 	}
 	stream := &cfg.Nozzle.Stream
 	stream.DeterministicName, stream.NameFrom = nozzle.DeriveName(os.Getenv, host)
@@ -321,7 +321,7 @@ func unknownVariables(environ []string) []string {
 			continue
 		}
 		warning := "variable " + check.Shorten(name) + " is no setting and is ignored"
-		// Most unknown variables are not misspelt, just not ours: only what is very near is suggested.
+		// Most unknown variables are not misspelt but of other programs: a suggestion needs a small distance.
 		if near := suggest.Nearest(name, names); near != "" && suggest.Distance(name, near) <= 2 {
 			warning += ": did you mean " + near + "?"
 		}

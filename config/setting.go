@@ -148,9 +148,9 @@ func (t *table) firstKey(section string) string {
 	return t.settings[i].Key
 }
 
-// NearestKey returns the key that a misspelt one most likely means: up to two slips of the pen, else the same last
-// word in another section, else the fewest slips, where a shared beginning of the last word makes up for slips. Of
-// equals it is the first one.
+// NearestKey returns the key that a misspelt one most likely means: one with up to two typing errors, else one with
+// the same last word in another section, else the one with the fewest errors, less one for each letter that the last
+// words have in common at the start. Of equals it is the first one.
 func NearestKey(key string, known []string) string {
 	best, bestCost := "", math.MaxInt
 	for _, k := range known {

@@ -25,7 +25,8 @@ type variant struct {
 	slots    []int8   // by capture of the sequence or group of the expression: the rule's capture, -1 for none
 }
 
-// expression is a regular expression. It runs only on texts that contain its literal, for which most texts lack a byte.
+// expression is a regular expression. It runs only on texts that contain its literal, for which most texts lack a
+// byte.
 type expression struct {
 	regexp  *regexp.Regexp
 	rank    int32

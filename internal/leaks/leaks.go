@@ -8,9 +8,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// looks is how often to look, each time with half a second of patience: what is over may take its time to end on a
-// busy machine.
-const looks = 100
+// attempts is how often goroutines are searched for, each time for half a second: on a busy machine they may need long
+// to end.
+const attempts = 100
 
 // Check returns the status of a package's tests: their own, or 1 where they pass and leave goroutines that do not
 // end, which it writes to standard error.
@@ -19,7 +19,7 @@ func Check(status int) int {
 		return status
 	}
 	var err error
-	for range looks {
+	for range attempts {
 		if err = goleak.Find(); err == nil {
 			return 0
 		}

@@ -31,7 +31,7 @@ func CheckRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	var reason string
 	switch {
-	case origin(req.URL) != origin(first.URL):
+	case server(req.URL) != server(first.URL):
 		reason = "another scheme, host or port would get the request's credentials"
 	case req.Method != first.Method:
 		reason = fmt.Sprintf("the %s request would become a %s request without a body", first.Method, req.Method)
@@ -50,8 +50,8 @@ func CheckRedirect(req *http.Request, via []*http.Request) error {
 	return e
 }
 
-// origin is a URL's scheme, host and port, spelled in one way.
-func origin(u *url.URL) string {
+// server returns the scheme, host and port of a URL, in one spelling.
+func server(u *url.URL) string {
 	scheme := strings.ToLower(u.Scheme)
 	port := u.Port()
 	if port == "" {

@@ -15,8 +15,8 @@ var (
 	errNoMagic  = errors.New("not a capture: want a file that `exporter record` wrote")
 	errOversize = errors.New("longer than any record may be")
 
-	// ErrTruncated says that a capture ends in the middle, as one does whose recorder was killed. Everything before is
-	// good.
+	// ErrTruncated means that a capture ends within a record, for example since its recorder was killed. The records
+	// before are valid.
 	ErrTruncated = errors.New("the capture is cut off")
 )
 
@@ -51,24 +51,20 @@ func NewReader(from io.Reader) (*Reader, error) {
 	r := &Reader{}
 	file := bufio.NewReader(from)
 	var magic [len(fileMagic)]byte
-	if n, err := io.ReadFull(file, magic[:]); err != nil && !ended(err) {
+	if n, err := io.ReadFull(file, magic[:]); err != nil && !isEOF(err) {
 		return nil, fmt.Errorf("capture: %w", err)
 	} else if string(magic[:n]) != fileMagic {
 		return nil, fmt.Errorf("capture: %w", errNoMagic)
 	}
 	header, _, err := readDelimited(file, nil, maxHeader)
 	if err != nil {
-		return nil, fmt.Errorf("capture: header at byte %d: %w", len(fileMagic), cut(err))
+		return nil, fmt.Errorf("capture: header at byte %d: %w", len(fileMagic), asTruncated(err))
 	}
 	if err := r.header.parse(header); err != nil {
 		return nil, fmt.Errorf("capture: header at byte %d: %w", len(fileMagic), err)
 	}
-	r.decoder, err = zstd.NewReader(
-		file,
-		zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderMaxWindow(window),
-		zstd.WithDecoderLowmem(true),
-	)
+	r.decoder, err = zstd.NewReader(file,
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
@@ -76,10 +72,11 @@ func NewReader(from io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// Header returns what the capture says of itself.
+// Header returns the header of the capture.
 func (r *Reader) Header() Header { return r.header }
 
-// Next returns the next record, which is good until the next call, io.EOF after the last one, or a *CaptureError.
+// Next returns the next record, which is valid until the next call. After the last one it returns io.EOF, and an
+// *Error where the capture is malformed.
 func (r *Reader) Next() (*Record, error) {
 	r.number++
 	body, n, err := readDelimited(r.records, r.scratch, maxRecord)
@@ -94,14 +91,14 @@ func (r *Reader) Next() (*Record, error) {
 		}
 		err = errors.New("malformed")
 	}
-	return nil, &Error{Record: r.number, Offset: r.offset, Err: cut(err)}
+	return nil, &Error{Record: r.number, Offset: r.offset, Err: asTruncated(err)}
 }
 
 // Close frees the memory.
 func (r *Reader) Close() { r.decoder.Close() }
 
-// readDelimited reads a length and as many bytes, into scratch where they fit. n is the number of bytes read. At the
-// very end the error is io.EOF.
+// readDelimited reads a length and as many bytes, into scratch if they fit. n is the number of bytes read. If there is
+// none the error is io.EOF.
 func readDelimited(from *bufio.Reader, scratch []byte, limit uint64) (body []byte, n int64, err error) {
 	counted := countingByteReader{Reader: from}
 	length, err := binary.ReadUvarint(&counted)
@@ -135,11 +132,11 @@ func (c *countingByteReader) ReadByte() (byte, error) {
 	return b, err
 }
 
-func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// cut turns an unexpected end into ErrTruncated.
-func cut(err error) error {
-	if ended(err) {
+// asTruncated turns an unexpected end into ErrTruncated.
+func asTruncated(err error) error {
+	if isEOF(err) {
 		return ErrTruncated
 	}
 	return err

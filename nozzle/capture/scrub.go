@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"github.com/cloudfoundry/sonde-go/events"
@@ -25,7 +26,7 @@ type Scrubber struct {
 	replaced map[string]string
 }
 
-// NewScrubber returns a scrubber with a new key. All words that the texts contain count as harmless and are kept.
+// NewScrubber returns a scrubber with a new key. All words of the texts belong to the vocabulary, and are kept.
 func NewScrubber(vocabulary ...string) *Scrubber {
 	s := &Scrubber{vocabulary: make(map[string]bool)}
 	_, _ = rand.Read(s.key[:]) // it never fails
@@ -63,7 +64,8 @@ const protocolWords = `ValueMetric CounterEvent ContainerMetric HttpStartStop Lo
 	ms millis millisecond milliseconds s sec second seconds minute minutes hour hours bit bits byte bytes B KB KiB MB MiB
 	GB GiB kilobytes megabytes megabyte page pages op ops per cores le quantile bucket sum created`
 
-// metricWords are words that metrics of databases, runtimes and frameworks are made of beyond those of the catalogue.
+// metricWords are the words in names of metrics of databases, runtimes and frameworks that the catalogue does not
+// have.
 const metricWords = `
 	abort active ahead alarm alive allocation attempt avg backlog batch behind block blocked broken build cache
 	capacity class cleanup closed cluster cold committed compaction config connect consumer context converge core
@@ -80,72 +82,25 @@ const metricWords = `
 	task temp thread throttle throughput timeout tomcat tps transaction tx unresponsive update upstream uptime
 	usage used user utilization version vm wait warm watermark write young`
 
-// How the values of tags are scrubbed; any other tag is one of the developers' own, whose value is free text.
+// How the values of tags are scrubbed. Any other tag is set by developers, so that its value is free text.
 var (
-	vocabularyTags = setOf(
-		"origin",
-		"deployment",
-		"job",
-		"index",
-		"ip",
-		"component",
-		"product",
-		"source_id",
-		"instance_id",
-		"__v1_type",
-		"app_id",
-		"space_id",
-		"organization_id",
-		"org_id",
-		"process_id",
-		"process_instance_id",
-		"process_type",
-		"instance_guid",
-		"routing_instance_id",
-		"request_id",
-		"trace_id",
-		"span_id",
-		"parent_span_id",
-		"peer_type",
-		"method",
-		"status_code",
-		"content_length",
-		"direction",
-		"metric_version",
-		"protocol",
-		"network_interface",
-		"unit",
-		"status",
-		"level",
-		"zone",
-		"az",
-		"placement_tag",
-		"agent",
-	)
+	vocabularyTags = setOf(`origin deployment job index ip component product source_id instance_id __v1_type
+		app_id space_id organization_id org_id process_id process_instance_id process_type instance_guid
+		routing_instance_id request_id trace_id span_id parent_span_id peer_type method status_code content_length
+		direction metric_version protocol network_interface unit status level zone az placement_tag agent`)
 	// nameTags hold the name of something; the value is what its pseudonym begins with.
 	nameTags = map[string]string{
 		"app_name": "app", "application_name": "app", "space_name": "space", "organization_name": "org", "org_name": "org",
 		"user_agent": "agent",
 	}
-	uriTags  = setOf("uri", "url", "path", "referer", "referrer", "endpoint")
-	hostTags = setOf(
-		"host",
-		"hostname",
-		"host_name",
-		"server",
-		"address",
-		"remote_address",
-		"forwarded",
-		"x_forwarded_for",
-		"forwarded_for",
-		"system_domain",
-		"domain",
-	)
+	uriTags  = setOf("uri url path referer referrer endpoint")
+	hostTags = setOf("host hostname host_name server address remote_address forwarded x_forwarded_for forwarded_for " +
+		"system_domain domain")
 )
 
-func setOf(names ...string) map[string]bool {
-	set := make(map[string]bool, len(names))
-	for _, name := range names {
+func setOf(names string) map[string]bool {
+	set := map[string]bool{}
+	for name := range strings.FieldsSeq(names) {
 		set[name] = true
 	}
 	return set
@@ -236,7 +191,7 @@ func (s *Scrubber) envelope(e *loggregator_v2.Envelope) {
 	}
 }
 
-// deprecatedTag scrubs a typed tag. A number is as telling as its digits: a customer's, for one.
+// deprecatedTag scrubs a typed tag. Numbers are scrubbed as their text is, since one may identify a customer.
 func (s *Scrubber) deprecatedTag(key string, value *loggregator_v2.Value) {
 	switch v := value.GetData().(type) {
 	case *loggregator_v2.Value_Text:

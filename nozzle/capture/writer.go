@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// A recorder that is killed loses no more than this.
+	// flushInterval bounds the loss when a recorder is killed.
 	flushInterval = 5 * time.Second
 
-	// What the compression may write beyond the bytes given to it: headers of blocks of 128 KiB that cannot be
-	// compressed, and the checksum at the end.
+	// slack bounds the bytes that the compression adds: headers of blocks of 128 KiB that cannot be compressed, and the
+	// checksum at the end.
 	slack = 1 << 10
 )
 
@@ -149,8 +149,8 @@ func (w *Writer) add(r Record, arrived time.Time) {
 	}
 }
 
-// fits says whether a record can be added without the capture growing too long. How much the pending bytes shrink
-// shows only when they are flushed; that is done where it decides.
+// fits reports whether a record can be added without exceeding MaxBytes. The compressed size of the pending bytes is
+// known only after a flush, which fits therefore does if the record does not fit otherwise.
 func (w *Writer) fits(n int64) bool {
 	most := w.options.MaxBytes
 	bound := func() int64 { return w.out.n + (w.pending+n)*129/128 + slack }
