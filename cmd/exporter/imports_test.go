@@ -29,7 +29,9 @@ var mayImport = map[string][]string{
 	"store":            {"metric"},
 	"resolver":         {"metric", "tagger", "tagger/naming", "store"},
 	"exposition":       {"metric", "store"},
-	"remotewrite":      {"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check"},
+	"remotewrite": {
+		"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
+	},
 	"web":              {"metric", "tagger", "resolver", "store"},
 	"compat":           {"metric", "store"},
 	// The option types that it fills, and what checks them.
