@@ -29,7 +29,7 @@ func (l *loader) check(cfg *Config) {
 	cfg.Web.check(section("web"))
 }
 
-// check finds files that cannot be read; what they hold is checked when they are compiled.
+// check finds files that cannot be read; their rules are checked when they are compiled.
 func (c *Tagger) check(s check.Section) {
 	s.Unique("rules_files", c.RulesFiles)
 	for i, file := range c.RulesFiles {

@@ -147,7 +147,7 @@ func (p *platform) services(text string) {
 const credHubReference = "credhub-ref" //nolint:gosec // the name of a key
 
 // serviceCredentials reads the credentials of the bound service. A service with the exporter's name but without
-// settings is a mistake of whoever bound it, and not noticed otherwise.
+// settings is reported, since nothing else would show that mistake.
 func (p *platform) serviceCredentials(object map[string]json.RawMessage) {
 	switch {
 	case len(object) == 0:

@@ -122,7 +122,7 @@ func (s *Setting) notA(what string) string {
 	return what + " is not " + kinds[s.Kind].noun + ", for example " + example
 }
 
-// scalarString takes strings only: whoever writes 1.10 or yes unquoted would be surprised by what YAML makes of it.
+// scalarString accepts strings only, since YAML would turn an unquoted 1.10 or yes into a number or a boolean.
 func scalarString(node *yaml.Node) (text, problem string) {
 	switch {
 	case node.Kind == yaml.ScalarNode && node.ShortTag() == "!!str":

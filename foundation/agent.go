@@ -19,7 +19,7 @@ type agent struct {
 	limit    int  // of the totals; 0: as measured; negative: none
 	keepIdle bool // see AgentOptions.KeepIdle
 
-	burst []*loggregator_v2.Envelope // what is held back by bursts
+	burst []*loggregator_v2.Envelope // held back by bursts
 }
 
 func newAgent(o AgentOptions) agent { return agent{limit: o.Totals, keepIdle: o.KeepIdle} }

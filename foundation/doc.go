@@ -4,5 +4,5 @@
 // read from it.
 //
 // Everything it sends follows from the seed, apart from timestamps, certificates and the order in which protobuf
-// writes maps. It records what it sent last, so that tests can compare a scrape with it.
+// writes maps. It records the last envelopes that it sent, so that tests can compare a scrape with them.
 package foundation

@@ -30,7 +30,7 @@ const (
 	forwarderDialTimeout = 5 * time.Second
 )
 
-// ForwarderOptions say how a forwarder agent behaves. A zero value stands for what was measured.
+// ForwarderOptions say how a forwarder agent behaves. A zero value stands for the measured behaviour of a real one.
 type ForwarderOptions struct {
 	// PortFile is where the agent looks for its downstream.
 	PortFile string

@@ -17,7 +17,7 @@ import (
 )
 
 // Listen opens the RLP's port on 127.0.0.1, any free one, and the socket that datagrams leave by. Serve and Run close
-// them; whoever calls neither calls Close.
+// them; without either, call Close.
 func (f *Foundation) Listen() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

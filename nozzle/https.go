@@ -33,7 +33,7 @@ const (
 	httpsAnswerTimeout    = 30 * time.Second // from the request to the answer's header
 
 	userAgent = "loggregator_exporter"
-	// The gorouter sets this header on answers of its own, with the cause.
+	// routerErrorHeader holds the cause of an answer that the gorouter itself gives.
 	routerErrorHeader = "X-Cf-Routererror"
 	unknownRoute      = "unknown_route"
 )

@@ -80,7 +80,7 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 // malformed. The ledger is written when it returns.
 //
 // An envelope whose own bytes are broken counts as malformed and harms no other of the batch. Where the batch itself
-// is broken, what stood before is kept, and the rest, whose number cannot be known, counts as one malformed envelope.
+// is broken, the envelopes before are kept, and the remainder, of unknown number, counts as one malformed envelope.
 func (in *Intake) V2(batch []byte, arrived time.Time) int {
 	if in.recorder != nil {
 		in.recorder.RecordV2(in.account.name, batch, arrived)

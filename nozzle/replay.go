@@ -80,7 +80,7 @@ func (r *Replay) Run(ctx context.Context) error {
 	return nil
 }
 
-// open returns the bytes of the capture. Standard input may block a read for ever: a goroutine of its own reads it,
+// open returns the bytes of the capture. Standard input may block a read for ever: a separate goroutine reads it,
 // which ends with the process where nothing more comes.
 func (r *Replay) open(ctx context.Context) (io.Reader, func(), error) {
 	if r.options.File != stdinName {

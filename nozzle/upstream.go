@@ -55,11 +55,11 @@ func olderOrigin(origin []byte) bool {
 
 type upstreamKey struct{ origin, direction string }
 
-// upstreamEmitter is what is known of one component that counts losses.
+// upstreamEmitter holds the last sample, by the emitter's clock, of one component that counts losses.
 type upstreamEmitter struct {
-	total   uint64 // the last one by the emitter's clock
-	stamp   int64  // of that
-	arrived int64
+	total   uint64
+	stamp   int64 // the emitter's clock, in nanoseconds since the epoch
+	arrived int64 // our clock, likewise
 }
 
 const (
@@ -70,7 +70,7 @@ const (
 	upstreamCalm = 150 * time.Second
 )
 
-// upstreamLoss is what was lost by one component on one side.
+// upstreamLoss counts the envelopes that one component lost on one side.
 type upstreamLoss struct {
 	total uint64
 	// Of the losses that go on, or 0.
@@ -201,7 +201,7 @@ func (u *upstream) emitterID(e *metric.Envelope) uint64 {
 	return h
 }
 
-// snapshot returns what was lost so far.
+// snapshot returns the number of envelopes lost so far.
 func (u *upstream) snapshot() map[upstreamKey]uint64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -49,7 +49,7 @@ func checkExternalLabels(s check.Section, labels []Pair) {
 	}
 }
 
-// reservedHeaders are those that make the request what it is.
+// reservedHeaders are set by the protocol or by other settings.
 var reservedHeaders = map[string]bool{ // constant
 	"Content-Encoding": true, "Content-Type": true, "Content-Length": true, "X-Prometheus-Remote-Write-Version": true,
 	"User-Agent": true, "Connection": true, "Keep-Alive": true, "Transfer-Encoding": true, "Upgrade": true,

@@ -206,7 +206,8 @@ func (c *client) judgeFailure(a *answer, res *http.Response, v2 bool) {
 	case a.status == http.StatusUnsupportedMediaType && v2:
 		a.verdict = notV2
 	case a.status == http.StatusBadRequest && v2 && c.receiver.auto && !c.receiver.confirmedV2.Load():
-		// Old receivers answer like that to what they cannot read. If it was about a sample, 1.0 does no harm.
+		// Old receivers answer like that to messages that they cannot read. If the cause was a sample instead, 1.0 does no
+		// harm.
 		a.verdict = notV2
 	}
 }

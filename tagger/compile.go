@@ -11,7 +11,7 @@ import (
 	"loggregator_exporter/tagger/naming"
 )
 
-// restName is the name of the capture of what follows a prefix. No pattern can contain it.
+// restName is the name of the capture of the text behind a prefix. No pattern can contain it.
 const restName = "..."
 
 const maxBuckets = 200
@@ -100,7 +100,7 @@ func compileMatch(d *document, s *ruleSpec, r *rule, types map[string]*valueSet)
 	return d.failed == before
 }
 
-// checkOneMatch refuses rules that say in no way, or in several, what they match.
+// checkOneMatch refuses rules without exactly one of pattern, regex and prefix.
 func checkOneMatch(d *document, s *ruleSpec) {
 	ways := 0
 	for _, given := range []bool{len(s.Patterns) > 0, s.Regex != nil, s.Prefix != nil} {

@@ -162,7 +162,7 @@ func longestLiteral(re *syntax.Regexp) string {
 	}
 }
 
-// Bounds of a regular expression. It runs in linear time; what is left to bound is the size of its program.
+// Bounds of a regular expression. It runs in linear time, so that bounding the size of its program is enough.
 const (
 	maxRegexBytes        = 4096
 	maxRegexInstructions = 4000

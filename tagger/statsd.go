@@ -236,7 +236,7 @@ func compileMappingGlob(d *document, match text, r *rule) {
 }
 
 // compileMappingRegex compiles a regular expression, which may match anywhere in the name. A group around it makes
-// what it matched its first capture, called 0; the captures are called by the numbers of the groups.
+// the matched text its first capture, called 0; the captures are called by the numbers of the groups.
 func compileMappingRegex(d *document, match text, r *rule) {
 	if _, err := compileRegex(match.s, false); err != nil {
 		d.failInside(match, err)

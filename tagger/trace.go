@@ -34,10 +34,10 @@ type Step struct {
 	Text  string // that the step matched: the origin, the name, a rest of it or the base name
 	// Rule is the id of the rule that matched, "" for none; Pattern is its pattern as written, Place where it stands.
 	Rule, Pattern, Place string
-	Captures             []metric.Label // what it captured
+	Captures             []metric.Label // by that rule
 	Tags                 []metric.Label // the tags that this step set
 	Kept                 []metric.Label // the tags that an earlier rule had set, with this step's values
-	Rest                 string         // what is matched against the rules again, "" if nothing is
+	Rest                 string         // the text that is matched against the rules again, or ""
 	Base                 string         // the name that is left, if nothing is matched again
 	Dropped              bool
 	Metadata             []string // what the rule sets of the metric, such as `unit seconds`

@@ -27,7 +27,7 @@ const (
 )
 
 // warnings finds rules that can never match. A user's rule before a built-in one is meant to win, so only rules of
-// the same layer are compared. It may miss some, but what it reports is certain.
+// the same layer are compared. It may miss some, but reports none that can match.
 func (t *Tagger) warnings() []Warning {
 	var all []Warning
 	for _, set := range []*ruleSet{t.names, t.origins, t.metrics} {

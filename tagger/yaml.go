@@ -167,7 +167,7 @@ func hasAlias(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, hasAlias)
 }
 
-// expander replaces aliases by what they stand for and merges merge keys (`<<`). The library does that only for
+// expander replaces aliases by their anchors' values and merges merge keys (`<<`). The library does that only for
 // values that it decodes itself, which have no positions.
 type expander struct{ left int } // nodes that may still be made; negative once the bounds are exceeded
 

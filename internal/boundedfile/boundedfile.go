@@ -1,6 +1,6 @@
-// Package boundedfile reads the files that settings and arguments name. A wrong name may lead to a device that
-// never ends, to a named pipe that nobody writes to, or to a file that does not fit into memory: each of these is
-// an error here, and never a hang.
+// Package boundedfile reads the files that settings and arguments name. A wrong name may lead to a device without an
+// end, to a named pipe without a writer, or to a file that does not fit into memory: each of these is an error here,
+// and none blocks.
 package boundedfile
 
 import (
@@ -34,10 +34,10 @@ func Read(name string, maxBytes int64) ([]byte, error) {
 	return text, nil
 }
 
-// Open opens a regular file for reading, for those who read it in pieces.
+// Open opens a regular file for callers that read it in pieces.
 func Open(name string) (*os.File, error) {
-	// To open a device can have effects, so its mode is looked at before. The mode of what was opened is looked at
-	// again, since the name may lead elsewhere by then; O_NONBLOCK keeps a named pipe from waiting for its writer.
+	// Opening a device can have effects, so the mode is checked before. It is checked again afterwards, since the name
+	// may lead to another file by then; O_NONBLOCK keeps a named pipe from waiting for its writer.
 	info, err := os.Stat(name)
 	if err != nil {
 		if failed, ok := errors.AsType[*fs.PathError](err); ok {

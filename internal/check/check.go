@@ -75,7 +75,7 @@ func (s Section) That(ok bool, name, format string, args ...any) bool {
 	return ok
 }
 
-// Warn reports what is no mistake but probably not meant.
+// Warn reports a setting that is valid but probably not meant.
 func (s Section) Warn(name, format string, args ...any) {
 	s.settings.Warn(s.Key(name), fmt.Sprintf(format, args...))
 }
@@ -95,7 +95,8 @@ func (s Section) NeededBeside(name, value, other, otherValue string) bool {
 	return s.That(otherValue == "" || value != "", name, "is needed since %s is set: %s", s.Key(other), s.Remedy(name))
 }
 
-// Switch refuses a section that is configured but was forgotten to be switched on; enabled: false says it is meant.
+// Switch refuses a section with settings but without its enabled: it was probably forgotten. With enabled: false the
+// section is off on purpose.
 func (s Section) Switch(enabled bool) {
 	if enabled || s.IsSet("enabled") {
 		return

@@ -120,7 +120,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(r.status)
 }
 
-// checkFollowed wants the same request twice: what is redirected keeps its method, its credentials and its body.
+// checkFollowed requires the same request twice: the redirected one keeps method, credentials and body.
 func (r *recorder) checkFollowed(err error) {
 	r.t.Helper()
 	if err != nil {

@@ -40,7 +40,7 @@ func (s *Scrubber) pseudonym(text string) string {
 	return string(b[:])
 }
 
-// name returns a pseudonym that begins with what it stands for. An empty name stays empty.
+// name returns a pseudonym that begins with the kind of name that it replaces. An empty name stays empty.
 func (s *Scrubber) name(what, text string) string {
 	if text == "" {
 		return ""

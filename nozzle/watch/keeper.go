@@ -37,7 +37,7 @@ type Account interface {
 // that grows with each failure, and when the open one brings nothing (ReasonIdle) or may lack the data of a doppler
 // (ReasonFell). A stream whose sink is stuck (ReasonStalled) is closed, so that its share goes to others.
 //
-// Readers with a shard id share what comes. There, a new stream is opened beside the one that it replaces, which is
+// Readers with a shard id share the envelopes. There, a new stream is opened beside the one that it replaces, which is
 // closed, at the end of a message, once an envelope came by the new one: no envelope comes twice, and fewer are lost
 // than if the old one were closed first.
 type Keeper struct {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Liveness is what is known of the connections of one source. It is safe for concurrent use.
+// Liveness records the connections of one source, and when it last received something. It is safe for concurrent use.
 type Liveness struct {
 	last      atomic.Int64 // arrival of the last envelope in nanoseconds since the epoch; 0 if none came
 	connected atomic.Int32 // connections that are open

@@ -106,7 +106,7 @@ const (
 	highs = 0x8080808080808080
 )
 
-// text consumes a string and returns what it says.
+// text consumes a string and returns its unescaped bytes.
 func (t *jsonText) text() []byte {
 	if !t.take('"') {
 		return nil
@@ -164,7 +164,7 @@ func (t *jsonText) slowText(from, i int) []byte {
 	return nil
 }
 
-// unescape reads the escape that b begins with: what it stands for, and its length, 0 where it is none.
+// unescape reads the escape sequence that b begins with. It returns the rune and the length; 0 if there is none.
 func unescape(b []byte) (rune, int) {
 	if len(b) < 2 {
 		return 0, 0

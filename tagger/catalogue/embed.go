@@ -17,8 +17,8 @@ var files embed.FS
 // Files returns the catalogue: *.yaml files in its root, to be applied in the order of their names.
 func Files() fs.FS { return files }
 
-// Text returns the text of all files: the vocabulary of Cloud Foundry's metrics, for those who tell known words from
-// others.
+// Text returns the text of all files: the vocabulary of Cloud Foundry's metrics, for callers that tell known words
+// from others.
 func Text() string {
 	var all strings.Builder
 	names, _ := fs.Glob(files, "*.yaml") // the pattern is well formed
