@@ -23,9 +23,7 @@ const (
 
 var receivedNames = [numReceived]struct{ total, last, what, one string }{
 	{
-		"total_container_metrics_received",
-		"last_container_metric_received_timestamp",
-		"container metrics",
+		"total_container_metrics_received", "last_container_metric_received_timestamp", "container metrics",
 		"container metric",
 	},
 	{"total_counter_events_received", "last_counter_event_received_timestamp", "counter events", "counter event"},

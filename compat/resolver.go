@@ -92,8 +92,7 @@ func CheckNamespace(namespace string) error {
 		return fmt.Errorf("%q cannot start a metric name: %s", namespace, want)
 	case normalize(namespace) != namespace:
 		return fmt.Errorf(
-			"%q would become %q, as firehose_exporter makes snake case of whole names: write that",
-			namespace,
+			"%q would become %q, as firehose_exporter makes snake case of whole names: write that", namespace,
 			normalize(namespace),
 		)
 	default:

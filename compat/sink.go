@@ -11,18 +11,8 @@ import (
 
 // Requests are counted by these tags: those of the duration, which has no status code, stand after the first.
 var requestTags = [...]string{
-	"status_code",
-	tagAppName,
-	tagAppID,
-	"space_name",
-	"space_id",
-	"organization_name",
-	"organization_id",
-	"process_id",
-	"process_instance_id",
-	"process_type",
-	tagInstanceID,
-	"method",
+	"status_code", tagAppName, tagAppID, "space_name", "space_id", "organization_name", "organization_id",
+	"process_id", "process_instance_id", "process_type", tagInstanceID, "method",
 }
 
 var (

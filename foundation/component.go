@@ -33,11 +33,7 @@ type reading struct {
 func newComponent(def *componentDefinition, vm *VM, counts tallies) (*component, error) {
 	if vm.Path == UDP && def.protocol != protocolDropsonde {
 		return nil, fmt.Errorf(
-			"component %s on %s/%d emits by %s, which has no UDP",
-			def.id,
-			vm.Job,
-			vm.Ordinal,
-			def.protocol,
+			"component %s on %s/%d emits by %s, which has no UDP", def.id, vm.Job, vm.Ordinal, def.protocol,
 		)
 	}
 	placeholders := []string{"{i}", strconv.Itoa(vm.Ordinal), "{zone}", vm.Zone, "{ip}", vm.IP}

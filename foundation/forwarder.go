@@ -197,9 +197,7 @@ func (a *Forwarder) forward(ctx context.Context, address string) {
 // batch sends the envelopes that wait. The end of the stream is noticed at once; a batch that was begun by then is
 // lost.
 func (a *Forwarder) batch(
-	ctx context.Context,
-	stream loggregator_v2.Ingress_BatchSenderClient,
-	ended <-chan struct{},
+	ctx context.Context, stream loggregator_v2.Ingress_BatchSenderClient, ended <-chan struct{},
 ) {
 	ticker := time.NewTicker(a.options.Interval)
 	defer ticker.Stop()

@@ -86,10 +86,7 @@ func counterSelector(name string) *loggregator_v2.Selector {
 
 // stream writes events until the client goes, the RLP goes, or the stream's time is over.
 func (h *https) stream(
-	w http.ResponseWriter,
-	r *http.Request,
-	gone <-chan struct{},
-	request *loggregator_v2.EgressBatchRequest,
+	w http.ResponseWriter, r *http.Request, gone <-chan struct{}, request *loggregator_v2.EgressBatchRequest,
 ) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()

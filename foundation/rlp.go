@@ -199,8 +199,7 @@ func (r *rlp) announce() {
 // BatchedReceiver streams batches of at most 100 envelopes, or of what came within the batch interval, until the
 // client ends the stream or the RLP stops.
 func (r *rlp) BatchedReceiver(
-	request *loggregator_v2.EgressBatchRequest,
-	stream loggregator_v2.Egress_BatchedReceiverServer,
+	request *loggregator_v2.EgressBatchRequest, stream loggregator_v2.Egress_BatchedReceiverServer,
 ) error {
 	return r.serve(stream.Context(), request, func(batch []*loggregator_v2.Envelope) error {
 		return stream.Send(&loggregator_v2.EnvelopeBatch{Batch: batch})

@@ -81,12 +81,7 @@ func (l *ledger) record(path Path, e *loggregator_v2.Envelope) {
 
 // entry finds or creates the record of a metric; canonicalTags is the canonical form of tags.
 func (l *ledger) entry(
-	path Path,
-	kind metric.Kind,
-	name string,
-	e *loggregator_v2.Envelope,
-	tags map[string]string,
-	canonicalTags string,
+	path Path, kind metric.Kind, name string, e *loggregator_v2.Envelope, tags map[string]string, canonicalTags string,
 ) *Sent {
 	key := strings.Join([]string{string(path), kind.String(), name, e.SourceId, e.InstanceId, canonicalTags}, "\x00")
 	s := l.sent[key]

@@ -64,8 +64,7 @@ func (t timings) model(text string) (model, error) {
 		return &timingPart{of: of, value: func() float64 { return of.quantile(numbers[2]) }}, nil
 	default:
 		return nil, fmt.Errorf(
-			"value model %q: of a timing there are sum, count, le BOUND and quantile QUANTILE",
-			"timing "+text,
+			"value model %q: of a timing there are sum, count, le BOUND and quantile QUANTILE", "timing "+text,
 		)
 	}
 }

@@ -71,13 +71,7 @@ func workloadNames(definitions map[string]*componentDefinition) []workloadSeries
 	// Others emit the same metrics under a second raw name: both would end in one series.
 	// What was scraped are parts of histograms and summaries, and so no series of their own.
 	skipped := []string{
-		"cc_flat",
-		"metron_flat",
-		"router_name",
-		"p-redis_broker",
-		"route_emitter",
-		"cc_scraped",
-		"credhub_scraped",
+		"cc_flat", "metron_flat", "router_name", "p-redis_broker", "route_emitter", "cc_scraped", "credhub_scraped",
 	}
 	ids := make([]string, 0, len(definitions))
 	for id, def := range definitions {

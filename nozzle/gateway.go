@@ -32,8 +32,7 @@ var gatewayReasons = []string{
 	watch.ReasonUnreachable, watch.ReasonServerCertificate, watch.ReasonServerName, watch.ReasonTLS,
 	watch.ReasonCertificateFiles, watch.ReasonToken, watch.ReasonTokenScope, watch.ReasonUnauthorized,
 	watch.ReasonWrongURL, watch.ReasonRefused, watch.ReasonUnavailable, watch.ReasonClosing, watch.ReasonMalformedStream,
-	watch.ReasonOversized,
-	watch.ReasonEnded, watch.ReasonLost,
+	watch.ReasonOversized, watch.ReasonEnded, watch.ReasonLost,
 }
 
 // Gateway reads the envelopes of a whole foundation from the RLP gateway: server-sent events by HTTPS, authorized by

@@ -105,15 +105,8 @@ func (r *Replay) play(ctx context.Context, from *capture.Reader) {
 	defer r.account.Disconnect()
 	header := from.Header()
 	r.log.Info(
-		"playing a capture",
-		"recorded",
-		header.Start.UTC().Format(time.RFC3339),
-		"sources",
-		header.Sources,
-		"scrubbed",
-		header.Scrubbed,
-		"speed",
-		r.options.Speed,
+		"playing a capture", "recorded", header.Start.UTC().Format(time.RFC3339), "sources", header.Sources,
+		"scrubbed", header.Scrubbed, "speed", r.options.Speed,
 	)
 	began := time.Now()
 	clock := newReplayTime(header.Start, began, r.options.Speed)
@@ -147,10 +140,7 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 		r.account.refuse(reasonTruncated)
 		log.Warn(
 			"the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle",
-			"reason",
-			reasonTruncated,
-			"error",
-			err,
+			"reason", reasonTruncated, "error", err,
 		)
 	default:
 		r.account.refuse(reasonMalformed)

@@ -138,9 +138,7 @@ func (o *Options) client() (*http.Client, error) {
 		return nil, fmt.Errorf("remote_write: %w", err)
 	}
 	client, err := config.NewClientFromConfig(
-		c,
-		"remote_write",
-		config.WithIdleConnTimeout(max(2*o.Interval, time.Minute)),
+		c, "remote_write", config.WithIdleConnTimeout(max(2*o.Interval, time.Minute)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("remote_write: %w", err)

@@ -44,11 +44,7 @@ type Pusher struct {
 // New makes a pusher of checked options. It reads the files that the options name, and starts nothing. Both source
 // and own are read in every round; the pusher's metrics are registered with reg.
 func New(
-	o Options,
-	source Source,
-	own prometheus.Gatherer,
-	reg prometheus.Registerer,
-	log *slog.Logger,
+	o Options, source Source, own prometheus.Gatherer, reg prometheus.Registerer, log *slog.Logger,
 ) (*Pusher, error) {
 	address, err := o.address()
 	if err != nil {
