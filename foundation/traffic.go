@@ -204,8 +204,5 @@ func uuid(guid string) *events.UUID {
 	if err != nil || len(b) != 16 {
 		return nil
 	}
-	return &events.UUID{
-		Low:  new(binary.LittleEndian.Uint64(b[:8])),
-		High: new(binary.LittleEndian.Uint64(b[8:])),
-	}
+	return &events.UUID{Low: new(binary.LittleEndian.Uint64(b[:8])), High: new(binary.LittleEndian.Uint64(b[8:]))}
 }
