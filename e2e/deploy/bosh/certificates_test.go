@@ -12,12 +12,15 @@ import (
 	"time"
 )
 
-// authority is a CA such as loggregator_ca, and two certificates of it.
+// authority is a CA such as loggregator_ca, and certificates of it.
 type authority struct {
 	ca             string
 	cert, key      string // of a client
 	metron, metKey string // of the agent's downstream, with the name metron
+	syslog, otel   pair   // of the exporter's name, and of a collector
 }
+
+type pair struct{ cert, key string }
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
@@ -52,6 +55,8 @@ func newAuthority(t *testing.T) *authority {
 	a := &authority{ca: inPEM("CERTIFICATE", der)}
 	a.cert, a.key = sign(2, "loggregator_exporter", x509.ExtKeyUsageClientAuth)
 	a.metron, a.metKey = sign(3, "metron", x509.ExtKeyUsageServerAuth)
+	a.syslog.cert, a.syslog.key = sign(4, exporterHost, x509.ExtKeyUsageServerAuth)
+	a.otel.cert, a.otel.key = sign(5, "otel-collector", x509.ExtKeyUsageServerAuth)
 	return a
 }
 

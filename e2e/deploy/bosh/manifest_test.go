@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// apply patches a manifest with ops files, as `bosh deploy -o` does.
-func apply(release, manifest string, files ...string) (any, error) {
+// apply patches a manifest with ops files, as `bosh deploy -o` does: those of others, then those of the release.
+func apply(release, manifest string, before []string, files ...string) (any, error) {
 	text, err := os.ReadFile(manifest)
 	if err != nil {
 		return nil, err
@@ -24,8 +24,12 @@ func apply(release, manifest string, files ...string) (any, error) {
 		return nil, err
 	}
 	doc = loose(doc)
-	for _, file := range files {
-		text, err := os.ReadFile(filepath.Join(release, file))
+	files = slices.Clone(files)
+	for i := range files {
+		files[i] = filepath.Join(release, files[i])
+	}
+	for _, file := range slices.Concat(before, files) {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}

@@ -40,7 +40,12 @@ func TestChecksFindMistakes(t *testing.T) {
 		{"an unknown CA", "operations/add-sidecar.yml", "ca: loggregator_ca", "ca: loggregator", allOperations, "its CA loggregator is not declared"},
 		{"a variable left over", "operations/use-gateway.yml", "- type: remove\n  path: /variables/name=loggregator_exporter_tls\n", "", allOperations, "variable loggregator_exporter_tls is declared, but not used"},
 		{"port 3457 taken twice", "operations/sidecar-udp.yml", "- type: remove\n  path: /instance_groups/name=router?/jobs/name=loggr-udp-forwarder\n", "", allOperations, "loggr-udp-forwarder still has port 3457"},
+		{"the drain of the agents themselves", "operations/aggregate-drain.yml", "/instance_groups/name=scheduler/jobs/name=loggr-syslog-binding-cache/properties/aggregate_drains/-", "/addons/name=loggr-syslog-agent/jobs/name=loggr-syslog-agent/properties/aggregate_drains?/-", allOperations, "aggregate_drains is"},
+		{"a drain in place of Log Cache", "operations/aggregate-drain.yml", "aggregate_drains/-", "aggregate_drains/0", allOperations, "aggregate_drains is"},
+		{"an exporter that the collector does not know", "operations/otel-collector.yml", "      otlp_grpc/", "      otlp/", allOperations, "properties/config is"},
+		{"a collector on no VM", "operations/otel-collector.yml", "- os: ubuntu-noble", "- os: ubuntu-bionic", allOperations, "/include/stemcell is"},
 		{"another certificate for the agent", "operations/add-sidecar.yml", "common_name: metron", "common_name: sidecar", allOperations, "common_name is sidecar"},
+		{"another certificate for OTLP", "operations/sidecar-otlp.yml", "- otel-collector", "- metron", allOperations, "otlp_tls/options is"},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			release := t.TempDir()

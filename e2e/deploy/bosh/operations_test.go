@@ -19,13 +19,20 @@ const (
 	group   = "/instance_groups/name=loggregator-exporter"
 	nozzle  = group + "/jobs/name=loggregator_exporter"
 	sidecar = "/addons/name=loggregator_exporter_sidecar/jobs/name=loggregator_exporter_sidecar"
-	scrapes = "/instance_groups/name=prometheus2/jobs/name=prometheus2/properties/prometheus/scrape_configs"
+	// exporterHost is the name by which agents and collectors find the exporters.
+	exporterHost = "loggregator-exporter.service.cf.internal"
+	cacheDrains  = "/instance_groups/name=scheduler/jobs/name=loggr-syslog-binding-cache/properties/aggregate_drains"
+	forwarder    = "/addons/name=forwarder_agent/jobs/name=loggr-forwarder-agent/properties"
+	collector    = "/addons/name=otel-collector"
+	aliases      = "/addons/name=bosh-dns-aliases/jobs/name=bosh-dns-aliases/properties/aliases"
+	scrapes      = "/instance_groups/name=prometheus2/jobs/name=prometheus2/properties/prometheus/scrape_configs"
 )
 
 // operation is a way to deploy: ops files in the order of the README.
 type operation struct {
 	name     string
 	manifest string
+	theirs   string // an ops file of cf-deployment that comes before ours, in testdata
 	files    []string
 	given    []string // variables with -v
 	want     map[string]any
@@ -143,6 +150,100 @@ func operations() []operation {
 			gone: []string{"/variables/name=loggregator_exporter_sidecar_tls"},
 		},
 		{
+			name:  "aggregate drain",
+			files: []string{"add-exporter.yml", "aggregate-drain.yml"},
+			given: []string{"system_domain"},
+			job:   nozzleJob,
+			at:    nozzle,
+			want: map[string]any{
+				nozzle + "/properties/nozzle/rlp":            map[string]any{"enabled": false},
+				nozzle + "/properties/nozzle/syslog/enabled": true,
+				nozzle + "/properties/nozzle/syslog/tls": map[string]any{
+					"ca_cert": "((syslog_agent_log_cache_tls.ca))",
+					"cert":    "((loggregator_exporter_syslog_tls.certificate))",
+					"key":     "((loggregator_exporter_syslog_tls.private_key))",
+				},
+				cacheDrains: []any{logCache, ourDrain("metrics")},
+				aliases + "/domain=" + exporterHost + "/targets/0/instance_group":              "loggregator-exporter",
+				"/variables/name=loggregator_exporter_syslog_tls/options":                      serverOptions,
+				"/addons/name=loggr-syslog-agent/jobs/name=loggr-syslog-agent/properties/port": 3460,
+			},
+			gone: []string{
+				nozzle + "/consumes", "/variables/name=loggregator_exporter_tls",
+				// Of the agents themselves it would take the place of the cache's list.
+				"/addons/name=loggr-syslog-agent/jobs/name=loggr-syslog-agent/properties/aggregate_drains",
+			},
+		},
+		{
+			name:  "aggregate drain with requests",
+			files: []string{"add-exporter.yml", "aggregate-drain.yml", "aggregate-drain-timers.yml"},
+			given: []string{"system_domain"},
+			job:   nozzleJob,
+			at:    nozzle,
+			want:  map[string]any{cacheDrains: []any{logCache, ourDrain("metrics"), ourDrain("traces")}},
+		},
+		{
+			name:   "collectors",
+			theirs: "add-otel-collector.yml",
+			files:  []string{"add-exporter.yml", "otel-collector.yml"},
+			given:  []string{"system_domain"},
+			job:    nozzleJob,
+			at:     nozzle,
+			want: map[string]any{
+				nozzle + "/properties/nozzle/rlp":          map[string]any{"enabled": false},
+				nozzle + "/properties/nozzle/otlp/enabled": true,
+				nozzle + "/properties/nozzle/otlp/tls": map[string]any{
+					"ca_cert": "((loggregator_exporter_otlp_client_tls.ca))",
+					"cert":    "((loggregator_exporter_otlp_tls.certificate))",
+					"key":     "((loggregator_exporter_otlp_tls.private_key))",
+				},
+				// The job of 0.11.9 refuses the names otlp and otlphttp, which its spec's example has.
+				collector + "/jobs/name=otel-collector/properties/config": map[string]any{
+					"exporters": map[string]any{"otlp_grpc/loggregator_exporter": map[string]any{
+						"endpoint":      exporterHost + ":4317",
+						"balancer_name": "pick_first",
+						"tls": map[string]any{
+							"ca_pem":   "((loggregator_exporter_otlp_tls.ca))",
+							"cert_pem": "((loggregator_exporter_otlp_client_tls.certificate))",
+							"key_pem":  "((loggregator_exporter_otlp_client_tls.private_key))",
+						},
+					}},
+					"service": map[string]any{"pipelines": map[string]any{
+						"metrics": map[string]any{"exporters": []any{"otlp_grpc/loggregator_exporter"}},
+					}},
+				},
+				collector + "/include/stemcell": []any{
+					map[string]any{"os": "ubuntu-jammy"}, map[string]any{"os": "ubuntu-noble"},
+				},
+				forwarder + "/emit_otel_logs":                                                     false,
+				forwarder + "/emit_otel_traces":                                                   false,
+				aliases + "/domain=" + exporterHost + "/targets/0/instance_group":                 "loggregator-exporter",
+				"/variables/name=loggregator_exporter_otlp_tls/options":                           serverOptions,
+				"/variables/name=loggregator_exporter_otlp_client_tls/options/extended_key_usage": []any{"client_auth"},
+			},
+			gone: []string{nozzle + "/consumes", "/variables/name=loggregator_exporter_tls"},
+		},
+		{
+			name:  "in the collectors' place",
+			files: []string{"add-sidecar.yml", "sidecar-otlp.yml"},
+			given: []string{"system_domain"},
+			job:   sidecarJob,
+			at:    sidecar,
+			want: map[string]any{
+				sidecar + "/properties/nozzle": map[string]any{
+					"ingress": map[string]any{"enabled": false},
+					"otlp":    map[string]any{"enabled": true, "tls": certificate("loggregator_exporter_sidecar_otlp_tls")},
+				},
+				"/variables/name=loggregator_exporter_sidecar_otlp_tls/options": map[string]any{
+					"ca": "loggregator_ca", "common_name": "otel-collector", "alternative_names": []any{"otel-collector"},
+					"extended_key_usage": []any{"server_auth"},
+				},
+				forwarder + "/emit_otel_logs":   false,
+				forwarder + "/emit_otel_traces": false,
+			},
+			gone: []string{"/variables/name=loggregator_exporter_sidecar_tls", collector},
+		},
+		{
 			name: "Prometheus", manifest: "prometheus.yml", files: []string{"prometheus/monitor-loggregator-exporter.yml"},
 			want: map[string]any{
 				scrapes + "/job_name=loggregator_exporter/relabel_configs/1/replacement":         "${1}:9286",
@@ -161,6 +262,30 @@ func operations() []operation {
 			},
 		},
 	}
+}
+
+// logCache is the drain that the manifest has.
+var logCache = map[string]any{
+	"url":  "syslog-tls://log-cache.service.cf.internal:6067?include-metrics-deprecated=true&ssl-strict-internal=true",
+	"ca":   "((log_cache_syslog_tls.ca))",
+	"cert": "((syslog_agent_log_cache_tls.certificate))",
+	"key":  "((syslog_agent_log_cache_tls.private_key))",
+}
+
+// ourDrain is the drain of an ops file. The keys are in lower case, as the cache reads them; the job's spec shows CA.
+func ourDrain(data string) map[string]any {
+	return map[string]any{
+		"url":  "syslog-tls://" + exporterHost + ":6067?drain-data=" + data + "&ssl-strict-internal=true",
+		"ca":   "((loggregator_exporter_syslog_tls.ca))",
+		"cert": "((syslog_agent_log_cache_tls.certificate))",
+		"key":  "((syslog_agent_log_cache_tls.private_key))",
+	}
+}
+
+// serverOptions are those of a certificate by which senders know the exporters.
+var serverOptions = map[string]any{
+	"ca": "loggregator_ca", "common_name": exporterHost, "alternative_names": []any{exporterHost},
+	"extended_key_usage": []any{"server_auth"},
 }
 
 // Each combination of ops files makes a manifest with all its variables, whose properties the job accepts.
@@ -205,7 +330,11 @@ func (o *operation) check(release string) (any, error) {
 	if manifest == "" {
 		manifest = "cf-deployment.yml"
 	}
-	doc, err := apply(release, filepath.Join("testdata", manifest), o.files...)
+	var before []string
+	if o.theirs != "" {
+		before = append(before, filepath.Join("testdata", o.theirs))
+	}
+	doc, err := apply(release, filepath.Join("testdata", manifest), before, o.files...)
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +411,12 @@ func fill(value any, a *authority) any {
 	case string:
 		return reference.ReplaceAllStringFunc(v, func(ref string) string {
 			metron := strings.Contains(ref, "sidecar_tls") || strings.Contains(ref, "web_tls")
+			server, named := a.servers()[reference.FindStringSubmatch(ref)[1]]
 			switch {
+			case named && strings.HasSuffix(ref, ".certificate))"):
+				return server.cert
+			case named && strings.HasSuffix(ref, ".private_key))"):
+				return server.key
 			case strings.HasSuffix(ref, ".ca))"), strings.HasSuffix(ref, "_ca.certificate))"):
 				return a.ca
 			case strings.HasSuffix(ref, ".certificate))") && metron:
@@ -303,6 +437,15 @@ func fill(value any, a *authority) any {
 		})
 	default:
 		return value
+	}
+}
+
+// servers are the certificates of sources that others send to, by variable.
+func (a *authority) servers() map[string]pair {
+	return map[string]pair{
+		"loggregator_exporter_syslog_tls":       a.syslog,
+		"loggregator_exporter_otlp_tls":         a.syslog,
+		"loggregator_exporter_sidecar_otlp_tls": a.otel,
 	}
 }
 
@@ -349,7 +492,7 @@ func TestRuntimeConfig(t *testing.T) {
 	if version, err := find(doc, "/releases/name=loggregator_exporter/version"); err != nil || version == "latest" {
 		t.Errorf("version %v, %v", version, err)
 	}
-	other, err := apply(release, "testdata/cf-deployment.yml", "operations/add-sidecar.yml")
+	other, err := apply(release, "testdata/cf-deployment.yml", nil, "operations/add-sidecar.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,9 @@ func TestReadme(t *testing.T) {
 		if strings.Contains(command, "prometheus-boshrelease") {
 			o.manifest = "prometheus.yml"
 		}
+		if strings.Contains(command, "/experimental/add-otel-collector.yml") {
+			o.theirs = "add-otel-collector.yml"
+		}
 		for _, m := range opsFile.FindAllStringSubmatch(command, -1) {
 			o.files = append(o.files, filepath.Join("operations", m[1]))
 		}
@@ -62,7 +65,7 @@ func TestReadme(t *testing.T) {
 			t.Errorf("%s: %v", command, err)
 		}
 	}
-	if deploys < 6 {
+	if deploys < 9 {
 		t.Errorf("found only %d deployments", deploys)
 	}
 	if got := commands(page, "deploy/bosh/scripts/"); !slices.Equal(got, []string{"deploy/bosh/scripts/create-release"}) {

@@ -91,7 +91,7 @@ func (s *set) test(t *testing.T, release, program string) []string {
 func (s *set) checkPort(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
-	if !strings.Contains(s.sources, "ingress") {
+	if s.port == "" {
 		if !os.IsNotExist(err) {
 			t.Errorf("%s exists: the agent would dial a port where nobody listens", filepath.Base(file))
 		}
@@ -99,14 +99,11 @@ func (s *set) checkPort(t *testing.T, file string) {
 	}
 	// As the agent reads it.
 	var content struct {
-		Ingress string `yaml:"ingress"`
+		Ingress  string `yaml:"ingress"`
+		Protocol string `yaml:"protocol"`
 	}
-	want := "3560"
-	if address, ok := s.config["nozzle.ingress.listen_address"].(string); ok {
-		_, want, _ = strings.Cut(address, ":")
-	}
-	if err != nil || strictly(text, &content) != nil || content.Ingress != want {
-		t.Errorf("%s: %v, port %q, want %s\n%s", filepath.Base(file), err, content.Ingress, want, text)
+	if err != nil || strictly(text, &content) != nil || content.Ingress != s.port || content.Protocol != s.protocol {
+		t.Errorf("%s: %v, want port %s and protocol %q\n%s", filepath.Base(file), err, s.port, s.protocol, text)
 	}
 }
 

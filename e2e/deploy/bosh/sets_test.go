@@ -11,6 +11,8 @@ type set struct {
 	sources    string         // what `exporter check` says they are
 	config     map[string]any // of exporter.yml, by key; nil: the key is not there
 	env        map[string]string
+	port       string // that the forwarder agent is to find in ingress_port.yml; empty: there is no such file
+	protocol   string // that stands beside it
 	wrong      string // what rendering says is wrong
 	refused    string // what `exporter check` says is wrong, in pre-start
 }
@@ -83,6 +85,16 @@ func nozzleSets(a *authority) []*set {
 		uaa,
 		map[string]any{"nozzle.gateway.enabled": true, "nozzle.gateway.url": "https://log-stream.sys.example.com"},
 	)
+	drain := map[string]any{
+		"nozzle.rlp.enabled":        false,
+		"nozzle.syslog.enabled":     true,
+		"nozzle.syslog.tls.ca_cert": a.ca, "nozzle.syslog.tls.cert": a.syslog.cert, "nozzle.syslog.tls.key": a.syslog.key,
+	}
+	otlp := map[string]any{
+		"nozzle.rlp.enabled":      false,
+		"nozzle.otlp.enabled":     true,
+		"nozzle.otlp.tls.ca_cert": a.ca, "nozzle.otlp.tls.cert": a.syslog.cert, "nozzle.otlp.tls.key": a.syslog.key,
+	}
 	push := dots(
 		rlp,
 		map[string]any{"remote_write.enabled": true, "remote_write.url": "https://mimir.example.com/api/v1/push"},
@@ -172,6 +184,36 @@ func nozzleSets(a *authority) []*set {
 				},
 			),
 			config: map[string]any{"nozzle.firehose.tls.ca_file": config + "certs/firehose_ca.crt", "nozzle.gateway": nil},
+		},
+		{
+			name: "aggregate drain", properties: tree(drain), sources: "syslog",
+			config: map[string]any{
+				"nozzle.syslog.listen_address":    ":6067",
+				"nozzle.syslog.max_connections":   10000,
+				"nozzle.syslog.max_message_bytes": 65536,
+				"nozzle.syslog.tls.ca_file":       config + "certs/syslog_ca.crt",
+				"nozzle.syslog.tls.cert_file":     config + "certs/syslog.crt",
+				"nozzle.syslog.tls.key_file":      config + "certs/syslog.key",
+				"nozzle.otlp":                     nil,
+				"nozzle.rlp":                      nil,
+			},
+		},
+		{
+			name:    "OTLP of collectors",
+			sources: "otlp",
+			properties: tree(otlp, map[string]any{
+				"nozzle.otlp.http_listen_address": ":4318", "nozzle.otlp.max_request_bytes": 8 << 20,
+			}),
+			config: map[string]any{
+				"nozzle.otlp.listen_address":      ":4317",
+				"nozzle.otlp.http_listen_address": ":4318",
+				"nozzle.otlp.max_request_bytes":   8 << 20,
+				"nozzle.otlp.port_file":           nil,
+				"nozzle.otlp.tls.ca_file":         config + "certs/otlp_ca.crt",
+				"nozzle.otlp.tls.cert_file":       config + "certs/otlp.crt",
+				"nozzle.otlp.tls.key_file":        config + "certs/otlp.key",
+				"nozzle.syslog":                   nil,
+			},
 		},
 		{
 			name: "remote write with basic auth", link: rlpLink, sources: "rlp",
@@ -311,6 +353,32 @@ func nozzleSets(a *authority) []*set {
 			wrong:      "nozzle.gateway.url is set, but has no effect: set nozzle.gateway.enabled to true, or remove it",
 		},
 		{
+			name:       "a drain that is not enabled",
+			properties: tree(drain, map[string]any{"nozzle.syslog.enabled": false}),
+			wrong:      "nozzle.syslog.tls.cert is set, but has no effect: set nozzle.syslog.enabled to true, or remove it",
+		},
+		{
+			name:       "a drain without the CA of the agents",
+			properties: tree(dots(drain, map[string]any{"nozzle.syslog.tls.ca_cert": nil})),
+			wrong:      "Can't find property 'nozzle.syslog.tls.ca_cert'",
+		},
+		{
+			name:       "OTLP without a key",
+			properties: tree(dots(otlp, map[string]any{"nozzle.otlp.tls.key": nil})),
+			wrong:      "Can't find property 'nozzle.otlp.tls.key'",
+		},
+		{
+			name:       "more agents than files",
+			properties: tree(drain, map[string]any{"bpm.limits.open_files": 8192}),
+			wrong: "nozzle.syslog.max_connections is 10000, but bpm.limits.open_files only 8192: raise that, or lower " +
+				"max_connections",
+		},
+		{
+			name:       "drain and collectors",
+			properties: tree(drain, otlp),
+			refused:    "nozzle.allow_overlap",
+		},
+		{
 			name:       "UAA for nothing",
 			properties: tree(rlp, map[string]any{"uaa.url": "https://uaa.sys.example.com"}),
 			link:       rlpLink,
@@ -370,9 +438,14 @@ func sidecarSets(a *authority) []*set {
 		"nozzle.ingress.tls.key":     a.metKey,
 	}
 	udp := map[string]any{"nozzle.ingress.enabled": false, "nozzle.udp.enabled": true}
+	otlp := map[string]any{
+		"nozzle.ingress.enabled":  false,
+		"nozzle.otlp.enabled":     true,
+		"nozzle.otlp.tls.ca_cert": a.ca, "nozzle.otlp.tls.cert": a.otel.cert, "nozzle.otlp.tls.key": a.otel.key,
+	}
 	return []*set{
 		{
-			name: "downstream of the agent", properties: tree(agent), sources: "ingress",
+			name: "downstream of the agent", properties: tree(agent), sources: "ingress", port: "3560",
 			config: map[string]any{
 				"nozzle.ingress.listen_address": "127.0.0.1:3560",
 				"nozzle.ingress.port_file":      nil,
@@ -383,6 +456,7 @@ func sidecarSets(a *authority) []*set {
 					"enabled": false,
 				},
 				"nozzle.rlp":         nil,
+				"nozzle.otlp":        nil,
 				"nozzle.shard_id":    nil,
 				"remote_write":       nil,
 				"web.listen_address": ":9287",
@@ -399,12 +473,29 @@ func sidecarSets(a *authority) []*set {
 			},
 		},
 		{
+			name: "in the collector's place", properties: tree(otlp), sources: "otlp", port: "4317", protocol: "otelcol",
+			config: map[string]any{
+				"nozzle.otlp.listen_address": "127.0.0.1:4317",
+				"nozzle.otlp.port_file":      nil,
+				"nozzle.otlp.tls.ca_file":    config + "certs/otlp_ca.crt",
+				"nozzle.otlp.tls.cert_file":  config + "certs/otlp.crt",
+				"nozzle.otlp.tls.key_file":   config + "certs/otlp.key",
+				"nozzle.ingress":             nil,
+			},
+		},
+		{
+			name:       "in the collector's place, at another port",
+			properties: tree(otlp, map[string]any{"nozzle.otlp.listen_address": "127.0.0.1:9100"}),
+			sources:    "otlp", port: "9100", protocol: "otelcol",
+		},
+		{
 			name:       "both",
 			properties: tree(agent, udp, map[string]any{"nozzle.ingress.enabled": true}),
 			sources:    "udp, ingress",
+			port:       "3560",
 		},
 		{
-			name: "remote write and web", sources: "ingress",
+			name: "remote write and web", sources: "ingress", port: "4560",
 			properties: tree(agent, map[string]any{
 				"remote_write.enabled":          true,
 				"remote_write.url":              "https://mimir.example.com/api/v1/push",
@@ -426,7 +517,20 @@ func sidecarSets(a *authority) []*set {
 		},
 		{
 			name: "no source", properties: tree(map[string]any{"nozzle.ingress.enabled": false}),
-			wrong: "one of nozzle.ingress.enabled and nozzle.udp.enabled must be true",
+			wrong: "one of nozzle.ingress.enabled, nozzle.otlp.enabled and nozzle.udp.enabled must be true",
+		},
+		{
+			name: "one agent by two ways", properties: tree(otlp, agent, map[string]any{"nozzle.ingress.enabled": true}),
+			wrong: "nozzle.ingress and nozzle.otlp bring the same envelopes of the same agent: set one of them to enabled: false",
+		},
+		{
+			name: "no certificate for a collector", properties: tree(dots(otlp, map[string]any{"nozzle.otlp.tls.cert": nil})),
+			wrong: "Can't find property 'nozzle.otlp.tls.cert'",
+		},
+		{
+			name:       "no port for OTLP",
+			properties: tree(otlp, map[string]any{"nozzle.otlp.listen_address": "127.0.0.1"}),
+			wrong:      "nozzle.otlp.listen_address must end in a port, as in 127.0.0.1:3560",
 		},
 		{name: "no certificate", wrong: "Can't find property 'nozzle.ingress.tls.ca_cert'"},
 		{

@@ -19,9 +19,9 @@ var update = flag.Bool("update", false, "write the generated parts of the jobs a
 
 // left are the settings that a job does not have: those of the other job, and those that make no sense on a BOSH VM.
 var left = map[string][]string{
-	nozzleJob: {"nozzle.udp.", "nozzle.ingress.", "nozzle.replay."},
+	nozzleJob: {"nozzle.udp.", "nozzle.ingress.", "nozzle.otlp.port_file", "nozzle.replay."},
 	sidecarJob: {
-		"nozzle.rlp.", "nozzle.gateway.", "nozzle.firehose.", "nozzle.replay.", "uaa.",
+		"nozzle.rlp.", "nozzle.gateway.", "nozzle.firehose.", "nozzle.syslog.", "nozzle.replay.", "uaa.",
 		"nozzle.shard_id", "nozzle.deterministic_name", "nozzle.idle_timeout", "nozzle.allow_overlap",
 	},
 }
@@ -38,6 +38,13 @@ var byContent = map[string]string{
 	"nozzle.ingress.tls.cert_file":           "nozzle.ingress.tls.cert",
 	"nozzle.ingress.tls.key_file":            "nozzle.ingress.tls.key",
 	"nozzle.ingress.port_file":               "nozzle.ingress.listen_address", // a template writes the file
+	"nozzle.syslog.tls.ca_file":              "nozzle.syslog.tls.ca_cert",
+	"nozzle.syslog.tls.cert_file":            "nozzle.syslog.tls.cert",
+	"nozzle.syslog.tls.key_file":             "nozzle.syslog.tls.key",
+	"nozzle.otlp.tls.ca_file":                "nozzle.otlp.tls.ca_cert",
+	"nozzle.otlp.tls.cert_file":              "nozzle.otlp.tls.cert",
+	"nozzle.otlp.tls.key_file":               "nozzle.otlp.tls.key",
+	"nozzle.otlp.port_file":                  "nozzle.otlp.listen_address", // a template writes the file
 	"uaa.client_secret":                      "uaa.client_secret",
 	"uaa.client_secret_file":                 "uaa.client_secret",
 	"uaa.tls.ca_file":                        "uaa.tls.ca_cert",
@@ -61,8 +68,11 @@ var remarks = map[string]string{
 
 // otherDefaults are what the jobs are for.
 var otherDefaults = map[string]map[string]any{
-	nozzleJob:  {"nozzle.rlp.enabled": true},
-	sidecarJob: {"nozzle.ingress.enabled": true, "nozzle.udp.enabled": false, "web.listen_address": ":9287"},
+	nozzleJob: {"nozzle.rlp.enabled": true},
+	sidecarJob: {
+		"nozzle.ingress.enabled": true, "nozzle.udp.enabled": false, "web.listen_address": ":9287",
+		"nozzle.otlp.listen_address": "127.0.0.1:4317", // the agent is on the same VM
+	},
 }
 
 // The properties of the jobs are the settings, with their descriptions and defaults, and no setting is forgotten.
