@@ -92,7 +92,9 @@ func coherent(t *testing.T, objects []object) {
 				switch other.kind() {
 				case "Service":
 					subset(t, other.get("spec", "selector"), labels, "the Service's selector")
-					if other.text("spec", "ports", 0, "targetPort") != port || o.text("spec", "serviceName") != other.text("metadata", "name") {
+					if strings.HasSuffix(other.text("metadata", "name"), "-receiver") {
+						receives(t, objects, other, pod)
+					} else if other.text("spec", "ports", 0, "targetPort") != port || o.text("spec", "serviceName") != other.text("metadata", "name") {
 						t.Error("the Service is not that of the StatefulSet")
 					}
 				case "PodDisruptionBudget":
@@ -126,6 +128,30 @@ func coherent(t *testing.T, objects []object) {
 		if pod != nil {
 			mounts(t, objects, pod)
 		}
+	}
+}
+
+// receives checks that the ports of a Service that senders use are those of the container and of the NetworkPolicy.
+func receives(t *testing.T, objects []object, service, pod object) {
+	t.Helper()
+	var ports, container, admitted []string
+	for _, p := range service.list("spec", "ports") {
+		ports = append(ports, p.text("targetPort")+" "+text(p.get("port")))
+	}
+	for _, p := range pod.list("spec", "containers", 0, "ports")[1:] {
+		container = append(container, p.text("name")+" "+text(p.get("containerPort")))
+		admitted = append(admitted, p.text("name"))
+	}
+	var policy []string
+	for _, p := range find(t, objects, "NetworkPolicy", "").list("spec", "ingress", 1, "ports") {
+		policy = append(policy, p.text("port"))
+	}
+	if len(ports) == 0 || !slices.Equal(ports, container) || !slices.Equal(policy, admitted) {
+		t.Errorf("senders find the ports %q, the container has %q, the NetworkPolicy admits %q", ports, container, policy)
+	}
+	// Readiness waits for a sender, and each sender is to stay with one pod.
+	if service.get("spec", "publishNotReadyAddresses") != true || service.text("spec", "sessionAffinity") != "ClientIP" {
+		t.Errorf("the Service of senders is %v", service.get("spec"))
 	}
 }
 
@@ -170,6 +196,8 @@ func TestKinds(t *testing.T) {
 		"nozzle":     "ConfigMap NetworkPolicy Pod PodDisruptionBudget PrometheusRule Service ServiceAccount ServiceMonitor StatefulSet",
 		"gateway":    "ConfigMap NetworkPolicy Pod PodDisruptionBudget Service ServiceAccount StatefulSet",
 		"everything": "ConfigMap NetworkPolicy Pod PodDisruptionBudget PrometheusRule Service ServiceAccount ServiceMonitor StatefulSet",
+		"syslog":     "ConfigMap NetworkPolicy Pod Service ServiceAccount ServiceMonitor StatefulSet",
+		"collectors": "ConfigMap NetworkPolicy Pod PodDisruptionBudget Service ServiceAccount StatefulSet",
 		"sidecar":    "ConfigMap PodMonitor",
 		"forwarder":  "ConfigMap PodMonitor",
 	} {
@@ -195,6 +223,9 @@ func TestValuesRefused(t *testing.T) {
 		{"name of a rule file", "rules.mine=x", "at '/rules': additional properties 'mine' not allowed"},
 		{"no time to end", "terminationGracePeriodSeconds=2", "at '/terminationGracePeriodSeconds': minimum: got 2, want 6"},
 		{"no source", "config.nozzle.rlp.enabled=false", "mode nozzle needs a source: set config.nozzle.rlp.enabled"},
+		{"no certificate for agents", "config.nozzle.syslog.enabled=true", "config.nozzle.syslog needs a certificate: name its Secret in syslog.secretName"},
+		{"no certificate for collectors", "config.nozzle.otlp.enabled=true", "config.nozzle.otlp needs a certificate: name its Secret in otlp.secretName"},
+		{"kind of the Service for senders", "receiver.type=ExternalName", "at '/receiver/type': value must be one of"},
 		{"no certificate", "rlp.secretName=", "config.nozzle.rlp needs a client certificate: name its Secret in rlp.secretName"},
 		{"no client", "config.nozzle.gateway.enabled=true", "need a UAA client: name its Secret in uaa.secretName"},
 		{"secret in the open", "config.uaa.client_secret=x", "config.uaa.client_secret would be readable in a ConfigMap"},
@@ -308,10 +339,39 @@ func TestScrapers(t *testing.T) {
 	}
 }
 
+// TestSenders: agents and collectors reach the ports that the configuration has, from where the values say, and only
+// where it has some.
+func TestSenders(t *testing.T) {
+	for name, want := range map[string]string{
+		"least":  "",
+		"syslog": "LoadBalancer Local [map[name:syslog port:6067 protocol:TCP targetPort:syslog]] from <nil>",
+		"collectors": "NodePort Local [map[name:otlp-grpc port:14317 protocol:TCP targetPort:otlp-grpc] " +
+			"map[name:otlp-http port:14318 protocol:TCP targetPort:otlp-http] map[name:syslog port:6067 protocol:TCP targetPort:syslog]] " +
+			"from [map[ipBlock:map[cidr:10.0.0.0/8]]]",
+	} {
+		objects := parse(t, render(t, "--values", values(t)[name]))
+		policy := find(t, objects, "NetworkPolicy", "")
+		got := ""
+		for _, o := range objects {
+			if o.kind() == "Service" && strings.HasSuffix(o.text("metadata", "name"), "-receiver") {
+				got += o.text("spec", "type") + " " + o.text("spec", "externalTrafficPolicy") + " " + text(o.get("spec", "ports")) +
+					" from " + text(policy.get("spec", "ingress", 1, "from"))
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+		if rules := len(policy.list("spec", "ingress")); (rules == 2) != (want != "") {
+			t.Errorf("%s: the NetworkPolicy has %d rules for what comes in", name, rules)
+		}
+	}
+}
+
 // TestEgress: the ports that the NetworkPolicy opens are those that the configuration needs.
 func TestEgress(t *testing.T) {
 	for name, want := range map[string]string{
 		"least": "53 53 8082", "push": "53 53 8080 8082", "gateway": "53 53 443", "everything": "53 53 4443 8082 8443 3128",
+		"syslog": "53 53",
 	} {
 		var got []string
 		for _, rule := range find(t, parse(t, render(t, "--values", values(t)[name])), "NetworkPolicy", "").list("spec", "egress") {

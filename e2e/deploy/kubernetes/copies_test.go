@@ -214,6 +214,7 @@ func TestManifests(t *testing.T) {
 	for name, text := range map[string]string{
 		"nozzle.yaml":              documents(t, files["nozzle"], workload...),
 		"gateway.yaml":             documents(t, files["gateway"], workload...),
+		"syslog.yaml":              documents(t, files["syslog"], "serviceaccount.yaml", "configmap.yaml", "service.yaml", "statefulset.yaml", "networkpolicy.yaml"),
 		"prometheus-operator.yaml": documents(t, files["nozzle"], "monitor.yaml", "prometheusrule.yaml"),
 		"sidecar.yaml":             documents(t, files["sidecar"], "configmap.yaml"),
 		"sidecar-monitor.yaml":     documents(t, files["sidecar"], "monitor.yaml"),

@@ -19,6 +19,8 @@ func TestReadme(t *testing.T) {
 	commands := map[string]bool{
 		install + "nozzle.yaml":  true,
 		install + "gateway.yaml": true,
+		install + "syslog.yaml":  true,
+		"kubectl create secret generic loggregator-exporter-syslog --namespace cf-metrics --from-file=ca.crt=ca.crt --from-file=tls.crt=server.crt --from-file=tls.key=server.key":  true,
 		strings.Replace(install, "loggregator-exporter ", "loggregator-exporter-sidecar ", 1) + "sidecar.yaml":                                                                      true,
 		"helm upgrade loggregator-exporter deploy/kubernetes/chart/loggregator-exporter --namespace cf-metrics --values deploy/kubernetes/values/nozzle.yaml --set image.tag=0.2.0": true,
 		"kubectl create secret generic loggregator-exporter-rlp --namespace cf-metrics --from-file=ca.crt=ca.crt --from-file=tls.crt=client.crt --from-file=tls.key=client.key":     true,
@@ -77,7 +79,7 @@ func secretFits(t *testing.T, words []string) {
 		}
 	}
 	need := map[string]bool{}
-	for _, name := range []string{"nozzle", "gateway"} {
+	for _, name := range []string{"nozzle", "gateway", "syslog"} {
 		spec := find(t, parse(t, render(t, "--values", values(t)[name])), "StatefulSet", "")
 		for _, v := range spec.list("spec", "template", "spec", "volumes") {
 			for _, item := range v.list("secret", "items") {
@@ -103,7 +105,7 @@ func secretFits(t *testing.T, words []string) {
 func TestDocuments(t *testing.T) {
 	page, err := os.ReadFile(folder(t, "README.md"))
 	must(t, err)
-	if n := len(values(t)); n != 8 || !strings.Contains(string(page), "eight sets of values") {
+	if n := len(values(t)); n != 10 || !strings.Contains(string(page), "ten sets of values") {
 		t.Errorf("%d sets of values", n)
 	}
 	image, err := os.ReadFile(folder(t, "..", "container", "Containerfile"))

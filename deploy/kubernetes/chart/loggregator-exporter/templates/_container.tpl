@@ -19,6 +19,11 @@ envFrom:
 {{- end }}
 ports:
   - {name: {{ include "loggregator-exporter.portName" . }}, containerPort: {{ include "loggregator-exporter.port" . }}, protocol: TCP}
+  {{- if eq .Values.mode "nozzle" }}
+  {{- range $name, $port := include "loggregator-exporter.receivers" . | fromYaml }}
+  - {name: {{ $name }}, containerPort: {{ $port }}, protocol: TCP}
+  {{- end }}
+  {{- end }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 volumeMounts:
@@ -26,8 +31,10 @@ volumeMounts:
   {{- if .Values.rules }}
   - {name: loggregator-exporter-rules, mountPath: /etc/loggregator_exporter/rules, readOnly: true}
   {{- end }}
-  {{- if .Values.rlp.secretName }}
-  - {name: loggregator-exporter-rlp, mountPath: /etc/loggregator_exporter/rlp, readOnly: true}
+  {{- range $source := list "rlp" "syslog" "otlp" }}
+  {{- if (index $.Values $source).secretName }}
+  - {name: loggregator-exporter-{{ $source }}, mountPath: /etc/loggregator_exporter/{{ $source }}, readOnly: true}
+  {{- end }}
   {{- end }}
   {{- if .Values.uaa.secretName }}
   - {name: loggregator-exporter-uaa, mountPath: /etc/loggregator_exporter/uaa, readOnly: true}
@@ -67,9 +74,10 @@ volumeMounts:
 - name: loggregator-exporter-rules
   configMap: {name: {{ $name }}-rules}
 {{- end }}
-{{- with .Values.rlp }}
+{{- range $source := list "rlp" "syslog" "otlp" }}
+{{- with index $.Values $source }}
 {{- if .secretName }}
-- name: loggregator-exporter-rlp
+- name: loggregator-exporter-{{ $source }}
   secret:
     secretName: {{ .secretName }}
     defaultMode: {{ $mode }}
@@ -77,6 +85,7 @@ volumeMounts:
       - {key: {{ .keys.ca }}, path: ca.crt}
       - {key: {{ .keys.cert }}, path: tls.crt}
       - {key: {{ .keys.key }}, path: tls.key}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- with .Values.uaa }}

@@ -55,10 +55,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "loggregator-exporter.config" -}}
 {{- $etc := "/etc/loggregator_exporter" -}}
 {{- $implied := dict "metrics" (dict "max_series" (ternary 50000 1000000 (eq .Values.mode "sidecar"))) -}}
-{{- if and .Values.rlp.secretName (include "loggregator-exporter.source" (list . "rlp")) -}}
-{{- $files := dict "ca_file" (printf "%s/rlp/ca.crt" $etc) "cert_file" (printf "%s/rlp/tls.crt" $etc) "key_file" (printf "%s/rlp/tls.key" $etc) -}}
-{{- $_ := set $implied "nozzle" (dict "rlp" (dict "tls" $files)) -}}
+{{- $nozzle := dict -}}
+{{- range $source := list "rlp" "syslog" "otlp" -}}
+{{- if and (index $.Values $source).secretName (include "loggregator-exporter.source" (list $ $source)) -}}
+{{- $dir := printf "%s/%s" $etc $source -}}
+{{- $files := dict "ca_file" (printf "%s/ca.crt" $dir) "cert_file" (printf "%s/tls.crt" $dir) "key_file" (printf "%s/tls.key" $dir) -}}
+{{- $_ := set $nozzle $source (dict "tls" $files) -}}
 {{- end -}}
+{{- end -}}
+{{- if $nozzle -}}{{- $_ := set $implied "nozzle" $nozzle -}}{{- end -}}
 {{- if .Values.uaa.secretName -}}
 {{- $_ := set $implied "uaa" (dict "client_secret_file" (printf "%s/uaa/client_secret" $etc)) -}}
 {{- end -}}
@@ -88,6 +93,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- else -}}
 {{- dig "web" "listen_address" ":9286" .Values.config | regexFind "[0-9]+$" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The ports that agents and collectors send to, by name. */}}
+{{- define "loggregator-exporter.receivers" -}}
+{{- $nozzle := default dict .Values.config.nozzle -}}
+{{- if include "loggregator-exporter.source" (list . "syslog") }}
+syslog: {{ dig "syslog" "listen_address" ":6067" $nozzle | regexFind "[0-9]+$" }}
+{{- end }}
+{{- if include "loggregator-exporter.source" (list . "otlp") }}
+otlp-grpc: {{ dig "otlp" "listen_address" ":4317" $nozzle | regexFind "[0-9]+$" }}
+{{- with dig "otlp" "http_listen_address" "" $nozzle }}
+otlp-http: {{ regexFind "[0-9]+$" . }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "loggregator-exporter.portName" -}}
@@ -136,14 +155,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "loggregator-exporter.validate" -}}
 {{- $nozzle := default dict .Values.config.nozzle -}}
 {{- $on := list -}}
-{{- range $source := list "rlp" "gateway" "firehose" "udp" "ingress" "replay" -}}
+{{- range $source := list "rlp" "gateway" "firehose" "syslog" "otlp" "udp" "ingress" "replay" -}}
 {{- if dig $source "enabled" false $nozzle -}}{{- $on = append $on $source -}}{{- end -}}
 {{- end -}}
-{{- if and (eq .Values.mode "nozzle") (not (or (has "rlp" $on) (has "gateway" $on) (has "firehose" $on) (has "replay" $on))) -}}
-{{- fail "mode nozzle needs a source: set config.nozzle.rlp.enabled, config.nozzle.gateway.enabled or config.nozzle.firehose.enabled to true" -}}
+{{- if and (eq .Values.mode "nozzle") (eq (len (without $on "udp" "ingress")) 0) -}}
+{{- fail "mode nozzle needs a source: set config.nozzle.rlp.enabled to true, or that of gateway, firehose, syslog or otlp" -}}
 {{- end -}}
 {{- if and (has "rlp" $on) (not .Values.rlp.secretName) (not (dig "rlp" "tls" "cert_file" "" $nozzle)) -}}
 {{- fail "config.nozzle.rlp needs a client certificate: name its Secret in rlp.secretName" -}}
+{{- end -}}
+{{- range $source := without $on "rlp" "gateway" "firehose" "udp" "ingress" "replay" -}}
+{{- if and (eq $.Values.mode "nozzle") (not (index $.Values $source).secretName) (not (dig $source "tls" "cert_file" "" $nozzle)) -}}
+{{- fail (printf "config.nozzle.%s needs a certificate: name its Secret in %s.secretName" $source $source) -}}
+{{- end -}}
 {{- end -}}
 {{- if and (or (has "gateway" $on) (has "firehose" $on)) (not .Values.uaa.secretName) (not (dig "uaa" "client_id" "" .Values.config)) -}}
 {{- fail "config.nozzle.gateway and config.nozzle.firehose need a UAA client: name its Secret in uaa.secretName" -}}
