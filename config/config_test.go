@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"flag"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -160,10 +161,11 @@ func TestPrecedence(t *testing.T) {
 
 // TestEveryFlagAndVariable sets each setting to its example in both ways and in the file, and expects the same.
 func TestEveryFlagAndVariable(t *testing.T) {
-	quiet := []string{
-		"--nozzle.udp.enabled=true", "--nozzle.rlp.enabled=false", "--nozzle.gateway.enabled=false",
-		"--nozzle.firehose.enabled=false", "--nozzle.ingress.enabled=false", "--nozzle.replay.enabled=false",
-		"--nozzle.syslog.enabled=false", "--nozzle.otlp.enabled=false", "--remote_write.enabled=false",
+	var quiet []string // says of each part whether it is on, so that none of its settings is without effect unnoticed
+	for _, s := range Settings() {
+		if strings.HasSuffix(s.Key, ".enabled") {
+			quiet = append(quiet, fmt.Sprintf("--%s=%t", s.Flag(), s.Key == "nozzle.udp.enabled"))
+		}
 	}
 	for _, s := range Settings() {
 		if !s.Kind.inFlags() || s.Kind == KindPath || s.Kind == KindPaths || strings.HasSuffix(s.Key, ".enabled") {
