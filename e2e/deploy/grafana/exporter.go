@@ -244,8 +244,46 @@ func exporterBoard() *board {
 					),
 				},
 			},
+			exporterReceivers(),
 			exporterOutput(),
 			exporterProcess(),
+		},
+	}
+}
+
+// exporterReceivers is what the sources say to which agents and collectors send.
+func exporterReceivers() row {
+	const noDrain, noOTLP = "no nozzle.syslog in use", "no nozzle.otlp in use"
+	return row{
+		"Syslog agents and OTLP",
+		[]*panel{
+			graph(
+				"Syslog agents",
+				count,
+				"Agents that are connected, and their connections: each replaces its connection once a minute.",
+				q("max by (instance) ("+own("syslog_agents")+")", "{{instance}} agents"),
+				q("max by (instance) ("+own("syslog_connections")+")", "{{instance}} connections"),
+			).none(noDrain),
+			graph(
+				"Age of syslog data",
+				seconds,
+				"Age at arrival of the oldest message of the last minute or two. Old data comes after an outage.",
+				q("max by (instance) ("+own("syslog_oldest_data_seconds")+")", "{{instance}}"),
+			).atMost(120).none(noDrain),
+			graph(
+				"Syslog messages with loss",
+				perSec,
+				"Messages that were too long, and messages whose ids the agent has cut. Connections without a message are probes.",
+				rated("instance", "syslog_oversized_messages_total", "{{instance}} too long"),
+				rated("id", "syslog_cut_ids_total", "{{id}} cut"),
+				rated("instance", "syslog_probes_total", "{{instance}} probes"),
+			).none(noDrain),
+			graph(
+				"OTLP points refused",
+				perSec,
+				"Data points that cannot be taken, by reason. The rest of their requests is taken.",
+				rated("reason", "otlp_points_refused_total", "{{reason}}"),
+			).none(noOTLP),
 		},
 	}
 }

@@ -78,6 +78,9 @@ func proxyReader(t *testing.T, f *foundation.Foundation, pushTo string) string {
 	return fmt.Sprintf(`
 nozzle:
   deterministic_name: proxy
+  allow_overlap: true # nobody sends to these two
+  syslog: {enabled: true, listen_address: "127.0.0.1:0"}
+  otlp: {enabled: true, listen_address: "127.0.0.1:0"}
   rlp: {enabled: true, address: %q, tls: {ca_file: %q, cert_file: %q, key_file: %q}}
   ingress: {enabled: true, listen_address: "127.0.0.1:0", tls: {ca_file: %q, cert_file: %q, key_file: %q}}
 metrics: {environment: demo, max_series_per_owner: 1000000}
