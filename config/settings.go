@@ -46,8 +46,9 @@ func nozzleSettings() []Setting {
 		},
 		{
 			Key: "nozzle.allow_overlap", Kind: KindBool, Default: false, Example: "true",
-			Help: "Allow more than one of `nozzle.rlp`, `nozzle.gateway`, `nozzle.firehose` and `nozzle.otlp`. Each " +
-				"brings all envelopes of its foundation: from the same foundation, everything would count twice.",
+			Help: "Allow more than one of `nozzle.rlp`, `nozzle.gateway`, `nozzle.firehose`, `nozzle.syslog` and " +
+				"`nozzle.otlp`. Each brings all envelopes of its foundation: from the same foundation, everything " +
+				"would count twice. See [sources.md](sources.md).",
 		},
 		{
 			Key: "nozzle.rlp.enabled", Kind: KindBool, Default: false, Example: "true",

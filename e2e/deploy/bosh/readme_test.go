@@ -30,7 +30,7 @@ var (
 	opsFile  = regexp.MustCompile(`-o deploy/bosh/operations/(\S+)`)
 	variable = regexp.MustCompile(`-v '?(\w+)=`)
 	ours     = regexp.MustCompile(`deploy/bosh/[-\w/.]+`)
-	relative = regexp.MustCompile(`\]\(([^):]+)\)`)
+	relative = regexp.MustCompile(`\]\(([^):#]+)[^):]*\)`)
 )
 
 // What the README tells to run works on the manifests that it names: its ops files apply in that order, and its
