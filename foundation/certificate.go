@@ -84,6 +84,7 @@ type certificates struct {
 	server    tls.Certificate // of the RLP, the gateway, the traffic controller and UAA
 	client    tls.Certificate // of a reader of the RLP
 	metron    tls.Certificate // of both ends of a forwarder agent's connection
+	collector tls.Certificate // of a collector of OpenTelemetry
 }
 
 func newCertificates(now time.Time) (*certificates, error) {
@@ -94,6 +95,7 @@ func newCertificates(now time.Time) (*certificates, error) {
 	c := &certificates{authority: authority}
 	for name, of := range map[string]*tls.Certificate{
 		ServerName: &c.server, "loggregator_exporter": &c.client, ForwarderName: &c.metron,
+		CollectorName: &c.collector,
 	} {
 		if *of, err = authority.issue(name); err != nil {
 			return nil, err
@@ -114,6 +116,12 @@ func (c *certificates) ForwarderTLS() *tls.Config { return c.dialing(ForwarderNa
 
 // DownstreamTLS returns a new configuration of a downstream that forwarder agents accept.
 func (c *certificates) DownstreamTLS() *tls.Config { return c.listening(c.metron) }
+
+// OTLPClientTLS returns a new configuration of a forwarder agent's connections to a collector.
+func (c *certificates) OTLPClientTLS() *tls.Config { return c.dialing(CollectorName, c.metron) }
+
+// CollectorTLS returns a new configuration of a collector, or of what is in its place.
+func (c *certificates) CollectorTLS() *tls.Config { return c.listening(c.collector) }
 
 func (c *certificates) serverTLS() *tls.Config { return c.listening(c.server) }
 

@@ -109,10 +109,11 @@ func (a *Forwarder) Counts() ForwarderCounts {
 func (a *Forwarder) Run(ctx context.Context) error {
 	port := a.port
 	if port == 0 {
-		var err error
-		if port, err = readPort(a.options.PortFile); err != nil {
+		file, err := readPortFile(a.options.PortFile)
+		if err != nil {
 			return fmt.Errorf("foundation: forwarder agent: %w", err)
 		}
+		port = file.port
 	}
 	if port == 0 {
 		<-ctx.Done()
@@ -136,26 +137,31 @@ func (o ForwarderOptions) pause() time.Duration {
 	return o.RetryFrom + rand.N(o.RetryTo-o.RetryFrom+1) //nolint:gosec // it spreads attempts, and guards nothing
 }
 
-// readPort reads `ingress: 3560`. No file is port 0.
-func readPort(path string) (int, error) {
+// downstreamFile is what tells an agent of one downstream.
+type downstreamFile struct {
+	Ingress  string `yaml:"ingress"`
+	Protocol string `yaml:"protocol"` // otelcol for a collector of OpenTelemetry
+
+	port int
+}
+
+// readPortFile reads `ingress: 3560`. No file is port 0.
+func readPortFile(path string) (file downstreamFile, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return downstreamFile{}, nil
 	}
 	if err != nil {
-		return 0, err
-	}
-	var file struct {
-		Ingress string `yaml:"ingress"`
+		return downstreamFile{}, err
 	}
 	if err := yaml.Unmarshal(text, &file); err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
+		return downstreamFile{}, fmt.Errorf("%s: %w", path, err)
 	}
-	port, err := strconv.Atoi(file.Ingress)
-	if err != nil || port < 1 || port > 65535 {
-		return 0, fmt.Errorf("%s: ingress: %q is no port", path, file.Ingress)
+	file.port, err = strconv.Atoi(file.Ingress)
+	if err != nil || file.port < 1 || file.port > 65535 {
+		return downstreamFile{}, fmt.Errorf("%s: ingress: %q is no port", path, file.Ingress)
 	}
-	return port, nil
+	return file, nil
 }
 
 // forward opens a stream and sends batches until one fails or ctx is done.

@@ -265,7 +265,8 @@ func TestForwarderPortFile(t *testing.T) {
 	for text, want := range map[string]string{
 		"ingress: 35": "", "ingress: [": "did not find expected node content", "ingre": "cannot unmarshal", "": `ingress: "" is no port`, "ingress: 99999": "is no port",
 	} {
-		port, err := readPort(portFile(t, text))
+		file, err := readPortFile(portFile(t, text))
+		port := file.port
 		if want == "" && (port != 35 || err != nil) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %d, %v", text, port, err)
 		}

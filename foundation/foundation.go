@@ -32,6 +32,9 @@ type Options struct {
 	// Forwarder is the forwarder agent that one VM sends by, or nil: that VM's envelopes then go by the RLP. Others run
 	// it.
 	Forwarder *Forwarder
+	// OTLP is the forwarder agent that one VM sends by to a collector, or nil: that VM's envelopes then go by the RLP.
+	// Others run it.
+	OTLP *OTLPAgent
 	// Agents say what the agents in front of the RLP do to what they forward.
 	Agents AgentOptions
 	// Interval is the time between two rounds, 15 s by default, as in real components.
@@ -137,7 +140,7 @@ func (f *Foundation) populate() error {
 	var cells, routers []*machine
 	dopplers := 0
 	for _, vm := range vms {
-		if vm.Path == Ingress && f.options.Forwarder == nil {
+		if vm.Path == Ingress && f.options.Forwarder == nil || vm.Path == OTLP && f.options.OTLP == nil {
 			vm.Path = RLP
 		}
 		m, err := f.newMachine(vm, definitions)

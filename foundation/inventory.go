@@ -24,6 +24,8 @@ const (
 	RLP Path = "rlp"
 	// Ingress: a forwarder agent takes what components emit to a downstream on the same VM.
 	Ingress Path = "ingress"
+	// OTLP: a forwarder agent takes what components emit to a collector of OpenTelemetry, or to what is in its place.
+	OTLP Path = "otlp"
 )
 
 // VM is one machine of the foundation, as BOSH names it.
@@ -110,7 +112,7 @@ func parseInventory(table string) ([]vmGroup, error) {
 			count:      -1,
 			components: strings.Fields(fields[4]),
 		}
-		if g.path != UDP && g.path != RLP && g.path != Ingress {
+		if g.path != UDP && g.path != RLP && g.path != Ingress && g.path != OTLP {
 			return nil, fmt.Errorf("inventory.tsv:%d: unknown path %q", number, fields[2])
 		}
 		if fields[3] != "*" {

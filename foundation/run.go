@@ -265,7 +265,8 @@ func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
 	if f.options.hasUDP() && f.udp == nil {
 		return outlet{}, errors.New("foundation: Listen, or SendTo, comes before anything is emitted by UDP")
 	}
-	out := outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, forwarder: f.options.Forwarder, ledger: &f.ledger}
+	out := outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, forwarder: f.options.Forwarder, otlp: f.options.OTLP,
+		ledger: &f.ledger}
 	if f.options.Agents.Reorder {
 		out.bursts = &f.bursts
 	}
@@ -280,6 +281,7 @@ type outlet struct {
 	ledger *ledger
 
 	forwarder *Forwarder
+	otlp      *OTLPAgent
 	bursts    *bursts // nil where agents keep the order
 }
 
@@ -309,6 +311,8 @@ func (o outlet) forward(m *machine, e *loggregator_v2.Envelope) {
 	switch {
 	case m.Path == Ingress:
 		o.forwarder.Emit(e)
+	case m.Path == OTLP:
+		o.otlp.Emit(e)
 	case o.bursts != nil:
 		o.bursts.add(m, e)
 	default:
