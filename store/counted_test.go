@@ -566,7 +566,7 @@ func TestNativeBucketsOfSenders(t *testing.T) {
 				Schema:   rapid.Int32Range(2, maxNativeSchema).Draw(t, "schema"),
 				Positive: side.Draw(t, "positive"), Negative: side.Draw(t, "negative"),
 			}
-			n.addSent(d, &conversion{1, 1})
+			n.addSent(d, &conversion{mul: 1, div: 1})
 			for i, c := range d.Positive.Counts {
 				all = append(all, point{d.Schema, key{false, d.Positive.First + int32(i)}, c})
 			}

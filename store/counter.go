@@ -17,6 +17,9 @@ import (
 //   - Delta 0 with total 0, a counter that is idle, makes the agent set its running total to 0. It is no restart: if
 //     the next sample has a delta, the count goes on from where it was.
 //
+//   - A total without a delta is the emitter's own. One that is higher than h and older says that the emitter has
+//     restarted since: it is late as well.
+//
 // From that follow two modes. In the first, the highest total counts: order does not matter, and losses on the way
 // are made up for by the next sample. A series leaves it for good for the second, which adds up deltas, where its
 // totals cannot be right:
@@ -96,9 +99,11 @@ type counters struct {
 func (c *counters) set(pos entryPos, e *entry, env *metric.Envelope) metric.Outcome {
 	mode := e.flags & (flagTotals | flagDeltas | flagBoth | flagShared)
 	known := mode == flagTotals|flagBoth || mode == flagTotals && env.Delta == 0
-	if high := uint64(e.aux); known && e.extra == 0 && env.Total > high && env.Delta <= env.Total-high {
+	stamp := clampStamp(env.Timestamp, env.Arrived)
+	if high := uint64(e.aux); known && e.extra == 0 && env.Total > high && env.Delta <= env.Total-high &&
+		(stamp >= e.stamp || mode != flagTotals) {
 		// Fast path: a total that rises as it should.
-		e.stamp = max(e.stamp, clampStamp(env.Timestamp, env.Arrived))
+		e.stamp = max(e.stamp, stamp)
 		e.aux = int64(env.Total)
 		c.show(e, env.Total)
 		return metric.Stored
@@ -109,11 +114,10 @@ func (c *counters) set(pos entryPos, e *entry, env *metric.Envelope) metric.Outc
 	if e.flags&flagShared != 0 && env.Delta > 0 && e.flags&flagDeltas == 0 {
 		c.sumDeltas(e, c.count(e))
 	}
-	stamp := clampStamp(env.Timestamp, env.Arrived)
 	switch {
 	case e.flags&flagDeltas != 0:
 		e.stamp = max(e.stamp, stamp)
-		e.aux = int64(addUp(uint64(e.aux), env.Delta))
+		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), env.Delta))
 		c.show(e, uint64(e.aux))
 	case e.flags&flagTotals != 0:
 		return c.total(e, env, stamp)
@@ -138,6 +142,9 @@ func (c *counters) total(e *entry, env *metric.Envelope, stamp int64) metric.Out
 	case env.Total == 0 && env.Delta == 0 && e.flags&flagBoth != 0 && env.Timestamp > 0 && stamp > e.stamp:
 		c.zero(e, stamp)
 		return metric.Stored
+	case env.Total > high && stamp < e.stamp && env.Delta == 0 && e.flags&flagBoth == 0:
+		// The emitter's own total was higher before: it restarted in between.
+		return c.below(e, env, stamp)
 	case env.Total > high && env.Delta <= env.Total-high, env.Total == high && env.Delta == 0:
 		c.endRun(e)
 		e.stamp = max(e.stamp, stamp)
@@ -307,7 +314,7 @@ func (c *counters) start(e *entry) int64 {
 
 // show sets the value of a series from its count, which is kept as an integer: a sum of many fractions would drift.
 func (c *counters) show(e *entry, count uint64) {
-	e.value = c.conversions.apply(e.conversion, float64(count))
+	e.value = c.conversions.count(e.conversion, count)
 }
 
 // remove forgets what a counter has beside its entry. The entry still has its tag set and name.
@@ -334,7 +341,8 @@ type conversionPos uint16
 
 // conversion converts a value as sent into the value that is shown.
 type conversion struct {
-	mul, div float64
+	mul, div   float64
+	fractional bool // counts are bits of float64: see metric.Envelope.Fractional
 }
 
 func (c *conversion) apply(v float64) float64 { return v * c.mul / c.div }
@@ -350,6 +358,28 @@ func (cs *conversions) intern(c conversion) conversionPos {
 	}
 	*cs = append(*cs, c)
 	return conversionPos(len(*cs) - 1)
+}
+
+// conversionOf returns the conversion of an entry that was resolved.
+func (s *registry) conversionOf(e *entry, r *Resolved) conversion {
+	return conversion{r.Mul, r.Div, s.entries.kindOf(e) == nameFractionalCounter}
+}
+
+// add adds to the count of a series.
+func (cs *conversions) add(pos conversionPos, count, n uint64) uint64 {
+	if (*cs)[pos].fractional {
+		return math.Float64bits(math.Float64frombits(count) + math.Float64frombits(n))
+	}
+	return addUp(count, n)
+}
+
+// count is the value that is shown of a count.
+func (cs *conversions) count(pos conversionPos, count uint64) float64 {
+	c := &(*cs)[pos]
+	if c.fractional {
+		return c.apply(math.Float64frombits(count))
+	}
+	return c.apply(float64(count))
 }
 
 func (cs *conversions) apply(pos conversionPos, v float64) float64 {

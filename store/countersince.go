@@ -26,7 +26,7 @@ func (c *counters) setSince(pos entryPos, e *entry, env *metric.Envelope) metric
 	state.low = lowRun{}
 	switch wasDelta := e.flags&flagDeltas != 0; {
 	case isDelta && wasDelta:
-		e.aux = int64(addUp(uint64(e.aux), env.Delta))
+		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), env.Delta))
 	case isDelta:
 		e.flags = e.flags&^flagTotals | flagDeltas
 		e.aux, state.start = int64(env.Delta), since

@@ -35,7 +35,8 @@ type nameKind uint8
 const (
 	nameGauge nameKind = iota
 	nameCounter
-	nameHistogram // counted by its sender, as is nameSummary
+	nameFractionalCounter // its counts are bits of float64: see metric.Envelope.Fractional
+	nameHistogram         // counted by its sender, as is nameSummary
 	nameSummary
 	nameCompositeHistogram
 	nameCompositeSummary
@@ -46,11 +47,13 @@ const (
 
 func (k nameKind) timer() bool { return k >= nameTimer }
 
+func (k nameKind) counter() bool { return k == nameCounter || k == nameFractionalCounter }
+
 func (k nameKind) kind() metric.Kind {
 	switch k {
 	case nameGauge, nameCompositeSummary:
 		return metric.KindGauge
-	case nameCounter, nameCompositeHistogram:
+	case nameCounter, nameFractionalCounter, nameCompositeHistogram:
 		return metric.KindCounter
 	case nameHistogram:
 		return metric.KindHistogram

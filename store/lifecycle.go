@@ -182,7 +182,7 @@ func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPo
 
 // setAside gives a loose entry a state other than live; it loses its value.
 func (s *registry) setAside(e *entry, to state) {
-	if s.entries.kindOf(e) == nameCounter {
+	if s.entries.kindOf(e).counter() {
 		s.counters.remove(e)
 	}
 	e.value, e.stamp, e.aux, e.state = 0, 0, 0, to
@@ -289,7 +289,7 @@ func (s *registry) begin(pos entryPos, e *entry, key seriesKey, r *Resolved) {
 	s.limits.countLive(s.entries.tagsets.at(e.tagset).owner, 1)
 	e.state, e.family, e.labels = stateLive, key.family, key.labels
 	s.families.join(key, ref{pos, e.gen})
-	e.conversion = s.conversions.intern(conversion{r.Mul, r.Div})
+	e.conversion = s.conversions.intern(s.conversionOf(e, r))
 	switch f, kind := s.families.at(key.family), s.entries.kindOf(e); {
 	case f.makeup == ofParts:
 		e.extra = uint32(s.composites.add(composite{}))
@@ -299,7 +299,7 @@ func (s *registry) begin(pos entryPos, e *entry, key seriesKey, r *Resolved) {
 		e.extra = uint32(s.distributions.add(newTimerHistogram(len(f.bounds), s.nativeHistograms, e.arrived)))
 	case f.typ == metric.TypeSummary && kind.timer():
 		e.extra = uint32(s.distributions.add(newTimerSummary(e.arrived)))
-	case kind == nameCounter:
+	case kind.counter():
 		s.counters.show(e, s.counters.count(e))
 	default:
 		e.value = s.conversions.apply(e.conversion, e.value)
@@ -378,7 +378,7 @@ func (s *registry) remove(pos entryPos) {
 // forget is remove without what follows from it.
 func (s *registry) forget(pos entryPos) {
 	s.release(pos)
-	if e := s.entries.at(pos); s.entries.kindOf(e) == nameCounter {
+	if e := s.entries.at(pos); s.entries.kindOf(e).counter() {
 		s.counters.remove(e)
 	}
 	s.limits.parts--

@@ -78,7 +78,7 @@ func New(o Options) (*Store, error) {
 	s.nativeHistograms = o.NativeHistograms
 	s.families = newFamilies(o.Reserved)
 	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]ownerPos{}}
-	s.conversions = conversions{{1, 1}}
+	s.conversions = conversions{{mul: 1, div: 1}}
 	s.refusals, s.overrides = newRefusals(o.Log), overrides{}
 	s.entries = newEntries(&s.limits)
 	s.counters = counters{conversions: &s.conversions, totals: sharedTotals{entries: &s.entries}}
@@ -204,7 +204,7 @@ func (s *Store) Reload(o Options) (Reloaded, error) {
 // compactConversions forgets conversions that are not in use, so that reload after reload adds none.
 func (s *registry) compactConversions() {
 	before := s.conversions
-	s.conversions = conversions{{1, 1}}
+	s.conversions = conversions{{mul: 1, div: 1}}
 	for pos := entryPos(1); pos <= s.entries.last; pos++ {
 		e := s.entries.at(pos)
 		e.conversion = s.conversions.intern(before[e.conversion])
@@ -249,7 +249,7 @@ func (s *registry) unchanged(e *entry) bool {
 	if r.Dropped || f.name != r.Metric || f.typ != r.Type ||
 		f.typ == metric.TypeHistogram && !slices.Equal(f.bounds, r.Buckets) ||
 		s.families.labels.at(e.labels).text != metric.RenderLabels(r.Labels) ||
-		s.conversions[e.conversion] != (conversion{r.Mul, r.Div}) {
+		s.conversions[e.conversion] != s.conversionOf(e, &r) {
 		return false
 	}
 	f.help, f.unit = r.Help, r.Unit

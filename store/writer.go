@@ -61,7 +61,11 @@ func (w *Writer) points(e *metric.Envelope, points []metric.Point, of *sample, t
 }
 
 func (w *Writer) counter(e *metric.Envelope) metric.Outcome {
-	of := w.sample(e, nameCounter, w.identify(e))
+	kind := nameCounter
+	if e.Fractional {
+		kind = nameFractionalCounter
+	}
+	of := w.sample(e, kind, w.identify(e))
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()

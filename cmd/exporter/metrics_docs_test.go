@@ -87,6 +87,7 @@ func exposedMetrics(t *testing.T) map[string]described {
 	cfg.Nozzle.Gateway = nozzle.GatewayOptions{Enabled: true, URL: "https://127.0.0.1:1"}
 	cfg.Nozzle.Ingress = nozzle.IngressOptions{Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: f.DownstreamTLS()}
 	cfg.Nozzle.Syslog.Enabled, cfg.Nozzle.Syslog.ListenAddress = true, "127.0.0.1:0"
+	cfg.Nozzle.OTLP.Enabled, cfg.Nozzle.OTLP.ListenAddress = true, "127.0.0.1:0"
 	cfg.RemoteWrite.Enabled, cfg.RemoteWrite.URL = true, "http://127.0.0.1:1/api/v1/write"
 	cfg.UAA = nozzle.UAAOptions{URL: "https://127.0.0.1:1", ClientID: "exporter", ClientSecret: "secret"}
 	cfg.Metrics.MaxSeriesPerOwner = 1000
