@@ -16,7 +16,6 @@ import (
 //     total began anew. Late samples change nothing, since h contains their deltas already.
 //   - Delta 0 with total 0, a counter that is idle, makes the agent set its running total to 0. It is no restart: if
 //     the next sample has a delta, the count goes on from where it was.
-//
 //   - A total without a delta is the emitter's own. One that is higher than h and older says that the emitter has
 //     restarted since: it is late as well.
 //
