@@ -32,8 +32,8 @@ var mayImport = map[string][]string{
 	"remotewrite": {
 		"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
 	},
-	"web":              {"metric", "tagger", "resolver", "store"},
-	"compat":           {"metric", "store"},
+	"web":    {"metric", "tagger", "resolver", "store"},
+	"compat": {"metric", "store"},
 	// The option types that it fills, and what checks them.
 	"config": {
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",
