@@ -33,7 +33,7 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte(allDefaults()))
 	f.Add([]byte("? [a]\n: b\n*x : y\n<<: {log: 1}\n1: 2\n"))
 	for _, s := range Settings() {
-		_ = os.Unsetenv(s.Env()) // so that the environment of whoever runs this does not count
+		_ = os.Unsetenv(s.Env()) // so that the environment of the test run does not count
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		l := newLoader(pflag.NewFlagSet("", pflag.ContinueOnError))

@@ -80,7 +80,7 @@ func token(t *testing.T, f *Foundation) string {
 	return token
 }
 
-// get asks the gateway; whoever gets a stream reads and closes it.
+// get asks the gateway; a caller that gets a stream reads and closes it.
 func get(t *testing.T, f *Foundation, query, authorization string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.GatewayURL()+query, http.NoBody)

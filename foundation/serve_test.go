@@ -37,7 +37,7 @@ func TestOnlyClientsOfTheAuthorityGetIn(t *testing.T) {
 			tt.change(config)
 			stream, err := dial(t, f, config).BatchedReceiver(t.Context(), &loggregator_v2.EgressBatchRequest{})
 			if err == nil {
-				_, err = stream.Recv() // without selectors, whoever gets in is refused for that
+				_, err = stream.Recv() // a client that gets in is refused since it has no selectors
 			}
 			if status.Code(err) != tt.want {
 				t.Errorf("%v, want %v", err, tt.want)

@@ -67,7 +67,7 @@ type Point struct {
 // becomes a gauge of five points; an HttpStartStop becomes a timer named http).
 //
 // All byte slices point into the received message, the decoder's memory or constants. They are read only, and valid
-// only until the call that was handed the view returns: whoever keeps anything copies it. An intake reuses one
+// only until the call that was handed the view returns: code that keeps anything copies it. An intake reuses one
 // Envelope, so that decoding allocates nothing.
 type Envelope struct {
 	Kind       Kind

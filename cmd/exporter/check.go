@@ -59,7 +59,7 @@ func readable(c *config.Tagger) *config.Tagger {
 	return &only
 }
 
-// report says what was checked, so that whoever meant another file notices.
+// report names the files that were checked, so that a user who meant others notices.
 func report(w io.Writer, cfg *config.Config, s *service, warnings []string) error {
 	file := cfg.File
 	if file == "" {

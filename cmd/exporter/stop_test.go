@@ -32,7 +32,7 @@ func (s *lastScrape) Run(ctx context.Context) error {
 }
 
 // TestSourcesEndFirst: siblings of the shard take over as soon as a stream is closed, so that nothing may delay it;
-// whoever scrapes meanwhile is served.
+// scrapes in the meantime are served.
 func TestSourcesEndFirst(t *testing.T) {
 	s, err := assemble(testConfig(), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
