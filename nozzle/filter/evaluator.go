@@ -22,6 +22,7 @@ func NewEvaluator(list *List, kinds []string) *Evaluator {
 	if wanted == 0 {
 		wanted = everyKind
 	}
+	wanted |= unselected
 	if list == nil && wanted == everyKind {
 		return nil
 	}

@@ -94,7 +94,11 @@ type fieldMatch struct {
 	patterns
 }
 
-const everyKind = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer
+// Kinds by one bit each: all that hold metrics, and those among them that no selector asks for.
+const (
+	unselected = 1<<metric.KindHistogram | 1<<metric.KindSummary
+	everyKind  = 1<<metric.KindGauge | 1<<metric.KindCounter | 1<<metric.KindTimer | unselected
+)
 
 // New compiles filters; it returns nil if there are none. The error joins an *Error for each filter that is wrong.
 func New(filters []Filter) (*List, error) {
@@ -205,7 +209,7 @@ func compileKinds(texts []string, path string) (uint8, error) {
 	for i, text := range texts {
 		kind, ok := metric.ParseKind(text)
 		if !ok || everyKind&(1<<kind) == 0 {
-			problem := fmt.Sprintf("%q is not one of %s", text, strings.Join(Kinds, ", "))
+			problem := fmt.Sprintf("%q is not one of %s, histogram, summary", text, strings.Join(Kinds, ", "))
 			if instead := EventKinds[strings.ToLower(text)]; instead != "" {
 				problem += ": " + instead
 			}
@@ -218,7 +222,7 @@ func compileKinds(texts []string, path string) (uint8, error) {
 
 func itemPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// Kinds are the kinds of envelopes that hold metrics.
+// Kinds are the kinds of Loggregator's envelopes that hold metrics.
 var Kinds = []string{"gauge", "counter", "timer"} // constant
 
 // EventKinds says what to write in place of the names of the v1 protocol's events, here in lower case:

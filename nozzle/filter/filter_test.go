@@ -65,6 +65,14 @@ func TestFilter(t *testing.T) {
 			[]Filter{dropIf(Match{Kind: []string{"timer", "counter"}})},
 			filterEnvelope("counter c", "x"), "",
 		},
+		"a histogram, which no selector asks for": {
+			[]Filter{dropIf(Match{Kind: []string{"timer"}})},
+			filterEnvelope("histogram h", "x"), "h",
+		},
+		"a summary by its kind": {
+			[]Filter{dropIf(Match{Kind: []string{"summary"}})},
+			filterEnvelope("summary s", "x"), "",
+		},
 		"an origin": {
 			[]Filter{dropIf(Match{Origin: []string{"rep"}})},
 			filterEnvelope("gauge a", "x", "origin", "rep"), "",
@@ -141,7 +149,7 @@ func TestFilter(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Evaluator{list: mustCompile(t, tc.rules...), kinds: everyKind}
+			r := NewEvaluator(mustCompile(t, tc.rules...), []string{"gauge", "counter", "timer"})
 			var tally metric.Tally
 			before, got := tc.envelope.Samples(), []string{}
 			if r.Pass(tc.envelope, &tally) {
@@ -180,7 +188,7 @@ func TestFilterErrors(t *testing.T) {
 		},
 		{
 			[]Filter{dropIf(Match{Kind: []string{"gauge", "log"}})},
-			`nozzle.filters[0].drop.kind[1]: "log" is not one of gauge, counter, timer`,
+			`nozzle.filters[0].drop.kind[1]: "log" is not one of gauge, counter, timer, histogram, summary`,
 		},
 		{
 			[]Filter{keepIf(Match{Origin: []string{""}})},
