@@ -11,7 +11,7 @@ import (
 type Stats struct {
 	Series        int // exposed series
 	Families      int
-	UntaggedNames int // raw names that no rule matched
+	UntaggedNames int // raw names that no rule matched and in which the quarantine found nothing
 	Refused       int // entries that are remembered as refused, dropped or joined to another
 	Parts         int // entries that are parts of histograms and summaries, or have no series yet
 }
@@ -51,7 +51,7 @@ func (s *Store) Collector() prometheus.Collector {
 		store:    s,
 		series:   desc("series", "Series that are exposed now."),
 		families: desc("families", "Metric families that are exposed now."),
-		untagged: desc("untagged_names", "Raw names that no rule matched."),
+		untagged: desc("untagged_names", "Raw names that no rule matched and in which the quarantine found nothing."),
 		refused: desc("refused_samples_total",
 			"Samples that were not stored, by name; beyond 100 names an outcome the rest is counted together, without a name.",
 			"outcome", "metric", "raw_name"),

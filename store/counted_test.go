@@ -432,8 +432,8 @@ func TestDistributionConflicts(t *testing.T) {
 		}{
 			{sent("a", []float64{1}, []uint64{1, 2}), "stored"},
 			{gauge("a", 1), "conflict"},
-			{bucket("a", "1", 5), "conflict"},
 			{sentSummary("a", 1), "conflict"},
+			{bucket("a", "1", 5), "conflict"},
 			{gauge("b", 1), "stored"},
 			{sent("b", nil, []uint64{1}), "conflict"},
 			{bucket("c", "1", 5), "stored"},
@@ -458,6 +458,18 @@ func TestDistributionConflicts(t *testing.T) {
 			"cf_e{} since ?: [] [] 1 10", "cf_e_count_total{} since ?: 1", "cf_f_sum{} since ?: 1",
 		}
 		if diff := cmp.Diff(want, dumpAll(s)); diff != "" {
+			t.Error(diff)
+		}
+		want = []string{
+			"a: cf_a was counted by its senders, unlike this one", "b: cf_b of type gauge has the name of this histogram",
+			"c: cf_c was sent in parts, unlike this one", "d: cf_d_seconds is made of timers, unlike this one",
+			"f: cf_f_sum of type gauge has the name of this summary",
+		}
+		var reasons []string
+		for _, r := range s.Refusals() {
+			reasons = append(reasons, r.RawName+": "+r.Reason)
+		}
+		if diff := cmp.Diff(want, reasons); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -17,6 +17,8 @@ type (
 // family is a name with one type, unit and help, and the series that have it.
 type family struct {
 	name, help, unit string
+	defaultHelp      bool // as in Resolved
+	described        int  // number of the reload that help and unit are of
 	typ              metric.Type
 	bounds           []float64 // upper bounds of the histograms of timers
 	makeup           makeup
@@ -40,6 +42,11 @@ const (
 	ofParts                       // composites, each with its own bounds
 	ofDistributions               // histograms and summaries as their senders counted them, each with its own bounds
 )
+
+// String says how the histograms or summaries of a family came.
+func (m makeup) String() string {
+	return [...]string{"is made of timers", "was sent in parts", "was counted by its senders"}[m]
+}
 
 // share returns a list of bounds or quantiles that scrapes may hold, since it never changes: the longest one that the
 // family had, which most of its series have as well, or a copy.
@@ -66,6 +73,7 @@ type families struct {
 	composites int      // families of composites
 	gen        uint32
 	version    uint64 // changes whenever a family is added or removed
+	reloads    int    // how many there were
 }
 
 // seriesKey is what a scrape may hold only once.
@@ -131,16 +139,26 @@ func (fs *families) find(r *Resolved, m makeup) familyPos {
 		return 0
 	}
 	f := fs.at(pos)
-	if r.DefaultHelp && r.Help < f.help {
-		// Of several base names without a help text the first in alphabetical order counts, not the first to arrive.
-		f.help = r.Help
-	}
 	// Other bounds are those of before a reload, and their series are about to be retired.
 	if f.typ != r.Type || f.makeup != m ||
 		f.typ == metric.TypeHistogram && !slices.Equal(f.bounds, r.Buckets) {
 		return 0
 	}
+	fs.describe(f, r)
 	return pos
+}
+
+// describe gives a family the help text and unit of one more of its series, if they are the first since the last
+// reload. Otherwise texts of rules and the catalogue count before those made of names, and of several the first in
+// alphabetical order: never the first to arrive.
+func (fs *families) describe(f *family, r *Resolved) {
+	if f.described != fs.reloads {
+		f.help, f.unit, f.defaultHelp, f.described = r.Help, r.Unit, r.DefaultHelp, fs.reloads
+		return
+	}
+	if f.defaultHelp && !r.DefaultHelp || f.defaultHelp == r.DefaultHelp && r.Help < f.help {
+		f.help, f.defaultHelp = r.Help, r.DefaultHelp
+	}
 }
 
 // blockers lists the families that own a name which a new family would write.
@@ -164,7 +182,8 @@ func (fs *families) blockers(r *Resolved) []familyPos {
 func (fs *families) create(r *Resolved, m makeup) familyPos {
 	fs.gen++
 	pos := fs.add(family{
-		name: r.Metric, help: r.Help, unit: r.Unit, typ: r.Type, bounds: r.Buckets, makeup: m, gen: fs.gen,
+		name: r.Metric, help: r.Help, unit: r.Unit, defaultHelp: r.DefaultHelp, described: fs.reloads,
+		typ: r.Type, bounds: r.Buckets, makeup: m, gen: fs.gen,
 	})
 	for _, n := range writtenNames(r.Metric, r.Type) {
 		fs.claims[n] = pos

@@ -100,7 +100,7 @@ func (s *registry) revisitOwner(pos entryPos, arrived int64) (outcome metric.Out
 // add makes the entry of an identity that is not known, unless there is no room: then its samples cost no rules.
 func (s *registry) add(of *sample, nameHash uint64) (entryPos, metric.Outcome) {
 	if !s.hasRoom(of) {
-		s.refusals.countName(metric.OverLimit, of.name, reasonMaxSeries)
+		s.refuseUnkept(of.kind, of.name)
 		return 0, metric.OverLimit
 	}
 	if of.tagset == 0 {
@@ -144,7 +144,7 @@ func (s *registry) settle(pos entryPos) (entryPos, metric.Outcome) {
 func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPos, metric.Outcome) {
 	e := s.entries.at(pos)
 	if s.limits.full() {
-		s.refusals.countName(metric.OverLimit, []byte(id.Name), reasonMaxSeries)
+		s.refuseUnkept(s.entries.kindOf(e), []byte(id.Name))
 		s.remove(pos)
 		return 0, metric.OverLimit
 	}
@@ -210,7 +210,7 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 			f := s.families.at(blocker)
 			e.setOwningFamily(blocker, f.gen)
 			e.flags |= flagFamily
-			s.refuse(e, metric.Conflict, id.Name, r.Metric, conflictReason(f, blocker, r))
+			s.refuse(e, metric.Conflict, id.Name, r.Metric, conflictReason(f, blocker, r, makeup))
 			return metric.Conflict
 		case reason != "":
 			return s.refuseFull(e, blocker, id, r, reason)
@@ -243,11 +243,18 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 	return metric.Stored
 }
 
-func conflictReason(f *family, pos familyPos, r *Resolved) string {
-	if pos == ownFamily {
+// conflictReason says why a series of a makeup cannot have a name that the family has.
+func conflictReason(f *family, pos familyPos, r *Resolved, m makeup) string {
+	switch {
+	case pos == ownFamily:
 		return "its name begins like those of the exporter's own metrics, or of metrics.compatibility"
+	case f.name != r.Metric, f.typ != r.Type:
+		return fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type)
+	case f.makeup != m:
+		return fmt.Sprintf("%s %s, unlike this one", f.name, f.makeup)
+	default:
+		return fmt.Sprintf("a reload gives %s other buckets, and its series with the old ones are not retired yet", f.name)
 	}
-	return fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type)
 }
 
 // clear ends the families that must give way to a new one: to composites, those of x_sum and x_count; to timers,
@@ -427,6 +434,13 @@ func (s *registry) refuseFull(e *entry, family familyPos, id *Identity, r *Resol
 	e.flags |= flagFull
 	s.refuse(e, metric.OverLimit, id.Name, r.Metric, reason)
 	return metric.OverLimit
+}
+
+// refuseUnkept counts a sample for whose entry there is no room.
+func (s *registry) refuseUnkept(kind nameKind, name []byte) {
+	if kind != nameHTTPSize { // its sample is counted with the duration's
+		s.refusals.countName(metric.OverLimit, name, reasonMaxSeries)
+	}
 }
 
 // refuseAgain counts one more sample of a refused entry.

@@ -19,7 +19,7 @@ type Refusal struct {
 	// Metric is the exposed name that the refusal is about, RawName the name as emitted that lost. Both are empty in
 	// the entry that counts all names beyond the bound, and what has no name.
 	Metric, RawName string
-	Reason          string
+	Reason          string // the latest
 	Count           uint64
 }
 
@@ -49,6 +49,7 @@ func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) refu
 	raw = printable(raw)
 	key := refusalKey{outcome, exposed, raw}
 	if pos, ok := r.by[key]; ok {
+		r.all[pos].Reason = reason
 		return pos
 	}
 	if exposed == "" && raw == "" || r.of[outcome] >= maxRefusals {
@@ -79,6 +80,7 @@ func (r *refusals) countName(outcome metric.Outcome, name []byte, reason string)
 		name = name[:maxPrintable]
 	}
 	if pos, ok := r.by[refusalKey{outcome, "", string(name)}]; ok {
+		r.all[pos].Reason = reason
 		r.count(pos)
 		return
 	}

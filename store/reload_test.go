@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -159,4 +160,102 @@ func TestReloadWhileWriting(t *testing.T) {
 	if strings.Contains(dump(s), "cf_two") {
 		t.Error("the rules before the last reload are still in force")
 	}
+}
+
+// The help text of a family is that of the rules in force, and of several that of the catalogue or a rule, then the
+// first in alphabetical order, whichever series comes or is looked at first.
+func TestHelpAfterReload(t *testing.T) {
+	help := func(s *Store) string {
+		families := s.Families()
+		if len(families) != 1 {
+			t.Fatalf("%d families", len(families))
+		}
+		return families[0].Help
+	}
+	const merged = "rules: [{pattern: a.x, name: aX}, {pattern: b.x, name: a_x}, {pattern: c.x, name: a.x}]\n"
+	for name, tt := range map[string]struct{ rules, want string }{
+		"made from names":          {merged, "Cloud Foundry metric a.x."},
+		"one of a metadata entry":  {merged + "metrics: [{name: aX, help: Told.}]", "Told."},
+		"two of metadata entries":  {merged + "metrics: [{name: a_x, help: Yes.}, {name: aX, help: Why.}]", "Why."},
+		"a text that sorts behind": {merged + "metrics: [{name: a_x, help: told.}]", "told."},
+	} {
+		for _, order := range [][]string{{"a.x", "b.x", "c.x"}, {"c.x", "b.x", "a.x"}, {"b.x", "c.x", "a.x"}} {
+			s := testStore(t, func(o *Settings) { o.Tagger = rules(t, tt.rules) })
+			for _, n := range order {
+				write(s, gauge(n, 1, "deployment", n))
+			}
+			if got := help(s); got != tt.want {
+				t.Errorf("%s, %v: %q, want %q", name, order, got, tt.want)
+			}
+			for _, text := range []string{merged + "metrics: [{name: a.x, help: Else.}]", tt.rules} {
+				o := testSettings(t)
+				o.Tagger = rules(t, text)
+				if done, err := s.Reload(o.options()); err != nil || done.Kept != 3 {
+					t.Fatalf("%+v, %v", done, err)
+				}
+			}
+			if got := help(s); got != tt.want {
+				t.Errorf("%s, %v, after reloads: %q, want %q", name, order, got, tt.want)
+			}
+		}
+	}
+}
+
+// A series that is refused leaves the help text of the family whose name it has.
+func TestHelpIsNotThatOfARefusedSeries(t *testing.T) {
+	s := testStore(t)
+	write(s, gauge("b", 1))
+	if got := write(s, sentSummary("B", 1)); got != "conflict" {
+		t.Error(got)
+	}
+	if got := s.Families()[0].Help; got != "Cloud Foundry metric b." {
+		t.Error(got)
+	}
+}
+
+// During a reload, those who meet a family that it is about to retire are told so.
+func TestRefusedDuringAReload(t *testing.T) {
+	s := testStore(t)
+	write(s, timer("work", time.Second, "deployment", "a"))
+	o := testSettings(t)
+	o.Buckets = []float64{7}
+	s.setResolver(o.options().Resolver) // as Reload begins
+	if got := write(s, timer("work", time.Second, "deployment", "b")); got != "conflict" {
+		t.Error(got)
+	}
+	const want = "a reload gives cf_work_seconds other buckets, and its series with the old ones are not retired yet"
+	if got := s.Refusals(); len(got) != 1 || got[0].Reason != want {
+		t.Errorf("%+v, want %s", got, want)
+	}
+}
+
+// Sweeps are as frequent as the expiration in force asks for.
+func TestReloadChangesTheSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t, func(o *Settings) { o.Expiration = 10 * time.Minute })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		o := testSettings(t)
+		o.Expiration = 20 * time.Second
+		if _, err := s.Reload(o.options()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Second) // when the sweep comes that is under way
+		write(s, at(15*time.Second, gauge("a", 1)))
+		time.Sleep(20*time.Second - 1)
+		synctest.Wait()
+		if got := s.Stats().Series; got != 1 {
+			t.Errorf("%d series before the expiration", got)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := s.Stats().Series; got != 0 {
+			t.Errorf("%d series a second after the expiration", got)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

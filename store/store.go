@@ -37,8 +37,6 @@ type Options struct {
 // scrape, never while something is written or compiled. Longer are only the copy of a changed family's list of
 // series, the beginning of a reload, and the end of a family.
 type Store struct {
-	sweepEvery time.Duration
-
 	mu sync.Mutex
 	registry
 
@@ -74,7 +72,7 @@ func New(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{sweepEvery: max(time.Second, min(o.Expiration/20, 15*time.Second))}
+	s := &Store{}
 	s.nativeHistograms = o.NativeHistograms
 	s.families = newFamilies(o.Reserved)
 	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]ownerPos{}}
@@ -118,21 +116,29 @@ func (s *Store) Resolver() Resolver {
 
 // Run expires silent series until ctx is done.
 func (s *Store) Run(ctx context.Context) error {
-	tick := time.NewTicker(s.sweepEvery)
-	defer tick.Stop()
+	sweep := time.NewTimer(s.sweepEvery())
+	defer sweep.Stop()
 	survey := time.NewTimer(firstSurvey)
 	defer survey.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
+		case now := <-sweep.C:
 			s.sweep(now)
+			sweep.Reset(s.sweepEvery())
 		case <-survey.C:
 			s.findOffenders()
 			survey.Reset(surveyEvery)
 		}
 	}
+}
+
+// sweepEvery is the time from one sweep to the next, by the expiration in force.
+func (s *Store) sweepEvery() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(time.Second, min(s.expiry.periods[0]/20, 15*time.Second))
 }
 
 const sweepChunk = 4096
@@ -190,6 +196,7 @@ func (s *Store) Reload(o Options) (Reloaded, error) {
 	}
 	s.mu.Lock()
 	s.setResolver(o.Resolver)
+	s.families.reloads++
 	s.limits.set(o.Limits, o.MaxSeries, &s.entries)
 	s.expiry.periods[0] = o.Expiration
 	s.expiry.set(o.AdaptiveExpiration)
@@ -252,7 +259,7 @@ func (s *registry) unchanged(e *entry) bool {
 		s.conversions[e.conversion] != s.conversionOf(e, &r) {
 		return false
 	}
-	f.help, f.unit = r.Help, r.Unit
+	s.families.describe(f, &r)
 	e.expiry = s.expiry.period(r.Expiry)
 	if f.makeup == ofParts {
 		for pos := range s.composites.at(e.composite()).all() {
