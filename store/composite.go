@@ -76,33 +76,33 @@ type composites struct {
 
 // attach makes a loose entry a part of a live composite. If the composite has that part already, or too many, it
 // returns what is against it: the other part, or the composite itself.
-func (cs *composites) attach(pos, of entryPos, p *part) (against entryPos, reason string) {
-	e, owner := cs.entries.at(pos), cs.entries.at(of)
-	f := cs.families.at(owner.family)
-	c := cs.at(owner.composite())
+func (cs *composites) attach(pos, to entryPos, p *partName) (against entryPos, reason string) {
+	e, whole := cs.entries.at(pos), cs.entries.at(to)
+	f := cs.families.at(whole.family)
+	c := cs.at(whole.composite())
 	conversion := conversionPos(0) // that of counters is done when they are read
 	switch p.role {
 	case roleBucket, roleQuantile:
 		at := p.at
 		if p.role == roleBucket {
-			at = cs.conversions.apply(owner.conversion, at)
+			at = cs.conversions.apply(whole.conversion, at)
 		} else {
-			conversion = owner.conversion
+			conversion = whole.conversion
 		}
 		i, taken := c.find(at)
 		switch {
 		case taken:
 			return c.points[i].pos, fmt.Sprintf("its %s is that of another series of this %s", p.role.tag(), f.typ)
 		case len(c.points) >= maxParts:
-			return of, fmt.Sprintf("a %s has %d of tag %s at most", f.typ, maxParts, p.role.tag())
+			return to, fmt.Sprintf("a %s has %d of tag %s at most", f.typ, maxParts, p.role.tag())
 		}
 		c.points = slices.Insert(c.points, i, point{at, pos})
 		c.shareBounds(f)
-		f.parts++
+		f.points++
 	case roleSum, roleCount:
 		place := &c.count
 		if p.role == roleSum {
-			place, conversion = &c.sum, owner.conversion
+			place, conversion = &c.sum, whole.conversion
 		}
 		if *place != 0 {
 			return *place, fmt.Sprintf("this %s has it from another series", f.typ)
@@ -110,20 +110,26 @@ func (cs *composites) attach(pos, of entryPos, p *part) (against entryPos, reaso
 		*place = pos
 	case roleNone:
 	}
-	e.setOwner(ref{of, owner.gen})
-	e.expiry, e.conversion = owner.expiry, conversion
+	cs.makePart(e, to)
+	e.expiry, e.conversion = whole.expiry, conversion
 	e.value = cs.conversions.apply(conversion, e.value)
 	return 0, ""
+}
+
+// makePart makes a loose entry a part of a composite, which may be refused or dropped.
+func (cs *composites) makePart(e *entry, of entryPos) {
+	e.setDependsOn(ref{of, cs.entries.at(of).gen})
+	e.state = statePart
 }
 
 // detach takes a part from its composite, if it has a live one. The composite may be left empty, or its family without
 // buckets and quantiles: see registry.remove.
 func (cs *composites) detach(pos entryPos) {
 	e := cs.entries.at(pos)
-	of := e.owner()
+	of := e.dependsOn()
 	if cs.entries.alive(of) && cs.entries.at(of.pos).state == stateLive {
-		owner := cs.entries.at(of.pos)
-		f, c := cs.families.at(owner.family), cs.at(owner.composite())
+		whole := cs.entries.at(of.pos)
+		f, c := cs.families.at(whole.family), cs.at(whole.composite())
 		switch pos {
 		case c.sum:
 			c.sum = 0
@@ -132,26 +138,27 @@ func (cs *composites) detach(pos entryPos) {
 		default:
 			c.points = slices.DeleteFunc(c.points, func(p point) bool { return p.pos == pos })
 			c.shareBounds(f)
-			f.parts--
+			f.points--
 		}
 	}
 	cs.loosen(e)
 }
 
-// end takes all parts from a live composite, and forgets it.
+// end makes all parts of a live composite loose, and frees what it has beside its entry.
 func (cs *composites) end(e *entry) {
 	c := cs.at(e.composite())
 	for pos := range c.all() {
 		cs.loosen(cs.entries.at(pos))
 	}
-	cs.families.at(e.family).parts -= len(c.points)
+	cs.families.at(e.family).points -= len(c.points)
 	cs.remove(e.composite())
 	e.extra = 0
 }
 
 // loosen leaves a part its value, as it was sent.
 func (cs *composites) loosen(e *entry) {
-	e.setOwner(ref{})
+	e.setDependsOn(ref{})
+	e.state = stateLoose
 	e.value, e.conversion = cs.conversions.undo(e.conversion, e.value), 0
 }
 
@@ -163,7 +170,7 @@ func (s *registry) compose(pos entryPos, r *Resolved) (at entryPos, outcome metr
 	e := s.entries.at(pos)
 	n := s.entries.names.at(e.name)
 	key := []byte(s.entries.tagsets.at(e.tagset).key)
-	p := partOf(n.kind, []byte(n.text), []byte(n.unit), key)
+	p := partNameOf(n.kind, []byte(n.text), []byte(n.unit), key)
 	if p.role == roleNone || !s.identification.Load().Composites {
 		return 0, 0, false
 	}
@@ -177,9 +184,9 @@ func (s *registry) compose(pos entryPos, r *Resolved) (at entryPos, outcome metr
 	case of == 0: // there is no room to remember that it is refused
 		s.remove(pos)
 		return 0, outcome, true
-	case e.owner().pos == of: // adopted
+	case e.state == statePart: // attachEarlierParts has done it
 	case outcome != metric.Stored:
-		e.setOwner(ref{of, s.entries.at(of).gen})
+		s.composites.makePart(e, of)
 		return pos, outcome, true
 	default:
 		against, reason := s.composites.attach(pos, of, &p)
@@ -199,16 +206,16 @@ func (s *registry) refusePart(pos, of, against entryPos, reason string) (entryPo
 		e.flags |= flagCrowded
 	}
 	exposed := s.families.at(s.entries.at(of).family).name
-	e.setOwner(ref{against, s.entries.at(against).gen})
+	e.setDependsOn(ref{against, s.entries.at(against).gen})
 	s.refuse(e, outcome, s.entries.names.at(e.name).text, exposed, reason)
-	return s.forgetCrowded(pos), outcome
+	return s.removeCrowded(pos), outcome
 }
 
 var compositeKinds = [...]nameKind{nameCompositeHistogram, nameCompositeSummary}
 
 // compositeKind returns the kind of composite that a part belongs to. x_sum and x_count belong to one if x is known
 // as a composite, or if their own names, as r has them, are those of the parts of a composite of other emitters.
-func (s *registry) compositeKind(p *part, key []byte, r *Resolved) (nameKind, bool) {
+func (s *registry) compositeKind(p *partName, key []byte, r *Resolved) (nameKind, bool) {
 	switch p.role {
 	case roleBucket:
 		return nameCompositeHistogram, true
@@ -278,18 +285,18 @@ func (s *registry) findComposite(kind nameKind, key, base []byte, arrived int64)
 		case s.stillRefused(e):
 			return pos, s.refuseAgain(e)
 		}
-		s.release(pos)
+		s.makeLoose(pos)
 	}
 	id := s.entries.identityOf(s.entries.at(pos))
 	r := s.resolver.Resolve(&id)
 	return s.settleAlone(pos, &id, &r)
 }
 
-// adopt makes x_sum and x_count that came before their composite parts of it. If the composite is dropped or refused
-// they become loose, and go with it.
-func (s *registry) adopt(composite entryPos) {
-	owner := s.entries.at(composite)
-	base, key := s.entries.names.at(owner.name).text, s.entries.tagsets.at(owner.tagset).key
+// attachEarlierParts makes x_sum and x_count that came before their composite parts of it. If the composite is dropped or
+// refused they become loose.
+func (s *registry) attachEarlierParts(composite entryPos) {
+	whole := s.entries.at(composite)
+	base, key := s.entries.names.at(whole.name).text, s.entries.tagsets.at(whole.tagset).key
 	for _, p := range []struct {
 		role   role
 		kind   nameKind
@@ -303,12 +310,12 @@ func (s *registry) adopt(composite entryPos) {
 			}
 			e := s.entries.at(pos)
 			if e.state == stateLive || e.state == stateRefused {
-				s.release(pos)
+				s.makeLoose(pos)
 			}
 			// Without a value it waits for its next sample.
-			if e.state == statePart && e.owner() == (ref{}) && e.stamp != 0 && owner.state == stateLive {
-				if _, reason := s.composites.attach(pos, composite, &part{role: p.role}); reason == "" {
-					owner.arrived = max(owner.arrived, e.arrived)
+			if e.state == stateLoose && e.stamp != 0 && whole.state == stateLive {
+				if _, reason := s.composites.attach(pos, composite, &partName{role: p.role}); reason == "" {
+					whole.arrived = max(whole.arrived, e.arrived)
 				}
 			}
 		}

@@ -111,7 +111,7 @@ func (c *counters) set(pos entryPos, e *entry, env *metric.Envelope) metric.Outc
 		c.totals.join(pos, e)
 	}
 	if e.flags&flagShared != 0 && env.Delta > 0 && e.flags&flagDeltas == 0 {
-		c.sumDeltas(e, c.count(e))
+		c.switchToDeltas(e, c.count(e))
 	}
 	switch {
 	case e.flags&flagDeltas != 0:
@@ -126,7 +126,7 @@ func (c *counters) set(pos entryPos, e *entry, env *metric.Envelope) metric.Outc
 		c.show(e, env.Total)
 	case env.Delta > 0:
 		e.stamp = stamp
-		c.sumDeltas(e, env.Delta)
+		c.switchToDeltas(e, env.Delta)
 		c.state(e).start = env.Arrived
 	}
 	return metric.Stored
@@ -234,7 +234,7 @@ func (c *counters) restart(e *entry, state *counterState) {
 	count := addUp(c.count(e), r.deltas)
 	state.restarts++
 	if r.deltas > r.top-r.start || state.restarts >= maxRestarts {
-		c.sumDeltas(e, count)
+		c.switchToDeltas(e, count)
 		return
 	}
 	state.beginAnew(r.first, uint64(e.aux))
@@ -257,8 +257,8 @@ func (c *counters) endRun(e *entry) {
 	}
 }
 
-// sumDeltas makes a series add up deltas, starting from a count.
-func (c *counters) sumDeltas(e *entry, count uint64) {
+// switchToDeltas makes a series add up deltas, starting from a count.
+func (c *counters) switchToDeltas(e *entry, count uint64) {
 	if e.extra != 0 {
 		c.states.remove(e.counterState())
 		e.extra = 0
@@ -271,7 +271,7 @@ func (c *counters) sumDeltas(e *entry, count uint64) {
 // countOne counts an observation. Nothing was counted before the first one, so the start is known.
 func (c *counters) countOne(e *entry, arrived int64) {
 	if e.flags&flagDeltas == 0 {
-		c.sumDeltas(e, 0)
+		c.switchToDeltas(e, 0)
 		c.state(e).start = arrived
 	}
 	e.stamp = arrived
@@ -316,7 +316,7 @@ func (c *counters) show(e *entry, count uint64) {
 	e.value = c.conversions.count(e.conversion, count)
 }
 
-// remove forgets what a counter has beside its entry. The entry still has its tag set and name.
+// remove frees what a counter has beside its entry. The entry still has its tag set and name.
 func (c *counters) remove(e *entry) {
 	if c.known(e) != nil {
 		c.states.remove(e.counterState())

@@ -7,27 +7,39 @@ import (
 
 type entryPos uint32
 
-// state says what an entry is for.
+// state says what an entry is for. These are the ways from one state to another:
+//
+//	add (entries)             free -> loose
+//	begin, end                loose <-> live: the family gets or loses a series
+//	setAside                  loose -> refused, dropped or joined
+//	attach, detach            loose <-> part: the composite gets or loses it
+//	makeLoose                 any other -> loose, by end or detach where it was live or a part
+//	remove                    any -> free, and what existed only because of it
+//	removeAlone               any -> free, for remove and for the ends of several entries at once
+//
+// A family ends with its last series (removeIfEmpty). endFamily removes the composites of one and makes its other series
+// loose; endBareFamily is that for composites without buckets and quantiles. A composite that ends makes its parts loose.
 type state uint8
 
 const (
 	stateFree    state = iota
+	stateLoose         // not decided: its next sample does
 	stateLive          // it owns an exposed series
-	stateRefused       // its series or its family belongs to another, see owner; or a limit forbids it, or its name
+	stateRefused       // its series or its family belongs to another, or a limit forbids it, or its name
 	stateDropped       // a rule drops it
 	stateJoined        // a timer whose series belongs to another timer: it observes there
-	statePart          // a part of a composite: see owner; without an owner it is loose
+	statePart          // a part of a composite, which may be refused or dropped
 )
 
 const (
-	flagFamily   uint8 = 1 << iota // of a refused entry: its owner is a family
+	flagFamily   uint8 = 1 << iota // of a refused entry: a family has refused it, see refusingFamily
 	flagTotals                     // of a counter: its highest total counts
 	flagDeltas                     // of a counter: its deltas are added up
 	flagBoth                       // of a counter: it had a sample with both delta and total; see sharedTotals
 	flagShared                     // of a counter: others share its total
 	flagUntagged                   // no rule matched it
-	flagFull                       // of a refused entry: a limit was reached; its owner is the family
-	flagCrowded                    // of a refused entry: its composite, the owner, has too many parts
+	flagFull                       // of a refused entry: a limit was reached, perhaps that of refusingFamily
+	flagCrowded                    // of a refused entry: it depends on a composite that has too many parts
 )
 
 const refusalFlags = flagFamily | flagFull | flagCrowded
@@ -41,8 +53,7 @@ type ref struct {
 // entry is what the store knows of one identity: a tag set and a name. In the common case it owns the exposed series
 // that the resolver made of it; else it remembers why it does not.
 //
-// A loose entry has its tag set, its name and its value as it was sent, and nothing else. Its next sample decides what
-// becomes of it.
+// A loose entry has its tag set, its name and its value as it was sent, and nothing else.
 //
 // An entry holds no pointers: a million of them cost the garbage collector nothing. It fills one cache line, since the
 // steady state waits for little else than memory.
@@ -56,8 +67,8 @@ type entry struct {
 
 	tagset tagsetPos
 	name   namePos
-	family familyPos // of a live entry; else the position of the owner
-	labels labelsPos // of a live entry; else the gen of the owner
+	family familyPos // of a live entry; else the position in dependsOn or refusingFamily
+	labels labelsPos // of a live entry; else the gen in dependsOn or refusingFamily
 	gen    uint32
 	extra  uint32 // position of what the entry has beside: see counterState, distribution, composite and refusal
 
@@ -73,15 +84,17 @@ func (e *entry) distribution() distributionPos { return distributionPos(e.extra)
 func (e *entry) composite() compositePos       { return compositePos(e.extra) }
 func (e *entry) refusal() refusalPos           { return refusalPos(e.extra) }
 
-// owner is the series that a refused or joined entry lost to, or the composite of a part.
-func (e *entry) owner() ref { return ref{entryPos(e.family), uint32(e.labels)} }
+// dependsOn is the owner of the series that a refused or joined entry would have, or the composite of a part.
+func (e *entry) dependsOn() ref { return ref{entryPos(e.family), uint32(e.labels)} }
 
-func (e *entry) setOwner(o ref) { e.family, e.labels = familyPos(o.pos), labelsPos(o.gen) }
+func (e *entry) setDependsOn(o ref) { e.family, e.labels = familyPos(o.pos), labelsPos(o.gen) }
 
-// owningFamily is the family that a refused entry lost to.
-func (e *entry) owningFamily() (pos familyPos, gen uint32) { return e.family, uint32(e.labels) }
+// refusingFamily is the family that a refused entry lost to.
+func (e *entry) refusingFamily() (pos familyPos, gen uint32) { return e.family, uint32(e.labels) }
 
-func (e *entry) setOwningFamily(pos familyPos, gen uint32) { e.family, e.labels = pos, labelsPos(gen) }
+func (e *entry) setRefusingFamily(pos familyPos, gen uint32) {
+	e.family, e.labels = pos, labelsPos(gen)
+}
 
 const (
 	chunkBits = 10
@@ -132,7 +145,7 @@ func (n *entries) add(tagset tagsetPos, name namePos, arrived int64) entryPos {
 		n.chunks = append(n.chunks, new([chunkSize]entry))
 	}
 	e := n.at(pos)
-	e.tagset, e.name, e.arrived, e.state = tagset, name, arrived, statePart
+	e.tagset, e.name, e.arrived, e.state = tagset, name, arrived, stateLoose
 	n.hold(tagset, name)
 	n.pairs.insert(n.hashPair(tagset, name), pos, func(p entryPos) uint64 {
 		e := n.at(p)
@@ -141,7 +154,7 @@ func (n *entries) add(tagset tagsetPos, name namePos, arrived int64) entryPos {
 	return pos
 }
 
-// remove forgets an entry.
+// remove frees the position of a loose entry.
 func (n *entries) remove(pos entryPos) {
 	e := n.at(pos)
 	n.pairs.remove(n.hashPair(e.tagset, e.name), pos)

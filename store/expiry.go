@@ -173,19 +173,19 @@ func (x *expiry) expired(e *entry, now int64) bool {
 // leftBehind reports whether a part is no longer sent while its composite is: an emitter that restarts with other
 // buckets never sends the old ones again, and they must not stand beside the new ones until they expire.
 func (x *expiry) leftBehind(e *entry) bool {
-	of := e.owner()
+	of := e.dependsOn()
 	return e.pace.known() && x.entries.alive(of) && x.entries.at(of.pos).arrived-e.arrived >= e.pace.after()
 }
 
 // missed reports whether the sample of an entry is overdue by its own pace.
 func (x *expiry) missed(e *entry, silent int64) bool {
-	if e.state != stateLive && e.state != statePart || e.expiry != 0 {
+	if e.state != stateLive && e.state != statePart && e.state != stateLoose || e.expiry != 0 {
 		return false
 	}
 	if e.pace.known() {
 		return silent >= e.pace.after()
 	}
-	if e.state == statePart {
+	if e.state != stateLive {
 		return false
 	}
 	switch x.entries.kindOf(e) {

@@ -23,7 +23,7 @@ type family struct {
 	bounds           []float64 // upper bounds of the histograms of timers
 	makeup           makeup
 	shared           []float64 // the longest list of bounds or quantiles that one of its series had, see share
-	parts            int       // buckets and quantiles of its composites: the family ends with the last one
+	points           int       // buckets and quantiles of its composites: the family ends with the last one
 
 	gen    uint32 // 0 where the position is free
 	live   int
@@ -31,7 +31,7 @@ type family struct {
 	fresh  []member // added since, unordered, without their labels
 	dead   int      // how many of sorted and fresh are dead
 
-	sorting bool // a scrape is about to replace sorted and fresh
+	beingSorted bool // a scrape is about to replace sorted and fresh
 }
 
 // makeup says how the series of a family are kept. All series of a family have the same.
@@ -195,8 +195,8 @@ func (fs *families) create(r *Resolved, m makeup) familyPos {
 	return pos
 }
 
-// drop removes a family if it has no series, and its names become free.
-func (fs *families) drop(pos familyPos) {
+// removeIfEmpty removes a family if it has no series, and its names become free.
+func (fs *families) removeIfEmpty(pos familyPos) {
 	f := fs.at(pos)
 	if f.live > 0 {
 		return
@@ -211,8 +211,8 @@ func (fs *families) drop(pos familyPos) {
 	fs.version++
 }
 
-// join makes an entry the owner of a series; it holds the caller's reference to the labels from then on.
-func (fs *families) join(k seriesKey, owner ref) {
+// addSeries makes an entry the owner of a series; it holds the caller's reference to the labels from then on.
+func (fs *families) addSeries(k seriesKey, owner ref) {
 	fs.series[k] = owner.pos
 	f := fs.at(k.family)
 	f.live++
@@ -222,14 +222,14 @@ func (fs *families) join(k seriesKey, owner ref) {
 // maxDead is how many dead series a family keeps in its lists beyond as many as it has live ones.
 const maxDead = 64
 
-// leave is the inverse of join, for an entry whose gen has changed. The family goes with its last series.
-func (fs *families) leave(k seriesKey, alive func(ref) bool) {
+// removeSeries is the inverse of addSeries, for an entry whose gen has changed. The family goes with its last series.
+func (fs *families) removeSeries(k seriesKey, alive func(ref) bool) {
 	delete(fs.series, k)
 	fs.labels.release(k.labels)
 	f := fs.at(k.family)
 	f.live--
 	f.dead++
-	if f.live > 0 && !f.sorting && f.dead > f.live+maxDead {
+	if f.live > 0 && !f.beingSorted && f.dead > f.live+maxDead {
 		// A scrape would do this too, but perhaps there is none. One in progress may hold sorted: it is replaced, not
 		// changed.
 		dead := func(m member) bool { return !alive(m.ref) }
@@ -237,7 +237,7 @@ func (fs *families) leave(k seriesKey, alive func(ref) bool) {
 		f.sorted = slices.DeleteFunc(slices.Clone(f.sorted), dead)
 		f.dead = 0
 	}
-	fs.drop(k.family)
+	fs.removeIfEmpty(k.family)
 }
 
 // members lists the series of a family, including dead ones. The list stays valid when series leave.

@@ -240,42 +240,42 @@ func (o *tagOrder) insert(tags []metric.Tag, at uint32) {
 	o.order[i] = at
 }
 
-// appendIdentity appends the canonical form of an envelope's identity: every part behind its length, so that no two
+// appendIdentity appends the canonical form of an envelope's identity: every field behind its length, so that no two
 // identities have the same bytes, and tags in the order of their keys, so that the order on the wire does not matter.
 func appendIdentity(dst, sourceID, instanceID []byte, tags []metric.Tag, order []uint32) []byte {
-	dst = appendPart(dst, sourceID)
-	dst = appendPart(dst, instanceID)
+	dst = appendField(dst, sourceID)
+	dst = appendField(dst, instanceID)
 	for _, at := range order {
 		// An empty value is no label, and no part of the identity.
 		if t := &tags[at]; len(t.Value) > 0 {
-			dst = appendPart(dst, t.Key)
-			dst = appendPart(dst, t.Value)
+			dst = appendField(dst, t.Key)
+			dst = appendField(dst, t.Value)
 		}
 	}
 	return dst
 }
 
-const shortPart = 16
+const shortField = 16
 
-func appendPart(dst, part []byte) []byte {
-	if n := len(dst); len(part) <= shortPart && cap(part) >= shortPart && cap(dst) > n+shortPart {
-		// Fast path: the bytes behind a short part are copied too, which costs less than a call, and cut off again.
-		dst = dst[:n+1+shortPart]
-		dst[n] = byte(len(part))
-		*(*[shortPart]byte)(dst[n+1:]) = [shortPart]byte(part[:shortPart])
-		return dst[:n+1+len(part)]
+func appendField(dst, field []byte) []byte {
+	if n := len(dst); len(field) <= shortField && cap(field) >= shortField && cap(dst) > n+shortField {
+		// Fast path: the bytes behind a short field are copied too, which costs less than a call, and cut off again.
+		dst = dst[:n+1+shortField]
+		dst[n] = byte(len(field))
+		*(*[shortField]byte)(dst[n+1:]) = [shortField]byte(field[:shortField])
+		return dst[:n+1+len(field)]
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(part)))
-	return append(dst, part...)
+	dst = binary.AppendUvarint(dst, uint64(len(field)))
+	return append(dst, field...)
 }
 
 // parseIdentity is the inverse of appendIdentity.
 func parseIdentity(key string) (sourceID, instanceID string, tags []metric.Label) {
 	next := func() string {
 		n, size := binary.Uvarint([]byte(key[:min(len(key), binary.MaxVarintLen64)]))
-		part := key[size : size+int(n)]
+		field := key[size : size+int(n)]
 		key = key[size+int(n):]
-		return part
+		return field
 	}
 	sourceID, instanceID = next(), next()
 	for key != "" {

@@ -13,10 +13,10 @@ type (
 
 // tagset is an interned envelope identity: source id, instance id and all tags. The series of one emitter share it.
 type tagset struct {
-	key   string // canonical bytes, see appendIdentity
-	hash  uint64
-	refs  uint32
-	owner ownerPos
+	key    string // canonical bytes, see appendIdentity
+	hash   uint64
+	refs   uint32
+	sender senderPos
 }
 
 // name is an interned metric name with its kind and unit as emitted: a changed unit is another identity, because it
@@ -115,7 +115,7 @@ type identities struct {
 	nameIndex   index[namePos]
 	untagged    int // number of names with an entry that no rule matched
 
-	limits *limits // counts tag sets by owner
+	limits *limits // counts tag sets by sender
 }
 
 func (d *identities) hashBytes(b []byte) uint64 { return maphash.Bytes(d.seed, b) & d.mask }
@@ -143,7 +143,7 @@ func (d *identities) internTagset(hash uint64, key []byte) tagsetPos {
 		return pos
 	}
 	t := tagset{key: string(key), hash: hash}
-	t.owner = d.limits.hold(t.key)
+	t.sender = d.limits.hold(t.key)
 	pos := d.tagsets.add(t)
 	d.tagsetIndex.insert(hash, pos, func(p tagsetPos) uint64 { return d.tagsets.all[p].hash })
 	return pos
@@ -172,7 +172,7 @@ func (d *identities) hold(tagset tagsetPos, name namePos) {
 	d.names.at(name).refs++
 }
 
-// release gives a reference back. What nothing refers to any more is forgotten.
+// release gives a reference back. What nothing refers to is removed.
 func (d *identities) release(tagset tagsetPos, name namePos) {
 	if n := d.names.at(name); n.refs > 1 {
 		n.refs--
@@ -184,7 +184,7 @@ func (d *identities) release(tagset tagsetPos, name namePos) {
 	if t.refs--; t.refs > 0 {
 		return
 	}
-	d.limits.release(t.owner)
+	d.limits.release(t.sender)
 	d.tagsetIndex.remove(t.hash, tagset)
 	d.tagsets.remove(tagset)
 }

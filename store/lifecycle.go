@@ -49,7 +49,7 @@ func (s *registry) findOrAdd(of *sample) (entryPos, metric.Outcome) {
 // revisit returns what is known about an entry. What it was refused for may have gone; then it is settled anew.
 func (s *registry) revisit(pos entryPos, of *sample) (entryPos, metric.Outcome) {
 	e := s.entries.at(pos)
-	if (s.expiry.on || e.state == statePart) && of.kind.learns() {
+	if (s.expiry.on || e.state == statePart || e.state == stateLoose) && of.kind.learns() {
 		e.pace = e.pace.learn(e.arrived, of.arrived)
 	}
 	e.arrived = of.arrived
@@ -63,35 +63,35 @@ func (s *registry) revisit(pos entryPos, of *sample) (entryPos, metric.Outcome) 
 			return pos, s.refuseAgain(e)
 		}
 	case stateJoined, statePart:
-		if owner := e.owner(); s.entries.alive(owner) {
-			if outcome, ok := s.revisitOwner(owner.pos, of.arrived); ok {
+		if other := e.dependsOn(); s.entries.alive(other) {
+			if outcome, ok := s.revisitOther(other.pos, of.arrived); ok {
 				if e.state == stateJoined {
-					pos = owner.pos
+					pos = other.pos
 				}
 				return pos, outcome
 			}
-			s.remove(owner.pos)
+			s.remove(other.pos)
 		}
-	case stateFree:
+	case stateLoose, stateFree:
 	}
-	of.tagset = 0 // it may be forgotten with the entry
-	s.release(pos)
+	of.tagset = 0 // it may be removed with the entry
+	s.makeLoose(pos)
 	return s.settle(pos)
 }
 
-// revisitOwner is revisit for the composite of a part, and for the timer that another one has joined. ok is false if
+// revisitOther is revisit for the composite of a part, and for the timer that another one has joined. ok is false if
 // it is refused for something that has gone.
-func (s *registry) revisitOwner(pos entryPos, arrived int64) (outcome metric.Outcome, ok bool) {
-	owner := s.entries.at(pos)
-	owner.arrived = arrived
-	switch owner.state {
+func (s *registry) revisitOther(pos entryPos, arrived int64) (outcome metric.Outcome, ok bool) {
+	e := s.entries.at(pos)
+	e.arrived = arrived
+	switch e.state {
 	case stateLive:
 		return metric.Stored, true
 	case stateDropped:
 		return metric.DroppedByRule, true
 	default:
-		if s.stillRefused(owner) {
-			return s.refuseAgain(owner), true
+		if s.stillRefused(e) {
+			return s.refuseAgain(e), true
 		}
 		return 0, false
 	}
@@ -108,12 +108,12 @@ func (s *registry) add(of *sample, nameHash uint64) (entryPos, metric.Outcome) {
 	}
 	pos := s.entries.add(of.tagset, s.entries.internName(nameHash, of.kind, of.name, of.unit), of.arrived)
 	s.limits.parts++
-	of.tagset = 0 // it may be forgotten with the entry
+	of.tagset = 0 // it may be removed with the entry
 	return s.settle(pos)
 }
 
 func (s *registry) hasRoom(of *sample) bool {
-	p := partOf(of.kind, of.name, of.unit, of.key)
+	p := partNameOf(of.kind, of.name, of.unit, of.key)
 	if p.role == roleNone || !s.identification.Load().Composites {
 		return !s.limits.full()
 	}
@@ -157,7 +157,7 @@ func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPo
 	switch {
 	case r.Invalid != "":
 		outcome = metric.Invalid
-		e.setOwner(ref{pos, e.gen}) // its own owner, which is alive until a reload: stillRefused stays true
+		e.setDependsOn(ref{pos, e.gen}) // on itself, which is alive until a reload: stillRefused stays true
 		s.refuse(e, outcome, id.Name, "", r.Invalid)
 	case r.Dropped:
 		outcome = metric.DroppedByRule
@@ -166,18 +166,18 @@ func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPo
 		outcome = s.expose(pos, e, id, r)
 	}
 	if id.Composite != metric.TypeGauge {
-		s.adopt(pos)
+		s.attachEarlierParts(pos)
 	}
 	if e.state == stateJoined {
-		owner := e.owner().pos
+		owner := e.dependsOn().pos
 		s.entries.at(owner).arrived = e.arrived
-		s.forgetCrowded(pos)
+		s.removeCrowded(pos)
 		return owner, outcome
 	}
 	if e.state == stateLive || e.state == stateDropped && id.Composite != metric.TypeGauge {
 		return pos, outcome
 	}
-	return s.forgetCrowded(pos), outcome
+	return s.removeCrowded(pos), outcome
 }
 
 // setAside gives a loose entry a state other than live; it loses its value.
@@ -190,8 +190,8 @@ func (s *registry) setAside(e *entry, to state) {
 	s.limits.others++
 }
 
-// forgetCrowded removes an entry that is not live if there are many such; the rules then run for each of its samples.
-func (s *registry) forgetCrowded(pos entryPos) entryPos {
+// removeCrowded removes an entry that is not live if there are many such; the rules then run for each of its samples.
+func (s *registry) removeCrowded(pos entryPos) entryPos {
 	if !s.limits.crowded() {
 		return pos
 	}
@@ -204,11 +204,11 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 	makeup := s.entries.kindOf(e).makeup()
 	family := s.families.find(r, makeup)
 	if family == 0 {
-		blocker, reason := s.clear(e, id, r)
+		blocker, reason := s.makeWay(e, id, r)
 		switch {
 		case blocker != 0 && reason == "":
 			f := s.families.at(blocker)
-			e.setOwningFamily(blocker, f.gen)
+			e.setRefusingFamily(blocker, f.gen)
 			e.flags |= flagFamily
 			s.refuse(e, metric.Conflict, id.Name, r.Metric, conflictReason(f, blocker, r, makeup))
 			return metric.Conflict
@@ -222,7 +222,7 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 	if owner := s.families.series[key]; owner != 0 {
 		s.families.labels.release(key.labels)
 		o := s.entries.at(owner)
-		e.setOwner(ref{owner, o.gen})
+		e.setDependsOn(ref{owner, o.gen})
 		if kind := s.entries.kindOf(e); kind.timer() && kind == s.entries.kindOf(o) {
 			// What distinguishes the two is no label: they are one series, and their observations add up.
 			s.setAside(e, stateJoined)
@@ -232,10 +232,10 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 		s.refuse(e, metric.Conflict, id.Name, r.Metric, reason)
 		return metric.Conflict
 	}
-	if reason := s.limits.refuses(f, s.entries.tagsets.at(e.tagset).owner); reason != "" {
+	if reason := s.limits.refuses(f, s.entries.tagsets.at(e.tagset).sender); reason != "" {
 		s.families.labels.release(key.labels)
 		outcome := s.refuseFull(e, family, id, r, reason)
-		s.families.drop(family)
+		s.families.removeIfEmpty(family)
 		return outcome
 	}
 	s.begin(pos, e, key, r)
@@ -257,11 +257,11 @@ func conflictReason(f *family, pos familyPos, r *Resolved, m makeup) string {
 	}
 }
 
-// clear ends the families that must give way to a new one: to composites, those of x_sum and x_count; to timers,
-// those of composites, since a histogram sent in parts must not take the name of the gorouter's requests. If another
-// family owns one of the names it is returned, and nothing ends; likewise, with a reason, if a limit has no room for
-// the new series, or for those that would follow it into its family.
-func (s *registry) clear(e *entry, id *Identity, r *Resolved) (blocker familyPos, reason string) {
+// makeWay ends the families that must give way to a new one: to composites, those of x_sum and x_count; to timers,
+// those of other histograms and summaries, which must not take the name of the gorouter's requests. If another family
+// has one of the names it is returned, and nothing ends; likewise, with a reason, if a limit has no room for the new
+// series, or for those that would follow it into its family.
+func (s *registry) makeWay(e *entry, id *Identity, r *Resolved) (blocker familyPos, reason string) {
 	composite := id.Composite != metric.TypeGauge
 	ending := s.families.blockers(r)
 	for _, pos := range ending {
@@ -274,13 +274,13 @@ func (s *registry) clear(e *entry, id *Identity, r *Resolved) (blocker familyPos
 	if composite {
 		ending = s.families.partFamiliesOf(r)
 	}
-	owner := s.entries.tagsets.at(e.tagset).owner
+	sender := s.entries.tagsets.at(e.tagset).sender
 	for _, pos := range ending {
 		f := s.families.at(pos)
 		if f.makeup != ofValues {
 			f = &family{}
 		}
-		if reason := s.limits.refuses(f, owner); reason != "" {
+		if reason := s.limits.refuses(f, sender); reason != "" {
 			return pos, reason
 		}
 	}
@@ -293,9 +293,9 @@ func (s *registry) clear(e *entry, id *Identity, r *Resolved) (blocker familyPos
 // begin makes a loose entry the owner of a series.
 func (s *registry) begin(pos entryPos, e *entry, key seriesKey, r *Resolved) {
 	s.limits.parts--
-	s.limits.countLive(s.entries.tagsets.at(e.tagset).owner, 1)
+	s.limits.countLive(s.entries.tagsets.at(e.tagset).sender, 1)
 	e.state, e.family, e.labels = stateLive, key.family, key.labels
-	s.families.join(key, ref{pos, e.gen})
+	s.families.addSeries(key, ref{pos, e.gen})
 	e.conversion = s.conversions.intern(s.conversionOf(e, r))
 	switch f, kind := s.families.at(key.family), s.entries.kindOf(e); {
 	case f.makeup == ofParts:
@@ -329,21 +329,22 @@ func (s *registry) end(e *entry) {
 		e.value = s.conversions.undo(e.conversion, e.value)
 	}
 	e.conversion = 0
-	s.limits.countLive(s.entries.tagsets.at(e.tagset).owner, -1)
+	s.limits.countLive(s.entries.tagsets.at(e.tagset).sender, -1)
 	s.limits.parts++
 	e.gen++ // before the family looks which of its series are alive
-	s.families.leave(key, s.entries.alive)
+	s.families.removeSeries(key, s.entries.alive)
 }
 
-// release makes an entry loose, whatever it was. A part may leave its composite empty: the caller removes
+// makeLoose makes an entry loose, whatever it was. A part may leave its composite empty: the caller removes
 // the composite, or attaches the part again.
-func (s *registry) release(pos entryPos) {
+func (s *registry) makeLoose(pos entryPos) {
 	e := s.entries.at(pos)
 	switch e.state {
 	case stateLive:
 		s.end(e)
 	case statePart:
 		s.composites.detach(pos)
+	case stateLoose:
 	default:
 		if e.state == stateRefused {
 			e.extra = 0
@@ -353,38 +354,38 @@ func (s *registry) release(pos entryPos) {
 		s.limits.parts++
 	}
 	s.entries.tag(e, false)
-	e.state = statePart
-	e.setOwner(ref{})
+	e.state = stateLoose
+	e.setDependsOn(ref{})
 	e.gen++
 }
 
-// remove forgets an entry, and what existed only because of it: it is the only way in which an entry goes away. Its
+// remove removes an entry, and what existed only because of it: it is the only way in which an entry goes away. Its
 // parts become loose.
 func (s *registry) remove(pos entryPos) {
 	e := s.entries.at(pos)
 	var composite ref
 	family := familyPos(0)
-	if e.state == statePart && s.entries.alive(e.owner()) {
-		composite = e.owner()
+	if e.state == statePart && s.entries.alive(e.dependsOn()) {
+		composite = e.dependsOn()
 	}
 	if e.state == stateLive && s.families.at(e.family).makeup == ofParts {
 		family = e.family
 	}
-	s.forget(pos)
+	s.removeAlone(pos)
 	if composite.pos != 0 {
-		if owner := s.entries.at(composite.pos); owner.state == stateLive {
-			family = owner.family
-			if s.composites.at(owner.composite()).empty() {
-				s.forget(composite.pos)
+		if whole := s.entries.at(composite.pos); whole.state == stateLive {
+			family = whole.family
+			if s.composites.at(whole.composite()).empty() {
+				s.removeAlone(composite.pos)
 			}
 		}
 	}
 	s.endBareFamily(family)
 }
 
-// forget is remove without what follows from it.
-func (s *registry) forget(pos entryPos) {
-	s.release(pos)
+// removeAlone is remove without what follows from it.
+func (s *registry) removeAlone(pos entryPos) {
+	s.makeLoose(pos)
 	if e := s.entries.at(pos); s.entries.kindOf(e).counter() {
 		s.counters.remove(e)
 	}
@@ -399,9 +400,9 @@ func (s *registry) endFamily(pos familyPos) {
 		switch {
 		case !s.entries.alive(m.ref):
 		case composite:
-			s.forget(m.pos)
+			s.removeAlone(m.pos)
 		default:
-			s.release(m.pos)
+			s.makeLoose(m.pos)
 		}
 	}
 }
@@ -414,7 +415,7 @@ func (s *registry) endBareFamily(pos familyPos) {
 	if pos == 0 {
 		return
 	}
-	if f := s.families.at(pos); f.makeup == ofParts && f.live > 0 && f.parts == 0 {
+	if f := s.families.at(pos); f.makeup == ofParts && f.live > 0 && f.points == 0 {
 		s.endFamily(pos)
 	}
 }
@@ -430,7 +431,7 @@ func (s *registry) refuse(e *entry, outcome metric.Outcome, raw, exposed, reason
 
 // refuseFull refuses an entry that a limit has no room for. It is tried again once there may be some.
 func (s *registry) refuseFull(e *entry, family familyPos, id *Identity, r *Resolved, reason string) metric.Outcome {
-	e.setOwningFamily(family, s.families.at(family).gen)
+	e.setRefusingFamily(family, s.families.at(family).gen)
 	e.flags |= flagFull
 	s.refuse(e, metric.OverLimit, id.Name, r.Metric, reason)
 	return metric.OverLimit
@@ -454,20 +455,20 @@ func (s *registry) refuseAgain(e *entry) metric.Outcome {
 // stillRefused reports whether what an entry was refused for still exists.
 func (s *registry) stillRefused(e *entry) bool {
 	if e.flags&(flagFull|flagFamily) != 0 {
-		pos, gen := e.owningFamily()
+		pos, gen := e.refusingFamily()
 		f := s.families.at(pos)
 		if e.flags&flagFamily != 0 {
 			return f.gen == gen
 		}
-		return s.limits.ownerFull(s.entries.tagsets.at(e.tagset).owner) || f.gen == gen && s.limits.familyFull(f)
+		return s.limits.senderFull(s.entries.tagsets.at(e.tagset).sender) || f.gen == gen && s.limits.familyFull(f)
 	}
-	owner := e.owner()
-	if !s.entries.alive(owner) {
+	other := e.dependsOn()
+	if !s.entries.alive(other) {
 		return false
 	}
 	if e.flags&flagCrowded == 0 {
 		return true
 	}
-	of := s.entries.at(owner.pos)
+	of := s.entries.at(other.pos)
 	return of.state == stateLive && len(s.composites.at(of.composite()).points) >= maxParts
 }

@@ -16,8 +16,8 @@ const (
 	OwnerSpace    Owner = "space"
 )
 
-// ownerTags are the envelope tags that name an owner, the more exact one first.
-var ownerTags = map[Owner][]string{
+// senderTags are the envelope tags that name a sender, the more exact one first.
+var senderTags = map[Owner][]string{
 	OwnerApp:   {"app_id", "app_name"},
 	OwnerSpace: {"space_id", "space_name"},
 }
@@ -34,17 +34,17 @@ func (l LimitOptions) validate() error {
 	switch {
 	case l.PerMetric < 0 || l.PerOwner < 0:
 		return fmt.Errorf("store: limits %+v: must not be negative", l)
-	case l.PerOwner > 0 && l.Owner != OwnerSourceID && ownerTags[l.Owner] == nil:
+	case l.PerOwner > 0 && l.Owner != OwnerSourceID && senderTags[l.Owner] == nil:
 		return fmt.Errorf("store: limits by owner %q: want %s, %s or %s", l.Owner, OwnerSourceID, OwnerApp, OwnerSpace)
 	default:
 		return nil
 	}
 }
 
-type ownerPos uint32
+type senderPos uint32
 
-// owner is an emitter, app or space whose series LimitOptions.PerOwner limits.
-type owner struct {
+// sender is whose series LimitOptions.PerOwner limits: a source id, app or space.
+type sender struct {
 	name string
 	refs int // tag sets
 	live int // exposed series
@@ -56,11 +56,11 @@ type limits struct {
 
 	maxSeries int
 	live      int // entries in stateLive
-	parts     int // entries in statePart
+	parts     int // entries in statePart and stateLoose
 	others    int // entries in stateRefused, stateDropped and stateJoined
 
-	owners arena[ownerPos, owner]
-	byName map[string]ownerPos
+	senders arena[senderPos, sender]
+	byName  map[string]senderPos
 }
 
 // full reports whether there is no room for another series, or none to remember why there is none.
@@ -74,35 +74,35 @@ func (l *limits) fullOfParts() bool { return l.parts >= l.maxSeries || l.others 
 // series.
 func (l *limits) crowded() bool { return 2*l.others > l.maxSeries }
 
-// hold returns the owner of a new tag set, or 0 if it has none or owners have no limit.
-func (l *limits) hold(tagset string) ownerPos {
-	name := l.ownerOf(tagset)
+// hold returns the sender of a new tag set, or 0 if it has none or senders have no limit.
+func (l *limits) hold(tagset string) senderPos {
+	name := l.senderOf(tagset)
 	if name == "" {
 		return 0
 	}
 	pos := l.byName[name]
 	if pos == 0 {
-		pos = l.owners.add(owner{name: name})
+		pos = l.senders.add(sender{name: name})
 		l.byName[name] = pos
 	}
-	l.owners.at(pos).refs++
+	l.senders.at(pos).refs++
 	return pos
 }
 
 // release is the inverse of hold.
-func (l *limits) release(pos ownerPos) {
+func (l *limits) release(pos senderPos) {
 	if pos == 0 {
 		return
 	}
-	o := l.owners.at(pos)
+	o := l.senders.at(pos)
 	if o.refs--; o.refs == 0 {
 		delete(l.byName, o.name)
-		l.owners.remove(pos)
+		l.senders.remove(pos)
 	}
 }
 
-// ownerOf returns whose an identity is, as the limits are configured.
-func (l *limits) ownerOf(tagset string) string {
+// senderOf returns whose an identity is, as the limits are configured.
+func (l *limits) senderOf(tagset string) string {
 	if l.PerOwner == 0 {
 		return ""
 	}
@@ -113,7 +113,7 @@ func (l *limits) ownerOf(tagset string) string {
 		}
 		return source
 	}
-	for _, tag := range ownerTags[l.Owner] {
+	for _, tag := range senderTags[l.Owner] {
 		if v := tagValue(tags, tag); v != "" {
 			return v
 		}
@@ -135,47 +135,47 @@ func tagValue(tags []metric.Label, name string) string {
 
 func (l *limits) familyFull(f *family) bool { return l.PerMetric > 0 && f.live >= l.PerMetric }
 
-func (l *limits) ownerFull(pos ownerPos) bool {
-	return pos != 0 && l.PerOwner > 0 && l.owners.at(pos).live >= l.PerOwner
+func (l *limits) senderFull(pos senderPos) bool {
+	return pos != 0 && l.PerOwner > 0 && l.senders.at(pos).live >= l.PerOwner
 }
 
-// refuses returns why a new series of a family and owner has no room, or "".
-func (l *limits) refuses(f *family, pos ownerPos) string {
+// refuses returns why a new series of a family and sender has no room, or "".
+func (l *limits) refuses(f *family, pos senderPos) string {
 	switch {
 	case l.familyFull(f):
 		return "metrics.max_series_per_metric is reached"
-	case l.ownerFull(pos):
-		return fmt.Sprintf("metrics.max_series_per_owner is reached by %s %q", l.Owner, printable(l.owners.at(pos).name))
+	case l.senderFull(pos):
+		return fmt.Sprintf("metrics.max_series_per_owner is reached by %s %q", l.Owner, printable(l.senders.at(pos).name))
 	default:
 		return ""
 	}
 }
 
-// countLive notes that an owner has one series more (1) or less (-1).
-func (l *limits) countLive(pos ownerPos, change int) {
+// countLive notes that a sender has one series more (1) or less (-1).
+func (l *limits) countLive(pos senderPos, change int) {
 	l.live += change
 	if pos != 0 {
-		l.owners.at(pos).live += change
+		l.senders.at(pos).live += change
 	}
 }
 
-// set changes the limits, and counts by owner anew where that has changed.
+// set changes the limits, and counts by sender anew where that has changed.
 func (l *limits) set(o LimitOptions, maxSeries int, entries *entries) {
 	before := l.LimitOptions
 	l.LimitOptions, l.maxSeries = o, maxSeries
 	if before.Owner == o.Owner && (before.PerOwner == 0) == (o.PerOwner == 0) {
 		return
 	}
-	l.owners, l.byName = arena[ownerPos, owner]{}, map[string]ownerPos{}
+	l.senders, l.byName = arena[senderPos, sender]{}, map[string]senderPos{}
 	for i := range entries.tagsets.all {
 		if t := &entries.tagsets.all[i]; t.refs > 0 {
-			t.owner = l.hold(t.key)
+			t.sender = l.hold(t.key)
 		}
 	}
 	for pos := entryPos(1); pos <= entries.last; pos++ {
 		if e := entries.at(pos); e.state == stateLive {
-			if owner := entries.tagsets.at(e.tagset).owner; owner != 0 {
-				l.owners.at(owner).live++
+			if sender := entries.tagsets.at(e.tagset).sender; sender != 0 {
+				l.senders.at(sender).live++
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func largestOwners(s *Store) []Offender {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := []Offender{}
-	for _, o := range s.limits.owners.all {
+	for _, o := range s.limits.senders.all {
 		if o.live > 0 {
 			all = append(all, Offender{Owner: o.name, Series: o.live})
 		}

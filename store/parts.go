@@ -39,8 +39,8 @@ func (r role) tag() string {
 	}
 }
 
-// part is what a name and an envelope's identity say about the role of an entry.
-type part struct {
+// partName is what a name and an envelope's identity say about the part that an entry is, or may be.
+type partName struct {
 	role role
 	base []byte  // x
 	at   float64 // the bound or quantile
@@ -52,8 +52,8 @@ var (
 	suffixCount  = []byte("_count")
 )
 
-// partOf returns the role that an entry has or may have. The key is an envelope's identity.
-func partOf(kind nameKind, name, unit, key []byte) part {
+// partNameOf returns the role that an entry has or may have. The key is an envelope's identity.
+func partNameOf(kind nameKind, name, unit, key []byte) partName {
 	cut := func(suffix []byte) ([]byte, bool) {
 		base, ok := bytes.CutSuffix(name, suffix)
 		return base, ok && len(base) > 0
@@ -62,21 +62,21 @@ func partOf(kind nameKind, name, unit, key []byte) part {
 	case kind == nameCounter && len(unit) == 0:
 		if base, ok := cut(suffixBucket); ok {
 			if bound, ok := parseBound(keyTag(key, roleBucket.tag())); ok {
-				return part{roleBucket, base, bound}
+				return partName{roleBucket, base, bound}
 			}
 		}
 		if base, ok := cut(suffixCount); ok {
-			return part{role: roleCount, base: base}
+			return partName{role: roleCount, base: base}
 		}
 	case kind == nameGauge && len(unit) == 0:
 		if q, ok := parseBound(keyTag(key, roleQuantile.tag())); ok && q >= 0 && q <= 1 {
-			return part{roleQuantile, name, q}
+			return partName{roleQuantile, name, q}
 		}
 		if base, ok := cut(suffixSum); ok {
-			return part{role: roleSum, base: base}
+			return partName{role: roleSum, base: base}
 		}
 	}
-	return part{}
+	return partName{}
 }
 
 // parseBound reads the value of a tag le or quantile. NaN and -Inf bound nothing.
@@ -95,20 +95,20 @@ func parseBound(b []byte) (float64, bool) {
 	return v, true
 }
 
-// nextPart splits the first part off appendIdentity's bytes.
-func nextPart(key []byte) (part, rest []byte) {
+// nextField splits the first field off appendIdentity's bytes.
+func nextField(key []byte) (field, rest []byte) {
 	n, size := binary.Uvarint(key)
 	return key[size : size+int(n)], key[size+int(n):]
 }
 
 // keyTag returns the value of a tag in appendIdentity's bytes, or nil.
 func keyTag(key []byte, name string) []byte {
-	_, key = nextPart(key)
-	_, key = nextPart(key)
+	_, key = nextField(key)
+	_, key = nextField(key)
 	for len(key) > 0 {
 		var tag, value []byte
-		tag, key = nextPart(key)
-		value, key = nextPart(key)
+		tag, key = nextField(key)
+		value, key = nextField(key)
 		if string(tag) == name {
 			return value
 		}
@@ -124,21 +124,21 @@ const (
 // compositeKey appends the identity of the composite that an envelope's identity belongs to. The tags by which
 // counters and gauges of v1 differ are left out, as well as the one given.
 func compositeKey(dst, key []byte, without string) []byte {
-	source, key := nextPart(key)
-	instance, key := nextPart(key)
-	dst = appendPart(appendPart(dst, source), instance)
+	source, key := nextField(key)
+	instance, key := nextField(key)
+	dst = appendField(appendField(dst, source), instance)
 	for len(key) > 0 {
 		var tag, value []byte
-		tag, key = nextPart(key)
-		value, key = nextPart(key)
+		tag, key = nextField(key)
+		value, key = nextField(key)
 		switch string(tag) {
 		case without, tagV1Type:
 		case tagInstanceID:
 			if !bytes.Equal(value, instance) {
-				dst = appendPart(appendPart(dst, tag), value)
+				dst = appendField(appendField(dst, tag), value)
 			}
 		default:
-			dst = appendPart(appendPart(dst, tag), value)
+			dst = appendField(appendField(dst, tag), value)
 		}
 	}
 	return dst
@@ -171,7 +171,7 @@ func partKeys(composite string, r role) [][]byte {
 // compositeOf returns the composite that a bucket or quantile belongs to, by its kind, key and name. Whether x_sum and
 // x_count belong to one depends on what else there is.
 func compositeOf(kind metric.Kind, p *metric.Point, key []byte) (of nameKind, composite, base []byte, ok bool) {
-	switch q := partOf(nameKindOf(kind), p.Name, p.Unit, key); q.role {
+	switch q := partNameOf(nameKindOf(kind), p.Name, p.Unit, key); q.role {
 	case roleBucket:
 		return nameCompositeHistogram, compositeKey(nil, key, q.role.tag()), q.base, true
 	case roleQuantile:

@@ -278,8 +278,8 @@ func (s *Store) checkComposites() error {
 		}
 	}
 	for family, n := range parts {
-		if f := s.families.at(family); n == 0 || f.parts != n {
-			return fmt.Errorf("%s has %d buckets and quantiles, and counts %d", f.name, n, f.parts)
+		if f := s.families.at(family); n == 0 || f.points != n {
+			return fmt.Errorf("%s has %d buckets and quantiles, and counts %d", f.name, n, f.points)
 		}
 	}
 	return nil
@@ -292,7 +292,7 @@ func (s *Store) checkComposite(pos entryPos, e *entry) error {
 		return fmt.Errorf("%d has no parts", pos)
 	}
 	for _, p := range all {
-		if part := s.entries.at(p); part.state != statePart || part.owner() != (ref{pos, e.gen}) || part.expiry != e.expiry {
+		if part := s.entries.at(p); part.state != statePart || part.dependsOn() != (ref{pos, e.gen}) || part.expiry != e.expiry {
 			return fmt.Errorf("%d is no part of %d: %+v", p, pos, part)
 		}
 	}

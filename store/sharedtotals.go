@@ -38,9 +38,9 @@ type totalKey struct {
 // keyOf returns the key of a counter, and its instance id.
 func (t *sharedTotals) keyOf(tagset tagsetPos, name namePos) (k totalKey, instance []byte) {
 	key := []byte(t.entries.tagsets.at(tagset).key)
-	_, rest := nextPart(key)
+	_, rest := nextField(key)
 	k = totalKey{name: name, before: key[:len(key)-len(rest)]}
-	instance, k.behind = nextPart(rest)
+	instance, k.behind = nextField(rest)
 	seed := t.entries.seed
 	h := maphash.Bytes(seed, k.before)*0x9e3779b97f4a7c15 ^ maphash.Bytes(seed, k.behind)
 	k.hash = (h ^ uint64(name)*0xbf58476d1ce4e5b9) & t.entries.mask

@@ -75,7 +75,7 @@ func New(o Options) (*Store, error) {
 	s := &Store{}
 	s.nativeHistograms = o.NativeHistograms
 	s.families = newFamilies(o.Reserved)
-	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]ownerPos{}}
+	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]senderPos{}}
 	s.conversions = conversions{{mul: 1, div: 1}}
 	s.refusals, s.overrides = newRefusals(o.Log), overrides{}
 	s.entries = newEntries(&s.limits)
@@ -241,7 +241,7 @@ func (s *Store) reloadChunk(from entryPos, done *Reloaded) bool {
 func (s *registry) unchanged(e *entry) bool {
 	id := s.entries.identityOf(e)
 	r := s.resolver.Resolve(&id)
-	if e.state == statePart {
+	if e.state == statePart || e.state == stateLoose {
 		return !r.Dropped && r.Invalid == "" // the rest depends on its composite
 	}
 	s.entries.tag(e, r.Untagged)

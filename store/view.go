@@ -19,7 +19,7 @@ type Family struct {
 	Type metric.Type
 
 	store     *Store
-	composite bool     // its series are put together from pieces
+	composite bool     // its series are put together from parts
 	members   []member // sorted by label text, never changed
 	now       int64    // series that have expired by then are left out
 }
@@ -79,8 +79,8 @@ type Native struct {
 
 // view orders families and their series for scrapes.
 type view struct {
-	// sorting is held by the scrape that puts new series in order; it guards what that keeps for the next.
-	sorting sync.Mutex
+	// mu is held by the scrape that puts new series in order; it guards what that keeps for the next.
+	mu      sync.Mutex
 	order   []namedFamily // families by name
 	version uint64        // of the families in order
 }
@@ -95,8 +95,8 @@ type namedFamily struct {
 // time; what has to be sorted is sorted outside it.
 func (s *Store) Families() []Family {
 	v := &s.view
-	v.sorting.Lock()
-	defer v.sorting.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.renew(s)
 	now := time.Now().UnixNano()
 	out := make([]Family, 0, len(v.order))
@@ -142,7 +142,7 @@ type member struct {
 }
 
 // family returns one family, after its new series were put in order and its dead ones left out. The caller holds
-// v.sorting.
+// v.mu.
 func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 	s.mu.Lock()
 	f := s.families.at(pos)
@@ -155,7 +155,7 @@ func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 		s.mu.Unlock()
 		return out, true
 	}
-	f.sorting = true
+	f.beingSorted = true
 	gen, taken, dead := f.gen, len(f.fresh), f.dead
 	sorted, fresh := s.livingMembers(f.sorted), s.livingMembers(f.fresh)
 	s.mu.Unlock()
@@ -169,7 +169,7 @@ func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f = s.families.at(pos); f.gen == gen {
-		f.sorting = false
+		f.beingSorted = false
 		f.sorted = out.members
 		f.fresh = append(f.fresh[:0], f.fresh[taken:]...)
 		f.dead -= dead
