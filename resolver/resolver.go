@@ -145,10 +145,10 @@ func (r *Resolver) name(id *store.Identity, out *Resolution) {
 		}
 	case id.Composite != metric.TypeGauge:
 		out.Type = id.Composite
-	case id.Kind == metric.KindHistogram:
-		out.Type = metric.TypeHistogram
+	case id.Kind == metric.KindHistogram: // no rule makes anything else of it
+		out.Type, out.Rules.Kind = metric.TypeHistogram, id.Kind
 	case id.Kind == metric.KindSummary:
-		out.Type = metric.TypeSummary
+		out.Type, out.Rules.Kind = metric.TypeSummary, id.Kind
 	case out.Rules.Kind == metric.KindCounter:
 		out.Type = metric.TypeCounter
 	default:

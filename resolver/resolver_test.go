@@ -260,3 +260,47 @@ func TestSources(t *testing.T) {
 		t.Errorf("%v", trace.Sources)
 	}
 }
+
+// What OpenTelemetry sends is named by its units, and rules look at its kinds.
+func TestKindsAndUnitsOfOpenTelemetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPage(t, `rules:
+- {id: only, pattern: "http.{method}", when: {kind: histogram}, name: http}
+- {id: not, pattern: "queue.{name}", when: {kind: ["!histogram"]}, name: queue}
+metrics:
+- {name: http, kind: counter, help: Told.}
+`)
+		sent := func(kind metric.Kind, name, unit string) metric.Envelope {
+			return metric.Envelope{
+				Kind: kind, Name: []byte(name), Unit: []byte(unit), Total: 5, Began: 1,
+				Distribution: &metric.Distribution{Count: 5},
+			}
+		}
+		point := func(name, unit string) metric.Envelope {
+			return metric.Envelope{
+				Kind: metric.KindGauge, Points: []metric.Point{{Name: []byte(name), Unit: []byte(unit), Value: 0.5}},
+			}
+		}
+		for _, e := range []metric.Envelope{
+			sent(metric.KindHistogram, "http.get", "ms"), sent(metric.KindSummary, "http.get", "ms"),
+			sent(metric.KindHistogram, "queue.a", "{item}"), sent(metric.KindCounter, "cpu.time", "s"),
+			sent(metric.KindCounter, "io", "By"), sent(metric.KindCounter, "packets", "{packet}"),
+			point("utilization", "1"), point("speed", "{item}/min"), point("rate", "{fault}"),
+		} {
+			if got := p.write(e, "unit", "u", "le", "1", "quantile", "0.5"); got != "stored" {
+				t.Errorf("%s %s: %s", e.Kind, e.Name, got)
+			}
+		}
+		const both = `envelope_le="1",envelope_quantile="0.5"`
+		p.want(`counter cf_cpu_time_seconds_total{` + both + `} 5
+summary cf_http_get_seconds{` + both + `,unit="u"} 0
+histogram cf_http_seconds{` + both + `,method="get",unit="u"} 5
+counter cf_io_bytes_total{` + both + `} 5
+counter cf_packets_total{` + both + `} 5
+histogram cf_queue_a{` + both + `,unit="u"} 5
+gauge cf_rate{` + both + `,unit="u"} 0.5
+gauge cf_speed_per_second{` + both + `,unit="u"} 0.008333333333333333
+gauge cf_utilization_ratio{` + both + `,unit="u"} 0.5
+`)
+	})
+}
