@@ -358,8 +358,8 @@ func metricsSettings() []Setting {
 		{
 			Key: "metrics.adaptive_expiration", Kind: KindBool, Default: false,
 			DefaultText: "true where a deterministic name is in force, else false", Example: "true",
-			Help: "Let a gauge or counter disappear after three of its own intervals and 15 seconds without " +
-				"samples, if that is sooner than `metrics.expiration`.",
+			Help: "Let a gauge or counter, or a histogram or summary by OTLP, disappear after three of its own " +
+				"intervals and 15 seconds without samples, if that is sooner than `metrics.expiration`.",
 		},
 		{
 			Key: "metrics.max_series", Kind: KindInt, Default: 2000000, Example: "2000000",

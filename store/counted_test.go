@@ -610,6 +610,27 @@ func TestNativeBucketsOfSenders(t *testing.T) {
 	})
 }
 
+// Series of senders that report at regular intervals end soon after they fall silent, if that is switched on.
+func TestDistributionsExpireByTheirPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t, func(o *Settings) { o.AdaptiveExpiration = true })
+		for i := range 8 {
+			after := time.Duration(i) * 15 * time.Second
+			write(s, at(after, sent("h", nil, []uint64{1})))
+			write(s, at(after, sentSummary("s", 1)))
+		}
+		write(s, sent("once", nil, []uint64{1}))
+		time.Sleep(7*15*time.Second + 55*time.Second)
+		if got := dumpAll(s); len(got) != 3 {
+			t.Error(got)
+		}
+		time.Sleep(10 * time.Second)
+		if diff := cmp.Diff([]string{"cf_once{} since ?: [] [1] 1 10"}, dumpAll(s)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // A known series costs no allocation, of whatever kind.
 func TestCountedBySenderAllocs(t *testing.T) {
 	traced := func(e *metric.Envelope) *metric.Envelope {

@@ -19,7 +19,8 @@ import (
 type Options struct {
 	Resolver   Resolver
 	Expiration time.Duration // a series without a sample for this long is removed
-	// AdaptiveExpiration removes gauges and counters after three of their own intervals and 15 s, if that is sooner.
+	// AdaptiveExpiration removes gauges, counters, and histograms and summaries that their senders have counted after
+	// three of their own intervals and 15 s, if that is sooner.
 	AdaptiveExpiration bool
 	// MaxSeries is how many series may live at once. Of refused, dropped and joined entries at most half as many are
 	// remembered.
