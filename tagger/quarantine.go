@@ -8,8 +8,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// quarantineRule is Result.Rule of names in which no rule matched, but the quarantine found something.
-const quarantineRule = "quarantine"
+// Quarantine is Result.Rule of names in which no rule matched, but the quarantine found something.
+const Quarantine = "quarantine"
 
 // maxQuarantined bounds the ids that are taken out of one name, and so the time it takes to find free labels for them.
 const maxQuarantined = 8
@@ -49,11 +49,11 @@ func quarantine(dst *Result, tr *Trace) {
 	}
 	dst.Base = rest
 	if dst.Rule == "" {
-		dst.Rule = quarantineRule
+		dst.Rule = Quarantine
 	}
 	if tr != nil {
 		tags := slices.Clone(dst.Tags[before:])
-		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: quarantineRule, Base: rest, Tags: tags})
+		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: Quarantine, Base: rest, Tags: tags})
 	}
 }
 

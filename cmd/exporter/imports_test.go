@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"foundation":       {"metric", "nozzle/wire"},
 	"tagger":           {"metric", "tagger/naming", "internal/suggest"},
 	"tagger/naming":    {"metric"},
+	"tagger/learn":     {"metric", "tagger", "tagger/naming"},
 	"tagger/catalogue": {},
 	"store":            {"metric"},
 	"resolver":         {"metric", "tagger", "tagger/naming", "store"},

@@ -1,0 +1,300 @@
+package learn
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"loggregator_exporter/metric"
+)
+
+// Rule is a proposed rule.
+type Rule struct {
+	ID string `json:"id"`
+	// Prefix or Pattern is what the rule matches; Leaves are the values of the capture `leaf` in the pattern.
+	Prefix  string   `json:"prefix,omitempty"`
+	Pattern string   `json:"pattern,omitempty"`
+	Leaves  []string `json:"leaves,omitempty"`
+	// Components are those that the rule is limited to; none if it is for all.
+	Components []string       `json:"components,omitempty"`
+	Name       string         `json:"name,omitempty"`
+	Continue   string         `json:"continue,omitempty"`
+	Tags       []metric.Label `json:"tags,omitempty"`
+	// Doubtful rules stand in the file as comments.
+	Doubtful bool `json:"doubtful"`
+	// Names is the number of names that the rule takes, Values that of the values of its last dimension. The names become
+	// one metric for each of their Metrics base names, of which BaseNames has the first ones.
+	Names     int       `json:"names"`
+	Values    int       `json:"values"`
+	Metrics   int       `json:"metrics"`
+	BaseNames []string  `json:"base_names"`
+	Examples  []Example `json:"examples"`
+	For       []string  `json:"for"`
+	Against   []string  `json:"against"`
+
+	open     bool // any leaf will do
+	group    *group
+	members  []int32
+	isPrefix bool
+	order    [3]int          // smaller ones come first
+	of       []string        // components of the members, for the condition
+	bases    map[string]bool // base names that are left
+}
+
+// rules makes rules of the groups.
+func (s *solver) rules() []*Rule {
+	var all []*Rule
+	joined := make(map[string][]*group)
+	for _, key := range slices.Sorted(maps.Keys(s.groups)) {
+		g := s.groups[key]
+		g.dropLonelyTails()
+		if s.join(g, joined) {
+			continue
+		}
+		for _, separator := range []string{"", ".", "/", ":"} {
+			if r := s.rule(g, separator); r != nil {
+				g.rules = append(g.rules, r)
+				all = append(all, r)
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(joined)) {
+		if r := s.joinedRule(joined[key]); r != nil {
+			all = append(all, r)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *Rule) int {
+		for i := range a.order {
+			if c := cmp.Compare(a.order[i], b.order[i]); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(a.Pattern, b.Pattern)
+	})
+	return all
+}
+
+// rule makes a rule of the names of a group whose ends start with a separator; nil if there is none.
+func (s *solver) rule(g *group, separator string) *Rule {
+	var leaves []string
+	r := &Rule{group: g, Doubtful: g.p.doubt, For: g.p.yes, Against: g.p.no}
+	for _, text := range slices.Sorted(maps.Keys(g.tails)) {
+		if strings.TrimLeft(text[:min(1, len(text))], "./:") != "" || text[:min(1, len(text))] != separator {
+			continue
+		}
+		leaves = append(leaves, text[len(separator):])
+		r.members = append(r.members, g.tails[text].members...)
+	}
+	if len(leaves) == 0 {
+		return nil
+	}
+	slices.Sort(r.members)
+	r.write(s, g.p, separator, leaves)
+	if r.Name == "" {
+		return nil
+	}
+	s.count(r, g.p)
+	if s.startsWithComponent(r) {
+		r.doubt("what is left starts with the component, and may be made of two parts")
+	}
+	return r
+}
+
+// count counts names, components and values of a rule. One with too few values is doubtful.
+func (s *solver) count(r *Rule, p pattern) {
+	r.Names = len(r.members)
+	of := make(map[string]bool)
+	for _, i := range r.members {
+		of[s.entries[i].component] = true
+	}
+	r.of = slices.Sorted(maps.Keys(of))
+	for k, t := range p.tokens {
+		if t.segment != nil {
+			continue
+		}
+		values := make(map[uint64]bool)
+		for _, i := range r.members {
+			e := &s.entries[i]
+			value := e.segments[k : k+1]
+			if t.typ == typRest {
+				value = e.segments[k:]
+			}
+			values[s.hash("", value)] = true
+		}
+		r.Values = len(values)
+		if len(values) < minValues && t.typ != "guid" && t.typ != "ip" {
+			r.doubt("%s of %s seen, fewer than %d", count(len(values), "value"), t.label, minValues)
+		}
+	}
+	if p.fixed != nil && len(r.Leaves) < minValues {
+		r.doubt("%s behind the word seen, fewer than %d", count(max(1, len(r.Leaves)), "name"), minValues)
+	}
+}
+
+// startsWithComponent says whether the name that the rule leaves starts with the component and something behind it.
+func (s *solver) startsWithComponent(r *Rule) bool {
+	for _, component := range r.of {
+		rest, starts := strings.CutPrefix(r.Name, component)
+		if len(r.of) == 1 && component != "" && starts && rest != "" && strings.IndexByte("-_", rest[0]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// write sets pattern, name and tags.
+func (r *Rule) write(s *solver, p pattern, separator string, leaves []string) {
+	p.swapLabels()
+	var match, name, id strings.Builder
+	for k, t := range p.tokens {
+		if t.segment == nil {
+			match.WriteString(escapePattern(t.separator) + r.capture(t, p, k))
+			id.WriteString(t.separator + t.label)
+			continue
+		}
+		match.WriteString(escapePattern(t.segment.text))
+		id.WriteString(t.segment.text)
+		r.order[1]--
+		if t.segment.typ != "" {
+			r.doubt("what is left holds %s, which may be an id", t.segment.value)
+		}
+		switch {
+		case p.fixed != nil:
+			r.Tags = append(r.Tags, *p.fixed)
+		case k == 0 && len(p.tokens) > 1 && t.segment.separator() == "/" && s.isComponent(t.segment.value):
+			r.Tags = append(r.Tags, metric.Label{Name: "component", Value: t.segment.value})
+		default:
+			name.WriteString(t.segment.text)
+		}
+	}
+	base := name.String()
+	if len(r.Tags) > 0 {
+		base = strings.TrimLeft(base, "/")
+	}
+	if base = escapeTemplate(base); base != "" {
+		base += separator
+	}
+	r.ID = "learned/" + strings.TrimLeft(id.String(), "/")
+	r.Pattern, r.Name = match.String()+escapePattern(separator), base
+	if separator != "" {
+		r.Leaves = leaves
+		r.Pattern += "{leaf}"
+		r.Name += "{leaf}"
+	}
+	// Behind a dimension that a word stands before, any leaf is a measurement of it, as far as was seen.
+	r.open = p.captures && p.tokens[0].segment != nil && p.last().typ != typRest && separator != "" &&
+		!slices.ContainsFunc(leaves, func(l string) bool { return strings.Contains(l, separator) })
+	if p.tokens[0].segment == nil {
+		r.order[0]++
+	}
+}
+
+// capture writes a capture of the pattern.
+func (r *Rule) capture(t token, p pattern, at int) string {
+	r.order[2]++
+	if t.byWord {
+		r.Against = append(r.Against, t.label+" is only the word before the values: give it a better name if there is one")
+	}
+	if t.unnamed {
+		r.Against = append(r.Against, "nothing tells what "+t.label+" is: give it a name")
+	}
+	text := "{" + t.label + captureType(t, p, at) + "}"
+	switch t.typ {
+	case typRest:
+		r.order[0]++
+	case typIndexed:
+		r.order[1]--
+		text += "-{" + strings.TrimSuffix(t.label, "_component") + "_index:int}"
+	}
+	return text
+}
+
+func (s *solver) isComponent(value string) bool {
+	return s.table.components[value] || s.table.vocabulary.Components[value]
+}
+
+// captureType is how a pattern writes the type of a capture.
+func captureType(t token, p pattern, at int) string {
+	switch t.typ {
+	case typRest:
+		return "..."
+	case "", typIndexed:
+		slashes := t.separator == "/"
+		if at == 0 { // the separator behind it tells
+			slashes = len(p.tokens) > 1 && p.tokens[1].text() == "/"
+		}
+		if slashes {
+			return ":path"
+		}
+		return ""
+	default:
+		return ":" + t.typ
+	}
+}
+
+// text is the separator before a token.
+func (t *token) text() string {
+	if t.segment != nil {
+		return t.segment.separator()
+	}
+	return t.separator
+}
+
+var patternEscapes = strings.NewReplacer(`\`, `\\`, "{", `\{`, "}", `\}`, "(", `\(`, ")", `\)`, "|", `\|`,
+	"*", `\*`, "?", `\?`)
+
+func escapePattern(s string) string { return patternEscapes.Replace(s) }
+
+var templateEscapes = strings.NewReplacer("{", "{{", "}", "}}")
+
+func escapeTemplate(s string) string { return templateEscapes.Replace(s) }
+
+// matches is the pattern of the rule, with its leaves in it unless they are a type that the file declares.
+func (r *Rule) matches(typ string) string {
+	if len(r.Leaves) == 0 {
+		return r.Pattern
+	}
+	if r.open {
+		return strings.Replace(r.Pattern, "/{leaf}", "/{leaf:path}", 1)
+	}
+	if len(r.Leaves) == 1 {
+		return strings.Replace(r.Pattern, "{leaf}", escapePattern(r.Leaves[0]), 1)
+	}
+	if typ == "" {
+		escaped := make([]string, len(r.Leaves))
+		for i, l := range r.Leaves {
+			escaped[i] = escapePattern(l)
+		}
+		typ = strings.Join(escaped, "|")
+	}
+	return strings.Replace(r.Pattern, "{leaf}", "{leaf:"+typ+"}", 1)
+}
+
+// leaves is the template of the base name.
+func (r *Rule) leaves() string {
+	if len(r.Leaves) == 1 && !r.open {
+		return strings.Replace(r.Name, "{leaf}", escapeTemplate(r.Leaves[0]), 1)
+	}
+	return r.Name
+}
+
+// makeIDsUnique adds numbers to ids that several rules have.
+func makeIDsUnique(rules []*Rule) {
+	seen := make(map[string]bool)
+	for _, r := range rules {
+		base := r.ID
+		for n := 2; seen[r.ID]; n++ {
+			r.ID = base + "-" + strconv.Itoa(n)
+		}
+		seen[r.ID] = true
+	}
+}
+
+// doubt comments the rule out.
+func (r *Rule) doubt(format string, args ...any) {
+	r.Doubtful = true
+	r.Against = append(r.Against, fmt.Sprintf(format, args...))
+}
