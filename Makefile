@@ -6,7 +6,7 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e e2e/programs/kubernetes bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus fuzz bench bench-million manifests packages build sbom clean
+.PHONY: help test unit race nested lint corpus learn-score fuzz bench bench-million manifests packages build sbom clean
 
 ## help: the targets
 help:
@@ -46,6 +46,10 @@ packages:
 ## corpus: how much of the corpus of real names is parsed as expected
 corpus:
 	go test -run TestCorpus -count=1 -v ./tagger
+
+## learn-score: how much of what exporter learn proposes for the corpora of real names is right, and how much it finds
+learn-score:
+	go test -run 'TestScore|TestHalves' -count=1 -v ./tagger/learn
 
 ## lint: formatting and static checks
 lint: $(LINT)

@@ -200,6 +200,15 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 }
 
 func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
+	options, err := taggerOptions(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return tagger.New(options)
+}
+
+// taggerOptions reads the rule files of the configuration.
+func taggerOptions(c *config.Tagger) (tagger.Options, error) {
 	options := tagger.Options{Quarantine: c.Quarantine}
 	if c.Catalogue {
 		options.Catalogue = catalogue.Files()
@@ -207,11 +216,11 @@ func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
 	for _, file := range c.RulesFiles {
 		data, err := boundedfile.Read(file, tagger.MaxFileBytes)
 		if err != nil {
-			return nil, nil, fmt.Errorf("tagger.rules_files: %w", err)
+			return options, fmt.Errorf("tagger.rules_files: %w", err)
 		}
 		options.UserRules = append(options.UserRules, tagger.Source{File: file, Data: data})
 	}
-	return tagger.New(options)
+	return options, nil
 }
 
 func newPusher(
