@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"golang.org/x/crypto/bcrypt"
 
 	"loggregator_exporter/e2e/peer"
@@ -301,6 +302,40 @@ func TestSidecar(t *testing.T) {
 		}
 		return fmt.Sprintf("is none of %d series", len(page))
 	})
+}
+
+// TestReceiver: a pod to which syslog agents send is not ready before one has: its Service must lead to pods that are
+// not. It asks the agent for a certificate of the CA in its Secret, and shows the one that is there.
+func TestReceiver(t *testing.T) {
+	exporter, f := peer.Exporter(t), listen(t, foundation.Options{Apps: -1})
+	defer func() { must(t, f.Close()) }()
+	objects := parse(t, render(t, "--values", values(t)["syslog"]))
+	s := shard(t, exporter, objects, "0", secrets(t, f)).start(t, "LOGGREGATOR_EXPORTER_NOZZLE_SYSLOG_LISTEN_ADDRESS=127.0.0.1:0")
+	address := s.await(t, regexp.MustCompile(`listening for syslog agents.* address=(\S+) tls=true`))
+	s.awaitProbe(t, "livenessProbe")
+	if out, err := s.probe(t, "readinessProbe"); err == nil || !strings.Contains(out, "no source is connected: syslog") {
+		t.Errorf("ready without an agent: %s", out)
+	}
+	config := f.ClientTLS()
+	config.ServerName = "loggregator_exporter" // of the certificate in the Secret
+	agent := foundation.NewSyslogAgent(foundation.SyslogAgentOptions{Address: address, TLS: config})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- agent.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-ended)
+	})
+	agent.Emit(&loggregator_v2.Envelope{
+		Timestamp: time.Now().UnixNano(), SourceId: "bbs", Tags: map[string]string{"origin": "bbs", "deployment": "cf"},
+		Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{
+			Metrics: map[string]*loggregator_v2.GaugeValue{"ActiveLocks": {Value: 3}},
+		}},
+	})
+	s.awaitReady(t)
+	if got := scrape(t, s.address)[`cf_active_locks{bosh_deployment="cf",component="bbs",origin="bbs",source_id="bbs"}`]; got != "3" {
+		t.Errorf("the gauge is %q", got)
+	}
 }
 
 // TestCheck: with every set of values the exporter finds no mistake in the configuration that the chart makes, nor
