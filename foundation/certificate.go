@@ -173,6 +173,21 @@ func (c *certificates) WriteDownstreamFiles(dir string) (ClientFiles, error) {
 	return files, c.write(files, c.metron)
 }
 
+// WriteCollectorFiles writes what a collector of OpenTelemetry needs to a folder, readable by the owner only: each time a
+// new certificate.
+func (c *certificates) WriteCollectorFiles(dir string) (ClientFiles, error) {
+	files := ClientFiles{
+		CA:          filepath.Join(dir, "otlp_ca.crt"),
+		Certificate: filepath.Join(dir, "otlp.crt"),
+		Key:         filepath.Join(dir, "otlp.key"),
+	}
+	own, err := c.authority.issue(CollectorName)
+	if err != nil {
+		return ClientFiles{}, err
+	}
+	return files, c.write(files, own)
+}
+
 func (c *certificates) write(files ClientFiles, own tls.Certificate) error {
 	key, err := x509.MarshalPKCS8PrivateKey(own.PrivateKey)
 	if err != nil {

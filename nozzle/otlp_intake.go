@@ -50,4 +50,3 @@ func (in *Intake) ignore(envelopes int, ok bool, arrived time.Time) {
 	}
 	in.end(now)
 }
-
