@@ -64,8 +64,14 @@ func sendAsAgent(file, address string) error {
 // startAgent starts that process.
 func startAgent(b *testing.B, file, address string) {
 	b.Helper()
+	startSender(b, agentEnv, file, address)
+}
+
+// startSender starts a process that sends to an address; env says what it plays.
+func startSender(b *testing.B, env, file, address string) {
+	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), agentEnv+"="+file, agentToEnv+"="+address)
+	cmd.Env = append(os.Environ(), env+"="+file, agentToEnv+"="+address)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

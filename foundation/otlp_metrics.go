@@ -9,6 +9,7 @@ import (
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
 	metricsv1 "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // notAttributes are the tags that a forwarder agent leaves out.
@@ -78,4 +79,13 @@ func shuffled[V any](m map[string]V, rng *rand.Rand) []string {
 	keys := slices.Sorted(maps.Keys(m))
 	rng.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	return keys
+}
+
+// OTLPRequest returns what a forwarder agent sends of envelopes, in wire bytes; the generator decides every order.
+func OTLPRequest(envelopes []*loggregator_v2.Envelope, rng *rand.Rand) ([]byte, error) {
+	var metrics []*metricsv1.Metric
+	for _, e := range envelopes {
+		metrics = append(metrics, otlpMetrics(e, rng)...)
+	}
+	return proto.Marshal(otlpRequestOf(metrics))
 }
