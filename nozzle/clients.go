@@ -38,7 +38,7 @@ type clients struct {
 
 // newClients returns what accepts the clients of a source, and exposes the reasons to refuse them at 0.
 func (b *sourceBase) newClients(tlsKey string, config func() (*tls.Config, error)) clients {
-	b.account.expectRefusals(handshakeRefusals...)
+	b.account.refusals.expect(handshakeRefusals...)
 	refused := &refusals{account: b.account, log: b.log}
 	return clients{account: b.account, log: b.log, refused: refused, config: config, tlsKey: tlsKey}
 }
@@ -169,7 +169,7 @@ type refusal struct {
 const maxRefusedPeers = 10
 
 func (r *refusals) add(reason, advice string, err error, attrs ...any) {
-	r.account.refuse(reason)
+	r.account.refusals.add(reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report(r.of(reason), reason, advice, err, attrs...)
@@ -177,7 +177,7 @@ func (r *refusals) add(reason, advice string, err error, attrs ...any) {
 
 // addPeer is add for a source with many clients: the report has the addresses of some since the last one.
 func (r *refusals) addPeer(reason, advice string, err error, peer netip.Addr) {
-	r.account.refuse(reason)
+	r.account.refusals.add(reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	of := r.of(reason)

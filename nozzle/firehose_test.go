@@ -88,7 +88,7 @@ func TestFirehoseStreams(t *testing.T) {
 			r.sink.await(t, 1)
 			r.stop()
 			account := r.ledger.Source(nameFirehose)
-			streams := account.reconnects[c.reason]
+			streams := account.reconnects.snapshot()[c.reason]
 			if got := account.envelopes[malformed].Load(); streams == 0 || got < streams*c.bad || got > (streams+1)*c.bad {
 				t.Errorf("%d malformed in %d streams", got, streams)
 			}

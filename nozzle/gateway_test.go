@@ -75,7 +75,7 @@ func TestGatewayStreams(t *testing.T) {
 			}
 			r.stop()
 			account := r.ledger.Source(nameGateway)
-			streams := account.reconnects[c.reason]
+			streams := account.reconnects.snapshot()[c.reason]
 			if got := account.envelopes[converted].Load(); streams == 0 || got < streams*c.good || got > (streams+1)*c.good {
 				t.Errorf("%d converted in %d streams", got, streams)
 			}

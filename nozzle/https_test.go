@@ -234,7 +234,7 @@ func TestHTTPSSetUpMistakes(t *testing.T) {
 					}
 				}
 				r.stop()
-				if n := r.ledger.Source(kind).reconnects[c.reason]; n < 2 {
+				if n := r.ledger.Source(kind).reconnects.snapshot()[c.reason]; n < 2 {
 					t.Fatalf("%d reconnects", n)
 				}
 			})

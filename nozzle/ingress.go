@@ -69,7 +69,7 @@ func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
 	if _, err := i.tlsConfig(); err != nil {
 		return nil, err
 	}
-	i.account.expectRefusals(watch.ReasonOversized)
+	i.account.refusals.expect(watch.ReasonOversized)
 	return i, nil
 }
 

@@ -229,7 +229,7 @@ func TestIngressEndToEnd(t *testing.T) {
 			t.Errorf("%s is %d, the sink had %d", name, n, passed)
 		}
 	}
-	for reason, n := range ledger.Source(nameIngress).reasons(ledger.Source(nameIngress).refusals) {
+	for reason, n := range ledger.Source(nameIngress).refusals.snapshot() {
 		// An agent gives a handshake up that takes five seconds, and tries again.
 		if n != 0 && reason != reasonClosed {
 			t.Errorf("%d refusals: %s", n, reason)

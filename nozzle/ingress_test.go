@@ -264,7 +264,7 @@ func TestIngressRefusals(t *testing.T) {
 			line.attrs["remote"] == "" || line.attrs["error"] == "" || line.level != slog.LevelWarn {
 			t.Fatalf("want %s, %q: %+v", c.reason, c.advice, line)
 		}
-		if n := r.ledger.Source(nameIngress).reasons(r.ledger.Source(nameIngress).refusals)[c.reason]; n != 1 {
+		if n := r.ledger.Source(nameIngress).refusals.snapshot()[c.reason]; n != 1 {
 			t.Fatalf("%s counted %d times", c.reason, n)
 		}
 		if _, err := good.Send(t.Context(), &loggregator_v2.EnvelopeBatch{Batch: wiretest.EnvelopesV2()[:1]}); err != nil {

@@ -78,7 +78,7 @@ func (l *Ledger) Source(name string) *SourceLedger {
 			return s
 		}
 	}
-	s := &SourceLedger{name: name, ledger: l, reconnects: map[string]uint64{}, refusals: map[string]uint64{}}
+	s := &SourceLedger{name: name, ledger: l}
 	l.sources = append(l.sources, s)
 	return s
 }
@@ -132,10 +132,10 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(l.up, up, s.name)
 		gauge(l.last, float64(s.LastHeard())/float64(time.Second), s.name)
-		for reason, n := range s.reasons(s.reconnects) {
+		for reason, n := range s.reconnects.snapshot() {
 			counter(l.reconnects, n, s.name, reason)
 		}
-		for reason, n := range s.reasons(s.refusals) {
+		for reason, n := range s.refusals.snapshot() {
 			counter(l.refusals, n, s.name, reason)
 		}
 	}
@@ -157,46 +157,37 @@ type SourceLedger struct {
 	envelopes [numEnvelopeOutcomes]atomic.Uint64
 	samples   [metric.NumOutcomes]atomic.Uint64
 
-	mu         sync.Mutex
-	reconnects map[string]uint64 // by reason
-	refusals   map[string]uint64 // by reason
-}
-
-// expect names the reasons for which the source may connect again, so that each is exposed at 0.
-func (s *SourceLedger) expect(reasons ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, reason := range reasons {
-		s.reconnects[reason] += 0
-	}
+	reconnects reasonCounts // connections that had to be made again
+	refusals   reasonCounts // connections and streams that the source refused or gave up
 }
 
 // Reconnecting counts a connection that has to be made again.
-func (s *SourceLedger) Reconnecting(reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reconnects[reason]++
+func (s *SourceLedger) Reconnecting(reason string) { s.reconnects.add(reason) }
+
+// reasonCounts counts events by reason. It is safe for concurrent use.
+type reasonCounts struct {
+	mu     sync.Mutex
+	counts map[string]uint64
 }
 
-// expectRefusals names the reasons for which the source may refuse, so that each is exposed at 0.
-func (s *SourceLedger) expectRefusals(reasons ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// expect names the reasons that are possible, so that each is exposed at 0.
+func (c *reasonCounts) expect(reasons ...string) { c.count(0, reasons...) }
+
+func (c *reasonCounts) add(reason string) { c.count(1, reason) }
+
+func (c *reasonCounts) count(n uint64, reasons ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = map[string]uint64{}
+	}
 	for _, reason := range reasons {
-		s.refusals[reason] += 0
+		c.counts[reason] += n
 	}
 }
 
-// refuse counts a connection or a stream that the source refused or gave up.
-func (s *SourceLedger) refuse(reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refusals[reason]++
-}
-
-// reasons copies one of the two maps.
-func (s *SourceLedger) reasons(of map[string]uint64) map[string]uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(of)
+func (c *reasonCounts) snapshot() map[string]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.counts)
 }

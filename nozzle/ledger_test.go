@@ -17,7 +17,7 @@ import (
 func TestLedgerStartsAtZero(t *testing.T) {
 	l, reg := newTestLedger(t)
 	udp := l.Source("udp")
-	l.Source("rlp").expect("lost", "ended")
+	l.Source("rlp").reconnects.expect("lost", "ended")
 	if l.Source("udp") != udp {
 		t.Fatal("one source has two accounts")
 	}

@@ -114,7 +114,7 @@ func newOTLP(options OTLPOptions, env *Env) (*OTLP, error) {
 	}
 	o.clients = o.newClients(otlpTLSKey, config)
 	o.clients.limit = otlpMaxConnections
-	o.account.expectRefusals(watch.ReasonOversized, reasonOverload, reasonEncoding)
+	o.account.refusals.expect(watch.ReasonOversized, reasonOverload, reasonEncoding)
 	if err := o.registerRefusals(env.Ledger.registerer); err != nil {
 		return nil, err
 	}

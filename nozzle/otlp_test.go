@@ -168,7 +168,7 @@ func (r *runningOTLP) requireGauge(t *testing.T, name string) {
 
 func (r *runningOTLP) refusals(reason string) uint64 {
 	account := r.ledger.Source(nameOTLP)
-	return account.reasons(account.refusals)[reason]
+	return account.refusals.snapshot()[reason]
 }
 
 // TestOTLPByGRPC: metrics are taken, also compressed; what cannot be is refused point by point; traces and logs are

@@ -138,7 +138,7 @@ func outlive(t *testing.T, kind, name string, dopplers int, away time.Duration, 
 			lost, mute = now, time.Since(back)
 		}
 	}
-	reasons := account.reasons(account.reconnects)
+	reasons := account.reconnects.snapshot()
 	changes := reasons[watch.ReasonIdle] + reasons[watch.ReasonFell]
 	if most := uint64((time.Since(down)-2*time.Minute)/(28*time.Second)) + 2; changes > most || changes > 0 && !change {
 		t.Errorf("%d new streams: %v", changes, reasons)
@@ -162,7 +162,7 @@ func outlive(t *testing.T, kind, name string, dopplers int, away time.Duration, 
 
 func requireReasons(t *testing.T, account *SourceLedger, want map[string]uint64) {
 	t.Helper()
-	for reason, n := range account.reasons(account.reconnects) {
+	for reason, n := range account.reconnects.snapshot() {
 		if n != want[reason] {
 			t.Errorf("%d reconnects for %s, want %d", n, reason, want[reason])
 		}

@@ -52,7 +52,7 @@ func newReplay(options ReplayOptions, env *Env) *Replay {
 		options.Stdin = os.Stdin
 	}
 	r := &Replay{sourceBase: env.newBase(nameReplay, "file", options.File), options: options, done: make(chan struct{})}
-	r.account.expectRefusals(reasonTruncated, reasonMalformed)
+	r.account.refusals.expect(reasonTruncated, reasonMalformed)
 	return r
 }
 
@@ -137,13 +137,13 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 	case errors.Is(err, io.EOF):
 		log.Info("the capture was played to its end; the source stays idle")
 	case errors.Is(err, capture.ErrTruncated):
-		r.account.refuse(reasonTruncated)
+		r.account.refusals.add(reasonTruncated)
 		log.Warn(
 			"the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle",
 			"reason", reasonTruncated, "error", err,
 		)
 	default:
-		r.account.refuse(reasonMalformed)
+		r.account.refusals.add(reasonMalformed)
 		log.Error("the capture is damaged; what stands before was played, and the source stays idle",
 			"reason", reasonMalformed, "error", err)
 	}

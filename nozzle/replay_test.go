@@ -155,7 +155,7 @@ func TestReplayOfDamagedCaptures(t *testing.T) {
 		if len(got) != 1 || last.attrs["reason"] != reason || last.attrs["error"] != want {
 			t.Errorf("%d envelopes, %+v, want %s", len(got), last, want)
 		}
-		if n := l.Source(nameReplay).refusals[reason]; n != 1 {
+		if n := l.Source(nameReplay).refusals.snapshot()[reason]; n != 1 {
 			t.Errorf("%s counted %d times", reason, n)
 		}
 	}

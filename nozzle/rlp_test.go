@@ -216,7 +216,7 @@ func TestRLPComesLaterAndRestarts(t *testing.T) {
 	receive(t, r.got)
 	r.stop()
 	account := r.ledger.Source("rlp")
-	reasons := account.reasons(account.reconnects)
+	reasons := account.reconnects.snapshot()
 	if reasons[watch.ReasonUnreachable] == 0 || reasons[watch.ReasonEnded] != 1 || reasons[watch.ReasonLost] != 1 {
 		t.Fatalf("%v", reasons)
 	}
@@ -296,7 +296,7 @@ func TestRLPSetUpMistakes(t *testing.T) {
 			r.await(t, c.reason)
 			r.stop()
 			account := r.ledger.Source("rlp")
-			if n := account.reasons(account.reconnects)[c.reason]; n < 2 {
+			if n := account.reconnects.snapshot()[c.reason]; n < 2 {
 				t.Fatalf("%d reconnects", n)
 			}
 		})

@@ -55,8 +55,8 @@ type streamBase struct {
 // for a new stream.
 func (env *Env) newStreamBase(name string, o StreamOptions, reasons []string, attrs ...any) streamBase {
 	b := env.newBase(name, attrs...)
-	b.account.expect(reasons...)
-	b.account.expect(watch.Reasons...)
+	b.account.reconnects.expect(reasons...)
+	b.account.reconnects.expect(watch.Reasons...)
 	keeper := watch.Keeper{Account: b.account, Log: b.log, Idle: o.IdleTimeout, Share: o.ShardID != ""}
 	return streamBase{sourceBase: b, kinds: o.Selectors, keeper: keeper}
 }

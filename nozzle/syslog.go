@@ -91,7 +91,7 @@ func newSyslog(options SyslogOptions, env *Env) (*Syslog, error) {
 		s.clients.config = files.get
 	}
 	s.intakes.make = func() *Intake { return env.intake(s.account, intakeOptions{}) }
-	s.account.expectRefusals(syslogRefusals...)
+	s.account.refusals.expect(syslogRefusals...)
 	var err error
 	if s.metrics, err = newSyslogMetrics(env.Ledger.registerer); err != nil {
 		return nil, fmt.Errorf("register the metrics of nozzle.syslog: %w", err)

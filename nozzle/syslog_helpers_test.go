@@ -144,7 +144,7 @@ func (r *runningSyslog) value(name string) float64 {
 // refusals is how often a reason was counted.
 func (r *runningSyslog) refusals(reason string) uint64 {
 	a := r.ledger.Source(nameSyslog)
-	return a.reasons(a.refusals)[reason]
+	return a.refusals.snapshot()[reason]
 }
 
 // agentTLS is what an agent shows and trusts.
