@@ -272,14 +272,6 @@ func (n *native) addSent(d *metric.Distribution, c *conversion) {
 		shift = int32(math.Round(math.Log2(c.mul/c.div) * math.Exp2(float64(d.Schema))))
 	}
 	n.zero += d.ZeroCount
-	for i, count := range d.Positive.Counts {
-		if count > 0 {
-			n.add(&n.positive, d.Positive.First+int32(i)+shift, d.Schema, count)
-		}
-	}
-	for i, count := range d.Negative.Counts {
-		if count > 0 {
-			n.add(&n.negative, d.Negative.First+int32(i)+shift, d.Schema, count)
-		}
-	}
+	n.add(&n.positive, d.Positive.First+shift, d.Positive.Counts, d.Schema)
+	n.add(&n.negative, d.Negative.First+shift, d.Negative.Counts, d.Schema)
 }

@@ -32,20 +32,27 @@ func playFractionalCounters(t *testing.T) {
 		value    string
 	}{
 		"totals": {
-			{fractional(0, 0), "0"}, {at(sec, fractional(0, 1.5)), "1.5"}, {at(sec, fractional(0, 1.5)), "1.5"},
-			{at(3*sec, fractional(0, 0.25e-3+2)), "2.00025"}, {at(2*sec, fractional(0, 1.75)), "2.00025"},
-			{at(4*sec, fractional(0, 0.5)), "2.00025"}, {at(7*sec, fractional(0, 0.75)), "0.75"},
+			{fractional(0, 0), "0"},
+			{at(sec, fractional(0, 1.5)), "1.5"},
+			{at(sec, fractional(0, 1.5)), "1.5"},
+			{at(3*sec, fractional(0, 0.25e-3+2)), "2.00025"},
+			{at(2*sec, fractional(0, 1.75)), "2.00025"},
+			{at(4*sec, fractional(0, 0.5)), "2.00025"},
+			{at(7*sec, fractional(0, 0.75)), "0.75"},
 			{at(8*sec, fractional(0, 1e300)), "1e+300"},
 		},
 		"totals with their start": {
-			{since(0, at(sec, fractional(0, 1.5))), "1.5"}, {since(0, at(2*sec, fractional(0, 2.25))), "2.25"},
-			{since(0, at(sec, fractional(0, 2))), "2.25"}, {since(3*sec, at(4*sec, fractional(0, 0.125))), "0.125"},
+			{since(0, at(sec, fractional(0, 1.5))), "1.5"},
+			{since(0, at(2*sec, fractional(0, 2.25))), "2.25"},
+			{since(0, at(sec, fractional(0, 2))), "2.25"},
+			{since(3*sec, at(4*sec, fractional(0, 0.125))), "0.125"},
 		},
 		"deltas": {
 			{fractional(0.1, 0), "0.1"}, {at(sec, fractional(0.25, 0)), "0.35"}, {at(2*sec, fractional(1e-3, 0)), "0.351"},
 		},
 		"deltas with their start": {
-			{since(0, at(sec, fractional(0.5, 0))), "0.5"}, {since(sec, at(2*sec, fractional(0.25, 0))), "0.75"},
+			{since(0, at(sec, fractional(0.5, 0))), "0.5"},
+			{since(sec, at(2*sec, fractional(0.25, 0))), "0.75"},
 			{since(sec, at(2*sec, fractional(0.25, 0))), "0.75"},
 		},
 	} {

@@ -64,18 +64,36 @@ func (n *native) observe(v float64) {
 		n.zero++
 		return
 	}
-	n.add(&n.positive, bucketIndex(v), nativeSchema, 1)
-}
-
-// add adds observations to the bucket that holds bucket i of a schema as fine as n's or finer. Where the buckets are
-// too many, neighbours are merged first.
-func (n *native) add(to *buckets, i, schema int32, count uint64) {
-	// A coarser schema's bucket holds neighbours of the finer one, upper bounds included.
-	coarser := func() int32 { return (i + 1<<(schema-n.schema) - 1) >> (schema - n.schema) }
-	for !to.reach(coarser(), n.schema) {
+	i := bucketIndex(v)
+	for !n.positive.reach(coarser(i, nativeSchema-n.schema), n.schema) {
 		n.merge()
 	}
-	to.Counts[coarser()-to.First] += count
+	n.positive.Counts[coarser(i, nativeSchema-n.schema)-n.positive.First]++
+}
+
+// coarser returns the bucket that holds bucket i of a schema finer by so much. It holds neighbours, upper bounds
+// included.
+func coarser(i, by int32) int32 { return (i + 1<<by - 1) >> by }
+
+// add adds buckets of a schema as fine as n's or finer to those on one side of zero; counts[0] is
+// bucket first. Where the buckets become too many, neighbours are merged.
+func (n *native) add(to *buckets, first int32, counts []uint64, schema int32) {
+	for len(counts) > 0 && counts[0] == 0 {
+		first, counts = first+1, counts[1:]
+	}
+	for len(counts) > 0 && counts[len(counts)-1] == 0 {
+		counts = counts[:len(counts)-1]
+	}
+	if len(counts) == 0 {
+		return
+	}
+	last := first + int32(len(counts)) - 1
+	for !to.reach(coarser(first, schema-n.schema), n.schema) || !to.reach(coarser(last, schema-n.schema), n.schema) {
+		n.merge()
+	}
+	for i, c := range counts {
+		to.Counts[coarser(first+int32(i), schema-n.schema)-to.First] += c
+	}
 }
 
 // merge halves the resolution.
