@@ -96,4 +96,11 @@ func liveHeap() float64 {
 	return float64(m.HeapAlloc)
 }
 
+// stacks is the memory of the stacks of goroutines.
+func stacks() float64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.StackInuse)
+}
+
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -61,6 +61,17 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if file := os.Getenv(syslogEnv); file != "" {
+		play := sendAsSyslogAgent
+		if os.Getenv(holdEnv) != "" {
+			play = holdAsSyslogAgent
+		}
+		if err := play(file, os.Getenv(syslogToEnv)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if file := os.Getenv(httpsEnv); file != "" {
 		if err := serveHTTPS(file); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			fmt.Fprintln(os.Stderr, err)

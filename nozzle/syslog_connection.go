@@ -44,9 +44,10 @@ func (s *Syslog) serve(ctx context.Context, raw net.Conn) {
 	cancel := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer cancel()
 	defer func() { _ = raw.Close() }()
-	c := &syslogConnection{source: s, conn: raw, peer: peerOf(raw)}
+	c := &syslogConnection{source: s, raw: &aheadConn{Conn: raw}, peer: peerOf(raw)}
+	var conn net.Conn = c.raw
 	if s.clients.config != nil {
-		secured, err := s.secure(ctx, raw, c.peer)
+		secured, err := s.secure(ctx, c.raw, c.peer)
 		if secured == nil || err != nil {
 			if err != nil && ctx.Err() == nil {
 				reason, advice := s.explain(err)
@@ -55,11 +56,10 @@ func (s *Syslog) serve(ctx context.Context, raw net.Conn) {
 			return
 		}
 		defer func() { _ = secured.Close() }()
-		c.conn = secured
-	} else {
-		c.conn = &aheadConn{Conn: raw}
+		conn = secured
 	}
-	c.frames = wire.NewSyslogFrames(c, s.options.MaxMessageBytes)
+	c.raw.waits = c.waits
+	c.frames = wire.NewSyslogFrames(conn, s.options.MaxMessageBytes)
 	err := c.receive()
 	c.close()
 	if ctx.Err() == nil {
@@ -69,14 +69,13 @@ func (s *Syslog) serve(ctx context.Context, raw net.Conn) {
 
 // secure makes the server's side of a TLS connection; nil without an error for a client that closed its connection
 // before it said anything.
-func (s *Syslog) secure(ctx context.Context, raw net.Conn, peer netip.Addr) (*tls.Conn, error) {
+func (s *Syslog) secure(ctx context.Context, raw *aheadConn, peer netip.Addr) (*tls.Conn, error) {
 	config, err := s.clients.config()
 	if err != nil {
 		return nil, &filesError{err}
 	}
-	ahead := &aheadConn{Conn: raw}
 	_ = raw.SetDeadline(time.Now().Add(syslogHandshake))
-	if err := ahead.first(); err != nil {
+	if err := raw.first(); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, err
 		}
@@ -94,7 +93,7 @@ func (s *Syslog) secure(ctx context.Context, raw net.Conn, peer netip.Addr) (*tl
 		return nil, ctx.Err()
 	}
 	_ = raw.SetDeadline(time.Now().Add(syslogHandshake))
-	conn := tls.Server(ahead, config)
+	conn := tls.Server(raw, config)
 	if err := conn.Handshake(); err != nil { //nolint:noctx // serve closes the connection when ctx is done
 		return nil, err
 	}
@@ -127,12 +126,11 @@ func (s *Syslog) explain(err error) (reason, advice string) {
 // syslogConnection takes the messages of one connection.
 type syslogConnection struct {
 	source *Syslog
-	conn   net.Conn
+	raw    *aheadConn
 	peer   netip.Addr
 	frames *wire.SyslogFrames
 
-	intake   *Intake   // while messages are at hand; another goroutine may use it while this one waits
-	arrived  time.Time // of what was read last
+	intake   *Intake   // while messages are at hand; other goroutines use it while this one waits
 	renewed  time.Time // when the deadline was last set
 	messages uint64
 }
@@ -155,42 +153,38 @@ func (c *syslogConnection) receive() error {
 			c.intake = s.intakes.take()
 		}
 		if tooLong {
-			c.intake.Unreadable(c.arrived)
-			s.oversized(c.peer, c.arrived)
+			c.intake.Unreadable(c.raw.arrived)
+			s.oversized(c.peer, c.raw.arrived)
 			continue
 		}
-		if !c.intake.Syslog(message, c.arrived) {
-			s.malformed(len(message), c.peer, c.arrived)
+		if !c.intake.Syslog(message, c.raw.arrived) {
+			s.malformed(len(message), c.peer, c.raw.arrived)
 			continue
 		}
-		s.metrics.note(c.intake, c.arrived)
+		s.metrics.note(c.intake, c.raw.arrived)
 	}
 }
 
-// Read implements io.Reader for frames, which call it when they have used up what came before.
-func (c *syslogConnection) Read(b []byte) (int, error) {
+// waits is called before the connection is read, which may wait.
+func (c *syslogConnection) waits() {
+	c.putIntake()
+	// A frame that has begun must end in time.
+	if !c.frames.Amid() && (c.renewed.IsZero() || c.raw.arrived.Sub(c.renewed) >= syslogIdleSlack) {
+		c.renewed = time.Now()
+		_ = c.raw.SetReadDeadline(c.renewed.Add(syslogIdle + syslogIdleSlack)) // which fails as the read does
+	}
+}
+
+func (c *syslogConnection) putIntake() {
 	if c.intake != nil {
 		c.source.intakes.put(c.intake)
 		c.intake = nil
 	}
-	// A frame that has begun must end in time.
-	if !c.frames.Amid() && (c.renewed.IsZero() || c.arrived.Sub(c.renewed) >= syslogIdleSlack) {
-		c.renewed = time.Now()
-		if err := c.conn.SetReadDeadline(c.renewed.Add(syslogIdle + syslogIdleSlack)); err != nil {
-			return 0, err
-		}
-	}
-	n, err := c.conn.Read(b)
-	c.arrived = time.Now()
-	return n, err
 }
 
 // close ends what the connection stands for.
 func (c *syslogConnection) close() {
-	if c.intake != nil {
-		c.source.intakes.put(c.intake)
-		c.intake = nil
-	}
+	c.putIntake()
 	c.frames.Release()
 	if c.messages > 0 {
 		c.source.metrics.agents.disconnect(c.peer)
@@ -218,13 +212,16 @@ func (c *syslogConnection) explain(err error) {
 }
 
 // aheadBuffers holds memory for reading ahead.
-var aheadBuffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
+var aheadBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
 // aheadConn reads more than was asked for where more seems to wait, since each message of an agent is a record of TLS,
 // and a system call for each would cost more than all else. While nothing comes it holds no memory for that, unless
 // the last read happened to end where the data did.
 type aheadConn struct {
 	net.Conn
+	waits   func()    // is called before a read; nil for nothing
+	arrived time.Time // of what was read last
+
 	peeked   [1]byte
 	ahead    []byte // read and not yet asked for
 	memory   *[]byte
@@ -244,13 +241,10 @@ func (c *aheadConn) first() error {
 func (c *aheadConn) Read(b []byte) (int, error) {
 	if len(c.ahead) == 0 {
 		if !c.expectIt {
-			n, err := c.Conn.Read(b)
-			c.expectIt = n == len(b)
-			return n, err
+			return c.read(b)
 		}
 		c.memory = aheadBuffers.Get().(*[]byte)
-		n, err := c.Conn.Read(*c.memory)
-		c.expectIt = n == len(*c.memory)
+		n, err := c.read(*c.memory)
 		if n == 0 {
 			c.release()
 			return 0, err
@@ -262,6 +256,16 @@ func (c *aheadConn) Read(b []byte) (int, error) {
 		c.release()
 	}
 	return n, nil
+}
+
+func (c *aheadConn) read(b []byte) (int, error) {
+	if c.waits != nil {
+		c.waits()
+	}
+	n, err := c.Conn.Read(b)
+	c.arrived = time.Now()
+	c.expectIt = n == len(b)
+	return n, err
 }
 
 func (c *aheadConn) release() {

@@ -93,9 +93,15 @@ func (t *syslogText) fail() bool {
 	return false
 }
 
+var usualPriority = []byte("<14>1 ") // constant
+
 // priority consumes "<14>1 ": PRI, which is 0 to 191, VERSION and a space. Neither matters.
 func (t *syslogText) priority() {
 	b := t.b
+	if bytes.HasPrefix(b, usualPriority) { // fast path
+		t.at = len(usualPriority)
+		return
+	}
 	end := bytes.IndexByte(b[:min(len(b), len("<191>"))], '>')
 	if end < 2 || b[0] != '<' || digits(b[1:end]) != end-1 {
 		t.fail()
@@ -142,7 +148,7 @@ func (t *syslogText) elements(e *metric.Envelope) bool {
 func (t *syslogText) element(e *metric.Envelope) bool {
 	b, from := t.b, t.at+1
 	at := from
-	for at < len(b) && b[at] > ' ' && b[at] != ']' && b[at] != '"' && b[at] != '=' {
+	for at < len(b) && !endsName[b[at]] {
 		at++
 	}
 	if at == from || at >= len(b) || b[t.at] != '[' {
@@ -260,6 +266,15 @@ func (t *syslogText) timer(e *metric.Envelope) bool {
 	return named && started && stopped && !t.bad
 }
 
+// endsName holds the characters that no SD-NAME has.
+var endsName = func() (ends [256]bool) {
+	for c := range ' ' + 1 {
+		ends[c] = true
+	}
+	ends['='], ends[']'], ends['"'] = true, true, true
+	return ends
+}()
+
 // parameter consumes one SD-PARAM, and the space before it, into name and value; or the bracket that ends the element,
 // and returns false. A name may be empty, as that of a tag may.
 func (t *syslogText) parameter() bool {
@@ -276,13 +291,10 @@ func (t *syslogText) parameter() bool {
 	}
 	at++
 	from := at
-	for at < len(b) && b[at] != '=' {
-		if c := b[at]; c <= ' ' || c == ']' || c == '"' {
-			return t.fail()
-		}
+	for at < len(b) && !endsName[b[at]] {
 		at++
 	}
-	if at+1 >= len(b) || b[at+1] != '"' {
+	if at+1 >= len(b) || b[at] != '=' || b[at+1] != '"' {
 		return t.fail()
 	}
 	t.name = b[from:at:at]
