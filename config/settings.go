@@ -9,8 +9,8 @@ import (
 
 // Settings returns every setting, in the order of the documentation. The slice is the caller's.
 func Settings() []Setting {
-	return slices.Concat(nozzleSettings(), gatewaySettings(), vmSettings(), otlpSettings(), uaaSettings(), taggerSettings(),
-		metricsSettings(), remoteWriteSettings(), serviceSettings())
+	return slices.Concat(nozzleSettings(), gatewaySettings(), vmSettings(), otlpSettings(), uaaSettings(),
+		taggerSettings(), metricsSettings(), remoteWriteSettings(), serviceSettings())
 }
 
 func nozzleSettings() []Setting {

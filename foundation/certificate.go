@@ -173,8 +173,8 @@ func (c *certificates) WriteDownstreamFiles(dir string) (ClientFiles, error) {
 	return files, c.write(files, c.metron)
 }
 
-// WriteCollectorFiles writes what a collector of OpenTelemetry needs to a folder, readable by the owner only: each time a
-// new certificate.
+// WriteCollectorFiles writes what a collector of OpenTelemetry needs to a folder, readable by the owner only: each
+// time a new certificate.
 func (c *certificates) WriteCollectorFiles(dir string) (ClientFiles, error) {
 	files := ClientFiles{
 		CA:          filepath.Join(dir, "otlp_ca.crt"),

@@ -20,7 +20,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// CollectorName is the name that forwarder agents demand of the certificate of a collector, or of what is in its place.
+// CollectorName is the name that forwarder agents demand of the certificate of a collector, or of what is in its
+// place.
 const CollectorName = "otel-collector"
 
 const (
@@ -70,10 +71,10 @@ type OTLPAgentCounts struct {
 	Retries    uint64
 }
 
-// OTLPAgent is the forwarder agent of a VM with a collector of OpenTelemetry: it reads the collector's port from a file
-// once, at its start, and sends at most 100 metrics a request, or every 100 ms, one request after the other and without
-// a deadline, so that a collector that does not answer stops it. Each metric has one point, with everything about its
-// sender in attributes. Batches that are sent again are mixed with new ones.
+// OTLPAgent is the forwarder agent of a VM with a collector of OpenTelemetry: it reads the collector's port from a
+// file once, at its start, and sends at most 100 metrics a request, or every 100 ms, one request after the other and
+// without a deadline, so that a collector that does not answer stops it. Each metric has one point, with everything
+// about its sender in attributes. Batches that are sent again are mixed with new ones.
 type OTLPAgent struct {
 	options OTLPAgentOptions
 	port    int // or 0: the port file says it
@@ -134,8 +135,8 @@ func (a *OTLPAgent) next() *loggregator_v2.Envelope {
 	return e
 }
 
-// Idle reports whether nothing waits to be sent, for the first time or again. Metrics that wait for their batch to fill
-// are not looked at.
+// Idle reports whether nothing waits to be sent, for the first time or again. Metrics that wait for their batch to
+// fill are not looked at.
 func (a *OTLPAgent) Idle() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -218,7 +219,9 @@ func (a *OTLPAgent) batch(ctx context.Context, send func([]*metricsv1.Metric)) {
 }
 
 // send sends a batch. If that may be of use later, it is sent again in the background.
-func (a *OTLPAgent) send(ctx context.Context, conn *grpc.ClientConn, batch []*metricsv1.Metric, retries *sync.WaitGroup) {
+func (a *OTLPAgent) send(
+	ctx context.Context, conn *grpc.ClientConn, batch []*metricsv1.Metric, retries *sync.WaitGroup,
+) {
 	a.batches.Add(1)
 	request := otlpRequestOf(batch)
 	again := a.try(ctx, conn, request)

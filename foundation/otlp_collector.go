@@ -58,8 +58,8 @@ type CollectorOptions struct {
 	RetryFrom time.Duration
 }
 
-// Collector is a collector of OpenTelemetry between agents and a receiver: what it takes leaves it by ten workers, which
-// overtake one another, with an empty resource and an empty scope.
+// Collector is a collector of OpenTelemetry between agents and a receiver: what it takes leaves it by ten workers,
+// which overtake one another, with an empty resource and an empty scope.
 type Collector struct {
 	options CollectorOptions
 	queue   chan *metricsv1.MetricsData
@@ -111,8 +111,8 @@ func (c *Collector) Take(ctx context.Context, request *metricsv1.MetricsData) er
 	}
 }
 
-// Run takes requests of agents from a listener, with the TLS of Foundation.CollectorTLS, until ctx is done, and returns
-// nil then.
+// Run takes requests of agents from a listener, with the TLS of Foundation.CollectorTLS, until ctx is done, and
+// returns nil then.
 func (c *Collector) Run(ctx context.Context, listener net.Listener, config *tls.Config) error {
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)), grpc.WaitForHandlers(true))
 	server.RegisterService(&grpc.ServiceDesc{
@@ -139,7 +139,9 @@ func (c *Collector) Run(ctx context.Context, listener net.Listener, config *tls.
 }
 
 //nolint:revive // the order of parameters is gRPC's
-func (c *Collector) export(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func (c *Collector) export(
+	_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor,
+) (any, error) {
 	var request metricsv1.MetricsData
 	if err := decode(&request); err != nil {
 		return nil, err

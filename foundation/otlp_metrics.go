@@ -15,8 +15,8 @@ import (
 // notAttributes are the tags that a forwarder agent leaves out.
 var notAttributes = []string{"instance_id", "source_id", "__v1_type", "span_id", "trace_id"} // constant
 
-// otlpMetrics returns what a forwarder agent makes of an envelope: a metric for each point of a gauge, in random order,
-// one for a counter with the total but not the delta, nothing of anything else. The total loses its top bit.
+// otlpMetrics returns what a forwarder agent makes of an envelope: a metric for each point of a gauge, in random
+// order, one for a counter with the total but not the delta, nothing of anything else. The total loses its top bit.
 func otlpMetrics(e *loggregator_v2.Envelope, rng *rand.Rand) (metrics []*metricsv1.Metric) {
 	point := func() *metricsv1.NumberDataPoint {
 		return &metricsv1.NumberDataPoint{Attributes: otlpAttributes(e, rng), TimeUnixNano: uint64(e.GetTimestamp())}

@@ -49,9 +49,9 @@ type SyslogAgentCounts struct {
 }
 
 // SyslogAgent is the syslog agent of a VM with one aggregate drain. It never reads, and nothing is acknowledged. The
-// drain, with its connection, its buffer and its waits, is made anew each minute: the old one sends what waits if its
-// connection is good; otherwise that is lost and not counted. An envelope that is no message of RFC 5424 holds up a drain
-// to its end.
+// drain, with its connection, its buffer and its waits, is made anew each minute: the old one sends what waits if
+// its connection is good; otherwise that is lost and not counted. An envelope that is no message of RFC 5424 holds
+// up a drain to its end.
 type SyslogAgent struct {
 	options SyslogAgentOptions
 
@@ -86,8 +86,8 @@ func (a *SyslogAgent) Connect(config *tls.Config, address string) {
 	a.options.TLS, a.options.Address = config, address
 }
 
-// Emit takes an envelope, which must not be changed afterwards. It never blocks: where the buffer is full, all that is in
-// it is dropped.
+// Emit takes an envelope, which must not be changed afterwards. It never blocks: where the buffer is full, all that
+// is in it is dropped.
 func (a *SyslogAgent) Emit(e *loggregator_v2.Envelope) {
 	a.emitted.Add(1)
 	a.mu.Lock()
@@ -185,7 +185,8 @@ func (d *syslogDrain) run(ctx context.Context) {
 	}
 }
 
-// send writes the messages of an envelope, each until a connection takes it. It returns false when the drain has ended.
+// send writes the messages of an envelope, each until a connection takes it. It returns false when the drain has
+// ended.
 func (d *syslogDrain) send(ctx context.Context, e *loggregator_v2.Envelope) bool {
 	frames, err := SyslogMessages(e, d.agent.options.Drain)
 	if err != nil { // the real agent tries again and again

@@ -23,8 +23,8 @@ const (
 	DrainAll     Drain = "all"
 )
 
-// SyslogMessages returns the frames that a syslog agent makes of an envelope, by the library that it uses: one for each
-// metric of a gauge, in random order. The library refuses what RFC 5424 cannot express.
+// SyslogMessages returns the frames that a syslog agent makes of an envelope, by the library that it uses: one for
+// each metric of a gauge, in random order. The library refuses what RFC 5424 cannot express.
 func SyslogMessages(e *loggregator_v2.Envelope, drain Drain) (frames [][]byte, err error) {
 	metrics, traces := drain != DrainTraces, drain != DrainMetrics
 	add := func(process string, text string, element ...rfc5424.StructuredData) {

@@ -176,8 +176,8 @@ func isLoopback(address string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// checkListener reports mistakes in the files of a source that others connect to. It may do without any where it listens
-// on loopback only, and without a CA where it takes every client.
+// checkListener reports mistakes in the files of a source that others connect to. It may do without any where it
+// listens on loopback only, and without a CA where it takes every client.
 func (o *TLSOptions) checkListener(s check.Section, addressName, address string) {
 	if *o == (TLSOptions{}) {
 		s.That(isLoopback(address), "tls.cert_file",

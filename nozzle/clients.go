@@ -43,8 +43,8 @@ func (b *sourceBase) newClients(tlsKey string, config func() (*tls.Config, error
 	return clients{account: b.account, log: b.log, refused: refused, config: config, tlsKey: tlsKey}
 }
 
-// listen returns a listener whose connections have completed their handshakes, each in a goroutine of its own, so that a
-// client that sends nothing holds up no other. Closing it, or the end of ctx, ends the handshakes.
+// listen returns a listener whose connections have completed their handshakes, each in a goroutine of its own, so
+// that a client that sends nothing holds up no other. Closing it, or the end of ctx, ends the handshakes.
 func (c *clients) listen(ctx context.Context, raw net.Listener) net.Listener {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &clientListener{

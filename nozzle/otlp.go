@@ -81,9 +81,9 @@ func (o *OTLPOptions) Check(s check.Section) {
 	}
 }
 
-// OTLP takes metrics by OpenTelemetry's protocol, gRPC and HTTP, from collectors, from forwarder agents in the place of
-// a collector, and from programs. Traces and logs are accepted and ignored, so that no sender reports errors about them.
-// The source is connected while a client has a connection open.
+// OTLP takes metrics by OpenTelemetry's protocol, gRPC and HTTP, from collectors, from forwarder agents in the place
+// of a collector, and from programs. Traces and logs are accepted and ignored, so that no sender reports errors
+// about them. The source is connected while a client has a connection open.
 type OTLP struct {
 	sourceBase
 	port
@@ -166,8 +166,8 @@ func compileGlobs(patterns []string) (func([]byte) bool, error) {
 	}, nil
 }
 
-// Run implements Source. It fails where an address cannot be listened on and where the port file cannot be written. The
-// file stays when Run ends, as that of Ingress.
+// Run implements Source. It fails where an address cannot be listened on and where the port file cannot be written.
+// The file stays when Run ends, as that of Ingress.
 func (o *OTLP) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	servers, err := o.listen(ctx)
@@ -240,8 +240,9 @@ func (o *OTLP) begin() bool {
 	case o.requests <- struct{}{}:
 		return true
 	default:
-		o.clients.refused.add(reasonOverload, "too many requests at a time: their senders send them again; docs/otlp.md says "+
-			"what to do", errOverload, "limit", otlpMaxRequests)
+		o.clients.refused.add(reasonOverload,
+			"too many requests at a time: their senders send them again; docs/otlp.md says what to do",
+			errOverload, "limit", otlpMaxRequests)
 		return false
 	}
 }

@@ -56,9 +56,9 @@ func (o *SyslogOptions) Check(s check.Section) {
 		"must be 1 to 1000000, is %d", o.MaxConnections)
 }
 
-// Syslog is an aggregate drain: syslog agents, one on each VM, send all metrics of the foundation to it, one message an
-// envelope. The source is connected while a connection is open on which a message has come: agents connect when they
-// have one, load balancers and port scanners connect without any.
+// Syslog is an aggregate drain: syslog agents, one on each VM, send all metrics of the foundation to it, one message
+// an envelope. The source is connected while a connection is open on which a message has come: agents connect when
+// they have one, load balancers and port scanners connect without any.
 type Syslog struct {
 	sourceBase
 	port

@@ -199,13 +199,15 @@ func (c *syslogConnection) explain(err error) {
 	amid := c.frames.Amid() || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
 	case errors.Is(err, wire.ErrNoOctetCount):
-		refuse(reasonNoCount, "the sender ends messages by line feeds; octet counting (RFC 6587) is needed, as syslog agents do")
+		refuse(reasonNoCount,
+			"the sender ends messages by line feeds; octet counting (RFC 6587) is needed, as syslog agents do")
 	case errors.Is(err, wire.ErrFrame):
 		refuse(reasonBrokenFrame, "what came is no syslog message with an octet count; its connection was closed")
 	case errors.Is(err, os.ErrDeadlineExceeded) && !amid:
 		refuse(reasonIdle, "nothing came for two minutes: the agent is gone, or the network between")
 	case amid:
-		refuse(reasonCutFrame, "the connection ended within a message: the agent gave up a write after 10 seconds, or restarted")
+		refuse(reasonCutFrame,
+			"the connection ended within a message: the agent gave up a write after 10 seconds, or restarted")
 	case c.messages == 0:
 		c.source.probed(c.peer)
 	}

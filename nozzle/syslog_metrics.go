@@ -39,7 +39,8 @@ func newSyslogMetrics(reg prometheus.Registerer) (*syslogMetrics, error) {
 		cutInstance: cut.WithLabelValues("instance_id"),
 	}
 	agents := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: metricPrefix + "syslog_agents", Help: "Addresses from which syslog agents are connected and have sent messages.",
+		Name: metricPrefix + "syslog_agents",
+		Help: "Addresses from which syslog agents are connected and have sent messages.",
 	}, m.agents.count)
 	oldest := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: metricPrefix + "syslog_oldest_data_seconds",

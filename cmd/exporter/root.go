@@ -24,7 +24,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.SetUsageFunc(usage(root.UsageFunc()))
-	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newLearn(), newHealthcheck(), newTest(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newLearn(), newHealthcheck(), newTest(),
+		newVersion())
 	return root
 }
 

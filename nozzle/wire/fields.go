@@ -1,6 +1,6 @@
-// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf, the JSON of the RLP gateway and syslog
-// messages, and the metrics of OpenTelemetry into views that point into the received bytes. It walks the bytes and does
-// not unmarshal into generated types, except for what is rare.
+// Package wire decodes what Loggregator sends, v1 and v2 envelopes in protobuf, the JSON of the RLP gateway and
+// syslog messages, and the metrics of OpenTelemetry into views that point into the received bytes. It walks the
+// bytes and does not unmarshal into generated types, except for what is rare.
 package wire
 
 import (

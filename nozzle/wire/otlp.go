@@ -4,10 +4,10 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// OTLP decodes metrics of OpenTelemetry, ExportMetricsServiceRequest, by walking the bytes: each data point becomes one
-// envelope. Points as Cloud Foundry's forwarder agents send them, with everything in attributes of the point, get the
-// source id, instance id and tags that they have in Loggregator. Of others, resources and scopes add tags: see
-// resourceTags. Strings need not be UTF-8, as in V2. Its zero value is ready; it serves one goroutine.
+// OTLP decodes metrics of OpenTelemetry, ExportMetricsServiceRequest, by walking the bytes: each data point becomes
+// one envelope. Points as Cloud Foundry's forwarder agents send them, with everything in attributes of the point,
+// get the source id, instance id and tags that they have in Loggregator. Of others, resources and scopes add tags:
+// see resourceTags. Strings need not be UTF-8, as in V2. Its zero value is ready; it serves one goroutine.
 type OTLP struct {
 	// ResourceAttribute says whether an attribute of resources becomes a tag that would not otherwise; nil for none.
 	ResourceAttribute func(name []byte) bool
@@ -80,10 +80,10 @@ type otlpWalk struct {
 	each func(Refusal)
 }
 
-// Request decodes each data point into the view and calls each, which is told whether the view holds a point that can
-// be taken. Points that say that nothing was recorded have no kind. It returns false where nothing of the request can
-// be read. What is malformed and may hold any number of points is one refused point. The view points into the bytes and
-// into memory of the decoder. In the steady state it allocates nothing.
+// Request decodes each data point into the view and calls each, which is told whether the view holds a point that
+// can be taken. Points that say that nothing was recorded have no kind. It returns false where nothing of the
+// request can be read. What is malformed and may hold any number of points is one refused point. The view points
+// into the bytes and into memory of the decoder. In the steady state it allocates nothing.
 func (d *OTLP) Request(request []byte, e *metric.Envelope, each func(Refusal)) bool {
 	w := otlpWalk{d, e, each}
 	d.scratch = d.scratch[:0]

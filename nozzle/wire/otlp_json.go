@@ -11,8 +11,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// OTLPFromJSON returns the protobuf of a request in the JSON form of OTLP, which is that of protobuf except that ids of
-// traces and spans are hexadecimal. It takes many times as long as walking, which the senders of JSON have chosen.
+// OTLPFromJSON returns the protobuf of a request in the JSON form of OTLP, which is that of protobuf except that ids
+// of traces and spans are hexadecimal. It takes many times as long as walking, which the senders of JSON have
+// chosen.
 func OTLPFromJSON(text []byte) ([]byte, error) {
 	// MetricsData has the same fields as ExportMetricsServiceRequest, without the package of gRPC services.
 	var request metricsv1.MetricsData

@@ -36,7 +36,8 @@ var (
 	appIDTag           = []byte("app_id")
 )
 
-// conventionalTags are the tags of Loggregator by the attributes that OpenTelemetry's semantic conventions have for them.
+// conventionalTags are the tags of Loggregator by the attributes that OpenTelemetry's semantic conventions have for
+// them.
 var conventionalTags = map[string][]byte{ // constant
 	"cloudfoundry.app.name":     []byte("app_name"),
 	"cloudfoundry.org.id":       []byte("organization_id"),

@@ -76,8 +76,8 @@ func syslogOffset(b []byte) (int64, bool) {
 	return offset, true
 }
 
-// civilDays is the number of days from 1970-01-01 to a date of the Gregorian calendar, whose years begin in March here,
-// so that the leap day is the last one.
+// civilDays is the number of days from 1970-01-01 to a date of the Gregorian calendar, whose years begin in March
+// here, so that the leap day is the last one.
 func civilDays(year, month, day int64) int64 {
 	if month <= 2 {
 		year, month = year-1, month+12
