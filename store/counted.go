@@ -199,17 +199,18 @@ func (s *registry) convertBounds(d *metric.Distribution, of *checked, c *convers
 	}
 }
 
-// restart sets the start of the counts that come in place of those before. goesOn says that the counts before were sent
+// restart sets the start of the counts that come in place of those before. It is never ahead of our clock, which readers
+// would not accept. goesOn says that the counts before were sent
 // in the same way, so that totals may go on.
 func (x *distribution) restart(goesOn bool, began, arrived int64, count uint64) {
 	switch {
 	case x.isDelta:
 		x.start = arrived
 		if began > 0 {
-			x.start = began
+			x.start = min(began, arrived)
 		}
 	case !goesOn, began > 0 && began != x.began:
-		x.start = began
+		x.start = min(began, arrived)
 	case count < x.count:
 		x.start = arrived
 	}

@@ -32,7 +32,7 @@ func TestDistributionsInAnyOrder(t *testing.T) {
 			if isDelta {
 				e = delta(sent("h", nil, []uint64{added}))
 			}
-			e.Timestamp, e.Began = start+int64(i)+1, began
+			e.Timestamp, e.Began, e.Arrived = start+int64(i)+1, began, start+int64(n)+1
 			points = append(points, e)
 		}
 		order := slices.Clone(points)

@@ -57,6 +57,12 @@ func began(after time.Duration, e *metric.Envelope) *metric.Envelope {
 	return e
 }
 
+// ahead makes the clock of a sender 40 s too fast.
+func ahead(e *metric.Envelope) *metric.Envelope {
+	e.Timestamp += int64(40 * time.Second)
+	return e
+}
+
 func unit(of string, e *metric.Envelope) *metric.Envelope {
 	e.Unit = []byte(of)
 	return e
@@ -222,6 +228,18 @@ func TestCountedBySender(t *testing.T) {
 			[]*metric.Envelope{began(time.Hour, sent("h", nil, []uint64{5})), with(sent("i", nil, []uint64{5}), func(e *metric.Envelope, _ *metric.Distribution) { e.Began = -1 })},
 			"stored stored",
 			[]string{"cf_h{} since ?: [] [5] 5 10", "cf_i{} since ?: [] [5] 5 10"},
+		},
+		{
+			"a start ahead of our clock, which no reader would accept",
+			[]*metric.Envelope{
+				ahead(began(30*time.Second, sent("h", nil, []uint64{5}))), ahead(began(30*time.Second, counter("c", 0, 5))),
+				ahead(began(30*time.Second, delta(sent("i", nil, []uint64{5})))), ahead(began(30*time.Second, counter("d", 5, 0))),
+			},
+			"stored stored stored stored",
+			[]string{
+				"cf_c_total{} since 0s: 5", "cf_d_total{} since 0s: 5", "cf_h{} since 0s: [] [5] 5 10",
+				"cf_i{} since 0s: [] [5] 5 10",
+			},
 		},
 		{
 			"deltas are added up, each once, in whatever buckets",

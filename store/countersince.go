@@ -29,11 +29,11 @@ func (c *counters) setSince(pos entryPos, e *entry, env *metric.Envelope) metric
 		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), env.Delta))
 	case isDelta:
 		e.flags = e.flags&^flagTotals | flagDeltas
-		e.aux, state.start = int64(env.Delta), since
+		e.aux, state.start = int64(env.Delta), min(since, env.Arrived)
 	default:
 		e.flags = e.flags&^flagDeltas | flagTotals
 		if wasDelta || since != state.since {
-			state.start = since
+			state.start = min(since, env.Arrived) // readers accept none that is ahead of our clock
 		} else if env.Total < uint64(e.aux) {
 			state.start = env.Arrived // it has restarted all the same
 		}
