@@ -40,7 +40,7 @@ const (
 	ingressMaxConnections = 128
 	ingressMaxStreams     = 64
 
-	ingressPingMin     = 10 * time.Second
+	ingressMinPing     = 10 * time.Second
 	ingressPingAfter   = 30 * time.Second
 	ingressPingTimeout = 15 * time.Second
 )
@@ -128,7 +128,7 @@ func (i *Ingress) server() *grpc.Server {
 		// Agents do not ping; without our pings a vanished one would count as connected.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ingressPingAfter, Timeout: ingressPingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
-			MinTime:             ingressPingMin,
+			MinTime:             ingressMinPing,
 			PermitWithoutStream: true,
 		}),
 	)

@@ -49,7 +49,7 @@ func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
 		grpc.ConnectionTimeout(clientHandshakeTimeout),
 		grpc.InTapHandle(o.limitTime),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ingressPingAfter, Timeout: ingressPingTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: ingressPingMin, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: ingressMinPing, PermitWithoutStream: true}),
 	)
 	for signal, s := range otlpServices {
 		server.RegisterService(&grpc.ServiceDesc{
