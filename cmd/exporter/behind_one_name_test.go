@@ -2,18 +2,24 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/exposition"
+	"loggregator_exporter/foundation"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
 )
@@ -124,6 +130,7 @@ func TestBehindOneName(t *testing.T) {
 	const begunAnew = 10 // the minute in which the agent's running total and the component's own begin again at 0
 	for _, adaptive := range []bool{false, true} {
 		behindOneName(t, adaptive, func(t *testing.T, exporters []*behind) {
+			t.Helper()
 			m := &vm{}
 			grown, last := 0.0, make(map[int]float64) // by increase() at all exporters; at the last scrape
 			for minute := range 2 * begunAnew {
@@ -192,4 +199,112 @@ func TestBehindOneName(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAgentBehindOneName is the same by the real protocol: a name that leads to two exporters in turn, and an agent
+// that resolves it for each of its connections.
+func TestAgentBehindOneName(t *testing.T) {
+	var exporters []running
+	var received []func(source string) uint64
+	for range 2 {
+		cfg := testConfig()
+		cfg.Nozzle.Syslog.Enabled, cfg.Nozzle.Syslog.ListenAddress = true, "127.0.0.1:0"
+		r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+		defer func() {
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		}()
+		exporters, received = append(exporters, r), append(received, gatherer(t, r.Ledger))
+	}
+	address, connected := inTurn(t, exporters[0].Listening["syslog"].String(), exporters[1].Listening["syslog"].String())
+	agent := foundation.NewSyslogAgent(foundation.SyslogAgentOptions{
+		Address: address, Drain: foundation.DrainAll, Refresh: 50 * time.Millisecond,
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- agent.Run(ctx) }()
+	both := func(source string) uint64 { return received[0](source) + received[1](source) }
+	rounds := 0
+	for connected() < 6 { // the test's own timeout ends it
+		rounds++
+		for _, e := range round(uint64(rounds)) {
+			agent.Emit(e)
+		}
+		if err := awaitReceived(ctx, both, "syslog", 3*rounds); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	var requests, highest, level float64
+	for i, r := range exporters {
+		_, body := fetch(t, "http://"+r.Web.String()+"/metrics")
+		page := samples(t, body)
+		total, last := value(t, page, "cf_work_total"), value(t, page, "cf_level")
+		if total == 0 || last == 0 {
+			t.Errorf("exporter %d lacks a series: work %v, level %v", i, total, last)
+		}
+		requests += value(t, page, "cf_http_request_duration_seconds")
+		highest, level = max(highest, total), max(level, last)
+	}
+	if n := float64(rounds); requests != n || highest != 10*n || level != n {
+		t.Errorf("%v requests, total %v, level %v of %v rounds", requests, highest, level, rounds)
+	}
+}
+
+// round is what a VM emits for the nth time: a gauge, a counter and a request.
+func round(n uint64) []*loggregator_v2.Envelope {
+	now := time.Now().UnixNano()
+	tags := map[string]string{"origin": "gorouter", "peer_type": "Server"}
+	gauge := &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{"level": {Value: float64(n)}}}
+	counter := &loggregator_v2.Counter{Name: "work", Delta: 10, Total: 10 * n}
+	timer := &loggregator_v2.Timer{Name: "http", Start: now - 1000, Stop: now}
+	envelopes := []*loggregator_v2.Envelope{
+		{Message: &loggregator_v2.Envelope_Gauge{Gauge: gauge}},
+		{Message: &loggregator_v2.Envelope_Counter{Counter: counter}},
+		{Message: &loggregator_v2.Envelope_Timer{Timer: timer}},
+	}
+	for _, e := range envelopes {
+		e.Timestamp, e.SourceId, e.Tags = now, "gorouter", tags
+	}
+	return envelopes
+}
+
+// inTurn returns an address that leads each connection to another one of some addresses, and the number of those that
+// it has led.
+func inTurn(t *testing.T, to ...string) (address string, connections func() int64) {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accepted atomic.Int64
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := new(net.Dialer).DialContext(t.Context(), "tcp", to[accepted.Load()%int64(len(to))])
+			if err != nil {
+				t.Error(err)
+				_ = in.Close()
+				continue
+			}
+			accepted.Add(1)
+			all.Go(func() {
+				_, _ = io.Copy(out, in) // the agent reads nothing
+				_, _ = in.Close(), out.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		all.Wait()
+	})
+	return listener.Addr().String(), accepted.Load
 }
