@@ -125,15 +125,9 @@ func (e *encoder) encodeFamily() {
 	}
 	e.generation = e.message.generation
 	f := e.family
-	used := [len(suffixes)]bool{suffixNone: true}
-	if f.composed() {
-		isHistogram := f.typ == metric.TypeHistogram
-		used = [...]bool{
-			suffixNone:   !isHistogram || e.natives,
-			suffixBucket: isHistogram,
-			suffixSum:    true,
-			suffixCount:  true,
-		}
+	isHistogram := f.typ == metric.TypeHistogram
+	used := [len(suffixes)]bool{
+		suffixNone: !isHistogram || e.natives, suffixBucket: isHistogram, suffixSum: f.composed(), suffixCount: f.composed(),
 	}
 	for i, suffix := range suffixes {
 		if used[i] {
