@@ -3,7 +3,7 @@
 CACHE     ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loggregator_exporter
 TOOLS     := $(CACHE)/bin
 LINT      := $(TOOLS)/golangci-lint-v2.15.0
-NESTED    := e2e e2e/programs/kubernetes bench tagger/statsdtest
+NESTED    := e2e e2e/otlp e2e/programs/kubernetes bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
 .PHONY: help test unit race nested lint corpus learn-score fuzz bench bench-million manifests packages build sbom clean
