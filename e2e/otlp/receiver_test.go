@@ -30,8 +30,9 @@ import (
 // receiver is an exporter: the source, the store and the page, with TLS and client certificates.
 type receiver struct {
 	store      *store.Store
-	grpc, http string // addresses
-	tls        *tls.Config
+	grpc, http string                 // addresses
+	tls        *tls.Config            // of a client
+	files      foundation.ClientFiles // the same as files
 }
 
 func startReceiver(t *testing.T) *receiver {
@@ -80,7 +81,11 @@ func startReceiver(t *testing.T) *receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &receiver{store: s, grpc: grpcAddress.String(), http: httpAddress.String(), tls: f.OTLPClientTLS()}
+	files, err := f.WriteDownstreamFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &receiver{s, grpcAddress.String(), httpAddress.String(), f.OTLPClientTLS(), files}
 }
 
 // page returns the exporter's page, a line a series: what a scrape in the format of protobuf gets, without times.
