@@ -69,6 +69,9 @@ func (v *Vocabulary) addRule(r *rule, n *variant) {
 				v.addValue(t.cap.name, value)
 			}
 		}
+		if !t.cap.isOpen() {
+			continue // its type says what the value is, whatever stands before it
+		}
 		for _, word := range wordsBefore(n.sequence[:i]) {
 			if t.cap.name != labelComponent && v.Labels[word] == "" {
 				v.Labels[word] = t.cap.name
@@ -76,6 +79,11 @@ func (v *Vocabulary) addRule(r *rule, n *variant) {
 		}
 	}
 	v.addFixed(r, n.sequence)
+}
+
+// isOpen says whether the capture takes any word.
+func (c *capture) isOpen() bool {
+	return c.typ == typeSegment || c.typ == typeRest || c.typ == typeWord || c.typ == typePath || c.typ == typeSet
 }
 
 func (v *Vocabulary) addValue(label, value string) {

@@ -22,6 +22,9 @@ import (
 // defaultRulesFile is the file of proposed rules that tests name, where nothing tells where the rules go.
 const defaultRulesFile = "learned.yaml"
 
+// manyNames is the number of names from which on memory is spared no more.
+const manyNames = 200_000
+
 // learning is one run of the command.
 type learning struct {
 	from        nameSources
@@ -74,13 +77,19 @@ func (l *learning) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	// The names are all that lives long; what is made of them on the way is not to double the memory that they take.
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	// What is made of some names on the way is not to double the memory that the program takes; with very many, time
+	// counts more.
+	usual := debug.SetGCPercent(50)
+	defer debug.SetGCPercent(usual)
+	read := 0
 	learner, err := learn.New(options)
 	if err != nil {
 		return err
 	}
 	err = l.from.each(cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
+		if read++; read == manyNames {
+			debug.SetGCPercent(usual)
+		}
 		learner.Add(&learn.Name{Origin: q.origin, Name: q.name, Unit: q.unit, Kind: q.kind, Tags: q.tags})
 	})
 	if err != nil {

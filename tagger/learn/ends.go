@@ -54,11 +54,16 @@ func (s *solver) ends(all []branch, at int, p *pattern) []branch {
 // takeEnds puts the names that end at branches into the group of a pattern. It returns the branches' segments.
 func (s *solver) takeEnds(ending []branch, p pattern) map[uint32]bool {
 	indexed := p.as(typIndexed)
-	taken := make(map[uint32]bool)
+	instances, taken := make(map[uint32]bool), make(map[uint32]bool)
 	for _, b := range ending {
 		taken[b.id] = true
-		of := p
 		if p.last().typ == "" && s.isInstance(b.id) {
+			instances[b.id] = true
+		}
+	}
+	for _, b := range ending {
+		of := p
+		if len(instances) >= minValues && instances[b.id] {
 			of = indexed
 		}
 		for _, i := range b.end {

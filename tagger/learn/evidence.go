@@ -85,6 +85,11 @@ func countValues(values []*segment) valueCounts {
 	return c
 }
 
+// comeBack says whether half of the values stand behind several words. Behind a dimension they always do.
+func (c *valueCounts) comeBack(p pattern) bool {
+	return c.elsewhere*2 >= c.all && c.elsewhere >= 2 && (len(p.tokens) == 0 || p.directly() != nil)
+}
+
 // judgeValues adds what the values themselves say. before is the segment in front of them, nil at the start of a name.
 func (s *solver) judgeValues(v *verdict, c valueCounts, before *segment) {
 	if before != nil && before.statistic && c.ids == c.all {
@@ -134,7 +139,7 @@ func (s *solver) judgeEnds(ending []branch, longer int, p pattern) verdict {
 		label = s.table.vocabulary.Labels[before.value]
 	}
 	switch {
-	case c.measures*10 > c.all*6:
+	case c.measures*2 > c.all:
 		return v
 	case c.measures*3 > c.all && label == "":
 		v.points -= 2
@@ -148,7 +153,7 @@ func (s *solver) judgeEnds(ending []branch, longer int, p pattern) verdict {
 	if !p.captures && s.whole[s.hash(s.scope, p.ids)] {
 		v.yes(2, "the name without them exists, too")
 	}
-	if c.elsewhere*2 >= c.all && c.elsewhere >= 2 {
+	if c.comeBack(p) {
 		v.yes(2, "%d of %d values come back behind other words", c.elsewhere, c.all)
 	}
 	alike := label != "" && !s.pooled && len(s.labelled[labelled{s.scope, label}]) >= minValues
@@ -197,12 +202,22 @@ func (s *solver) judgeDeep(all []branch, at int, p pattern) ([]branch, verdict) 
 		var v verdict
 		c := countValues(s.segments(ids))
 		s.judgeValues(&v, c, p.previous())
+		if c.all < minValues && s.deeper(ids, at+2) {
+			v.no("the names go on with several segments behind few ids")
+		}
 		v.decide(c.all >= minValues || c.typed == c.all)
 		if v.decision != suspected {
 			return ids, v
 		}
 	}
 	return nil, verdict{}
+}
+
+// deeper says whether names of branches have more than some segments.
+func (s *solver) deeper(all []branch, most int) bool {
+	return slices.ContainsFunc(all, func(b branch) bool {
+		return slices.ContainsFunc(b.deep, func(i int32) bool { return len(s.entries[i].segments) > most })
+	})
 }
 
 func (s *solver) judgeTails(all []branch, at int, p pattern, how likeness) ([]branch, verdict) {
@@ -246,22 +261,38 @@ func (s *solver) judgePlace(v *verdict, c valueCounts, members []branch, at int,
 	if s.exists(members, at) {
 		v.yes(2, "names without them exist, too")
 	}
-	if c.elsewhere*2 >= c.all && c.elsewhere >= 2 {
+	if c.comeBack(p) {
 		points := 1
 		if c.numbered+c.ids > 0 {
 			points = 2
 		}
 		v.yes(points, "%d of %d values come back behind other words", c.elsewhere, c.all)
 	}
-	s.judgeValues(v, c, p.previous())
-	if before := p.previous(); before != nil && c.measures == 0 && len(p.tokens) == at && p.directly() != nil {
-		if _, from := s.neighbour(before); from == fromPlural {
+	before := p.previous()
+	if at > 0 && p.directly() == nil && !s.isPlural(before) {
+		before = nil // it stands before the dimension before this one
+	}
+	s.judgeValues(v, c, before)
+	if at == 1 && p.captures {
+		v.points-- // two dimensions and no word before them
+	}
+	if p.captures && c.measures*3 > c.all {
+		v.points -= 2
+	}
+	if before != nil && c.measures == 0 && len(p.tokens) == at && p.directly() != nil {
+		_, from := s.neighbour(before)
+		if from == fromPlural || s.table.vocabulary.Labels[before.value] != "" && !before.measure {
 			v.points++
 		}
 	}
 	if at == 0 && s.startWithComponent(members) {
 		v.no("the values start with the component, and may be made of two parts")
 	}
+}
+
+// isPlural says whether a segment is a plural, behind which several dimensions may stand: queues/{vhost}/{queue}.
+func (s *solver) isPlural(g *segment) bool {
+	return g != nil && !g.measure && singular(strings.ToLower(g.value)) != strings.ToLower(g.value)
 }
 
 // startWithComponent says whether values are the component of their names and something behind it.

@@ -116,6 +116,9 @@ func (s *solver) joinedRule(groups []*group) *Rule {
 	last, word := p.tokens[n-1], p.tokens[n-2].segment
 	r := &Rule{group: groups[0]}
 	for _, g := range groups {
+		if part := s.rule(g, ""); part != nil {
+			r.parts = append(r.parts, part)
+		}
 		if l := g.p.tokens[n-1]; last.unnamed && !l.unnamed {
 			last = l
 		}
@@ -123,7 +126,7 @@ func (s *solver) joinedRule(groups []*group) *Rule {
 		r.Leaves = append(r.Leaves, leaf)
 		r.For = append(r.For, "behind "+leaf+" "+strings.Join(g.p.yes, "; "))
 		r.members = append(r.members, g.tails[""].members...)
-		g.rules = []*Rule{r}
+		g.rules = append([]*Rule{r}, r.parts[len(r.parts)-1])
 	}
 	slices.Sort(r.members)
 	var before strings.Builder

@@ -39,9 +39,11 @@ type Rule struct {
 	group    *group
 	members  []int32
 	isPrefix bool
+	parts    []*Rule         // those that were joined in this one
 	order    [3]int          // smaller ones come first
 	of       []string        // components of the members, for the condition
 	bases    map[string]bool // base names that are left
+	taken    int             // names that it takes
 }
 
 // rules makes rules of the groups.
@@ -171,8 +173,8 @@ func (r *Rule) write(s *solver, p pattern, separator string, leaves []string) {
 		}
 	}
 	base := name.String()
-	if len(r.Tags) > 0 {
-		base = strings.TrimLeft(base, "/")
+	if len(r.Tags) > 0 || p.tokens[0].segment == nil {
+		base = strings.TrimLeft(base, "./:")
 	}
 	if base = escapeTemplate(base); base != "" {
 		base += separator

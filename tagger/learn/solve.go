@@ -2,7 +2,6 @@ package learn
 
 import (
 	"cmp"
-	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -131,13 +130,17 @@ func (s *solver) unit(e *entry) uint32 {
 	return id
 }
 
+// hash is that of FNV-1a, over segments in place of bytes.
 func (s *solver) hash(component string, segments []uint32) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(component))
-	for _, id := range segments {
-		_, _ = h.Write([]byte{0, byte(id), byte(id >> 8), byte(id >> 16), byte(id >> 24)})
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	for i := range len(component) {
+		h = (h ^ uint64(component[i])) * prime
 	}
-	return h.Sum64()
+	for _, id := range segments {
+		h = (h ^ (uint64(id) + 256)) * prime
+	}
+	return h
 }
 
 // isFixed puts names that start with a word for which rules set a fixed tag into the group of that word.
@@ -197,12 +200,25 @@ func (s *solver) node(names []int32, at int, p pattern) {
 	}
 	all := s.branches(names, at)
 	all = s.ends(all, at, &p)
+	before := countDeep(all)
 	all = s.deep(all, at, p)
 	if p.captures {
 		s.undecided(all, &p)
 	}
+	beside := p
+	if left := countDeep(all); p.captures && left > 0 && left < before {
+		beside.doubt = true
+		beside.no = append(slices.Clip(p.no), "what stands behind the values may be another dimension, as it is elsewhere")
+	}
 	for _, b := range all {
-		s.walk(b, at, p)
+		if p.captures {
+			for _, i := range b.end {
+				s.take(i, p, s.entries[i].segments[p.segments:])
+			}
+		}
+		if len(b.deep) > 0 {
+			s.node(b.deep, at+1, beside.literal(s.segment(b.id)))
+		}
 	}
 }
 
@@ -224,16 +240,15 @@ func (s *solver) single(names []int32, at int, p pattern) {
 	}
 }
 
-// walk goes on behind a branch that is no value of a dimension.
-func (s *solver) walk(b branch, at int, p pattern) {
-	if p.captures {
-		for _, i := range b.end {
-			s.take(i, p, s.entries[i].segments[p.segments:])
+// countDeep counts the branches that go on.
+func countDeep(all []branch) int {
+	n := 0
+	for _, b := range all {
+		if len(b.deep) > 0 {
+			n++
 		}
 	}
-	if len(b.deep) > 0 {
-		s.node(b.deep, at+1, p.literal(s.segment(b.id)))
-	}
+	return n
 }
 
 // deep decides whether segments with others behind them are values of a dimension, and looks at what is behind these.

@@ -44,7 +44,7 @@ const (
 	maxExamples  = 3
 	maxDoubtful  = 200 // rules with doubts that are shown
 	maxBaseNames = 5   // of a rule that are listed
-	maxRounds    = 8   // of verification; after half of them a rule that takes too much is not limited, but left out
+	maxRounds    = 8   // of verification in which a rule that takes too much is limited; later ones comment it out
 )
 
 // file is the name by which messages of the tagger call the proposed file.
@@ -63,25 +63,45 @@ func (l *Learner) verify(rules []*Rule) (*Proposal, error) {
 		if len(excess) == 0 {
 			return p, l.finish(t, p)
 		}
-		for _, r := range rules {
+		for i := 0; i < len(p.Rules); i++ {
+			r := p.Rules[i]
 			x := excess[r.ID]
 			if x == nil || r.Doubtful {
 				continue
 			}
-			if r.open {
-				r.open = false
+			if len(r.parts) > 0 {
+				p.Rules = slices.Replace(p.Rules, i, i+1, r.parts...)
+				i += len(r.parts) - 1
+				makeIDsUnique(p.Rules)
 				continue
 			}
-			if len(r.Components) == 0 && !r.isPrefix && round < maxRounds/2 && r.limit(x) {
-				continue
+			if x.unused || round >= maxRounds || !r.narrow() && !r.limit(x) {
+				r.doubt("%s", x.reason)
 			}
-			r.doubt("%s", x.reason)
 		}
 	}
 }
 
+// narrow lets the rule take less: only the leaves that were seen, or no values that hold separators. It reports
+// whether that was possible.
+func (r *Rule) narrow() bool {
+	if r.open {
+		r.open = false
+		return true
+	}
+	narrower := strings.Replace(r.Pattern, "...}", "}", 1)
+	if r.isPrefix || narrower == r.Pattern || strings.Contains(r.Pattern, "/{") {
+		return false
+	}
+	r.Pattern = narrower
+	return true
+}
+
 // limit makes the rule one for the components of its names. It reports whether that keeps it from the others.
 func (r *Rule) limit(x *excess) bool {
+	if len(r.Components) > 0 || r.isPrefix {
+		return false
+	}
 	for _, c := range r.of {
 		if x.components[c] || strings.ContainsAny(c, "*!") {
 			return false
@@ -95,6 +115,7 @@ func (r *Rule) limit(x *excess) bool {
 type excess struct {
 	reason     string
 	components map[string]bool // of the names
+	unused     bool            // it does nothing at all
 }
 
 // compile compiles the proposed file in front of the rules in force. What the tagger refuses or warns about is
@@ -127,13 +148,21 @@ func (p *Proposal) compile() (*tagger.Tagger, error) {
 	}
 }
 
+// reset forgets what rules did to names. It returns the rules by id.
+func (p *Proposal) reset() map[string]*Rule {
+	p.Learned, p.kept = 0, nil
+	rules := make(map[string]*Rule, len(p.Rules))
+	for _, r := range p.Rules {
+		r.bases, r.taken = make(map[string]bool), 0
+		rules[r.ID] = r
+	}
+	return rules
+}
+
 // run compares what the rules do with what was meant, and returns the excess of rules by id.
 func (l *Learner) run(t *tagger.Tagger, p *Proposal) map[string]*excess {
 	all := make(map[string]*excess)
-	rules := make(map[string]*Rule, len(p.Rules))
-	for _, r := range p.Rules {
-		rules[r.ID] = r
-	}
+	rules := p.reset()
 	add := func(r *Rule, e *entry, format string) {
 		x := all[r.ID]
 		if x == nil {
@@ -141,10 +170,6 @@ func (l *Learner) run(t *tagger.Tagger, p *Proposal) map[string]*excess {
 			all[r.ID] = x
 		}
 		x.components[e.component] = true
-	}
-	p.Learned, p.kept = 0, nil
-	for _, r := range p.Rules {
-		r.bases = make(map[string]bool)
 	}
 	var before, after tagger.Result
 	for i := range l.entries {
@@ -171,8 +196,14 @@ func (l *Learner) run(t *tagger.Tagger, p *Proposal) map[string]*excess {
 		case e.group != nil && slices.Contains(e.group.rules, r):
 			p.Learned++
 			r.bases[after.Base] = true
+			r.taken++
 		default:
 			add(r, e, "it would also take names for which there is no evidence, such as %q")
+		}
+	}
+	for _, r := range p.Rules {
+		if r.taken == 0 && !r.isPrefix && !r.Doubtful && all[r.ID] == nil {
+			all[r.ID] = &excess{reason: "other rules take its names", unused: true}
 		}
 	}
 	return all
@@ -245,17 +276,23 @@ func (l *Learner) finish(t *tagger.Tagger, p *Proposal) error {
 		}
 		last, shown := len(r.members)-1, min(maxExamples, len(r.members))
 		for k, i := range r.members {
-			show := len(r.Examples) < shown && k == len(r.Examples)*last/max(shown-1, 1)
+			show := len(r.Examples) < shown && k >= len(r.Examples)*last/max(shown-1, 1)
 			if !show && !r.Doubtful {
 				continue
 			}
 			e := &l.entries[i]
 			s := e.subject()
 			by.Apply(&s, &l.result, nil)
+			if !r.isPrefix && l.result.Rule != r.ID {
+				continue // a narrower rule does not take all of its names
+			}
 			r.bases[l.result.Base] = true
 			if show {
 				r.Examples = append(r.Examples, exampleOf(e, &l.result))
 			}
+		}
+		if !r.isPrefix && !r.Doubtful {
+			r.Names = r.taken
 		}
 		r.Metrics = len(r.bases)
 		r.BaseNames = append([]string{}, slices.Sorted(maps.Keys(r.bases))...)
