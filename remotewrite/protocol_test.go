@@ -36,7 +36,10 @@ func TestAuto(t *testing.T) {
 			return 415, nil
 		}, 5 + 4, "status 415", false}, // only stale markers come later
 		{"away at first", func(r *receiver) (int, http.Header) {
-			if time.Now().Before(r.times[0].Add(20 * time.Second)) {
+			r.mu.Lock()
+			first := r.times[0]
+			r.mu.Unlock()
+			if time.Now().Before(first.Add(20 * time.Second)) {
 				return 503, nil
 			}
 			return 204, http.Header{}
