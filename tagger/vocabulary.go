@@ -126,6 +126,18 @@ func wordsBefore(q sequence) []string {
 	return nil
 }
 
+// PassingOn returns the ids of the rules that take only a part of a name and pass the rest on. Where Result.Rule is
+// one of them, no rule takes the rest.
+func (t *Tagger) PassingOn() map[string]bool {
+	ids := make(map[string]bool)
+	for _, r := range t.names.rules {
+		if r.rest >= 0 {
+			ids[r.id] = true
+		}
+	}
+	return ids
+}
+
 // TypeOf returns the name of the type of captures that takes the value and only such values: guid, ip, status, zone or
 // int; "" for none.
 func TypeOf(value string) string {

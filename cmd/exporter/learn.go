@@ -30,6 +30,7 @@ type learning struct {
 	from        nameSources
 	rules       []string
 	noCatalogue bool
+	prefixed    bool
 	output      string
 	tests       string
 	rulesFile   string
@@ -57,6 +58,8 @@ func newLearn() *cobra.Command {
 		"that standard output goes to, else "+defaultRulesFile+".")
 	flags.StringArrayVar(&l.rules, "rules", nil, "Rule file in force before those of the configuration. May be repeated.")
 	flags.BoolVar(&l.noCatalogue, "no-catalogue", false, "Leave the built-in rules and the quarantine out of force.")
+	flags.BoolVar(&l.prefixed, "behind-prefixes", false, "Learn from names, too, of which the rules in force only take "+
+		"a prefix off, such as the component. The proposed rules may then change these names.")
 	config.AddFlags(flags)
 	return cmd
 }
@@ -82,6 +85,7 @@ func (l *learning) run(cmd *cobra.Command) error {
 	usual := debug.SetGCPercent(50)
 	defer debug.SetGCPercent(usual)
 	read := 0
+	options.BehindPrefixes = l.prefixed
 	learner, err := learn.New(options)
 	if err != nil {
 		return err

@@ -29,6 +29,9 @@ type Name struct {
 type Options struct {
 	// Rules are those in force. Names that they take are left alone.
 	Rules tagger.Options
+	// BehindPrefixes says that names of which the rules in force only take a prefix off are learned from, too, and may
+	// change.
+	BehindPrefixes bool
 	// Vocabulary holds the words of known rules.
 	Vocabulary *tagger.Vocabulary
 }
@@ -37,6 +40,7 @@ type Options struct {
 type Learner struct {
 	options Options
 	inForce *tagger.Tagger
+	passing map[string]bool // ids of rules in force after which the rest of a name counts as taken by none
 	result  tagger.Result
 
 	seen    map[nameKey]int32
@@ -59,6 +63,7 @@ type entry struct {
 	scope     string // the component, or the one that the path starts with: what names are looked at together
 	rest      string // the name without what prefix rules take off it
 	fromRule  bool   // a rule in force takes the name
+	prefixed  bool   // rules in force take a prefix off, which rest and component do without
 	unusable  bool   // no pattern can hold the name
 
 	segments []uint32
@@ -77,8 +82,13 @@ func New(options Options) (*Learner, error) {
 		l.options.Vocabulary = &tagger.Vocabulary{}
 	}
 	var err error
-	l.inForce, _, err = tagger.New(options.Rules)
-	return l, err
+	if l.inForce, _, err = tagger.New(options.Rules); err != nil {
+		return nil, err
+	}
+	if options.BehindPrefixes {
+		l.passing = l.inForce.PassingOn()
+	}
+	return l, nil
 }
 
 // Add adds a name, whose strings must not change. A name that was added before is ignored, apart from its tags.
@@ -96,7 +106,12 @@ func (l *Learner) Add(n *Name) {
 	e := entry{nameKey: key, rest: n.Name, unusable: !usable(n.Name) || !usable(n.Origin)}
 	s := tagger.Subject{Origin: n.Origin, Name: n.Name, Unit: n.Unit, Kind: n.Kind, Tags: sortedTags(n.Tags)}
 	l.inForce.Apply(&s, &l.result, nil)
-	if e.fromRule = l.result.Rule != "" && l.result.Rule != tagger.Quarantine; e.fromRule {
+	switch rule := l.result.Rule; {
+	case l.passing[rule] && !l.result.Dropped && strings.HasSuffix(n.Name, l.result.Base):
+		e.prefixed, e.rest = true, n.Name[len(n.Name)-len(l.result.Base):]
+		e.component = strings.Clone(cmp.Or(l.result.Tag("component"), l.result.OriginTag("component")))
+	case rule != "" && rule != tagger.Quarantine:
+		e.fromRule = true
 		l.taken++
 	}
 	l.entries = append(l.entries, e)

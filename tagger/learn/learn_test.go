@@ -71,6 +71,24 @@ rules:
 	}
 }
 
+// TestBehindPrefixes: names of which a rule in force only takes the component off are learned from on request.
+func TestBehindPrefixes(t *testing.T) {
+	inForce := tagger.Options{Catalogue: catalogue.Files(), Quarantine: true}
+	rows := readRows(t, "testdata/invented.tsv")
+	options := learn.Options{Rules: inForce, Vocabulary: vocabulary(t)}
+	taken := propose(t, options, rows).Taken
+	options.BehindPrefixes = true
+	p := propose(t, options, rows)
+	if p.Taken > taken-30 || p.Learned < 90 {
+		t.Errorf("taken: %d, with the names behind prefixes %d; %d of these are learned", taken, p.Taken, p.Learned)
+	}
+	for _, r := range p.Rules {
+		if r.Prefix != "" && !r.Doubtful {
+			t.Errorf("a rule is proposed for a prefix that is in force: %s", r.Prefix)
+		}
+	}
+}
+
 // TestCatalogue: with the catalogue in force nothing is proposed that changes a name of the corpora which it takes.
 func TestCatalogue(t *testing.T) {
 	inForce := tagger.Options{Catalogue: catalogue.Files(), Quarantine: true}
@@ -115,5 +133,16 @@ func TestHalves(t *testing.T) {
 		if right < 90 || found < 80 {
 			t.Error("want 90 % and 80 %")
 		}
+	}
+}
+
+// TestInvented: names of programs that the catalogue does not know, with dimensions, and of Spring applications, which
+// have none. Every row must be right, whatever the labels are called.
+func TestInvented(t *testing.T) {
+	rows := readRows(t, "testdata/invented.tsv")
+	p := propose(t, learn.Options{Vocabulary: vocabulary(t)}, rows)
+	f := score(t, compiled(t, p), rows, t.Errorf)
+	if f.changed < 100 || f.changedRight != f.changed || f.dimensionsRight != f.dimensions {
+		t.Errorf("%+v", f)
 	}
 }

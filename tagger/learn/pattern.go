@@ -157,14 +157,14 @@ func (s *solver) neighbour(before *segment) (label string, from labelSource) {
 // label names the dimension of values behind a pattern. unnamed says that nothing tells how to call it.
 func (s *solver) label(p pattern, values []*segment, typ string) (name string, unnamed bool) {
 	name, from := s.neighbour(p.directly())
-	if from == fromVocabulary && s.unlisted(name, values) {
+	if from == fromVocabulary && s.unlisted(name, values) && name != singular(strings.ToLower(p.directly().value)) {
 		name, from = "", fromNowhere
 	}
 	if common := s.commonLabel(values); common != "" && (name == "" || from == fromWord) {
 		name = common
 	}
-	if from == fromWord && typ != "" {
-		name = ""
+	if typ == "status" || typ == "zone" || from == fromWord && typ != "" && typ != "int" {
+		name = "" // the type says more than the word
 	}
 	if name == "" {
 		switch typ {

@@ -96,7 +96,7 @@ func newPrefixes(v *tagger.Vocabulary) *prefixes {
 func (p *prefixes) find(entries []entry) {
 	for i := range entries {
 		e := &entries[i]
-		if e.fromRule || e.unusable {
+		if !e.startsName() {
 			continue
 		}
 		text, _, _ := strings.Cut(e.name, ".")
@@ -109,7 +109,7 @@ func (p *prefixes) find(entries []entry) {
 		}
 	}
 	for i := range entries {
-		if e := &entries[i]; !e.fromRule && !e.unusable {
+		if e := &entries[i]; e.startsName() {
 			p.count(e, i)
 		}
 	}
@@ -117,14 +117,19 @@ func (p *prefixes) find(entries []entry) {
 	p.path.accepted = len(p.path.values) >= minValues
 	for i := range entries {
 		e := &entries[i]
-		e.component, e.rest = p.componentOf(e.origin), e.name
-		if !e.fromRule && !e.unusable {
+		if !e.prefixed {
+			e.component, e.rest = p.componentOf(e.origin), e.name
+		}
+		if e.startsName() {
 			p.strip(e)
 		}
 		p.components[e.component] = e.component != ""
 		p.components[e.origin] = e.origin != ""
 	}
 }
+
+// startsName says whether prefixes are looked for in the name.
+func (e *entry) startsName() bool { return !e.fromRule && !e.unusable && !e.prefixed }
 
 // componentOf is the component that an origin stands for, once the prefix rules apply to it.
 func (p *prefixes) componentOf(origin string) string {

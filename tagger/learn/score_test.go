@@ -25,7 +25,13 @@ type row struct {
 
 func readCorpus(tb testing.TB, file string) []row {
 	tb.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "testdata", "corpus", file))
+	return readRows(tb, filepath.Join("..", "testdata", "corpus", file))
+}
+
+// readRows reads a file with the columns of a corpus.
+func readRows(tb testing.TB, file string) []row {
+	tb.Helper()
+	data, err := os.ReadFile(file)
 	if err != nil {
 		tb.Fatal(err)
 	}
