@@ -85,6 +85,8 @@ type certificates struct {
 	client    tls.Certificate // of a reader of the RLP
 	metron    tls.Certificate // of both ends of a forwarder agent's connection
 	collector tls.Certificate // of a collector of OpenTelemetry
+	drain     tls.Certificate // of an aggregate drain
+	syslog    tls.Certificate // of a syslog agent
 }
 
 func newCertificates(now time.Time) (*certificates, error) {
@@ -95,7 +97,7 @@ func newCertificates(now time.Time) (*certificates, error) {
 	c := &certificates{authority: authority}
 	for name, of := range map[string]*tls.Certificate{
 		ServerName: &c.server, "loggregator_exporter": &c.client, ForwarderName: &c.metron,
-		CollectorName: &c.collector,
+		CollectorName: &c.collector, DrainName: &c.drain, "syslog_agent": &c.syslog,
 	} {
 		if *of, err = authority.issue(name); err != nil {
 			return nil, err
@@ -122,6 +124,12 @@ func (c *certificates) OTLPClientTLS() *tls.Config { return c.dialing(CollectorN
 
 // CollectorTLS returns a new configuration of a collector, or of what is in its place.
 func (c *certificates) CollectorTLS() *tls.Config { return c.listening(c.collector) }
+
+// SyslogAgentTLS returns a new configuration of a syslog agent's connections to a drain.
+func (c *certificates) SyslogAgentTLS() *tls.Config { return c.dialing(DrainName, c.syslog) }
+
+// DrainTLS returns a new configuration of an aggregate drain that syslog agents accept.
+func (c *certificates) DrainTLS() *tls.Config { return c.listening(c.drain) }
 
 func (c *certificates) serverTLS() *tls.Config { return c.listening(c.server) }
 

@@ -35,6 +35,9 @@ type Options struct {
 	// OTLP is the forwarder agent that one VM sends by to a collector, or nil: that VM's envelopes then go by the RLP.
 	// Others run it.
 	OTLP *OTLPAgent
+	// Syslog is the syslog agent that one VM sends by to a drain, or nil: that VM's envelopes then go by the RLP. Others
+	// run it.
+	Syslog *SyslogAgent
 	// Agents say what the agents in front of the RLP do to what they forward.
 	Agents AgentOptions
 	// Interval is the time between two rounds, 15 s by default, as in real components.
@@ -140,7 +143,8 @@ func (f *Foundation) populate() error {
 	var cells, routers []*machine
 	dopplers := 0
 	for _, vm := range vms {
-		if vm.Path == Ingress && f.options.Forwarder == nil || vm.Path == OTLP && f.options.OTLP == nil {
+		if vm.Path == Ingress && f.options.Forwarder == nil || vm.Path == OTLP && f.options.OTLP == nil ||
+			vm.Path == Syslog && f.options.Syslog == nil {
 			vm.Path = RLP
 		}
 		m, err := f.newMachine(vm, definitions)

@@ -26,6 +26,8 @@ const (
 	Ingress Path = "ingress"
 	// OTLP: a forwarder agent takes what components emit to a collector of OpenTelemetry, or to what is in its place.
 	OTLP Path = "otlp"
+	// Syslog: a syslog agent takes what components emit to an aggregate drain.
+	Syslog Path = "syslog"
 )
 
 // VM is one machine of the foundation, as BOSH names it.
@@ -112,7 +114,7 @@ func parseInventory(table string) ([]vmGroup, error) {
 			count:      -1,
 			components: strings.Fields(fields[4]),
 		}
-		if g.path != UDP && g.path != RLP && g.path != Ingress && g.path != OTLP {
+		if g.path != UDP && g.path != RLP && g.path != Ingress && g.path != OTLP && g.path != Syslog {
 			return nil, fmt.Errorf("inventory.tsv:%d: unknown path %q", number, fields[2])
 		}
 		if fields[3] != "*" {

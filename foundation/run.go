@@ -265,7 +265,7 @@ func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
 	if f.options.hasUDP() && f.udp == nil {
 		return outlet{}, errors.New("foundation: Listen, or SendTo, comes before anything is emitted by UDP")
 	}
-	out := outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, forwarder: f.options.Forwarder, otlp: f.options.OTLP,
+	out := outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, forwarder: f.options.Forwarder, otlp: f.options.OTLP, syslog: f.options.Syslog,
 		ledger: &f.ledger}
 	if f.options.Agents.Reorder {
 		out.bursts = &f.bursts
@@ -282,6 +282,7 @@ type outlet struct {
 
 	forwarder *Forwarder
 	otlp      *OTLPAgent
+	syslog    *SyslogAgent
 	bursts    *bursts // nil where agents keep the order
 }
 
@@ -313,6 +314,8 @@ func (o outlet) forward(m *machine, e *loggregator_v2.Envelope) {
 		o.forwarder.Emit(e)
 	case m.Path == OTLP:
 		o.otlp.Emit(e)
+	case m.Path == Syslog:
+		o.syslog.Emit(e)
 	case o.bursts != nil:
 		o.bursts.add(m, e)
 	default:

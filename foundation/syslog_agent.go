@@ -29,6 +29,9 @@ type SyslogAgentOptions struct {
 	Network *Memory
 }
 
+// DrainName is the name of a drain's certificate, and of the host in its URL.
+const DrainName = "loggregator-exporter.service.cf.internal"
+
 const (
 	syslogRefresh      = time.Minute
 	syslogWriteTimeout = 10 * time.Second

@@ -33,9 +33,9 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Run the exporter on a simulated foundation",
 		Long: "Starts a simulated foundation of some 60 VMs and the exporter beside it, in one process, over the\n" +
-			"real protocols: dropsonde datagrams for some VMs, a forwarder agent for one, OTLP for another, the\n" +
-			"reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the loopback\n" +
-			"interface, certificates are made at start, and no file is written.\n\n" +
+			"real protocols: dropsonde datagrams for some VMs, a forwarder agent, OTLP and a syslog agent for one\n" +
+			"each, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the\n" +
+			"loopback interface, certificates are made at start, and no file is written.\n\n" +
 			"Rules, names, web server and log can be set as for exporter run. By default the demo serves at\n" +
 			"127.0.0.1:9286 (port 0 takes any free one), sets the label environment to demo, and logs warnings\n" +
 			"only.",
@@ -66,17 +66,19 @@ type demo struct {
 	out      io.Writer
 	log      *slog.Logger
 	began    time.Time
-	agent    *foundation.Forwarder // of the VM that feeds the ingress source
-	otlp     *foundation.OTLPAgent // of the VM that feeds the OTLP source
+	agent    *foundation.Forwarder   // of the VM that feeds the ingress source
+	otlp     *foundation.OTLPAgent   // of the VM that feeds the OTLP source
+	syslog   *foundation.SyslogAgent // of the VM that feeds the syslog source
 }
 
 func (d *demo) run(ctx context.Context) error {
 	d.began = time.Now()
 	d.agent = foundation.NewForwarder(foundation.ForwarderOptions{})
 	d.otlp = foundation.NewOTLPAgent(foundation.OTLPAgentOptions{Retries: true})
+	d.syslog = foundation.NewSyslogAgent(foundation.SyslogAgentOptions{Drain: foundation.DrainAll})
 	f, err := foundation.New(foundation.Options{
 		Seed: demoSeed, RequestsPerSecond: demoRequestsPerSecond, UDP: true, Forwarder: d.agent,
-		OTLP: d.otlp,
+		OTLP: d.otlp, Syslog: d.syslog,
 	})
 	if err != nil {
 		return err
@@ -114,14 +116,17 @@ func (d *demo) config(f *foundation.Foundation) *config.Config {
 		f.DownstreamTLS()
 	cfg.Nozzle.OTLP.Enabled, cfg.Nozzle.OTLP.ListenAddress, cfg.Nozzle.OTLP.TLSConfig = true, "127.0.0.1:0",
 		f.CollectorTLS()
+	cfg.Nozzle.Syslog.Enabled, cfg.Nozzle.Syslog.ListenAddress, cfg.Nozzle.Syslog.TLSConfig = true, "127.0.0.1:0",
+		f.DrainTLS()
 	return cfg
 }
 
 // play lets the foundation run, now that the exporter is there to read it.
 func (d *demo) play(ctx context.Context, f *foundation.Foundation, r running) error {
-	d.say("the exporter serves at %s, takes datagrams at %s, a forwarder agent's envelopes at %s and OTLP at %s", r.Web,
-		r.Listening["udp"], r.Listening["ingress"], r.Listening["otlp"])
+	d.say("the exporter serves at %s, takes datagrams at %s, a forwarder agent's envelopes at %s, OTLP at %s and syslog at %s",
+		r.Web, r.Listening["udp"], r.Listening["ingress"], r.Listening["otlp"], r.Listening["syslog"])
 	d.agent.Connect(f.ForwarderTLS(), int(r.Listening["ingress"].Port()))
+	d.syslog.Connect(f.SyslogAgentTLS(), r.Listening["syslog"].String())
 	d.otlp.Connect(f.OTLPClientTLS(), int(r.Listening["otlp"].Port()))
 	if err := f.SendTo(r.Listening["udp"].String()); err != nil {
 		return err
@@ -130,6 +135,7 @@ func (d *demo) play(ctx context.Context, f *foundation.Foundation, r running) er
 	group.Go(func() error { return f.Run(ctx) })
 	group.Go(func() error { return d.agent.Run(ctx) })
 	group.Go(func() error { return d.otlp.Run(ctx) })
+	group.Go(func() error { return d.syslog.Run(ctx) })
 	group.Go(func() error {
 		if err := f.AwaitRound(ctx); err != nil {
 			return ignoreDone(ctx, err)
