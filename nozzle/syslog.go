@@ -84,7 +84,7 @@ func newSyslog(options SyslogOptions, env *Env) (*Syslog, error) {
 	}
 	s.clients = s.newClients(syslogTLSKey, nil)
 	if options.TLSConfig != nil || options.TLS != (TLSOptions{}) {
-		files := &serverFiles{options: options.TLS, key: syslogTLSKey, memory: options.TLSConfig}
+		files := &serverFiles{options: options.TLS, key: syslogTLSKey, memory: withoutTickets(options.TLSConfig)}
 		if _, err := files.get(); err != nil {
 			return nil, err
 		}

@@ -248,6 +248,25 @@ func TestSyslogBadMessages(t *testing.T) {
 	}
 }
 
+// TestSyslogSendsNothing: an agent reads nothing, and what it would have to read would make the end of its connection a
+// reset, which loses what it has still to send. So no session tickets are sent, nothing but the end.
+func TestSyslogSendsNothing(t *testing.T) {
+	ca := newAuthority(t)
+	for _, options := range []SyslogOptions{
+		{TLSConfig: ca.server(t, drainName)}, {TLS: ca.filesFor(t, t.TempDir(), drainName)},
+	} {
+		r := runSyslog(t, options)
+		conn := r.dial(agentTLS(t, ca))
+		r.send(conn, framed(syslogMessage))
+		receive(t, r.got)
+		r.stop()
+		sent, err := io.ReadAll(conn.(*tls.Conn).NetConn())
+		if alert := 5 + 2 + 1 + 16; err != nil || len(sent) > alert { // a record of one alert
+			t.Errorf("%d bytes sent, %v", len(sent), err)
+		}
+	}
+}
+
 // TestSyslogTooManyConnections: more than so many are closed at once, and when one is free another is served.
 func TestSyslogTooManyConnections(t *testing.T) {
 	r := runSyslog(t, SyslogOptions{MaxConnections: 2})

@@ -127,9 +127,19 @@ func (f *serverFiles) get() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.SessionTicketsDisabled = true // agents resume no sessions
-	f.config, f.state = config, state
-	return config, nil
+	f.config, f.state = withoutTickets(config), state
+	return f.config, nil
+}
+
+// withoutTickets returns a configuration without session tickets, nil of nil. An agent resumes no session, and reads
+// nothing: when a connection with unread bytes, as tickets are, is closed, the kernel resets it and forgets what is still
+// to be sent.
+func withoutTickets(config *tls.Config) *tls.Config {
+	if config != nil {
+		config = config.Clone()
+		config.SessionTicketsDisabled = true
+	}
+	return config
 }
 
 // look returns what is known of the files; nil for one that is not there.
