@@ -96,8 +96,8 @@ func BenchmarkOTLP(b *testing.B) {
 	})
 }
 
-// BenchmarkOTLPDecode decodes the workload's points without any network: by walking the bytes, and with OpenTelemetry's
-// own code.
+// BenchmarkOTLPDecode decodes the workload's points without any network: by walking the bytes, and with
+// OpenTelemetry's own code.
 func BenchmarkOTLPDecode(b *testing.B) {
 	requests, err := otlpRequests(streamOf)
 	if err != nil {

@@ -46,7 +46,12 @@ func refusing(code codes.Code) func(context.Context) error {
 }
 
 //nolint:revive // the order of parameters is gRPC's
-func (r *otlpReceiver) export(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func (r *otlpReceiver) export(
+	_ any,
+	ctx context.Context,
+	decode func(any) error,
+	_ grpc.UnaryServerInterceptor,
+) (any, error) {
 	var request metricsv1.MetricsData
 	if err := decode(&request); err != nil {
 		return nil, err
@@ -122,6 +127,7 @@ func testOTLPAgent(t *testing.T, o OTLPAgentOptions, f func(*testing.T, *OTLPAge
 // Requests hold 100 metrics, come in order and, where they do not fill, after the interval, without a resource.
 func TestOTLPAgentBatches(t *testing.T) {
 	testOTLPAgent(t, OTLPAgentOptions{}, func(t *testing.T, a *OTLPAgent, r *otlpReceiver) {
+		t.Helper()
 		began := time.Now()
 		for i := range 350 {
 			e := deltaOne("n", "0")
@@ -134,7 +140,8 @@ func TestOTLPAgentBatches(t *testing.T) {
 		total := int64(0)
 		for range 4 {
 			request := next(t, r.requests)
-			if request.GetResourceMetrics()[0].Resource != nil || request.GetResourceMetrics()[0].GetScopeMetrics()[0].Scope != nil {
+			if request.GetResourceMetrics()[0].Resource != nil ||
+				request.GetResourceMetrics()[0].GetScopeMetrics()[0].Scope != nil {
 				t.Error("a request has a resource or a scope")
 			}
 			metrics := metricsOf(request)
@@ -161,18 +168,25 @@ func TestOTLPAgentBatches(t *testing.T) {
 func TestOTLPAgentMetrics(t *testing.T) {
 	a := NewOTLPAgent(OTLPAgentOptions{})
 	gauge := &v2{
-		SourceId: "", InstanceId: "7", Timestamp: -1,
+		SourceId:   "",
+		InstanceId: "7",
+		Timestamp:  -1,
 		Tags: map[string]string{
 			"origin": "rep", "source_id": "not this", "instance_id": "nor this", "__v1_type": "ValueMetric", "span_id": "s",
 			"trace_id": "t", "empty": "",
 		},
 		DeprecatedTags: map[string]*loggregator_v2.Value{
-			"int": {Data: &loggregator_v2.Value_Integer{Integer: 42}}, "dec": {Data: &loggregator_v2.Value_Decimal{Decimal: 1.5}},
+			"int": {
+				Data: &loggregator_v2.Value_Integer{Integer: 42},
+			},
+			"dec":    {Data: &loggregator_v2.Value_Decimal{Decimal: 1.5}},
 			"origin": {Data: &loggregator_v2.Value_Text{Text: "older"}},
 		},
-		Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{
-			"a": {Unit: "ms", Value: 1}, "": {Value: 2},
-		}}},
+		Message: &loggregator_v2.Envelope_Gauge{
+			Gauge: &loggregator_v2.Gauge{Metrics: map[string]*loggregator_v2.GaugeValue{
+				"a": {Unit: "ms", Value: 1}, "": {Value: 2},
+			}},
+		},
 	}
 	orders, names := map[string]bool{}, map[string]bool{}
 	for range 50 {
@@ -208,7 +222,8 @@ func TestOTLPAgentMetrics(t *testing.T) {
 		e := deltaOne("n", "0")
 		e.GetCounter().Total = total
 		m := otlpMetrics(e, a.rng)[0]
-		if got := m.GetSum().GetDataPoints()[0].GetAsInt(); got != want || !m.GetSum().GetIsMonotonic() || m.GetUnit() != "" {
+		if got := m.GetSum().GetDataPoints()[0].GetAsInt(); got != want || !m.GetSum().GetIsMonotonic() ||
+			m.GetUnit() != "" {
 			t.Errorf("%d: %v", total, m)
 		}
 	}
@@ -218,7 +233,9 @@ func TestOTLPAgentMetrics(t *testing.T) {
 // last. An earlier one loses what is refused.
 func TestOTLPAgentRetries(t *testing.T) {
 	outage := func(t *testing.T, retries bool) (totals []int64, counts OTLPAgentCounts) {
+		t.Helper()
 		testOTLPAgent(t, OTLPAgentOptions{Retries: retries}, func(t *testing.T, a *OTLPAgent, r *otlpReceiver) {
+			t.Helper()
 			r.answering(refusing(codes.Unavailable))
 			for i := range 300 { // one a second
 				if i == 120 {
@@ -258,6 +275,7 @@ func TestOTLPAgentRetries(t *testing.T) {
 func TestOTLPAgentGivesUp(t *testing.T) {
 	for _, code := range []codes.Code{codes.ResourceExhausted, codes.InvalidArgument, codes.DeadlineExceeded} {
 		testOTLPAgent(t, OTLPAgentOptions{Retries: true}, func(t *testing.T, a *OTLPAgent, r *otlpReceiver) {
+			t.Helper()
 			r.answering(refusing(code))
 			a.Emit(deltaOne("n", "0"))
 			time.Sleep(2 * time.Minute)
@@ -271,6 +289,7 @@ func TestOTLPAgentGivesUp(t *testing.T) {
 // A receiver that does not answer stops the agent; its buffer is lost as a block, again and again.
 func TestOTLPAgentBlocks(t *testing.T) {
 	testOTLPAgent(t, OTLPAgentOptions{}, func(t *testing.T, a *OTLPAgent, r *otlpReceiver) {
+		t.Helper()
 		release := make(chan struct{})
 		r.answering(func(ctx context.Context) error {
 			select {

@@ -205,13 +205,11 @@ func (c *Collector) send(ctx context.Context, request *metricsv1.MetricsData) (a
 		code := status.Code(err)
 		return code == codes.Unavailable || code == codes.DeadlineExceeded, err
 	}
-	body, form := []byte(nil), "application/x-protobuf"
+	form, marshal := "application/x-protobuf", proto.Marshal
 	if c.options.Exporter == OTLPByJSON {
-		form = "application/json"
-		body, err = protojson.MarshalOptions{UseEnumNumbers: true}.Marshal(request)
-	} else {
-		body, err = proto.Marshal(request)
+		form, marshal = "application/json", protojson.MarshalOptions{UseEnumNumbers: true}.Marshal
 	}
+	body, err := marshal(request)
 	if err != nil {
 		return false, err
 	}

@@ -265,8 +265,10 @@ func (f *Foundation) outlet(ctx context.Context) (outlet, error) {
 	if f.options.hasUDP() && f.udp == nil {
 		return outlet{}, errors.New("foundation: Listen, or SendTo, comes before anything is emitted by UDP")
 	}
-	out := outlet{ctx: ctx, udp: f.udp, rlp: f.rlp, forwarder: f.options.Forwarder, otlp: f.options.OTLP, syslog: f.options.Syslog,
-		ledger: &f.ledger}
+	out := outlet{
+		ctx: ctx, udp: f.udp, rlp: f.rlp, ledger: &f.ledger,
+		forwarder: f.options.Forwarder, otlp: f.options.OTLP, syslog: f.options.Syslog,
+	}
 	if f.options.Agents.Reorder {
 		out.bursts = &f.bursts
 	}

@@ -175,7 +175,7 @@ func (o *OTLP) Run(ctx context.Context) error {
 		o.fail(err)
 		o.http.fail(err)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the source was ended before it listened
 		}
 		return err
 	}

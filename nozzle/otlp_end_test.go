@@ -121,8 +121,9 @@ func (w *otlpWorld) disturb(what string) {
 	_ = conn.Close()
 }
 
-// TestOTLPEndToEnd: 100,000 points by way of a forwarder agent, with a restart of either side, a stall, broken peers and
-// certificates that change under way. What is lost is lost at the agent, which counts it; the ledger has the rest.
+// TestOTLPEndToEnd: 100,000 points by way of a forwarder agent, with a restart of either side, a stall, broken peers
+// and certificates that change under way. What is lost is lost at the agent, which counts it; the ledger has the
+// rest.
 func TestOTLPEndToEnd(t *testing.T) {
 	f, err := foundation.New(foundation.Options{Apps: -1})
 	if err != nil {
@@ -212,7 +213,11 @@ func TestOTLPThroughCollectors(t *testing.T) {
 		t.Run(string(exporter), func(t *testing.T) {
 			r := runOTLP(t, OTLPOptions{TLSConfig: f.CollectorTLS()})
 			o := foundation.CollectorOptions{
-				Exporter: exporter, To: r.address, TLS: f.OTLPClientTLS(), Lateness: time.Millisecond, RetryFrom: time.Millisecond,
+				Exporter:  exporter,
+				To:        r.address,
+				TLS:       f.OTLPClientTLS(),
+				Lateness:  time.Millisecond,
+				RetryFrom: time.Millisecond,
 			}
 			if exporter != foundation.OTLPByGRPC {
 				o.To = r.url

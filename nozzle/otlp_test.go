@@ -208,8 +208,13 @@ func TestOTLPByGRPC(t *testing.T) {
 	if _, err := collectorlogs.NewLogsServiceClient(conn).Export(t.Context(), otlpLogRecords()); err != nil {
 		t.Error(err)
 	}
-	err = conn.Invoke(t.Context(), "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", rawMessage("<html>"),
-		&discard{}, grpc.ForceCodecV2(rawCodec{}))
+	err = conn.Invoke(
+		t.Context(),
+		"/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+		rawMessage("<html>"),
+		&discard{},
+		grpc.ForceCodecV2(rawCodec{}),
+	)
 	if grpcstatus.Code(err) != codes.InvalidArgument {
 		t.Error(err)
 	}
@@ -240,7 +245,15 @@ loggregator_exporter_otlp_points_refused_total{reason="scale"} 0
 loggregator_exporter_otlp_points_refused_total{reason="temporality"} 0
 loggregator_exporter_otlp_points_refused_total{reason="too_many_buckets"} 0
 `, metricPrefix+"envelopes_total", metricPrefix+"otlp_points_refused_total")
-	if received, outcomes := total(t, r.reg, "envelopes_received_total"), total(t, r.reg, "envelopes_total"); received != 13 ||
+	if received, outcomes := total(
+		t,
+		r.reg,
+		"envelopes_received_total",
+	), total(
+		t,
+		r.reg,
+		"envelopes_total",
+	); received != 13 ||
 		outcomes != 13 {
 		t.Errorf("%d received, %d outcomes", received, outcomes)
 	}
@@ -343,7 +356,15 @@ func TestOTLPByHTTP(t *testing.T) {
 			r.refusals(reasonEncoding))
 	}
 	r.stop()
-	if received, outcomes := total(t, r.reg, "envelopes_received_total"), total(t, r.reg, "envelopes_total"); received != 19 ||
+	if received, outcomes := total(
+		t,
+		r.reg,
+		"envelopes_received_total",
+	), total(
+		t,
+		r.reg,
+		"envelopes_total",
+	); received != 19 ||
 		outcomes != 19 {
 		t.Errorf("%d received, %d outcomes", received, outcomes)
 	}
@@ -391,8 +412,17 @@ func (c httpCall) try(t *testing.T, r *runningOTLP) {
 		t.Errorf("%s %s is answered in %q", c.path, c.form, form)
 	}
 	if answer.StatusCode != c.code || !strings.Contains(got, c.want) || c.want == "" && got != "" {
-		t.Errorf("%s %s %s %q: got %d, %s, want %d, %s", c.method, c.path, c.form, c.encoding, answer.StatusCode, got, c.code,
-			c.want)
+		t.Errorf(
+			"%s %s %s %q: got %d, %s, want %d, %s",
+			c.method,
+			c.path,
+			c.form,
+			c.encoding,
+			answer.StatusCode,
+			got,
+			c.code,
+			c.want,
+		)
 	}
 }
 
@@ -407,7 +437,11 @@ func TestOTLPByHTTPWithTLS(t *testing.T) {
 	r := runOTLP(t, OTLPOptions{TLS: ca.filesFor(t, t.TempDir(), otlpServerName)})
 	post := func(config *tls.Config) error {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
-		answer, err := client.Post(r.url+"/v1/metrics", otlpProtobuf, bytes.NewReader(marshal(t, otlpRequest(otlpGauge("a", 1)))))
+		answer, err := client.Post(
+			r.url+"/v1/metrics",
+			otlpProtobuf,
+			bytes.NewReader(marshal(t, otlpRequest(otlpGauge("a", 1)))),
+		)
 		if err != nil {
 			return err
 		}
@@ -534,7 +568,10 @@ func TestOTLPPortFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := source.Run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "nozzle.otlp.port_file: cannot write ") {
+	if err := source.Run(
+		t.Context(),
+	); err == nil ||
+		!strings.HasPrefix(err.Error(), "nozzle.otlp.port_file: cannot write ") {
 		t.Error(err)
 	}
 }

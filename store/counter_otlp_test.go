@@ -16,8 +16,8 @@ func fractional(delta, total float64) *metric.Envelope {
 	return e
 }
 
-// TestFractionalCounters: totals and deltas with fractions are counted as whole ones are: late ones change nothing, and
-// a sender that restarts begins anew.
+// TestFractionalCounters: totals and deltas with fractions are counted as whole ones are: late ones change nothing,
+// and a sender that restarts begins anew.
 func TestFractionalCounters(t *testing.T) { synctest.Test(t, playFractionalCounters) }
 
 func playFractionalCounters(t *testing.T) {
@@ -66,8 +66,8 @@ func playFractionalCounters(t *testing.T) {
 	}
 }
 
-// TestFractionalCounterIsAnotherIdentity: a counter that is sent as whole numbers and with fractions is two, the second
-// of which is refused.
+// TestFractionalCounterIsAnotherIdentity: a counter that is sent as whole numbers and with fractions is two, the
+// second of which is refused.
 func TestFractionalCounterIsAnotherIdentity(t *testing.T) {
 	synctest.Test(t, playFractionalCounterIsAnotherIdentity)
 }

@@ -19,8 +19,8 @@ import (
 
 var countedTotal = regexp.MustCompile(`(?m)^cf_counted_total\{.*\} (\S+)$`)
 
-// TestOTLPInDisorder: counters and gauges that come twice and through a collector, in disorder, end at their newest value,
-// and no scrape ever sees a counter fall.
+// TestOTLPInDisorder: counters and gauges that come twice and through a collector, in disorder, end at their newest
+// value, and no scrape ever sees a counter fall.
 func TestOTLPInDisorder(t *testing.T) {
 	f, err := foundation.New(foundation.Options{Apps: -1})
 	if err != nil {
@@ -64,8 +64,12 @@ func TestOTLPInDisorder(t *testing.T) {
 		tags := map[string]string{"origin": "rep", "deployment": "cf", "job": "diego_cell"}
 		for range 2 {
 			agent.Emit(&loggregator_v2.Envelope{
-				Timestamp: began + int64(i)*1000, SourceId: "rep", Tags: tags,
-				Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: "counted", Total: uint64(total)}},
+				Timestamp: began + int64(i)*1000,
+				SourceId:  "rep",
+				Tags:      tags,
+				Message: &loggregator_v2.Envelope_Counter{
+					Counter: &loggregator_v2.Counter{Name: "counted", Total: uint64(total)},
+				},
 			})
 		}
 		agent.Emit(&loggregator_v2.Envelope{

@@ -62,8 +62,8 @@ func cloudFoundry(batch, points int) pmetric.Metrics {
 	return m
 }
 
-// TestCollector: the collector's own exporters, by gRPC and by HTTP in both encodings, with their queues of ten workers
-// and gzip, bring every point to the page.
+// TestCollector: the collector's own exporters, by gRPC and by HTTP in both encodings, with their queues of ten
+// workers and gzip, bring every point to the page.
 func TestCollector(t *testing.T) {
 	const batches, points = 20, 24
 	for name, start := range map[string]func(*receiver, map[string]any) exporter.Metrics{

@@ -108,8 +108,11 @@ func (r *receiver) page(t *testing.T) []string {
 			t.Fatal(err)
 		}
 		for _, m := range f.GetMetric() {
-			lines = append(lines, fmt.Sprintf("%s %s{%s} %s", strings.ToLower(f.GetType().String()), f.GetName(), labelsOf(m.GetLabel()),
-				valueOf(m)))
+			lines = append(
+				lines,
+				fmt.Sprintf("%s %s{%s} %s", strings.ToLower(f.GetType().String()), f.GetName(), labelsOf(m.GetLabel()),
+					valueOf(m)),
+			)
 		}
 	}
 }

@@ -97,7 +97,11 @@ func measure(t *testing.T, exporter sdkmetric.Exporter) {
 	cpu, err2 := meter.Float64Counter("cpu.time", metric.WithUnit("s"))
 	open, err3 := meter.Int64UpDownCounter("open.carts")
 	items, err4 := meter.Float64Gauge("cart.items", metric.WithUnit("{item}"))
-	wait, err5 := meter.Float64Histogram("queue.wait", metric.WithUnit("ms"), metric.WithExplicitBucketBoundaries(100, 1000))
+	wait, err5 := meter.Float64Histogram(
+		"queue.wait",
+		metric.WithUnit("ms"),
+		metric.WithExplicitBucketBoundaries(100, 1000),
+	)
 	payload, err6 := meter.Float64Histogram("payload", metric.WithUnit("By"))
 	for _, err := range []error{err1, err2, err3, err4, err5, err6} {
 		if err != nil {
@@ -114,7 +118,11 @@ func measure(t *testing.T, exporter sdkmetric.Exporter) {
 		orders.Add(t.Context(), int64(5-3*round), tier) // 5, 2
 		cpu.Add(t.Context(), 1.5-0.25*float64(round))   // 1.5, 1.25
 		open.Add(t.Context(), int64(1-3*round))         // 1, -2
-		items.Record(t.Context(), float64(3+round), metric.WithAttributes(attribute.Bool("vip", true), attribute.Int("level", 3)))
+		items.Record(
+			t.Context(),
+			float64(3+round),
+			metric.WithAttributes(attribute.Bool("vip", true), attribute.Int("level", 3)),
+		)
 		if round == 0 {
 			wait.Record(t.Context(), 50)
 			wait.Record(t.Context(), 500)

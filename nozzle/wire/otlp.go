@@ -42,8 +42,8 @@ const (
 )
 
 var refusals = [NumRefusals]string{
-	"", "malformed", "no_value", "temporality", "delta_of_gauge", "counter_value", "buckets", "too_many_buckets", "scale",
-	"quantile",
+	"", "malformed", "no_value", "temporality", "delta_of_gauge", "counter_value", "buckets", "too_many_buckets",
+	"scale", "quantile",
 }
 
 // String returns the value of the label reason.

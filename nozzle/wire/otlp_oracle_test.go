@@ -163,7 +163,14 @@ func (o *otlpBase) point(attributes []*commonv1.KeyValue, at, began uint64) otlp
 		}
 		return service
 	}
-	p.Plain.SourceID = id(source, o.service, "service_name", "source_id", "cloudfoundry.app.id", "cloudfoundry.system.id")
+	p.Plain.SourceID = id(
+		source,
+		o.service,
+		"service_name",
+		"source_id",
+		"cloudfoundry.app.id",
+		"cloudfoundry.system.id",
+	)
 	p.Plain.InstanceID = id(instance, o.instance, "service_instance_id", "instance_id", "cloudfoundry.app.instance.id",
 		"cloudfoundry.system.instance.id")
 	return p
@@ -204,7 +211,11 @@ func (o *otlpBase) metric(m *metricsv1.Metric) (points []otlpPoint) {
 			if p.Distribution.ZeroThreshold == 0 {
 				p.Distribution.ZeroThreshold = 1e-128
 			}
-			if r := oracleExponential(h, m.GetExponentialHistogram().GetAggregationTemporality(), p.Distribution); r != Taken {
+			if r := oracleExponential(
+				h,
+				m.GetExponentialHistogram().GetAggregationTemporality(),
+				p.Distribution,
+			); r != Taken {
 				p = refuse(r)
 			}
 		}
@@ -228,7 +239,10 @@ func (o *otlpBase) summary(m *metricsv1.Metric, s *metricsv1.SummaryDataPoint) o
 			return otlpPoint{Refused: Quantile.String()}
 		}
 		if len(p.Distribution.Quantiles) < maxQuantiles {
-			p.Distribution.Quantiles = append(p.Distribution.Quantiles, metric.Quantile{Share: q.GetQuantile(), Value: q.GetValue()})
+			p.Distribution.Quantiles = append(
+				p.Distribution.Quantiles,
+				metric.Quantile{Share: q.GetQuantile(), Value: q.GetValue()},
+			)
 		}
 	}
 	return p
@@ -365,8 +379,8 @@ func oracleExemplars(all []*metricsv1.Exemplar) (kept []metric.Exemplar) {
 	return kept
 }
 
-func oracleText(any *commonv1.AnyValue) string {
-	switch v := any.GetValue().(type) {
+func oracleText(attribute *commonv1.AnyValue) string {
+	switch v := attribute.GetValue().(type) {
 	case *commonv1.AnyValue_StringValue:
 		return v.StringValue
 	case *commonv1.AnyValue_BoolValue:
@@ -389,7 +403,7 @@ func oracleText(any *commonv1.AnyValue) string {
 		var b strings.Builder
 		encoder := json.NewEncoder(&b)
 		encoder.SetEscapeHTML(false)
-		_ = encoder.Encode(jsonValue(any))
+		_ = encoder.Encode(jsonValue(attribute))
 		return strings.TrimSuffix(b.String(), "\n")
 	}
 	return ""

@@ -79,7 +79,11 @@ func marshalOTLP(tb testing.TB, m proto.Message) []byte {
 }
 
 // ofScope puts metrics into a request, under a resource and a scope.
-func ofScope(resource []*commonv1.KeyValue, scope *commonv1.InstrumentationScope, m ...*metricsv1.Metric) *metricsv1.MetricsData {
+func ofScope(
+	resource []*commonv1.KeyValue,
+	scope *commonv1.InstrumentationScope,
+	m ...*metricsv1.Metric,
+) *metricsv1.MetricsData {
 	return &metricsv1.MetricsData{ResourceMetrics: []*metricsv1.ResourceMetrics{{
 		Resource:     &resourcev1.Resource{Attributes: resource},
 		ScopeMetrics: []*metricsv1.ScopeMetrics{{Scope: scope, Metrics: m}},
@@ -104,7 +108,11 @@ func doublePoint(v float64, attributes ...*commonv1.KeyValue) *metricsv1.NumberD
 }
 
 func gaugeOf(p ...*metricsv1.NumberDataPoint) *metricsv1.Metric {
-	return &metricsv1.Metric{Name: "g", Unit: "By", Data: &metricsv1.Metric_Gauge{Gauge: &metricsv1.Gauge{DataPoints: p}}}
+	return &metricsv1.Metric{
+		Name: "g",
+		Unit: "By",
+		Data: &metricsv1.Metric_Gauge{Gauge: &metricsv1.Gauge{DataPoints: p}},
+	}
 }
 
 func sumOf(t metricsv1.AggregationTemporality, monotonic bool, p ...*metricsv1.NumberDataPoint) *metricsv1.Metric {
@@ -148,7 +156,9 @@ func otlpRequests() []*metricsv1.MetricsData {
 	whole := &commonv1.AnyValue{Value: &commonv1.AnyValue_IntValue{IntValue: -42}}
 	list := &commonv1.AnyValue{Value: &commonv1.AnyValue_ArrayValue{ArrayValue: &commonv1.ArrayValue{
 		Values: []*commonv1.AnyValue{
-			whole, number(1.5), number(math.NaN()), {}, {Value: &commonv1.AnyValue_StringValue{StringValue: "a\"<é\n"}},
+			whole, number(1.5), number(math.NaN()),
+			{},
+			{Value: &commonv1.AnyValue_StringValue{StringValue: "a\"<é\n"}},
 			{Value: &commonv1.AnyValue_BytesValue{BytesValue: []byte{0, 255}}},
 			{Value: &commonv1.AnyValue_BoolValue{BoolValue: true}},
 		},
@@ -158,8 +168,11 @@ func otlpRequests() []*metricsv1.MetricsData {
 	}}}
 	var values []*metricsv1.NumberDataPoint
 	for _, v := range []*commonv1.AnyValue{
-		nil, {}, whole, number(1e300), number(1e-9), number(0.1), number(-3), number(math.Inf(-1)), number(math.Inf(1)),
-		number(math.NaN()), list, object, {Value: &commonv1.AnyValue_BoolValue{}},
+		nil,
+		{},
+		whole, number(1e300), number(1e-9), number(0.1), number(-3), number(math.Inf(-1)), number(math.Inf(1)),
+		number(math.NaN()), list, object,
+		{Value: &commonv1.AnyValue_BoolValue{}},
 		{Value: &commonv1.AnyValue_BytesValue{BytesValue: []byte("bytes")}},
 		{Value: &commonv1.AnyValue_StringValue{StringValue: strings.Repeat("long", 100)}},
 	} {
@@ -223,9 +236,15 @@ func otlpRequests() []*metricsv1.MetricsData {
 			)),
 			ofScope(nil, nil, exponentialOf(t,
 				&metricsv1.ExponentialHistogramDataPoint{
-					Count: 22, Sum: new(-3.0), Scale: 3, ZeroCount: 1, ZeroThreshold: 0.5, Exemplars: exemplars(), Attributes: cf,
-					Positive: &metricsv1.ExponentialHistogramDataPoint_Buckets{Offset: -2, BucketCounts: []uint64{1, 0, 5}},
-					Negative: &metricsv1.ExponentialHistogramDataPoint_Buckets{Offset: 7, BucketCounts: []uint64{15}},
+					Count:         22,
+					Sum:           new(-3.0),
+					Scale:         3,
+					ZeroCount:     1,
+					ZeroThreshold: 0.5,
+					Exemplars:     exemplars(),
+					Attributes:    cf,
+					Positive:      &metricsv1.ExponentialHistogramDataPoint_Buckets{Offset: -2, BucketCounts: []uint64{1, 0, 5}},
+					Negative:      &metricsv1.ExponentialHistogramDataPoint_Buckets{Offset: 7, BucketCounts: []uint64{15}},
 				},
 				&metricsv1.ExponentialHistogramDataPoint{
 					Count: 28, Scale: 10,
@@ -261,7 +280,8 @@ func otlpRequests() []*metricsv1.MetricsData {
 			},
 			{QuantileValues: []*metricsv1.SummaryDataPoint_ValueAtQuantile{quantile(1.5, 1)}},
 			{QuantileValues: []*metricsv1.SummaryDataPoint_ValueAtQuantile{quantile(math.NaN(), 1)}},
-			{Flags: 1}, {},
+			{Flags: 1},
+			{},
 		}},
 	}}))
 }
@@ -300,9 +320,12 @@ func oddOTLP() [][]byte {
 	k := str(1, "k")
 	return [][]byte{
 		// The metrics before the scope and its resource, both in two parts.
-		field(1, field(2, field(2, str(1, "n"), field(5, point(fixed(6, 1)))), field(1, str(1, "lib")), field(1, str(2, "v"))),
+		field(
+			1,
+			field(2, field(2, str(1, "n"), field(5, point(fixed(6, 1)))), field(1, str(1, "lib")), field(1, str(2, "v"))),
 			field(1, field(1, str(1, "service.name"), field(2, str(1, "s")))),
-			field(1, field(1, str(1, "service.namespace"), field(2, str(1, "ns"))))),
+			field(1, field(1, str(1, "service.namespace"), field(2, str(1, "ns")))),
+		),
 		// Data of two kinds: the last counts. Twice the same kind: merged, also the temporality.
 		request(str(1, "n"), field(5, point(fixed(6, 1))), field(7, point(fixed(6, 2)), varint(2, 2), varint(3, 1))),
 		request(field(7, point(fixed(6, 2))), field(7, point(fixed(6, 3)), varint(2, 2)), varint(5, 7), str(1, "n")),
@@ -422,7 +445,10 @@ func otlpSamples(tb testing.TB) (samples []otlpSample) {
 }
 
 func TestOTLPRecords(t *testing.T) {
-	b := marshalOTLP(t, ofScope(nil, nil, gaugeOf(), gaugeOf(), gaugeOf())) // spans and log records have these numbers, too
+	b := marshalOTLP(
+		t,
+		ofScope(nil, nil, gaugeOf(), gaugeOf(), gaugeOf()),
+	) // spans and log records have these numbers, too
 	if n, ok := OTLPRecords(append(b, b...)); n != 6 || !ok {
 		t.Errorf("%d, %v", n, ok)
 	}
@@ -494,7 +520,10 @@ func FuzzOTLPJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		b, err := OTLPFromJSON(text)
 		var stock metricsv1.MetricsData
-		if stockErr := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, &stock); (err == nil) != (stockErr == nil) {
+		if stockErr := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(
+			text,
+			&stock,
+		); (err == nil) != (stockErr == nil) {
 			t.Fatalf("%v, stock: %v", err, stockErr)
 		}
 		if err == nil {
@@ -510,17 +539,34 @@ func TestOTLPAllocations(t *testing.T) {
 		attribute("int", &commonv1.AnyValue{Value: &commonv1.AnyValue_IntValue{IntValue: 7}}),
 		attribute("double", &commonv1.AnyValue{Value: &commonv1.AnyValue_DoubleValue{DoubleValue: 0.5}}),
 	}
-	b := marshalOTLP(t, ofScope(append([]*commonv1.KeyValue{
-		text("service.name", "s"), text("service.namespace", "n"), text("cloudfoundry.app.name", "a"), text("k8s.x", "y"),
-	}, attributes[:2]...), &commonv1.InstrumentationScope{Name: "lib"},
-		gaugeOf(intPoint(1, attributes...), doublePoint(2, attributes...)), sumOf(cumulative, true, intPoint(3, attributes...)),
+	b := marshalOTLP(t, ofScope(
+		append([]*commonv1.KeyValue{
+			text(
+				"service.name",
+				"s",
+			),
+			text("service.namespace", "n"),
+			text("cloudfoundry.app.name", "a"),
+			text("k8s.x", "y"),
+		}, attributes[:2]...),
+		&commonv1.InstrumentationScope{Name: "lib"},
+		gaugeOf(
+			intPoint(1, attributes...),
+			doublePoint(2, attributes...),
+		),
+		sumOf(cumulative, true, intPoint(3, attributes...)),
 		histogramOf(delta, &metricsv1.HistogramDataPoint{
-			Count: 6, BucketCounts: []uint64{1, 2, 3}, ExplicitBounds: []float64{1, 2}, Attributes: attributes, Exemplars: exemplars(),
+			Count:          6,
+			BucketCounts:   []uint64{1, 2, 3},
+			ExplicitBounds: []float64{1, 2},
+			Attributes:     attributes,
+			Exemplars:      exemplars(),
 		}),
 		exponentialOf(cumulative, &metricsv1.ExponentialHistogramDataPoint{
 			Count: 6, Scale: 12, Attributes: attributes,
 			Positive: &metricsv1.ExponentialHistogramDataPoint_Buckets{BucketCounts: []uint64{1, 2, 3}},
-		})))
+		}),
+	))
 	d, taken := newOTLP(), 0
 	var e metric.Envelope
 	each := func(r Refusal) {
