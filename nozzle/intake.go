@@ -32,7 +32,7 @@ type Intake struct {
 	v2     wire.V2
 	json   wire.JSON
 	syslog wire.Syslog
-	otlp   wire.OTLP
+	otlp   otlpIntake
 	view   metric.Envelope
 
 	// What happened since the last flush.

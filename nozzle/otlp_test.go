@@ -631,3 +631,19 @@ func (r *otlpRecorder) RecordV2(_ string, batch []byte, _ time.Time) {
 }
 
 func (r *otlpRecorder) LeaveOut(n int) { r.left += n }
+
+// TestOTLPIntakeAllocatesNothing: a request costs nothing beyond what gRPC or HTTP make of it.
+func TestOTLPIntakeAllocatesNothing(t *testing.T) {
+	var metrics []*metricsv1.Metric
+	for range 100 {
+		metrics = append(metrics, otlpGauge("a", 1), otlpDeltaGauge())
+	}
+	request := marshal(t, otlpRequest(metrics...))
+	ledger, _ := newTestLedger(t)
+	sink := &nullSink{}
+	in := NewIntake(ledger.Source(nameOTLP), sink)
+	now := time.Unix(1, 0)
+	if n := testing.AllocsPerRun(100, func() { in.OTLP(request, now) }); n != 0 || sink.envelopes != 101*100 {
+		t.Errorf("%v allocations a request, %d envelopes", n, sink.envelopes)
+	}
+}

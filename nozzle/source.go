@@ -20,7 +20,7 @@ import (
 // Run blocks until ctx is done, reconnecting by itself for as long as that may help, and returns nil then; an error
 // means that the source can never work as configured. A constructor opens nothing and starts nothing.
 type Source interface {
-	// Name is the source's configuration key: rlp, gateway, firehose, udp, ingress, syslog or replay.
+	// Name is the source's configuration key: rlp, gateway, firehose, udp, ingress, syslog, otlp or replay.
 	Name() string
 	Run(ctx context.Context) error
 }

@@ -37,7 +37,7 @@ func newRecord() *cobra.Command {
 			"which the source nozzle.replay plays. It ends on SIGINT or SIGTERM, after --duration or at --max-bytes,\n" +
 			"whichever is first.\n\n" +
 			"A foundation-wide source gets a shard of its own: exporters that run lose nothing to the recording. The ports\n" +
-			"of udp and ingress can be had only while no exporter holds them.\n\n" +
+			"of udp, ingress, syslog and otlp can be had only while no exporter holds them.\n\n" +
 			"A capture holds what the foundation sends, names of apps and addresses of users included. --scrub replaces\n" +
 			"these; see docs/capture.md for what it does not.",
 		Args: noArgs,
@@ -106,7 +106,7 @@ func (r *recording) run(ctx context.Context, cfg *config.Config) error {
 	}
 	_, err = fmt.Fprintf(r.report, "recorded %d messages in %d bytes to %s\n", stats.Records, stats.Bytes, r.out)
 	if err == nil && stats.LeftOut > 0 {
-		_, err = fmt.Fprintf(r.report, "left out %d malformed messages\n", stats.LeftOut)
+		_, err = fmt.Fprintf(r.report, "left out %d messages that are malformed or have no form in a capture\n", stats.LeftOut)
 	}
 	return err
 }
