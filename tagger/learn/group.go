@@ -123,7 +123,7 @@ func (s *solver) joinedRule(groups []*group) *Rule {
 			last = l
 		}
 		leaf := g.p.tokens[n-2].segment.value
-		r.Leaves = append(r.Leaves, leaf)
+		r.leaves = append(r.leaves, leaf)
 		r.For = append(r.For, "behind "+leaf+" "+strings.Join(g.p.yes, "; "))
 		r.members = append(r.members, g.tails[""].members...)
 		g.rules = append([]*Rule{r}, r.parts[len(r.parts)-1])
@@ -138,8 +138,8 @@ func (s *solver) joinedRule(groups []*group) *Rule {
 		r.Against = append(r.Against, "nothing tells what "+last.label+" is: give it a name")
 	}
 	capture := "{" + last.label + captureType(last, p, n-1) + "}"
-	r.Pattern = escapePattern(name) + "{leaf}" + escapePattern(last.separator) + capture
-	r.Name = escapeTemplate(name) + "{leaf}"
+	r.match = escapePattern(name) + "{leaf}" + escapePattern(last.separator) + capture
+	r.name = escapeTemplate(name) + "{leaf}"
 	rests := 0
 	if last.typ == typRest {
 		rests = 1

@@ -176,19 +176,23 @@ func (s *solver) label(p pattern, values []*segment, typ string) (name string, u
 			name, unnamed = "dimension", true
 		}
 	}
+	return p.free(name), unnamed
+}
+
+// free returns the label or, if the rule cannot have it twice, the label with a number.
+func (p *pattern) free(name string) string {
+	if name == "component" {
+		name = "target_component"
+	}
 	used := func(name string) bool {
 		return name == "component" || name == "leaf" || name == "rest" || name == "le" || name == "quantile" ||
 			slices.ContainsFunc(p.tokens, func(t token) bool { return t.label == name })
 	}
 	base := name
-	if base == "component" {
-		base = "target_component"
-		name = base
-	}
 	for n := 2; used(name); n++ {
 		name = base + "_" + strconv.Itoa(n)
 	}
-	return name, unnamed
+	return name
 }
 
 // unlisted says whether rules list values of a label, but none of these: then the label is for other ones.

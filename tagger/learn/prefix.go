@@ -223,7 +223,7 @@ func (p *prefixes) rules() []*Rule {
 	}
 	if u := &p.path; u.names > 0 {
 		r := u.rule("component/path")
-		r.Pattern, r.Continue = "/{component:origin}/{rest...}", "{rest}"
+		r.match, r.Continue = "/{component:origin}/{rest...}", "{rest}"
 		r.For = append(r.For, fmt.Sprintf("the paths start with their origin, of %s", count(len(u.values), "origin")))
 		all = append(all, r)
 	}

@@ -7,22 +7,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"loggregator_exporter/metric"
 )
 
 // Rule is a proposed rule.
 type Rule struct {
 	ID string `json:"id"`
-	// Prefix or Pattern is what the rule matches; Leaves are the values of the capture `leaf` in the pattern.
-	Prefix  string   `json:"prefix,omitempty"`
-	Pattern string   `json:"pattern,omitempty"`
-	Leaves  []string `json:"leaves,omitempty"`
+	// Prefix or Pattern is what the rule matches.
+	Prefix  string `json:"prefix,omitempty"`
+	Pattern string `json:"pattern,omitempty"`
 	// Components are those that the rule is limited to; none if it is for all.
-	Components []string       `json:"components,omitempty"`
-	Name       string         `json:"name,omitempty"`
-	Continue   string         `json:"continue,omitempty"`
-	Tags       []metric.Label `json:"tags,omitempty"`
+	Components []string `json:"components,omitempty"`
+	Name       string   `json:"name,omitempty"`
+	Continue   string   `json:"continue,omitempty"`
+	// Tags are those that the rule sets beside its captures.
+	Tags map[string]string `json:"tags,omitempty"`
 	// Doubtful rules stand in the file as comments.
 	Doubtful bool `json:"doubtful"`
 	// Names is the number of names that the rule takes, Values that of the values of its last dimension. The names become
@@ -35,15 +33,19 @@ type Rule struct {
 	For       []string  `json:"for"`
 	Against   []string  `json:"against"`
 
-	open     bool // any leaf will do
-	group    *group
-	members  []int32
-	isPrefix bool
-	parts    []*Rule         // those that were joined in this one
-	order    [3]int          // smaller ones come first
-	of       []string        // components of the members, for the condition
-	bases    map[string]bool // base names that are left
-	taken    int             // names that it takes
+	// match is Pattern and name is Name, with the capture `leaf` for what stands behind the last dimension: one of
+	// leaves or, if the rule is open, any segment.
+	match, name string
+	leaves      []string
+	open        bool
+	group       *group
+	members     []int32
+	isPrefix    bool
+	parts       []*Rule         // those that were joined in this one
+	order       [3]int          // smaller ones come first
+	of          []string        // components of the members, for the condition
+	bases       map[string]bool // base names that are left
+	taken       int             // names that it takes
 }
 
 // rules makes rules of the groups.
@@ -74,7 +76,7 @@ func (s *solver) rules() []*Rule {
 				return c
 			}
 		}
-		return cmp.Compare(a.Pattern, b.Pattern)
+		return cmp.Compare(a.match, b.match)
 	})
 	return all
 }
@@ -95,7 +97,7 @@ func (s *solver) rule(g *group, separator string) *Rule {
 	}
 	slices.Sort(r.members)
 	r.write(s, g.p, separator, leaves)
-	if r.Name == "" {
+	if r.name == "" {
 		return nil
 	}
 	s.count(r, g.p)
@@ -131,15 +133,15 @@ func (s *solver) count(r *Rule, p pattern) {
 			r.doubt("%s of %s seen, fewer than %d", count(len(values), "value"), t.label, minValues)
 		}
 	}
-	if p.fixed != nil && len(r.Leaves) < minValues {
-		r.doubt("%s behind the word seen, fewer than %d", count(max(1, len(r.Leaves)), "name"), minValues)
+	if p.fixed != nil && len(r.leaves) < minValues {
+		r.doubt("%s behind the word seen, fewer than %d", count(max(1, len(r.leaves)), "name"), minValues)
 	}
 }
 
 // startsWithComponent says whether the name that the rule leaves starts with the component and something behind it.
 func (s *solver) startsWithComponent(r *Rule) bool {
 	for _, component := range r.of {
-		rest, starts := strings.CutPrefix(r.Name, component)
+		rest, starts := strings.CutPrefix(r.name, component)
 		if len(r.of) == 1 && component != "" && starts && rest != "" && strings.IndexByte("-_", rest[0]) >= 0 {
 			return true
 		}
@@ -165,9 +167,9 @@ func (r *Rule) write(s *solver, p pattern, separator string, leaves []string) {
 		}
 		switch {
 		case p.fixed != nil:
-			r.Tags = append(r.Tags, *p.fixed)
+			r.Tags = map[string]string{p.fixed.Name: p.fixed.Value}
 		case k == 0 && len(p.tokens) > 1 && t.segment.separator() == "/" && s.isComponent(t.segment.value):
-			r.Tags = append(r.Tags, metric.Label{Name: "component", Value: t.segment.value})
+			r.Tags = map[string]string{"component": t.segment.value}
 		default:
 			name.WriteString(t.segment.text)
 		}
@@ -180,11 +182,11 @@ func (r *Rule) write(s *solver, p pattern, separator string, leaves []string) {
 		base += separator
 	}
 	r.ID = "learned/" + strings.TrimLeft(id.String(), "/")
-	r.Pattern, r.Name = match.String()+escapePattern(separator), base
+	r.match, r.name = match.String()+escapePattern(separator), base
 	if separator != "" {
-		r.Leaves = leaves
-		r.Pattern += "{leaf}"
-		r.Name += "{leaf}"
+		r.leaves = leaves
+		r.match += "{leaf}"
+		r.name += "{leaf}"
 	}
 	// Behind a dimension that a word stands before, any leaf is a measurement of it, as far as was seen.
 	r.open = p.captures && p.tokens[0].segment != nil && p.last().typ != typRest && separator != "" &&
@@ -256,31 +258,31 @@ func escapeTemplate(s string) string { return templateEscapes.Replace(s) }
 
 // matches is the pattern of the rule, with its leaves in it unless they are a type that the file declares.
 func (r *Rule) matches(typ string) string {
-	if len(r.Leaves) == 0 {
-		return r.Pattern
+	if len(r.leaves) == 0 {
+		return r.match
 	}
 	if r.open {
-		return strings.Replace(r.Pattern, "/{leaf}", "/{leaf:path}", 1)
+		return strings.Replace(r.match, "/{leaf}", "/{leaf:path}", 1)
 	}
-	if len(r.Leaves) == 1 {
-		return strings.Replace(r.Pattern, "{leaf}", escapePattern(r.Leaves[0]), 1)
+	if len(r.leaves) == 1 {
+		return strings.Replace(r.match, "{leaf}", escapePattern(r.leaves[0]), 1)
 	}
 	if typ == "" {
-		escaped := make([]string, len(r.Leaves))
-		for i, l := range r.Leaves {
+		escaped := make([]string, len(r.leaves))
+		for i, l := range r.leaves {
 			escaped[i] = escapePattern(l)
 		}
 		typ = strings.Join(escaped, "|")
 	}
-	return strings.Replace(r.Pattern, "{leaf}", "{leaf:"+typ+"}", 1)
+	return strings.Replace(r.match, "{leaf}", "{leaf:"+typ+"}", 1)
 }
 
-// leaves is the template of the base name.
-func (r *Rule) leaves() string {
-	if len(r.Leaves) == 1 && !r.open {
-		return strings.Replace(r.Name, "{leaf}", escapeTemplate(r.Leaves[0]), 1)
+// baseName is the template of the base name.
+func (r *Rule) baseName() string {
+	if len(r.leaves) == 1 && !r.open {
+		return strings.Replace(r.name, "{leaf}", escapeTemplate(r.leaves[0]), 1)
 	}
-	return r.Name
+	return r.name
 }
 
 // makeIDsUnique adds numbers to ids that several rules have.

@@ -89,11 +89,11 @@ func (r *Rule) narrow() bool {
 		r.open = false
 		return true
 	}
-	narrower := strings.Replace(r.Pattern, "...}", "}", 1)
-	if r.isPrefix || narrower == r.Pattern || strings.Contains(r.Pattern, "/{") {
+	narrower := strings.Replace(r.match, "...}", "}", 1)
+	if r.isPrefix || narrower == r.match || strings.Contains(r.match, "/{") {
 		return false
 	}
-	r.Pattern = narrower
+	r.match = narrower
 	return true
 }
 
@@ -293,6 +293,9 @@ func (l *Learner) finish(t *tagger.Tagger, p *Proposal) error {
 		}
 		if !r.isPrefix && !r.Doubtful {
 			r.Names = r.taken
+		}
+		if r.match != "" {
+			r.Pattern, r.Name = r.matches(""), r.baseName()
 		}
 		r.Metrics = len(r.bases)
 		r.BaseNames = append([]string{}, slices.Sorted(maps.Keys(r.bases))...)

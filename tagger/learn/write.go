@@ -3,6 +3,8 @@ package learn
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,7 +62,7 @@ func (p *Proposal) writeTypes(b *strings.Builder) []string {
 	names := make([]string, len(p.Rules))
 	n := 0
 	for i, r := range p.Rules {
-		if len(r.Leaves) < 2 || r.open || len(strings.Join(r.Leaves, "|")) <= maxInline || r.Doubtful {
+		if len(r.leaves) < 2 || r.open || len(strings.Join(r.leaves, "|")) <= maxInline || r.Doubtful {
 			continue
 		}
 		if n++; n == 1 {
@@ -68,7 +70,7 @@ func (p *Proposal) writeTypes(b *strings.Builder) []string {
 		}
 		names[i] = "leaf_" + strconv.Itoa(n)
 		fmt.Fprintf(b, "  %s:\n", names[i])
-		for _, l := range r.Leaves {
+		for _, l := range r.leaves {
 			fmt.Fprintf(b, "    - %s\n", strconv.Quote(l))
 		}
 	}
@@ -132,13 +134,13 @@ func (r *Rule) writeRule(b *strings.Builder, typ string) {
 	if r.Continue != "" {
 		line("  continue: %s", strconv.Quote(r.Continue))
 	}
-	if r.Name != "" {
-		line("  name: %s", strconv.Quote(r.leaves()))
+	if r.name != "" {
+		line("  name: %s", strconv.Quote(r.baseName()))
 	}
 	if len(r.Tags) > 0 {
-		items := make([]string, len(r.Tags))
-		for i, t := range r.Tags {
-			items[i] = t.Name + ": " + strconv.Quote(t.Value)
+		var items []string
+		for _, name := range slices.Sorted(maps.Keys(r.Tags)) {
+			items = append(items, name+": "+strconv.Quote(r.Tags[name]))
 		}
 		line("  tags: {%s}", strings.Join(items, ", "))
 	}
