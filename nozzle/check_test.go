@@ -81,6 +81,17 @@ func TestCheck(t *testing.T) {
 			"nozzle.replay.speed: +Inf is no speed: 1 is that of the recording, 10 is ten times as fast, 0 is as fast as " +
 				"possible",
 		}},
+		{"syslog and otlp", Options{
+			Stream: stream,
+			Syslog: SyslogOptions{
+				Enabled: true, ListenAddress: "127.0.0.1:6067", MaxMessageBytes: 1 << 16, MaxConnections: 10,
+			},
+			OTLP: OTLPOptions{Enabled: true, ListenAddress: "127.0.0.1:4317", MaxRequestBytes: 1 << 24},
+		}, []string{
+			"nozzle.otlp.enabled: nozzle.syslog and nozzle.otlp each bring all envelopes of the foundation, so that " +
+				"everything counts twice: enable one of them, or set nozzle.allow_overlap to true where they are those of " +
+				"different foundations",
+		}},
 		{"gateway and firehose", Options{
 			Stream:   stream,
 			Gateway:  GatewayOptions{Enabled: true, URL: "https://a:b@c"},

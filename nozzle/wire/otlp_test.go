@@ -406,6 +406,12 @@ func TestOTLPLenientStrings(t *testing.T) {
 // Each sample of what real agents and a real collector sent is taken whole.
 func TestOTLPSamples(t *testing.T) {
 	for i, sample := range otlpSamples(t) {
+		if text := string(sample.Request); !strings.Contains(text, "resourceMetrics") {
+			if n, ok := OTLPRecordsOfJSON(sample.Request); n != 1 || !ok {
+				t.Errorf("sample %d, %s: %d records, %v", i, sample.Note, n, ok)
+			}
+			continue
+		}
 		var stock metricsv1.MetricsData
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(sample.Request, &stock); err != nil {
 			t.Fatal(err)
