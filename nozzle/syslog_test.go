@@ -411,3 +411,35 @@ func TestSyslogChecks(t *testing.T) {
 		wiretest.RequireEqual(t, fmt.Sprintf("%+v", c.options), r.mistakes, c.want)
 	}
 }
+
+// TestSyslogAgentsReportLosses: what an agent says that it dropped counts once, although it says so by drain as well, and
+// totals that come backwards over its connections count nothing again.
+func TestSyslogAgentsReportLosses(t *testing.T) {
+	r := runSyslog(t, SyslogOptions{})
+	const tags = `[tags@47450 deployment="cf" direction="egress" index="a" ip="10.0.0.6" job="router" origin="loggregator.syslog_agent"%s] ` + "\n"
+	report := func(second int, name, more string, total int) string {
+		return framed(fmt.Sprintf("<14>1 2026-11-18T11:06:%02d.123456+00:00 - loggregator.syslog_agent [a] - "+
+			`[counter@47450 name="%s" total="%d" delta="0"]`+tags, second, name, total, more))
+	}
+	drain := ` drain_scope="aggregate" drain_url="syslog-tls://exporter:6067"`
+	older, newer := r.dial(nil), r.dial(nil)
+	for _, c := range []struct {
+		conn net.Conn
+		text string
+	}{
+		{older, report(10, "dropped", "", 10_000)},
+		{older, report(10, "messages_dropped_per_drain", drain, 10_000)},
+		{newer, report(40, "dropped", "", 40_000)},
+		{newer, report(40, "messages_dropped_per_drain", drain, 40_000)},
+		{older, report(20, "dropped", "", 20_000)},
+		{older, report(30, "dropped", "", 30_000)},
+		{newer, report(50, "dropped", "", 40_000)},
+	} {
+		r.send(c.conn, c.text)
+		receive(t, r.got)
+	}
+	r.stop()
+	if n := r.value("upstream_dropped_total"); n != 30_000 {
+		t.Errorf("%v lost, want 30000", n)
+	}
+}

@@ -13,7 +13,8 @@ import (
 
 // Loggregator's components count what they lose themselves, in a counter named dropped that travels in the same
 // stream. Its tag origin names the component, its tag direction the side of it. Releases before 2017 have several
-// names for it, of the origins DopplerServer and MetronAgent, see olderLosses.
+// names for it, of the origins DopplerServer and MetronAgent, see olderLosses. What syslog agents report in
+// messages_dropped_per_drain is the same once more, by drain.
 const (
 	upstreamPrefix = "loggregator." // prefix of the origins of Loggregator's components
 
