@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -120,5 +121,49 @@ func TestSyslogFilters(t *testing.T) {
 		if !strings.Contains(page, line+"\n") {
 			t.Errorf("no %s", line)
 		}
+	}
+}
+
+// TestSyslogOrder: what one agent sends over several connections comes backwards, and two samples may have one time,
+// which agents cut to microseconds. The values are right nevertheless, and a late lower total is no restart.
+func TestSyslogOrder(t *testing.T) {
+	r, stop := startService(t, syslogConfig(), slog.New(slog.DiscardHandler))
+	sent := 0
+	send := func(second int, total uint64, value float64) {
+		header := fmt.Sprintf("<14>1 2026-11-18T11:06:%02d.123456+00:00 - s [0] - ", second)
+		text := ""
+		for _, m := range []string{
+			fmt.Sprintf(`[counter@47450 name="requests" total="%d" delta="1"] `, total),
+			fmt.Sprintf(`[gauge@47450 name="level" value="%g" unit="u"] `, value),
+		} {
+			m = header + m + "\n"
+			text += fmt.Sprintf("%d %s", len(m), m)
+		}
+		sent += 2
+		sendSyslog(t, r, text, sent) // by a connection of its own
+	}
+	requireValues := func(total, value string) {
+		t.Helper()
+		_, page := fetch(t, "http://"+r.Web.String()+"/metrics")
+		for _, line := range []string{
+			`cf_requests_total{component="s",instance_id="0",source_id="s"} ` + total,
+			`cf_level{component="s",instance_id="0",source_id="s"} ` + value,
+		} {
+			if !strings.Contains(page, line+"\n") {
+				t.Errorf("no %s in\n%s", line, caseLines(page))
+			}
+		}
+	}
+	send(10, 100, 1)
+	send(40, 400, 4)
+	send(20, 200, 2)
+	send(30, 300, 3)
+	requireValues("400", "4")
+	send(40, 401, 4.5) // the same microsecond
+	requireValues("401", "4.5")
+	send(39, 399, 3.9)
+	requireValues("401", "4.5")
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
