@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 
@@ -95,6 +96,8 @@ type OTLP struct {
 	timeout   time.Duration // of a request
 	config    net.ListenConfig
 
+	conversions chan struct{} // one for each request in JSON that is being converted
+
 	refusedPoints [wire.NumRefusals]prometheus.Counter
 }
 
@@ -103,6 +106,7 @@ func newOTLP(options OTLPOptions, env *Env) (*OTLP, error) {
 	o := &OTLP{
 		sourceBase: env.newBase(nameOTLP), port: newPort(), http: newPort(), options: options,
 		requests: make(chan struct{}, otlpMaxRequests), timeout: otlpRequestTimeout,
+		conversions: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	var config func() (*tls.Config, error)
 	if options.TLSConfig != nil || options.TLS != (TLSOptions{}) {

@@ -1,6 +1,7 @@
 package nozzle
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,12 +82,12 @@ func (o *OTLP) handle(w http.ResponseWriter, r *http.Request, signal otlpSignal)
 	defer o.put(in)
 	in.signal = signal
 	if err := in.read(r, o.options.MaxRequestBytes); err != nil {
-		o.refuseRequest(a, err)
+		o.refuseRequest(a, in, err)
 		return
 	}
 	if a.form == otlpJSON {
-		if err := in.takeJSON(); err != nil {
-			a.fail(http.StatusBadRequest, codes.InvalidArgument, err.Error())
+		if err := o.takeJSON(r.Context(), in); err != nil {
+			o.refuseRequest(a, in, err)
 			return
 		}
 	} else if in.take(in.scratch); !in.ok {
@@ -103,7 +104,7 @@ var (
 )
 
 // refuseRequest answers a request that could not be read.
-func (o *OTLP) refuseRequest(a otlpAnswer, err error) {
+func (o *OTLP) refuseRequest(a otlpAnswer, in *otlpReceiver, err error) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		o.clients.refused.add(watch.ReasonOversized, "a request is longer than nozzle.otlp.max_request_bytes, and its "+
@@ -113,6 +114,7 @@ func (o *OTLP) refuseRequest(a otlpAnswer, err error) {
 		o.clients.refused.add(reasonEncoding, "send application/x-protobuf or application/json, as it is or by gzip", err)
 		a.fail(http.StatusUnsupportedMediaType, codes.InvalidArgument, err.Error())
 	default:
+		in.intake.Unreadable(time.Now())
 		a.fail(http.StatusBadRequest, codes.InvalidArgument, err.Error())
 	}
 }
@@ -167,19 +169,37 @@ func (r *otlpReceiver) read(request *http.Request, limit int) error {
 	}
 }
 
-// takeJSON takes the request in scratch.
+// bytesPerObject is how many bytes of JSON there must be for each object. An object of two bytes becomes some hundred
+// bytes of memory.
+const bytesPerObject = 16
+
+// takeJSON takes the request in scratch. As many requests at a time are converted as CPUs can do: more would only take
+// memory.
+func (o *OTLP) takeJSON(ctx context.Context, r *otlpReceiver) error {
+	if bytes.Count(r.scratch, []byte("{")) > o.options.MaxRequestBytes/bytesPerObject {
+		return fmt.Errorf("%w: it holds too many objects", errTooLarge)
+	}
+	select {
+	case o.conversions <- struct{}{}:
+		defer func() { <-o.conversions }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return r.takeJSON()
+}
+
 func (r *otlpReceiver) takeJSON() error {
 	r.rejected, r.message, r.answer = 0, "", r.answer[:0]
 	if r.signal != otlpMetrics {
 		records, ok := wire.OTLPRecordsOfJSON(r.scratch)
-		if r.intake.ignore(records, ok, time.Now()); !ok {
+		if !ok {
 			return errors.New("the request is no OTLP in JSON")
 		}
+		r.intake.ignore(records, true, time.Now())
 		return nil
 	}
 	request, err := wire.OTLPFromJSON(r.scratch)
 	if err != nil {
-		r.intake.Unreadable(time.Now())
 		return err
 	}
 	r.take(request)

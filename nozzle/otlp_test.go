@@ -338,6 +338,8 @@ func TestOTLPByHTTP(t *testing.T) {
 		metricsOf(otlpProtobuf, "", make([]byte, 1<<20+1), 413, `code:8 message:"the request is longer than accepted"`),
 		metricsOf(otlpProtobuf, "gzip", zip(t, make([]byte, 1<<20+1)), 413, `code:8`), // some 1 KB
 		metricsOf(otlpJSON, "gzip", zip(t, bytes.Repeat([]byte(" "), 100<<20)), 413, `"code":8`),
+		metricsOf(otlpJSON, "", []byte(`{"resourceMetrics":[{}`+strings.Repeat(",{}", 1<<16)+`]}`), 413, `too many objects`),
+		{"POST", "/v1/traces", otlpJSON, "", []byte(`{"x":[{}` + strings.Repeat(",{}", 1<<16) + `]}`), 413, `"code":8`},
 		{"GET", "/v1/metrics", otlpProtobuf, "", nil, 405, `code:12`},
 		{"POST", "/v1/other", otlpProtobuf, "", nil, 404, ""},
 		{"POST", "/v1/traces", otlpProtobuf, "", marshal(t, otlpTrace()), 200, ``},
@@ -351,7 +353,7 @@ func TestOTLPByHTTP(t *testing.T) {
 	for range 5 {
 		r.requireGauge(t, "a")
 	}
-	if len(r.got) > 0 || r.refusals(watch.ReasonOversized) != 3 || r.refusals(reasonEncoding) != 2 {
+	if len(r.got) > 0 || r.refusals(watch.ReasonOversized) != 5 || r.refusals(reasonEncoding) != 2 {
 		t.Errorf("%d more envelopes, refused %d oversized, %d unsupported", len(r.got), r.refusals(watch.ReasonOversized),
 			r.refusals(reasonEncoding))
 	}
@@ -364,8 +366,8 @@ func TestOTLPByHTTP(t *testing.T) {
 		t,
 		r.reg,
 		"envelopes_total",
-	); received != 19 ||
-		outcomes != 19 {
+	); received != 21 ||
+		outcomes != 21 {
 		t.Errorf("%d received, %d outcomes", received, outcomes)
 	}
 }

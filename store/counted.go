@@ -17,7 +17,7 @@ const (
 	reasonCounts    = "the counts of its buckets do not add up"
 	reasonNative    = "the schema or a bucket of its native buckets is out of range"
 	reasonMixed     = "it is a summary and has buckets"
-	reasonQuantiles = "its quantiles are not between 0 and 1, or there are more than 512"
+	reasonQuantiles = "its quantiles are not between 0 and 1, one comes twice, or there are more than 512"
 )
 
 // countedBySender takes one histogram or summary as its sender has counted it.

@@ -89,9 +89,10 @@ func (d *OTLP) Request(request []byte, e *metric.Envelope, each func(Refusal)) b
 	d.scratch = d.scratch[:0]
 	f := Fields{Message: request}
 	parts := 0
-	for ; f.Next(); parts++ {
+	for f.Next() {
 		if f.Tag == otlpResourceMetrics {
 			w.resourceMetrics(f.Bytes)
+			parts++
 		}
 	}
 	if f.Bad && parts > 0 {

@@ -9,6 +9,8 @@ import (
 
 	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
 	"google.golang.org/protobuf/proto"
+
+	"loggregator_exporter/metric"
 )
 
 // Tags of the fields of KeyValue and AnyValue:
@@ -25,6 +27,10 @@ const (
 	anyMap    = 6<<3 | Bytes
 	anyBytes  = 7<<3 | Bytes
 )
+
+// maxComposed is how many bytes of a KeyValue may be unmarshalled, which takes more than thirty times their memory. The
+// text of a longer array or map stays what came: it is too long for a tag in any form.
+const maxComposed = 16 * metric.MaxValueBytes
 
 // attribute reads a KeyValue. Its value becomes text as OpenTelemetry's rules for other protocols say: numbers as in
 // JSON, bytes as base64, arrays and maps as JSON. The text may be in scratch.
@@ -47,7 +53,10 @@ func (d *OTLP) attribute(b []byte) (key, text []byte, ok bool) {
 			if text, composed, ok = d.anyValue(f.Bytes, text); !ok {
 				return nil, nil, false
 			}
-			if composed {
+			switch {
+			case composed && len(b) > maxComposed:
+				text = b
+			case composed:
 				return d.composedAttribute(b)
 			}
 		}

@@ -389,8 +389,26 @@ func TestOTLPBrokenParts(t *testing.T) {
 			t.Errorf("%s: %v, %+v", what, ok, got)
 		}
 	}
-	if got, ok := points(newOTLP(), []byte("<html>")); ok || len(got) > 0 {
-		t.Errorf("text is a request of %v", got)
+	for _, text := range []string{"<html>", "hello, world"} { // the latter begins with a field that is unknown
+		if got, ok := points(newOTLP(), []byte(text)); ok || len(got) > 0 {
+			t.Errorf("%s is a request of %v", text, got)
+		}
+	}
+}
+
+// An array beyond what a tag can hold is not unmarshalled: of two bytes each its elements would become some sixty.
+func TestOTLPLongArray(t *testing.T) {
+	d, e := newOTLP(), metric.Envelope{}
+	array := &commonv1.ArrayValue{Values: make([]*commonv1.AnyValue, 1<<20)}
+	for i := range array.Values {
+		array.Values[i] = &commonv1.AnyValue{}
+	}
+	request := marshalOTLP(t, ofScope(nil, nil, gaugeOf(intPoint(1,
+		attribute("list", &commonv1.AnyValue{Value: &commonv1.AnyValue_ArrayValue{ArrayValue: array}})))))
+	long := false
+	each := func(r Refusal) { long = r == Taken && len(e.Tag("list")) > metric.MaxValueBytes }
+	if n := testing.AllocsPerRun(3, func() { d.Request(request, &e, each) }); n > 10 || !long {
+		t.Errorf("%v allocations, long %v", n, long)
 	}
 }
 
