@@ -92,6 +92,12 @@ func TestCheck(t *testing.T) {
 				"everything counts twice: enable one of them, or set nozzle.allow_overlap to true where they are those of " +
 				"different foundations",
 		}},
+		{"otlp with one address for both protocols", Options{Stream: stream, OTLP: OTLPOptions{
+			Enabled: true, ListenAddress: "127.0.0.1:4317", HTTPListenAddress: "127.0.0.1:4317", MaxRequestBytes: 1 << 24,
+		}}, []string{
+			"nozzle.otlp.http_listen_address: is that of gRPC, nozzle.otlp.listen_address, too: give it another port, for " +
+				"example 4318",
+		}},
 		{"gateway and firehose", Options{
 			Stream:   stream,
 			Gateway:  GatewayOptions{Enabled: true, URL: "https://a:b@c"},

@@ -69,11 +69,11 @@ func (c *clients) explain(err error) (reason, advice string) {
 		return watch.ReasonCertificateFiles, "our own certificates cannot be read: mend the files of " + c.tlsKey
 	case errors.As(err, &unknown):
 		return watch.ReasonClientCertificate, "the client's certificate is not signed by the CA of " + c.tlsKey +
-			".ca_file, which must be that of the foundation's agents (loggregator_ca)"
+			".ca_file, which must be that of its senders; loggregator_ca signs those of the foundation's agents"
 	case errors.As(err, &invalid), errors.As(err, &certificate):
 		return watch.ReasonClientCertificate, "the client's certificate is not valid, perhaps out of date or not for clients"
 	case strings.Contains(err.Error(), "client didn't provide a certificate"):
-		return reasonNoClientCertificate, "the client shows no certificate: agents do, so it is none"
+		return reasonNoClientCertificate, "the client shows no certificate: it needs one of the CA of " + c.tlsKey + ".ca_file"
 	case strings.Contains(err.Error(), "remote error: tls:"):
 		needs := "the name by which it is called"
 		if c.serverName != "" {

@@ -61,6 +61,8 @@ func (o *OTLPOptions) Check(s check.Section) {
 	s.Address("listen_address", o.ListenAddress, 0)
 	if o.HTTPListenAddress != "" {
 		s.Address("http_listen_address", o.HTTPListenAddress, 0)
+		s.That(o.HTTPListenAddress != o.ListenAddress || strings.HasSuffix(o.ListenAddress, ":0"), "http_listen_address",
+			"is that of gRPC, %s, too: give it another port, for example 4318", s.Key("listen_address"))
 	}
 	if o.TLSConfig == nil {
 		public, address := "listen_address", o.ListenAddress
