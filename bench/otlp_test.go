@@ -36,7 +36,7 @@ func otlpRequests(series int) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // it repeats itself
+	rng := rand.New(rand.NewPCG(1, 2))
 	for i, wire := range batches {
 		var batch loggregator_v2.EnvelopeBatch
 		if err := proto.Unmarshal(wire, &batch); err != nil {
