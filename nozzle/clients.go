@@ -28,8 +28,9 @@ type clients struct {
 	// config returns the configuration of the next connection, so that certificates can be rotated while the exporter
 	// runs. It is not changed. Nil is plain text.
 	config   func() (*tls.Config, error)
-	protocol string // to agree on by ALPN
-	limit    int    // of connections at a time; further ones wait
+	protocol string     // to agree on by ALPN
+	limit    int        // of connections at a time; further ones wait
+	level    slog.Level // of the log lines about connections: Debug where each request may have its own
 
 	// For advice.
 	tlsKey     string // the key of the TLS options in the configuration
@@ -131,10 +132,10 @@ func (c *clients) admit(ctx context.Context, raw net.Conn) net.Conn {
 		conn, name = secured, clientName(secured.ConnectionState())
 	}
 	c.account.Connect()
-	c.log.Info("a client connected", "remote", remote, "client", name)
+	c.log.Log(ctx, c.level, "a client connected", "remote", remote, "client", name)
 	return &countedConn{Conn: conn, closed: func() {
 		c.account.Disconnect()
-		c.log.Info("a client is gone", "remote", remote)
+		c.log.Log(ctx, c.level, "a client is gone", "remote", remote)
 	}}
 }
 

@@ -240,17 +240,26 @@ func (o *OTLP) listen(ctx context.Context) (servers []func(context.Context) erro
 // HTTPAddr waits until the source listens and returns the address of HTTP, which is not valid where there is none.
 func (o *OTLP) HTTPAddr(ctx context.Context) (netip.AddrPort, error) { return o.http.Addr(ctx) }
 
-// begin takes a place for a request. If there is none, the request is refused, so that its sender sends it again.
+// begin takes a place for a request, if there is one.
 func (o *OTLP) begin() bool {
 	select {
 	case o.requests <- struct{}{}:
 		return true
 	default:
-		o.clients.refused.add(reasonOverload,
-			"too many requests at a time: their senders send them again; docs/otlp.md says what to do",
-			errOverload, "limit", otlpMaxRequests)
 		return false
 	}
+}
+
+// overloaded counts a request for which there is no place. Its sender sends it again.
+func (o *OTLP) overloaded(remote string) {
+	o.clients.refused.add(reasonOverload, "their senders send them again; let them send fewer and larger ones, or give "+
+		"the exporter more CPU", errOverload, "remote", remote, "limit", otlpMaxRequests)
+}
+
+// oversized counts a request that is too long.
+func (o *OTLP) oversized(remote string, err error) {
+	o.clients.refused.add(watch.ReasonOversized, "a request is longer than nozzle.otlp.max_request_bytes, and its "+
+		"sender does not send it again: let it send smaller batches, or raise the limit", err, "remote", remote)
 }
 
 func (o *OTLP) end() { <-o.requests }

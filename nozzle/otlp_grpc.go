@@ -12,11 +12,10 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // collectors compress
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/encoding/protowire"
-
-	"loggregator_exporter/nozzle/watch"
 )
 
 var errOverload = errors.New("too many requests at a time")
@@ -80,9 +79,18 @@ func (o *OTLP) limitTime(ctx context.Context, _ *tap.Info) (context.Context, err
 	return limited, nil
 }
 
+// remoteOf is the address of the other side of a stream.
+func remoteOf(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok {
+		return p.Addr.String()
+	}
+	return ""
+}
+
 // export takes one request.
 func (o *OTLP) export(stream grpc.ServerStream, signal otlpSignal) error {
 	if !o.begin() {
+		o.overloaded(remoteOf(stream.Context()))
 		return status.Error(codes.Unavailable, errOverload.Error())
 	}
 	defer o.end()
@@ -91,8 +99,7 @@ func (o *OTLP) export(stream grpc.ServerStream, signal otlpSignal) error {
 	r.signal = signal
 	if err := stream.RecvMsg(r); err != nil {
 		if status.Code(err) == codes.ResourceExhausted {
-			o.clients.refused.add(watch.ReasonOversized, "a request is longer than nozzle.otlp.max_request_bytes, and its "+
-				"sender does not send it again: let it send smaller batches, or raise the limit", err)
+			o.oversized(remoteOf(stream.Context()), err)
 		}
 		return err
 	}

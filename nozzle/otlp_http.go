@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"loggregator_exporter/nozzle/watch"
 	"loggregator_exporter/nozzle/wire"
 )
 
@@ -51,7 +50,7 @@ func (o *OTLP) serveHTTP(ctx context.Context, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	accept := o.clients
-	accept.protocol = "http/1.1"
+	accept.protocol, accept.level = "http/1.1", slog.LevelDebug
 	err := server.Serve(accept.listen(ctx, listener))
 	_ = server.Close()
 	running.Wait() // Close does not
@@ -63,7 +62,7 @@ func (o *OTLP) serveHTTP(ctx context.Context, listener net.Listener) error {
 
 // handle takes one request.
 func (o *OTLP) handle(w http.ResponseWriter, r *http.Request, signal otlpSignal) {
-	a := otlpAnswer{w: w}
+	a := otlpAnswer{w: w, remote: r.RemoteAddr}
 	if a.form, _, _ = mime.ParseMediaType(r.Header.Get("Content-Type")); a.form != otlpJSON {
 		a.form = otlpProtobuf
 	}
@@ -73,6 +72,7 @@ func (o *OTLP) handle(w http.ResponseWriter, r *http.Request, signal otlpSignal)
 		return
 	}
 	if !o.begin() {
+		o.overloaded(r.RemoteAddr)
 		w.Header().Set("Retry-After", otlpRetryAfter)
 		a.fail(http.StatusServiceUnavailable, codes.Unavailable, errOverload.Error())
 		return
@@ -107,11 +107,11 @@ var (
 func (o *OTLP) refuseRequest(a otlpAnswer, in *otlpReceiver, err error) {
 	switch {
 	case errors.Is(err, errTooLarge):
-		o.clients.refused.add(watch.ReasonOversized, "a request is longer than nozzle.otlp.max_request_bytes, and its "+
-			"sender does not send it again: let it send smaller batches, or raise the limit", err)
+		o.oversized(a.remote, err)
 		a.fail(http.StatusRequestEntityTooLarge, codes.ResourceExhausted, err.Error())
 	case errors.Is(err, errUnsupported):
-		o.clients.refused.add(reasonEncoding, "send application/x-protobuf or application/json, as it is or by gzip", err)
+		o.clients.refused.add(reasonEncoding, "send application/x-protobuf or application/json, as it is or by gzip", err,
+			"remote", a.remote)
 		a.fail(http.StatusUnsupportedMediaType, codes.InvalidArgument, err.Error())
 	default:
 		in.intake.Unreadable(time.Now())
@@ -208,8 +208,9 @@ func (r *otlpReceiver) takeJSON() error {
 
 // otlpAnswer answers a request in the form in which it came.
 type otlpAnswer struct {
-	w    http.ResponseWriter
-	form string
+	w      http.ResponseWriter
+	form   string
+	remote string // address of the other side
 }
 
 func (a otlpAnswer) succeed(r *otlpReceiver) {

@@ -166,6 +166,14 @@ func (r *runningOTLP) requireGauge(t *testing.T, name string) {
 	}
 }
 
+// requireRemote waits until the log tells whose request was refused.
+func (r *runningOTLP) requireRemote(t *testing.T, reason string) {
+	t.Helper()
+	if line := r.await(t, "refused"); line.attrs["reason"] != reason || line.attrs["remote"] == "" {
+		t.Errorf("%v", line.attrs)
+	}
+}
+
 func (r *runningOTLP) refusals(reason string) uint64 {
 	account := r.ledger.Source(nameOTLP)
 	return account.refusals.snapshot()[reason]
@@ -502,6 +510,7 @@ func TestOTLPOverload(t *testing.T) {
 	if n := r.refusals(reasonOverload); n != 2 {
 		t.Errorf("%d refused", n)
 	}
+	r.requireRemote(t, reasonOverload)
 	<-r.source.requests
 	if _, err := client.Export(t.Context(), otlpRequest(otlpGauge("a", 1))); err != nil {
 		t.Error(err)
@@ -524,6 +533,7 @@ func TestOTLPOversized(t *testing.T) {
 	if n := r.refusals(watch.ReasonOversized); n != 2 {
 		t.Errorf("%d refused", n)
 	}
+	r.requireRemote(t, watch.ReasonOversized)
 	if _, err := client.Export(t.Context(), otlpRequest(otlpGauge("a", 1))); err != nil {
 		t.Error(err)
 	}
