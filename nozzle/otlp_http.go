@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -73,8 +74,7 @@ func (o *OTLP) handle(w http.ResponseWriter, r *http.Request, signal otlpSignal)
 	}
 	if !o.begin() {
 		o.overloaded(r.RemoteAddr)
-		w.Header().Set("Retry-After", otlpRetryAfter)
-		a.fail(http.StatusServiceUnavailable, codes.Unavailable, errOverload.Error())
+		a.retry(errOverload.Error())
 		return
 	}
 	defer o.end()
@@ -113,6 +113,8 @@ func (o *OTLP) refuseRequest(a otlpAnswer, in *otlpReceiver, err error) {
 		o.clients.refused.add(reasonEncoding, "send application/x-protobuf or application/json, as it is or by gzip", err,
 			"remote", a.remote)
 		a.fail(http.StatusUnsupportedMediaType, codes.InvalidArgument, err.Error())
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.Canceled):
+		a.retry(err.Error())
 	default:
 		in.intake.Unreadable(time.Now())
 		a.fail(http.StatusBadRequest, codes.InvalidArgument, err.Error())
@@ -229,6 +231,12 @@ func (a otlpAnswer) succeed(r *otlpReceiver) {
 		answer.PartialSuccess = &partialSuccess{strconv.FormatUint(r.rejected, 10), r.message}
 	}
 	a.writeJSON(http.StatusOK, answer)
+}
+
+// retry answers that the request is to be sent again.
+func (a otlpAnswer) retry(message string) {
+	a.w.Header().Set("Retry-After", otlpRetryAfter)
+	a.fail(http.StatusServiceUnavailable, codes.Unavailable, message)
 }
 
 // fail answers with a google.rpc.Status: int32 code = 1; string message = 2.

@@ -1,12 +1,14 @@
 package nozzle
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -552,6 +554,22 @@ func TestOTLPStalledRequest(t *testing.T) {
 	if err := stream.RecvMsg(&collectormetrics.ExportMetricsServiceResponse{}); grpcstatus.Code(err) !=
 		codes.DeadlineExceeded {
 		t.Error(err)
+	}
+	// By HTTP, its sender is asked to try again: 400 would make it give up what it has.
+	raw, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = raw.Close() }()
+	_, _ = io.WriteString(raw, "POST /v1/metrics HTTP/1.1\r\nHost: a\r\nContent-Type: "+otlpProtobuf+
+		"\r\nContent-Length: 9\r\n\r\n")
+	answer, err := http.ReadResponse(bufio.NewReader(raw), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") != "1" {
+		t.Errorf("%s, Retry-After %q", answer.Status, answer.Header.Get("Retry-After"))
 	}
 	until(t, "the place is free", func() bool { return len(r.source.requests) == 0 })
 }

@@ -169,7 +169,7 @@ func (s *registry) setDistribution(pos entryPos, env *metric.Envelope, of *check
 	}
 	goesOn := e.stamp > 0 && isDelta == x.isDelta
 	e.stamp, e.aux, x.isDelta = stamp, 0, isDelta
-	if !isDelta || !goesOn || !sameBounds || !x.canAdd(d, c) {
+	if !isDelta || !goesOn || !sameBounds || !x.canAdd(d, of, c) {
 		x.restart(goesOn, began, env.Arrived, of.count)
 		x.empty(d, c)
 	}
@@ -219,9 +219,10 @@ func (x *distribution) restart(goesOn bool, began, arrived int64, count uint64) 
 	}
 }
 
-// canAdd reports whether the classic and native buckets are those that a histogram has already; their bounds are.
-func (x *distribution) canAdd(d *metric.Distribution, c *conversion) bool {
-	return len(x.counts) == max(1, len(d.Counts)) && d.HasNative == (x.native != nil) &&
+// canAdd reports whether the classic and native buckets are those that a histogram has already; their bounds are. What
+// would exceed 64 bits cannot be added.
+func (x *distribution) canAdd(d *metric.Distribution, of *checked, c *conversion) bool {
+	return of.count <= math.MaxUint64-x.count && len(x.counts) == max(1, len(d.Counts)) && d.HasNative == (x.native != nil) &&
 		(x.native == nil || x.native.zeroThreshold == c.apply(d.ZeroThreshold))
 }
 

@@ -142,6 +142,14 @@ func TestCountedBySender(t *testing.T) {
 			},
 		},
 		{
+			"deltas that exceed 64 bits begin anew",
+			[]*metric.Envelope{
+				delta(sent("h", []float64{5}, []uint64{math.MaxUint64 - 5, 5})), at(1, delta(sent("h", []float64{5}, []uint64{2, 1}))),
+			},
+			"stored stored",
+			[]string{`cf_h{} since 1ns: [5] [2 1] 3 10`},
+		},
+		{
 			"without buckets and without a sum",
 			[]*metric.Envelope{with(sent("h", nil, nil), func(_ *metric.Envelope, d *metric.Distribution) {
 				d.Count, d.HasSum = 9, false
