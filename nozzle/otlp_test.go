@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -638,13 +640,21 @@ func TestOTLPRecorded(t *testing.T) {
 		AggregationTemporality: metricsv1.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE,
 		DataPoints:             []*metricsv1.HistogramDataPoint{{Count: 1}},
 	}}}
-	if _, err := client.Export(t.Context(), otlpRequest(otlpGauge("a", 1), histogram, otlpDeltaGauge())); err != nil {
+	tagged := otlpGauge("b", 1)
+	for i := range metric.MaxTags + 1 {
+		attribute := &commonv1.KeyValue{Key: "k" + strconv.Itoa(i), Value: &commonv1.AnyValue{}}
+		of := tagged.GetGauge().DataPoints[0]
+		of.Attributes = append(of.Attributes, attribute)
+	}
+	request := otlpRequest(otlpGauge("a", 1), histogram, otlpDeltaGauge(), tagged)
+	if _, err := client.Export(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
 	r.requireGauge(t, "a")
 	receive(t, r.got)
+	receive(t, r.got)
 	r.stop()
-	if len(recorder.batches) != 1 || recorder.left != 2 || !bytes.Contains(recorder.batches[0], []byte("router__0")) {
+	if len(recorder.batches) != 1 || recorder.left != 3 || !bytes.Contains(recorder.batches[0], []byte("router__0")) {
 		t.Errorf("%q, %d left out", recorder.batches, recorder.left)
 	}
 }

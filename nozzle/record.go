@@ -12,7 +12,7 @@ import (
 // recordView hands the envelope that was decoded last to the recorder, as Loggregator's v2, unless its message was
 // malformed or has no such form. A log or event is recorded without what it says.
 func (in *Intake) recordView(ok bool, arrived time.Time) {
-	if ok {
+	if ok && !in.view.TooManyTags { // which its replay would take without the others
 		if e := v2Of(&in.view); e != nil {
 			batch := &loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{e}}
 			if bytes, err := proto.Marshal(batch); err == nil {
