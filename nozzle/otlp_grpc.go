@@ -56,7 +56,9 @@ func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
 			// As a stream, Export is called before the message is received. To clients there is no difference.
 			Streams: []grpc.StreamDesc{{
 				StreamName: "Export", ServerStreams: true, ClientStreams: true,
-				Handler: func(_ any, stream grpc.ServerStream) error { return o.export(stream, otlpSignal(signal)) },
+				Handler: func(_ any, stream grpc.ServerStream) error {
+					return o.export(stream, otlpSignal(signal)) //nolint:contextcheck // the stream has it
+				},
 			}},
 		}, o)
 	}
@@ -80,8 +82,8 @@ func (o *OTLP) limitTime(ctx context.Context, _ *tap.Info) (context.Context, err
 }
 
 // remoteOf is the address of the other side of a stream.
-func remoteOf(ctx context.Context) string {
-	if p, ok := peer.FromContext(ctx); ok {
+func remoteOf(stream grpc.ServerStream) string {
+	if p, ok := peer.FromContext(stream.Context()); ok {
 		return p.Addr.String()
 	}
 	return ""
@@ -90,7 +92,7 @@ func remoteOf(ctx context.Context) string {
 // export takes one request.
 func (o *OTLP) export(stream grpc.ServerStream, signal otlpSignal) error {
 	if !o.begin() {
-		o.overloaded(remoteOf(stream.Context()))
+		o.overloaded(remoteOf(stream))
 		return status.Error(codes.Unavailable, errOverload.Error())
 	}
 	defer o.end()
@@ -99,7 +101,7 @@ func (o *OTLP) export(stream grpc.ServerStream, signal otlpSignal) error {
 	r.signal = signal
 	if err := stream.RecvMsg(r); err != nil {
 		if status.Code(err) == codes.ResourceExhausted {
-			o.oversized(remoteOf(stream.Context()), err)
+			o.oversized(remoteOf(stream), err)
 		}
 		return err
 	}
