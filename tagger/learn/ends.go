@@ -1,31 +1,26 @@
 package learn
 
-import (
-	"slices"
-	"strings"
-
-	"loggregator_exporter/tagger"
-)
+import "slices"
 
 // ends decides whether the last segments of names are values of a dimension. It returns the branches that are left.
-func (s *solver) ends(all []branch, at int, p *pattern) []branch {
-	ending := s.ending(all)
+func (w *walk) ends(all []branch, at int, p *pattern) []branch {
+	ending := w.ending(all)
 	if len(ending) == 0 || at == 0 {
 		return all
 	}
-	going, longer := s.continuing(all, ending)
-	v := s.judgeEnds(ending, longer, *p)
+	going, longer := w.continuing(all, ending)
+	v := w.judgeEnds(ending, longer, *p)
 	if v.decision == no {
-		typed := s.typed(ending)
+		typed := w.names.typed(ending)
 		if len(typed) == 0 {
 			return all
 		}
-		if v = s.judgeEnds(typed, 0, *p); v.decision == no {
+		if v = w.judgeEnds(typed, 0, *p); v.decision == no {
 			return all
 		}
 		ending = typed
 	}
-	c := p.capture(s, s.segments(ending), v)
+	c := p.capture(&w.names.table, w.names.segmentsOf(ending), v)
 	rest := c.as(typRest)
 	switch {
 	case c.last().typ != "":
@@ -33,16 +28,16 @@ func (s *solver) ends(all []branch, at int, p *pattern) []branch {
 	case longer > 0 && going == longer:
 		c = rest
 	}
-	taken := s.takeEnds(ending, c)
+	taken := w.takeEnds(ending, c)
 	var left []branch
 	for _, b := range all {
 		if taken[b.id] {
 			b.end = nil
 		}
 		switch {
-		case len(b.end) == 0 && longer > 0 && s.continues(b.deep, ending):
+		case len(b.end) == 0 && longer > 0 && w.names.continues(b.deep, ending):
 			for _, i := range b.deep {
-				s.take(i, rest, nil)
+				w.groups.take(i, rest, nil)
 			}
 		case len(b.end)+len(b.deep) > 0:
 			left = append(left, b)
@@ -52,12 +47,12 @@ func (s *solver) ends(all []branch, at int, p *pattern) []branch {
 }
 
 // takeEnds puts the names that end at branches into the group of a pattern. It returns the branches' segments.
-func (s *solver) takeEnds(ending []branch, p pattern) map[uint32]bool {
+func (w *walk) takeEnds(ending []branch, p pattern) map[uint32]bool {
 	indexed := p.as(typIndexed)
 	instances, taken := make(map[uint32]bool), make(map[uint32]bool)
 	for _, b := range ending {
 		taken[b.id] = true
-		if p.last().typ == "" && s.isInstance(b.id) {
+		if p.last().typ == "" && w.names.isInstance(b.id) {
 			instances[b.id] = true
 		}
 	}
@@ -67,22 +62,22 @@ func (s *solver) takeEnds(ending []branch, p pattern) map[uint32]bool {
 			of = indexed
 		}
 		for _, i := range b.end {
-			s.take(i, of, nil)
+			w.groups.take(i, of, nil)
 		}
 	}
 	return taken
 }
 
 // ending returns the branches at which names end.
-func (s *solver) ending(all []branch) []branch {
+func (w *walk) ending(all []branch) []branch {
 	var measuring map[string]bool
-	if s.pooled {
-		measuring = s.measuring(all)
+	if w.pooled {
+		measuring = w.measuring(all)
 	}
 	var ending []branch
 	for _, b := range all {
 		if len(measuring) > 0 {
-			b.end = slices.DeleteFunc(slices.Clone(b.end), func(i int32) bool { return measuring[s.entries[i].component] })
+			b.end = slices.DeleteFunc(slices.Clone(b.end), func(i int32) bool { return measuring[w.names.entries[i].component] })
 		}
 		if len(b.end) > 0 {
 			ending = append(ending, b)
@@ -92,44 +87,33 @@ func (s *solver) ending(all []branch) []branch {
 }
 
 // continuing counts the branches that only go on, and those of them that continues is true of.
-func (s *solver) continuing(all, ending []branch) (going, longer int) {
+func (w *walk) continuing(all, ending []branch) (going, longer int) {
 	for _, b := range all {
 		if len(b.deep) == 0 {
 			continue
 		}
 		going++
-		if s.continues(b.deep, ending) {
+		if w.names.continues(b.deep, ending) {
 			longer++
 		}
 	}
 	return going, longer
 }
 
-// isInstance says whether a value is a known component and an index, such as dea-3.
-func (s *solver) isInstance(id uint32) bool {
-	value := s.segment(id).value
-	i := strings.LastIndexByte(value, '-')
-	if i < 1 || tagger.TypeOf(value[i+1:]) != "int" {
-		return false
-	}
-	_, listed := s.table.vocabulary.Values[value[:i]]
-	return listed || s.isComponent(value[:i])
-}
-
 // measuring returns the components whose names end in measurements at the branches. Names of several components are
 // looked at together, and a word may stand before values in one and before measurements in another.
-func (s *solver) measuring(all []branch) map[string]bool {
+func (w *walk) measuring(all []branch) map[string]bool {
 	type counts struct{ all, measures int }
 	by := make(map[string]counts)
 	for _, b := range all {
-		g := s.segment(b.id)
+		g := w.names.segment(b.id)
 		for _, i := range b.end {
-			n := by[s.entries[i].component]
+			n := by[w.names.entries[i].component]
 			n.all++
 			if g.measure && !g.known && g.typ == "" {
 				n.measures++
 			}
-			by[s.entries[i].component] = n
+			by[w.names.entries[i].component] = n
 		}
 	}
 	components := make(map[string]bool)
@@ -139,41 +123,4 @@ func (s *solver) measuring(all []branch) map[string]bool {
 		}
 	}
 	return components
-}
-
-// typed returns the branches whose segments are ids of the type that most of them have.
-func (s *solver) typed(all []branch) []branch {
-	count := make(map[string]int)
-	best := ""
-	for _, b := range all {
-		if t := s.segment(b.id).typ; t != "" {
-			count[t]++
-			if best == "" || count[t] > count[best] || count[t] == count[best] && t < best {
-				best = t
-			}
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(all), func(b branch) bool { return best == "" || s.segment(b.id).typ != best })
-}
-
-func (s *solver) segments(all []branch) []*segment {
-	values := make([]*segment, len(all))
-	for i, b := range all {
-		values[i] = s.segment(b.id)
-	}
-	return values
-}
-
-// continues says whether names that go on behind a dimension at their end are values of it that hold separators: they
-// end in no word for a measurement, and have kind and unit of the others.
-func (s *solver) continues(names []int32, ending []branch) bool {
-	unit := s.entries[ending[0].end[0]].unitID
-	for _, i := range names {
-		e := &s.entries[i]
-		last := s.segment(e.segments[len(e.segments)-1])
-		if last.measure || last.typ == "status" || e.unitID != unit {
-			return false
-		}
-	}
-	return len(names) > 0
 }

@@ -1,10 +1,6 @@
 package learn
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "fmt"
 
 // decision says whether segments at one place are values of a dimension.
 type decision uint8
@@ -91,7 +87,7 @@ func (c *valueCounts) comeBack(p pattern) bool {
 }
 
 // judgeValues adds what the values themselves say. before is the segment in front of them, nil at the start of a name.
-func (s *solver) judgeValues(v *verdict, c valueCounts, before *segment) {
+func (w *walk) judgeValues(v *verdict, c valueCounts, before *segment) {
 	if before != nil && before.statistic && c.ids == c.all {
 		return // quantile.95, p.99
 	}
@@ -101,7 +97,7 @@ func (s *solver) judgeValues(v *verdict, c valueCounts, before *segment) {
 	case c.ids*4 >= c.all:
 		v.yes(1, "%d of %d values are ids by themselves", c.ids, c.all)
 	}
-	if label, from := s.neighbour(before); label != "" {
+	if label, from := w.names.neighbour(before); label != "" {
 		switch from {
 		case fromVocabulary:
 			v.yes(2, "known rules call what stands behind %s a %s", before.value, label)
@@ -126,17 +122,17 @@ func (s *solver) judgeValues(v *verdict, c valueCounts, before *segment) {
 
 // judgeEnds says whether the last segments of names are values of a dimension; longer is the number of values that
 // hold separators.
-func (s *solver) judgeEnds(ending []branch, longer int, p pattern) verdict {
+func (w *walk) judgeEnds(ending []branch, longer int, p pattern) verdict {
 	var v verdict
-	values := s.segments(ending)
+	values := w.names.segmentsOf(ending)
 	c := countValues(values)
 	before := p.previous()
-	if s.unlike(ending) {
+	if w.names.unlike(ending) {
 		return v
 	}
 	label := ""
 	if before != nil {
-		label = s.table.vocabulary.Labels[before.value]
+		label = w.names.vocabulary.Labels[before.value]
 	}
 	switch {
 	case c.measures*2 > c.all:
@@ -146,17 +142,17 @@ func (s *solver) judgeEnds(ending []branch, longer int, p pattern) verdict {
 	case c.measures == 0 && label != "" && !before.measure:
 		v.points++
 	}
-	s.judgeValues(&v, c, before)
+	w.judgeValues(&v, c, before)
 	if before != nil && before.measure {
 		v.yes(1, "%s names a measurement", before.value)
 	}
-	if !p.captures && s.whole[s.hash(s.scope, p.ids)] {
+	if !p.captures && w.names.whole[w.names.hash(p.scope, p.ids)] {
 		v.yes(2, "the name without them exists, too")
 	}
 	if c.comeBack(p) {
 		v.yes(2, "%d of %d values come back behind other words", c.elsewhere, c.all)
 	}
-	alike := label != "" && !s.pooled && len(s.labelled[labelled{s.scope, label}]) >= minValues
+	alike := label != "" && !w.pooled && len(w.names.labelled[labelled{p.scope, label}]) >= minValues
 	v.decide(c.all+longer >= minValues || c.typed == c.all || alike)
 	if v.decision == suspected {
 		v.decision = no
@@ -164,45 +160,25 @@ func (s *solver) judgeEnds(ending []branch, longer int, p pattern) verdict {
 	return v
 }
 
-// unlike says whether kinds and units of names that differ only in a segment differ: then it names the measurement.
-func (s *solver) unlike(ending []branch) bool {
-	count := make(map[uint32]int)
-	most := 0
-	for _, b := range ending {
-		unit := s.entries[b.end[0]].unitID
-		count[unit]++
-		most = max(most, count[unit])
-	}
-	return most*10 < len(ending)*9
-}
-
-// ownOrigins returns the branches whose segment is the origin of their names.
-func (s *solver) ownOrigins(all []branch) []branch {
-	return slices.DeleteFunc(slices.Clone(all), func(b branch) bool {
-		value := s.segment(b.id).value
-		return slices.ContainsFunc(b.deep, func(i int32) bool { return s.entries[i].origin != value })
-	})
-}
-
 // judgeDeep says which segments with others behind them are values of a dimension: those behind which the same stands.
-func (s *solver) judgeDeep(all []branch, at int, p pattern) ([]branch, verdict) {
-	if members := s.ownOrigins(all); len(members) >= minValues {
+func (w *walk) judgeDeep(all []branch, at int, p pattern) ([]branch, verdict) {
+	if members := w.names.ownOrigins(all); len(members) >= minValues {
 		var v verdict
 		v.yes(3, "%d values are the origins of their names", len(members))
 		v.decide(true)
 		return members, v
 	}
 	for _, how := range []likeness{sameRest, sameEnd, sameIDs} {
-		members, v := s.judgeTails(all, at, p, how)
+		members, v := w.judgeTails(all, at, p, how)
 		if v.decision != no {
 			return members, v
 		}
 	}
-	if ids := s.typed(all); len(ids) > 0 {
+	if ids := w.names.typed(all); len(ids) > 0 {
 		var v verdict
-		c := countValues(s.segments(ids))
-		s.judgeValues(&v, c, p.previous())
-		if c.all < minValues && s.deeper(ids, at+2) {
+		c := countValues(w.names.segmentsOf(ids))
+		w.judgeValues(&v, c, p.previous())
+		if c.all < minValues && w.names.deeper(ids, at+2) {
 			v.no("the names go on with several segments behind few ids")
 		}
 		v.decide(c.all >= minValues || c.typed == c.all)
@@ -213,17 +189,10 @@ func (s *solver) judgeDeep(all []branch, at int, p pattern) ([]branch, verdict) 
 	return nil, verdict{}
 }
 
-// deeper says whether names of branches have more than some segments.
-func (s *solver) deeper(all []branch, most int) bool {
-	return slices.ContainsFunc(all, func(b branch) bool {
-		return slices.ContainsFunc(b.deep, func(i int32) bool { return len(s.entries[i].segments) > most })
-	})
-}
-
-func (s *solver) judgeTails(all []branch, at int, p pattern, how likeness) ([]branch, verdict) {
-	t := s.tails(all, at, how)
+func (w *walk) judgeTails(all []branch, at int, p pattern, how likeness) ([]branch, verdict) {
+	t := w.names.tails(all, at, how)
 	for _, set := range t.alike(all) {
-		if members, v := s.judgeSet(set, all, t, at, p); v.decision != no {
+		if members, v := w.judgeSet(set, all, t, at, p); v.decision != no {
 			return members, v
 		}
 	}
@@ -231,19 +200,19 @@ func (s *solver) judgeTails(all []branch, at int, p pattern, how likeness) ([]br
 }
 
 // judgeSet judges branches that are connected by what stands behind them.
-func (s *solver) judgeSet(members, all []branch, t *tails, at int, p pattern) ([]branch, verdict) {
+func (w *walk) judgeSet(members, all []branch, t *tails, at int, p pattern) ([]branch, verdict) {
 	var v verdict
 	common := t.common(members, all)
-	c := countValues(s.segments(members))
+	c := countValues(w.names.segmentsOf(members))
 	if c.oneType { // ids of a type belong together, whatever stands behind them
-		members = s.typed(all)
-		c = countValues(s.segments(members))
+		members = w.names.typed(all)
+		c = countValues(w.names.segmentsOf(members))
 	}
 	if common.unlike*5 > common.shared || c.measures*2 > c.all {
 		return nil, v
 	}
 	switch exact := t.how == sameRest; {
-	case common.names >= 2 && exact && !s.pooled:
+	case common.names >= 2 && exact && !w.pooled:
 		v.yes(3, "the same %d names stand behind them", common.names)
 		v.product = true
 	case t.how == sameIDs:
@@ -251,14 +220,14 @@ func (s *solver) judgeSet(members, all []branch, t *tails, at int, p pattern) ([
 	case common.names >= 2 && exact, common.names > 0 && common.measures > 0:
 		v.yes(1, "%d of the names behind them are the same", common.names)
 	}
-	s.judgePlace(&v, c, members, at, p)
+	w.judgePlace(&v, c, members, at, p)
 	v.decide(c.all >= minValues || c.typed == c.all)
 	return members, v
 }
 
 // judgePlace adds what the other names say about values with names behind them.
-func (s *solver) judgePlace(v *verdict, c valueCounts, members []branch, at int, p pattern) {
-	if s.exists(members, at) {
+func (w *walk) judgePlace(v *verdict, c valueCounts, members []branch, at int, p pattern) {
+	if w.names.exists(members, at, p.scope) {
 		v.yes(2, "names without them exist, too")
 	}
 	if c.comeBack(p) {
@@ -269,10 +238,10 @@ func (s *solver) judgePlace(v *verdict, c valueCounts, members []branch, at int,
 		v.yes(points, "%d of %d values come back behind other words", c.elsewhere, c.all)
 	}
 	before := p.previous()
-	if at > 0 && p.directly() == nil && !s.isPlural(before) {
+	if at > 0 && p.directly() == nil && !before.isPlural() {
 		before = nil // it stands before the dimension before this one
 	}
-	s.judgeValues(v, c, before)
+	w.judgeValues(v, c, before)
 	if at == 1 && p.captures {
 		v.points-- // two dimensions and no word before them
 	}
@@ -280,48 +249,12 @@ func (s *solver) judgePlace(v *verdict, c valueCounts, members []branch, at int,
 		v.points -= 2
 	}
 	if before != nil && c.measures == 0 && len(p.tokens) == at && p.directly() != nil {
-		_, from := s.neighbour(before)
-		if from == fromPlural || s.table.vocabulary.Labels[before.value] != "" && !before.measure {
+		_, from := w.names.neighbour(before)
+		if from == fromPlural || w.names.vocabulary.Labels[before.value] != "" && !before.measure {
 			v.points++
 		}
 	}
-	if at == 0 && s.startWithComponent(members) {
+	if at == 0 && w.names.startWithComponent(members) {
 		v.no("the values start with the component, and may be made of two parts")
 	}
-}
-
-// isPlural says whether a segment is a plural, behind which several dimensions may stand: queues/{vhost}/{queue}.
-func (s *solver) isPlural(g *segment) bool {
-	return g != nil && !g.measure && singular(strings.ToLower(g.value)) != strings.ToLower(g.value)
-}
-
-// startWithComponent says whether values are the component of their names and something behind it.
-func (s *solver) startWithComponent(members []branch) bool {
-	return !slices.ContainsFunc(members, func(b branch) bool {
-		component := s.entries[b.deep[0]].component
-		return component == "" || !strings.HasPrefix(s.segment(b.id).value, component)
-	})
-}
-
-// exists says whether a name without the segment at a position was seen.
-func (s *solver) exists(members []branch, at int) bool {
-	var name []uint32
-	for _, b := range members {
-		for _, i := range b.deep {
-			segments := s.entries[i].segments
-			name = append(append(name[:0], segments[:at]...), segments[at+1:]...)
-			if at == 0 {
-				// The first segment of a name has no separator before it.
-				first, known := s.table.byText[s.segment(name[0]).value]
-				if !known {
-					continue
-				}
-				name[0] = first
-			}
-			if s.whole[s.hash(s.scope, name)] {
-				return true
-			}
-		}
-	}
-	return false
 }

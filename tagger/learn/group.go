@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -13,7 +14,11 @@ type group struct {
 	rules []*Rule
 }
 
-func (g *group) doubt() bool { return g.p.doubt }
+// groupSet puts names into groups, and makes rules of these.
+type groupSet struct {
+	names *nameSet
+	byKey map[string]*group
+}
 
 // groupTail is what stands behind the last capture of some names of a group.
 type groupTail struct {
@@ -24,44 +29,55 @@ type groupTail struct {
 }
 
 // take puts a name into the group of a pattern; rest is what stands behind its last capture.
-func (s *solver) take(at int32, p pattern, rest []uint32) {
-	e := &s.entries[at]
-	if e.group != nil && (!e.group.doubt() || p.doubt) {
+func (s *groupSet) take(at int32, p pattern, rest []uint32) {
+	e := &s.names.entries[at]
+	if e.group != nil && (!e.group.p.doubt || p.doubt) {
 		return
 	}
 	key := p.key()
-	if p.captures && p.tokens[0].segment == nil && p.tokens[0].typ == "" {
-		// Without a word before it, a rule is for one component, and for what that has in common.
-		key += "\x00" + s.scope + "\x00" + p.tokens[0].first
-	}
-	if p.doubt {
-		key += "\x00doubt"
-	}
-	g := s.groups[key]
+	g := s.byKey[key]
 	if g == nil {
 		g = &group{p: p, tails: make(map[string]*groupTail)}
 		if p.captures {
 			g.p.tokens = p.tokens[:p.segments]
 		}
-		s.groups[key] = g
+		s.byKey[key] = g
 	}
 	var text strings.Builder
 	for _, id := range rest {
-		text.WriteString(s.segment(id).text)
+		text.WriteString(s.names.segment(id).text)
 	}
 	t := g.tails[text.String()]
 	if t == nil {
 		t = &groupTail{depth: len(rest)}
-		t.id = slices.ContainsFunc(rest, func(id uint32) bool { return s.segment(id).typ != "" })
+		t.id = slices.ContainsFunc(rest, func(id uint32) bool { return s.names.segment(id).typ != "" })
 		g.tails[text.String()] = t
 	}
 	if n := len(t.members); n > 0 && !t.several {
-		before := s.entries[t.members[0]].segments
+		before := s.names.entries[t.members[0]].segments
 		t.several = len(before) != len(e.segments) || !slices.Equal(before[:len(before)-len(rest)],
 			e.segments[:len(e.segments)-len(rest)])
 	}
 	t.members = append(t.members, at)
 	e.group = g
+}
+
+// takeFixed puts a name that starts with a word for which rules set a fixed tag into the group of that word. It reports
+// whether it did.
+func (s *groupSet) takeFixed(at int32) bool {
+	e := &s.names.entries[at]
+	if len(e.segments) != 2 {
+		return false
+	}
+	word := s.names.segment(e.segments[0]).value
+	tag, fixed := s.names.vocabulary.Fixed[word]
+	if fixed {
+		p := pattern{}.literal(s.names.segment(e.segments[0]))
+		p.fixed = &tag
+		p.yes = []string{"known rules remove " + word + ", and set " + tag.Name + " to " + tag.Value}
+		s.take(at, p, e.segments[1:])
+	}
+	return fixed
 }
 
 // dropLonelyTails leaves out names whose end only one value has, unless it looks like the ends that several have: what
@@ -82,20 +98,20 @@ func (g *group) dropLonelyTails() {
 
 // join puts a group aside if its rule may be one with those of others: what stands before the capture at its end is a
 // word that rules have a label for.
-func (s *solver) join(g *group, joined map[string][]*group) bool {
+func (s *groupSet) join(g *group, joined map[string][]*group) bool {
 	n := len(g.p.tokens)
 	if n < 2 || g.p.doubt || len(g.tails) != 1 || g.tails[""] == nil {
 		return false
 	}
 	last, word := &g.p.tokens[n-1], g.p.tokens[n-2].segment
 	if last.typ != "" && last.typ != typRest || word == nil || word.typ != "" ||
-		s.table.vocabulary.Labels[word.value] == "" || slices.ContainsFunc(g.p.tokens[:n-1], token.isCapture) {
+		s.names.vocabulary.Labels[word.value] == "" || slices.ContainsFunc(g.p.tokens[:n-1], token.isCapture) {
 		return false
 	}
 	before := g.p
 	before.tokens, before.captures = g.p.tokens[:n-2], false
 	key := before.key() + "\x00" + word.separator() + last.separator +
-		s.table.vocabulary.Labels[word.value] + "\x00" + last.typ
+		s.names.vocabulary.Labels[word.value] + "\x00" + last.typ
 	joined[key] = append(joined[key], g)
 	return true
 }
@@ -103,7 +119,7 @@ func (s *solver) join(g *group, joined map[string][]*group) bool {
 func (t token) isCapture() bool { return t.segment == nil }
 
 // joinedRule makes one rule of groups that differ in the word before their capture only.
-func (s *solver) joinedRule(groups []*group) *Rule {
+func (s *groupSet) joinedRule(groups []*group) *Rule {
 	if len(groups) == 1 {
 		r := s.rule(groups[0], "")
 		if r != nil {
@@ -148,4 +164,94 @@ func (s *solver) joinedRule(groups []*group) *Rule {
 	r.ID = "learned/" + strings.TrimLeft(name, "/") + word.value + last.separator + last.label
 	s.count(r, p)
 	return r
+}
+
+// rules makes rules of the groups.
+func (s *groupSet) rules() []*Rule {
+	var all []*Rule
+	joined := make(map[string][]*group)
+	for _, key := range slices.Sorted(maps.Keys(s.byKey)) {
+		g := s.byKey[key]
+		g.dropLonelyTails()
+		if s.join(g, joined) {
+			continue
+		}
+		for _, separator := range []string{"", ".", "/", ":"} {
+			if r := s.rule(g, separator); r != nil {
+				g.rules = append(g.rules, r)
+				all = append(all, r)
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(joined)) {
+		if r := s.joinedRule(joined[key]); r != nil {
+			all = append(all, r)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *Rule) int {
+		for i := range a.order {
+			if c := cmp.Compare(a.order[i], b.order[i]); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(a.match, b.match)
+	})
+	return all
+}
+
+// rule makes a rule of the names of a group whose ends start with a separator; nil if there is none.
+func (s *groupSet) rule(g *group, separator string) *Rule {
+	var leaves []string
+	r := &Rule{group: g, Doubtful: g.p.doubt, For: g.p.yes, Against: g.p.no}
+	for _, text := range slices.Sorted(maps.Keys(g.tails)) {
+		if text[:min(1, len(text))] != separator {
+			continue
+		}
+		leaves = append(leaves, text[len(separator):])
+		r.members = append(r.members, g.tails[text].members...)
+	}
+	if len(leaves) == 0 {
+		return nil
+	}
+	slices.Sort(r.members)
+	r.write(&s.names.table, g.p, separator, leaves)
+	if r.name == "" {
+		return nil
+	}
+	s.count(r, g.p)
+	if r.startsWithComponent() {
+		r.doubt("what is left starts with the component, and may be made of two parts")
+	}
+	return r
+}
+
+// count counts names, components and values of a rule. One with too few values is doubtful.
+func (s *groupSet) count(r *Rule, p pattern) {
+	r.Names = len(r.members)
+	of := make(map[string]bool)
+	for _, i := range r.members {
+		of[s.names.entries[i].component] = true
+	}
+	r.of = slices.Sorted(maps.Keys(of))
+	for k, t := range p.tokens {
+		if t.segment != nil {
+			continue
+		}
+		values := make(map[uint64]bool)
+		for _, i := range r.members {
+			e := &s.names.entries[i]
+			value := e.segments[k : k+1]
+			if t.typ == typRest {
+				value = e.segments[k:]
+			}
+			values[s.names.hash("", value)] = true
+		}
+		r.Values = len(values)
+		if len(values) < minValues && t.typ != "guid" && t.typ != "ip" {
+			r.doubt("%s of %s seen, fewer than %d", count(len(values), "value"), t.label, minValues)
+		}
+	}
+	if p.fixed != nil && len(r.leaves) < minValues {
+		r.doubt("%s behind the word seen, fewer than %d", count(max(1, len(r.leaves)), "name"), minValues)
+	}
 }

@@ -1,10 +1,11 @@
 // Package learn proposes rules for metric names that no rule takes: from the names alone it finds the segments that
 // are dimensions, and writes a rule file in the language of package tagger.
 //
-// The way of a name: prefix.go takes the component off, split.go cuts the rest into segments, solve.go walks through
-// the names of a component as through a tree and asks evidence.go, at each branch, whether the branches are values
-// of a dimension. rule.go makes a rule of each group of names that share a pattern, and verify.go runs the rules, as
-// the exporter would, over all names: what they do to a name must be what was meant, and nothing else.
+// The way of a name: prefix.go takes the component off, split.go cuts the rest into segments, of which names.go counts
+// what all names have in common. walk.go goes through the names of a component as through a tree and asks evidence.go,
+// at each branch, whether the branches are values of a dimension; names that share a pattern come into one group.
+// group.go makes a rule of each group, and verify.go runs the rules, as the exporter would, over all names: what they
+// do to a name must be what was meant, and nothing else.
 package learn
 
 import (
@@ -142,8 +143,7 @@ func (l *Learner) Propose() (*Proposal, error) {
 	})
 	p := newPrefixes(l.options.Vocabulary)
 	p.find(l.entries)
-	s := newSolver(l, p)
-	s.solve()
-	rules := slices.Concat(p.rules(), s.rules())
+	groups := groupNames(newNameSet(l, p.components))
+	rules := slices.Concat(p.rules(), groups.rules())
 	return l.verify(rules)
 }

@@ -10,6 +10,7 @@ import (
 
 // pattern is the way from the start of a name to a place in it: a token for each segment. It is never changed.
 type pattern struct {
+	scope    string // that of the names, "" for those of all components together
 	tokens   []token
 	ids      []uint32 // of the segments, where none is a capture
 	segments int      // up to the last capture, inclusive
@@ -44,7 +45,7 @@ func (p pattern) literal(g *segment) pattern {
 }
 
 // capture returns the pattern with a capture for the values.
-func (p pattern) capture(s *solver, values []*segment, v verdict) pattern {
+func (p pattern) capture(segments *table, values []*segment, v verdict) pattern {
 	t := token{separator: values[0].separator(), typ: values[0].typ}
 	for _, g := range values {
 		if g.typ != t.typ {
@@ -52,9 +53,9 @@ func (p pattern) capture(s *solver, values []*segment, v verdict) pattern {
 		}
 	}
 	t.first = values[0].text
-	t.label, t.unnamed = s.label(p, values, t.typ)
+	t.label, t.unnamed = segments.label(p, values, t.typ)
 	if before := p.directly(); before != nil && t.label == before.value {
-		_, from := s.neighbour(before)
+		_, from := segments.neighbour(before)
 		t.byWord = from == fromWord
 	}
 	p.tokens = append(slices.Clip(p.tokens), t)
@@ -115,68 +116,14 @@ func (p *pattern) key() string {
 		}
 		b.WriteString(t.separator + "\x00" + t.typ + "\x00")
 	}
+	if p.captures && p.tokens[0].segment == nil && p.tokens[0].typ == "" {
+		// Without a word before it, a rule is for one component, and for what that has in common.
+		b.WriteString("\x00" + p.scope + "\x00" + p.tokens[0].first)
+	}
+	if p.doubt {
+		b.WriteString("\x00doubt")
+	}
 	return b.String()
-}
-
-// Where the label of a dimension comes from.
-type labelSource uint8
-
-const (
-	fromNowhere    labelSource = iota
-	fromVocabulary             // rules call values behind this word so
-	fromPlural                 // the word is a plural
-	fromWord                   // it is any word, which says little
-)
-
-// neighbour returns the label that the segment before values gives them.
-func (s *solver) neighbour(before *segment) (label string, from labelSource) {
-	if before == nil {
-		return "", fromNowhere
-	}
-	v := s.table.vocabulary
-	if label = v.Labels[before.value]; label != "" {
-		return label, fromVocabulary
-	}
-	word := strings.ToLower(strings.ReplaceAll(before.value, "-", "_"))
-	if !isLabel(word) {
-		return "", fromNowhere
-	}
-	one := singular(word)
-	if v.Names[one] {
-		return one, fromVocabulary
-	}
-	if before.measure || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" {
-		return "", fromNowhere
-	}
-	if one != word {
-		return one, fromPlural
-	}
-	return word, fromWord
-}
-
-// label names the dimension of values behind a pattern. unnamed says that nothing tells how to call it.
-func (s *solver) label(p pattern, values []*segment, typ string) (name string, unnamed bool) {
-	name, from := s.neighbour(p.directly())
-	if from == fromVocabulary && s.unlisted(name, values) && name != singular(strings.ToLower(p.directly().value)) {
-		name, from = "", fromNowhere
-	}
-	if common := s.commonLabel(values); common != "" && (name == "" || from == fromWord) {
-		name = common
-	}
-	if typ == "status" || typ == "zone" || from == fromWord && typ != "" && typ != "int" {
-		name = "" // the type says more than the word
-	}
-	if name == "" {
-		switch typ {
-		case "guid", "ip", "zone", "status":
-			name = typ
-		case "int":
-			name = numberLabel(values)
-		default:
-			name, unnamed = "dimension", true
-		}
-	}
-	return p.free(name), unnamed
 }
 
 // free returns the label or, if the rule cannot have it twice, the label with a number.
@@ -195,59 +142,10 @@ func (p *pattern) free(name string) string {
 	return name
 }
 
-// unlisted says whether rules list values of a label, but none of these: then the label is for other ones.
-func (s *solver) unlisted(label string, values []*segment) bool {
-	if !s.table.listed[label] {
-		return false
-	}
-	return !slices.ContainsFunc(values, func(g *segment) bool { return g.known || g.typ != "" })
-}
-
 // directly is the segment right before the next one, nil if that is a capture.
 func (p *pattern) directly() *segment {
 	if n := len(p.tokens); n > 0 {
 		return p.tokens[n-1].segment
 	}
 	return nil
-}
-
-// commonLabel returns the label under which rules list most of the values, or the envelope tag that has them.
-func (s *solver) commonLabel(values []*segment) string {
-	count := make(map[string]int)
-	components := 0
-	for _, g := range values {
-		if label := s.table.vocabulary.Values[g.value]; label != "" {
-			count[label]++
-		} else if tag := s.table.tagValues[g.value]; tag != "" && isLabel(tag) {
-			count[tag]++
-		}
-		if s.table.components[g.value] || s.table.vocabulary.Components[g.value] {
-			components++
-		}
-	}
-	best := ""
-	for label, n := range count {
-		if n*2 >= len(values) && (best == "" || n > count[best] || n == count[best] && label < best) {
-			best = label
-		}
-	}
-	if best == "" && components*2 >= len(values) {
-		best = "target_component"
-	}
-	return best
-}
-
-// numberLabel is port for numbers that look like ports, and index for others.
-func numberLabel(values []*segment) string {
-	for _, g := range values {
-		if n, err := strconv.Atoi(g.value); err != nil || n < 1024 || n > 65535 {
-			return "index"
-		}
-	}
-	return "port"
-}
-
-// isLabel says whether a text can be the name of a label.
-func isLabel(s string) bool {
-	return s != "" && metric.LegalLabel(s) == s
 }

@@ -1,9 +1,7 @@
 package learn
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,98 +46,8 @@ type Rule struct {
 	taken       int             // names that it takes
 }
 
-// rules makes rules of the groups.
-func (s *solver) rules() []*Rule {
-	var all []*Rule
-	joined := make(map[string][]*group)
-	for _, key := range slices.Sorted(maps.Keys(s.groups)) {
-		g := s.groups[key]
-		g.dropLonelyTails()
-		if s.join(g, joined) {
-			continue
-		}
-		for _, separator := range []string{"", ".", "/", ":"} {
-			if r := s.rule(g, separator); r != nil {
-				g.rules = append(g.rules, r)
-				all = append(all, r)
-			}
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(joined)) {
-		if r := s.joinedRule(joined[key]); r != nil {
-			all = append(all, r)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *Rule) int {
-		for i := range a.order {
-			if c := cmp.Compare(a.order[i], b.order[i]); c != 0 {
-				return c
-			}
-		}
-		return cmp.Compare(a.match, b.match)
-	})
-	return all
-}
-
-// rule makes a rule of the names of a group whose ends start with a separator; nil if there is none.
-func (s *solver) rule(g *group, separator string) *Rule {
-	var leaves []string
-	r := &Rule{group: g, Doubtful: g.p.doubt, For: g.p.yes, Against: g.p.no}
-	for _, text := range slices.Sorted(maps.Keys(g.tails)) {
-		if strings.TrimLeft(text[:min(1, len(text))], "./:") != "" || text[:min(1, len(text))] != separator {
-			continue
-		}
-		leaves = append(leaves, text[len(separator):])
-		r.members = append(r.members, g.tails[text].members...)
-	}
-	if len(leaves) == 0 {
-		return nil
-	}
-	slices.Sort(r.members)
-	r.write(s, g.p, separator, leaves)
-	if r.name == "" {
-		return nil
-	}
-	s.count(r, g.p)
-	if s.startsWithComponent(r) {
-		r.doubt("what is left starts with the component, and may be made of two parts")
-	}
-	return r
-}
-
-// count counts names, components and values of a rule. One with too few values is doubtful.
-func (s *solver) count(r *Rule, p pattern) {
-	r.Names = len(r.members)
-	of := make(map[string]bool)
-	for _, i := range r.members {
-		of[s.entries[i].component] = true
-	}
-	r.of = slices.Sorted(maps.Keys(of))
-	for k, t := range p.tokens {
-		if t.segment != nil {
-			continue
-		}
-		values := make(map[uint64]bool)
-		for _, i := range r.members {
-			e := &s.entries[i]
-			value := e.segments[k : k+1]
-			if t.typ == typRest {
-				value = e.segments[k:]
-			}
-			values[s.hash("", value)] = true
-		}
-		r.Values = len(values)
-		if len(values) < minValues && t.typ != "guid" && t.typ != "ip" {
-			r.doubt("%s of %s seen, fewer than %d", count(len(values), "value"), t.label, minValues)
-		}
-	}
-	if p.fixed != nil && len(r.leaves) < minValues {
-		r.doubt("%s behind the word seen, fewer than %d", count(max(1, len(r.leaves)), "name"), minValues)
-	}
-}
-
 // startsWithComponent says whether the name that the rule leaves starts with the component and something behind it.
-func (s *solver) startsWithComponent(r *Rule) bool {
+func (r *Rule) startsWithComponent() bool {
 	for _, component := range r.of {
 		rest, starts := strings.CutPrefix(r.name, component)
 		if len(r.of) == 1 && component != "" && starts && rest != "" && strings.IndexByte("-_", rest[0]) >= 0 {
@@ -150,7 +58,7 @@ func (s *solver) startsWithComponent(r *Rule) bool {
 }
 
 // write sets pattern, name and tags.
-func (r *Rule) write(s *solver, p pattern, separator string, leaves []string) {
+func (r *Rule) write(segments *table, p pattern, separator string, leaves []string) {
 	p.swapLabels()
 	var match, name, id strings.Builder
 	for k, t := range p.tokens {
@@ -168,7 +76,7 @@ func (r *Rule) write(s *solver, p pattern, separator string, leaves []string) {
 		switch {
 		case p.fixed != nil:
 			r.Tags = map[string]string{p.fixed.Name: p.fixed.Value}
-		case k == 0 && len(p.tokens) > 1 && t.segment.separator() == "/" && s.isComponent(t.segment.value):
+		case k == 0 && len(p.tokens) > 1 && t.segment.separator() == "/" && segments.isComponent(t.segment.value):
 			r.Tags = map[string]string{"component": t.segment.value}
 		default:
 			name.WriteString(t.segment.text)
@@ -214,10 +122,6 @@ func (r *Rule) capture(t token, p pattern, at int) string {
 		text += "-{" + strings.TrimSuffix(t.label, "_component") + "_index:int}"
 	}
 	return text
-}
-
-func (s *solver) isComponent(value string) bool {
-	return s.table.components[value] || s.table.vocabulary.Components[value]
 }
 
 // captureType is how a pattern writes the type of a capture.

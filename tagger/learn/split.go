@@ -26,7 +26,13 @@ type segment struct {
 // separator returns the separator before the segment, "" at the start of a name.
 func (s *segment) separator() string { return s.text[:len(s.text)-len(s.value)] }
 
-// table interns segments.
+// isPlural says whether the segment, nil if there is none, is a plural: several dimensions may stand behind it, as in
+// queues/{vhost}/{queue}.
+func (s *segment) isPlural() bool {
+	return s != nil && !s.measure && singular(strings.ToLower(s.value)) != strings.ToLower(s.value)
+}
+
+// table holds the segments of all names, and knows what the vocabulary says about them.
 type table struct {
 	vocabulary *tagger.Vocabulary
 	byText     map[string]uint32
@@ -35,6 +41,17 @@ type table struct {
 	listed     map[string]bool // labels of which the vocabulary lists values
 	components map[string]bool
 	tagValues  map[string]string
+}
+
+func newTable(v *tagger.Vocabulary, components map[string]bool, tagValues map[string]string) table {
+	t := table{
+		vocabulary: v, byText: make(map[string]uint32), byValue: make(map[string]uint32),
+		listed: make(map[string]bool), components: components, tagValues: tagValues,
+	}
+	for _, label := range v.Values {
+		t.listed[label] = true
+	}
+	return t
 }
 
 // maxSegments bounds the depth of the names that are looked at.
@@ -83,10 +100,38 @@ func (t *table) intern(text string) uint32 {
 	s.numbered = digits && s.typ == "" && !s.statistic
 	_, listed := t.vocabulary.Values[s.value]
 	_, tagged := t.tagValues[s.value]
-	s.known = listed || tagged && !s.measure || t.components[s.value] || t.vocabulary.Components[s.value]
+	s.known = listed || tagged && !s.measure || t.isComponent(s.value)
 	t.byText[text] = s.id
 	t.segments = append(t.segments, s)
 	return s.id
+}
+
+func (t *table) segment(id uint32) *segment { return &t.segments[id] }
+
+func (t *table) isEmpty(id uint32) bool { return t.segment(id).value == "" }
+
+// isComponent says whether a text is the name of a known component.
+func (t *table) isComponent(value string) bool {
+	return t.components[value] || t.vocabulary.Components[value]
+}
+
+// isInstance says whether a value is a known component and an index, such as dea-3.
+func (t *table) isInstance(id uint32) bool {
+	value := t.segment(id).value
+	i := strings.LastIndexByte(value, '-')
+	if i < 1 || tagger.TypeOf(value[i+1:]) != "int" {
+		return false
+	}
+	_, listed := t.vocabulary.Values[value[:i]]
+	return listed || t.isComponent(value[:i])
+}
+
+func (t *table) segmentsOf(all []branch) []*segment {
+	values := make([]*segment, len(all))
+	for i, b := range all {
+		values[i] = t.segment(b.id)
+	}
+	return values
 }
 
 // isMeasure says whether names of measurements end in a word.

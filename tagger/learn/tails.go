@@ -29,7 +29,7 @@ type tails struct {
 }
 
 // tails counts the branches behind which the same stands.
-func (s *solver) tails(all []branch, at int, how likeness) *tails {
+func (s *nameSet) tails(all []branch, at int, how likeness) *tails {
 	counts, of := make(map[uint64]*tail), make([][]uint64, len(all))
 	for k, b := range all {
 		for _, i := range b.deep {
@@ -57,7 +57,7 @@ func (s *solver) tails(all []branch, at int, how likeness) *tails {
 }
 
 // tailHash is the same for what is alike. ok is false if there is nothing to compare.
-func (s *solver) tailHash(rest []uint32, how likeness) (hash uint64, ok bool) {
+func (s *nameSet) tailHash(rest []uint32, how likeness) (hash uint64, ok bool) {
 	var buffer [maxSegments]uint32
 	ids := buffer[:0]
 	if n := len(rest); n > 1 && s.segment(rest[n-1]).statistic {
@@ -146,10 +146,7 @@ type commonTails struct {
 
 // common counts what stands behind several of the members.
 func (t *tails) common(members, all []branch) commonTails {
-	inside := make(map[uint32]bool, len(members))
-	for _, b := range members {
-		inside[b.id] = true
-	}
+	inside := idsOf(members)
 	behind := make(map[uint64]int)
 	for k, b := range all {
 		for _, h := range t.of[k] {
