@@ -48,13 +48,11 @@ type Rule struct {
 
 // startsWithComponent says whether the name that the rule leaves starts with the component and something behind it.
 func (r *Rule) startsWithComponent() bool {
-	for _, component := range r.of {
-		rest, starts := strings.CutPrefix(r.name, component)
-		if len(r.of) == 1 && component != "" && starts && rest != "" && strings.IndexByte("-_", rest[0]) >= 0 {
-			return true
-		}
+	if len(r.of) != 1 || r.of[0] == "" {
+		return false
 	}
-	return false
+	rest, starts := strings.CutPrefix(r.name, r.of[0])
+	return starts && rest != "" && strings.IndexByte("-_", rest[0]) >= 0
 }
 
 // write sets pattern, name and tags.
