@@ -66,9 +66,9 @@ func (c queuedConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// sendAsSyslogAgent plays a syslog agent in a process of its own: it sends one message after the other, each in its own
-// record of TLS, until the drain goes away. The records queue up, as they do in the sockets of a drain that has as much
-// to do as it can: one that has not waits for each, which costs it more than the message.
+// sendAsSyslogAgent plays a syslog agent in a process of its own: it sends one message after the other, each in its
+// own record of TLS, until the drain goes away. The records queue up, as they do in the sockets of a drain that has
+// as much to do as it can: one that has not waits for each, which costs it more than the message.
 func sendAsSyslogAgent(file, address string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
@@ -113,9 +113,9 @@ func startSyslogAgent(b *testing.B, file, address string) {
 	b.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
 }
 
-// BenchmarkSyslog takes the workload from a syslog agent by TLS, a message a record: the floor splits frames, read ahead
-// by 16 KiB, the second floor also walks the messages, and the exporter takes everything into its store. rlp is
-// BenchmarkStream's figure for the same series in the same run.
+// BenchmarkSyslog takes the workload from a syslog agent by TLS, a message a record: the floor splits frames, read
+// ahead by 16 KiB, the second floor also walks the messages, and the exporter takes everything into its store. rlp
+// is BenchmarkStream's figure for the same series in the same run.
 func BenchmarkSyslog(b *testing.B) {
 	b.Run("floor=split", syslogFloor)
 	b.Run("floor=walk", func(b *testing.B) { drain(b, nil) })
@@ -229,8 +229,8 @@ func BenchmarkSyslogMessage(b *testing.B) {
 	})
 }
 
-// BenchmarkSyslogIdle shows what an idle connection with TLS takes, buffers of the kernel not counted: after one message,
-// and after one of 60 KiB.
+// BenchmarkSyslogIdle shows what an idle connection with TLS takes, buffers of the kernel not counted: after one
+// message, and after one of 60 KiB.
 func BenchmarkSyslogIdle(b *testing.B) {
 	const connections = 1000
 	for _, size := range []int{300, 60 << 10} {
@@ -244,7 +244,11 @@ func BenchmarkSyslogIdle(b *testing.B) {
 			defer cancel()
 			sink := &countingSink{got: make(chan struct{}, connections)}
 			source := newSource(b, nozzle.Options{Syslog: nozzle.SyslogOptions{
-				Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: config, MaxMessageBytes: 64 << 10, MaxConnections: connections,
+				Enabled:         true,
+				ListenAddress:   "127.0.0.1:0",
+				TLSConfig:       config,
+				MaxMessageBytes: 64 << 10,
+				MaxConnections:  connections,
 			}}, newEnv(b, func() nozzle.Sink { return sink }))
 			done := make(chan error, 1)
 			go func() { done <- source.Run(ctx) }()

@@ -86,10 +86,20 @@ func TestCertificateFiles(t *testing.T) {
 		got = append(got, f.Key)
 	}
 	want := []string{
-		"nozzle.rlp.tls.ca_file", "nozzle.rlp.tls.cert_file", "nozzle.gateway.tls.ca_file", "nozzle.firehose.tls.ca_file",
-		"nozzle.ingress.tls.ca_file", "nozzle.ingress.tls.cert_file", "nozzle.syslog.tls.ca_file",
-		"nozzle.syslog.tls.cert_file", "nozzle.otlp.tls.ca_file", "nozzle.otlp.tls.cert_file", "uaa.tls.ca_file", "remote_write.tls.ca_file",
-		"remote_write.tls.cert_file", "remote_write.oauth2.ca_file",
+		"nozzle.rlp.tls.ca_file",
+		"nozzle.rlp.tls.cert_file",
+		"nozzle.gateway.tls.ca_file",
+		"nozzle.firehose.tls.ca_file",
+		"nozzle.ingress.tls.ca_file",
+		"nozzle.ingress.tls.cert_file",
+		"nozzle.syslog.tls.ca_file",
+		"nozzle.syslog.tls.cert_file",
+		"nozzle.otlp.tls.ca_file",
+		"nozzle.otlp.tls.cert_file",
+		"uaa.tls.ca_file",
+		"remote_write.tls.ca_file",
+		"remote_write.tls.cert_file",
+		"remote_write.oauth2.ca_file",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

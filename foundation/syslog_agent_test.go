@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"slices"
@@ -77,10 +78,10 @@ func (r *drainReceiver) count() (messages int, byConn []int, ends []error) {
 	return messages, byConn, slices.Clone(r.ends)
 }
 
-func counterV2(name string, total uint64, at time.Time) *loggregator_v2.Envelope {
+func counterV2(total uint64, at time.Time) *loggregator_v2.Envelope {
 	return &loggregator_v2.Envelope{
 		Timestamp: at.UnixNano(), SourceId: "s", InstanceId: "0",
-		Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Delta: 1, Total: total}},
+		Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: "n", Delta: 1, Total: total}},
 	}
 }
 
@@ -106,18 +107,21 @@ func withSyslogAgent(t *testing.T, o SyslogAgentOptions, test func(t *testing.T,
 	})
 }
 
-// TestSyslogAgentReplacesItsConnection: after 60 s it closes the old connection in order, and opens another one when it
-// has something to send; nothing is lost.
+// TestSyslogAgentReplacesItsConnection: after 60 s it closes the old connection in order, and opens another one when
+// it has something to send; nothing is lost.
 func TestSyslogAgentReplacesItsConnection(t *testing.T) {
 	withSyslogAgent(t, SyslogAgentOptions{}, func(t *testing.T, a *SyslogAgent, r *drainReceiver) {
+		t.Helper()
 		for i := range 130 {
 			if i != 70 { // a second without anything
-				a.Emit(counterV2("n", uint64(i), time.Now()))
+				a.Emit(counterV2(uint64(i), time.Now()))
 			}
 			time.Sleep(time.Second)
 		}
 		messages, byConn, ends := r.count()
-		if messages != 129 || len(byConn) != 3 || a.Counts().Connects != 3 || !errors.Is(ends[0], io.EOF) || !errors.Is(ends[1], io.EOF) || ends[2] != nil {
+		if messages != 129 || len(byConn) != 3 || a.Counts().Connects != 3 || !errors.Is(ends[0], io.EOF) ||
+			!errors.Is(ends[1], io.EOF) ||
+			ends[2] != nil {
 			t.Errorf("%d messages by %v, ends %v", messages, byConn, ends)
 		}
 	})
@@ -126,11 +130,12 @@ func TestSyslogAgentReplacesItsConnection(t *testing.T) {
 // TestSyslogAgentConnectsLate: nothing to send is no connection, also after a refresh.
 func TestSyslogAgentConnectsLate(t *testing.T) {
 	withSyslogAgent(t, SyslogAgentOptions{}, func(t *testing.T, a *SyslogAgent, r *drainReceiver) {
+		t.Helper()
 		time.Sleep(5 * time.Minute)
 		if a.Counts().Connects != 0 {
 			t.Error("connected without data")
 		}
-		a.Emit(counterV2("n", 1, time.Now()))
+		a.Emit(counterV2(1, time.Now()))
 		time.Sleep(5 * time.Minute)
 		if messages, byConn, ends := r.count(); messages != 1 || len(byConn) != 1 || !errors.Is(ends[0], io.EOF) {
 			t.Errorf("%d messages by %v, ends %v", messages, byConn, ends)
@@ -141,9 +146,10 @@ func TestSyslogAgentConnectsLate(t *testing.T) {
 // TestSyslogAgentRetries: it tries again after 1, 2, 4 .. 8,192 ms and then each 15 s, within a minute's drain.
 func TestSyslogAgentRetries(t *testing.T) {
 	withSyslogAgent(t, SyslogAgentOptions{Refresh: time.Hour}, func(t *testing.T, a *SyslogAgent, r *drainReceiver) {
+		t.Helper()
 		_ = r.listener.Close()
 		began := time.Now()
-		a.Emit(counterV2("n", 1, began))
+		a.Emit(counterV2(1, began))
 		var at []time.Duration
 		for time.Since(began) < time.Minute {
 			if n := a.Counts().Failures; int(n) > len(at) {
@@ -167,14 +173,15 @@ func TestSyslogAgentRetries(t *testing.T) {
 	})
 }
 
-// TestSyslogAgentLosesSilently: of a receiver that is away for longer than a drain lives nothing is kept, and nothing is
-// counted as dropped; after a short time all that waited comes, in order.
+// TestSyslogAgentLosesSilently: of a receiver that is away for longer than a drain lives nothing is kept, and
+// nothing is counted as dropped; after a short time all that waited comes, in order.
 func TestSyslogAgentLosesSilently(t *testing.T) {
 	withSyslogAgent(t, SyslogAgentOptions{}, func(t *testing.T, a *SyslogAgent, r *drainReceiver) {
+		t.Helper()
 		address := r.listener.Addr().String()
 		emit := func(seconds int) {
 			for range seconds * 10 {
-				a.Emit(counterV2("n", 1, time.Now()))
+				a.Emit(counterV2(1, time.Now()))
 				time.Sleep(100 * time.Millisecond)
 			}
 		}
@@ -203,9 +210,10 @@ func TestSyslogAgentLosesSilently(t *testing.T) {
 // each of which has old data and ends within a message; all of them are there at once when the receiver goes on.
 func TestSyslogAgentFloods(t *testing.T) {
 	withSyslogAgent(t, SyslogAgentOptions{}, func(t *testing.T, a *SyslogAgent, r *drainReceiver) {
+		t.Helper()
 		emit := func(seconds int) {
 			for range seconds * 500 {
-				e := counterV2("n", 1, time.Now())
+				e := counterV2(1, time.Now())
 				e.Tags = map[string]string{"padding": strings.Repeat("x", 2000)}
 				a.Emit(e)
 				time.Sleep(2 * time.Millisecond)
@@ -239,18 +247,20 @@ func TestSyslogAgentFloods(t *testing.T) {
 	})
 }
 
-// TestSyslogAgentHeldUp: an envelope that is no message holds up the drain until it is replaced, and what waited is lost.
+// TestSyslogAgentHeldUp: an envelope that is no message holds up the drain until it is replaced, and what waited is
+// lost.
 func TestSyslogAgentHeldUp(t *testing.T) {
 	withSyslogAgent(t, SyslogAgentOptions{}, func(t *testing.T, a *SyslogAgent, r *drainReceiver) {
-		bad := counterV2("n", 1, time.Now())
+		t.Helper()
+		bad := counterV2(1, time.Now())
 		bad.Tags = map[string]string{"a space": "x"}
-		a.Emit(counterV2("n", 1, time.Now()))
+		a.Emit(counterV2(1, time.Now()))
 		a.Emit(bad)
 		for range 500 {
-			a.Emit(counterV2("n", 1, time.Now()))
+			a.Emit(counterV2(1, time.Now()))
 		}
 		time.Sleep(61 * time.Second)
-		a.Emit(counterV2("n", 2, time.Now()))
+		a.Emit(counterV2(2, time.Now()))
 		time.Sleep(time.Second)
 		if messages, byConn, _ := r.count(); messages != 2 || len(byConn) != 2 || a.Counts().Dropped != 0 {
 			t.Errorf("%d messages by %v: %+v", messages, byConn, a.Counts())
@@ -266,7 +276,7 @@ func TestSyslogAgentIgnoresHalfClose(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	a.Emit(counterV2("n", 1, time.Now()))
+	a.Emit(counterV2(1, time.Now()))
 	conn, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +290,7 @@ func TestSyslogAgentIgnoresHalfClose(t *testing.T) {
 		if err := conn.(*net.TCPConn).CloseWrite(); i == 0 && err != nil {
 			t.Fatal(err)
 		}
-		a.Emit(counterV2("n", 1, time.Now()))
+		a.Emit(counterV2(1, time.Now()))
 	}
 	cancel()
 	if err := <-done; err != nil {
@@ -297,10 +307,13 @@ func TestSyslogMessages(t *testing.T) {
 		"deployment": "cf", "index": "idx-diego_cell-0", "ip": "10.0.0.6", "job": "diego_cell", "product": "Small Footprint",
 	}
 	with := func(change func(e *loggregator_v2.Envelope), pairs ...string) *loggregator_v2.Envelope {
-		e := &loggregator_v2.Envelope{Timestamp: 1795000000123456789, SourceId: "s", InstanceId: "0", Tags: map[string]string{}}
-		for k, v := range tags {
-			e.Tags[k] = v
+		e := &loggregator_v2.Envelope{
+			Timestamp:  1795000000123456789,
+			SourceId:   "s",
+			InstanceId: "0",
+			Tags:       map[string]string{},
 		}
+		maps.Copy(e.Tags, tags)
 		for i := 0; i < len(pairs); i += 2 {
 			e.Tags[pairs[i]] = pairs[i+1]
 		}
@@ -309,7 +322,9 @@ func TestSyslogMessages(t *testing.T) {
 	}
 	counter := func(name string, total, delta uint64) func(*loggregator_v2.Envelope) {
 		return func(e *loggregator_v2.Envelope) {
-			e.Message = &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Total: total, Delta: delta}}
+			e.Message = &loggregator_v2.Envelope_Counter{
+				Counter: &loggregator_v2.Counter{Name: name, Total: total, Delta: delta},
+			}
 		}
 	}
 	gauge := func(name, unit string, value float64) func(*loggregator_v2.Envelope) {
@@ -409,46 +424,53 @@ func TestSyslogMessagesOfAGauge(t *testing.T) {
 // FuzzSyslogMessages: what the agent writes is what the exporter reads.
 func FuzzSyslogMessages(f *testing.F) {
 	f.Add("name", "unit", "key", "value\n\"]\\", "source", "instance", int64(1795000000123456789), 1.5, uint64(7))
-	f.Fuzz(func(t *testing.T, name, unit, key, value, source, instance string, stamp int64, number float64, total uint64) {
-		e := &loggregator_v2.Envelope{
-			Timestamp: stamp, SourceId: source, InstanceId: instance, Tags: map[string]string{key: value},
-			Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{
-				Metrics: map[string]*loggregator_v2.GaugeValue{name: {Unit: unit, Value: number}},
-			}},
-		}
-		counter := &loggregator_v2.Envelope{
-			Timestamp: stamp, SourceId: source, InstanceId: instance, Tags: map[string]string{key: value},
-			Message: &loggregator_v2.Envelope_Counter{Counter: &loggregator_v2.Counter{Name: name, Total: total, Delta: total / 2}},
-		}
-		for _, e := range []*loggregator_v2.Envelope{e, counter} {
-			frames, err := SyslogMessages(e, DrainAll)
-			if err != nil {
-				return // RFC 5424 cannot express it
+	f.Fuzz(
+		func(t *testing.T, name, unit, key, value, source, instance string, stamp int64, number float64, total uint64) {
+			e := &loggregator_v2.Envelope{
+				Timestamp: stamp, SourceId: source, InstanceId: instance, Tags: map[string]string{key: value},
+				Message: &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{
+					Metrics: map[string]*loggregator_v2.GaugeValue{name: {Unit: unit, Value: number}},
+				}},
 			}
-			_, message, _ := strings.Cut(string(frames[0]), " ")
-			var d wire.Syslog
-			var view metric.Envelope
-			if !d.Decode([]byte(message), &view) {
-				t.Fatalf("refused %q", message)
+			counter := &loggregator_v2.Envelope{
+				Timestamp:  stamp,
+				SourceId:   source,
+				InstanceId: instance,
+				Tags:       map[string]string{key: value},
+				Message: &loggregator_v2.Envelope_Counter{
+					Counter: &loggregator_v2.Counter{Name: name, Total: total, Delta: total / 2},
+				},
 			}
-			wantSource := strings.TrimPrefix(source, "-")
-			if len(source) > 1 {
-				wantSource = source[:min(len(source), 48)]
-			}
-			if string(view.SourceID) != wantSource || string(view.Tags[0].Key) != key || string(view.Tags[0].Value) != value {
-				t.Fatalf("%q: %+v", message, view)
-			}
-			if micros := time.Unix(0, stamp).Truncate(time.Microsecond).UnixNano(); stamp >= 0 && view.Timestamp != micros {
-				t.Fatalf("%q: %d, want %d", message, view.Timestamp, micros)
-			}
-			if view.Kind == metric.KindCounter {
-				if string(view.Name) != name || view.Total != total || view.Delta != total/2 {
+			for _, e := range []*loggregator_v2.Envelope{e, counter} {
+				frames, err := SyslogMessages(e, DrainAll)
+				if err != nil {
+					return // RFC 5424 cannot express it
+				}
+				_, message, _ := strings.Cut(string(frames[0]), " ")
+				var d wire.Syslog
+				var view metric.Envelope
+				if !d.Decode([]byte(message), &view) {
+					t.Fatalf("refused %q", message)
+				}
+				wantSource := strings.TrimPrefix(source, "-")
+				if len(source) > 1 {
+					wantSource = source[:min(len(source), 48)]
+				}
+				if string(view.SourceID) != wantSource || string(view.Tags[0].Key) != key || string(view.Tags[0].Value) != value {
 					t.Fatalf("%q: %+v", message, view)
 				}
-			} else if p := view.Points[0]; string(p.Name) != name || string(p.Unit) != unit ||
-				math.Float64bits(p.Value) != math.Float64bits(number) && number == number {
-				t.Fatalf("%q: %+v", message, view)
+				if micros := time.Unix(0, stamp).Truncate(time.Microsecond).UnixNano(); stamp >= 0 && view.Timestamp != micros {
+					t.Fatalf("%q: %d, want %d", message, view.Timestamp, micros)
+				}
+				if view.Kind == metric.KindCounter {
+					if string(view.Name) != name || view.Total != total || view.Delta != total/2 {
+						t.Fatalf("%q: %+v", message, view)
+					}
+				} else if p := view.Points[0]; string(p.Name) != name || string(p.Unit) != unit ||
+					math.Float64bits(p.Value) != math.Float64bits(number) && number == number {
+					t.Fatalf("%q: %+v", message, view)
+				}
 			}
-		}
-	})
+		},
+	)
 }

@@ -90,7 +90,8 @@ func (w *syslogWorld) startAgent(config *tls.Config, o foundation.SyslogAgentOpt
 	w.stopAgent = w.run(w.agent.Run)
 }
 
-// emit lets the agent have envelopes, never more at a time than its buffer takes, and waits until all are on their way.
+// emit lets the agent have envelopes, never more at a time than its buffer takes, and waits until all are on their
+// way.
 func (w *syslogWorld) emit(envelopes int) {
 	for range envelopes {
 		w.number++

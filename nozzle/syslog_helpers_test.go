@@ -155,7 +155,8 @@ func agentTLS(tb testing.TB, ca *authority) *tls.Config {
 	return config
 }
 
-// issueRSA makes a certificate with the kind of key that BOSH makes, whose cipher suites TLS 1.2 agents are limited to.
+// issueRSA makes a certificate with the kind of key that BOSH makes, whose cipher suites TLS 1.2 agents are limited
+// to.
 func (a *authority) issueRSA(tb testing.TB, name string) tls.Certificate {
 	tb.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -108,7 +108,8 @@ func TestSyslogUp(t *testing.T) {
 		receive(t, r.got)
 		conns = append(conns, conn)
 	}
-	if !r.ledger.Ready() || r.value("source_up") != 1 || r.value("syslog_agents") != 1 || r.value("syslog_connections") != 3 {
+	if !r.ledger.Ready() || r.value("source_up") != 1 || r.value("syslog_agents") != 1 ||
+		r.value("syslog_connections") != 3 {
 		t.Fatalf("agents %v, connections %v", r.value("syslog_agents"), r.value("syslog_connections"))
 	}
 	for _, conn := range conns {
@@ -121,8 +122,8 @@ func TestSyslogUp(t *testing.T) {
 	}
 }
 
-// TestSyslogRefusals: each kind of bad client has a count, and a line with its address, and a good one is served beside
-// it. With TLS 1.3 an agent without a certificate believes that it is connected.
+// TestSyslogRefusals: each kind of bad client has a count, and a line with its address, and a good one is served
+// beside it. With TLS 1.3 an agent without a certificate believes that it is connected.
 func TestSyslogRefusals(t *testing.T) {
 	ca, foreign := newAuthority(t), newAuthority(t)
 	files := ca.filesFor(t, t.TempDir(), drainName)
@@ -248,8 +249,8 @@ func TestSyslogBadMessages(t *testing.T) {
 	}
 }
 
-// TestSyslogSendsNothing: an agent reads nothing, and what it would have to read would make the end of its connection a
-// reset, which loses what it has still to send. So no session tickets are sent, nothing but the end.
+// TestSyslogSendsNothing: an agent reads nothing, and what it would have to read would make the end of its
+// connection a reset, which loses what it has still to send. So no session tickets are sent, nothing but the end.
 func TestSyslogSendsNothing(t *testing.T) {
 	ca := newAuthority(t)
 	for _, options := range []SyslogOptions{
@@ -412,8 +413,8 @@ func TestSyslogChecks(t *testing.T) {
 	}
 }
 
-// TestSyslogAgentsReportLosses: what an agent says that it dropped counts once, although it says so by drain as well, and
-// totals that come backwards over its connections count nothing again.
+// TestSyslogAgentsReportLosses: what an agent says that it dropped counts once, although it says so by drain as
+// well, and totals that come backwards over its connections count nothing again.
 func TestSyslogAgentsReportLosses(t *testing.T) {
 	r := runSyslog(t, SyslogOptions{})
 	const tags = `[tags@47450 deployment="cf" direction="egress" index="a" ip="10.0.0.6" job="router" origin="loggregator.syslog_agent"%s] ` + "\n"

@@ -71,7 +71,8 @@ func TestSyslogSeries(t *testing.T) {
 	wiretest.RequireEqual(t, "by RLP", caseLines(byRLP), caseLines(page))
 }
 
-// batchOf is what the RLP sends of the envelope that a syslog message was made of, as Cloud Foundry's library reads it.
+// batchOf is what the RLP sends of the envelope that a syslog message was made of, as Cloud Foundry's library reads
+// it.
 func batchOf(t *testing.T, message []byte) []byte {
 	t.Helper()
 	p, err := wiretest.OracleSyslog(message)
@@ -105,7 +106,10 @@ func batchOf(t *testing.T, message []byte) []byte {
 // TestSyslogFilters: filters hold for the source as for the others.
 func TestSyslogFilters(t *testing.T) {
 	cfg := syslogConfig()
-	cfg.Nozzle.Stream.Filters = []filter.Filter{{Drop: &filter.Match{Kind: []string{"counter"}}}, {Drop: &filter.Match{Name: []string{"c*"}}}}
+	cfg.Nozzle.Stream.Filters = []filter.Filter{
+		{Drop: &filter.Match{Kind: []string{"counter"}}},
+		{Drop: &filter.Match{Name: []string{"c*"}}},
+	}
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	frames := wiretest.SyslogFrames(t)
 	sendSyslog(t, r, strings.Join(frames, ""), len(frames))

@@ -36,24 +36,40 @@ const (
 type Syslog struct {
 	// CutSourceID and CutInstanceID say that the last message has an id that its agent has probably cut off.
 	CutSourceID, CutInstanceID bool
+
+	tags syslogTagsMemo
 }
+
+// syslogTagsMemo holds the parameters of the last element of tags. A component sends most of its metrics one after the
+// other with equal tags: to compare them costs less than to read them again.
+type syslogTagsMemo struct {
+	text  []byte // from the end of the id to the closing bracket; empty for none
+	spans []syslogTagSpan
+}
+
+// syslogTagSpan is where the name and the value of a tag are in the text.
+type syslogTagSpan struct{ name, nameEnd, value, valueEnd uint16 }
+
+// maxMemoBytes bounds the text that is kept.
+const maxMemoBytes = 2048
 
 // Decode fills the view from a message and reports whether it was well formed; if not, the content of the view is
 // undefined. Arrived is left to the caller. It replaces escapes in place: the view points into the message. It
 // allocates nothing.
 func (d *Syslog) Decode(message []byte, e *metric.Envelope) bool {
 	e.Reset()
-	t := syslogText{b: message}
+	t := syslogText{b: message, memo: &d.tags}
 	t.priority()
 	stamp := t.word()
 	t.word() // HOSTNAME: made of tags, which are better
 	source := t.word()
 	instance := t.word()
 	t.word() // MSGID
-	ok := false
-	if e.Timestamp, ok = syslogTime(stamp); !ok || t.bad {
+	at, ok := syslogTime(stamp)
+	if !ok || t.bad {
 		return false
 	}
+	e.Timestamp = at
 	d.identify(source, instance, e)
 	return t.elements(e)
 }
@@ -86,6 +102,9 @@ type syslogText struct {
 	bad bool
 
 	name, value []byte // of the last parameter
+	escaped     bool   // an escape was replaced
+
+	memo *syslogTagsMemo
 }
 
 func (t *syslogText) fail() bool {
@@ -157,9 +176,7 @@ func (t *syslogText) element(e *metric.Envelope) bool {
 	t.at = at
 	switch string(b[from:at]) {
 	case syslogTags:
-		for t.parameter() {
-			e.AddTag(t.name, t.value)
-		}
+		t.tags(e)
 	case syslogGauge:
 		return t.become(e, metric.KindGauge) && t.gauge(e)
 	case syslogCounter:
@@ -172,6 +189,33 @@ func (t *syslogText) element(e *metric.Envelope) bool {
 		return t.skip()
 	}
 	return !t.bad
+}
+
+// tags reads the parameters of an element of tags.
+func (t *syslogText) tags(e *metric.Envelope) {
+	m, text := t.memo, t.b[t.at:]
+	if len(m.text) > 0 && bytes.HasPrefix(text, m.text) { // fast path
+		for _, s := range m.spans {
+			e.AddTag(text[s.name:s.nameEnd:s.nameEnd], text[s.value:s.valueEnd:s.valueEnd])
+		}
+		t.at += len(m.text)
+		return
+	}
+	from := t.at
+	m.text, m.spans, t.escaped = m.text[:0], m.spans[:0], false
+	for t.parameter() {
+		e.AddTag(t.name, t.value)
+		if valueEnd := t.at - 1 - from; valueEnd < maxMemoBytes {
+			value := valueEnd - len(t.value)
+			nameEnd := value - len(`="`)
+			m.spans = append(m.spans, syslogTagSpan{
+				uint16(nameEnd - len(t.name)), uint16(nameEnd), uint16(value), uint16(valueEnd),
+			})
+		}
+	}
+	if n := t.at - from; !t.bad && !t.escaped && n <= maxMemoBytes {
+		m.text = append(m.text, t.b[from:t.at]...)
+	}
 }
 
 // become sets the kind of the envelope, which only one element may do.
@@ -332,6 +376,7 @@ func (t *syslogText) slowValue(from, at int) bool {
 		if c == '\\' && at+1 < len(b) && (b[at+1] == '"' || b[at+1] == '\\' || b[at+1] == ']') {
 			at++
 			c = b[at]
+			t.escaped = true
 		}
 		b[to] = c
 		to++

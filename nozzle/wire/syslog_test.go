@@ -131,17 +131,22 @@ func TestSyslogRefuses(t *testing.T) {
 		"<14>1 2026-11-18 11:06:40Z" + tail, "<14>1 2026-11-18T11:06:40" + tail, "<14>1 2026-11-18t11:06:40Z" + tail,
 		"<14>1 2026-13-18T11:06:40Z" + tail, "<14>1 2026-00-18T11:06:40Z" + tail, "<14>1 2026-11-32T11:06:40Z" + tail,
 		"<14>1 2026-11-00T11:06:40Z" + tail, "<14>1 2026-11-18T24:06:40Z" + tail, "<14>1 2026-11-18T11:60:40Z" + tail,
-		"<14>1 2026-11-18T11:06:60Z" + tail, "<14>1 2026-11-18T11:06:40.Z" + tail, "<14>1 2026-11-18T11:06:40.1234567890Z" + tail,
-		"<14>1 2026-11-18T11:06:40+0000" + tail, "<14>1 2026-11-18T11:06:40+24:00" + tail, "<14>1 2026-11-18T11:06:40+00:60" + tail,
+		"<14>1 2026-11-18T11:06:60Z" + tail, "<14>1 2026-11-18T11:06:40.Z" + tail,
+		"<14>1 2026-11-18T11:06:40.1234567890Z" + tail,
+		"<14>1 2026-11-18T11:06:40+0000" + tail, "<14>1 2026-11-18T11:06:40+24:00" + tail,
+		"<14>1 2026-11-18T11:06:40+00:60" + tail,
 		"<14>1 x026-11-18T11:06:40Z" + tail, "<14>1 20x6-11-18T11:06:40Z" + tail,
-		syslogHeader + "[]", syslogHeader + "[a", syslogHeader + "[a b]", syslogHeader + "[a b=c]", syslogHeader + `[a b="c]`,
+		syslogHeader + "[]", syslogHeader + "[a", syslogHeader + "[a b]", syslogHeader + "[a b=c]",
+		syslogHeader + `[a b="c]`,
 		syslogHeader + `[a b="c\"]`, syslogHeader + `[a b="c\`, syslogHeader + `[a b c="d"]`, syslogHeader + `[a  b="c"]`,
-		syslogHeader + `[a b="c"`, syslogHeader + `[a b="c"]x`, syslogHeader + `-x`, syslogHeader + `x`, syslogHeader + `[a="b"]`,
+		syslogHeader + `[a b="c"`, syslogHeader + `[a b="c"]x`, syslogHeader + `-x`, syslogHeader + `x`,
+		syslogHeader + `[a="b"]`,
 		syslogHeader + `[gauge@47450 name="n"]`, syslogHeader + `[gauge@47450 value="1"]`, syslogHeader + `[gauge@47450]`,
 		syslogHeader + `[gauge@47450 name="n" value=""]`, syslogHeader + `[gauge@47450 name="n" value="one"]`,
 		syslogHeader + `[gauge@47450 name="n" value="1e999"]`,
 		syslogHeader + `[counter@47450 name="n"]`, syslogHeader + `[counter@47450 total="1"]`,
-		syslogHeader + `[counter@47450 name="n" total="-1" delta="1"]`, syslogHeader + `[counter@47450 name="n" total="1" delta="x"]`,
+		syslogHeader + `[counter@47450 name="n" total="-1" delta="1"]`,
+		syslogHeader + `[counter@47450 name="n" total="1" delta="x"]`,
 		syslogHeader + `[counter@47450 name="n" total="18446744073709551616"]`,
 		syslogHeader + `[timer@47450 name="n" start="1"]`, syslogHeader + `[timer@47450 name="n" stop="1"]`,
 		syslogHeader + `[timer@47450 start="1" stop="1"]`, syslogHeader + `[timer@47450 name="n" start="1" stop="1.5"]`,
@@ -239,6 +244,40 @@ func TestSyslogTooManyTags(t *testing.T) {
 	}
 }
 
+// TestSyslogEqualTags: messages whose tags are the same, nearly the same, or the same up to an escape, one after the
+// other by one decoder, read as by a fresh one.
+func TestSyslogEqualTags(t *testing.T) {
+	var messages []string
+	for _, tags := range []string{
+		`a="1" b="2"`, `a="1" b="2"`, `a="1" b="2" c="3"`, `a="1" b="2"`, `a="1"`, `a="1" b="\"]"`,
+		`a="1" b="\"]"`, `a="1" b="\"`, ``, ``,
+		`a="` + strings.Repeat("x", 3000) + `" b="2"`, `a="` + strings.Repeat("x", 3000) + `" b="2"`,
+		`a="1" b="2`, `a="1" b="2"`,
+	} {
+		messages = append(
+			messages,
+			syslogHeader+"[tags@47450 "+tags+"][counter@47450 name=\"n\" total=\"1\"][tags@47450 "+tags+"] \n",
+			syslogHeader+"[counter@47450 name=\"n\" total=\"1\"][tags@47450"+tags+"] \n",
+		)
+	}
+	for _, message := range wiretest.SyslogMessages(t) {
+		messages = append(messages, string(message), string(message))
+	}
+	var d Syslog
+	var view, fresh metric.Envelope
+	for _, message := range messages {
+		var f Syslog
+		ok, want := d.Decode([]byte(message), &view), f.Decode([]byte(message), &fresh)
+		if ok != want {
+			t.Fatalf("%q: %v", message, ok)
+		}
+		if ok {
+			wiretest.RequireEqual(t, message, wiretest.PlainOf(&view), wiretest.PlainOf(&fresh))
+			wiretest.RequireEqual(t, message, view.Tags, fresh.Tags)
+		}
+	}
+}
+
 func TestSyslogAllocatesNothing(t *testing.T) {
 	frames := []byte(strings.Join(wiretest.SyslogFrames(t), ""))
 	var view metric.Envelope
@@ -274,6 +313,9 @@ func FuzzSyslog(f *testing.F) {
 		}
 		if !ok {
 			t.Fatalf("refused %q", message)
+		}
+		if !d.Decode(bytes.Clone(message), &view) { // its tags are known now
+			t.Fatalf("refused %q the second time", message)
 		}
 		got := wiretest.PlainOf(&view)
 		if view.TooManyTags {

@@ -8,6 +8,29 @@ func syslogTime(b []byte) (int64, bool) {
 	if isNil(b) {
 		return 0, true
 	}
+	seconds, ok := syslogSeconds(b)
+	if !ok {
+		return 0, false
+	}
+	rest := b[len("2006-01-02T15:04:05"):]
+	nanos, n := syslogFraction(rest)
+	offset, ok := syslogOffset(rest[n:])
+	if !ok {
+		return 0, false
+	}
+	seconds -= offset
+	const last = math.MaxInt64 / 1_000_000_000
+	switch {
+	case seconds > last || seconds == last && nanos > math.MaxInt64%1_000_000_000:
+		return math.MaxInt64, true
+	case seconds < -last:
+		return math.MinInt64, true
+	}
+	return seconds*1_000_000_000 + nanos, true
+}
+
+// syslogSeconds reads FULL-DATE, T and the hour, minute and second; at least one byte follows them.
+func syslogSeconds(b []byte) (int64, bool) {
 	const shortest = len("2006-01-02T15:04:05Z")
 	if len(b) < shortest || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
 		return 0, false
@@ -17,35 +40,26 @@ func syslogTime(b []byte) (int64, bool) {
 	if century > 99 || year > 99 || month-1 > 11 || day-1 > 30 || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
-	at := len("2006-01-02T15:04:05")
-	var nanos int64
-	if b[at] == '.' {
-		n := digits(b[at+1:])
-		if n == 0 || n > 9 {
-			return 0, false
-		}
-		for i := range 9 {
-			nanos *= 10
-			if i < n {
-				nanos += int64(b[at+1+i] - '0')
-			}
-		}
-		at += 1 + n
-	}
-	offset, ok := syslogOffset(b[at:])
-	if !ok {
-		return 0, false
-	}
 	days := civilDays(int64(century)*100+int64(year), int64(month), int64(day))
-	seconds := days*86400 + int64(hour)*3600 + int64(minute)*60 + int64(second) - offset
-	const last = math.MaxInt64 / 1_000_000_000
-	switch {
-	case seconds > last || seconds == last && nanos > math.MaxInt64%1_000_000_000:
-		return math.MaxInt64, true
-	case seconds < -last:
-		return math.MinInt64, true
+	return days*86400 + int64(hour)*3600 + int64(minute)*60 + int64(second), true
+}
+
+// syslogFraction reads TIME-SECFRAC of one to nine digits, in nanoseconds, and its length; 0 and 0 where there is none.
+func syslogFraction(b []byte) (nanos int64, length int) {
+	n := 0
+	if b[0] == '.' {
+		n = digits(b[1:])
 	}
-	return seconds*1_000_000_000 + nanos, true
+	if n == 0 || n > 9 {
+		return 0, 0
+	}
+	for i := range 9 {
+		nanos *= 10
+		if i < n {
+			nanos += int64(b[1+i] - '0')
+		}
+	}
+	return nanos, 1 + n
 }
 
 // twoDigits reads two digits; the result is large where they are none.
