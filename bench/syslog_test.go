@@ -92,7 +92,7 @@ func sendAsSyslogAgent(file, address string) error {
 	for {
 		for _, frame := range frames {
 			if _, err := conn.Write(frame); err != nil {
-				return nil // the drain has enough
+				return nil //nolint:nilerr // the drain has enough
 			}
 		}
 	}

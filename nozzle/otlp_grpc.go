@@ -56,8 +56,8 @@ func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
 			// As a stream, Export is called before the message is received. To clients there is no difference.
 			Streams: []grpc.StreamDesc{{
 				StreamName: "Export", ServerStreams: true, ClientStreams: true,
-				Handler: func(_ any, stream grpc.ServerStream) error {
-					return o.export(stream, otlpSignal(signal)) //nolint:contextcheck // the stream has it
+				Handler: func(_ any, stream grpc.ServerStream) error { //nolint:contextcheck // the stream has it
+					return o.export(stream, otlpSignal(signal))
 				},
 			}},
 		}, o)

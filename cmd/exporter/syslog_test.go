@@ -95,6 +95,7 @@ func batchOf(t *testing.T, message []byte) []byte {
 		}
 	case metric.KindTimer:
 		e.Message = &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{Name: p.Name, Start: p.Start, Stop: p.Stop}}
+	case metric.KindNone, metric.KindLog, metric.KindEvent, metric.KindHistogram, metric.KindSummary:
 	}
 	batch, err := proto.Marshal(&loggregator_v2.EnvelopeBatch{Batch: []*loggregator_v2.Envelope{e}})
 	if err != nil {

@@ -21,7 +21,8 @@ var units = []unit{
 	{"seconds", "seconds", 1, 1, []string{"seconds", "second", "secs", "sec"}, []string{"s"}},
 	{"milliseconds", "seconds", 1, 1e3, []string{"milliseconds", "millisecond", "millis", "msecs", "msec", "ms"}, nil},
 	{
-		"microseconds", "seconds", 1, 1e6, []string{"microseconds", "microsecond", "micros", "usecs", "usec"},
+		"microseconds", "seconds", 1, 1e6,
+		[]string{"microseconds", "microsecond", "micros", "usecs", "usec"},
 		[]string{"us", "µs", "μs"},
 	},
 	{"nanoseconds", "seconds", 1, 1e9, []string{"nanoseconds", "nanosecond", "nanos", "nsecs", "nsec", "ns"}, nil},
