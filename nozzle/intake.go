@@ -117,7 +117,7 @@ func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) int {
 }
 
 // Syslog takes one message of a syslog agent, received at the time given, and reports whether it was well formed. It
-// overwrites the message. The ledger is written when it returns.
+// overwrites the message. Flush writes the ledger: many messages come by one read, and each is one envelope only.
 func (in *Intake) Syslog(message []byte, arrived time.Time) bool {
 	now := in.begin(arrived)
 	ok := in.syslog.Decode(message, &in.view)
@@ -125,9 +125,11 @@ func (in *Intake) Syslog(message []byte, arrived time.Time) bool {
 		in.recordView(ok, arrived)
 	}
 	in.take(ok, now)
-	in.end(now)
 	return ok
 }
+
+// Flush writes what Syslog has counted to the ledger. The last of it was received at the time given.
+func (in *Intake) Flush(arrived time.Time) { in.end(arrived.UnixNano()) }
 
 // Unreadable counts one message of which nothing can be read.
 func (in *Intake) Unreadable(arrived time.Time) {

@@ -165,7 +165,7 @@ func (c *syslogConnection) receive() error {
 	}
 }
 
-// waits is called before the connection is read, which may wait.
+// waits is called before the connection is read, which may wait: what came before is in the ledger by then.
 func (c *syslogConnection) waits() {
 	c.putIntake()
 	// A frame that has begun must end in time.
@@ -175,8 +175,10 @@ func (c *syslogConnection) waits() {
 	}
 }
 
+// putIntake gives the intake back, and writes what it has counted to the ledger.
 func (c *syslogConnection) putIntake() {
 	if c.intake != nil {
+		c.intake.Flush(c.raw.arrived)
 		c.source.intakes.put(c.intake)
 		c.intake = nil
 	}

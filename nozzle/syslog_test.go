@@ -112,6 +112,7 @@ func TestSyslogUp(t *testing.T) {
 		r.value("syslog_connections") != 3 {
 		t.Fatalf("agents %v, connections %v", r.value("syslog_agents"), r.value("syslog_connections"))
 	}
+	until(t, "the ledger has what came on open connections", func() bool { return r.value("envelopes_total") == 3 })
 	for _, conn := range conns {
 		_ = conn.Close()
 		r.await("an agent is gone")

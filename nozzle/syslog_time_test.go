@@ -148,10 +148,14 @@ func TestSyslogIntakeAllocatesNothing(t *testing.T) {
 			}
 			s.metrics.note(in, now)
 		}
+		in.Flush(now)
 		s.intakes.put(in)
 		in = s.intakes.take()
 	}); n != 0 {
 		t.Errorf("%v allocations for %d messages", n, len(messages))
+	}
+	if n := s.account.received.Load(); n != uint64(101*len(messages)) {
+		t.Errorf("%d messages are in the ledger", n)
 	}
 }
 
