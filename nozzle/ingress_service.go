@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"google.golang.org/grpc"
@@ -67,42 +66,13 @@ func sendBatch(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryS
 	return rawMessage(nil), nil
 }
 
+// maxKeptMessage is how long the memory of a message may be that is kept for later streams.
+const maxKeptMessage = 64 << 10
+
 // put keeps the receiver of a stream that ended, without the memory of large messages.
 func (i *Ingress) put(in *batchReceiver) {
 	if cap(in.scratch) > maxKeptMessage {
 		in.scratch = nil
 	}
 	i.receivers.put(in)
-}
-
-const (
-	maxIdle        = 32 // of a pool
-	maxKeptMessage = 64 << 10
-)
-
-// pool keeps what has a sink, and is not in use, for later streams or messages, so that hardly more sinks are made
-// than are in use at a time.
-type pool[T any] struct {
-	make func() T
-	mu   sync.Mutex
-	idle []T
-}
-
-func (p *pool[T]) take() T {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.idle); n > 0 {
-		in := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		return in
-	}
-	return p.make()
-}
-
-func (p *pool[T]) put(in T) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.idle) < maxIdle {
-		p.idle = append(p.idle, in)
-	}
 }

@@ -1,13 +1,8 @@
 package nozzle
 
 import (
-	"encoding/json"
 	"log/slog"
 	"time"
-
-	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/internal/throttle"
 	"loggregator_exporter/metric"
@@ -49,6 +44,17 @@ type intakeOptions struct {
 	pulse  *watch.Pulse             // of the stream that is read; nil where there is no keeper
 	retime func(e *metric.Envelope) // changes the timestamps; nil where they stay
 	log    *slog.Logger             // for malformed envelopes; nil where the source logs them itself, or nobody does
+}
+
+// otlpRefused counts the points of a request that cannot be taken, by reason.
+type otlpRefused [wire.NumRefusals]uint64
+
+// otlpIntake is what an intake needs for a request. It is memory of the intake, so that a request allocates nothing.
+type otlpIntake struct {
+	wire.OTLP
+	each    func(wire.Refusal) // takes one point
+	arrived time.Time
+	refused otlpRefused
 }
 
 // NewIntake returns an intake that keeps everything and records nothing. The sink is the intake's alone.
@@ -131,6 +137,39 @@ func (in *Intake) Syslog(message []byte, arrived time.Time) bool {
 // Flush writes what Syslog has counted to the ledger. The last of it was received at the time given.
 func (in *Intake) Flush(arrived time.Time) { in.end(arrived.UnixNano()) }
 
+// OTLP takes one ExportMetricsServiceRequest, received at the time given, and returns how many of its points were
+// refused, each of which counts as a malformed envelope. ok is false where nothing of it can be read. The ledger is
+// written when it returns.
+func (in *Intake) OTLP(request []byte, arrived time.Time) (refused otlpRefused, ok bool) {
+	now := in.begin(arrived)
+	in.otlp.arrived, in.otlp.refused = arrived, otlpRefused{}
+	if in.otlp.each == nil {
+		in.otlp.each = in.otlpPoint
+	}
+	if ok = in.otlp.Request(request, &in.view, in.otlp.each); !ok {
+		in.unreadable()
+	}
+	in.complain(in.end(now), len(request), arrived)
+	return in.otlp.refused, ok
+}
+
+func (in *Intake) otlpPoint(r wire.Refusal) {
+	if in.recorder != nil {
+		in.recordView(r == wire.Taken, in.otlp.arrived)
+	}
+	if r != wire.Taken {
+		in.otlp.refused[r]++
+	}
+	in.take(r == wire.Taken, in.otlp.arrived.UnixNano())
+}
+
+// IgnoredOTLP counts the records of a request of traces or logs, and reports whether it was well formed.
+func (in *Intake) IgnoredOTLP(request []byte, arrived time.Time) (ok bool) {
+	records, ok := wire.OTLPRecords(request)
+	in.ignore(records, ok, arrived)
+	return ok
+}
+
 // Unreadable counts one message of which nothing can be read.
 func (in *Intake) Unreadable(arrived time.Time) {
 	now := in.begin(arrived)
@@ -138,32 +177,18 @@ func (in *Intake) Unreadable(arrived time.Time) {
 	in.end(now)
 }
 
-// recordJSON hands the envelopes of a batch to the recorder as protobuf. Envelopes that protojson cannot read are
-// counted.
-func (in *Intake) recordJSON(text []byte, arrived time.Time) {
-	read := protojson.UnmarshalOptions{DiscardUnknown: true}
-	var batch loggregator_v2.EnvelopeBatch
-	if read.Unmarshal(text, &batch) != nil { // one envelope at a time, since one that is bad spoils the whole
-		batch.Reset()
-		var envelopes struct{ Batch []json.RawMessage }
-		if json.Unmarshal(text, &envelopes) != nil {
-			in.recorder.LeaveOut(1)
-			return
-		}
-		for _, text := range envelopes.Batch {
-			var e loggregator_v2.Envelope
-			if read.Unmarshal(text, &e) == nil {
-				batch.Batch = append(batch.Batch, &e)
-			}
-		}
-		in.recorder.LeaveOut(len(envelopes.Batch) - len(batch.Batch))
-		if len(batch.Batch) == 0 {
-			return
-		}
+// ignore counts envelopes that hold no metric, and one that is malformed unless ok is set.
+func (in *Intake) ignore(envelopes int, ok bool, arrived time.Time) {
+	now := in.begin(arrived)
+	in.received += uint64(envelopes)
+	in.envelopes[ignored] += uint64(envelopes)
+	if in.recorder != nil && envelopes > 0 {
+		in.recorder.LeaveOut(envelopes)
 	}
-	if bytes, err := proto.Marshal(&batch); err == nil {
-		in.recorder.RecordV2(in.account.name, bytes, arrived)
+	if !ok {
+		in.unreadable()
 	}
+	in.end(now)
 }
 
 // begin tells the keeper that a message is being taken.

@@ -1,13 +1,43 @@
 package nozzle
 
 import (
+	"encoding/json"
 	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/metric"
 )
+
+// recordJSON hands the envelopes of a batch to the recorder as protobuf. Envelopes that protojson cannot read are
+// counted.
+func (in *Intake) recordJSON(text []byte, arrived time.Time) {
+	read := protojson.UnmarshalOptions{DiscardUnknown: true}
+	var batch loggregator_v2.EnvelopeBatch
+	if read.Unmarshal(text, &batch) != nil { // one envelope at a time, since one that is bad spoils the whole
+		batch.Reset()
+		var envelopes struct{ Batch []json.RawMessage }
+		if json.Unmarshal(text, &envelopes) != nil {
+			in.recorder.LeaveOut(1)
+			return
+		}
+		for _, text := range envelopes.Batch {
+			var e loggregator_v2.Envelope
+			if read.Unmarshal(text, &e) == nil {
+				batch.Batch = append(batch.Batch, &e)
+			}
+		}
+		in.recorder.LeaveOut(len(envelopes.Batch) - len(batch.Batch))
+		if len(batch.Batch) == 0 {
+			return
+		}
+	}
+	if bytes, err := proto.Marshal(&batch); err == nil {
+		in.recorder.RecordV2(in.account.name, bytes, arrived)
+	}
+}
 
 // recordView hands the envelope that was decoded last to the recorder, as Loggregator's v2, unless its message was
 // malformed or has no such form. A log or event is recorded without what it says.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"loggregator_exporter/internal/check"
@@ -171,33 +172,32 @@ func (env *Env) newBase(name string, attrs ...any) sourceBase {
 // Name implements Source.
 func (b *sourceBase) Name() string { return b.name }
 
-// port is the address of a source that others send to, which is known once the source listens.
-type port struct {
-	opened chan struct{} // closed when addr or failed is set
-	addr   netip.AddrPort
-	failed error
+// maxIdle is how many a pool keeps.
+const maxIdle = 32
+
+// pool keeps what has a sink, and is not in use, for later streams or messages, so that hardly more sinks are made
+// than are in use at a time.
+type pool[T any] struct {
+	make func() T
+	mu   sync.Mutex
+	idle []T
 }
 
-func newPort() port { return port{opened: make(chan struct{})} }
-
-// open stores the address. Either open or fail is called, once.
-func (p *port) open(addr netip.AddrPort) {
-	p.addr = addr
-	close(p.opened)
+func (p *pool[T]) take() T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.idle); n > 0 {
+		item := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		return item
+	}
+	return p.make()
 }
 
-// fail stores why the source does not listen.
-func (p *port) fail(err error) {
-	p.failed = err
-	close(p.opened)
-}
-
-// Addr implements Listener.
-func (p *port) Addr(ctx context.Context) (netip.AddrPort, error) {
-	select {
-	case <-p.opened:
-		return p.addr, p.failed
-	case <-ctx.Done():
-		return netip.AddrPort{}, ctx.Err()
+func (p *pool[T]) put(item T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) < maxIdle {
+		p.idle = append(p.idle, item)
 	}
 }
