@@ -110,13 +110,9 @@ func newOTLP(options OTLPOptions, env *Env) (*OTLP, error) {
 		requests: make(chan struct{}, otlpMaxRequests), timeout: otlpRequestTimeout,
 		conversions: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
-	var config func() (*tls.Config, error)
-	if options.TLSConfig != nil || options.TLS != (TLSOptions{}) {
-		files := &serverFiles{options: options.TLS, key: otlpTLSKey, memory: options.TLSConfig}
-		if _, err := files.get(); err != nil {
-			return nil, err
-		}
-		config = files.get
+	config, err := options.TLS.serverConfig(otlpTLSKey, options.TLSConfig)
+	if err != nil {
+		return nil, err
 	}
 	o.clients = o.newClients(otlpTLSKey, config)
 	o.clients.limit = otlpMaxConnections

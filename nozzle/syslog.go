@@ -82,17 +82,13 @@ func newSyslog(options SyslogOptions, env *Env) (*Syslog, error) {
 		sourceBase: env.newBase(nameSyslog), port: newPort(), options: options,
 		handshakes: make(chan struct{}, syslogHandshakes),
 	}
-	s.clients = s.newClients(syslogTLSKey, nil)
-	if options.TLSConfig != nil || options.TLS != (TLSOptions{}) {
-		files := &serverFiles{options: options.TLS, key: syslogTLSKey, memory: withoutTickets(options.TLSConfig)}
-		if _, err := files.get(); err != nil {
-			return nil, err
-		}
-		s.clients.config = files.get
+	config, err := options.TLS.serverConfig(syslogTLSKey, options.TLSConfig)
+	if err != nil {
+		return nil, err
 	}
+	s.clients = s.newClients(syslogTLSKey, config)
 	s.intakes.make = func() *Intake { return env.intake(s.account, intakeOptions{}) }
 	s.account.refusals.expect(syslogRefusals...)
-	var err error
 	if s.metrics, err = newSyslogMetrics(env.Ledger.registerer); err != nil {
 		return nil, fmt.Errorf("register the metrics of nozzle.syslog: %w", err)
 	}

@@ -112,6 +112,17 @@ type serverFiles struct {
 	state  [3]fs.FileInfo
 }
 
+// serverConfig returns what gets the configuration of a server with many connections: from files, or the one in memory
+// if there is one. It fails if the files cannot be read, and returns nil without an error where there is no TLS.
+func (o TLSOptions) serverConfig(key string, memory *tls.Config) (func() (*tls.Config, error), error) {
+	if memory == nil && o == (TLSOptions{}) {
+		return nil, nil
+	}
+	files := &serverFiles{options: o, key: key, memory: withoutTickets(memory)}
+	_, err := files.get()
+	return files.get, err
+}
+
 // get returns the configuration, which is not to be changed.
 func (f *serverFiles) get() (*tls.Config, error) {
 	if f.memory != nil {
