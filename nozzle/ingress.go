@@ -3,13 +3,8 @@ package nozzle
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
-	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/keepalive"
 
 	"loggregator_exporter/nozzle/watch"
 )
@@ -33,16 +28,8 @@ const (
 	ingressServerName = "metron"
 
 	ingressMaxMessage = 10 << 20
-	// Unread bytes on one connection. More must be queued, and counted as lost, by the agent.
-	ingressWindow = 1 << 20
-
-	// The agent is one client; emitters may connect directly. Beyond the limits they wait.
+	// The agent is one client; emitters may connect directly. More wait.
 	ingressMaxConnections = 128
-	ingressMaxStreams     = 64
-
-	ingressMinPing     = 10 * time.Second
-	ingressPingAfter   = 30 * time.Second
-	ingressPingTimeout = 15 * time.Second
 )
 
 // Ingress is a downstream of the forwarder agent of a VM: a server of the gRPC API loggregator.v2.Ingress with mutual
@@ -85,21 +72,16 @@ func (i *Ingress) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	server := i.server()
+	server := newGRPCServer(ingressMaxMessage)
+	server.RegisterService(ingressService(), i)
 	i.open(listener.Addr().(*net.TCPAddr).AddrPort())
 	i.log.Info("listening for envelopes of a forwarder agent", "address", i.addr.String(), "port_file",
 		i.options.PortFile)
 	i.clients.warnOfName()
-
-	stop := context.AfterFunc(ctx, server.Stop)
-	defer stop()
-	// Serve returns before the handlers do; Stop waits for them.
-	err = server.Serve(i.clients.listen(ctx, listener))
-	server.Stop()
-	if ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
-		return nil
+	if err := serveGRPC(ctx, server, i.clients.listen(ctx, listener)); err != nil {
+		return fmt.Errorf("nozzle.ingress: accept connections at %s: %w", i.addr, err)
 	}
-	return fmt.Errorf("nozzle.ingress: accept connections at %s: %w", i.addr, err)
+	return nil
 }
 
 func (i *Ingress) listen(ctx context.Context) (net.Listener, error) {
@@ -114,26 +96,6 @@ func (i *Ingress) listen(ctx context.Context) (net.Listener, error) {
 		}
 	}
 	return listener, nil
-}
-
-func (i *Ingress) server() *grpc.Server {
-	server := grpc.NewServer(
-		grpc.ForceServerCodecV2(rawCodec{}),
-		grpc.MaxRecvMsgSize(ingressMaxMessage),
-		grpc.MaxConcurrentStreams(ingressMaxStreams),
-		grpc.WaitForHandlers(true),
-		grpc.InitialWindowSize(ingressWindow),
-		grpc.InitialConnWindowSize(ingressWindow),
-		grpc.ConnectionTimeout(clientHandshakeTimeout),
-		// Agents do not ping; without our pings a vanished one would count as connected.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ingressPingAfter, Timeout: ingressPingTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
-			MinTime:             ingressMinPing,
-			PermitWithoutStream: true,
-		}),
-	)
-	server.RegisterService(ingressService(), i)
-	return server
 }
 
 // tlsConfig returns the configuration of the server. Clients have to show a certificate of the CA.

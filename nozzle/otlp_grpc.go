@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/encoding/gzip" // collectors compress
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -38,18 +37,7 @@ var otlpServices = [...]struct{ service, path string }{ // constant
 
 // serveGRPC serves until ctx is done.
 func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
-	server := grpc.NewServer(
-		grpc.ForceServerCodecV2(rawCodec{}),
-		grpc.MaxRecvMsgSize(o.options.MaxRequestBytes),
-		grpc.MaxConcurrentStreams(ingressMaxStreams),
-		grpc.WaitForHandlers(true),
-		grpc.InitialWindowSize(ingressWindow),
-		grpc.InitialConnWindowSize(ingressWindow),
-		grpc.ConnectionTimeout(clientHandshakeTimeout),
-		grpc.InTapHandle(o.limitTime),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ingressPingAfter, Timeout: ingressPingTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: ingressMinPing, PermitWithoutStream: true}),
-	)
+	server := newGRPCServer(o.options.MaxRequestBytes, grpc.InTapHandle(o.limitTime))
 	for signal, s := range otlpServices {
 		server.RegisterService(&grpc.ServiceDesc{
 			ServiceName: s.service, HandlerType: (*any)(nil),
@@ -62,16 +50,12 @@ func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
 			}},
 		}, o)
 	}
-	stop := context.AfterFunc(ctx, server.Stop)
-	defer stop()
 	accept := o.clients
 	accept.protocol = "h2"
-	err := server.Serve(accept.listen(ctx, listener))
-	server.Stop()
-	if ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
-		return nil
+	if err := serveGRPC(ctx, server, accept.listen(ctx, listener)); err != nil {
+		return fmt.Errorf("nozzle.otlp: accept connections at %s: %w", o.addr, err)
 	}
-	return fmt.Errorf("nozzle.otlp: accept connections at %s: %w", o.addr, err)
+	return nil
 }
 
 // limitTime ends requests that take too long to arrive: a client that stalls would keep the place of others.
@@ -139,15 +123,7 @@ func (o *OTLP) put(r *otlpReceiver) {
 
 // receive implements receiver.
 func (r *otlpReceiver) receive(data mem.BufferSlice) {
-	if len(data) == 1 {
-		r.take(data[0].ReadOnlyData())
-		return
-	}
-	r.scratch = r.scratch[:0]
-	for _, buffer := range data {
-		r.scratch = append(r.scratch, buffer.ReadOnlyData()...)
-	}
-	r.take(r.scratch)
+	r.take(joined(data, &r.scratch))
 }
 
 // take takes a request in protobuf.
