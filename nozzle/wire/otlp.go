@@ -183,29 +183,23 @@ func (w *otlpWalk) addTag(key, value []byte) {
 // which hold scopes, which hold records, in fields of the same numbers as metrics do. It returns false where the
 // request is malformed.
 func OTLPRecords(request []byte) (records int, ok bool) {
-	resources := Fields{Message: request}
-	for resources.Next() {
-		if resources.Tag != otlpResourceMetrics {
-			continue
-		}
-		scopes := Fields{Message: resources.Bytes}
-		for scopes.Next() {
-			if scopes.Tag != otlpScopeMetrics {
-				continue
+	return countNested(request, otlpResourceMetrics, otlpScopeMetrics, otlpMetrics)
+}
+
+// countNested counts the fields at the end of a path of tags, up to the first message that is malformed.
+func countNested(message []byte, path ...uint64) (n int, ok bool) {
+	f := Fields{Message: message}
+	for f.Next() {
+		switch {
+		case f.Tag != path[0]:
+		case len(path) == 1:
+			n++
+		default:
+			inner, ok := countNested(f.Bytes, path[1:]...)
+			if n += inner; !ok {
+				return n, false
 			}
-			f := Fields{Message: scopes.Bytes}
-			for f.Next() {
-				if f.Tag == otlpMetrics {
-					records++
-				}
-			}
-			if f.Bad {
-				return records, false
-			}
-		}
-		if scopes.Bad {
-			return records, false
 		}
 	}
-	return records, !resources.Bad
+	return n, !f.Bad
 }

@@ -142,8 +142,8 @@ func jsonValue(v *commonv1.AnyValue) any {
 	case *commonv1.AnyValue_IntValue:
 		return v.IntValue
 	case *commonv1.AnyValue_DoubleValue:
-		if text := string(appendDouble(nil, v.DoubleValue)); math.IsNaN(v.DoubleValue) || math.IsInf(v.DoubleValue, 0) {
-			return text
+		if math.IsNaN(v.DoubleValue) || math.IsInf(v.DoubleValue, 0) { // which JSON has no numbers for
+			return string(appendDouble(nil, v.DoubleValue))
 		}
 		return v.DoubleValue
 	case *commonv1.AnyValue_BytesValue:
