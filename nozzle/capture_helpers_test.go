@@ -61,3 +61,20 @@ func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// memoryRecorder keeps the batches of one source.
+type memoryRecorder struct {
+	source  string
+	batches [][]byte
+	leftOut int
+}
+
+func (r *memoryRecorder) RecordV1(string, []byte, time.Time) {}
+
+func (r *memoryRecorder) RecordV2(source string, batch []byte, _ time.Time) {
+	if source == r.source {
+		r.batches = append(r.batches, bytes.Clone(batch))
+	}
+}
+
+func (r *memoryRecorder) LeaveOut(envelopes int) { r.leftOut += envelopes }

@@ -123,6 +123,16 @@ func newTestLog() (*slog.Logger, chan logLine) {
 	return slog.New(&logChannel{lines: lines}), lines
 }
 
+// awaitLine returns the next line with a message.
+func awaitLine(tb testing.TB, lines <-chan logLine, message string) logLine {
+	tb.Helper()
+	for {
+		if line := receive(tb, lines); line.message == message {
+			return line
+		}
+	}
+}
+
 func (h *logChannel) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h *logChannel) Handle(_ context.Context, r slog.Record) error {

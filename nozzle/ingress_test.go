@@ -72,11 +72,7 @@ func runIngress(t *testing.T, options IngressOptions) *runningIngress {
 // await returns the next log line with the message.
 func (r *runningIngress) await(t *testing.T, message string) logLine {
 	t.Helper()
-	for {
-		if line := receive(t, r.lines); line.message == message {
-			return line
-		}
-	}
+	return awaitLine(t, r.lines, message)
 }
 
 // metronClient is what a forwarder agent shows and demands.
@@ -153,11 +149,7 @@ func TestIngress(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("Send")
-	n := uint64(3 * len(all))
-	if received, outcomes := total(t, r.reg, "envelopes_received_total"),
-		total(t, r.reg, "envelopes_total"); received != n || outcomes != n {
-		t.Fatalf("%d received, %d outcomes, want %d", received, outcomes, n)
-	}
+	requireTotals(t, r.reg, uint64(3*len(all)), "envelopes_received_total", "envelopes_total")
 	r.stop()
 	if r.ledger.Ready() {
 		t.Fatal("stopped, and ready")

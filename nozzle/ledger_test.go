@@ -188,8 +188,8 @@ func (s *randomSink) Write(e *metric.Envelope, tally *metric.Tally) {
 	}
 }
 
-// total adds up all series of a family.
-func total(t interface{ Fatal(...any) }, reg prometheus.Gatherer, name string) uint64 {
+// value is the sum of a counter or gauge over its labels.
+func value(t interface{ Fatal(...any) }, reg prometheus.Gatherer, name string) float64 {
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -198,11 +198,32 @@ func total(t interface{ Fatal(...any) }, reg prometheus.Gatherer, name string) u
 	for _, f := range families {
 		if f.GetName() == metricPrefix+name {
 			for _, m := range f.GetMetric() {
-				sum += m.GetCounter().GetValue()
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}
-	return uint64(sum)
+	return sum
+}
+
+// total is value for what counts.
+func total(t interface{ Fatal(...any) }, reg prometheus.Gatherer, name string) uint64 {
+	return uint64(value(t, reg, name))
+}
+
+// requireTotals fails unless each of the counters is as wanted.
+func requireTotals(tb testing.TB, reg prometheus.Gatherer, want uint64, names ...string) {
+	tb.Helper()
+	for _, name := range names {
+		if n := total(tb, reg, name); n != want {
+			tb.Errorf("%s is %d, want %d", name, n, want)
+		}
+	}
+}
+
+// requireBalance fails unless so many envelopes of one sample were received, converted and stored.
+func requireBalance(tb testing.TB, reg prometheus.Gatherer, envelopes uint64) {
+	tb.Helper()
+	requireTotals(tb, reg, envelopes, "envelopes_received_total", "envelopes_total", "samples_total")
 }
 
 // TestLedgerBalances feeds random envelopes, good and broken, through both ways in.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/foundation"
 )
@@ -214,16 +213,6 @@ func TestSyslogEndToEnd(t *testing.T) {
 	requireBalance(t, reg, w.sink.count()-before)
 	if n := w.sink.count(); n < 80_000 {
 		t.Errorf("%d envelopes came", n)
-	}
-}
-
-// requireBalance fails unless so many envelopes were received, converted and stored.
-func requireBalance(t *testing.T, reg *prometheus.Registry, envelopes uint64) {
-	t.Helper()
-	for _, name := range []string{"envelopes_received_total", "envelopes_total", "samples_total"} {
-		if n := total(t, reg, name); n != envelopes {
-			t.Errorf("%s is %d, and %d envelopes came to the sink", name, n, envelopes)
-		}
 	}
 }
 

@@ -116,29 +116,12 @@ func (r *runningSyslog) send(conn net.Conn, text string) {
 // await returns the next log line with a message.
 func (r *runningSyslog) await(message string) logLine {
 	r.t.Helper()
-	for {
-		if line := receive(r.t, r.lines); line.message == message {
-			return line
-		}
-	}
+	return awaitLine(r.t, r.lines, message)
 }
 
-// value is the sum of a metric of its own.
 func (r *runningSyslog) value(name string) float64 {
 	r.t.Helper()
-	families, err := r.reg.Gather()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	sum := 0.0
-	for _, f := range families {
-		if f.GetName() == metricPrefix+name {
-			for _, m := range f.GetMetric() {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-			}
-		}
-	}
-	return sum
+	return value(r.t, r.reg, name)
 }
 
 // refusals is how often a reason was counted.

@@ -163,7 +163,7 @@ func TestSyslogIntakeAllocatesNothing(t *testing.T) {
 // malformed is left out, and counted.
 func TestSyslogRecords(t *testing.T) {
 	ledger, _ := newTestLedger(t)
-	recorder := &memoryRecorder{}
+	recorder := &memoryRecorder{source: nameSyslog}
 	in := NewIntake(ledger.Source(nameSyslog), &nullSink{})
 	in.recorder = recorder
 	var want []wiretest.Plain
@@ -197,17 +197,3 @@ func TestSyslogRecords(t *testing.T) {
 		t.Errorf("%d recorded, %d left out", len(recorder.batches), recorder.leftOut)
 	}
 }
-
-// memoryRecorder keeps what is recorded.
-type memoryRecorder struct {
-	batches [][]byte
-	leftOut int
-}
-
-func (r *memoryRecorder) RecordV1(string, []byte, time.Time) {}
-func (r *memoryRecorder) RecordV2(source string, batch []byte, _ time.Time) {
-	if source == nameSyslog {
-		r.batches = append(r.batches, append([]byte(nil), batch...))
-	}
-}
-func (r *memoryRecorder) LeaveOut(envelopes int) { r.leftOut += envelopes }
