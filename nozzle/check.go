@@ -49,15 +49,13 @@ func (o *Options) checkOverlap(s check.Section, allow bool) {
 			keys[i] = s.Key(name)
 		}
 		s.That(false, whole[len(whole)-1]+".enabled", "%s each bring all envelopes of the foundation, so that "+
-			"everything counts twice: "+
-			"enable one of them, or set %s to true where they are those of different foundations",
+			"everything counts twice: enable one of them, or set %s to true where they are those of different foundations",
 			strings.Join(keys, " and "), s.Key("allow_overlap"))
 	}
 	for _, name := range own {
 		if len(whole) > 0 {
 			s.Warn(name+".enabled", "envelopes of this VM may come by %s as well, and their requests and deltas then count "+
-				"twice; "+
-				"enable both only where the VM's agent does not forward them", s.Key(whole[0]))
+				"twice; enable both only where the VM's agent does not forward them", s.Key(whole[0]))
 		}
 	}
 }

@@ -200,11 +200,8 @@ func TestCaptureMaxBytes(t *testing.T) {
 			}
 		}
 	}
-	if _, err := NewWriter(
-		io.Discard,
-		Options{MaxBytes: 100},
-	); err == nil ||
-		err.Error() != "capture: 100 bytes are not enough for any record" {
+	_, err := NewWriter(io.Discard, Options{MaxBytes: 100})
+	if err == nil || err.Error() != "capture: 100 bytes are not enough for any record" {
 		t.Fatal(err)
 	}
 }

@@ -211,11 +211,8 @@ func (o *otlpBase) metric(m *metricsv1.Metric) (points []otlpPoint) {
 			if p.Distribution.ZeroThreshold == 0 {
 				p.Distribution.ZeroThreshold = 1e-128
 			}
-			if r := oracleExponential(
-				h,
-				m.GetExponentialHistogram().GetAggregationTemporality(),
-				p.Distribution,
-			); r != Taken {
+			temporality := m.GetExponentialHistogram().GetAggregationTemporality()
+			if r := oracleExponential(h, temporality, p.Distribution); r != Taken {
 				p = refuse(r)
 			}
 		}
