@@ -20,8 +20,8 @@ const (
 
 // Lengths at which a syslog agent cuts a source id (APP-NAME) and an instance id with its brackets (PROCID).
 const (
-	SyslogSourceIDBytes   = 48
-	SyslogInstanceIDBytes = 128
+	sourceIDBytes   = 48
+	instanceIDBytes = 128
 )
 
 // Syslog decodes messages of RFC 5424 as syslog agents write them, by walking their bytes, into the envelope that the
@@ -76,8 +76,8 @@ func (d *Syslog) Decode(message []byte, e *metric.Envelope) bool {
 
 // identify sets the ids from APP-NAME and PROCID, which is the instance id in brackets.
 func (d *Syslog) identify(source, instance []byte, e *metric.Envelope) {
-	d.CutSourceID = len(source) == SyslogSourceIDBytes
-	d.CutInstanceID = len(instance) == SyslogInstanceIDBytes && instance[len(instance)-1] != ']'
+	d.CutSourceID = len(source) == sourceIDBytes
+	d.CutInstanceID = len(instance) == instanceIDBytes && instance[len(instance)-1] != ']'
 	if !isNil(source) {
 		e.SourceID = source
 	}
