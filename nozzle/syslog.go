@@ -69,10 +69,9 @@ type Syslog struct {
 
 	handshakes chan struct{} // holds an element for each handshake that is going on
 
-	mu       sync.Mutex
-	admitted int // connections that are open
-	broken   throttle.Throttle
-	tooLong  throttle.Throttle
+	mu      sync.Mutex
+	broken  throttle.Throttle
+	tooLong throttle.Throttle
 }
 
 // newSyslog makes a source; Run, which is called once, begins to listen. It fails if the certificates cannot be read.
@@ -142,37 +141,24 @@ func (s *Syslog) accept(ctx context.Context, listener net.Listener, connections 
 			backoff.Reset()
 			if s.admit(conn) {
 				connections.Go(func() {
+					defer s.metrics.connections.Add(-1)
 					s.serve(ctx, conn)
-					s.leave()
 				})
 			}
 		}
 	}
 }
 
-// admit counts a connection, or closes it where there are too many.
+// admit counts a connection, or closes it where there are too many. Only accept calls it.
 func (s *Syslog) admit(conn net.Conn) bool {
-	s.mu.Lock()
-	ok := s.admitted < s.options.MaxConnections
-	if ok {
-		s.admitted++
-	}
-	s.mu.Unlock()
-	if !ok {
+	if s.metrics.connections.Load() >= int64(s.options.MaxConnections) {
 		s.clients.refused.addPeer(reasonTooMany, "raise nozzle.syslog.max_connections, or add exporters: every VM has one "+
 			"connection, replaced each minute", errTooMany, peerOf(conn))
 		_ = conn.Close()
 		return false
 	}
-	s.metrics.connections.Inc()
+	s.metrics.connections.Add(1)
 	return true
-}
-
-func (s *Syslog) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.admitted--
-	s.metrics.connections.Dec()
 }
 
 // malformed logs a message that is no metric although its frame is whole, at most once a minute.

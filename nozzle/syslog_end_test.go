@@ -101,8 +101,8 @@ func (w *syslogWorld) emit(envelopes int) {
 				Metrics: map[string]*loggregator_v2.GaugeValue{"n": {Value: float64(w.number)}},
 			}},
 		})
-		for w.number%1000 == 0 && w.agent.Counts().Emitted-w.agent.Counts().Messages > 5000 {
-			time.Sleep(time.Millisecond)
+		if w.number%1000 == 0 {
+			until(w.t, "the buffer has room", func() bool { return w.agent.Counts().Emitted-w.agent.Counts().Messages <= 5000 })
 		}
 	}
 	until(w.t, "all messages are sent", func() bool { return w.agent.Counts().Messages == w.agent.Counts().Emitted })

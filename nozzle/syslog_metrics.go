@@ -12,7 +12,7 @@ import (
 
 // syslogMetrics are what the syslog source tells of itself.
 type syslogMetrics struct {
-	connections prometheus.Gauge
+	connections atomic.Int64 // that are open
 	probes      prometheus.Counter
 	oversized   prometheus.Counter
 	cutSource   prometheus.Counter
@@ -30,14 +30,14 @@ func newSyslogMetrics(reg prometheus.Registerer) (*syslogMetrics, error) {
 		Help: "Messages whose source id or instance id is as long as agents cut them, so that several may look as one.",
 	}, []string{"id"})
 	m := &syslogMetrics{
-		connections: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: metricPrefix + "syslog_connections", Help: "Connections to nozzle.syslog that are open.",
-		}),
 		probes:      counter("syslog_probes_total", "Connections to nozzle.syslog that ended before any data came."),
 		oversized:   counter("syslog_oversized_messages_total", "Messages over nozzle.syslog.max_message_bytes."),
 		cutSource:   cut.WithLabelValues("source_id"),
 		cutInstance: cut.WithLabelValues("instance_id"),
 	}
+	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: metricPrefix + "syslog_connections", Help: "Connections to nozzle.syslog that are open.",
+	}, func() float64 { return float64(m.connections.Load()) })
 	agents := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: metricPrefix + "syslog_agents",
 		Help: "Addresses from which syslog agents are connected and have sent messages.",
@@ -46,7 +46,7 @@ func newSyslogMetrics(reg prometheus.Registerer) (*syslogMetrics, error) {
 		Name: metricPrefix + "syslog_oldest_data_seconds",
 		Help: "Age at arrival of the oldest message of the last one to two minutes; 0 if none came.",
 	}, func() float64 { return m.oldest.seconds(time.Now()) })
-	return m, errors.Join(reg.Register(m.connections), reg.Register(m.probes), reg.Register(m.oversized),
+	return m, errors.Join(reg.Register(connections), reg.Register(m.probes), reg.Register(m.oversized),
 		reg.Register(cut), reg.Register(agents), reg.Register(oldest))
 }
 
