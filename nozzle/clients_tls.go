@@ -73,7 +73,8 @@ func (c *clients) explain(err error) (reason, advice string) {
 	case errors.As(err, &invalid), errors.As(err, &certificate):
 		return watch.ReasonClientCertificate, "the client's certificate is not valid, perhaps out of date or not for clients"
 	case strings.Contains(err.Error(), "client didn't provide a certificate"):
-		return reasonNoClientCertificate, "the client shows no certificate: it needs one of the CA of " + c.tlsKey + ".ca_file"
+		return reasonNoClientCertificate, "the client shows no certificate: it needs one of the CA of " + c.tlsKey +
+			".ca_file"
 	case strings.Contains(err.Error(), "remote error: tls:"):
 		needs := "the name by which it is called"
 		if c.serverName != "" {

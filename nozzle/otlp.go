@@ -146,7 +146,7 @@ func (o *OTLP) registerRefusals(registerer prometheus.Registerer) error {
 	return nil
 }
 
-// compileGlobs returns what tells whether any of some patterns matches; nil for none.
+// compileGlobs returns a function that reports whether one of the patterns matches; nil for no patterns.
 func compileGlobs(patterns []string) (func([]byte) bool, error) {
 	if len(patterns) == 0 {
 		return nil, nil

@@ -226,10 +226,10 @@ type aheadConn struct {
 	waits   func()    // is called before a read; nil for nothing
 	arrived time.Time // of what was read last
 
-	peeked   [1]byte
-	ahead    []byte // read and not yet asked for
-	memory   *[]byte
-	expectIt bool // the last read was filled
+	peeked [1]byte
+	ahead  []byte // read and not yet asked for
+	memory *[]byte
+	filled bool // the last read filled its memory, so that more is probably there
 }
 
 // first waits for the first byte.
@@ -244,7 +244,7 @@ func (c *aheadConn) first() error {
 
 func (c *aheadConn) Read(b []byte) (int, error) {
 	if len(c.ahead) == 0 {
-		if !c.expectIt {
+		if !c.filled {
 			return c.read(b)
 		}
 		c.memory = aheadBuffers.Get().(*[]byte)
@@ -268,7 +268,7 @@ func (c *aheadConn) read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	c.arrived = time.Now()
-	c.expectIt = n == len(b)
+	c.filled = n == len(b)
 	return n, err
 }
 

@@ -112,8 +112,8 @@ type serverFiles struct {
 	state  [3]fs.FileInfo
 }
 
-// serverConfig returns what gets the configuration of a server with many connections: from files, or the one in memory
-// if there is one. It fails if the files cannot be read, and returns nil without an error where there is no TLS.
+// serverConfig returns a function that returns the configuration of a server with many connections: that in memory if
+// there is one, else that of the files. It fails if these cannot be read, and returns nil where there is no TLS.
 func (o TLSOptions) serverConfig(key string, memory *tls.Config) (func() (*tls.Config, error), error) {
 	if memory == nil && o == (TLSOptions{}) {
 		return nil, nil
