@@ -31,11 +31,11 @@ func rounds(s *Store, lasting time.Duration, emit func() []*metric.Envelope) {
 
 // A composite whose buckets or quantiles are no longer sent is a sum and a count, which go on as if they had never
 // been anything else: another exporter may have the buckets.
-func TestLastPieceEndsComposites(t *testing.T) {
+func TestLastPartEndsComposites(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		adaptive     bool
-		piece        *metric.Envelope
+		part         *metric.Envelope
 		before, back string
 	}{
 		{
@@ -55,8 +55,8 @@ func TestLastPieceEndsComposites(t *testing.T) {
 					return []*metric.Envelope{gauge("x_sum", 5), counter("x_count", 1, 0)} // deltas: the count is nowhere but here
 				}
 				all := func() []*metric.Envelope {
-					piece := *c.piece
-					return append(rest(), &piece)
+					part := *c.part
+					return append(rest(), &part)
 				}
 				is := func(want string) {
 					t.Helper()
@@ -134,7 +134,7 @@ func TestOverdueSumsAreNotShown(t *testing.T) {
 	for _, adaptive := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			s := testStore(t, func(o *Settings) { o.AdaptiveExpiration = adaptive })
-			pieces := func() []*metric.Envelope {
+			parts := func() []*metric.Envelope {
 				return []*metric.Envelope{
 					counter("x_bucket", 0, 2, "le", "1"),
 					gauge("y", 2, "quantile", "0.5"),
@@ -143,11 +143,11 @@ func TestOverdueSumsAreNotShown(t *testing.T) {
 			}
 			rounds(s, 2*time.Minute, func() []*metric.Envelope {
 				sums := append(scrapedHistogram("x", 5, 3, nil), scrapedSummary("y", 5, 3, nil)...)
-				return append(pieces(), append(sums, scrapedHistogram("z", 5, 3, nil, "a", "2")...)...)
+				return append(parts(), append(sums, scrapedHistogram("z", 5, 3, nil, "a", "2")...)...)
 			})
 			for i := range 10 {
 				<-time.After(everySo)
-				for _, e := range append(pieces(), gauge("z_sum", 5, "a", "2")) {
+				for _, e := range append(parts(), gauge("z_sum", 5, "a", "2")) {
 					e.Arrived = time.Now().UnixNano()
 					write(s, e)
 				}

@@ -12,7 +12,7 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// emitted is what one tag set says of one name: the pieces that a scraper would make of it.
+// emitted is what one tag set says of one name: the parts that a scraper would make of it.
 type emitted struct {
 	name, tag string
 	buckets   map[string]uint64
@@ -28,11 +28,11 @@ var (
 	fuzzQuantiles = []string{"0", "0.5", "1"}
 )
 
-// emittedBy draws what is emitted from bits, of which each decides on one piece.
-func emittedBy(pieces uint64) []emitted {
+// emittedBy draws what is emitted from bits, of which each decides on one part.
+func emittedBy(parts uint64) []emitted {
 	bit := func() bool {
-		b := pieces & 1
-		pieces >>= 1
+		b := parts & 1
+		parts >>= 1
 		return b == 1
 	}
 	var out []emitted
@@ -212,18 +212,18 @@ func FuzzComposites(f *testing.F) {
 	f.Add(uint64(0x1234_5678_9abc_def0), []byte{}, false, false)
 	f.Add(uint64(0b11), []byte{1}, false, true)
 	o := testSettings(f)
-	f.Fuzz(func(t *testing.T, pieces uint64, order []byte, constant, mixed bool) {
-		playOrder(t, o, pieces, order, constant, mixed)
+	f.Fuzz(func(t *testing.T, parts uint64, order []byte, constant, mixed bool) {
+		playOrder(t, o, parts, order, constant, mixed)
 	})
 }
 
-// playRest goes on with some of the pieces only: when the others have expired, it is as if they had never been.
-func playRest(t *testing.T, s *Store, pieces uint64, order []byte) {
+// playRest goes on with some of the parts only: when the others have expired, it is as if they had never been.
+func playRest(t *testing.T, s *Store, parts uint64, order []byte) {
 	t.Helper()
 	for _, b := range order {
-		pieces &= ^uint64(0) >> (b % 8) << (b / 8)
+		parts &= ^uint64(0) >> (b % 8) << (b / 8)
 	}
-	rest := emittedBy(pieces)
+	rest := emittedBy(parts)
 	const first, last = 3, 8
 	for round := uint64(first); round <= last; round++ {
 		var envelopes []*metric.Envelope
@@ -250,12 +250,12 @@ func playRest(t *testing.T, s *Store, pieces uint64, order []byte) {
 	}
 }
 
-func playOrder(t *testing.T, o Settings, pieces uint64, order []byte, constant, mixed bool) {
+func playOrder(t *testing.T, o Settings, parts uint64, order []byte, constant, mixed bool) {
 	t.Helper()
-	all := emittedBy(pieces)
+	all := emittedBy(parts)
 	const rounds = 3
 	var envelopes []*metric.Envelope
-	complete := 0 // that many envelopes later all pieces are there
+	complete := 0 // that many envelopes later all parts are there
 	for round := range uint64(rounds) {
 		for i := range all {
 			envelopes = append(envelopes, all[i].envelopes(round)...)
@@ -297,7 +297,7 @@ func playOrder(t *testing.T, o Settings, pieces uint64, order []byte, constant, 
 	if got, want := strings.Join(got, "\n"), naive(all, rounds-1); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	playRest(t, s, pieces, order)
+	playRest(t, s, parts, order)
 	stats := s.Stats()
 	if stats.Series+stats.Parts+stats.Refused != s.entries.pairs.live || stats.Refused != 0 {
 		t.Errorf("%+v, %d entries", stats, s.entries.pairs.live)

@@ -41,7 +41,7 @@ func TestCompositesAndLimits(t *testing.T) {
 			{counter("x_bucket", 0, 5, "le", "1"), "stored"},
 			{counter("y_bucket", 0, 5, "le", "1"), "over_limit"}, // no room for the series
 			{counter("x_bucket", 0, 5, "le", "2"), "stored"},
-			{counter("x_bucket", 0, 5, "le", "3"), "over_limit"}, // no room for the piece
+			{counter("x_bucket", 0, 5, "le", "3"), "over_limit"}, // no room for the part
 			{gauge("x_sum", 5), "over_limit"},
 			{gauge("y_sum", 5), "over_limit"},
 		} {

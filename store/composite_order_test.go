@@ -25,8 +25,8 @@ func TestOrderIsOfNoAccount(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		o := stores[rapid.IntRange(0, len(stores)-1).Draw(t, "rules")]
-		pieces, order := rapid.Uint64().Draw(t, "pieces"), rapid.SliceOfN(rapid.Byte(), 1, 60).Draw(t, "order")
-		want, got := outcomeOf(o, pieces, nil), outcomeOf(o, pieces, order)
+		parts, order := rapid.Uint64().Draw(t, "parts"), rapid.SliceOfN(rapid.Byte(), 1, 60).Draw(t, "order")
+		want, got := outcomeOf(o, parts, nil), outcomeOf(o, parts, order)
 		if got != want {
 			t.Fatalf("got\n%s\nwant\n%s", got, want)
 		}
@@ -34,7 +34,7 @@ func TestOrderIsOfNoAccount(t *testing.T) {
 }
 
 // outcomeOf says what is shown in the end of what came in an order, and what became of the last sample of each.
-func outcomeOf(o Settings, pieces uint64, order []byte) string {
+func outcomeOf(o Settings, parts uint64, order []byte) string {
 	s, err := New(o.options())
 	if err != nil {
 		return err.Error()
@@ -44,7 +44,7 @@ func outcomeOf(o Settings, pieces uint64, order []byte) string {
 	const rounds = 4
 	for round := range uint64(rounds) {
 		var envelopes []*metric.Envelope
-		for _, e := range emittedBy(pieces) {
+		for _, e := range emittedBy(parts) {
 			envelopes = append(envelopes, e.envelopes(round)...)
 		}
 		if order != nil {

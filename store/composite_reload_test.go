@@ -9,7 +9,7 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// What a reload changes of a composite, or of one of its pieces, comes back as the new rules have it; all else keeps
+// What a reload changes of a composite, or of one of its parts, comes back as the new rules have it; all else keeps
 // its counts.
 func TestReloadOfComposites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestDroppedComposites(t *testing.T) {
 }
 
 // Rules see a composite by its own name.
-func TestIdentitiesOfPieces(t *testing.T) {
+func TestIdentitiesOfParts(t *testing.T) {
 	r := testSettings(t).options().Resolver
 	for _, c := range []struct {
 		envelope *metric.Envelope
@@ -126,8 +126,8 @@ func TestTotalIsNotDoubled(t *testing.T) {
 	})
 }
 
-// Pieces of a composite that was dropped have no values, and bring none when it comes back.
-func TestPiecesWithoutValues(t *testing.T) {
+// Parts of a composite that was dropped have no values, and bring none when it comes back.
+func TestPartsWithoutValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o Settings
 		s := testStore(t, func(options *Settings) {

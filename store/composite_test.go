@@ -109,8 +109,8 @@ histogram cf_rpc_latency_seconds{component="bbs",method="Put",origin="bbs"} [0.0
 	})
 }
 
-// What only looks like a piece is what it always was.
-func TestWhatIsNoPiece(t *testing.T) {
+// What only looks like a part is what it always was.
+func TestWhatIsNoPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)
 		for _, e := range []*metric.Envelope{
@@ -277,7 +277,7 @@ func TestHalfAScrape(t *testing.T) {
 	})
 }
 
-func TestPiecesThatClash(t *testing.T) {
+func TestPartsThatClash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t)
 		for _, step := range []struct {
@@ -361,7 +361,7 @@ func TestOldBucketsLeave(t *testing.T) {
 	})
 }
 
-// A scrape shows no histogram of which all pieces are overdue, even if it comes before the sweep.
+// A scrape shows no histogram of which all parts are overdue, even if it comes before the sweep.
 func TestAdaptiveExpiryOfComposites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t, func(o *Settings) { o.AdaptiveExpiration = true })
@@ -420,7 +420,7 @@ func TestStartOfComposites(t *testing.T) {
 	})
 }
 
-func TestKnownPiecesAllocateNothing(t *testing.T) {
+func TestKnownPartsAllocateNothing(t *testing.T) {
 	s := testStore(t)
 	envelopes := append(scrapedHistogram("x", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}, "origin", "bbs"),
 		scrapedSummary("y", 5, 3, map[string]float64{"0.5": 2}, "origin", "bbs")...)

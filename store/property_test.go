@@ -285,7 +285,7 @@ func (s *Store) checkComposites() error {
 	return nil
 }
 
-// checkComposite checks that a composite and its pieces know each other.
+// checkComposite checks that a composite and its parts know each other.
 func (s *Store) checkComposite(pos entryPos, e *entry) error {
 	all := slices.Collect(s.composites.at(e.composite()).all())
 	if len(all) == 0 {
