@@ -223,7 +223,7 @@ func (s *registry) compositeKind(p *partName, key []byte, r *Resolved) (nameKind
 		return nameCompositeSummary, true
 	default:
 	}
-	if kind := s.knownComposite(key, p.base); kind != 0 {
+	if kind := s.entries.knownComposite(key, p.base); kind != 0 {
 		return kind, true
 	}
 	if s.families.composites == 0 || s.limits.full() {
@@ -243,10 +243,10 @@ func (s *registry) compositeKind(p *partName, key []byte, r *Resolved) (nameKind
 }
 
 // knownComposite returns the kind of the composite of an identity and a name, first one that is not refused; or 0.
-func (s *registry) knownComposite(key, base []byte) (known nameKind) {
+func (n *entries) knownComposite(key, base []byte) (known nameKind) {
 	for _, kind := range compositeKinds {
-		if pos := s.entries.lookup(key, kind, base); pos != 0 {
-			if s.entries.at(pos).state != stateRefused {
+		if pos := n.lookup(key, kind, base); pos != 0 {
+			if n.at(pos).state != stateRefused {
 				return kind
 			}
 			known = kind
@@ -283,7 +283,7 @@ func (s *registry) findComposite(kind nameKind, key, base []byte, arrived int64)
 		case e.state == stateDropped:
 			return pos, metric.DroppedByRule
 		case s.stillRefused(e):
-			return pos, s.refuseAgain(e)
+			return pos, s.refusals.count(s.entries.kindOf(e), e.refusal())
 		}
 		s.makeLoose(pos)
 	}

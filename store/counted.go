@@ -43,10 +43,11 @@ func (w *Writer) countedBySender(e *metric.Envelope) metric.Outcome {
 	return outcome
 }
 
-// checked is what was found out about a histogram or summary before the lock is taken.
+// checked is what was found out about a histogram or summary, all but bounds before the lock is taken.
 type checked struct {
 	count     uint64            // all observations: where there are buckets their sum, since receivers compare the two
 	quantiles []metric.Quantile // in order
+	bounds    []float64         // those of classic buckets as they are shown, or the quantiles: see convertBounds
 }
 
 // readHistogram fills w.checked. It returns why the histogram is invalid, or "".
@@ -155,17 +156,17 @@ func (s *registry) setDistribution(pos entryPos, env *metric.Envelope, of *check
 	case isDelta && stamp == e.stamp:
 		return metric.Duplicate
 	}
-	s.convertBounds(d, of, c)
-	sameBounds := slices.Equal(s.bounds, x.bounds)
-	if !sameBounds && isHistogram && !areBounds(s.bounds) { // two have become one
-		s.refusals.countName(metric.Invalid, env.Name, reasonBounds)
+	of.convertBounds(d, c)
+	sameBounds := slices.Equal(of.bounds, x.bounds)
+	if !sameBounds && isHistogram && !areBounds(of.bounds) { // two have become one
+		s.refusals.countName(metric.Invalid, s.entries.kindOf(e), env.Name, reasonBounds)
 		if len(x.counts) == 0 {
 			s.remove(pos) // it was made for this
 		}
 		return metric.Invalid
 	}
 	if !sameBounds {
-		x.bounds, x.exemplars = s.families.at(e.family).share(s.bounds), nil
+		x.bounds, x.exemplars = s.families.at(e.family).share(of.bounds), nil
 	}
 	goesOn := e.stamp > 0 && isDelta == x.isDelta
 	e.stamp, e.aux, x.isDelta = stamp, 0, isDelta
@@ -188,20 +189,18 @@ func startOf(env *metric.Envelope, stamp int64) int64 {
 	return env.Began
 }
 
-// convertBounds puts the bounds of classic buckets as they are shown, or the quantiles, into s.bounds.
-func (s *registry) convertBounds(d *metric.Distribution, of *checked, c *conversion) {
-	s.bounds = s.bounds[:0]
+func (of *checked) convertBounds(d *metric.Distribution, c *conversion) {
+	of.bounds = of.bounds[:0]
 	for _, b := range d.Bounds {
-		s.bounds = append(s.bounds, c.apply(b))
+		of.bounds = append(of.bounds, c.apply(b))
 	}
 	for _, q := range of.quantiles {
-		s.bounds = append(s.bounds, q.Share)
+		of.bounds = append(of.bounds, q.Share)
 	}
 }
 
-// restart sets the start of the counts that come in place of those before. It is never ahead of our clock, which readers
-// would not accept. goesOn says that the counts before were sent
-// in the same way, so that totals may go on.
+// restart sets the start of the counts that come in place of those before. It is never ahead of our clock, which
+// readers would not accept. goesOn says that the counts before were sent in the same way, so that totals may go on.
 func (x *distribution) restart(goesOn bool, began, arrived int64, count uint64) {
 	switch {
 	case x.isDelta:

@@ -336,57 +336,53 @@ func addUp(a, b uint64) uint64 {
 	return a + b
 }
 
-type conversionPos uint16
-
-// conversion converts a value as sent into the value that is shown.
-type conversion struct {
-	mul, div   float64
-	fractional bool // counts are bits of float64: see metric.Envelope.Fractional
-}
-
-func (c *conversion) apply(v float64) float64 { return v * c.mul / c.div }
-
-// conversions interns them, since there are few. Position 0 changes nothing.
-type conversions []conversion
-
-func (cs *conversions) intern(c conversion) conversionPos {
-	for i, known := range *cs {
-		if known == c {
-			return conversionPos(i)
+// setSince takes one sample of a counter whose sender says since when it counts, as OpenTelemetry's do: of such a
+// counter nothing has to be guessed. Totals go by the rules for the clocks of gauges: the newest stay. A sender that
+// began later has restarted, and the value falls as the counter did. Of deltas those count that are newer than all
+// before; what comes late may be counted already.
+func (c *counters) setSince(pos entryPos, e *entry, env *metric.Envelope) metric.Outcome {
+	stamp, since := clampStamp(env.Timestamp, env.Arrived), env.Began
+	if since > stamp {
+		return c.set(pos, e, env)
+	}
+	state := c.known(e)
+	if state == nil || state.since == 0 {
+		state = c.state(e)
+		*state = counterState{}
+	}
+	isDelta := env.Total == 0 && (env.Delta > 0 || e.flags&flagDeltas != 0)
+	switch late := stamp < e.stamp || !isDelta && since < state.since; {
+	case late && state.staysOutdated(env.Arrived):
+		return metric.Outdated
+	case isDelta && stamp == e.stamp:
+		return metric.Duplicate
+	}
+	state.low = lowRun{}
+	switch wasDelta := e.flags&flagDeltas != 0; {
+	case isDelta && wasDelta:
+		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), env.Delta))
+	case isDelta:
+		e.flags = e.flags&^flagTotals | flagDeltas
+		e.aux, state.start = int64(env.Delta), min(since, env.Arrived)
+	default:
+		e.flags = e.flags&^flagDeltas | flagTotals
+		if wasDelta || since != state.since {
+			state.start = min(since, env.Arrived) // readers accept none that is ahead of our clock
+		} else if env.Total < uint64(e.aux) {
+			state.start = env.Arrived // it has restarted all the same
 		}
+		e.aux = int64(env.Total)
 	}
-	*cs = append(*cs, c)
-	return conversionPos(len(*cs) - 1)
+	e.stamp, state.since = stamp, since
+	c.show(e, uint64(e.aux))
+	return metric.Stored
 }
 
-// conversionOf returns the conversion of an entry that was resolved.
-func (s *registry) conversionOf(e *entry, r *Resolved) conversion {
-	return conversion{r.Mul, r.Div, s.entries.kindOf(e) == nameFractionalCounter}
-}
-
-// add adds to the count of a series.
-func (cs *conversions) add(pos conversionPos, count, n uint64) uint64 {
-	if (*cs)[pos].fractional {
-		return math.Float64bits(math.Float64frombits(count) + math.Float64frombits(n))
+// staysOutdated is entry.staysOutdated for counters, whose entries have their count where those of gauges have the time
+// of the first outdated sample.
+func (s *counterState) staysOutdated(arrived int64) bool {
+	if s.low.since == 0 || s.low.since > arrived {
+		s.low = lowRun{since: arrived, old: true}
 	}
-	return addUp(count, n)
-}
-
-// count is the value that is shown of a count.
-func (cs *conversions) count(pos conversionPos, count uint64) float64 {
-	c := &(*cs)[pos]
-	if c.fractional {
-		return c.apply(math.Float64frombits(count))
-	}
-	return c.apply(float64(count))
-}
-
-func (cs *conversions) apply(pos conversionPos, v float64) float64 {
-	return (*cs)[pos].apply(v)
-}
-
-// undo is the inverse of apply.
-func (cs *conversions) undo(pos conversionPos, v float64) float64 {
-	c := &(*cs)[pos]
-	return v * c.div / c.mul
+	return arrived-s.low.since < outdatedLimit
 }

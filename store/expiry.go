@@ -64,10 +64,10 @@ func (p pace) after() int64 {
 // apply to series that a rule gives an expiry of their own, nor to histograms of timers, which end with the traffic
 // and must not begin anew each time.
 //
-// A counter, histogram or summary that is not known keeps the expiration: it may be rare. An unknown gauge is expected to come as often as
-// three quarters of the known ones do. A slower one expires too early twice: when it comes back again, it is
-// recognized, and keeps the expiration until it is known. Once is not enough, since gauges that went to another
-// exporter come back too.
+// A counter, histogram or summary that is not known keeps the expiration: it may be rare. An unknown gauge is expected
+// to come as often as three quarters of the known ones do. A slower one expires too early twice: when it comes back
+// again, it is recognized, and keeps the expiration until it is known. Once is not enough, since gauges that went to
+// another exporter come back too.
 type adaptive struct {
 	on      bool
 	typical pace // of gauges; 0 while unknown

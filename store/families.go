@@ -74,6 +74,7 @@ type families struct {
 	gen        uint32
 	version    uint64 // changes whenever a family is added or removed
 	reloads    int    // how many there were
+	entries    *entries
 }
 
 // seriesKey is what a scrape may hold only once.
@@ -88,10 +89,10 @@ const ownFamily familyPos = 1
 
 var ownPrefixes = [...]string{"loggregator_exporter_", "go_", "process_", "promhttp_"}
 
-func newFamilies(reserved []string) families {
+func newFamilies(reserved []string, entries *entries) families {
 	fs := families{
 		claims: map[string]familyPos{}, series: map[seriesKey]entryPos{}, reserved: slices.Concat(ownPrefixes[:], reserved),
-		labels: labelSets{by: map[metric.Labels]labelsPos{}},
+		labels: labelSets{by: map[metric.Labels]labelsPos{}}, entries: entries,
 	}
 	fs.add(family{})
 	return fs
@@ -223,7 +224,7 @@ func (fs *families) addSeries(k seriesKey, owner ref) {
 const maxDead = 64
 
 // removeSeries is the inverse of addSeries, for an entry whose gen has changed. The family goes with its last series.
-func (fs *families) removeSeries(k seriesKey, alive func(ref) bool) {
+func (fs *families) removeSeries(k seriesKey) {
 	delete(fs.series, k)
 	fs.labels.release(k.labels)
 	f := fs.at(k.family)
@@ -232,7 +233,7 @@ func (fs *families) removeSeries(k seriesKey, alive func(ref) bool) {
 	if f.live > 0 && !f.beingSorted && f.dead > f.live+maxDead {
 		// A scrape would do this too, but perhaps there is none. One in progress may hold sorted: it is replaced, not
 		// changed.
-		dead := func(m member) bool { return !alive(m.ref) }
+		dead := func(m member) bool { return !fs.entries.alive(m.ref) }
 		f.fresh = slices.DeleteFunc(f.fresh, dead)
 		f.sorted = slices.DeleteFunc(slices.Clone(f.sorted), dead)
 		f.dead = 0
@@ -244,6 +245,18 @@ func (fs *families) removeSeries(k seriesKey, alive func(ref) bool) {
 func (fs *families) members(pos familyPos) []member {
 	f := fs.at(pos)
 	return slices.Concat(f.sorted, f.fresh)
+}
+
+// living copies a list without its dead members, with labels.
+func (fs *families) living(members []member) []member {
+	out := make([]member, 0, len(members))
+	for _, m := range members {
+		if fs.entries.alive(m.ref) {
+			set := fs.labels.at(fs.entries.at(m.pos).labels)
+			out = append(out, member{m.ref, set.pairs, set.text})
+		}
+	}
+	return out
 }
 
 // labelSets interns rendered label sets.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"unicode/utf8"
@@ -64,7 +65,14 @@ func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) refu
 	return pos
 }
 
-func (r *refusals) count(pos refusalPos) { r.all[pos].Count++ }
+// count counts a sample of an entry of a kind, and returns its outcome. That of a response size is counted with the
+// duration's.
+func (r *refusals) count(kind nameKind, pos refusalPos) metric.Outcome {
+	if kind != nameHTTPSize {
+		r.all[pos].Count++
+	}
+	return r.all[pos].Outcome
+}
 
 // The reasons of refusals that do not depend on the series.
 const (
@@ -74,17 +82,20 @@ const (
 	reasonMaxSeries = "metrics.max_series is reached"
 )
 
-// countName counts a sample without a series.
-func (r *refusals) countName(outcome metric.Outcome, name []byte, reason string) {
+// countName counts a sample that has no entry.
+func (r *refusals) countName(outcome metric.Outcome, kind nameKind, name []byte, reason string) {
+	if kind == nameHTTPSize {
+		return // as in count; nor is it logged
+	}
 	if len(name) > maxPrintable {
 		name = name[:maxPrintable]
 	}
 	if pos, ok := r.by[refusalKey{outcome, "", string(name)}]; ok {
 		r.all[pos].Reason = reason
-		r.count(pos)
+		r.count(kind, pos)
 		return
 	}
-	r.count(r.add(outcome, "", string(name), reason))
+	r.count(kind, r.add(outcome, "", string(name), reason))
 }
 
 const maxPrintable = 120
@@ -98,6 +109,65 @@ func printable(name string) string {
 		}
 	}
 	return metric.Printable(name)
+}
+
+// refuse notes why a loose entry has no series.
+func (s *registry) refuse(e *entry, outcome metric.Outcome, raw, exposed, reason string) {
+	s.setAside(e, stateRefused)
+	e.extra = uint32(s.refusals.add(outcome, exposed, raw, reason))
+	s.refusals.count(s.entries.kindOf(e), e.refusal())
+}
+
+// refuseFull refuses an entry that a limit has no room for. It is tried again once there may be some.
+func (s *registry) refuseFull(e *entry, family familyPos, id *Identity, r *Resolved, reason string) metric.Outcome {
+	e.setRefusingFamily(family, s.families.at(family).gen)
+	e.flags |= flagFull
+	s.refuse(e, metric.OverLimit, id.Name, r.Metric, reason)
+	return metric.OverLimit
+}
+
+// stillRefused reports whether what an entry was refused for still exists.
+func (s *registry) stillRefused(e *entry) bool {
+	if e.flags&(flagFull|flagFamily) != 0 {
+		pos, gen := e.refusingFamily()
+		f := s.families.at(pos)
+		if e.flags&flagFamily != 0 {
+			return f.gen == gen
+		}
+		return s.limits.senderFull(s.entries.tagsets.at(e.tagset).sender) || f.gen == gen && s.limits.familyFull(f)
+	}
+	other := e.dependsOn()
+	if !s.entries.alive(other) {
+		return false
+	}
+	if e.flags&flagCrowded == 0 {
+		return true
+	}
+	of := s.entries.at(other.pos)
+	return of.state == stateLive && len(s.composites.at(of.composite()).points) >= maxParts
+}
+
+// removeCrowded removes an entry that is not live if there are many such; the rules then run for each of its samples.
+func (s *registry) removeCrowded(pos entryPos) entryPos {
+	if !s.limits.crowded() {
+		return pos
+	}
+	s.remove(pos)
+	return 0
+}
+
+// conflictReason says why a series of a makeup cannot have a name that the family has.
+func conflictReason(f *family, pos familyPos, r *Resolved, m makeup) string {
+	switch {
+	case pos == ownFamily:
+		return "its name begins like those of the exporter's own metrics, or of metrics.compatibility"
+	case f.name != r.Metric, f.typ != r.Type:
+		return fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type)
+	case f.makeup != m:
+		return fmt.Sprintf("%s %s, unlike this one", f.name, f.makeup)
+	default:
+		return fmt.Sprintf("a reload gives %s other buckets, and its series with the old ones are not retired yet", f.name)
+	}
 }
 
 // maxOverrides bounds the pairs of label and metric that are counted one by one.

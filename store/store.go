@@ -61,8 +61,7 @@ type registry struct {
 	expiry        expiry
 	refusals      refusals
 	overrides     overrides
-	key           []byte // scratch memory, as bounds
-	bounds        []float64
+	key           []byte // scratch memory
 }
 
 // New makes an empty store.
@@ -75,9 +74,9 @@ func New(o Options) (*Store, error) {
 	}
 	s := &Store{}
 	s.nativeHistograms = o.NativeHistograms
-	s.families = newFamilies(o.Reserved)
+	s.families = newFamilies(o.Reserved, &s.entries)
 	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]senderPos{}}
-	s.conversions = conversions{{mul: 1, div: 1}}
+	s.conversions = newConversions()
 	s.refusals, s.overrides = newRefusals(o.Log), overrides{}
 	s.entries = newEntries(&s.limits)
 	s.counters = counters{conversions: &s.conversions, totals: sharedTotals{entries: &s.entries}}
@@ -201,22 +200,12 @@ func (s *Store) Reload(o Options) (Reloaded, error) {
 	s.limits.set(o.Limits, o.MaxSeries, &s.entries)
 	s.expiry.periods[0] = o.Expiration
 	s.expiry.set(o.AdaptiveExpiration)
-	s.compactConversions()
+	s.conversions.compact(&s.entries)
 	s.mu.Unlock()
 	var done Reloaded
 	for from := entryPos(1); s.reloadChunk(from, &done); from += reloadChunk {
 	}
 	return done, nil
-}
-
-// compactConversions forgets conversions that are not in use, so that reload after reload adds none.
-func (s *registry) compactConversions() {
-	before := s.conversions
-	s.conversions = conversions{{mul: 1, div: 1}}
-	for pos := entryPos(1); pos <= s.entries.last; pos++ {
-		e := s.entries.at(pos)
-		e.conversion = s.conversions.intern(before[e.conversion])
-	}
 }
 
 // reloadChunk reports whether there are more entries.
@@ -257,7 +246,7 @@ func (s *registry) unchanged(e *entry) bool {
 	if r.Dropped || f.name != r.Metric || f.typ != r.Type ||
 		f.typ == metric.TypeHistogram && !slices.Equal(f.bounds, r.Buckets) ||
 		s.families.labels.at(e.labels).text != metric.RenderLabels(r.Labels) ||
-		s.conversions[e.conversion] != s.conversionOf(e, &r) {
+		s.conversions[e.conversion] != conversionOf(s.entries.kindOf(e), &r) {
 		return false
 	}
 	s.families.describe(f, &r)

@@ -157,7 +157,7 @@ func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 	}
 	f.beingSorted = true
 	gen, taken, dead := f.gen, len(f.fresh), f.dead
-	sorted, fresh := s.livingMembers(f.sorted), s.livingMembers(f.fresh)
+	sorted, fresh := s.families.living(f.sorted), s.families.living(f.fresh)
 	s.mu.Unlock()
 
 	slices.SortFunc(fresh, func(a, b member) int { return strings.Compare(string(a.labels), string(b.labels)) })
@@ -175,18 +175,6 @@ func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 		f.dead -= dead
 	}
 	return out, true
-}
-
-// livingMembers copies a list without its dead members, with labels.
-func (s *registry) livingMembers(members []member) []member {
-	out := make([]member, 0, len(members))
-	for _, m := range members {
-		if s.entries.alive(m.ref) {
-			set := s.families.labels.at(s.entries.at(m.pos).labels)
-			out = append(out, member{m.ref, set.pairs, set.text})
-		}
-	}
-	return out
 }
 
 // pack puts the labels of sorted members side by side, so that a scrape finds in a row what it writes in a row.

@@ -54,7 +54,8 @@ func (w *Writer) points(e *metric.Envelope, points []metric.Point, of *sample, t
 		of.name, of.unit = p.Name, p.Unit
 		pos, outcome := s.findOrAdd(of)
 		if outcome == metric.Stored {
-			outcome = s.setGauge(s.entries.at(pos), p.Value, e.Timestamp, e.Arrived)
+			g := s.entries.at(pos)
+			outcome = g.setGauge(p.Value, &s.conversions[g.conversion], e.Timestamp, e.Arrived)
 		}
 		tally[outcome]++
 	}
@@ -163,11 +164,11 @@ func (w *Writer) Observe(e *metric.Envelope, v float64) metric.Outcome {
 }
 
 // setGauge applies the clock rules: the value with the newest timestamp stays.
-func (s *registry) setGauge(e *entry, v float64, stamp, arrived int64) metric.Outcome {
+func (e *entry) setGauge(v float64, c *conversion, stamp, arrived int64) metric.Outcome {
 	if !e.accept(stamp, arrived) {
 		return metric.Outdated
 	}
-	e.value = s.conversions.apply(e.conversion, v)
+	e.value = c.apply(v)
 	return metric.Stored
 }
 
