@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,4 +73,25 @@ func TestReasonOfARefusalIsTheLatest(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// The reason of an invalid sample is the one that holds.
+func TestReasonsOfInvalidSamples(t *testing.T) {
+	for reason, e := range map[string]*metric.Envelope{
+		reasonTimer:    timer("early", -time.Second),
+		reasonTags:     gauge("tags", 1, "a", strings.Repeat("x", metric.MaxValueBytes)),
+		reasonLongName: gauge(strings.Repeat("n", metric.MaxNameBytes+1), 1),
+	} {
+		s := testStore(t)
+		if got := write(s, e); got != "invalid" {
+			t.Errorf("%s: %s", reason, got)
+		}
+		var reasons []string
+		for _, r := range s.Refusals() {
+			reasons = append(reasons, r.Reason)
+		}
+		if len(reasons) != 1 || reasons[0] != reason {
+			t.Errorf("%q, want %q", reasons, reason)
+		}
+	}
 }
