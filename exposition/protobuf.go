@@ -59,10 +59,10 @@ func newProtobuf(scheme model.EscapingScheme) encoder { return &protobufEncoder{
 
 func (e *protobufEncoder) names(f *store.Family) names { return textNames(f, e.scheme) }
 
-// suffixes are those of the text format, since Prometheus takes a histogram apart into the same series. unknownNames
-// returns none: the format writes full names, so that a counter never shares its name with another family.
+// unknownNames returns none: the format writes full names, so that a counter never shares its name with another family.
 func (e *protobufEncoder) unknownNames(*store.Family) (n names, ok bool) { return n, false }
 
+// suffixes are those of the text format, since Prometheus takes a histogram apart into the same series.
 func (e *protobufEncoder) suffixes(t metric.Type) suffixes { return textSuffixes(t) }
 
 func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []store.Sample, r Reader) error {

@@ -128,29 +128,7 @@ func (t *TraceID) readTrace(tag metric.Tag) {
 		return
 	}
 	var id [16]byte
-	zero := true
-	for i := range len(v) / 2 {
-		high, low := digit(v[2*i]), digit(v[2*i+1])
-		if high > 15 || low > 15 {
-			return
-		}
-		id[i] = high<<4 | low
-		zero = zero && id[i] == 0
-	}
-	if !zero {
-		t.id, t.size = id, uint8(len(v)/2)
-	}
-}
-
-func digit(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10
-	default:
-		return 16
+	if n, err := hex.Decode(id[:], v); err == nil && id != [16]byte{} {
+		t.id, t.size = id, uint8(n)
 	}
 }
