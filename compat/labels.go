@@ -23,14 +23,7 @@ type labels struct {
 	ignore    string // a tag that is no label
 }
 
-func (l *labels) value(name string) string {
-	for i := range l.all {
-		if l.all[i].Name == name {
-			return l.all[i].Value
-		}
-	}
-	return ""
-}
+func (l *labels) value(name string) string { return metric.LabelValue(l.all, name) }
 
 // set adds a label unless it is there, and says whether it has this value now.
 func (l *labels) set(name, value string) bool {

@@ -126,7 +126,7 @@ func (r *Resolver) Resolve(id *store.Identity) store.Resolved {
 	case metric.KindTimer:
 		r.timer(id, &out)
 		l.set(labelNodeIndex, r.options.NodeIndex)
-		if lookup(id.Tags, tagAppID) != "" {
+		if metric.LabelValue(id.Tags, tagAppID) != "" {
 			l.set(tagOrigin, "cf_app")
 		}
 		l.set(tagSourceID, id.SourceID)
@@ -146,7 +146,7 @@ func (r *Resolver) Resolve(id *store.Identity) store.Resolved {
 
 // envelope is the part of Resolve for gauges and counters.
 func (r *Resolver) envelope(id *store.Identity, out *store.Resolved, l *labels) {
-	out.Metric = r.Name(lookup(id.Tags, tagOrigin), id.Name, id.Kind)
+	out.Metric = r.Name(metric.LabelValue(id.Tags, tagOrigin), id.Name, id.Kind)
 	if !strings.HasSuffix(out.Metric, "_total") {
 		out.Type = metric.TypeGauge // OpenMetrics would give a counter another name
 	}
@@ -159,7 +159,7 @@ func (r *Resolver) envelope(id *store.Identity, out *store.Resolved, l *labels) 
 		out.Help = helpPlain
 	}
 	// A tag source_id wins over the envelope's field, the field instance_id over the tag.
-	if lookup(id.Tags, tagSourceID) == "" {
+	if metric.LabelValue(id.Tags, tagSourceID) == "" {
 		l.set(tagSourceID, id.SourceID)
 	}
 	if l.set(tagInstanceID, id.InstanceID); id.InstanceID != "" {
@@ -179,13 +179,4 @@ func (r *Resolver) timer(id *store.Identity, out *store.Resolved) {
 	default:
 		out.Dropped = true
 	}
-}
-
-func lookup(tags []metric.Label, name string) string {
-	for _, t := range tags {
-		if t.Name == name {
-			return t.Value
-		}
-	}
-	return ""
 }

@@ -100,7 +100,7 @@ func (s *Sink) readTags(e *metric.Envelope) (size float64) {
 	for _, tag := range e.Tags {
 		switch string(tag.Key) {
 		case "content_length":
-			size = parseSize(tag.Value)
+			size = metric.ContentLength(tag.Value)
 		case "uri":
 			uri = tag.Value
 		default:
@@ -144,18 +144,6 @@ func repeated(e *metric.Envelope) bool {
 		}
 	}
 	return metric.IsGUID(e.SourceID) && e.Tag(tagAppID) == nil
-}
-
-// parseSize reads a size in bytes; -1 is none.
-func parseSize(b []byte) float64 {
-	if len(b) == 0 || len(b) > 18 || !allDigits(b) {
-		return -1
-	}
-	n := int64(0)
-	for _, c := range b {
-		n = n*10 + int64(c-'0')
-	}
-	return float64(n)
 }
 
 var (
@@ -210,7 +198,7 @@ func plainHost(rest []byte) ([]byte, bool) {
 			return nil, false
 		case c == '?':
 			query = true
-		case c == '%' && !query && (i+2 >= len(rest) || !isHex(rest[i+1]) || !isHex(rest[i+2])):
+		case c == '%' && !query && (i+2 >= len(rest) || !metric.IsHexDigit(rest[i+1]) || !metric.IsHexDigit(rest[i+2])):
 			return nil, false
 		}
 	}
@@ -220,10 +208,6 @@ func plainHost(rest []byte) ([]byte, bool) {
 func isHostByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' ||
 		c == ':'
-}
-
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
 func allDigits(b []byte) bool {

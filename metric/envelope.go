@@ -133,3 +133,18 @@ func (e *Envelope) Samples() int {
 		return 0
 	}
 }
+
+// ContentLength returns the bytes that the value of a tag content_length states, or -1 if it is no such number.
+func ContentLength(value []byte) float64 {
+	if len(value) == 0 || len(value) > 18 {
+		return -1
+	}
+	n := int64(0)
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return float64(n)
+}

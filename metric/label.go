@@ -14,6 +14,16 @@ type Label struct {
 	Name, Value string
 }
 
+// LabelValue returns the value of a label, or "" if it is not among them.
+func LabelValue(labels []Label, name string) string {
+	for i := range labels {
+		if labels[i].Name == name {
+			return labels[i].Value
+		}
+	}
+	return ""
+}
+
 // Labels is a rendered label set: `a="1",b="2"`, sorted by name, values escaped as in the text exposition formats,
 // no name twice, no empty value. It is the only form in which the store keeps labels, shared by all series that have
 // the same ones and by all formats. Being injective, it is also the identity of the set.

@@ -38,9 +38,7 @@ type labelBuilder struct {
 	trace     *Trace
 }
 
-func (b *labelBuilder) value(name string) string {
-	return lookup(b.labels, name)
-}
+func (b *labelBuilder) value(name string) string { return metric.LabelValue(b.labels, name) }
 
 // set adds a label unless it is there already, and says whether the label now has this value.
 func (b *labelBuilder) set(name, value, source string) bool {
@@ -48,10 +46,8 @@ func (b *labelBuilder) set(name, value, source string) bool {
 		return true
 	}
 	value = metric.Printable(value)
-	for _, l := range b.labels {
-		if l.Name == name {
-			return l.Value == value
-		}
+	if is := b.value(name); is != "" {
+		return is == value
 	}
 	b.labels = append(b.labels, metric.Label{Name: name, Value: value})
 	if b.trace != nil {
@@ -112,7 +108,7 @@ func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
 // are labels as they are, at last those whose names are made legal. So a tag app-id never takes the label of app_id,
 // nor bosh_job_name that of job.
 func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
-	router := metric.IsRouter(lookup(b.rules.OriginTags, "component"))
+	router := metric.IsRouter(b.rules.OriginTag("component"))
 	for rank := range 3 {
 		for _, t := range id.Tags {
 			if strings.HasPrefix(t.Name, "__") {
@@ -146,10 +142,10 @@ func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
 // labelComponent says which component, and which index of it, where neither the name nor a tag does.
 func (r *Resolver) labelComponent(id *store.Identity, b *labelBuilder) {
 	source := "origin"
-	if lookup(id.Tags, "origin") == "" {
+	if metric.LabelValue(id.Tags, "origin") == "" {
 		source = "source id"
 	}
-	component := lookup(b.rules.OriginTags, "component")
+	component := b.rules.OriginTag("component")
 	if b.value("component") == "" {
 		b.set("component", component, source)
 	}
@@ -183,13 +179,4 @@ func (b *labelBuilder) rename(from, to string) {
 
 func (b *labelBuilder) drop(names []string) {
 	b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool { return slices.Contains(names, l.Name) })
-}
-
-func lookup(labels []metric.Label, name string) string {
-	for _, l := range labels {
-		if l.Name == name {
-			return l.Value
-		}
-	}
-	return ""
 }

@@ -100,7 +100,7 @@ func (r *Resolver) Resolve(id *store.Identity) store.Resolved { return r.Explain
 // Explain is Resolve with more to show. It records each step in tr unless that is nil.
 func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
 	var out Resolution
-	origin := lookup(id.Tags, "origin")
+	origin := metric.LabelValue(id.Tags, "origin")
 	subject := tagger.Subject{
 		Origin: origin, Name: id.Name, Unit: id.Unit, Kind: id.Kind, SourceID: id.SourceID, Tags: id.Tags,
 	}

@@ -104,7 +104,7 @@ func (d *identifier) httpRequest(e *metric.Envelope, t *timing) (sourceID, insta
 		case "peer_type":
 			client = string(tag.Value) == "Client"
 		case "content_length":
-			t.length = parseLength(tag.Value)
+			t.length = metric.ContentLength(tag.Value)
 		case "origin":
 			origin = tag.Value
 		case tagStatusCode:
@@ -130,20 +130,6 @@ func (d *identifier) httpRequest(e *metric.Envelope, t *timing) (sourceID, insta
 		instanceID = e.InstanceID
 	}
 	return sourceID, instanceID
-}
-
-func parseLength(b []byte) float64 {
-	if len(b) == 0 || len(b) > 18 {
-		return -1
-	}
-	n := int64(0)
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return -1
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return float64(n)
 }
 
 // statusClass makes 2xx of 200; what is not a status code is no class.

@@ -109,26 +109,17 @@ func (l *limits) senderOf(tagset string) string {
 	source, _, tags := parseIdentity(tagset)
 	if l.Owner == OwnerSourceID {
 		if source == "" {
-			source = tagValue(tags, "app_id") // the identity of an app's HTTP request has no source id
+			source = metric.LabelValue(tags, "app_id") // the identity of an app's HTTP request has no source id
 		}
 		return source
 	}
 	for _, tag := range senderTags[l.Owner] {
-		if v := tagValue(tags, tag); v != "" {
+		if v := metric.LabelValue(tags, tag); v != "" {
 			return v
 		}
 	}
 	if l.Owner == OwnerApp && metric.IsGUID(source) {
 		return source
-	}
-	return ""
-}
-
-func tagValue(tags []metric.Label, name string) string {
-	for _, t := range tags {
-		if t.Name == name {
-			return t.Value
-		}
 	}
 	return ""
 }
