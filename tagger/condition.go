@@ -38,7 +38,7 @@ func (c *condition) failing(s *Subject, component string) string {
 		return "source_id"
 	}
 	for i := range c.tags {
-		if t := &c.tags[i]; !t.value.holds(valueOf(s.Tags, t.name)) {
+		if t := &c.tags[i]; !t.value.holds(metric.LabelValue(s.Tags, t.name)) {
 			return "tags." + t.name
 		}
 	}

@@ -134,7 +134,7 @@ func isSeparator(c byte) bool { return strings.IndexByte("./_-:=@#, ", c) >= 0 }
 // freeLabel returns the label or, if there is a tag of that name, the label with the first free number from 2.
 func freeLabel(tags []metric.Label, label string) string {
 	name := label
-	for n := 2; valueOf(tags, name) != ""; n++ {
+	for n := 2; metric.LabelValue(tags, name) != ""; n++ {
 		name = label + "_" + strconv.Itoa(n)
 	}
 	return name

@@ -114,7 +114,7 @@ func (r *rule) appendTags(dst []metric.Label, s *Subject, values []string) []met
 		t := &r.tags[i]
 		v := t.value.expand(s, values)
 		if r.honorLabels {
-			if sent := valueOf(s.Tags, t.name); sent != "" {
+			if sent := metric.LabelValue(s.Tags, t.name); sent != "" {
 				v = sent
 			}
 		}

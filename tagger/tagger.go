@@ -80,19 +80,10 @@ func (r *Result) Reset() {
 }
 
 // Tag returns the value of a tag from the name, or "".
-func (r *Result) Tag(name string) string { return valueOf(r.Tags, name) }
+func (r *Result) Tag(name string) string { return metric.LabelValue(r.Tags, name) }
 
 // OriginTag returns the value of a tag from the origin, or "".
-func (r *Result) OriginTag(name string) string { return valueOf(r.OriginTags, name) }
-
-func valueOf(labels []metric.Label, name string) string {
-	for i := range labels {
-		if labels[i].Name == name {
-			return labels[i].Value
-		}
-	}
-	return ""
-}
+func (r *Result) OriginTag(name string) string { return metric.LabelValue(r.OriginTags, name) }
 
 // Source is the text of a rule file. Errors and ids of rules call it File.
 type Source struct {

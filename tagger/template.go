@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"loggregator_exporter/metric"
 )
 
 // maxTemplateBytes bounds the text of a template.
@@ -166,7 +168,7 @@ func (p *templatePart) value(s *Subject, values []string) string {
 	case partName:
 		return s.Name
 	case partTag:
-		return valueOf(s.Tags, p.text)
+		return metric.LabelValue(s.Tags, p.text)
 	default:
 		return p.text
 	}

@@ -80,7 +80,7 @@ func (t *Trace) addEffect(r *rule, s *search, tags []metric.Label, before int, l
 	step := t.last()
 	step.Tags = slices.Clone(tags[before:])
 	for _, l := range r.appendTags(nil, s.subject, s.values[:]) {
-		if v := valueOf(tags[:before], l.Name); v != "" && v != l.Value {
+		if v := metric.LabelValue(tags[:before], l.Name); v != "" && v != l.Value {
 			step.Kept = append(step.Kept, l)
 		}
 	}
