@@ -44,12 +44,6 @@ const (
 	quantileValue = 2<<3 | isFixed64
 )
 
-// The labels of an exemplar by which Grafana and others find the trace and its span.
-const (
-	traceLabel = "trace_id"
-	spanLabel  = "span_id"
-)
-
 // appendHistogram appends a histogram with its tag and length. As in the text format its count is the sum of its
 // buckets, whatever count the store has. As in client_golang there is a bucket +Inf, which repeats the count, only if
 // it has an exemplar, and a histogram with native buckets only has its exemplars beside those.
@@ -118,9 +112,9 @@ func appendExemplarMessage(dst []byte, x *store.Exemplar) []byte {
 	dst = append(dst, 0)
 	start := len(dst)
 	if x.HasSpan() {
-		dst = appendIDLabel(dst, spanLabel, &x.Span)
+		dst = appendIDLabel(dst, store.SpanLabel, &x.Span)
 	}
-	dst = appendIDLabel(dst, traceLabel, &x.Trace)
+	dst = appendIDLabel(dst, store.TraceLabel, &x.Trace)
 	dst = appendDouble(dst, exemplarValue, x.Value)
 	return setShortLength(appendTimestamp(dst, exemplarStamp, x.Stamp), start)
 }

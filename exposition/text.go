@@ -182,9 +182,9 @@ func (e *textEncoder) appendSummary(dst []byte, labels metric.Labels, s *store.S
 func appendExemplar(dst []byte, x *store.Exemplar) []byte {
 	dst = append(dst, " # {"...)
 	if x.HasSpan() {
-		dst = append(x.Span.Append(append(dst, spanLabel+`="`...)), `",`...)
+		dst = append(x.Span.Append(append(dst, store.SpanLabel+`="`...)), `",`...)
 	}
-	dst = x.Trace.Append(append(dst, traceLabel+`="`...))
+	dst = x.Trace.Append(append(dst, store.TraceLabel+`="`...))
 	dst = append(appendValue(append(dst, `"} `...), x.Value), ' ')
 	return appendSeconds(dst, x.Stamp)
 }

@@ -47,10 +47,6 @@ const (
 	// resetYes marks the first histogram after a reset. Without a hint the receiver detects resets, also those of a
 	// request that was lost. The hint NO would claim that none was lost.
 	resetYes = 1
-
-	// The labels of an exemplar by which Grafana and others find the trace and its span.
-	traceLabel = "trace_id"
-	spanLabel  = "span_id"
 )
 
 // timeRange is the time from one round to the next, in nanoseconds; to is not part of it. An exemplar is pushed in
@@ -157,9 +153,9 @@ func (e *encoder) appendExemplar(x *store.Exemplar) {
 	m, field, b := e.message, protowire.Number(v1Exemplars), e.buffer[:0]
 	e.bound = e.bound[:0]
 	if x.HasSpan() {
-		e.bound = m.appendLabel(e.bound, spanLabel, x.Span.String())
+		e.bound = m.appendLabel(e.bound, store.SpanLabel, x.Span.String())
 	}
-	e.bound = m.appendLabel(e.bound, traceLabel, x.Trace.String())
+	e.bound = m.appendLabel(e.bound, store.TraceLabel, x.Trace.String())
 	if m.v2 {
 		field = v2Exemplars
 		b = appendBytes(b, exemplarLabels, e.bound)

@@ -16,6 +16,13 @@ type Exemplar struct {
 	Stamp, Arrived int64 // when it was observed and when it came here, nanoseconds since the epoch; 0 where there is none
 }
 
+// The labels by which an exemplar names its trace and span, in pages and in what is pushed: Grafana and others look for
+// them.
+const (
+	TraceLabel = "trace_id"
+	SpanLabel  = "span_id"
+)
+
 // HasSpan reports whether the exemplar names a span of its trace.
 func (x *Exemplar) HasSpan() bool { return x.Span != SpanID{} }
 
