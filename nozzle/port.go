@@ -2,13 +2,11 @@ package nozzle
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 
 	"loggregator_exporter/internal/boundedfile"
+	"loggregator_exporter/internal/wholefile"
 )
 
 // port is the address of a source that others send to, which is known once the source listens.
@@ -51,24 +49,8 @@ func writePortFile(path string, port int, more string) error {
 	if old, err := boundedfile.Read(path, boundedfile.MaxBytes); err == nil && string(old) == string(text) {
 		return nil
 	}
-	return replaceFile(path, text)
-}
-
-// replaceFile writes a file that all may read. A reader sees the old content or the new one, never a part. The
-// temporary file is in the same folder, since a rename is atomic only within one file system; its name matches no
-// pattern for the file.
-func replaceFile(path string, text []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
+	if err := wholefile.Replace(path, text); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	_, err = temporary.Write(text)
-	err = errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), os.Remove(temporary.Name()))
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ var mayImport = map[string][]string{
 	"metric": {},
 	"nozzle": {
 		"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture",
-		"internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
+		"internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle", "internal/wholefile",
 	},
 	"nozzle/wire":      {"metric"},
 	"nozzle/watch":     {"metric"},
@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/throttle":     {},
 	"internal/wiretest":     {"metric"}, // for tests
 	"internal/suggest":      {},
+	"internal/wholefile":    {},
 	"cmd/exporter":          nil, // the only place that wires: everything
 }
 

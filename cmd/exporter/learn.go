@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"loggregator_exporter/config"
+	"loggregator_exporter/internal/wholefile"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
 	"loggregator_exporter/tagger/learn"
@@ -147,19 +147,7 @@ func (l *learning) writeTests(p *learn.Proposal, inForce []string, stdout io.Wri
 	if err := p.WriteTests(&text, files); err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(dir, ".tests-*")
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(text.Bytes())
-	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), l.tests)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return nil
+	return wholefile.Replace(l.tests, text.Bytes())
 }
 
 // fileOf is the path of the regular file that a writer is, or the default where it is none or the system does not
