@@ -95,7 +95,7 @@ type entry struct {
 }
 
 // entries is the list of all sources. A new source also needs a field of Options, a method Check, and its keys in
-// config/settings.go.
+// config/settings_nozzle.go.
 func (o *Options) entries() []entry {
 	rlp := func(env *Env) (Source, error) { return newRLP(o.RLP, o.Stream, env) }
 	gateway := func(env *Env) (Source, error) { return newGateway(o.Gateway, o.Stream, env) }
