@@ -21,6 +21,7 @@ func FuzzPropose(f *testing.F) {
 	f.Add("a\t/a/b/c\nb\t/b/b.c/c\nc\t/c/b{}/c\n\ta..b\n\t.a\n\t/\n\t:\n\ta:0e98fd00-47b2-4589-94f0-385f78b3a04d")
 	f.Add("o\ta|b.(x).c?\no\ta|b.(y).c?\no\ta|b.(z).c?\no\ta|b.(z).d*\no\ta|b.(x).d*\no\ta|b.(y).d*\tcounter")
 	f.Add("o\tleaf.int.leaf\no\tleaf.word.leaf\no\tleaf.guid.leaf\no\tleaf.10.component\no\t$1.${x}.{leaf}\no\t\xff.\x00")
+	f.Add("queues\t/queues/a\nqueues\t/queues/b\nqueues\t/queues/c\nqueue\t/queue/a\nqueue\t/queue/b\nqueue\t/queue/c")
 	words := vocabulary(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 4096 {

@@ -97,10 +97,10 @@ func (g *group) dropLonelyTails() {
 }
 
 // join puts a group aside if its rule may be one with those of others: what stands before the capture at its end is a
-// word that rules have a label for.
+// word that rules have a label for. Rules of paths that start with a component set it, and are not joined.
 func (s *groupSet) join(g *group, joined map[string][]*group) bool {
 	n := len(g.p.tokens)
-	if n < 2 || g.p.doubt || len(g.tails) != 1 || g.tails[""] == nil {
+	if n < 2 || g.p.doubt || len(g.tails) != 1 || g.tails[""] == nil || s.names.startsPath(&g.p) {
 		return false
 	}
 	last, word := &g.p.tokens[n-1], g.p.tokens[n-2].segment
@@ -122,9 +122,7 @@ func (t token) isCapture() bool { return t.segment == nil }
 func (s *groupSet) joinedRule(groups []*group) *Rule {
 	if len(groups) == 1 {
 		r := s.rule(groups[0], "")
-		if r != nil {
-			groups[0].rules = []*Rule{r}
-		}
+		groups[0].rules = []*Rule{r}
 		return r
 	}
 	p := groups[0].p
@@ -132,9 +130,8 @@ func (s *groupSet) joinedRule(groups []*group) *Rule {
 	last, word := p.tokens[n-1], p.tokens[n-2].segment
 	r := &Rule{group: groups[0]}
 	for _, g := range groups {
-		if part := s.rule(g, ""); part != nil {
-			r.parts = append(r.parts, part)
-		}
+		part := s.rule(g, "") // there is one, since the word is left of the names
+		r.parts = append(r.parts, part)
 		if l := g.p.tokens[n-1]; last.unnamed && !l.unnamed {
 			last = l
 		}
@@ -142,7 +139,7 @@ func (s *groupSet) joinedRule(groups []*group) *Rule {
 		r.leaves = append(r.leaves, leaf)
 		r.For = append(r.For, "behind "+leaf+" "+strings.Join(g.p.yes, "; "))
 		r.members = append(r.members, g.tails[""].members...)
-		g.rules = append([]*Rule{r}, r.parts[len(r.parts)-1])
+		g.rules = []*Rule{r, part}
 	}
 	slices.Sort(r.members)
 	var before strings.Builder
@@ -184,9 +181,7 @@ func (s *groupSet) rules() []*Rule {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(joined)) {
-		if r := s.joinedRule(joined[key]); r != nil {
-			all = append(all, r)
-		}
+		all = append(all, s.joinedRule(joined[key]))
 	}
 	slices.SortStableFunc(all, func(a, b *Rule) int {
 		for i := range a.order {

@@ -74,7 +74,7 @@ func (r *Rule) write(segments *table, p pattern, separator string, leaves []stri
 		switch {
 		case p.fixed != nil:
 			r.Tags = map[string]string{p.fixed.Name: p.fixed.Value}
-		case k == 0 && len(p.tokens) > 1 && t.segment.separator() == "/" && segments.isComponent(t.segment.value):
+		case k == 0 && segments.startsPath(&p):
 			r.Tags = map[string]string{"component": t.segment.value}
 		default:
 			name.WriteString(t.segment.text)
@@ -100,6 +100,12 @@ func (r *Rule) write(segments *table, p pattern, separator string, leaves []stri
 	if p.tokens[0].segment == nil {
 		r.order[0]++
 	}
+}
+
+// startsPath says whether the pattern is of paths that start with a component. Their rule sets it as a tag.
+func (t *table) startsPath(p *pattern) bool {
+	first := p.tokens[0].segment
+	return first != nil && len(p.tokens) > 1 && first.separator() == "/" && t.isComponent(first.value)
 }
 
 // capture writes a capture of the pattern.
