@@ -37,6 +37,7 @@ type table struct {
 	vocabulary *tagger.Vocabulary
 	byText     map[string]uint32
 	byValue    map[string]uint32
+	ofType     map[string]uint32 // the first segment of each type
 	segments   []segment
 	listed     map[string]bool // labels of which the vocabulary lists values
 	components map[string]bool
@@ -46,7 +47,7 @@ type table struct {
 func newTable(v *tagger.Vocabulary, components map[string]bool, tagValues map[string]string) table {
 	t := table{
 		vocabulary: v, byText: make(map[string]uint32), byValue: make(map[string]uint32),
-		listed: make(map[string]bool), components: components, tagValues: tagValues,
+		ofType: make(map[string]uint32), listed: make(map[string]bool), components: components, tagValues: tagValues,
 	}
 	for _, label := range v.Values {
 		t.listed[label] = true
@@ -88,6 +89,9 @@ func (t *table) intern(text string) uint32 {
 		t.byValue[s.value] = s.id
 	}
 	s.typ = tagger.TypeOf(s.value)
+	if _, known := t.ofType[s.typ]; !known {
+		t.ofType[s.typ] = s.id
+	}
 	words := tagger.Words(s.value)
 	s.statistic = len(words) > 0
 	for _, w := range words {

@@ -64,11 +64,11 @@ func (s *nameSet) tailHash(rest []uint32, how likeness) (hash uint64, ok bool) {
 		rest = rest[:n-1] // the figures of one measurement are one name
 	}
 	for k, id := range rest {
-		typ := s.segment(id).typ
+		g := s.segment(id)
 		switch {
-		case typ != "":
-			id = ^uint32(len(typ))
-			ok = ok || typ == "guid" || typ == "ip"
+		case g.typ != "":
+			id = s.ofType[g.typ]
+			ok = ok || g.typ == "guid" || g.typ == "ip"
 		case how == sameIDs, how == sameEnd && k < len(rest)-1:
 			id = ^uint32(0)
 		}
