@@ -26,9 +26,7 @@ type Vocabulary struct {
 // Vocabulary returns the words of all rules.
 func (t *Tagger) Vocabulary() *Vocabulary {
 	v := &Vocabulary{
-		Labels: make(
-			map[string]string,
-		),
+		Labels:     make(map[string]string),
 		Names:      make(map[string]bool),
 		Values:     make(map[string]string),
 		Fixed:      make(map[string]metric.Label),

@@ -44,7 +44,7 @@ type Learner struct {
 	passing map[string]bool // ids of rules in force after which the rest of a name counts as taken by none
 	result  tagger.Result
 
-	seen    map[nameKey]int32
+	seen    map[nameKey]bool
 	entries []entry
 	taken   int // entries that rules in force take
 
@@ -78,7 +78,7 @@ const maxTagValues = 100_000
 
 // New returns a Learner without names.
 func New(options Options) (*Learner, error) {
-	l := &Learner{options: options, seen: make(map[nameKey]int32), tagValues: make(map[string]string)}
+	l := &Learner{options: options, seen: make(map[nameKey]bool), tagValues: make(map[string]string)}
 	if options.Vocabulary == nil {
 		l.options.Vocabulary = &tagger.Vocabulary{}
 	}
@@ -100,10 +100,10 @@ func (l *Learner) Add(n *Name) {
 		}
 	}
 	key := nameKey{n.Origin, n.Name, n.Unit, n.Kind}
-	if _, known := l.seen[key]; known || n.Name == "" || len(n.Name) > metric.MaxNameBytes {
+	if l.seen[key] || n.Name == "" || len(n.Name) > metric.MaxNameBytes {
 		return
 	}
-	l.seen[key] = int32(len(l.entries))
+	l.seen[key] = true
 	e := entry{nameKey: key, rest: n.Name, unusable: !usable(n.Name) || !usable(n.Origin)}
 	s := tagger.Subject{Origin: n.Origin, Name: n.Name, Unit: n.Unit, Kind: n.Kind, Tags: sortedTags(n.Tags)}
 	l.inForce.Apply(&s, &l.result, nil)

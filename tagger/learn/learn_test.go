@@ -93,10 +93,7 @@ func TestBehindPrefixes(t *testing.T) {
 func TestCatalogue(t *testing.T) {
 	inForce := tagger.Options{Catalogue: catalogue.Files(), Quarantine: true}
 	for _, file := range []string{"names.tsv", "names2026.tsv"} {
-		var names []learn.Name
-		for _, r := range readCorpus(t, file) {
-			names = append(names, r.Name)
-		}
+		names := namesIn(readCorpus(t, file))
 		p := proposeNames(t, learn.Options{Rules: inForce, Vocabulary: vocabulary(t)}, names)
 		checkProposal(t, p, inForce, names)
 	}

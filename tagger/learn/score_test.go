@@ -63,20 +63,17 @@ func vocabulary(tb testing.TB) *tagger.Vocabulary {
 	return tg.Vocabulary()
 }
 
-func propose(tb testing.TB, options learn.Options, names []row) *learn.Proposal {
+func propose(tb testing.TB, options learn.Options, rows []row) *learn.Proposal {
 	tb.Helper()
-	l, err := learn.New(options)
-	if err != nil {
-		tb.Fatal(err)
+	return proposeNames(tb, options, namesIn(rows))
+}
+
+func namesIn(rows []row) []learn.Name {
+	names := make([]learn.Name, len(rows))
+	for i := range rows {
+		names[i] = rows[i].Name
 	}
-	for i := range names {
-		l.Add(&names[i].Name)
-	}
-	p, err := l.Propose()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
+	return names
 }
 
 // compiled are proposed rules alone.
@@ -133,16 +130,8 @@ func score(tb testing.TB, tg *tagger.Tagger, rows []row, say func(format string,
 		}
 		switch {
 		case changed && !right:
-			say(
-				"WRONG %s %s: %s %v by %s, want %s %v",
-				r.Origin,
-				r.Name.Name,
-				result.Base,
-				result.Tags,
-				result.Rule,
-				r.base,
-				r.tags,
-			)
+			say("WRONG %s %s: %s %v by %s, want %s %v", r.Origin, r.Name.Name, result.Base, result.Tags, result.Rule, r.base,
+				r.tags)
 		case r.clear && others > 0 && !right:
 			say("missed %s %s: want %s %v", r.Origin, r.Name.Name, r.base, r.tags)
 		}
