@@ -22,7 +22,7 @@ import (
 // defaultRulesFile is the file of proposed rules that tests name, where nothing tells where the rules go.
 const defaultRulesFile = "learned.yaml"
 
-// manyNames is the number of names from which on memory is spared no more.
+// manyNames is the number of names from which on the garbage collector runs no more often than usual.
 const manyNames = 200_000
 
 // learning is one run of the command.

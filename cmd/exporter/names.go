@@ -30,7 +30,7 @@ func (n *nameSources) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&n.capture, "capture", "", "Capture whose names to take; see exporter record.")
 }
 
-// each calls yield with every name of the files, and once with a name that a capture has many times. Warnings go to
+// each calls yield with every name of the files; with one of a capture once, however often it comes. Warnings go to
 // errs.
 func (n *nameSources) each(in io.Reader, errs io.Writer, yield func(*question)) error {
 	if n.names == "" && n.capture == "" {

@@ -11,6 +11,9 @@ import (
 // minValues is how many values of a variable part must have been seen, unless the part is an id by itself.
 const minValues = 3
 
+// maxPrefixes bounds the prefixes that are taken off one name: an instance, the origin, a path, and one of them again.
+const maxPrefixes = 4
+
 // prefixes finds out which names start with a component or an instance of it, and takes that off.
 type prefixes struct {
 	vocabulary *tagger.Vocabulary
@@ -178,7 +181,7 @@ func cutPath(name, component string) (rest string, ok bool) {
 func (p *prefixes) strip(e *entry) {
 	of := e.component
 	found := false
-	for range 4 {
+	for range maxPrefixes {
 		text, rest, dotted := strings.Cut(e.rest, ".")
 		if component, shape := instanceOf(text); dotted && rest != "" && shape >= 0 && p.instance[shape].accepted {
 			e.rest = rest

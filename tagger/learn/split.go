@@ -150,7 +150,8 @@ var statistics = setOf(`
 	15min
 `)
 
-// measures are words by which metrics are called in any program.
+// measures are words by which metrics are called: in programs of any kind, and then what the runtimes of Java and Go
+// tell of their memory, classes, threads and collections.
 var measures = setOf(`
 	bytes size length depth latency duration time seconds millis errors error failures failed success succeeded
 	requests responses messages connections sessions usage used free available limit capacity utilization percent
@@ -158,8 +159,9 @@ var measures = setOf(`
 	waiting running completed outstanding queued processed open opened closed created deleted threads calls
 	invocations reads writes read written throughput temperature backlog healthy ready up status state version level
 	score progress attempts rejected accepted expired events records rows items entries keys jobs tasks workers
-	users clients nodes heap memory cpu disk offset position delay period interval start started stopped committed
-	init loaded unloaded daemon peak collections allocated mallocs frees
+	users clients nodes memory cpu disk offset position delay period interval start started stopped
+
+	heap init committed loaded unloaded daemon peak collections allocated mallocs frees
 `)
 
 // setOf returns the words of a text.
