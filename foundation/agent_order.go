@@ -90,14 +90,8 @@ func (b *bursts) release(ctx context.Context, clock bool, publish func(*loggrega
 	slices.SortStableFunc(all, func(x, y arrival) int { return cmp.Compare(x.after, y.after) })
 	began := time.Now()
 	for _, a := range all {
-		if left := a.after - time.Since(began); clock && left > 0 {
-			timer := time.NewTimer(left)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				timer.Stop()
-				return ctx.Err()
-			}
+		if left := a.after - time.Since(began); clock && left > 0 && !sleep(ctx, left) {
+			return ctx.Err()
 		}
 		publish(a.envelope)
 	}

@@ -122,11 +122,7 @@ func (a *Forwarder) Run(ctx context.Context) error {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	for {
 		a.forward(ctx, address)
-		timer := time.NewTimer(a.options.pause())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep(ctx, a.options.pause()) {
 			return nil
 		}
 	}

@@ -103,11 +103,12 @@ func memoryForwarder(t *testing.T, f *Foundation, network *Memory, d *downstream
 	)
 }
 
-func runForwarder(t *testing.T, a *Forwarder) {
+// runInBackground runs what ends with the test.
+func runInBackground(t *testing.T, run func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
+	go func() { done <- run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -129,7 +130,7 @@ func TestForwarderBatches(t *testing.T) {
 			sent[i].Timestamp = int64(i)
 			a.Emit(sent[i])
 		}
-		runForwarder(t, a)
+		runInBackground(t, a.Run)
 		if client := next(t, d.clients); client != "metron" {
 			t.Errorf("the agent presents %q", client)
 		}
@@ -163,7 +164,7 @@ func TestForwarderBuffer(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		d := serveDownstream(t, network.Listen(), f.DownstreamTLS())
 		a := memoryForwarder(t, f, network, d)
-		runForwarder(t, a)
+		runInBackground(t, a.Run)
 		next(t, d.clients)
 		big := deltaOne(strings.Repeat("n", 8000), "0")
 		for handed := uint64(1); handed != a.Counts().Handed; synctest.Wait() { // until it can send no more
@@ -193,7 +194,7 @@ func TestForwarderReconnects(t *testing.T) {
 		f, network := newFoundation(t, Options{Now: time.Now}), &Memory{}
 		first := serveDownstream(t, network.Listen(), f.DownstreamTLS())
 		a := memoryForwarder(t, f, network, first)
-		runForwarder(t, a)
+		runInBackground(t, a.Run)
 		next(t, first.clients)
 		a.Emit(deltaOne("one", "0"))
 		next(t, first.batches)
@@ -251,7 +252,7 @@ func TestForwarderVerifiesTheServer(t *testing.T) {
 			Buffer:    1,
 		},
 	)
-	runForwarder(t, a)
+	runInBackground(t, a.Run)
 	for range 3 {
 		next(t, attempts)
 	}

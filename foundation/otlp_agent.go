@@ -25,9 +25,10 @@ import (
 const CollectorName = "otel-collector"
 
 const (
-	// otlpExport is the method that takes metrics. Its request, ExportMetricsServiceRequest, has the one field of
+	// otlpService takes metrics by the method Export. Its request, ExportMetricsServiceRequest, has the one field of
 	// MetricsData, which needs no package of gRPC services.
-	otlpExport = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+	otlpService = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+	otlpExport  = "/" + otlpService + "/Export"
 
 	otlpBuffer     = 10_000
 	otlpRetryQueue = 1024
@@ -238,13 +239,8 @@ func (a *OTLPAgent) send(
 	retries.Go(func() {
 		defer a.retrying.Add(-1)
 		for _, wait := range otlpRetryWaits {
-			timer := time.NewTimer(wait)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				timer.Stop()
-				a.lost.Add(uint64(len(batch)))
-				return
+			if !sleep(ctx, wait) {
+				break
 			}
 			a.retries.Add(1)
 			if !a.try(ctx, conn, request) {

@@ -78,7 +78,7 @@ func serveOTLP(t *testing.T, listener net.Listener, config *tls.Config) *otlpRec
 	r := &otlpReceiver{requests: make(chan *metricsv1.MetricsData, 10_000), port: port}
 	r.server = grpc.NewServer(grpc.Creds(credentials.NewTLS(config)))
 	r.server.RegisterService(&grpc.ServiceDesc{
-		ServiceName: "opentelemetry.proto.collector.metrics.v1.MetricsService", HandlerType: (*any)(nil),
+		ServiceName: otlpService, HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{MethodName: "Export", Handler: r.export}},
 	}, r)
 	done := make(chan error, 1)
@@ -90,20 +90,6 @@ func serveOTLP(t *testing.T, listener net.Listener, config *tls.Config) *otlpRec
 		}
 	})
 	return r
-}
-
-// otlpRun runs what ends with the test.
-func otlpRun(t *testing.T, run func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 func metricsOf(r *metricsv1.MetricsData) []*metricsv1.Metric {
@@ -119,7 +105,7 @@ func testOTLPAgent(t *testing.T, o OTLPAgentOptions, f func(*testing.T, *OTLPAge
 		o.PortFile = portFile(t, "ingress: "+r.port+"\nprotocol: otelcol\n")
 		o.TLS, o.Network = found.OTLPClientTLS(), network
 		a := NewOTLPAgent(o)
-		otlpRun(t, a.Run)
+		runInBackground(t, a.Run)
 		f(t, a, r)
 	})
 }
@@ -326,7 +312,7 @@ func TestOTLPAgentFindsItsCollector(t *testing.T) {
 			a := NewOTLPAgent(OTLPAgentOptions{
 				PortFile: portFile(t, "ingress: "+r.port+"\nprotocol: "+protocol), TLS: f.OTLPClientTLS(), Network: network,
 			})
-			otlpRun(t, a.Run)
+			runInBackground(t, a.Run)
 			a.Emit(deltaOne("n", "0"))
 			time.Sleep(time.Minute)
 			if c := a.Counts(); c.Delivered != want {
@@ -340,7 +326,7 @@ func TestOTLPAgentFindsItsCollector(t *testing.T) {
 		a := NewOTLPAgent(OTLPAgentOptions{TLS: f.OTLPClientTLS(), Network: network})
 		port, _ := strconv.Atoi(r.port)
 		a.Connect(f.OTLPClientTLS(), port)
-		otlpRun(t, a.Run)
+		runInBackground(t, a.Run)
 		a.Emit(deltaOne("n", "0"))
 		time.Sleep(time.Minute)
 		if c := a.Counts(); c.Lost != 1 {
@@ -401,10 +387,10 @@ func TestCollector(t *testing.T) {
 				t.Fatal(err)
 			}
 			listener := listenLocally(t)
-			otlpRun(t, func(ctx context.Context) error { return c.Run(ctx, listener, f.CollectorTLS()) })
+			runInBackground(t, func(ctx context.Context) error { return c.Run(ctx, listener, f.CollectorTLS()) })
 			a := NewOTLPAgent(OTLPAgentOptions{Interval: time.Millisecond})
 			a.Connect(f.OTLPClientTLS(), listener.Addr().(*net.TCPAddr).Port)
-			otlpRun(t, a.Run)
+			runInBackground(t, a.Run)
 			for range 2000 {
 				a.Emit(deltaOne("n", "0"))
 			}

@@ -116,8 +116,9 @@ func (c *Collector) Take(ctx context.Context, request *metricsv1.MetricsData) er
 func (c *Collector) Run(ctx context.Context, listener net.Listener, config *tls.Config) error {
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)), grpc.WaitForHandlers(true))
 	server.RegisterService(&grpc.ServiceDesc{
-		ServiceName: "opentelemetry.proto.collector.metrics.v1.MetricsService", HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{MethodName: "Export", Handler: c.export}},
+		ServiceName: otlpService,
+		HandlerType: (*any)(nil),
+		Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: c.export}},
 	}, c)
 	var running sync.WaitGroup
 	for range collectorWorkers {
@@ -161,18 +162,6 @@ func (c *Collector) work(ctx context.Context) {
 			}
 			c.deliver(ctx, request)
 		}
-	}
-}
-
-// sleep waits, and reports whether ctx is not done.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
