@@ -14,7 +14,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -80,8 +79,7 @@ func serveHTTPS(file string) error {
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
 	fmt.Println(listener.Addr())
-	// The parent's end closes standard input.
-	go func() { _, _ = bufio.NewReader(os.Stdin).ReadByte(); _ = server.Close() }()
+	afterParent(func() { _ = server.Close() })
 	return server.ServeTLS(listener, "", "")
 }
 
@@ -253,33 +251,11 @@ func (p httpsPeer) source(b *testing.B, newSink func() nozzle.Sink, options nozz
 	return newSource(b, options, env)
 }
 
-// receiveOnly measures from the end of the warm-up on; next receives so many envelopes.
-func receiveOnly(b *testing.B, envelopes int, next func() error) {
-	b.Helper()
-	take := func(n int) {
-		for range n {
-			if err := next(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	take(measureFrom / envelopes)
-	began := cpu(b)
-	take(b.N/envelopes + 1)
-	report(b, cpu(b)-began)
-}
-
 func walkAndStore(b *testing.B, source func(b *testing.B, newSink func() nozzle.Sink) nozzle.Source) {
 	b.Helper()
 	read := func(b *testing.B, to nozzle.Sink) {
 		b.Helper()
-		ctx, cancel := context.WithCancel(b.Context())
-		defer cancel()
-		m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}
-		if err := source(b, func() nozzle.Sink { return m }).Run(ctx); err != nil {
-			b.Fatal(err)
-		}
-		report(b, m.took)
+		measure(b, to, func(newSink func() nozzle.Sink) nozzle.Source { return source(b, newSink) }, nil)
 	}
 	b.Run("floor=walk", func(b *testing.B) { read(b, nil) })
 	b.Run("exporter", func(b *testing.B) {

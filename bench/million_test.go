@@ -38,7 +38,7 @@ func BenchmarkMillion(b *testing.B) {
 		b.Fatal("run it once, with -benchtime 1x")
 	}
 	b.Setenv(millionEnv, "1")
-	file := writeCertificate(b)
+	file, _ := newCertificate(b)
 	p := startExporter(b, startServerWith(b, serverEnv, file), file)
 	p.await(b, millionSeries)
 	ready, received, since, most := p.cpu(b), p.value(b, receivedTotal), time.Now(), 0.0

@@ -1,20 +1,16 @@
 package bench
 
 import (
-	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"math/rand/v2"
-	"net"
-	"os"
 	"testing"
-	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	metricsv1 "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
@@ -51,32 +47,21 @@ func otlpRequests(series int) ([][]byte, error) {
 
 // sendOTLP plays a forwarder agent in a process of its own: it sends the workload in cycles, one request after the
 // other, until the receiver goes away.
-func sendOTLP(file, address string) error {
-	config, err := tlsConfig(file)
-	if err != nil {
-		return err
-	}
+func sendOTLP(file string) error {
 	requests, err := otlpRequests(streamOf)
 	if err != nil {
 		return err
 	}
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(config)))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	// The parent's end closes standard input.
-	go func() { _, _ = bufio.NewReader(os.Stdin).ReadByte(); cancel() }()
-	var size int
-	for {
-		for _, request := range requests {
-			if err := conn.Invoke(ctx, otlpTo, request, &size, grpc.ForceCodecV2(raw{})); err != nil {
-				return nil // the receiver has enough
+	return sendByGRPC(file, func(ctx context.Context, conn *grpc.ClientConn) error {
+		var size int
+		for {
+			for _, request := range requests {
+				if err := conn.Invoke(ctx, otlpTo, request, &size, grpc.ForceCodecV2(raw{})); err != nil {
+					return nil // the receiver has enough
+				}
 			}
 		}
-	}
+	})
 }
 
 // BenchmarkOTLP takes the workload by OTLP, gRPC with mutual TLS: the floor receives only, the second floor also walks
@@ -161,28 +146,11 @@ func unmarshalPdata(request []byte) error {
 
 func otlp(b *testing.B, to nozzle.Sink) {
 	b.Helper()
-	file := writeCertificate(b)
-	config, err := tlsConfig(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel()
-	m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}
-	source := newSource(b, nozzle.Options{OTLP: nozzle.OTLPOptions{
-		Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: config, MaxRequestBytes: 1 << 24,
-	}}, newEnv(b, func() nozzle.Sink { return m }))
-	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
-	address, err := source.(nozzle.Listener).Addr(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	startSender(b, otlpEnv, file, address.String())
-	if err := <-done; err != nil {
-		b.Fatal(err)
-	}
-	report(b, m.took)
+	measureSender(b, to, otlpEnv, func(config *tls.Config) nozzle.Options {
+		return nozzle.Options{OTLP: nozzle.OTLPOptions{
+			Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: config, MaxRequestBytes: 1 << 24,
+		}}
+	})
 }
 
 // pieces is raw for requests whose bytes are wanted in one piece, as a codec that unmarshals needs them.
@@ -196,45 +164,15 @@ func (pieces) Unmarshal(data mem.BufferSlice, v any) error {
 // otlpServer is a server that hands each request to a function.
 func otlpServer(b *testing.B, take func([]byte) error) {
 	b.Helper()
-	file := writeCertificate(b)
-	config, err := tlsConfig(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	took := make(chan time.Duration, 1)
-	var began time.Duration
-	n := 0
-	server := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(config)), grpc.ForceServerCodecV2(pieces{}), grpc.MaxRecvMsgSize(16<<20),
-		grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(1<<20),
-		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-			var request []byte
-			if err := stream.RecvMsg(&request); err != nil {
-				return err
-			}
-			if err := take(request); err != nil {
-				return err
-			}
-			switch n += batchSize; {
-			case n == measureFrom:
-				began = cpu(b)
-			case n >= measureFrom+b.N && began > 0:
-				took <- cpu(b) - began
-				began = 0
-			}
-			return stream.SendMsg([]byte{})
-		}),
-	)
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	startSender(b, otlpEnv, file, listener.Addr().String())
-	report(b, <-took)
-	server.Stop()
-	if err := <-done; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-		b.Fatal(err)
-	}
+	measureServer(b, otlpEnv, pieces{}, func(stream grpc.ServerStream, next func()) error {
+		var request []byte
+		if err := stream.RecvMsg(&request); err != nil {
+			return err
+		}
+		if err := take(request); err != nil {
+			return err
+		}
+		next()
+		return stream.SendMsg([]byte{})
+	})
 }

@@ -243,11 +243,7 @@ func startFleet(b *testing.B, name string, shares [][][]byte) *fleet {
 	for _, batches := range shares {
 		f.all += len(batches)
 	}
-	file := writeCertificate(b)
-	config, err := tlsConfig(file)
-	if err != nil {
-		b.Fatal(err)
-	}
+	file, config := newCertificate(b)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rfc5424"
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
@@ -23,10 +21,7 @@ import (
 	"loggregator_exporter/nozzle/wire"
 )
 
-const (
-	syslogEnv   = "BENCH_SYSLOG_CERTIFICATE" // set in the process that plays a syslog agent: its certificate's file
-	syslogToEnv = "BENCH_SYSLOG_ADDRESS"
-)
+const syslogEnv = "BENCH_SYSLOG_CERTIFICATE" // set in the process that plays a syslog agent: its certificate's file
 
 // syslogFrames is the workload of BenchmarkStream as syslog agents send it.
 func syslogFrames(series int) ([][]byte, error) {
@@ -69,7 +64,7 @@ func (c queuedConn) Read(b []byte) (int, error) {
 // sendAsSyslogAgent plays a syslog agent in a process of its own: it sends one message after the other, each in its
 // own record of TLS, until the drain goes away. The records queue up, as they do in the sockets of a drain that has
 // as much to do as it can: one that has not waits for each, which costs it more than the message.
-func sendAsSyslogAgent(file, address string) error {
+func sendAsSyslogAgent(file string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
 		return err
@@ -78,7 +73,7 @@ func sendAsSyslogAgent(file, address string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := net.Dial("tcp", address)
+	raw, err := net.Dial("tcp", os.Getenv(addressEnv))
 	if err != nil {
 		return err
 	}
@@ -87,8 +82,7 @@ func sendAsSyslogAgent(file, address string) error {
 	if err := conn.Handshake(); err != nil {
 		return err
 	}
-	// The parent's end closes standard input.
-	go func() { _, _ = bufio.NewReader(os.Stdin).ReadByte(); _ = raw.Close() }()
+	afterParent(func() { _ = raw.Close() })
 	for {
 		for _, frame := range frames {
 			if _, err := conn.Write(frame); err != nil {
@@ -96,21 +90,6 @@ func sendAsSyslogAgent(file, address string) error {
 			}
 		}
 	}
-}
-
-func startSyslogAgent(b *testing.B, file, address string) {
-	b.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), syslogEnv+"="+file, syslogToEnv+"="+address)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
 }
 
 // BenchmarkSyslog takes the workload from a syslog agent by TLS, a message a record: the floor splits frames, read
@@ -126,36 +105,22 @@ func BenchmarkSyslog(b *testing.B) {
 			b.Fatalf("%d series, want %d", got, streamOf)
 		}
 	})
+	address, config := startRLP(b)
 	b.Run("rlp", func(b *testing.B) {
-		address, config := startRLP(b)
 		run(b, address, config, newStore(b, streamOf).Writer())
 	})
 }
 
 func drain(b *testing.B, to nozzle.Sink) {
 	b.Helper()
-	file := writeCertificate(b)
-	config, err := tlsConfig(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel()
-	m := &meter{b: b, to: to, until: measureFrom + b.N, stop: cancel}
-	source := newSource(b, nozzle.Options{Syslog: nozzle.SyslogOptions{
-		Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: config, MaxMessageBytes: 64 << 10, MaxConnections: 10,
-	}}, newEnv(b, func() nozzle.Sink { return m }))
-	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
-	address, err := source.(nozzle.Listener).Addr(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	startSyslogAgent(b, file, address.String())
-	if err := <-done; err != nil {
-		b.Fatal(err)
-	}
-	report(b, m.took)
+	measureSender(b, to, syslogEnv, func(config *tls.Config) nozzle.Options { return drainOptions(config, 10) })
+}
+
+func drainOptions(config *tls.Config, connections int) nozzle.Options {
+	return nozzle.Options{Syslog: nozzle.SyslogOptions{
+		Enabled: true, ListenAddress: "127.0.0.1:0", TLSConfig: config, MaxMessageBytes: 64 << 10,
+		MaxConnections: connections,
+	}}
 }
 
 // bufferedConn reads ahead.
@@ -168,34 +133,20 @@ func (c bufferedConn) Read(b []byte) (int, error) { return c.reader.Read(b) }
 
 // syslogFloor is a drain that does nothing with the messages.
 func syslogFloor(b *testing.B) {
-	file := writeCertificate(b)
-	config, err := tlsConfig(file)
-	if err != nil {
-		b.Fatal(err)
-	}
+	file, config := newCertificate(b)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	startSyslogAgent(b, file, listener.Addr().String())
+	startSender(b, syslogEnv, file, listener.Addr().String())
 	raw, err := listener.Accept()
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() { _ = raw.Close() }()
 	frames := wire.NewSyslogFrames(tls.Server(bufferedConn{raw, bufio.NewReaderSize(raw, 16<<10)}, config), 64<<10)
-	var began time.Duration
-	for n := range measureFrom + b.N {
-		if n == measureFrom {
-			b.ResetTimer()
-			began = cpu(b)
-		}
-		if _, err := frames.Next(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	report(b, cpu(b)-began)
+	receiveOnly(b, 1, func() error { _, err := frames.Next(); return err })
 }
 
 // BenchmarkSyslogMessage reads messages that are there already: by the exporter's walker, and by the library of Cloud
@@ -235,29 +186,17 @@ func BenchmarkSyslogIdle(b *testing.B) {
 	const connections = 1000
 	for _, size := range []int{300, 60 << 10} {
 		b.Run(fmt.Sprintf("message=%d", size), func(b *testing.B) {
-			file := writeCertificate(b)
-			config, err := tlsConfig(file)
-			if err != nil {
-				b.Fatal(err)
-			}
+			file, config := newCertificate(b)
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
 			sink := &countingSink{got: make(chan struct{}, connections)}
-			source := newSource(b, nozzle.Options{Syslog: nozzle.SyslogOptions{
-				Enabled:         true,
-				ListenAddress:   "127.0.0.1:0",
-				TLSConfig:       config,
-				MaxMessageBytes: 64 << 10,
-				MaxConnections:  connections,
-			}}, newEnv(b, func() nozzle.Sink { return sink }))
-			done := make(chan error, 1)
-			go func() { done <- source.Run(ctx) }()
-			address, err := source.(nozzle.Listener).Addr(ctx)
-			if err != nil {
-				b.Fatal(err)
-			}
-			before := settled()
-			holdSyslog(b, file, address.String(), connections, size)
+			source := newSource(b, drainOptions(config, connections), newEnv(b, func() nozzle.Sink { return sink }))
+			b.Setenv(holdSizesEnv, fmt.Sprint(connections, " ", size))
+			var before float64
+			done := runSource(ctx, b, source, func(address string) {
+				before = settled()
+				startSender(b, holdEnv, file, address)
+			})
 			for range connections {
 				<-sink.got
 			}
@@ -284,29 +223,26 @@ func (s *countingSink) Write(e *metric.Envelope, tally *metric.Tally) {
 	s.got <- struct{}{}
 }
 
-const holdEnv = "BENCH_SYSLOG_HOLD" // the number of connections to hold, and the bytes of a message on each
+const (
+	holdEnv      = "BENCH_HOLD_CERTIFICATE" // set in the process that holds connections: its certificate's file
+	holdSizesEnv = "BENCH_HOLD"             // the number of connections to hold, and the bytes of a message on each
+)
 
-// holdSyslog lets another process open connections and send a message on each.
-func holdSyslog(b *testing.B, file, address string, connections, size int) {
-	b.Helper()
-	b.Setenv(holdEnv, fmt.Sprint(connections, " ", size))
-	startSyslogAgent(b, file, address)
-}
-
-func holdAsSyslogAgent(file, address string) error {
+// holdAsSyslogAgent opens connections, sends a message on each, and holds them until its parent ends.
+func holdAsSyslogAgent(file string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
 		return err
 	}
 	var connections, size int
-	if _, err := fmt.Sscan(os.Getenv(holdEnv), &connections, &size); err != nil {
+	if _, err := fmt.Sscan(os.Getenv(holdSizesEnv), &connections, &size); err != nil {
 		return err
 	}
 	message := `<14>1 - - s [0] - [gauge@47450 name="n" value="1" unit="u"] `
 	message += strings.Repeat("x", max(0, size-len(message)))
 	var held []net.Conn
 	for range connections {
-		conn, err := tls.Dial("tcp", address, config)
+		conn, err := tls.Dial("tcp", os.Getenv(addressEnv), config)
 		if err != nil {
 			return err
 		}
@@ -315,7 +251,9 @@ func holdAsSyslogAgent(file, address string) error {
 		}
 		held = append(held, conn)
 	}
-	_, _ = bufio.NewReader(os.Stdin).ReadByte()
+	done := make(chan struct{})
+	afterParent(func() { close(done) })
+	<-done
 	for _, conn := range held {
 		_ = conn.Close()
 	}
