@@ -10,6 +10,9 @@ func rated(by, metric, legend string) query {
 	return q("sum by ("+by+") (rate("+own(metric)+lately+"))", legend)
 }
 
+// most is the highest value of a metric of the exporter itself.
+func most(by, metric, legend string) query { return q("max by ("+by+") ("+own(metric)+")", legend) }
+
 // exporterBoard watches the exporter itself.
 func exporterBoard() *board {
 	const which = `job=~"$job",instance=~"$instance"`
@@ -201,35 +204,32 @@ func exporterBoard() *board {
 						"Series and families",
 						count,
 						"What is exposed. Near metrics.max_series new series are refused.",
-						q(
-							"max by (instance) ("+own("series")+")",
-							"{{instance}} series",
-						),
-						q("max by (instance) ("+own("families")+")", "{{instance}} families"),
+						most("instance", "series", "{{instance}} series"),
+						most("instance", "families", "{{instance}} families"),
 					),
 					graph(
 						"Names without a rule",
 						count,
 						"Raw names that no rule matched; most need none.",
-						q("max by (instance) ("+own("untagged_names")+")", "{{instance}}"),
+						most("instance", "untagged_names", "{{instance}}"),
 					),
 					graph(
 						"Largest metrics",
 						count,
 						"Series of the ten metrics that have the most.",
-						q("max by (metric) ("+own("top_metric_series")+")", "{{metric}}"),
+						most("metric", "top_metric_series", "{{metric}}"),
 					),
 					graph(
 						"Widest labels",
 						count,
 						"Values of the label that has the most, by metric.",
-						q("max by (metric, label) ("+own("top_label_values")+")", "{{metric}} {{label}}"),
+						most("metric, label", "top_label_values", "{{metric}} {{label}}"),
 					),
 					graph(
 						"Largest owners",
 						count,
 						"Series of the ten owners that have the most. There only where metrics.max_series_per_owner is set.",
-						q("max by (owner) ("+own("top_owner_series")+")", "{{owner}}"),
+						most("owner", "top_owner_series", "{{owner}}"),
 					).none("metrics.max_series_per_owner is not set"),
 					graph(
 						"Cost of a series",
@@ -261,14 +261,14 @@ func exporterReceivers() row {
 				"Syslog agents",
 				count,
 				"Agents that are connected, and their connections: each replaces its connection once a minute.",
-				q("max by (instance) ("+own("syslog_agents")+")", "{{instance}} agents"),
-				q("max by (instance) ("+own("syslog_connections")+")", "{{instance}} connections"),
+				most("instance", "syslog_agents", "{{instance}} agents"),
+				most("instance", "syslog_connections", "{{instance}} connections"),
 			).none(noDrain),
 			graph(
 				"Age of syslog data",
 				seconds,
 				"Age at arrival of the oldest message of the last minute or two. Old data comes after an outage.",
-				q("max by (instance) ("+own("syslog_oldest_data_seconds")+")", "{{instance}}"),
+				most("instance", "syslog_oldest_data_seconds", "{{instance}}"),
 			).atMost(120).none(noDrain),
 			graph(
 				"Syslog messages with loss",
@@ -352,7 +352,7 @@ func exporterOutput() row {
 					"max by (instance) ("+own("remote_write_highest_timestamp_seconds")+" - "+own("remote_write_queue_highest_sent_timestamp_seconds")+")",
 					"{{instance}} behind",
 				),
-				q("max by (instance) ("+own("remote_write_round_duration_seconds")+")", "{{instance}} round"),
+				most("instance", "remote_write_round_duration_seconds", "{{instance}} round"),
 				q(
 					"histogram_quantile(0.99, sum by (le) (rate(loggregator_exporter_remote_write_sent_batch_duration_seconds_bucket{@}"+lately+")))",
 					"request, p99",
@@ -418,7 +418,7 @@ func exporterProcess() row {
 				"Versions",
 				count,
 				"What runs where: 1 for each exporter.",
-				q("max by (instance, version, revision, goversion) ("+own("build_info")+")", "{{instance}} {{version}}"),
+				most("instance, version, revision, goversion", "build_info", "{{instance}} {{version}}"),
 			),
 			list(
 				"Last load of the configuration",
