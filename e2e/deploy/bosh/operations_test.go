@@ -15,19 +15,6 @@ import (
 	"loggregator_exporter/e2e/peer"
 )
 
-const (
-	group   = "/instance_groups/name=loggregator-exporter"
-	nozzle  = group + "/jobs/name=loggregator_exporter"
-	sidecar = "/addons/name=loggregator_exporter_sidecar/jobs/name=loggregator_exporter_sidecar"
-	// exporterHost is the name by which agents and collectors find the exporters.
-	exporterHost = "loggregator-exporter.service.cf.internal"
-	cacheDrains  = "/instance_groups/name=scheduler/jobs/name=loggr-syslog-binding-cache/properties/aggregate_drains"
-	forwarder    = "/addons/name=forwarder_agent/jobs/name=loggr-forwarder-agent/properties"
-	collector    = "/addons/name=otel-collector"
-	aliases      = "/addons/name=bosh-dns-aliases/jobs/name=bosh-dns-aliases/properties/aliases"
-	scrapes      = "/instance_groups/name=prometheus2/jobs/name=prometheus2/properties/prometheus/scrape_configs"
-)
-
 // operation is a way to deploy: ops files in the order of the README.
 type operation struct {
 	name     string
@@ -37,255 +24,15 @@ type operation struct {
 	given    []string // variables with -v
 	want     map[string]any
 	gone     []string
-	job      string // whose properties are to be rendered, at properties
-	at       string
+	job      string // whose properties are to be rendered
 }
 
-func operations() []operation {
-	certificate := func(name string) map[string]any {
-		return map[string]any{
-			"ca_cert": "((" + name + ".ca))",
-			"cert":    "((" + name + ".certificate))",
-			"key":     "((" + name + ".private_key))",
-		}
+// at is the place of the job in the manifest.
+func (o *operation) at() string {
+	if o.job == sidecarJob {
+		return sidecar
 	}
-	return []operation{
-		{
-			name: "exporter", files: []string{"add-exporter.yml"}, given: []string{"system_domain"}, job: nozzleJob, at: nozzle,
-			want: map[string]any{
-				group + "/instances":                                  1,
-				nozzle + "/properties/nozzle/rlp/tls":                 certificate("loggregator_exporter_tls"),
-				nozzle + "/consumes/reverse_log_proxy/from":           "reverse_log_proxy",
-				"/variables/name=loggregator_exporter_tls/options/ca": "loggregator_ca",
-				"/variables/name=loggregator_exporter_tls/options/extended_key_usage": []any{
-					"client_auth",
-				},
-				"/releases/name=loggregator_exporter/version": "latest",
-			},
-		},
-		{
-			name:  "shards",
-			files: []string{"add-exporter.yml", "shards.yml"},
-			given: []string{"system_domain", "loggregator_exporter_instances"},
-			job:   nozzleJob,
-			at:    nozzle,
-			want: map[string]any{
-				group + "/instances":            "((loggregator_exporter_instances))",
-				group + "/azs":                  []any{"z1", "z2"},
-				group + "/update/max_in_flight": 1,
-			},
-		},
-		{
-			name:  "gateway",
-			files: []string{"add-exporter.yml", "use-gateway.yml"},
-			given: []string{"system_domain"},
-			job:   nozzleJob,
-			at:    nozzle,
-			want: map[string]any{
-				nozzle + "/properties/nozzle/rlp/enabled":                                                         false,
-				nozzle + "/properties/uaa/client_secret":                                                          "((uaa_clients_loggregator_exporter_secret))",
-				"/instance_groups/name=uaa/jobs/name=uaa/properties/uaa/clients/loggregator_exporter/authorities": "doppler.firehose,logs.admin",
-			},
-			gone: []string{nozzle + "/consumes", "/variables/name=loggregator_exporter_tls"},
-		},
-		{
-			name:  "compatibility",
-			files: []string{"add-exporter.yml", "compatibility.yml"},
-			given: []string{"system_domain"},
-			job:   nozzleJob,
-			at:    nozzle,
-			want: map[string]any{
-				nozzle + "/properties/metrics": map[string]any{
-					"environment":   "((system_domain))",
-					"compatibility": "firehose_exporter",
-				},
-			},
-		},
-		{
-			name: "web", files: []string{"add-exporter.yml", "web-tls.yml"}, job: nozzleJob, at: nozzle,
-			given: []string{"system_domain", "loggregator_exporter_web_password_hash"},
-			want: map[string]any{
-				nozzle + "/properties/web/probe_without_auth":                             true,
-				nozzle + "/properties/web/tls/cert":                                       "((loggregator_exporter_web_tls.certificate))",
-				"/variables/name=loggregator_exporter_web_tls/options/extended_key_usage": []any{"server_auth"},
-			},
-		},
-		{
-			name:  "remote write",
-			files: []string{"add-exporter.yml", "shards.yml", "remote-write.yml"},
-			job:   nozzleJob,
-			at:    nozzle,
-			given: []string{
-				"system_domain",
-				"loggregator_exporter_instances",
-				"loggregator_exporter_remote_write_url",
-				"loggregator_exporter_remote_write_username",
-				"loggregator_exporter_remote_write_password",
-			},
-			want: map[string]any{nozzle + "/properties/remote_write/enabled": true},
-		},
-		{
-			name: "sidecar", files: []string{"add-sidecar.yml"}, given: []string{"system_domain"}, job: sidecarJob, at: sidecar,
-			want: map[string]any{
-				sidecar + "/properties/nozzle/ingress/tls":                                    certificate("loggregator_exporter_sidecar_tls"),
-				"/variables/name=loggregator_exporter_sidecar_tls/options/common_name":        "metron",
-				"/variables/name=loggregator_exporter_sidecar_tls/options/extended_key_usage": []any{"server_auth"},
-				"/instance_groups/name=router/jobs/name=loggr-udp-forwarder/name":             "loggr-udp-forwarder",
-			},
-		},
-		{
-			name:  "sidecar by UDP",
-			files: []string{"add-exporter.yml", "add-sidecar.yml", "sidecar-udp.yml"},
-			given: []string{"system_domain"},
-			job:   sidecarJob,
-			at:    sidecar,
-			want: map[string]any{
-				sidecar + "/properties/nozzle": map[string]any{
-					"ingress": map[string]any{"enabled": false},
-					"udp":     map[string]any{"enabled": true},
-				},
-				nozzle + "/name": "loggregator_exporter",
-				"/instance_groups/name=router/jobs/name=gorouter/name": "gorouter",
-			},
-			gone: []string{"/variables/name=loggregator_exporter_sidecar_tls"},
-		},
-		{
-			name:  "aggregate drain",
-			files: []string{"add-exporter.yml", "aggregate-drain.yml"},
-			given: []string{"system_domain"},
-			job:   nozzleJob,
-			at:    nozzle,
-			want: map[string]any{
-				nozzle + "/properties/nozzle/rlp":            map[string]any{"enabled": false},
-				nozzle + "/properties/nozzle/syslog/enabled": true,
-				nozzle + "/properties/nozzle/syslog/tls": map[string]any{
-					"ca_cert": "((syslog_agent_log_cache_tls.ca))",
-					"cert":    "((loggregator_exporter_syslog_tls.certificate))",
-					"key":     "((loggregator_exporter_syslog_tls.private_key))",
-				},
-				cacheDrains: []any{logCache, ourDrain("metrics")},
-				aliases + "/domain=" + exporterHost + "/targets/0/instance_group":              "loggregator-exporter",
-				"/variables/name=loggregator_exporter_syslog_tls/options":                      serverOptions,
-				"/addons/name=loggr-syslog-agent/jobs/name=loggr-syslog-agent/properties/port": 3460,
-			},
-			gone: []string{
-				nozzle + "/consumes", "/variables/name=loggregator_exporter_tls",
-				// Of the agents themselves it would take the place of the cache's list.
-				"/addons/name=loggr-syslog-agent/jobs/name=loggr-syslog-agent/properties/aggregate_drains",
-			},
-		},
-		{
-			name:  "aggregate drain with requests",
-			files: []string{"add-exporter.yml", "aggregate-drain.yml", "aggregate-drain-timers.yml"},
-			given: []string{"system_domain"},
-			job:   nozzleJob,
-			at:    nozzle,
-			want:  map[string]any{cacheDrains: []any{logCache, ourDrain("metrics"), ourDrain("traces")}},
-		},
-		{
-			name:   "collectors",
-			theirs: "add-otel-collector.yml",
-			files:  []string{"add-exporter.yml", "otel-collector.yml"},
-			given:  []string{"system_domain"},
-			job:    nozzleJob,
-			at:     nozzle,
-			want: map[string]any{
-				nozzle + "/properties/nozzle/rlp":          map[string]any{"enabled": false},
-				nozzle + "/properties/nozzle/otlp/enabled": true,
-				nozzle + "/properties/nozzle/otlp/tls": map[string]any{
-					"ca_cert": "((loggregator_exporter_otlp_client_tls.ca))",
-					"cert":    "((loggregator_exporter_otlp_tls.certificate))",
-					"key":     "((loggregator_exporter_otlp_tls.private_key))",
-				},
-				// The job of 0.11.9 refuses the names otlp and otlphttp, which its spec's example has.
-				collector + "/jobs/name=otel-collector/properties/config": map[string]any{
-					"exporters": map[string]any{"otlp_grpc/loggregator_exporter": map[string]any{
-						"endpoint":      exporterHost + ":4317",
-						"balancer_name": "pick_first",
-						"tls": map[string]any{
-							"ca_pem":   "((loggregator_exporter_otlp_tls.ca))",
-							"cert_pem": "((loggregator_exporter_otlp_client_tls.certificate))",
-							"key_pem":  "((loggregator_exporter_otlp_client_tls.private_key))",
-						},
-					}},
-					"service": map[string]any{"pipelines": map[string]any{
-						"metrics": map[string]any{"exporters": []any{"otlp_grpc/loggregator_exporter"}},
-					}},
-				},
-				collector + "/include/stemcell": []any{
-					map[string]any{"os": "ubuntu-jammy"}, map[string]any{"os": "ubuntu-noble"},
-				},
-				forwarder + "/emit_otel_logs":                                                     false,
-				forwarder + "/emit_otel_traces":                                                   false,
-				aliases + "/domain=" + exporterHost + "/targets/0/instance_group":                 "loggregator-exporter",
-				"/variables/name=loggregator_exporter_otlp_tls/options":                           serverOptions,
-				"/variables/name=loggregator_exporter_otlp_client_tls/options/extended_key_usage": []any{"client_auth"},
-			},
-			gone: []string{nozzle + "/consumes", "/variables/name=loggregator_exporter_tls"},
-		},
-		{
-			name:  "in the collectors' place",
-			files: []string{"add-sidecar.yml", "sidecar-otlp.yml"},
-			given: []string{"system_domain"},
-			job:   sidecarJob,
-			at:    sidecar,
-			want: map[string]any{
-				sidecar + "/properties/nozzle": map[string]any{
-					"ingress": map[string]any{"enabled": false},
-					"otlp":    map[string]any{"enabled": true, "tls": certificate("loggregator_exporter_sidecar_otlp_tls")},
-				},
-				"/variables/name=loggregator_exporter_sidecar_otlp_tls/options": map[string]any{
-					"ca": "loggregator_ca", "common_name": "otel-collector", "alternative_names": []any{"otel-collector"},
-					"extended_key_usage": []any{"server_auth"},
-				},
-				forwarder + "/emit_otel_logs":   false,
-				forwarder + "/emit_otel_traces": false,
-			},
-			gone: []string{"/variables/name=loggregator_exporter_sidecar_tls", collector},
-		},
-		{
-			name: "Prometheus", manifest: "prometheus.yml", files: []string{"prometheus/monitor-loggregator-exporter.yml"},
-			want: map[string]any{
-				scrapes + "/job_name=loggregator_exporter/relabel_configs/1/replacement":         "${1}:9286",
-				scrapes + "/job_name=loggregator_exporter_sidecar/relabel_configs/1/replacement": "${1}:9287",
-				scrapes + "/job_name=prometheus/job_name":                                        "prometheus",
-			},
-		},
-		{
-			name:     "Prometheus with TLS",
-			manifest: "prometheus.yml",
-			files:    []string{"prometheus/monitor-loggregator-exporter.yml", "prometheus/web-tls.yml"},
-			given:    []string{"loggregator_exporter_web_ca", "loggregator_exporter_web_password"},
-			want: map[string]any{
-				scrapes + "/job_name=loggregator_exporter/scheme":                 "https",
-				scrapes + "/job_name=loggregator_exporter/tls_config/server_name": "loggregator_exporter",
-			},
-		},
-	}
-}
-
-// logCache is the drain that the manifest has.
-var logCache = map[string]any{
-	"url":  "syslog-tls://log-cache.service.cf.internal:6067?include-metrics-deprecated=true&ssl-strict-internal=true",
-	"ca":   "((log_cache_syslog_tls.ca))",
-	"cert": "((syslog_agent_log_cache_tls.certificate))",
-	"key":  "((syslog_agent_log_cache_tls.private_key))",
-}
-
-// ourDrain is the drain of an ops file. The keys are in lower case, as the cache reads them; the job's spec shows CA.
-func ourDrain(data string) map[string]any {
-	return map[string]any{
-		"url":  "syslog-tls://" + exporterHost + ":6067?drain-data=" + data + "&ssl-strict-internal=true",
-		"ca":   "((loggregator_exporter_syslog_tls.ca))",
-		"cert": "((syslog_agent_log_cache_tls.certificate))",
-		"key":  "((syslog_agent_log_cache_tls.private_key))",
-	}
-}
-
-// serverOptions are those of a certificate by which senders know the exporters.
-var serverOptions = map[string]any{
-	"ca": "loggregator_ca", "common_name": exporterHost, "alternative_names": []any{exporterHost},
-	"extended_key_usage": []any{"server_auth"},
+	return nozzle
 }
 
 // Each combination of ops files makes a manifest with all its variables, whose properties the job accepts.
@@ -310,12 +57,9 @@ func TestOperations(t *testing.T) {
 			}
 		})
 	}
-	err := filepath.WalkDir(filepath.Join(release, "operations"), func(path string, d os.DirEntry, err error) error {
-		if relative, _ := filepath.Rel(
-			filepath.Join(release, "operations"),
-			path,
-		); err == nil && !d.IsDir() &&
-			!seen[relative] {
+	folder := filepath.Join(release, "operations")
+	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
+		if relative, _ := filepath.Rel(folder, path); err == nil && !d.IsDir() && !seen[relative] {
 			t.Errorf("no test applies %s", relative)
 		}
 		return err
@@ -367,12 +111,12 @@ func (o *operation) check(release string) (any, error) {
 func (o *operation) render(t *testing.T, release, program string, doc any) {
 	t.Helper()
 	a := newAuthority(t)
-	properties, err := find(doc, o.at+"/properties")
+	properties, err := find(doc, o.at()+"/properties")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &set{properties: fill(properties, a).(map[string]any)}
-	if _, err := find(doc, o.at+"/consumes/reverse_log_proxy"); err == nil {
+	if _, err := find(doc, o.at()+"/consumes/reverse_log_proxy"); err == nil {
 		s.link = rlpLink
 	}
 	r, err := render(t, release, o.job, s)
@@ -383,14 +127,8 @@ func (o *operation) render(t *testing.T, release, program string, doc any) {
 	if err := r.install(root, o.job, program); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := script(
-		t,
-		root,
-		o.job,
-		"pre-start",
-		fakeSysctl(t, 1<<30),
-	); err != nil ||
-		strings.Contains(out, "warning") {
+	out, err := script(t, root, o.job, "pre-start", fakeSysctl(t, 1<<30))
+	if err != nil || strings.Contains(out, "warning") {
 		t.Errorf("pre-start: %v\n%s", err, out)
 	}
 }
