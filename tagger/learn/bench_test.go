@@ -2,6 +2,7 @@ package learn_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -44,12 +45,16 @@ func foundationNames(n int) []learn.Name {
 }
 
 // BenchmarkPropose learns from 50,000 and from 1,000,000 names, with the catalogue in force. The floor is to read the
-// names, to split each into segments and to look these up. ns/name and x-floor are what counts.
+// names, to split each into segments and to look these up. x-floor is the ratio of the two; MiB-heap is the most that
+// the heap has had, the names included.
 func BenchmarkPropose(b *testing.B) {
 	for _, n := range []int{50_000, 1_000_000} {
 		names := foundationNames(n)
+		options := learn.Options{
+			Rules: tagger.Options{Catalogue: catalogue.Files(), Quarantine: true}, Vocabulary: vocabulary(b),
+		}
+		var floor float64
 		b.Run(fmt.Sprintf("names=%d/floor", n), func(b *testing.B) {
-			b.ReportAllocs()
 			for b.Loop() {
 				seen := make(map[string]int)
 				for i := range names {
@@ -58,12 +63,11 @@ func BenchmarkPropose(b *testing.B) {
 					}
 				}
 			}
+			floor = perName(b, n)
+			b.ReportMetric(floor, "ns/name")
 		})
 		b.Run(fmt.Sprintf("names=%d/learn", n), func(b *testing.B) {
 			b.ReportAllocs()
-			options := learn.Options{
-				Rules: tagger.Options{Catalogue: catalogue.Files(), Quarantine: true}, Vocabulary: vocabulary(b),
-			}
 			for b.Loop() {
 				l, err := learn.New(options)
 				if err != nil {
@@ -76,6 +80,18 @@ func BenchmarkPropose(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(perName(b, n), "ns/name")
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			b.ReportMetric(float64(m.HeapSys)/(1<<20), "MiB-heap")
+			if floor > 0 { // the floor may be left out by -bench
+				b.ReportMetric(perName(b, n)/floor, "x-floor")
+			}
 		})
 	}
+}
+
+func perName(b *testing.B, names int) float64 {
+	b.Helper()
+	return float64(b.Elapsed().Nanoseconds()) / float64(b.N*names)
 }

@@ -15,12 +15,13 @@ type segment struct {
 	// valueID is the same for segments of one value: the id of the first of them.
 	valueID uint32
 	// typ is the type of capture that takes only such values: guid, ip, int, ...; "" for words.
-	typ       string
-	measure   bool // its last word names a measurement: count, latency, bytes
-	statistic bool // it is a statistic of whatever stands before: count, max, p99
-	known     bool // it is a component, the value of a tag, or a value that the vocabulary lists
-	numbered  bool // digits and letters
-	places    int  // segments behind which it was seen
+	typ         string
+	firstOfType uint32 // the id of the first segment of that type
+	measure     bool   // its last word names a measurement: count, latency, bytes
+	statistic   bool   // it is a statistic of whatever stands before: count, max, p99
+	known       bool   // it is a component, the value of a tag, or a value that the vocabulary lists
+	numbered    bool   // digits and letters
+	places      int    // segments behind which it was seen
 }
 
 // separator returns the separator before the segment, "" at the start of a name.
@@ -89,7 +90,8 @@ func (t *table) intern(text string) uint32 {
 		t.byValue[s.value] = s.id
 	}
 	s.typ = tagger.TypeOf(s.value)
-	if _, known := t.ofType[s.typ]; !known {
+	if s.firstOfType, known = t.ofType[s.typ]; !known {
+		s.firstOfType = s.id
 		t.ofType[s.typ] = s.id
 	}
 	words := tagger.Words(s.value)

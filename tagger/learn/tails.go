@@ -67,7 +67,7 @@ func (s *nameSet) tailHash(rest []uint32, how likeness) (hash uint64, ok bool) {
 		g := s.segment(id)
 		switch {
 		case g.typ != "":
-			id = s.ofType[g.typ]
+			id = g.firstOfType
 			ok = ok || g.typ == "guid" || g.typ == "ip"
 		case how == sameIDs, how == sameEnd && k < len(rest)-1:
 			id = ^uint32(0)
