@@ -68,7 +68,7 @@ func (i *Ingress) Run(ctx context.Context) error {
 	if err != nil {
 		i.fail(err)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the source was ended before it listened
 		}
 		return err
 	}

@@ -186,19 +186,21 @@ func OTLPRecords(request []byte) (records int, ok bool) {
 	return countNested(request, otlpResourceMetrics, otlpScopeMetrics, otlpMetrics)
 }
 
-// countNested counts the fields at the end of a path of tags, up to the first message that is malformed.
-func countNested(message []byte, path ...uint64) (n int, ok bool) {
+// countNested counts the fields of a tag in the messages that are in the fields of another tag, and so on inwards, up to
+// the first message that is malformed.
+func countNested(message []byte, tag uint64, inner ...uint64) (n int, ok bool) {
 	f := Fields{Message: message}
 	for f.Next() {
-		switch {
-		case f.Tag != path[0]:
-		case len(path) == 1:
+		if f.Tag != tag {
+			continue
+		}
+		if len(inner) == 0 {
 			n++
-		default:
-			inner, ok := countNested(f.Bytes, path[1:]...)
-			if n += inner; !ok {
-				return n, false
-			}
+			continue
+		}
+		nested, ok := countNested(f.Bytes, inner[0], inner[1:]...)
+		if n += nested; !ok {
+			return n, false
 		}
 	}
 	return n, !f.Bad
