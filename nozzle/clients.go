@@ -122,11 +122,11 @@ func (c *clients) admit(ctx context.Context, raw net.Conn) net.Conn {
 		limited, cancel := context.WithTimeout(ctx, clientHandshakeTimeout)
 		defer cancel()
 		if err := secured.HandshakeContext(limited); err != nil {
-			_ = raw.Close()
 			if ctx.Err() == nil {
 				reason, advice := c.explain(err)
 				c.refused.add(reason, advice, err, "remote", remote)
 			}
+			_ = raw.Close() // after the count, so that whoever sees the end finds it counted
 			return nil
 		}
 		conn, name = secured, clientName(secured.ConnectionState())
