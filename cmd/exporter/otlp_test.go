@@ -43,14 +43,18 @@ func otlpSamples(t *testing.T) (notes []string, requests []json.RawMessage) {
 	return notes, requests
 }
 
+func otlpOnLoopback() nozzle.OTLPOptions {
+	return nozzle.OTLPOptions{
+		Enabled: true, ListenAddress: "127.0.0.1:0", MaxRequestBytes: 1 << 24, ResourceAttributes: []string{"k8s.*"},
+	}
+}
+
 // startOTLP starts a service that takes OTLP on loopback.
 func startOTLP(t *testing.T) (r running, stop func() error) {
 	t.Helper()
 	cfg := testConfig()
 	cfg.Nozzle.UDP.Enabled = false
-	cfg.Nozzle.OTLP = nozzle.OTLPOptions{
-		Enabled: true, ListenAddress: "127.0.0.1:0", MaxRequestBytes: 1 << 24, ResourceAttributes: []string{"k8s.*"},
-	}
+	cfg.Nozzle.OTLP = otlpOnLoopback()
 	return startService(t, cfg, slog.New(slog.DiscardHandler))
 }
 
