@@ -36,7 +36,7 @@ func sendAsAgent(file string) error {
 		for {
 			for _, batch := range batches {
 				if err := stream.SendMsg(batch); err != nil {
-					return nil // the downstream has enough
+					return nil //nolint:nilerr // the downstream has enough
 				}
 			}
 		}
