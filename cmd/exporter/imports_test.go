@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	},
 	"web":    {"metric", "tagger", "resolver", "store"},
 	"compat": {"metric", "store"},
+	"diff":   {"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate", "migrate/promql"},
 	// The option types that it fills, and what checks them.
 	"config": {
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",
