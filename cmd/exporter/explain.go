@@ -30,21 +30,6 @@ type question struct {
 	sourceID           string
 }
 
-// explanation is what `explain -o json` prints, one object a line.
-type explanation struct {
-	Origin  string            `json:"origin"`
-	RawName string            `json:"raw_name"`
-	Base    string            `json:"base_name"`
-	Tags    map[string]string `json:"tags"`
-	Metric  string            `json:"metric"`
-	Labels  map[string]string `json:"labels"`
-	Kind    string            `json:"kind"`
-	Unit    string            `json:"unit"`
-	Help    string            `json:"help"`
-	Rule    string            `json:"rule"`
-	Dropped bool              `json:"dropped,omitempty"`
-}
-
 // explainer runs names through the production path and shows what it did.
 type explainer struct {
 	tagger   *tagger.Tagger
@@ -269,7 +254,7 @@ func (e *explainer) explain(q *question) error {
 		r := e.resolver.Explain(id, nil)
 		encoder := json.NewEncoder(e.out)
 		encoder.SetEscapeHTML(false)
-		return encoder.Encode(explanationOf(q, &r))
+		return encoder.Encode(r.Explanation(q.origin, q.name))
 	}
 	var trace resolver.Trace
 	r := e.resolver.Explain(id, &trace)
@@ -282,19 +267,4 @@ func (e *explainer) explain(q *question) error {
 		old = fmt.Sprintf("%s{%s}", o.Metric, metric.RenderLabels(o.Labels))
 	}
 	return e.write(q, &r, &trace, old)
-}
-
-func explanationOf(q *question, r *resolver.Resolution) explanation {
-	out := explanation{
-		Origin: q.origin, RawName: q.name, Base: r.Rules.Base, Metric: r.Metric, Kind: r.Rules.Kind.String(),
-		Unit: r.Rules.Unit, Help: r.Help, Rule: r.Rules.Rule, Dropped: r.Dropped,
-		Tags: map[string]string{}, Labels: map[string]string{},
-	}
-	for _, t := range r.Rules.Tags {
-		out.Tags[t.Name] = t.Value
-	}
-	for _, l := range r.Labels {
-		out.Labels[l.Name] = l.Value
-	}
-	return out
 }

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"time"
+)
+
+// Config is the settings in force, and the program that they are in force in.
+type Config struct {
+	// File is the configuration file, or empty.
+	File     string    `json:"file"`
+	Settings []Setting `json:"settings"`
+	Reload   Reload    `json:"reload"`
+	// Pending says what a reload would do now.
+	Pending Pending `json:"pending"`
+	Build   Build   `json:"build"`
+	// Flags are the command line, secrets masked.
+	Flags         []string  `json:"flags"`
+	Started       time.Time `json:"started"`
+	UptimeSeconds float64   `json:"uptime_seconds"`
+}
+
+// Setting is one setting.
+type Setting struct {
+	// Key is its path in the configuration file.
+	Key string `json:"key"`
+	// Value and Default are spelled as in the file, in one line; of a secret Value is (hidden), or empty if not set.
+	Value   string `json:"value"`
+	Default string `json:"default"`
+	Secret  bool   `json:"secret"`
+	// From is default, derived, service, file, environment or flag; Place is file and line, variable or flag.
+	From  string `json:"from"`
+	Place string `json:"place,omitempty"`
+	// Reloads says that a reload puts it in force; others need a restart.
+	Reloads bool   `json:"reloads"`
+	Kind    string `json:"kind"`
+	Help    string `json:"help"`
+}
+
+// Pending is what a reload would do now.
+type Pending struct {
+	// Error is why it would fail, or empty.
+	Error string `json:"error,omitempty"`
+	// Reload are the settings that it would change, Restart those that would change only by a restart.
+	Reload  []SettingChange `json:"reload"`
+	Restart []SettingChange `json:"restart"`
+	// RuleFiles are the rule files whose text has changed.
+	RuleFiles []string `json:"rule_files"`
+}
+
+// SettingChange is a setting with another value in file and environment than in force.
+type SettingChange struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	New   string `json:"new"`
+}
+
+// Build says what the program was made of.
+type Build struct {
+	Version   string   `json:"version"`
+	Revision  string   `json:"revision"`
+	GoVersion string   `json:"go_version"`
+	Platform  string   `json:"platform"`
+	Modules   []Module `json:"modules"`
+}
+
+// Module is a Go module that is part of the program.
+type Module struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+}
+
+// Config returns the settings in force.
+func (a *API) Config(_ context.Context) (*Config, error) {
+	return &Config{}, nil
+}
