@@ -33,10 +33,11 @@ var mayImport = map[string][]string{
 	"remotewrite": {
 		"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
 	},
-	"web":     {"metric", "tagger", "resolver", "store", "web/api"},
-	"web/api": {"metric", "tagger", "tagger/learn", "resolver", "store", "diff"},
-	"compat":  {"metric", "store"},
-	"diff":    {"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate", "migrate/promql"},
+	"web":               {"metric", "tagger", "resolver", "store", "web/api"},
+	"web/api":           {"metric", "tagger", "tagger/learn", "resolver", "store", "diff"},
+	"compat":            {"metric", "store"},
+	"diff":              {"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate", "migrate/promql"},
+	"migrate/documents": {},
 	// The option types that it fills, and what checks them.
 	"config": {
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",

@@ -1,0 +1,119 @@
+package documents
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// treeReader counts what it reads.
+type treeReader struct {
+	nodes int
+}
+
+func (r *treeReader) count() error {
+	if r.nodes++; r.nodes > maxNodes {
+		return fmt.Errorf("more than %d values in one document", maxNodes)
+	}
+	return nil
+}
+
+// jsonReader reads the tree of one JSON text. Offsets are those in the text.
+type jsonReader struct {
+	treeReader
+	text    string
+	decoder *json.Decoder
+}
+
+func readJSON(text string) (*node, error) {
+	r := jsonReader{text: text, decoder: json.NewDecoder(strings.NewReader(text))}
+	r.decoder.UseNumber()
+	root, err := r.value(0)
+	if err == nil {
+		if _, err = r.decoder.Token(); errors.Is(err, io.EOF) {
+			return root, nil
+		}
+		if err == nil {
+			err = errors.New("the document goes on after its end")
+		}
+	}
+	offset := int(r.decoder.InputOffset())
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = int(syntax.Offset)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		offset, err = len(text), errors.New("the file ends in the middle of the document")
+	}
+	return nil, fmt.Errorf("line %d: %w", linesOf(text).at(min(offset, len(text))), err)
+}
+
+func (r *jsonReader) value(depth int) (*node, error) {
+	if err := r.count(); err != nil {
+		return nil, err
+	}
+	start := int(r.decoder.InputOffset())
+	token, err := r.decoder.Token()
+	if err != nil {
+		return nil, err
+	}
+	start += len(r.text[start:]) - len(strings.TrimLeft(r.text[start:], " \t\r\n,:"))
+	n := &node{start: start, end: int(r.decoder.InputOffset()), style: jsonStyle}
+	switch t := token.(type) {
+	case string:
+		n.kind, n.value = stringNode, t
+	case json.Number:
+		n.kind, n.value = numberNode, t.String()
+	case json.Delim:
+		if depth == maxDepth {
+			return nil, fmt.Errorf("values are nested more than %d levels deep", maxDepth)
+		}
+		n.kind = arrayNode
+		if t == '{' {
+			n.kind = objectNode
+		}
+		if err := r.children(n, depth+1); err != nil {
+			return nil, err
+		}
+		if _, err := r.decoder.Token(); err != nil { // the closing bracket
+			return nil, err
+		}
+	default:
+		n.kind = otherNode
+	}
+	return n, nil
+}
+
+func (r *jsonReader) children(n *node, depth int) error {
+	seen := make(map[string]bool)
+	for r.decoder.More() {
+		if n.kind == objectNode {
+			key, err := r.value(depth)
+			if err != nil {
+				return err
+			}
+			if seen[key.value] {
+				return fmt.Errorf("the key %q stands twice in one object", key.value)
+			}
+			seen[key.value] = true
+			n.addKey(key)
+		}
+		value, err := r.value(depth)
+		if err != nil {
+			return err
+		}
+		n.add(value)
+	}
+	return nil
+}
+
+func (n *node) addKey(key *node) {
+	key.isKey, key.parent, key.position = true, n, len(n.keys)
+	n.keys = append(n.keys, key)
+}
+
+func (n *node) add(value *node) {
+	value.parent, value.position = n, len(n.items)
+	n.items = append(n.items, value)
+}

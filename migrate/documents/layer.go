@@ -1,0 +1,78 @@
+package documents
+
+import (
+	"slices"
+	"strings"
+)
+
+// layer is a text that is written inside another one: a string literal in a file, a parameter in a URL. It knows where
+// each of its bytes stands there, so that an edit changes the bytes that it must, and no more.
+type layer struct {
+	parent *layer // nil: the file itself
+	text   string
+	// at says where each byte of the text begins in the parent's, and as its last value where the text ends.
+	at []int
+	// encode writes a piece of this text in the notation of the parent.
+	encode func(piece string) string
+	// rewrite, if any, writes the whole text anew where pieces do not fit in: it returns the edit of the parent, or
+	// false if pieces do.
+	rewrite func(text string) (edit, bool)
+	escapes map[rune]string // how JSON in this text escapes characters that need not be; nil until somebody asks
+}
+
+// edit replaces the bytes from start to end of a text.
+type edit struct {
+	start, end int
+	text       string
+}
+
+// apply makes edits that are sorted and do not overlap.
+func apply(text string, edits []edit) string {
+	var b strings.Builder
+	done := 0
+	for _, e := range edits {
+		b.WriteString(text[done:e.start])
+		b.WriteString(e.text)
+		done = e.end
+	}
+	b.WriteString(text[done:])
+	return b.String()
+}
+
+func sortEdits(edits []edit) {
+	slices.SortStableFunc(edits, func(a, b edit) int { return a.start - b.start })
+}
+
+// lift turns edits of a layer's text into those of its parent's.
+func (l *layer) lift(edits []edit) []edit {
+	if l.rewrite != nil {
+		if whole, ok := l.rewrite(apply(l.text, edits)); ok {
+			return []edit{whole}
+		}
+	}
+	lifted := make([]edit, len(edits))
+	for i, e := range edits {
+		lifted[i] = edit{l.at[e.start], l.at[e.end], l.encode(e.text)}
+	}
+	return lifted
+}
+
+// decoded collects the text of a layer.
+type decoded struct {
+	text []byte
+	at   []int
+}
+
+// add appends a piece of the text which begins at an offset of the parent's text. All bytes of a piece begin there: it
+// is a character, or what one escape stands for.
+func (d *decoded) add(piece string, offset int) {
+	d.text = append(d.text, piece...)
+	for range len(piece) {
+		d.at = append(d.at, offset)
+	}
+}
+
+// layer ends the text, at an offset of the parent's.
+func (d *decoded) layer(parent *layer, end int, encode func(string) string) *layer {
+	return &layer{parent: parent, text: string(d.text), at: append(d.at, end), encode: encode}
+}

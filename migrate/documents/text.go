@@ -1,0 +1,176 @@
+package documents
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// source is the text of a document, and what of it can be edited.
+type source struct {
+	file   *layer
+	root   *node
+	lines  lines
+	texts  []*Text
+	layers map[*node]*layer
+}
+
+// Text is a part of a document that can be edited: a string, a part of one, or a number.
+type Text struct {
+	Place
+	original, value string
+	spans           []span // where it stands; in several places where a document repeats it
+	within          *Text  // a text that this is part of
+}
+
+type span struct {
+	layer      *layer
+	start, end int
+}
+
+// String returns the text without the notation of the file around it, as it was set last.
+func (t *Text) String() string { return t.value }
+
+// Set replaces the text.
+func (t *Text) Set(text string) { t.value = text }
+
+// Changed says whether the text is another one than in the file.
+func (t *Text) Changed() bool { return t.value != t.original }
+
+// Bytes returns the document with its edits.
+func (d *Document) Bytes() ([]byte, error) {
+	pending := make(map[*layer][]edit)
+	for _, t := range d.texts {
+		if !t.Changed() || t.within != nil && t.within.Changed() {
+			continue
+		}
+		for _, s := range t.spans {
+			for _, e := range difference(t.original, t.value) {
+				pending[s.layer] = append(pending[s.layer], edit{s.start + e.start, s.start + e.end, e.text})
+			}
+		}
+	}
+	if len(pending) == 0 {
+		return []byte(d.file.text), nil
+	}
+	for len(pending) > 1 || pending[d.file] == nil {
+		deepest := slices.MaxFunc(slices.Collect(maps.Keys(pending)), func(a, b *layer) int {
+			return cmp.Compare(a.depth(), b.depth())
+		})
+		edits, err := settled(pending[deepest])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d.File, err)
+		}
+		delete(pending, deepest)
+		pending[deepest.parent] = append(pending[deepest.parent], deepest.lift(edits)...)
+	}
+	edits, err := settled(pending[d.file])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.File, err)
+	}
+	edited := apply(d.file.text, edits)
+	if err := d.verify(edited); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.File, err)
+	}
+	return []byte(edited), nil
+}
+
+func (l *layer) depth() int {
+	depth := 0
+	for ; l.parent != nil; l = l.parent {
+		depth++
+	}
+	return depth
+}
+
+// settled sorts the edits of one text.
+func settled(edits []edit) ([]edit, error) {
+	sortEdits(edits)
+	for i := 1; i < len(edits); i++ {
+		if edits[i-1].end > edits[i].start {
+			return nil, errors.New("two edits overlap: this is a mistake of the program")
+		}
+	}
+	return edits, nil
+}
+
+// difference returns the edits that make new of old: as few words as possible are replaced, so that line breaks and
+// spaces of the author stay.
+func difference(before, after string) []edit {
+	a, b := words(before), words(after)
+	first := 0
+	for first < len(a) && first < len(b) && a[first] == b[first] {
+		first++
+	}
+	last := 0
+	for last < min(len(a), len(b))-first && a[len(a)-1-last] == b[len(b)-1-last] {
+		last++
+	}
+	start := len(strings.Join(a[:first], ""))
+	a, b = a[first:len(a)-last], b[first:len(b)-last]
+	if len(a)*len(b) > 1<<20 { // the table would cost too much
+		return []edit{{start, start + len(strings.Join(a, "")), strings.Join(b, "")}}
+	}
+	return align(a, b, start)
+}
+
+// align finds the longest common subsequence of words by dynamic programming.
+func align(a, b []string, offset int) []edit {
+	width := len(b) + 1
+	common := make([]int32, (len(a)+1)*width) // of a[i:] and b[j:]
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				common[i*width+j] = common[(i+1)*width+j+1] + 1
+			} else {
+				common[i*width+j] = max(common[(i+1)*width+j], common[i*width+j+1])
+			}
+		}
+	}
+	var edits []edit
+	open := false // whether the last edit ends where we are
+	extend := func() *edit {
+		if !open {
+			edits = append(edits, edit{start: offset, end: offset})
+			open = true
+		}
+		return &edits[len(edits)-1]
+	}
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		switch {
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			offset += len(a[i])
+			i, j, open = i+1, j+1, false
+		case j == len(b) || i < len(a) && common[(i+1)*width+j] >= common[i*width+j+1]:
+			e := extend()
+			offset += len(a[i])
+			e.end = offset
+			i++
+		default:
+			extend().text += b[j]
+			j++
+		}
+	}
+	return edits
+}
+
+// words cuts a text into words of letters, digits and underscores, and single other characters.
+func words(text string) []string {
+	var out []string
+	start, inWord := 0, false
+	for i, c := range text {
+		isWord := c == '_' || c == ':' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if i > 0 && !(inWord && isWord) {
+			out = append(out, text[start:i])
+			start = i
+		}
+		inWord = isWord
+	}
+	if start < len(text) {
+		out = append(out, text[start:])
+	}
+	return out
+}
