@@ -37,7 +37,9 @@ var mayImport = map[string][]string{
 	"web/api":           {"metric", "tagger", "tagger/learn", "resolver", "store", "diff"},
 	"compat":            {"metric", "store"},
 	"diff":              {"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate", "migrate/promql"},
+	"migrate":           {"metric", "store", "resolver", "compat", "migrate/promql"},
 	"migrate/documents": {},
+	"migrate/promql":    {},
 	// The option types that it fills, and what checks them.
 	"config": {
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",
