@@ -53,9 +53,10 @@ const aheadBytes = 1 << 20
 // A large family thus costs a few words per series, a tenth of its message.
 type protobufEncoder struct {
 	scheme model.EscapingScheme
+	layout labelLayout
 }
 
-func newProtobuf(scheme model.EscapingScheme) encoder { return &protobufEncoder{scheme} }
+func newProtobuf(scheme model.EscapingScheme) encoder { return &protobufEncoder{scheme: scheme} }
 
 func (e *protobufEncoder) names(f *store.Family) names { return textNames(f, e.scheme) }
 
@@ -79,7 +80,7 @@ func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []st
 			switch {
 			case f.Type == metric.TypeHistogram && s.Histogram == nil, f.Type == metric.TypeSummary && s.Summary == nil:
 			case len(b.encoded) < aheadBytes:
-				b.encoded = appendMetric(b.encoded, f.Type, s)
+				b.encoded = e.appendMetric(b.encoded, f.Type, s)
 			default:
 				b.scratch = appendData(b.scratch[:0], f.Type, s)
 				size += sizeBytes(sizeLabels(s.Labels, s.Pairs) + len(b.scratch))
@@ -105,7 +106,7 @@ func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []st
 	}
 	for i := range b.rest.samples {
 		p.prefetch(b.rest.samples, i)
-		p.buf = appendMetric(p.buf, f.Type, &b.rest.samples[i])
+		p.buf = e.appendMetric(p.buf, f.Type, &b.rest.samples[i])
 		if err := p.flushFull(); err != nil {
 			return err
 		}
@@ -144,10 +145,10 @@ func (b *aheadBuffer) reset() {
 }
 
 // appendMetric appends a metric with its tag and length.
-func appendMetric(dst []byte, t metric.Type, s *store.Sample) []byte {
+func (e *protobufEncoder) appendMetric(dst []byte, t metric.Type, s *store.Sample) []byte {
 	dst = append(dst, familyMetric, 0, 0)
 	start := len(dst)
-	dst = appendLabels(dst, s.Labels)
+	dst = e.layout.append(dst, s)
 	dst = appendData(dst, t, s)
 	return setLength(dst, start)
 }
@@ -217,51 +218,4 @@ func appendTimestamp(dst []byte, tag byte, ns int64) []byte {
 		dst = appendUint(dst, timestampNanos, n)
 	}
 	return setShortLength(dst, start)
-}
-
-// sizeLabels is the size of the label pairs of a rendered label set. pairs is store.Sample.Pairs.
-func sizeLabels(ls metric.Labels, pairs int) int {
-	if pairs > 0 {
-		// Fast path: `name="value",` has four bytes beside name and value, the pair as a message has six, since all its
-		// lengths take one byte; the last label has no comma.
-		return len(ls) + 1 + 2*pairs
-	}
-	size := 0
-	for name, value := range ls.All() {
-		size += sizeBytes(sizeBytes(len(name)) + sizeBytes(len(value)))
-	}
-	return size
-}
-
-// appendLabels appends the label pairs of a rendered label set. Only values with an escape allocate.
-func appendLabels(dst []byte, ls metric.Labels) []byte {
-	rest := string(ls)
-	if strings.IndexByte(rest, '\\') >= 0 {
-		for name, value := range ls.All() {
-			dst = appendLabel(dst, name, value)
-		}
-		return dst
-	}
-	for rest != "" { // Fast path: the next quote ends the value.
-		eq := strings.IndexByte(rest, '=')
-		name, value := rest[:eq], rest[eq+len(`="`):]
-		end := strings.IndexByte(value, '"')
-		rest = ""
-		if after := end + len(`",`); after < len(value) {
-			rest = value[after:]
-		}
-		dst = appendLabel(dst, name, value[:end])
-	}
-	return dst
-}
-
-func appendLabel(dst []byte, name, value string) []byte {
-	if size := len(name) + len(value) + 4; size < 128 { // Fast path: all lengths take one byte.
-		dst = append(dst, metricLabel, byte(size), labelName, byte(len(name)))
-		dst = append(dst, name...)
-		dst = append(dst, labelValue, byte(len(value)))
-		return append(dst, value...)
-	}
-	dst = appendUint(dst, metricLabel, uint64(sizeBytes(len(name))+sizeBytes(len(value))))
-	return appendString(appendString(dst, labelName, name), labelValue, value)
 }

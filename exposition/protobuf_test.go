@@ -269,7 +269,7 @@ func TestStopEndsASnapshot(t *testing.T) {
 // TestSnapshotKeepsLittle checks that a huge family's memory does not outlive it.
 func TestSnapshotKeepsLittle(t *testing.T) {
 	gaugeSample := store.Sample{Labels: `a="1"`}
-	ahead := aheadBytes/len(appendMetric(nil, metric.TypeGauge, &gaugeSample)) + 1
+	ahead := aheadBytes/len(new(protobufEncoder).appendMetric(nil, metric.TypeGauge, &gaugeSample)) + 1
 	for _, n := range []int{keepSamples / 2, 2 * keepSamples} {
 		samples := make([]store.Sample, ahead+n)
 		for i := range samples {
@@ -350,16 +350,4 @@ func FuzzSetLength(f *testing.F) {
 			t.Errorf("%d bytes: %.20x", len(body), got)
 		}
 	})
-}
-
-// TestSizeOfPlainLabels checks that what the store says of plain labels spares the look at them, up to the longest of
-// which it says so.
-func TestSizeOfPlainLabels(t *testing.T) {
-	for n := 1; n < store.PairBytes-1; n++ {
-		ls := labels("a", strings.Repeat("v", store.PairBytes-1-n), "b", "é", strings.Repeat("n", store.PairBytes-n),
-			strings.Repeat("v", n))
-		if got, want := sizeLabels(ls, 3), sizeLabels(ls, 0); got != want || want != len(appendLabels(nil, ls)) {
-			t.Errorf("%s: %d bytes, want %d", ls, got, want)
-		}
-	}
 }
