@@ -106,6 +106,8 @@ type Web struct {
 	ProbeAddress string `mapstructure:"probe_address"`
 	// ProbeWithoutAuth answers health probes at ListenAddress without a password.
 	ProbeWithoutAuth bool `mapstructure:"probe_without_auth"`
+	// EnableConsole serves the console and the whole JSON API.
+	EnableConsole bool `mapstructure:"enable_console"`
 	// EnableLifecycle allows reloads by request.
 	EnableLifecycle bool `mapstructure:"enable_lifecycle"`
 	EnablePprof     bool `mapstructure:"enable_pprof"`

@@ -205,6 +205,12 @@ func serviceSettings() []Setting {
 				"for probes. Empty: none.",
 		},
 		{
+			Key: "web.enable_console", Kind: KindBool, Default: true, Example: "false",
+			Help: "Serve the console under / and the JSON API under /api/v1/, see [api.md](api.md). They show names, " +
+				"labels and settings, never secrets; `web.config_file` protects them like the metrics. `false`: a page " +
+				"with links and /api/v1/cardinality only.",
+		},
+		{
 			Key: "web.enable_lifecycle", Kind: KindBool, Default: false, Example: "true",
 			Help: "Reload rules and limits on POST to /-/reload.",
 		},

@@ -10,6 +10,7 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"loggregator_exporter/store"
+	"loggregator_exporter/web/api"
 )
 
 // Paths of the pages that are always there.
@@ -36,6 +37,8 @@ type Pages struct {
 	Reload func() error
 	// Cardinality returns the metrics and owners with the most series, which are shown as JSON.
 	Cardinality func() store.Offenders
+	// API answers below api.Prefix; nil where only Cardinality does.
+	API *api.API
 	// Pprof mounts Go's profiles.
 	Pprof bool
 	// Version is shown on the landing page.
@@ -55,11 +58,15 @@ func NewHandler(p Pages) (http.Handler, error) {
 	probes := NewProbeHandler(p.Ready)
 	mux.Handle("GET "+HealthyPath, probes)
 	mux.Handle("GET "+ReadyPath, probes)
-	mux.HandleFunc("GET "+cardinalityPath, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(p.Cardinality())
-	})
+	if p.API != nil {
+		mux.Handle(api.Prefix, p.API.Handler())
+	} else {
+		mux.HandleFunc("GET "+cardinalityPath, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			_ = json.NewEncoder(w).Encode(p.Cardinality())
+		})
+	}
 	for _, method := range []string{http.MethodPost, http.MethodPut} {
 		mux.HandleFunc(method+" "+ReloadPath, p.reload)
 	}

@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 		"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
 	},
 	"web":               {"metric", "tagger", "resolver", "store", "web/api"},
-	"web/api":           {"metric", "tagger", "tagger/learn", "resolver", "store", "diff"},
+	"web/api":           {"metric", "tagger", "tagger/learn", "resolver", "store", "diff", "internal/suggest"},
 	"compat":            {"metric", "store"},
 	"diff":              {"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate", "migrate/promql"},
 	"migrate":           {"metric", "store", "resolver", "compat", "migrate/promql"},

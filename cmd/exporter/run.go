@@ -31,6 +31,7 @@ import (
 	"loggregator_exporter/tagger/catalogue"
 	"loggregator_exporter/tagger/naming"
 	"loggregator_exporter/web"
+	"loggregator_exporter/web/api"
 )
 
 func newRun() *cobra.Command {
@@ -131,6 +132,7 @@ type service struct {
 	server   *web.Server
 	pusher   *remotewrite.Pusher // nil where remote write is off
 	reloader *reloader           // nil where the configuration cannot be read anew
+	api      *api.API            // nil where web.enable_console is off
 	warnings []tagger.Warning
 }
 
@@ -178,6 +180,9 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 			lifecycle = func() error { return r.reload("POST to " + web.ReloadPath) }
 		}
 	}
+	if cfg.Web.EnableConsole {
+		s.api = newAPI(&s, reg, log)
+	}
 	pages, err := web.NewHandler(web.Pages{
 		Metrics: exposition.NewHandler(s.stores.shown(), reg, exposition.Options{
 			CreatedLines: cfg.Web.OpenMetricsCreatedLines, Logger: log, Registerer: reg,
@@ -186,6 +191,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		Ready:         s.ready,
 		Reload:        lifecycle,
 		Cardinality:   s.stores.main.Offenders,
+		API:           s.api,
 		Pprof:         cfg.Web.EnablePprof,
 		Version:       version.Version,
 	})
@@ -296,6 +302,9 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 	group.Go(func() error { return s.stores.run(serving) })
 	if s.pusher != nil {
 		group.Go(func() error { return s.pusher.Run(serving) })
+	}
+	if s.api != nil {
+		group.Go(func() error { return s.api.Run(serving) })
 	}
 	if s.reloader != nil {
 		group.Go(func() error { return s.reloader.Run(ctx) })

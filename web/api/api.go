@@ -34,11 +34,13 @@ type Options struct {
 // API answers questions about a running exporter. It is safe for concurrent use.
 type API struct {
 	options Options
+
+	usual, heavy *gate
 }
 
 // New makes an API. It starts nothing.
 func New(o Options) *API {
-	return &API{options: o}
+	return &API{options: o, usual: newGate(usual), heavy: newGate(heavy)}
 }
 
 // Run keeps the history of the last hour until ctx is done, and returns nil then.

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// defaultSizes is the length of the lists where none is asked for.
+const defaultSizes = 20
+
 // CardinalityQuery says what to count.
 type CardinalityQuery struct {
 	// Metric asks for the labels and values of one metric only.

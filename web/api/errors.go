@@ -46,3 +46,5 @@ func (e *Error) Status() int {
 		return http.StatusInternalServerError
 	}
 }
+
+func badData(text string) *Error { return &Error{Type: ErrorBadData, Text: text} }

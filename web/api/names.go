@@ -17,6 +17,15 @@ const (
 	StateTagged   State = "tagged"   // exposed, with the tags of a rule
 )
 
+// states lists all.
+var states = [...]State{StateConflict, StateRefused, StateDropped, StateUntagged, StateTagged}
+
+// nameOrders are what names can be sorted by.
+var nameOrders = map[string]bool{
+	"name": true, "origin": true, "kind": true, "unit": true, "metric": true, "series": true, "last_seen": true,
+	"state": true,
+}
+
 // NamesQuery says which raw names to list.
 type NamesQuery struct {
 	// Search keeps names of which the name, an origin or a metric contains all of its words, whatever their case.

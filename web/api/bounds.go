@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// budget bounds what answers of one sort cost, so that clients that ask without a pause take no time from envelopes and
+// scrapes.
+type budget struct {
+	// share is the time that answers may take in each second, in the long run; saved is how much of it may be saved up.
+	share, saved time.Duration
+	// atOnce answers are computed at a time, and waiting requests wait for their turn, for up to patience.
+	atOnce, waiting int
+	patience        time.Duration
+	// timeout bounds one answer.
+	timeout time.Duration
+}
+
+// The budgets. Both together leave the larger part of one core to envelopes and scrapes.
+var (
+	// usual answers take some milliseconds.
+	usual = budget{
+		share: 100 * time.Millisecond, saved: time.Second,
+		atOnce: 2, waiting: 64, patience: time.Second, timeout: 5 * time.Second,
+	}
+	// heavy answers, those of Try and Learn, take seconds where there are many names.
+	heavy = budget{
+		share: 100 * time.Millisecond, saved: 10 * time.Second,
+		atOnce: 1, waiting: 4, patience: 10 * time.Second, timeout: 30 * time.Second,
+	}
+)
+
+// gate admits requests within a budget. Its tokens are microseconds.
+type gate struct {
+	budget
+
+	tokens  *rate.Limiter
+	running chan struct{}
+	queue   chan struct{}
+}
+
+func newGate(b budget) *gate {
+	return &gate{
+		budget: b, tokens: rate.NewLimiter(rate.Limit(b.share.Microseconds()), int(b.saved.Microseconds())),
+		running: make(chan struct{}, b.atOnce), queue: make(chan struct{}, b.waiting),
+	}
+}
+
+// admit waits until an answer may be computed. The caller calls release when it is computed, before it is written to
+// the client, and computes it with the context. A request that is refused was made to wait first: a client that asks
+// again at once must cost no more than one that is answered.
+func (g *gate) admit(ctx context.Context) (answering context.Context, release func(), err error) {
+	select {
+	case g.queue <- struct{}{}:
+		defer func() { <-g.queue }()
+	default:
+		return nil, nil, &Error{
+			Type: ErrorUnavailable, Text: fmt.Sprintf("%d requests wait already: try again later", g.waiting),
+		}
+	}
+	patience := time.NewTimer(g.patience)
+	defer patience.Stop()
+	refused := &Error{
+		Type: ErrorUnavailable,
+		Text: "answers have taken all of the time that they may take: try again later, and ask less often",
+	}
+	// Answers are charged once they are computed, so that one may have taken more than there was.
+	turn := g.tokens.Reserve()
+	delay := time.NewTimer(turn.Delay())
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-patience.C:
+		turn.Cancel()
+		return nil, nil, refused
+	case <-ctx.Done():
+		turn.Cancel()
+		return nil, nil, canceled(ctx)
+	}
+	select {
+	case g.running <- struct{}{}:
+	case <-patience.C:
+		return nil, nil, refused
+	case <-ctx.Done():
+		return nil, nil, canceled(ctx)
+	}
+	began := time.Now()
+	answering, cancel := context.WithTimeout(ctx, g.timeout)
+	return answering, func() {
+		cancel()
+		took := time.Since(began)
+		g.tokens.ReserveN(time.Now(), int(min(took, g.saved).Microseconds()))
+		<-g.running
+	}, nil
+}
+
+// canceled is the error of an answer whose context is done.
+func canceled(ctx context.Context) *Error {
+	return &Error{Type: ErrorTimeout, Text: "the answer was given up: " + context.Cause(ctx).Error()}
+}
+
+// Admit waits until a page or another answer may be computed: only so many at a time, and within a share of the
+// processor's time. The caller computes the answer with the context, and calls release when it is done, before it
+// writes to the client. The error is an *Error with ErrorUnavailable, whose answer has the header Retry-After.
+func (a *API) Admit(ctx context.Context) (answering context.Context, release func(), err error) {
+	return a.usual.admit(ctx)
+}
+
+// AdmitHeavy is Admit for Try and Learn.
+func (a *API) AdmitHeavy(ctx context.Context) (answering context.Context, release func(), err error) {
+	return a.heavy.admit(ctx)
+}
