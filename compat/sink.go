@@ -68,10 +68,7 @@ func (s *Sink) timer(e *metric.Envelope) metric.Outcome {
 		return metric.Duplicate
 	}
 	r := &s.request
-	r.Reset()
-	r.Kind, r.SourceID, r.TooManyTags = metric.KindTimer, e.SourceID, e.TooManyTags
-	r.Timestamp, r.Arrived = e.Timestamp, e.Arrived
-	size := s.readTags(e)
+	size := s.readRequest(e)
 	took := float64(e.Stop-e.Start) / 1e9
 	if e.Stop < e.Start || took < 0 {
 		took = math.NaN() // invalid
@@ -91,6 +88,37 @@ func (s *Sink) timer(e *metric.Envelope) metric.Outcome {
 	r.Tags = withoutStatus(r.Tags)
 	s.writer.Observe(r, took)
 	return outcome
+}
+
+// readRequest fills the request, and returns the size of its response, or -1.
+func (s *Sink) readRequest(e *metric.Envelope) (size float64) {
+	r := &s.request
+	r.Reset()
+	r.Kind, r.SourceID, r.TooManyTags = metric.KindTimer, e.SourceID, e.TooManyTags
+	r.Timestamp, r.Arrived = e.Timestamp, e.Arrived
+	return s.readTags(e)
+}
+
+// Placements is Writer.Placements for what a sink has taken; of an HTTP request the count comes first.
+func (s *Sink) Placements(dst []store.Placement, e *metric.Envelope) []store.Placement {
+	switch e.Kind {
+	case metric.KindTimer:
+		if string(e.Name) != timerHTTP {
+			return append(dst, store.Placement{Outcome: metric.DroppedByRule, Reason: "firehose_exporter knows no such timers"})
+		}
+		s.readRequest(e)
+		r := &s.request
+		r.Name = bytesTotal
+		total := s.writer.ObservedPlacement(r)
+		r.Name = bytesSize
+		size := s.writer.ObservedPlacement(r)
+		r.Name, r.Tags = bytesDuration, withoutStatus(r.Tags)
+		return append(dst, total, s.writer.ObservedPlacement(r), size)
+	case metric.KindHistogram, metric.KindSummary:
+		return append(dst, store.Placement{Outcome: metric.DroppedByRule, Reason: "firehose_exporter knows no such metrics"})
+	default:
+		return s.writer.Placements(dst, e)
+	}
 }
 
 // readTags fills the tags of the request, and returns the size of its response, or -1.

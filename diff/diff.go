@@ -4,7 +4,6 @@ package diff
 
 import (
 	"context"
-	"errors"
 	"iter"
 
 	"loggregator_exporter/compat"
@@ -37,8 +36,8 @@ type Side struct {
 	Own *resolver.Options
 	// Answers stands in for Own where another exporter has said what it makes of the names.
 	Answers Resolver
-	// Compat makes the names of firehose_exporter, beside the others or alone; nil where there are none.
-	Compat *compat.Resolver
+	// Compat say how the names of firehose_exporter are made, beside the others or alone; nil where there are none.
+	Compat *compat.Options
 }
 
 // Options bound what a comparison costs.
@@ -52,7 +51,24 @@ type Options struct {
 // DefaultMaxNames bounds the names of a comparison, which take some 2 KiB each.
 const DefaultMaxNames = 2_000_000
 
-// Compare says what becomes of names on both sides. Names that come twice count once. It gives up when ctx is done.
+// Compare says what becomes of names on both sides. Names that come twice count once. It gives up when ctx is done. It
+// keeps the names, so that they must not change.
 func Compare(ctx context.Context, names iter.Seq[*Name], before, after *Side, o Options) (*Report, error) {
-	return nil, errors.New("not implemented")
+	if o.MaxNames == 0 {
+		o.MaxNames = DefaultMaxNames
+	}
+	c := comparison{options: o, sides: [2]*Side{before, after}}
+	for i, side := range c.sides {
+		var err error
+		if c.made[i], err = side.make(o.MaxNames); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.read(ctx, names); err != nil {
+		return nil, err
+	}
+	if err := c.settle(ctx); err != nil {
+		return nil, err
+	}
+	return c.report(ctx)
 }

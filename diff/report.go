@@ -10,6 +10,9 @@ type Report struct {
 	SeriesAfter  int `json:"series_after"`
 	// Breaks says that something no longer finds what it found: see Kind.Breaks, and the queries.
 	Breaks bool `json:"breaks"`
+	// ConflictsBefore and ConflictsAfter count names that have no series because it, or the family, belongs to another.
+	ConflictsBefore int `json:"conflicts_before"`
+	ConflictsAfter  int `json:"conflicts_after"`
 
 	// Groups are the changes by what caused them, those with most series first.
 	Groups []Group `json:"groups"`
@@ -25,22 +28,28 @@ type Group struct {
 	Omitted int      `json:"omitted,omitempty"`
 }
 
-// Count is how many names and series have a kind of change.
+// Count is how many series have a kind of change.
 type Count struct {
 	Kind   Kind `json:"kind"`
-	Names  int  `json:"names"`
 	Series int  `json:"series"`
 }
 
-// Cause is what did a change: a rule, or a setting.
+// Cause is what did a change: rules, settings, or both.
 type Cause struct {
-	// Before and After are the first rules at which the ways of a name part; either may be missing.
-	Before *Rule `json:"rule_before,omitempty"`
-	After  *Rule `json:"rule_after,omitempty"`
-	// Setting is the key of a setting, with its values.
-	Setting       string `json:"setting,omitempty"`
-	SettingBefore string `json:"setting_before,omitempty"`
-	SettingAfter  string `json:"setting_after,omitempty"`
+	// ByRule says that the rules say something else. RuleBefore and RuleAfter are then the rules, or metrics entries, at
+	// which the ways of the name part; one is missing where no rule matched.
+	ByRule     bool  `json:"by_rule"`
+	RuleBefore *Rule `json:"rule_before,omitempty"`
+	RuleAfter  *Rule `json:"rule_after,omitempty"`
+	// Settings are those that change the series by themselves.
+	Settings []Setting `json:"settings,omitempty"`
+}
+
+// Setting is a setting that differs. Values are spelled as in the configuration file.
+type Setting struct {
+	Key    string `json:"key"`
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 // Rule is a rule or a metrics entry.
@@ -50,31 +59,6 @@ type Rule struct {
 	Place   string `json:"place,omitempty"` // file, line and column
 }
 
-// Kind is a way in which the series of a name changes.
-type Kind string
-
-// The kinds of changes. A name has all that hold.
-const (
-	Renamed      Kind = "renamed"       // the metric has another name
-	LabelGained  Kind = "label_gained"  // a label that it did not have
-	LabelLost    Kind = "label_lost"    // no longer has a label
-	LabelChanged Kind = "label_changed" // another value of a label
-	TypeChanged  Kind = "kind_changed"  // gauge, counter, histogram or summary
-	UnitChanged  Kind = "unit_changed"  // the unit, or what values are multiplied by
-	Buckets      Kind = "buckets_changed"
-	HelpChanged  Kind = "help_changed"
-	Merged       Kind = "merged"   // names that had series of their own now share one
-	Split        Kind = "split"    // names that shared a series now have series of their own
-	Refused      Kind = "refused"  // its series or family now belongs to another name, or it is invalid
-	Accepted     Kind = "accepted" // it has a series and had none
-	Dropped      Kind = "dropped"  // a rule now drops it, or its names are no longer made
-)
-
-// Breaks says whether a query that found the series before may miss it now, or read it wrongly.
-func (k Kind) Breaks() bool {
-	return k != LabelGained && k != HelpChanged && k != Accepted && k != Split
-}
-
 // Change is what becomes of one name.
 type Change struct {
 	Name   NameOf  `json:"name"`
@@ -82,6 +66,8 @@ type Change struct {
 	Kinds  []Kind  `json:"kinds"`
 	Before *Series `json:"before,omitempty"` // missing where the name had no series
 	After  *Series `json:"after,omitempty"`
+	// Labels are the labels that differ, by name.
+	Labels []LabelChange `json:"labels,omitempty"`
 	// ReasonBefore and ReasonAfter say why there was, or is, no series.
 	ReasonBefore string `json:"reason_before,omitempty"`
 	ReasonAfter  string `json:"reason_after,omitempty"`
@@ -103,6 +89,7 @@ type NameOf struct {
 
 // Series is a series as it is exposed.
 type Series struct {
+	Rule   string            `json:"rule,omitempty"` // the last rule that matched
 	Metric string            `json:"metric"`
 	Labels map[string]string `json:"labels"`
 	Type   string            `json:"type"`

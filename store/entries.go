@@ -130,8 +130,12 @@ func (n *entries) find(tagset tagsetPos, name namePos) entryPos {
 
 // lookup returns the entry of an envelope's identity and a name without a unit, or 0.
 func (n *entries) lookup(key []byte, kind nameKind, text []byte) entryPos {
+	return n.lookupWithUnit(key, kind, text, nil)
+}
+
+func (n *entries) lookupWithUnit(key []byte, kind nameKind, text, unit []byte) entryPos {
 	tagset := n.findTagset(n.hashBytes(key), key)
-	name := n.findName(n.hashName(kind, text, nil), kind, text, nil)
+	name := n.findName(n.hashName(kind, text, unit), kind, text, unit)
 	if tagset == 0 || name == 0 {
 		return 0
 	}

@@ -26,6 +26,8 @@ const (
 // Trace is what Apply did, step by step.
 type Trace struct {
 	Steps []Step
+	// NoAttempts leaves Tried empty, which costs most of a trace's time.
+	NoAttempts bool
 }
 
 // Step is one step of Apply.
@@ -69,7 +71,7 @@ func (t *Trace) addMatch(stage Stage, s *search, r *rule) {
 			}
 		}
 	}
-	if stage != StageMetadata {
+	if stage != StageMetadata && !t.NoAttempts {
 		step.Tried, step.Omitted = s.attempts(r)
 	}
 	t.Steps = append(t.Steps, step)

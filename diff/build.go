@@ -1,0 +1,207 @@
+package diff
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+// maxWith bounds the names that are listed as having one series.
+const maxWith = 10
+
+// changed is a slot with a change.
+type changed struct {
+	slot  int32
+	cause *Cause
+}
+
+// report makes the report of what settle has found.
+func (c *comparison) report(ctx context.Context) (*Report, error) {
+	r := &Report{
+		Names: len(c.names), Truncated: c.truncated, SeriesBefore: c.count(oldSide), SeriesAfter: c.count(newSide),
+		ConflictsBefore: c.conflicts[oldSide], ConflictsAfter: c.conflicts[newSide], Groups: []Group{},
+	}
+	all, err := c.explain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[int32]bool{}
+	groups := map[string][]changed{}
+	for _, one := range all {
+		names[c.slots[one.slot].name] = true
+		key := one.cause.key()
+		groups[key] = append(groups[key], one)
+	}
+	r.Changed = len(names)
+	sharing := c.shared()
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		r.Groups = append(r.Groups, c.group(groups[key], sharing))
+	}
+	slices.SortStableFunc(r.Groups, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(b.Series, a.Series), cmp.Compare(b.Names, a.Names))
+	})
+	for i := range r.Groups {
+		for _, k := range r.Groups[i].Kinds {
+			r.Breaks = r.Breaks || k.Kind.Breaks()
+		}
+	}
+	return r, nil
+}
+
+// explain finds the causes of all changes, in the order of names.
+func (c *comparison) explain(ctx context.Context) ([]changed, error) {
+	s := newCauses(c)
+	var all []changed
+	parts := map[[4]uint32]bool{}
+	for i := range c.slots {
+		at := &c.slots[i]
+		if i%batch == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if at.kinds == 0 {
+			continue
+		}
+		if at.isPart {
+			was, is := s.series(at, oldSide), s.series(at, newSide)
+			key := [4]uint32{was[0], was[1], is[0], is[1]}
+			if parts[key] {
+				continue
+			}
+			parts[key] = true
+		}
+		cause := s.own(at)
+		if cause != nil {
+			was, is := c.placements(at)
+			s.note(at, &was, &is, cause)
+		}
+		all = append(all, changed{int32(i), cause})
+	}
+	for i := range all {
+		if all[i].cause == nil {
+			at := &c.slots[all[i].slot]
+			was, is := c.placements(at)
+			all[i].cause = s.ofOthers(at, &was, &is)
+		}
+	}
+	return all, nil
+}
+
+func (c *comparison) placements(at *slot) (was, is store.Placement) {
+	n := c.names[at.name]
+	return c.made[oldSide].placements(n)[at.places[oldSide]], c.made[newSide].placements(n)[at.places[newSide]]
+}
+
+func (c *comparison) weight(at *slot) int { return max(1, c.names[at.name].Series) }
+
+// count is the number of series of a side. One that several names lead to counts as the one that stands for most.
+func (c *comparison) count(side int) (n int) {
+	most := map[[2]uint32]int{}
+	for i := range c.slots {
+		at := &c.slots[i]
+		if at.stored[side] {
+			key := [2]uint32{uint32(at.places[side] / ofOld), at.series[side]}
+			most[key] = max(most[key], c.weight(at))
+		}
+	}
+	for _, weight := range most {
+		n += weight
+	}
+	return n
+}
+
+// shared returns, for each side, the slots that have or want one series, by slot.
+func (c *comparison) shared() (by [2]map[int32][]int32) {
+	for side := range by {
+		by[side] = map[int32][]int32{}
+		for group := range c.sharing(side) {
+			if slices.ContainsFunc(group, func(i int32) bool { return c.slots[i].kinds != 0 }) {
+				for _, i := range group {
+					by[side][i] = group
+				}
+			}
+		}
+	}
+	return by
+}
+
+// group makes a group of changes with one cause.
+func (c *comparison) group(all []changed, sharing [2]map[int32][]int32) Group {
+	g := Group{Cause: *all[0].cause}
+	names := map[int32]bool{}
+	counts := map[Kind]int{}
+	for _, one := range all {
+		at := &c.slots[one.slot]
+		names[at.name] = true
+		g.Series += c.weight(at)
+		for _, k := range at.kinds.list() {
+			counts[k] += c.weight(at)
+		}
+	}
+	g.Names = len(names)
+	for _, k := range Kinds {
+		if counts[k] > 0 {
+			g.Kinds = append(g.Kinds, Count{k, counts[k]})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b changed) int {
+		x, y := &c.slots[a.slot], &c.slots[b.slot]
+		n, m := c.names[x.name], c.names[y.name]
+		return cmp.Or(cmp.Compare(c.weight(y), c.weight(x)), strings.Compare(n.Name, m.Name),
+			strings.Compare(n.Origin, m.Origin))
+	})
+	shown := all
+	if limit := c.options.MaxChanges; limit > 0 && len(all) > limit {
+		shown, g.Omitted = all[:limit], len(all)-limit
+	}
+	for _, one := range shown {
+		g.Changes = append(g.Changes, c.change(one.slot, sharing))
+	}
+	return g
+}
+
+// change makes what is said of one series.
+func (c *comparison) change(i int32, sharing [2]map[int32][]int32) Change {
+	at := &c.slots[i]
+	was, is := c.placements(at)
+	out := Change{Name: nameOf(c.names[at.name]), Series: c.weight(at), Kinds: at.kinds.list()}
+	out.Before, out.ReasonBefore = c.result(at, oldSide, &was)
+	out.After, out.ReasonAfter = c.result(at, newSide, &is)
+	if out.Before != nil && out.After != nil {
+		out.Labels = labelChanges(was.Labels, is.Labels)
+	}
+	with := sharing[newSide][i]
+	if slices.Contains(out.Kinds, Split) || slices.Contains(out.Kinds, Accepted) {
+		with = sharing[oldSide][i]
+	} else if !slices.Contains(out.Kinds, Merged) && !slices.Contains(out.Kinds, Refused) {
+		with = nil
+	}
+	for _, other := range with {
+		if other != i && len(out.With) < maxWith {
+			out.With = append(out.With, nameOf(c.names[c.slots[other].name]))
+		}
+	}
+	return out
+}
+
+// result is the series of a side, or the reason why there is none.
+func (c *comparison) result(at *slot, side int, p *store.Placement) (*Series, string) {
+	if p.Outcome != metric.Stored {
+		if p.Reason == "" {
+			p.Reason = "such names are not made"
+		}
+		return nil, p.Reason
+	}
+	s := seriesOf(p)
+	if c.made[side].own != nil && at.places[side] < ofOld {
+		if id, ok := c.made[side].identity(c.names[at.name], at.places[side]); ok {
+			r := c.made[side].resolver.Explain(id, nil)
+			s.Rule = r.Rules.Rule
+		}
+	}
+	return s, ""
+}

@@ -1,0 +1,111 @@
+package diff
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/naming"
+)
+
+var update = flag.Bool("update", false, "write the reports of the cases")
+
+// ownSide makes a side of rule files, without the catalogue.
+func ownSide(tb testing.TB, files ...txtar.File) *Side {
+	tb.Helper()
+	var o tagger.Options
+	for _, f := range files {
+		o.UserRules = append(o.UserRules, tagger.Source{File: f.Name, Data: f.Data})
+	}
+	t, _, err := tagger.New(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &Side{Own: &resolver.Options{Tagger: t, Naming: naming.Style{Namespace: "cf"}}}
+}
+
+// parseNames reads names, a line each: origin, name, kind, unit and tags (name=value), separated by spaces; - is none.
+func parseNames(tb testing.TB, text string) []*Name {
+	tb.Helper()
+	var names []*Name
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		for len(fields) < 4 {
+			fields = append(fields, "-")
+		}
+		for i, f := range fields {
+			if f == "-" {
+				fields[i] = ""
+			}
+		}
+		kind, ok := metric.ParseKind(fields[2])
+		if fields[2] == "" {
+			kind, ok = metric.KindGauge, true
+		}
+		if !ok {
+			tb.Fatalf("no kind %q", fields[2])
+		}
+		n := &Name{Origin: fields[0], Name: fields[1], Kind: kind, Unit: fields[3]}
+		for _, t := range fields[4:] {
+			name, value, _ := strings.Cut(t, "=")
+			n.Tags = append(n.Tags, metric.Label{Name: name, Value: value})
+		}
+		names = append(names, n)
+	}
+	return names
+}
+
+// TestCases compares the reports of the cases in testdata: rule files old.yaml and new.yaml, names, and the text that
+// they give. -update writes the texts; a new one is read before it is kept.
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sides := map[string]*Side{"old": ownSide(t), "new": ownSide(t)}
+			var names []*Name
+			want := -1
+			for i, f := range archive.Files {
+				switch side, isRules := strings.CutSuffix(f.Name, ".yaml"); {
+				case isRules:
+					sides[side] = ownSide(t, f)
+				case f.Name == "names":
+					names = parseNames(t, string(f.Data))
+				default:
+					want = i
+				}
+			}
+			r, err := Compare(t.Context(), slices.Values(names), sides["old"], sides["new"], Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := r.WriteText(&got); err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				archive.Files[want].Data = got.Bytes()
+				if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			} else if got.String() != string(archive.Files[want].Data) {
+				t.Errorf("the report is\n%s\nwant\n%s", got.String(), archive.Files[want].Data)
+			}
+		})
+	}
+}
