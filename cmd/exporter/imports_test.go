@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"migrate":           {"metric", "store", "resolver", "compat", "migrate/promql"},
 	"migrate/documents": {},
 	"migrate/promql":    {},
+	"migrate/rewrite":   {"migrate", "migrate/documents"},
 	// The option types that it fills, and what checks them.
 	"config": {
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",

@@ -24,7 +24,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.SetUsageFunc(usage(root.UsageFunc()))
-	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newLearn(), newHealthcheck(), newTest(),
+	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newLearn(), newMigrate(), newHealthcheck(), newTest(),
 		newVersion())
 	return root
 }

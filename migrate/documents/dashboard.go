@@ -8,12 +8,26 @@ import (
 // dashboard finds the queries of a dashboard of the first schema, of any version.
 func (d *Document) dashboard(root *node) {
 	sources := dashboardSources(root)
+	for _, v := range root.get("templating", "list").array() {
+		d.variable(v, sources)
+	}
+	for _, a := range root.get("annotations", "list").array() {
+		d.annotation(a, sources)
+	}
+	for _, link := range root.get("links").array() {
+		d.links(link, fmt.Sprintf("link %q", link.get("title").text()), nil, sources)
+	}
 	for _, p := range root.get("panels").array() {
 		d.panel(p, sources)
 	}
 	for _, row := range root.get("rows").array() {
 		for _, p := range row.get("panels").array() {
 			d.panel(p, sources)
+		}
+	}
+	for _, element := range root.get("__elements").values() { // panels of the library, in an exported dashboard
+		if model := element.get("model"); model != nil {
+			d.panel(model, sources)
 		}
 	}
 }
@@ -23,14 +37,28 @@ func (d *Document) panel(n *node, sources datasources) {
 	for _, inner := range n.get("panels").array() {
 		d.panel(inner, sources)
 	}
-	if model := n.get("libraryPanel", "model"); model != nil {
-		d.panel(model, sources)
+	p := &Panel{Title: n.get("title").text()}
+	p.Place = d.place(n, panelName(p.Title, n.get("id").scalar()))
+	if library := n.get("libraryPanel"); library != nil {
+		if model := library.get("model"); model != nil {
+			d.panel(model, sources)
+		} else if n.get("targets") == nil {
+			d.note(n, p.Where, fmt.Sprintf("its queries are in the library, as panel %q: migrate that one as well",
+				library.get("name").text()))
+		}
 	}
-	where := panelName(n.get("title").scalar(), n.get("id").scalar())
-	p := &Panel{Place: d.place(n, where), Title: n.get("title").text()}
 	inherited := sources.typeOf(n.get("datasource"), "")
 	for _, target := range n.get("targets").array() {
 		d.target(p, target, sources.typeOf(target.get("datasource"), inherited))
+	}
+	d.panelOptions(p, n)
+	d.transformations(p, n.get("transformations"))
+	for i, key := range n.keys {
+		switch key.value {
+		case "targets", "panels", "libraryPanel", "snapshotData":
+		default:
+			d.links(n.items[i], p.Where, p, sources)
+		}
 	}
 	if len(p.Queries) > 0 {
 		d.Panels = append(d.Panels, p)
@@ -49,9 +77,16 @@ func panelName(title, id string) string {
 
 func (d *Document) target(p *Panel, n *node, datasource string) {
 	name := n.get("refId").text()
-	where := p.Where + ", query " + name
-	d.query(n.get("expr"), Query{Kind: Expr, Datasource: datasource, Name: name, Panel: p, Place: Place{Where: where}},
-		n.get("legendFormat"))
+	where := p.Where
+	if name != "" {
+		where += ", query " + name
+	}
+	q := Query{Kind: Expr, Datasource: datasource, Name: name, Panel: p, Place: Place{Where: where}}
+	if d.query(n.get("expr"), q, n.get("legendFormat")) == nil {
+		return
+	}
+	q.Kind = Hint
+	d.query(n.get("metric"), q)
 }
 
 // query adds the query that is a whole string, if there is one and its data source may be Prometheus. Of the query that
@@ -63,31 +98,55 @@ func (d *Document) query(n *node, q Query, legends ...*node) *Query {
 	if q.Expr = d.textAt(n, q.Where); q.Expr == nil {
 		return nil
 	}
-	q.Place = q.Expr.Place
 	for _, legend := range legends {
 		q.Labels = append(q.Labels, d.legend(legend, q.Where)...)
 	}
-	added := &q
-	d.Queries = append(d.Queries, added)
+	return d.add(&q)
+}
+
+// add adds a query that stands where its text does.
+func (d *Document) add(q *Query) *Query {
+	q.Place = q.Expr.Place
+	d.Queries = append(d.Queries, q)
 	if q.Panel != nil {
-		q.Panel.Queries = append(q.Panel.Queries, added)
+		q.Panel.Queries = append(q.Panel.Queries, q)
 	}
-	return added
+	return q
 }
 
 // legend finds the labels in a legend: {{label}}.
-func (d *Document) legend(n *node, where string) []*Text {
-	var found []*Text
-	for _, m := range inLegend.FindAllStringSubmatchIndex(n.text(), -1) {
-		l, err := d.layerOf(n)
-		if err != nil {
-			d.Notes = append(d.Notes, Note{d.place(n, where), err.Error()})
-			return nil
-		}
-		found = append(found, d.part(n, l, m[2], m[3], where))
+func (d *Document) legend(n *node, where string) []*Text { return d.matches(n, where, inLegend) }
+
+// annotation finds the query of an annotation. Grafana before version 11 reads the field expr, and later ones target.
+func (d *Document) annotation(n *node, sources datasources) {
+	name := n.get("name").text()
+	where := fmt.Sprintf("annotation %q", name)
+	q := Query{
+		Kind: Annotation, Name: name, Datasource: sources.typeOf(n.get("datasource"), ""), Place: Place{Where: where},
 	}
-	return found
+	legends := []*node{n.get("titleFormat"), n.get("textFormat"), n.get("target", "legendFormat")}
+	first, second := n.get("expr"), n.get("target", "expr")
+	if first.text() == "" {
+		first, second = second, nil
+	}
+	added := d.query(first, q, legends...)
+	if added == nil {
+		return
+	}
+	added.Labels = append(added.Labels, d.listed(n.get("tagKeys"), where)...)
+	if second.text() == first.text() {
+		added.Expr.repeat(d.layerOf(second, where))
+		return
+	}
+	d.query(second, q)
 }
 
-// dashboardV2 finds the queries of a dashboard of the second schema.
-func (d *Document) dashboardV2(*node) {}
+// listed finds the names in a list that is separated by commas.
+func (d *Document) listed(n *node, where string) []*Text { return d.matches(n, where, inList) }
+
+func appendText(texts []*Text, t *Text) []*Text {
+	if t == nil {
+		return texts
+	}
+	return append(texts, t)
+}

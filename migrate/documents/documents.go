@@ -1,6 +1,6 @@
-// Package documents finds the queries in Grafana dashboards and Prometheus rule files, and what goes with them: labels
-// in legends, units, thresholds. All of these can be edited in place; the rest of a document stays byte for byte as it
-// was. The package does not know what a query means.
+// Package documents finds the queries in Grafana dashboards and Prometheus rule files, and where labels of their results
+// are named, as in legends. All of these can be edited in place; the rest of a document stays byte for byte as it was.
+// The package does not know what a query means.
 package documents
 
 // MaxBytes is the size of the largest document that is read. Grafana itself stores no dashboard of that size.
@@ -51,6 +51,7 @@ const (
 	LabelValues Kind = "label_values" // of a variable, label_values(Expr, label): a selector
 	QueryResult Kind = "query_result" // of a variable, query_result(Expr)
 	Metrics     Kind = "metrics"      // of a variable, metrics(Expr): a regular expression for metric names, not PromQL
+	Series      Kind = "series"       // of a variable, a selector by itself
 	Link        Kind = "link"         // in a URL
 	Hint        Kind = "hint"         // the field "metric" of old dashboards: the editor shows it, nothing is asked
 	Alert       Kind = "alert"        // of an alerting rule
@@ -75,8 +76,6 @@ type Query struct {
 	// Whole is the text of a variable with what is around Expr, such as label_values(metric, label); nil for other
 	// kinds. Setting it makes edits of Expr and Labels void.
 	Whole *Text
-	// Thresholds are the numbers that this query alone is compared with, as those of an alert in a panel.
-	Thresholds []*Text
 }
 
 // Panel is what the queries of a panel have in common.
@@ -87,8 +86,4 @@ type Panel struct {
 	// Fields are names of series or fields, in overrides and transformations, which may be names of labels, or contain
 	// them: only the consumer knows which labels the queries have.
 	Fields []*Text
-	// Units are ids of units, as Grafana names them: bytes, percentunit, ms.
-	Units []*Text
-	// Thresholds are numbers in the unit of the panel: thresholds, minimum and maximum.
-	Thresholds []*Text
 }

@@ -109,7 +109,7 @@ func (r *jsonReader) children(n *node, depth int) error {
 }
 
 func (n *node) addKey(key *node) {
-	key.isKey, key.parent, key.position = true, n, len(n.keys)
+	key.parent, key.position = n, len(n.keys)
 	n.keys = append(n.keys, key)
 }
 

@@ -9,13 +9,14 @@ import (
 // each of its bytes stands there, so that an edit changes the bytes that it must, and no more.
 type layer struct {
 	parent *layer // nil: the file itself
+	scalar *node  // whose value the text is; nil for texts within such a value
 	text   string
 	// at says where each byte of the text begins in the parent's, and as its last value where the text ends.
 	at []int
 	// encode writes a piece of this text in the notation of the parent.
 	encode func(piece string) string
-	// rewrite, if any, writes the whole text anew where pieces do not fit in: it returns the edit of the parent, or
-	// false if pieces do.
+	// rewrite, if any, writes the whole text anew. It returns the edit of the parent, and whether that is needed, since
+	// an edited text does not fit into the notation of the old one.
 	rewrite func(text string) (edit, bool)
 	escapes map[rune]string // how JSON in this text escapes characters that need not be; nil until somebody asks
 }
@@ -46,7 +47,7 @@ func sortEdits(edits []edit) {
 // lift turns edits of a layer's text into those of its parent's.
 func (l *layer) lift(edits []edit) []edit {
 	if l.rewrite != nil {
-		if whole, ok := l.rewrite(apply(l.text, edits)); ok {
+		if whole, needed := l.rewrite(apply(l.text, edits)); needed {
 			return []edit{whole}
 		}
 	}
@@ -75,4 +76,13 @@ func (d *decoded) add(piece string, offset int) {
 // layer ends the text, at an offset of the parent's.
 func (d *decoded) layer(parent *layer, end int, encode func(string) string) *layer {
 	return &layer{parent: parent, text: string(d.text), at: append(d.at, end), encode: encode}
+}
+
+// verbatimLayer is a part of a text that is written as it is.
+func verbatimLayer(parent *layer, start, end int) *layer {
+	var d decoded
+	for i := start; i < end; i++ {
+		d.add(parent.text[i:i+1], i)
+	}
+	return d.layer(parent, end, func(piece string) string { return piece })
 }

@@ -3,11 +3,17 @@ package documents
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 const byteOrderMark = "\ufeff"
+
+// ErrUnknown says that a file can be read, and is nothing of what has queries.
+var ErrUnknown = errors.New("it is neither a dashboard of Grafana (with panels, rows or elements) nor a file of rules " +
+	"for Prometheus (with groups)")
 
 // Read finds the queries of a document. The file's name is for messages.
 func Read(file string, text []byte) (*Document, error) {
@@ -67,55 +73,70 @@ func firstInvalid(text string) int {
 func (d *Document) walk() error {
 	for _, root := range d.roots() {
 		switch {
-		case root.get("groups") != nil:
+		case isRules(root):
 			d.Format = Rules
 			d.rules(root)
-		case root.get("elements") != nil:
+		case root.get("elements").isObject():
 			d.Format = DashboardV2
 			d.dashboardV2(root)
 		case root.get("panels") != nil || root.get("rows") != nil || root.get("templating") != nil:
 			d.Format = Dashboard
 			d.dashboard(root)
+		case root.get("targets") != nil: // a panel of the library, by itself
+			d.Format = Dashboard
+			d.panel(root, nil)
 		}
 	}
 	if d.Format == "" {
-		return errors.New("it is neither a dashboard of Grafana (with panels, rows or elements) nor a file of rules " +
-			"for Prometheus (with groups)")
+		return ErrUnknown
 	}
 	return nil
+}
+
+func isRules(root *node) bool {
+	return slices.ContainsFunc(root.get("groups").array(), func(group *node) bool { return group.get("rules") != nil })
 }
 
 // roots takes documents out of what is wrapped around them: several documents of YAML, what Grafana's API answers, and
 // resources of Kubernetes.
 func (d *Document) roots() []*node {
 	var found []*node
-	pending := []*node{d.root}
-	for len(pending) > 0 {
-		n := pending[0]
-		pending = pending[1:]
-		if n.kind == arrayNode {
+	for pending := []*node{d.root}; len(pending) > 0; pending = pending[1:] {
+		switch n := pending[0]; {
+		case n.kind == arrayNode:
 			pending = append(pending, n.items...)
-			continue
+		case wrapped(n) != nil:
+			pending = append(pending, wrapped(n))
+		default:
+			found = append(found, n)
 		}
-		if wrapped := wrapped(n); wrapped != nil {
-			pending = append(pending, wrapped)
-			continue
-		}
-		found = append(found, n)
 	}
 	return found
 }
 
 func wrapped(n *node) *node {
-	for _, key := range []string{"dashboard", "spec"} {
+	if strings.HasSuffix(n.get("kind").text(), "List") {
+		return n.get("items")
+	}
+	for _, key := range []string{"dashboard", "spec", "result", "model"} {
 		if in := n.get(key); in.isObject() {
 			return in
 		}
 	}
-	if strings.HasSuffix(n.get("kind").text(), "List") {
-		return n.get("items")
-	}
 	return nil
+}
+
+// Find returns the strings of the document, as it was read, that a pattern matches.
+func (d *Document) Find(pattern *regexp.Regexp) []Note { return d.find(nil, d.root, pattern) }
+
+func (d *Document) find(found []Note, n *node, pattern *regexp.Regexp) []Note {
+	if pattern.MatchString(n.text()) {
+		found = append(found, Note{d.place(n, ""), n.text()})
+	}
+	for _, item := range n.items {
+		found = d.find(found, item, pattern)
+	}
+	return found
 }
 
 // place describes where a node is.
@@ -123,29 +144,16 @@ func (d *Document) place(n *node, where string) Place {
 	return Place{Line: d.lines.at(n.start), Path: n.path(), Where: where}
 }
 
-// textAt makes a whole string editable. It returns nil for anything else, or if the string is editable already, which
-// happens where YAML refers to it twice.
+// textAt makes a whole string editable. It returns nil for anything else.
 func (d *Document) textAt(n *node, where string) *Text {
-	if n == nil || n.kind != stringNode {
-		return nil
-	}
-	l, err := d.layerOf(n)
-	if err != nil {
-		d.Notes = append(d.Notes, Note{d.place(n, where), err.Error()})
+	l := d.layerOf(n, where)
+	if l == nil {
 		return nil
 	}
 	return d.part(n, l, 0, len(l.text), where)
 }
 
-// numberAt makes a number editable.
-func (d *Document) numberAt(n *node, where string) *Text {
-	if n == nil || n.kind != numberNode {
-		return nil
-	}
-	return d.part(n, d.file, n.start, n.start+len(n.value), where)
-}
-
-// part makes a part of a text editable.
+// part makes a part of a text within a scalar editable.
 func (d *Document) part(n *node, l *layer, start, end int, where string) *Text {
 	t := &Text{
 		Place: d.place(n, where), original: l.text[start:end], value: l.text[start:end], spans: []span{{l, start, end}},
@@ -154,30 +162,27 @@ func (d *Document) part(n *node, l *layer, start, end int, where string) *Text {
 	return t
 }
 
-// layerOf decodes a string once.
-func (d *Document) layerOf(n *node) (*layer, error) {
+// layerOf decodes a string once. It returns nil for anything else, and notes what cannot be decoded.
+func (d *Document) layerOf(n *node, where string) *layer {
+	if n == nil || n.kind != stringNode {
+		return nil
+	}
 	if l := d.layers[n]; l != nil {
-		return l, nil
+		return l
 	}
 	var l *layer
+	var err error
 	if n.style == jsonStyle {
 		l = jsonLayer(d.file, n.start, n.end)
-	} else {
-		var err error
-		if l, err = yamlLayer(d.file, n); err != nil {
-			return nil, err
-		}
+	} else if l, err = yamlLayer(d.file, n); err != nil {
+		d.note(n, where, err.Error())
+		return nil
 	}
+	l.scalar = n
 	d.layers[n] = l
-	return l, nil
+	return l
 }
 
-// verify reads an edited document again: it must hold what the document held before, but for what was edited.
-func (d *Document) verify(edited string) error {
-	root, err := readTree(edited, linesOf(edited))
-	if err != nil {
-		return fmt.Errorf("the edited document cannot be read, this is a mistake of the program: %w", err)
-	}
-	_ = root
-	return nil
+func (d *Document) note(n *node, where, text string) {
+	d.Notes = append(d.Notes, Note{d.place(n, where), text})
 }

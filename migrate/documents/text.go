@@ -2,7 +2,6 @@ package documents
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,6 +39,9 @@ func (t *Text) Set(text string) { t.value = text }
 // Changed says whether the text is another one than in the file.
 func (t *Text) Changed() bool { return t.value != t.original }
 
+// Edited says whether any text was set to another one.
+func (d *Document) Edited() bool { return slices.ContainsFunc(d.texts, (*Text).Changed) }
+
 // Bytes returns the document with its edits.
 func (d *Document) Bytes() ([]byte, error) {
 	pending := make(map[*layer][]edit)
@@ -56,7 +58,8 @@ func (d *Document) Bytes() ([]byte, error) {
 	if len(pending) == 0 {
 		return []byte(d.file.text), nil
 	}
-	for len(pending) > 1 || pending[d.file] == nil {
+	expected := make(map[*node]string)
+	for {
 		deepest := slices.MaxFunc(slices.Collect(maps.Keys(pending)), func(a, b *layer) int {
 			return cmp.Compare(a.depth(), b.depth())
 		})
@@ -64,18 +67,50 @@ func (d *Document) Bytes() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", d.File, err)
 		}
+		edited := apply(deepest.text, edits)
+		if deepest == d.file {
+			return []byte(edited), d.verify(edited, expected)
+		}
+		if deepest.scalar != nil {
+			expected[deepest.scalar] = edited
+		}
 		delete(pending, deepest)
 		pending[deepest.parent] = append(pending[deepest.parent], deepest.lift(edits)...)
 	}
-	edits, err := settled(pending[d.file])
+}
+
+// verify reads an edited document again: it must hold what the document held before, but for what was edited.
+func (d *Document) verify(edited string, expected map[*node]string) error {
+	root, err := readTree(edited, linesOf(edited))
+	if err == nil {
+		err = sameTree(d.root, root, expected)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.File, err)
+		return fmt.Errorf("%s: edited, it is not what it should be, which is a mistake of the program: %w", d.File, err)
 	}
-	edited := apply(d.file.text, edits)
-	if err := d.verify(edited); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.File, err)
+	return nil
+}
+
+func sameTree(old, edited *node, expected map[*node]string) error {
+	want, ok := expected[old]
+	if !ok {
+		want = old.value
 	}
-	return []byte(edited), nil
+	if len(old.items) != len(edited.items) || len(old.keys) != len(edited.keys) || edited.value != want && !old.isAlias ||
+		old.isScalar() != edited.isScalar() {
+		return fmt.Errorf("%s holds %q in place of %q", old.path(), edited.value, want)
+	}
+	for i := range old.keys {
+		if err := sameTree(old.keys[i], edited.keys[i], expected); err != nil {
+			return err
+		}
+	}
+	for i := range old.items {
+		if err := sameTree(old.items[i], edited.items[i], expected); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *layer) depth() int {
@@ -86,12 +121,13 @@ func (l *layer) depth() int {
 	return depth
 }
 
-// settled sorts the edits of one text.
+// settled sorts the edits of one text. Equal ones come of a text of YAML that is referred to again.
 func settled(edits []edit) ([]edit, error) {
 	sortEdits(edits)
+	edits = slices.Compact(edits)
 	for i := 1; i < len(edits); i++ {
-		if edits[i-1].end > edits[i].start {
-			return nil, errors.New("two edits overlap: this is a mistake of the program")
+		if edits[i-1].end > edits[i].start || edits[i-1].start == edits[i].start {
+			return nil, fmt.Errorf("%q and %q shall stand in one place", edits[i-1].text, edits[i].text)
 		}
 	}
 	return edits, nil

@@ -27,11 +27,12 @@ type node struct {
 	value      string // of a string, decoded; of a number, as it is written
 	start, end int    // of a string or number in the document; with the quotes of JSON
 	style      scalarStyle
+	inFlow     bool // within the brackets of a flow collection of YAML
 	parent     *node
 	position   int     // among the items or fields of the parent
 	keys       []*node // of an object
 	items      []*node // of an array, or the values of an object
-	isKey      bool
+	isAlias    bool    // refers to a scalar elsewhere
 }
 
 // get follows keys into objects.
@@ -69,6 +70,8 @@ func (n *node) values() []*node {
 }
 
 func (n *node) isObject() bool { return n != nil && n.kind == objectNode }
+
+func (n *node) isScalar() bool { return n != nil && (n.kind == stringNode || n.kind == numberNode) }
 
 // text returns the value of a string, and "" for anything else.
 func (n *node) text() string {

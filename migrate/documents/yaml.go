@@ -30,25 +30,34 @@ type yamlReader struct {
 	anchors map[*yaml.Node]*node
 }
 
-// readYAML returns the documents of a text as the items of an array.
+// readYAML returns the document of a text, or an array of several.
 func readYAML(text string) (*node, error) {
 	r := yamlReader{text: text, lines: yamlLines(text), anchors: make(map[*yaml.Node]*node)}
 	root := &node{kind: arrayNode}
 	for decoder := yaml.NewDecoder(strings.NewReader(text)); ; {
 		var document yaml.Node
 		if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
-			return root, nil
+			return unwrapped(root), nil
 		} else if err != nil {
 			return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 		}
 		for _, content := range document.Content {
-			n, err := r.value(content, 1)
+			n, err := r.value(content, 1, false)
 			if err != nil {
 				return nil, err
 			}
 			root.add(n)
 		}
 	}
+}
+
+// unwrapped returns the only document of an array of documents, or the array.
+func unwrapped(documents *node) *node {
+	if len(documents.items) != 1 {
+		return documents
+	}
+	documents.items[0].parent = nil
+	return documents.items[0]
 }
 
 // yamlLines finds the starts of lines: besides the usual breaks YAML knows three of Unicode's.
@@ -75,7 +84,7 @@ func lineBreak(text string) int {
 	return 0
 }
 
-func (r *yamlReader) value(y *yaml.Node, depth int) (*node, error) {
+func (r *yamlReader) value(y *yaml.Node, depth int, inFlow bool) (*node, error) {
 	if err := r.count(); err != nil {
 		return nil, fmt.Errorf("line %d: %w", y.Line, err)
 	}
@@ -84,13 +93,14 @@ func (r *yamlReader) value(y *yaml.Node, depth int) (*node, error) {
 	}
 	switch y.Kind {
 	case yaml.ScalarNode:
-		return r.scalar(y), nil
+		return r.scalar(y, inFlow), nil
 	case yaml.AliasNode:
 		// A string may be used again. Objects may not, so that the walk has an end and finds each query once: what they
 		// hold is found where the anchor is.
 		n := &node{kind: otherNode, start: r.offset(y)}
 		if target := r.anchors[y.Alias]; target != nil && y.Alias.Kind == yaml.ScalarNode {
 			*n = *target
+			n.isAlias = true
 		}
 		return n, nil
 	}
@@ -100,7 +110,7 @@ func (r *yamlReader) value(y *yaml.Node, depth int) (*node, error) {
 	}
 	seen := make(map[string]bool)
 	for i, content := range y.Content {
-		child, err := r.value(content, depth+1)
+		child, err := r.value(content, depth+1, inFlow || y.Style&yaml.FlowStyle != 0)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +128,7 @@ func (r *yamlReader) value(y *yaml.Node, depth int) (*node, error) {
 }
 
 // scalar reads any scalar as a string, as rule files do with theirs, but null.
-func (r *yamlReader) scalar(y *yaml.Node) *node {
+func (r *yamlReader) scalar(y *yaml.Node, inFlow bool) *node {
 	n := &node{kind: stringNode, value: y.Value, start: r.offset(y), style: yamlStyle(y.Style)}
 	switch y.ShortTag() {
 	case "!!null":
@@ -127,6 +137,7 @@ func (r *yamlReader) scalar(y *yaml.Node) *node {
 		n.kind = numberNode
 	}
 	n.start = afterProperties(r.text, n.start)
+	n.inFlow = inFlow
 	r.anchors[y] = n
 	return n
 }

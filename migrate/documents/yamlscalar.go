@@ -1,69 +1,73 @@
 package documents
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // yamlLayer decodes the scalar of a node. What the decoder of YAML made of it is known, and is what this decoding must
 // come to: otherwise the scalar cannot be edited.
 func yamlLayer(file *layer, n *node) (*layer, error) {
 	s := scalarReader{text: file.text, at: n.start, want: n.value}
-	var ok bool
-	var encode func(string) string
-	switch n.style {
-	case literalStyle, foldedStyle:
-		indent := ""
-		indent, ok = s.block(n.style == foldedStyle)
-		encode = func(piece string) string {
-			if n.style == foldedStyle {
-				piece = strings.ReplaceAll(piece, "\n", "\n\n")
-			}
-			return strings.ReplaceAll(piece, "\n", "\n"+indent)
-		}
-	case singleStyle:
-		ok = s.flow('\'')
-		encode = func(piece string) string {
-			return strings.ReplaceAll(strings.ReplaceAll(piece, "'", "''"), "\n", "\n\n")
-		}
-	case doubleStyle:
-		ok = s.flow('"')
-		encode = doubleQuoted
-	default:
-		ok = s.flow(0)
-		encode = func(piece string) string { return piece }
-	}
+	ok, encode := s.read(n.style)
 	if !ok {
-		return nil, fmt.Errorf("line %d: the text is written in a way that cannot be edited here", linesOf(file.text).at(n.start))
+		return nil, errors.New("the text is written in a way that cannot be edited here")
 	}
 	l := s.d.layer(file, s.at, encode)
-	start, end := n.start, s.at
 	if n.style == plainStyle {
 		l.rewrite = func(text string) (edit, bool) {
-			if isPlain(text) {
-				return edit{}, false
-			}
-			return edit{start, end, quoted(text)}, true
+			return edit{n.start, s.at, quoted(text)}, !isPlain(text, n.inFlow)
 		}
 	}
 	return l, nil
 }
 
+// read decodes a scalar, and says how to write pieces of it.
+func (s *scalarReader) read(style scalarStyle) (ok bool, encode func(string) string) {
+	switch style {
+	case literalStyle, foldedStyle:
+		indent, ok := s.block(style == foldedStyle)
+		return ok, func(piece string) string {
+			if style == foldedStyle {
+				piece = strings.ReplaceAll(piece, "\n", "\n\n")
+			}
+			return strings.ReplaceAll(piece, "\n", "\n"+indent)
+		}
+	case singleStyle:
+		return s.flow('\''), func(piece string) string {
+			return strings.ReplaceAll(strings.ReplaceAll(piece, "'", "''"), "\n", "\n\n")
+		}
+	case doubleStyle:
+		return s.flow('"'), doubleQuoted
+	}
+	return s.flow(0), func(piece string) string { return piece }
+}
+
 // quoted writes a whole text that cannot be plain.
 func quoted(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == utf8.RuneError }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
 		return `"` + doubleQuoted(text) + `"`
 	}
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 }
 
-// isPlain says whether a text can stand without quotes, in flow collections as well.
-func isPlain(text string) bool {
-	return text != "" && strings.TrimSpace(text) == text && !strings.ContainsAny(text[:1], "-?:,[]{}#&*!|>'\"%@`") &&
-		!strings.Contains(text, ": ") && !strings.HasSuffix(text, ":") && !strings.Contains(text, " #") &&
-		!strings.ContainsAny(text, "\n\r\t")
+// isPlain says whether a text can stand without quotes.
+func isPlain(text string, inFlow bool) bool {
+	if strings.ContainsAny(text, "\n\r") || inFlow && strings.ContainsAny(text, ",[]{}") {
+		return false
+	}
+	var read yaml.Node
+	err := yaml.Unmarshal([]byte("k: "+text), &read)
+	if err != nil || len(read.Content) != 1 || len(read.Content[0].Content) != 2 {
+		return false
+	}
+	value := read.Content[0].Content[1]
+	return value.Kind == yaml.ScalarNode && value.Style == 0 && value.Value == text && value.ShortTag() != "!!null"
 }
 
 func doubleQuoted(piece string) string {
@@ -193,56 +197,44 @@ func (s *scalarReader) escape() bool {
 	return true
 }
 
-// block reads a literal or folded scalar. It returns the indentation of its lines.
+// block reads a literal or folded scalar up to the end of its last line that is not empty. It returns the indentation
+// of its lines.
 func (s *scalarReader) block(folded bool) (indent string, ok bool) {
 	s.line() // the header
+	body := strings.TrimRight(s.want, "\n")
 	depth := s.indentation()
-	breaks := 0 // since the last line
-	after := 0  // where the last line ended
-	blankBefore, first := false, true
-	for !s.full() {
-		if s.rest() == "" && breaks == 0 {
-			return "", false
-		}
-		start := s.at
+	breaks, end := 0, s.at // line breaks since the last line that is not empty, which ended there
+	blankBefore := false
+	for len(s.d.text) < len(body) && s.rest() != "" {
 		s.at += min(depth, len(s.rest())-len(strings.TrimLeft(s.rest(), " ")))
-		if size := lineBreak(s.rest()); size > 0 || s.rest() == "" {
+		if size := lineBreak(s.rest()); size > 0 {
 			s.at += size
-			if first {
-				s.d.add("\n", start)
-				continue
-			}
 			breaks++
-			if s.rest() == "" && size == 0 {
-				break
-			}
 			continue
 		}
-		blank := strings.ContainsAny(s.rest()[:1], " \t")
-		s.breaks(breaks, folded && !blank && !blankBefore, after)
-		for s.rest() != "" && lineBreak(s.rest()) == 0 && !s.full() {
+		blank := s.rest() != "" && strings.ContainsAny(s.rest()[:1], " \t")
+		s.breaks(breaks, folded && len(s.d.text) > 0 && !blank && !blankBefore, end)
+		for s.rest() != "" && lineBreak(s.rest()) == 0 {
 			s.char()
 		}
-		after, breaks, blankBefore, first = s.at, 1, blank, false
+		end, breaks, blankBefore = s.at, 1, blank
 		s.at += lineBreak(s.rest())
 	}
-	if !s.full() {
-		s.breaks(breaks, false, after)
-	}
-	s.d.text, s.d.at = s.d.text[:min(len(s.d.text), len(s.want))], s.d.at[:min(len(s.d.at), len(s.want))]
-	if after > 0 && strings.TrimRight(s.want, "\n") == s.want {
-		s.at = after
+	s.at = end
+	for range len(s.want) - len(body) {
+		s.d.add("\n", end)
 	}
 	return strings.Repeat(" ", depth), string(s.d.text) == s.want
 }
 
-// breaks adds the line breaks between two lines, the first of which is folded away or becomes a space.
+// breaks adds the line breaks between two lines. Where lines are folded the first one is left out, or becomes a space if
+// it is the only one.
 func (s *scalarReader) breaks(n int, fold bool, offset int) {
 	if fold && n == 1 {
 		s.d.add(" ", offset)
 		return
 	}
-	if fold && n > 0 {
+	if fold {
 		n--
 	}
 	for range n {

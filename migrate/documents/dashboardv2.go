@@ -1,0 +1,107 @@
+package documents
+
+import "fmt"
+
+// dashboardV2 finds the queries of a dashboard of the second schema, in which everything has a kind and a spec.
+func (d *Document) dashboardV2(root *node) {
+	sources := make(datasources)
+	for _, v := range root.get("variables").array() {
+		if spec := v.get("spec"); v.get("kind").text() == "DatasourceVariable" {
+			sources[spec.get("name").text()] = spec.get("pluginId").text()
+		}
+	}
+	for _, v := range root.get("variables").array() {
+		d.variableV2(v, sources)
+	}
+	for _, a := range root.get("annotations").array() {
+		d.annotationV2(a.get("spec"), sources)
+	}
+	for _, link := range root.get("links").array() {
+		d.links(link, fmt.Sprintf("link %q", link.get("title").text()), nil, sources)
+	}
+	for _, element := range root.get("elements").values() {
+		d.element(element, sources)
+	}
+}
+
+// dataQuery returns what a query holds, and the type of its data source. Until v2alpha1 the kind of a query is the type;
+// later ones have it as group.
+func dataQuery(n *node, sources datasources) (spec *node, datasource string) {
+	datasource = n.get("kind").text()
+	if group := n.get("group"); group != nil {
+		datasource = group.text()
+	}
+	if datasource == "" || datasource == "DataQuery" {
+		datasource = sources.typeOf(n.get("datasource", "name"), "")
+	}
+	return n.get("spec"), datasource
+}
+
+func (d *Document) variableV2(n *node, sources datasources) {
+	spec := n.get("spec")
+	name := spec.get("name").text()
+	where := "variable " + name
+	switch n.get("kind").text() {
+	case "AdhocVariable":
+		for _, list := range []string{"filters", "baseFilters", "defaultKeys"} {
+			for _, f := range spec.get(list).array() {
+				d.Labels = appendText(d.Labels, d.textAt(f.get("key"), where))
+			}
+		}
+	case "QueryVariable":
+		query, datasource := dataQuery(spec.get("query"), sources)
+		text := query.get("query")
+		if text == nil {
+			text = query.get("__legacyStringValue")
+		}
+		d.variableQuery(&variableNodes{query: text, definition: spec.get("definition"), regex: spec.get("regex")},
+			Query{Name: name, Datasource: datasource, Place: Place{Where: where}})
+	}
+}
+
+func (d *Document) annotationV2(n *node, sources datasources) {
+	name := n.get("name").text()
+	spec, datasource := dataQuery(n.get("query"), sources)
+	q := Query{
+		Kind: Annotation, Name: name, Datasource: datasource, Place: Place{Where: fmt.Sprintf("annotation %q", name)},
+	}
+	for _, from := range []*node{spec, n.get("legacyOptions")} {
+		if added := d.query(from.get("expr"), q, from.get("titleFormat"), from.get("textFormat"), from.get("legendFormat")); added != nil {
+			added.Labels = append(added.Labels, d.listed(from.get("tagKeys"), q.Where)...)
+		}
+	}
+}
+
+// element finds the queries of a panel of the second schema.
+func (d *Document) element(n *node, sources datasources) {
+	spec := n.get("spec")
+	p := &Panel{Title: spec.get("title").text()}
+	p.Place = d.place(n, panelName(p.Title, spec.get("id").scalar()))
+	if n.get("kind").text() == "LibraryPanel" {
+		d.note(n, p.Where, fmt.Sprintf("its queries are in the library, as panel %q: migrate that one as well",
+			spec.get("libraryPanel", "name").text()))
+		return
+	}
+	for _, q := range spec.get("data", "spec", "queries").array() {
+		query, datasource := dataQuery(q.get("spec", "query"), sources)
+		d.targetV2(p, q.get("spec", "refId").text(), query, datasource)
+	}
+	visualization := spec.get("vizConfig", "spec")
+	d.overrides(p, visualization.get("fieldConfig"))
+	d.options(p, visualization.get("options"))
+	d.transformations(p, spec.get("data", "spec", "transformations"))
+	for i, key := range spec.keys {
+		if key.value != "data" {
+			d.links(spec.items[i], p.Where, p, sources)
+		}
+	}
+	if len(p.Queries) > 0 {
+		d.Panels = append(d.Panels, p)
+	}
+}
+
+func (d *Document) targetV2(p *Panel, name string, query *node, datasource string) {
+	where := p.Where + ", query " + name
+	d.query(query.get("expr"), Query{Kind: Expr, Datasource: datasource, Name: name, Panel: p, Place: Place{Where: where}},
+		query.get("legendFormat"))
+}

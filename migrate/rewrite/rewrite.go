@@ -1,0 +1,272 @@
+// Package rewrite migrates documents: it has each query of a dashboard or rule file rewritten, and lets the names of
+// labels around it follow.
+package rewrite
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"loggregator_exporter/migrate"
+	"loggregator_exporter/migrate/documents"
+)
+
+// Migrator rewrites queries; *migrate.Migrator is one.
+type Migrator interface {
+	Query(expr string) migrate.Result
+	Variable(query string) migrate.Result
+}
+
+// Report says what became of a document.
+type Report struct {
+	File    string           `json:"file"`
+	Format  documents.Format `json:"format"`
+	Queries int              `json:"queries"` // all that were read
+	Changes []Change         `json:"changes"`
+	// Left are the queries that cannot be said in the new names. They are as they were.
+	Left []Change `json:"left"`
+	// Notes are what a person has to look at, apart from the queries.
+	Notes []Note `json:"notes"`
+}
+
+// Change is a query and what it became, or why it stays.
+type Change struct {
+	Place
+	Kind documents.Kind `json:"kind"`
+	Old  string         `json:"old"`
+	New  string         `json:"new,omitempty"`
+	Why  []string       `json:"why"`
+}
+
+// Note is what to look at in a place.
+type Note struct {
+	Place
+	Text string `json:"text"`
+}
+
+// Place is where something stands in a document.
+type Place struct {
+	Line  int    `json:"line"`
+	Path  string `json:"path"`
+	Where string `json:"where"`
+}
+
+// rewriter rewrites one document.
+type rewriter struct {
+	m       Migrator
+	old     *regexp.Regexp // matches names of the old namespace
+	report  *Report
+	results map[*documents.Query]migrate.Result
+}
+
+// Document rewrites the queries of a document whose metrics begin with the namespace of firehose_exporter, and returns
+// the new text with a report.
+func Document(m Migrator, namespace string, d *documents.Document) (*Report, []byte, error) {
+	r := rewriter{
+		m:   m,
+		old: regexp.MustCompile(`\b` + regexp.QuoteMeta(namespace) + `_[a-zA-Z0-9_]*`),
+		report: &Report{
+			File: d.File, Format: d.Format, Queries: len(d.Queries),
+			Changes: []Change{}, Left: []Change{}, Notes: []Note{},
+		},
+		results: make(map[*documents.Query]migrate.Result),
+	}
+	for _, n := range d.Notes {
+		r.note(n.Place, n.Text)
+	}
+	for _, q := range d.Queries {
+		r.query(q)
+	}
+	for _, p := range d.Panels {
+		r.fields(p.Queries, p.Fields)
+	}
+	r.fields(d.Queries, d.Labels)
+	r.variables(d)
+	text, err := d.Bytes()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.leftovers(d, text); err != nil {
+		return nil, nil, err
+	}
+	return r.report, text, nil
+}
+
+func placeOf(p documents.Place) Place { return Place{p.Line, p.Path, p.Where} }
+
+func (r *rewriter) note(p documents.Place, text string) {
+	n := Note{placeOf(p), text}
+	if !slices.Contains(r.report.Notes, n) {
+		r.report.Notes = append(r.report.Notes, n)
+	}
+}
+
+// query rewrites a query with the labels that belong to it.
+func (r *rewriter) query(q *documents.Query) {
+	text, rewrite := q.Expr, r.m.Query
+	if q.Whole != nil {
+		text, rewrite = q.Whole, r.m.Variable
+	}
+	result := rewrite(text.String())
+	change := Change{Place: placeOf(q.Place), Kind: q.Kind, Old: text.String(), Why: reasons(&result)}
+	switch {
+	case !result.OK:
+		// Of a data source of unknown type it may be of another language.
+		if q.Kind != documents.Hint && (q.Datasource != "" || r.old.MatchString(change.Old)) {
+			r.report.Left = append(r.report.Left, change)
+		}
+		return
+	case !result.Changed:
+		return
+	}
+	r.results[q] = result
+	text.Set(result.Migrated)
+	for _, label := range q.Labels {
+		if q.Whole == nil {
+			rename(label, result.Labels)
+		}
+	}
+	if q.Kind == documents.Record && len(result.Labels) > 0 {
+		change.Why = append(change.Why, "queries of "+q.Name+" must follow its labels")
+	}
+	if q.Kind != documents.Hint {
+		change.New = result.Migrated
+		r.report.Changes = append(r.report.Changes, change)
+	}
+	r.regex(q, &result)
+}
+
+// reasons say why a query changes as it does.
+func reasons(result *migrate.Result) []string {
+	why := []string{}
+	for _, m := range result.Metrics {
+		why = append(why, m.Old+" is "+m.New)
+	}
+	for _, l := range result.Labels {
+		why = append(why, "label "+l.Old+" is "+l.New)
+	}
+	return append(why, result.Notes...)
+}
+
+func rename(t *documents.Text, names []migrate.Rename) {
+	for _, n := range names {
+		if t.String() == n.Old {
+			t.Set(n.New)
+			return
+		}
+	}
+}
+
+// regex lets the regular expression of a variable follow its query.
+func (r *rewriter) regex(q *documents.Query, result *migrate.Result) {
+	if q.Regex == nil {
+		return
+	}
+	text := q.Regex.String()
+	if strings.HasPrefix(result.Migrated, "label_values(") && q.Kind != documents.LabelValues {
+		// It took the value out of a name that the query no longer gives.
+		q.Regex.Set("")
+		return
+	}
+	for _, m := range result.Metrics {
+		text = replaceWord(text, m.Old, m.New)
+	}
+	if q.Kind == documents.QueryResult || q.Kind == documents.Series {
+		for _, l := range result.Labels {
+			text = replaceWord(text, l.Old+`="`, l.New+`="`)
+		}
+	}
+	if r.old.MatchString(text) {
+		r.note(q.Regex.Place, "the regular expression is for the old names: "+text)
+		return
+	}
+	q.Regex.Set(text)
+}
+
+// replaceWord replaces text where no letter, digit or underscore stands before it.
+func replaceWord(text, before, after string) string {
+	pattern := regexp.MustCompile(`(^|[^a-zA-Z0-9_])` + regexp.QuoteMeta(before))
+	return pattern.ReplaceAllString(text, "${1}"+strings.ReplaceAll(after, "$", "$$"))
+}
+
+// inRegex matches a regular expression, as Grafana writes one, for one name.
+var inRegex = regexp.MustCompile(`^/\^?([a-zA-Z_][a-zA-Z0-9_]*)\$?/$`)
+
+// fields renames labels that stand for the results of several queries, if all of them rename them alike.
+func (r *rewriter) fields(queries []*documents.Query, fields []*documents.Text) {
+	for _, f := range fields {
+		name := f.String()
+		if m := inRegex.FindStringSubmatch(name); m != nil {
+			name = m[1]
+		}
+		var names []string // by which the queries have the label
+		for _, q := range queries {
+			if q.Kind != documents.Hint {
+				names = append(names, renamed(name, r.results[q].Labels))
+			}
+		}
+		slices.Sort(names)
+		switch names = slices.Compact(names); {
+		case len(names) == 0 || len(names) == 1 && names[0] == name:
+			if r.old.MatchString(f.String()) {
+				r.note(f.Place, fmt.Sprintf("%q is for an old name", f.String()))
+			}
+		case len(names) == 1:
+			f.Set(strings.Replace(f.String(), name, names[0], 1))
+		default:
+			r.note(f.Place, fmt.Sprintf("label %s has several names in the queries that it is for: %s", name, strings.Join(names, ", ")))
+		}
+	}
+}
+
+func renamed(label string, names []migrate.Rename) string {
+	for _, n := range names {
+		if n.Old == label {
+			return n.New
+		}
+	}
+	return label
+}
+
+// variables tells of variables that stood inside a metric's name and are now compared with a label, but whose values
+// are not those of a query.
+func (r *rewriter) variables(d *documents.Document) {
+	for _, q := range d.Queries {
+		for _, v := range r.results[q].Variables {
+			isQuery := func(other *documents.Query) bool {
+				return other.Whole != nil && other.Name == v.Name && other.Whole.Changed()
+			}
+			if slices.ContainsFunc(d.Queries, isQuery) {
+				continue
+			}
+			text := fmt.Sprintf("variable %s was part of a metric's name, and stands for the label %s now: see that its values are those of the label",
+				v.Name, v.Label)
+			for _, value := range v.Values {
+				text += fmt.Sprintf("; %s is %s", value.Old, value.New)
+			}
+			r.note(q.Place, text)
+		}
+	}
+}
+
+// leftovers tells of old names that stand anywhere else, such as in a description.
+func (r *rewriter) leftovers(d *documents.Document, text []byte) error {
+	edited, err := documents.Read(d.File, text)
+	if err != nil {
+		return err
+	}
+	for _, found := range edited.Find(r.old) {
+		if slices.ContainsFunc(edited.Queries, func(q *documents.Query) bool { return q.Path == found.Path }) {
+			continue
+		}
+		names := slices.DeleteFunc(r.old.FindAllString(found.Text, -1), func(name string) bool {
+			return strings.HasSuffix(name, "_exporter")
+		})
+		if len(names) > 0 {
+			slices.Sort(names)
+			r.note(found.Place, "names "+strings.Join(slices.Compact(names), ", "))
+		}
+	}
+	return nil
+}
