@@ -35,10 +35,11 @@ func (l *labelLayout) append(dst []byte, s *store.Sample) []byte {
 		start := len(dst)
 		end := start + sizeLabels(s.Labels, s.Pairs)
 		dst = slices.Grow(dst, end-start)[:end]
-		if l.fill(dst[start:], string(s.Labels), s.Pairs) {
-			return dst
+		if !l.fill(dst[start:], string(s.Labels), s.Pairs) {
+			*l = labelLayout{} // no label is as short as this says, so that each quote is looked for
+			l.fill(dst[start:], string(s.Labels), s.Pairs)
 		}
-		dst = dst[:start]
+		return dst
 	}
 	for name, value := range s.Labels.All() {
 		dst = appendUint(dst, metricLabel, uint64(sizeBytes(len(name))+sizeBytes(len(value))))
