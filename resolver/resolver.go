@@ -91,6 +91,12 @@ type Trace struct {
 	Sources map[string]string
 }
 
+// Tagger returns the rules that the resolver runs.
+func (r *Resolver) Tagger() *tagger.Tagger { return r.options.Tagger }
+
+// Options returns the options that the resolver was made with.
+func (r *Resolver) Options() Options { return r.options }
+
 // Identification implements store.Resolver.
 func (r *Resolver) Identification() store.Identification { return r.identification }
 

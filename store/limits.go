@@ -106,19 +106,24 @@ func (l *limits) senderOf(tagset string) string {
 	if l.PerOwner == 0 {
 		return ""
 	}
+	return ownerOf(l.Owner, tagset)
+}
+
+// ownerOf returns whose an identity is.
+func ownerOf(by Owner, tagset string) string {
 	source, _, tags := parseIdentity(tagset)
-	if l.Owner == OwnerSourceID {
+	if by == OwnerSourceID {
 		if source == "" {
 			source = metric.LabelValue(tags, "app_id") // the identity of an app's HTTP request has no source id
 		}
 		return source
 	}
-	for _, tag := range senderTags[l.Owner] {
+	for _, tag := range senderTags[by] {
 		if v := metric.LabelValue(tags, tag); v != "" {
 			return v
 		}
 	}
-	if l.Owner == OwnerApp && metric.IsGUID(source) {
+	if by == OwnerApp && metric.IsGUID(source) {
 		return source
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
+	"loggregator_exporter/web/live"
 )
 
 // Options are what an API reads. Functions are called from many goroutines, must not block for long, and return values
@@ -36,11 +37,13 @@ type API struct {
 	options Options
 
 	usual, heavy *gate
+	index        *live.Index
+	rules        ruleIndexes
 }
 
 // New makes an API. It starts nothing.
 func New(o Options) *API {
-	return &API{options: o, usual: newGate(usual), heavy: newGate(heavy)}
+	return &API{options: o, usual: newGate(usual), heavy: newGate(heavy), index: live.NewIndex(o.Store)}
 }
 
 // Run keeps the history of the last hour until ctx is done, and returns nil then.

@@ -1,8 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"strconv"
+	"strings"
 	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/web/live"
 )
 
 // State is what becomes of a raw name.
@@ -19,12 +28,6 @@ const (
 
 // states lists all.
 var states = [...]State{StateConflict, StateRefused, StateDropped, StateUntagged, StateTagged}
-
-// nameOrders are what names can be sorted by.
-var nameOrders = map[string]bool{
-	"name": true, "origin": true, "kind": true, "unit": true, "metric": true, "series": true, "last_seen": true,
-	"state": true,
-}
 
 // NamesQuery says which raw names to list.
 type NamesQuery struct {
@@ -63,13 +66,14 @@ type NamesPage struct {
 // Name is one raw name of one kind and unit, as components emit it.
 type Name struct {
 	Name string `json:"name"`
-	// Kind is gauge, counter, timer, histogram or summary.
+	// Kind is gauge, counter, timer, histogram or summary; empty for a name that the store has no room to remember.
 	Kind string `json:"kind"`
 	Unit string `json:"unit"`
-	// Origins are the first 8 origins, or source ids where there is none, that emit it; OriginCount is the number of all.
+	// Origins are the first 8 origins, or source ids where there is none, that emit it; OriginCount is the number of all,
+	// up to 64. Origins longer than 256 bytes are cut.
 	Origins     []string `json:"origins"`
 	OriginCount int      `json:"origin_count"`
-	// Metrics are the first 8 metrics that it leads to, or would; MetricCount is the number of all.
+	// Metrics are the first 8 metrics that it leads to, or would; MetricCount is the number of all, up to 64.
 	Metrics     []string `json:"metrics"`
 	MetricCount int      `json:"metric_count"`
 	// Rule is the id of the last rule that matched, or empty.
@@ -85,6 +89,103 @@ type Name struct {
 }
 
 // Names lists raw names, as they were at most some seconds ago.
-func (a *API) Names(_ context.Context, _ NamesQuery) (*NamesPage, error) {
-	return &NamesPage{Names: []Name{}, States: map[State]int{}}, nil
+func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
+	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Sort, strconv.FormatBool(q.Descending))
+	after, err := decodeCursor(q.Cursor, of)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.index.Snapshot(ctx)
+	if err != nil {
+		return nil, canceled(ctx)
+	}
+	filter, err := a.nameFilter(ctx, &q, s)
+	if err != nil {
+		return nil, err
+	}
+	page := &NamesPage{Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), States: map[State]int{}}
+	for _, state := range states {
+		page.States[state] = 0
+	}
+	found := filter.run(page)
+	by := cmp.Or(q.Sort, "name")
+	order := nameOrder{Snapshot: s, key: nameKeys[by], byName: by == "name", descending: q.Descending}
+	order.sort(found)
+	if after != nil {
+		if found, err = order.after(found, after); err != nil {
+			return nil, err
+		}
+	}
+	limit := cmp.Or(q.Limit, defaultLimit)
+	explainer, _ := a.options.Store.Resolver().(explainer)
+	for _, i := range found[:min(limit, len(found))] {
+		page.Names = append(page.Names, nameOf(s, &s.Names[i], explainer))
+	}
+	if len(found) > limit {
+		last := order.cursor(&s.Names[found[limit-1]])
+		last.Query = of
+		page.Next = last.encode()
+	}
+	return page, nil
+}
+
+// explainer is a resolver that knows rules.
+type explainer interface {
+	store.Resolver
+	Explain(id *store.Identity, tr *resolver.Trace) resolver.Resolution
+	Tagger() *tagger.Tagger
+}
+
+// nameOf returns a row of the list. The rule is found here, for the names of one page, rather than kept for all.
+func nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
+	out := Name{
+		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, State: stateOf(n), Reason: n.Reason,
+		Refused: n.Conflicts + n.OverLimit + n.Invalid + n.Dropped,
+		Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics), MetricCount: len(n.Metrics),
+	}
+	if n.LastSeen > 0 {
+		out.LastSeen = time.Unix(0, n.LastSeen).UTC()
+	}
+	if n.Kind == metric.KindNone {
+		out.Kind = ""
+		return out // nobody remembers who sent it
+	}
+	if e != nil {
+		id := n.Identity()
+		r := e.Explain(&id, nil)
+		out.Rule = r.Rules.Rule
+	}
+	return out
+}
+
+const (
+	maxShownTexts = 8
+	maxShownBytes = 256
+)
+
+func texts(s *live.Snapshot, positions []uint32) []string {
+	list := make([]string, 0, min(len(positions), maxShownTexts))
+	for _, pos := range positions[:min(len(positions), maxShownTexts)] {
+		text := s.Texts[pos]
+		if len(text) > maxShownBytes {
+			text = strings.ToValidUTF8(text[:maxShownBytes], "") + "..."
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+func stateOf(n *live.Name) State {
+	switch {
+	case n.Conflicts > 0:
+		return StateConflict
+	case n.OverLimit+n.Invalid > 0:
+		return StateRefused
+	case n.Dropped > 0:
+		return StateDropped
+	case n.Untagged > 0:
+		return StateUntagged
+	default:
+		return StateTagged
+	}
 }

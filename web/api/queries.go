@@ -31,7 +31,7 @@ func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 		Metric: p.text("metric"),
 		Rule:   p.text("rule"),
 		Owner:  p.text("owner"),
-		Sort:   p.choice("sort", "name", slices.Collect(maps.Keys(nameOrders))...),
+		Sort:   p.choice("sort", "name", slices.Collect(maps.Keys(nameKeys))...),
 		Limit:  p.number("limit", defaultLimit, 1, maxLimit),
 		Cursor: p.text("cursor"),
 	}

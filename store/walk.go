@@ -1,0 +1,260 @@
+package store
+
+import (
+	"loggregator_exporter/metric"
+)
+
+// EntryState says what became of an identity.
+type EntryState uint8
+
+// The states of an identity.
+const (
+	EntryWaiting EntryState = iota // a part of a histogram or summary whose other parts have not come yet
+	EntryLive                      // it has a series
+	EntryPart                      // it is part of a histogram or summary that has a series
+	EntryJoined                    // it adds to the series of another timer
+	EntryDropped                   // a rule drops it
+	EntryRefused                   // it has no series; see Visited.Outcome
+)
+
+// String returns the state as the API writes it.
+func (e EntryState) String() string {
+	return [...]string{"waiting", "live", "part", "joined", "dropped", "refused"}[e]
+}
+
+// Visited is one identity at the moment at which a walk passes it.
+type Visited struct {
+	// NamePos, TagsPos and MetricPos are small numbers that stand for the name with its kind and unit, for source id,
+	// instance id and tags, and for the metric. In a walk, two identities with the same number and the same text have the
+	// same of it.
+	NamePos, TagsPos, MetricPos uint32
+
+	Name, Unit string
+	Sender
+	Kind metric.Kind
+	// Composite says that it is a histogram or summary that is put together from parts, which are passed as well.
+	Composite bool
+	State     EntryState
+	// Untagged says that no rule matches the name.
+	Untagged bool
+	// Metric is the name of the family of its series, or of the series that it was refused for, as far as it is known.
+	Metric string
+	// Outcome is set where State is EntryRefused, and so is Reason.
+	Outcome metric.Outcome
+	Reason  string
+	// Arrived is the time of the last sample, Stamp what its sender's clock said of the value, in nanoseconds since the
+	// epoch.
+	Arrived, Stamp int64
+}
+
+// Sender is what an identity has beside its name: source id, instance id and tags.
+type Sender struct {
+	key  string // see appendIdentity
+	kind nameKind
+}
+
+// Identity returns the identity of a name of the sender.
+func (s Sender) Identity(name, unit string) Identity {
+	id := newIdentity(s.key, s.kind, name)
+	id.Unit = unit
+	return id
+}
+
+// Same reports whether source id, instance id and tags are those of another.
+func (s Sender) Same(as Sender) bool { return s.key == as.key }
+
+// SourceID returns the source id.
+func (s Sender) SourceID() string {
+	id, _ := cutField(s.key)
+	return id
+}
+
+// Tag returns the value of a tag, or "". It allocates nothing.
+func (s Sender) Tag(name string) string {
+	_, rest := cutField(s.key)
+	for _, rest = cutField(rest); rest != ""; {
+		var key, value string
+		key, rest = cutField(rest)
+		if value, rest = cutField(rest); key == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// Owner returns whose the sender's series are; see LimitOptions.Owner.
+func (s Sender) Owner(by Owner) string { return ownerOf(by, s.key) }
+
+// cutField takes the first field off an identity; it is the inverse of appendField.
+func cutField(key string) (field, rest string) {
+	size, shift := 0, 0
+	for i := range len(key) {
+		size |= int(key[i]&0x7f) << shift
+		if key[i] < 0x80 {
+			return key[i+1 : i+1+size], key[i+1+size:]
+		}
+		shift += 7
+	}
+	return "", ""
+}
+
+// walkChunk is how many entries are copied under one hold of the lock: some 20 µs.
+const walkChunk = 256
+
+// Walk calls visit with all identities, a chunk at a time, until it returns false. The lock is held while a chunk is
+// copied, not while visit runs. Identities that come or go meanwhile are passed or not. The chunk is valid until visit
+// returns; its texts do not change.
+func (s *Store) Walk(visit func(chunk []Visited) bool) {
+	chunk := make([]Visited, 0, walkChunk)
+	for from := entryPos(1); ; from += walkChunk {
+		var more bool
+		chunk, more = s.walkChunk(chunk[:0], from)
+		if len(chunk) > 0 && !visit(chunk) || !more {
+			return
+		}
+	}
+}
+
+// walkChunk appends the identities of a chunk to dst, and reports whether there are more entries.
+func (s *Store) walkChunk(dst []Visited, from entryPos) (chunk []Visited, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	to := min(from+walkChunk, s.entries.last+1)
+	for pos := from; pos < to; pos++ {
+		e := s.entries.at(pos)
+		if e.state == stateFree {
+			continue
+		}
+		dst = append(dst, Visited{})
+		s.visit(&dst[len(dst)-1], e)
+	}
+	return dst, to <= s.entries.last
+}
+
+// visit fills in what an entry is. The caller holds the lock.
+func (s *registry) visit(v *Visited, e *entry) {
+	n := s.entries.names.at(e.name)
+	v.NamePos, v.TagsPos = uint32(e.name), uint32(e.tagset)
+	v.Name, v.Unit, v.Kind, v.Composite = n.text, n.unit, n.kind.kind(), n.kind.composite() != metric.TypeGauge
+	v.Sender = Sender{s.entries.tagsets.at(e.tagset).key, n.kind}
+	v.Arrived, v.Stamp, v.Untagged = e.arrived, e.stamp, e.flags&flagUntagged != 0
+	at := e
+	if e.state == stateJoined || e.state == statePart {
+		if other := e.dependsOn(); s.entries.alive(other) {
+			at = s.entries.at(other.pos)
+		}
+	}
+	switch at.state {
+	case stateLive:
+		v.MetricPos, v.Metric = uint32(at.family), s.families.at(at.family).name
+		v.State = [...]EntryState{stateLive: EntryLive, stateJoined: EntryJoined, statePart: EntryPart}[e.state]
+	case stateDropped:
+		v.State = EntryDropped
+	case stateRefused:
+		s.visitRefused(v, at)
+	default:
+		v.State = EntryWaiting
+	}
+}
+
+// visitRefused fills in why a refused entry has no series.
+func (s *registry) visitRefused(v *Visited, e *entry) {
+	r := &s.refusals.all[e.refusal()]
+	v.State, v.Outcome, v.Metric, v.Reason = EntryRefused, r.Outcome, r.Metric, r.Reason
+	if e.flags&refusalFlags != 0 {
+		return
+	}
+	if other := e.dependsOn(); s.entries.alive(other) {
+		if owner := s.entries.at(other.pos); owner.state == stateLive {
+			v.MetricPos, v.Metric = uint32(owner.family), s.families.at(owner.family).name
+		}
+	}
+}
+
+// FamilySize is a family and the number of its series.
+type FamilySize struct {
+	Name   string
+	Type   metric.Type
+	Series int
+}
+
+// FamilySizes returns all families in no order. The lock is held for one chunk of them at a time.
+func (s *Store) FamilySizes() []FamilySize {
+	var all []FamilySize
+	for from := 0; ; from += readChunk {
+		var more bool
+		if all, more = s.familySizes(all, from); !more {
+			return all
+		}
+	}
+}
+
+func (s *Store) familySizes(dst []FamilySize, from int) (all []FamilySize, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	families := s.families.all
+	for i := from; i < min(from+readChunk, len(families)); i++ {
+		if f := &families[i]; f.live > 0 {
+			dst = append(dst, FamilySize{f.name, f.typ, f.live})
+		}
+	}
+	return dst, from+readChunk < len(families)
+}
+
+// LabelSet is a set of labels that some series have in common.
+type LabelSet struct {
+	Labels metric.Labels
+	Series int
+}
+
+// LabelSets calls visit with the label sets of all series, a chunk at a time, until it returns false. Of every stride
+// sets one is passed. It returns how many there are. The chunk is valid until visit returns.
+func (s *Store) LabelSets(stride int, visit func(chunk []LabelSet) bool) int {
+	var chunk []LabelSet
+	for from := 0; ; {
+		var all int
+		chunk, from, all = s.labelSets(chunk[:0], from, stride)
+		if len(chunk) > 0 && !visit(chunk) || from >= all {
+			return all
+		}
+	}
+}
+
+func (s *Store) labelSets(dst []LabelSet, from, stride int) (chunk []LabelSet, next, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sets := s.families.labels.all
+	for looked := 0; from < len(sets) && looked < walkChunk; looked++ {
+		if set := &sets[from]; set.refs > 0 {
+			dst = append(dst, LabelSet{set.text, int(set.refs)})
+		}
+		from += stride
+	}
+	return dst, from, len(sets)
+}
+
+// LimitState is how full the store is.
+type LimitState struct {
+	LimitOptions
+
+	MaxSeries int
+	Series    int // live ones
+	Refused   int // entries that are remembered as refused, dropped or joined
+	// LargestOwner is the owner with most series where owners have a limit.
+	LargestOwner       string
+	LargestOwnerSeries int
+}
+
+// LimitState returns the limits in force and how far they are used.
+func (s *Store) LimitState() LimitState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &s.limits
+	state := LimitState{LimitOptions: l.LimitOptions, MaxSeries: l.maxSeries, Series: l.live, Refused: l.others}
+	for i := range l.senders.all {
+		if o := &l.senders.all[i]; o.live > state.LargestOwnerSeries {
+			state.LargestOwner, state.LargestOwnerSeries = o.name, o.live
+		}
+	}
+	return state
+}

@@ -1,0 +1,220 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"sort"
+	"strings"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+	"loggregator_exporter/web/live"
+)
+
+// nameFilter finds the names of a query.
+type nameFilter struct {
+	*live.Snapshot
+
+	words  []string // in lower case
+	inText [][]bool // of each word, by text of the snapshot: whether it contains the word
+	state  State
+	metric int          // position of the text, -1 for none, -2 for any
+	only   map[int]bool // positions of names; nil for all
+}
+
+// anyMetric and noMetric stand for a position of a text.
+const (
+	noMetric  = -1
+	anyMetric = -2
+)
+
+// nameFilter prepares a query. Origins and metrics, which many names have in common, are searched once.
+func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (*nameFilter, error) {
+	f := &nameFilter{
+		Snapshot: s, words: strings.Fields(strings.ToLower(q.Search)), state: q.State, metric: anyMetric,
+	}
+	for _, word := range f.words {
+		in := make([]bool, len(s.Texts))
+		var lower []byte
+		for i, text := range s.Texts {
+			lower = appendLower(lower[:0], text)
+			in[i] = bytes.Contains(lower, []byte(word))
+		}
+		f.inText = append(f.inText, in)
+	}
+	if q.Metric != "" {
+		f.metric = slices.Index(s.Texts, q.Metric) // noMetric if there is none
+	}
+	var err error
+	if q.Rule != "" {
+		if f.only, err = a.takenBy(ctx, s, q.Rule); err != nil {
+			return nil, err
+		}
+	}
+	if q.Owner != "" {
+		owned := a.ownedBy(s, q.Owner)
+		if f.only != nil {
+			for i := range f.only {
+				if !owned[i] {
+					delete(f.only, i)
+				}
+			}
+		} else {
+			f.only = owned
+		}
+	}
+	return f, nil
+}
+
+// run returns the positions of the names that the query finds, and counts them by state.
+func (f *nameFilter) run(page *NamesPage) []int {
+	var found []int
+	var lower []byte
+	for i := range f.Names {
+		n := &f.Names[i]
+		if f.only != nil && !f.only[i] || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) {
+			continue
+		}
+		if len(f.words) > 0 {
+			lower = appendLower(lower[:0], n.Name)
+			if !f.matches(n, lower) {
+				continue
+			}
+		}
+		state := stateOf(n)
+		page.States[state]++
+		if f.state == "" || f.state == state {
+			found = append(found, i)
+		}
+	}
+	page.Total = len(found)
+	return found
+}
+
+// matches reports whether each word is in the name, which is in lower case, or in one of its origins or metrics.
+func (f *nameFilter) matches(n *live.Name, lower []byte) bool {
+	for w, word := range f.words {
+		in := f.inText[w]
+		has := func(pos uint32) bool { return in[pos] }
+		if !bytes.Contains(lower, []byte(word)) && !slices.ContainsFunc(n.Origins, has) &&
+			!slices.ContainsFunc(n.Metrics, has) {
+			return false
+		}
+	}
+	return true
+}
+
+// appendLower appends a text in lower case. Names are ASCII nearly always; other letters stay as they are only where
+// all of the text is not.
+func appendLower(dst []byte, text string) []byte {
+	for i := range len(text) {
+		c := text[i]
+		if c >= 0x80 {
+			return append(dst[:len(dst)-i], strings.ToLower(text)...)
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// ownedBy returns the positions of the names of an owner.
+func (a *API) ownedBy(s *live.Snapshot, owner string) map[int]bool {
+	by := cmp.Or(a.options.Store.LimitState().Owner, store.OwnerSourceID)
+	owned := map[int]bool{}
+	a.options.Store.Walk(func(chunk []store.Visited) bool {
+		for i := range chunk {
+			v := &chunk[i]
+			if live.OwnerOf(v.Sender, by) != owner {
+				continue
+			}
+			n := live.Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind}
+			if at, ok := find(s, &n); ok {
+				owned[at] = true
+			}
+		}
+		return true
+	})
+	return owned
+}
+
+// find returns the position of a name.
+func find(s *live.Snapshot, n *live.Name) (int, bool) {
+	return sort.Find(len(s.Names), func(i int) int { return live.Compare(n, &s.Names[i]) })
+}
+
+// nameKeys are what names can be sorted by: a text, or a number.
+var nameKeys = map[string]func(s *live.Snapshot, n *live.Name) (string, int64){
+	"name":      func(*live.Snapshot, *live.Name) (string, int64) { return "", 0 },
+	"origin":    func(s *live.Snapshot, n *live.Name) (string, int64) { return first(s, n.Origins), 0 },
+	"kind":      func(_ *live.Snapshot, n *live.Name) (string, int64) { return n.Kind.String(), 0 },
+	"unit":      func(_ *live.Snapshot, n *live.Name) (string, int64) { return n.Unit, 0 },
+	"metric":    func(s *live.Snapshot, n *live.Name) (string, int64) { return first(s, n.Metrics), 0 },
+	"series":    func(_ *live.Snapshot, n *live.Name) (string, int64) { return "", int64(n.Series) },
+	"last_seen": func(_ *live.Snapshot, n *live.Name) (string, int64) { return "", n.LastSeen },
+	"state": func(_ *live.Snapshot, n *live.Name) (string, int64) {
+		return "", int64(slices.Index(states[:], stateOf(n)))
+	},
+}
+
+func first(s *live.Snapshot, positions []uint32) string {
+	if len(positions) == 0 {
+		return ""
+	}
+	return s.Texts[positions[0]]
+}
+
+// nameOrder is the order of a list of names.
+type nameOrder struct {
+	*live.Snapshot
+
+	key        func(*live.Snapshot, *live.Name) (string, int64)
+	byName     bool // names have no other key
+	descending bool
+}
+
+func (o *nameOrder) sort(found []int) {
+	slices.SortFunc(found, func(x, y int) int {
+		text, number := o.key(o.Snapshot, &o.Names[x])
+		return -o.compare(&o.Names[y], text, number, &o.Names[x])
+	})
+}
+
+// compare compares a name with another, whose key is given.
+func (o *nameOrder) compare(n *live.Name, text string, number int64, other *live.Name) int {
+	ownText, ownNumber := o.key(o.Snapshot, n)
+	by := cmp.Or(strings.Compare(ownText, text), cmp.Compare(ownNumber, number))
+	names := live.Compare(n, other)
+	if o.descending {
+		by = -by
+		if o.byName {
+			names = -names
+		}
+	}
+	return cmp.Or(by, names)
+}
+
+// cursor is where a page ends with a name.
+func (o *nameOrder) cursor(n *live.Name) cursor {
+	text, number := o.key(o.Snapshot, n)
+	return cursor{
+		Key: []byte(text), Number: number, Text: [][]byte{[]byte(n.Name), []byte(n.Kind.String()), []byte(n.Unit)},
+	}
+}
+
+// after returns those of a sorted list that come after a cursor.
+func (o *nameOrder) after(found []int, c *cursor) ([]int, error) {
+	if len(c.Text) != 3 {
+		return nil, badData("cursor: it is none of this list")
+	}
+	last := live.Name{Name: string(c.Text[0]), Unit: string(c.Text[2])}
+	last.Kind, _ = metric.ParseKind(string(c.Text[1]))
+	at := sort.Search(len(found), func(i int) bool {
+		return o.compare(&o.Names[found[i]], string(c.Key), c.Number, &last) > 0
+	})
+	return found[at:], nil
+}

@@ -1,0 +1,367 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+// maxSet bounds the origins and the metrics that are kept of one name.
+const maxSet = 64
+
+// Name is one raw name of one kind and unit.
+type Name struct {
+	Name, Unit string
+	Kind       metric.Kind
+	// Sender is one that sends it: of those of a VM the same one for all names, as far as possible.
+	Sender store.Sender
+	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each.
+	Origins, Metrics []uint32
+	// Series is the number of identities that have a series, alone, as part of another, or with another; Untagged is how
+	// many of them no rule matches. The others have none.
+	Series, Untagged, Conflicts, OverLimit, Invalid, Dropped int
+	// LastSeen is the time of the last sample, in nanoseconds since the epoch.
+	LastSeen int64
+	// Reason says why one of the identities is refused, or is empty.
+	Reason string
+
+	sender uint32 // position of Sender, while the index is built
+}
+
+// Owner is whose series are counted together; see store.LimitOptions.
+type Owner struct {
+	Name   string
+	Series int
+	Sender store.Sender // one that belongs to it
+}
+
+// Snapshot is what a walk found. It never changes.
+type Snapshot struct {
+	// Taken is when the walk began, Took how long it lasted.
+	Taken time.Time
+	Took  time.Duration
+	// Names are sorted by name, kind and unit.
+	Names []Name
+	// Texts are the origins and metrics of the names.
+	Texts []string
+	// Owners are those with most series first.
+	Owners []Owner
+	// Series is the number of series, Identities that of all identities.
+	Series, Identities int
+}
+
+// Index keeps a snapshot of a store's names.
+type Index struct {
+	store *store.Store
+
+	building sync.Mutex // held while a snapshot is made
+	current  atomic.Pointer[Snapshot]
+	renewing atomic.Bool
+}
+
+// NewIndex makes an index. It reads nothing yet.
+func NewIndex(s *store.Store) *Index { return &Index{store: s} }
+
+const (
+	// minAge is how old a snapshot must be to be made anew, and maxAge how old one may be to be of use. In between,
+	// snapshots are made as often as takes no more than one part in restShare of one core.
+	minAge    = time.Second
+	maxAge    = 2 * time.Minute
+	restShare = 50
+	// quick is how long a walk may take to be waited for.
+	quick = 20 * time.Millisecond
+)
+
+// Snapshot returns the names, as they were at most some seconds before the call or the one before. Where a walk takes
+// long the next snapshot is made in the background.
+func (x *Index) Snapshot(ctx context.Context) (*Snapshot, error) {
+	now := x.current.Load()
+	switch {
+	case now == nil, time.Since(now.Taken) > maxAge:
+		return x.renew(ctx, now)
+	case time.Since(now.Taken) < max(minAge, restShare*now.Took):
+		return now, nil
+	case now.Took <= quick:
+		return x.renew(ctx, now)
+	default:
+		if x.renewing.CompareAndSwap(false, true) {
+			go func() {
+				defer x.renewing.Store(false)
+				_, _ = x.renew(context.WithoutCancel(ctx), now) // it ends by itself, soon
+			}()
+		}
+		return now, nil
+	}
+}
+
+// Renew makes a snapshot now.
+func (x *Index) Renew(ctx context.Context) (*Snapshot, error) { return x.renew(ctx, x.current.Load()) }
+
+// renew makes a snapshot, unless another call has replaced the one that was found too old.
+func (x *Index) renew(ctx context.Context, old *Snapshot) (*Snapshot, error) {
+	x.building.Lock()
+	defer x.building.Unlock()
+	if now := x.current.Load(); now != old {
+		return now, nil
+	}
+	b := builder{taken: time.Now(), owner: x.store.LimitState().Owner, texts: map[string]uint32{}}
+	b.owner = cmp.Or(b.owner, store.OwnerSourceID)
+	x.store.Walk(func(chunk []store.Visited) bool {
+		for i := range chunk {
+			b.add(&chunk[i])
+		}
+		return ctx.Err() == nil
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	b.addRefused(x.store.Refusals())
+	s := b.finish()
+	x.current.Store(s)
+	return s, nil
+}
+
+// addRefused adds names that the store does not remember: it has no room for them, or they are no names.
+func (b *builder) addRefused(refusals []store.Refusal) {
+	for i := range refusals {
+		r := &refusals[i]
+		if r.RawName == "" || r.Metric != "" {
+			continue
+		}
+		key := rowKey{name: r.RawName}
+		if _, ok := b.rows[key]; ok || slices.ContainsFunc(kinds, func(k metric.Kind) bool {
+			_, ok := b.rows[rowKey{name: r.RawName, kind: k}]
+			return ok
+		}) {
+			continue
+		}
+		n := Name{Name: r.RawName, Reason: r.Reason}
+		if r.Outcome == metric.OverLimit {
+			n.OverLimit = 1
+		} else {
+			n.Invalid = 1
+		}
+		b.Names = append(b.Names, n)
+	}
+}
+
+// kinds are those that names may have.
+var kinds = []metric.Kind{
+	metric.KindGauge, metric.KindCounter, metric.KindTimer, metric.KindHistogram, metric.KindSummary,
+}
+
+// builder makes a snapshot of what a walk passes.
+type builder struct {
+	Snapshot
+
+	taken time.Time
+	owner store.Owner
+	texts map[string]uint32 // positions of Texts
+
+	// By position in the store: the position of the name in Names, beside the text that it was found for, since the store
+	// may use a position anew while the walk goes on.
+	names   []namedRow
+	senders []senderRow
+	metrics []textRow
+	rows    map[rowKey]uint32
+	owners  map[string]uint32
+}
+
+type rowKey struct {
+	name, unit string
+	kind       metric.Kind
+}
+
+type namedRow struct {
+	rowKey
+
+	row uint32 // 0 is none; else one more than the position
+}
+
+type senderRow struct {
+	store.Sender
+
+	origin, owner uint32 // one more than the position; 0 is none
+}
+
+type textRow struct {
+	text string
+	pos  uint32 // one more
+}
+
+// grow makes room for a position.
+func grow[T any](list []T, pos uint32) []T {
+	if int(pos) < len(list) {
+		return list
+	}
+	return append(list, make([]T, int(pos)+1-len(list))...)
+}
+
+func (b *builder) text(s string) uint32 {
+	pos, ok := b.texts[s]
+	if !ok {
+		pos = uint32(len(b.Texts))
+		b.Texts = append(b.Texts, s)
+		b.texts[s] = pos
+	}
+	return pos
+}
+
+// add counts an identity.
+func (b *builder) add(v *store.Visited) {
+	sender := b.sender(v)
+	if v.State == store.EntryLive {
+		b.Series++
+		if sender.owner > 0 {
+			b.Owners[sender.owner-1].Series++
+		}
+	}
+	if v.Composite {
+		return // its parts are what was sent
+	}
+	b.Identities++
+	n := b.name(v)
+	if n.sender == 0 || v.TagsPos < n.sender {
+		n.sender, n.Sender = v.TagsPos, v.Sender
+	}
+	n.Origins = include(n.Origins, sender.origin-1)
+	if v.Metric != "" {
+		n.Metrics = include(n.Metrics, b.metric(v))
+	}
+	n.LastSeen = max(n.LastSeen, v.Arrived)
+	n.count(v)
+}
+
+// count adds what became of an identity.
+func (n *Name) count(v *store.Visited) {
+	switch v.State {
+	case store.EntryLive, store.EntryPart, store.EntryJoined:
+		n.Series++
+		if v.Untagged {
+			n.Untagged++
+		}
+		return
+	case store.EntryDropped:
+		n.Dropped++
+		return
+	case store.EntryRefused:
+	case store.EntryWaiting:
+		return
+	}
+	switch v.Outcome {
+	case metric.Conflict:
+		n.Conflicts++
+	case metric.OverLimit:
+		n.OverLimit++
+	default:
+		n.Invalid++
+	}
+	if n.Reason == "" || v.Outcome == metric.Conflict && n.Conflicts == 1 {
+		n.Reason = v.Reason
+	}
+}
+
+// include adds a position to a set that has room.
+func include(set []uint32, pos uint32) []uint32 {
+	if len(set) < maxSet && !slices.Contains(set, pos) {
+		set = append(set, pos)
+	}
+	return set
+}
+
+func (b *builder) name(v *store.Visited) *Name {
+	b.names = grow(b.names, v.NamePos)
+	at := &b.names[v.NamePos]
+	if at.row == 0 || at.name != v.Name || at.unit != v.Unit || at.kind != v.Kind {
+		if b.rows == nil {
+			b.rows = map[rowKey]uint32{}
+		}
+		key := rowKey{v.Name, v.Unit, v.Kind}
+		row := b.rows[key]
+		if row == 0 {
+			b.Names = append(b.Names, Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind})
+			row = uint32(len(b.Names))
+			b.rows[key] = row
+		}
+		*at = namedRow{key, row}
+	}
+	return &b.Names[at.row-1]
+}
+
+func (b *builder) sender(v *store.Visited) *senderRow {
+	b.senders = grow(b.senders, v.TagsPos)
+	at := &b.senders[v.TagsPos]
+	if at.origin != 0 && at.Same(v.Sender) {
+		return at
+	}
+	owner := OwnerOf(v.Sender, b.owner)
+	*at = senderRow{Sender: v.Sender, origin: b.text(OriginOf(v.Sender)) + 1}
+	if owner == "" {
+		return at
+	}
+	if b.owners == nil {
+		b.owners = map[string]uint32{}
+	}
+	if at.owner = b.owners[owner]; at.owner == 0 {
+		b.Owners = append(b.Owners, Owner{Name: owner, Sender: v.Sender})
+		at.owner = uint32(len(b.Owners))
+		b.owners[owner] = at.owner
+	}
+	return at
+}
+
+func (b *builder) metric(v *store.Visited) uint32 {
+	b.metrics = grow(b.metrics, v.MetricPos)
+	at := &b.metrics[v.MetricPos]
+	if at.pos == 0 || at.text != v.Metric {
+		*at = textRow{v.Metric, b.text(v.Metric) + 1}
+	}
+	return at.pos - 1
+}
+
+// OriginOf returns the origin of a sender, or its source id where it says none.
+func OriginOf(s store.Sender) string { return cmp.Or(s.Tag("origin"), s.SourceID()) }
+
+// OwnerOf returns whose the series of a sender are: what the limit on owners goes by, else the origin. It is empty for
+// senders that belong to no app or space, where these count.
+func OwnerOf(s store.Sender, by store.Owner) string {
+	if owner := s.Owner(by); owner != "" || by != store.OwnerSourceID {
+		return owner
+	}
+	return s.Tag("origin")
+}
+
+// finish sorts what was found.
+func (b *builder) finish() *Snapshot {
+	s := &b.Snapshot
+	for i := range s.Names {
+		n := &s.Names[i]
+		byText := func(x, y uint32) int { return strings.Compare(s.Texts[x], s.Texts[y]) }
+		slices.SortFunc(n.Origins, byText)
+		slices.SortFunc(n.Metrics, byText)
+	}
+	slices.SortFunc(s.Names, func(x, y Name) int { return Compare(&x, &y) })
+	slices.SortFunc(s.Owners, func(x, y Owner) int {
+		return cmp.Or(cmp.Compare(y.Series, x.Series), strings.Compare(x.Name, y.Name))
+	})
+	s.Taken, s.Took = b.taken, time.Since(b.taken)
+	return &Snapshot{
+		Taken: s.Taken, Took: s.Took, Names: slices.Clip(s.Names), Texts: slices.Clip(s.Texts), Owners: s.Owners,
+		Series: s.Series, Identities: s.Identities,
+	}
+}
+
+// Compare orders names by name, kind and unit.
+func Compare(x, y *Name) int {
+	return cmp.Or(strings.Compare(x.Name, y.Name), cmp.Compare(x.Kind, y.Kind), strings.Compare(x.Unit, y.Unit))
+}
+
+// Identity returns an identity of the name, as one of its senders sends it.
+func (n *Name) Identity() store.Identity { return n.Sender.Identity(n.Name, n.Unit) }
