@@ -108,6 +108,8 @@ type Web struct {
 	ProbeWithoutAuth bool `mapstructure:"probe_without_auth"`
 	// EnableConsole serves the console and the whole JSON API.
 	EnableConsole bool `mapstructure:"enable_console"`
+	// Demo lets the console's first page show the names of the demo. It is no setting: exporter demo sets it.
+	Demo bool `mapstructure:"-"`
 	// EnableLifecycle allows reloads by request.
 	EnableLifecycle bool `mapstructure:"enable_lifecycle"`
 	EnablePprof     bool `mapstructure:"enable_pprof"`

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -16,6 +17,9 @@ import (
 	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/internal/check"
 )
+
+// consolePages are the paths of the console's pages, and of what they load.
+var consolePages = []string{"names", "explain", "rules", "cardinality", "config", "assets"}
 
 func (w *Web) check(s check.Section) {
 	s.Address("listen_address", w.ListenAddress, 0)
@@ -33,6 +37,9 @@ func (w *Web) check(s check.Section) {
 			s.That(p != own && !strings.HasPrefix(p, own+"/"), name,
 				"%s collides with the exporter's own paths below %s/: use /metrics", check.Quote(p), own)
 		}
+		first, _, _ := strings.Cut(p[1:], "/")
+		s.That(!w.EnableConsole || !slices.Contains(consolePages, first), name,
+			"%s is a page of the console: use /metrics, or set web.enable_console to false", check.Quote(p))
 	}
 	if err := w.validate(); err != nil {
 		remedy := ""

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"log/slog"
 	"net/http"
 	"net/http/pprof"
 
@@ -11,6 +12,7 @@ import (
 
 	"loggregator_exporter/store"
 	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/console"
 )
 
 // Paths of the pages that are always there.
@@ -37,8 +39,12 @@ type Pages struct {
 	Reload func() error
 	// Cardinality returns the metrics and owners with the most series, which are shown as JSON.
 	Cardinality func() store.Offenders
-	// API answers below api.Prefix; nil where only Cardinality does.
+	// API answers below api.Prefix, and the console shows the same; nil where there is neither, only a landing page and
+	// Cardinality.
 	API *api.API
+	// Demo lets the console's first page show the names of the demo.
+	Demo bool
+	Log  *slog.Logger
 	// Pprof mounts Go's profiles.
 	Pprof bool
 	// Version is shown on the landing page.
@@ -48,19 +54,26 @@ type Pages struct {
 // NewHandler routes requests to the pages. Unknown paths are answered with 404, methods that a page does not have with
 // 405.
 func NewHandler(p Pages) (http.Handler, error) {
-	landing, err := p.landing()
-	if err != nil {
-		return nil, fmt.Errorf("building the landing page: %w", err)
-	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", landing)
 	mux.Handle("GET "+p.TelemetryPath, p.Metrics)
 	probes := NewProbeHandler(p.Ready)
 	mux.Handle("GET "+HealthyPath, probes)
 	mux.Handle("GET "+ReadyPath, probes)
 	if p.API != nil {
 		mux.Handle(api.Prefix, p.API.Handler())
+		pages, err := console.New(console.Options{
+			Data: p.API, TelemetryPath: p.TelemetryPath, Demo: p.Demo, Log: p.Log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		pages.Register(mux)
 	} else {
+		landing, err := p.landing()
+		if err != nil {
+			return nil, fmt.Errorf("building the landing page: %w", err)
+		}
+		mux.Handle("GET /{$}", landing)
 		mux.HandleFunc("GET "+cardinalityPath, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Cache-Control", "no-store")

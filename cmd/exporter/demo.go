@@ -110,6 +110,7 @@ func (d *demo) run(ctx context.Context) error {
 func (d *demo) config(f *foundation.Foundation) *config.Config {
 	cfg := config.Default()
 	cfg.File, cfg.Tagger, cfg.Metrics, cfg.Web = d.settings.File, d.settings.Tagger, d.settings.Metrics, d.settings.Web
+	cfg.Web.Demo = true
 	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
 	cfg.Nozzle.UDP.Enabled, cfg.Nozzle.UDP.ListenAddress = true, "127.0.0.1:0"
 	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0",
@@ -170,10 +171,10 @@ func (d *demo) table(addr net.Addr) error {
 	b.WriteString("\nTry these while it runs; Ctrl-C stops it.\n\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 	for _, row := range [][2]string{
+		{"everything, in a browser", fmt.Sprintf("http://%s/", at)},
 		{"the memory of all components as one metric", page + " | grep 'num_bytes_allocated{'"},
 		{"what became of every envelope and sample", page + " | grep '^loggregator_exporter_'"},
 		{"how a name is parsed, step by step", "go run ./cmd/exporter explain router__0.memoryStats.numBytesAllocated"},
-		{"everything, in a browser", fmt.Sprintf("http://%s/", at)},
 		{"for Prometheus", fmt.Sprintf("static_configs: [{targets: [%q]}]", at)},
 	} {
 		_, _ = fmt.Fprintf(w, "  %s\t%s\n", row[0], row[1])

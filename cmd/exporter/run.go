@@ -192,6 +192,8 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		Reload:        lifecycle,
 		Cardinality:   s.stores.main.Offenders,
 		API:           s.api,
+		Demo:          cfg.Web.Demo,
+		Log:           log,
 		Pprof:         cfg.Web.EnablePprof,
 		Version:       version.Version,
 	})

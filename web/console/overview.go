@@ -1,0 +1,236 @@
+package console
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"loggregator_exporter/web/api"
+)
+
+// verdict says in one line how the exporter fares.
+type verdict struct {
+	Level string // ok, note, warn or bad
+	Sign  string
+	Text  string // the sentence
+	Short string // for the bar of every page
+}
+
+// unknown is the verdict where the exporter cannot say.
+var unknown = verdict{Level: "warn", Sign: "?", Text: "The exporter cannot say how it fares.", Short: "unknown"}
+
+// judge makes one line of all problems.
+func judge(problems []api.Problem) verdict {
+	by := map[api.Severity]int{}
+	for _, p := range problems {
+		by[p.Severity]++
+	}
+	urgent := by[api.Critical] + by[api.Warning]
+	attention := plural(urgent, "thing needs attention", "things need attention")
+	switch {
+	case by[api.Critical] > 0:
+		return verdict{"bad", "■", attention, attention}
+	case by[api.Warning] > 0:
+		return verdict{"warn", "▲", attention, attention}
+	case len(problems) > 0:
+		better := plural(len(problems), "thing can", "things can") + " be made better"
+		return verdict{"note", "●", "Nothing is lost, " + better, "Nothing is lost"}
+	default:
+		return verdict{"ok", "✓", "All is well", "All is well"}
+	}
+}
+
+// overviewPage is the data of the first page.
+type overviewPage struct {
+	*api.Status
+
+	Facts   []string
+	Ledger  *ledger
+	Drawing *drawing
+	Rates   bool // the ledger shows the last minute, not all since the start
+	Graphs  []*graph
+	Demo    *demo
+}
+
+func (c *Console) overview(r *http.Request, f *frame) error {
+	history, err := c.options.Data.History(r.Context())
+	if err != nil {
+		return err
+	}
+	s := f.status
+	f.API = "api/v1/status"
+	p := overviewPage{Status: s, Facts: facts(s), Rates: r.URL.Query().Get("ledger") != "total", Graphs: graphsOf(history)}
+	p.Ledger = newLedger(s, p.Rates)
+	p.Drawing = p.Ledger.draw()
+	if c.options.Demo {
+		if p.Demo, err = c.demo(r.Context()); err != nil {
+			return err
+		}
+	}
+	f.Page = p
+	return nil
+}
+
+// facts are the figures below the verdict.
+func facts(s *api.Status) []string {
+	up := 0
+	var last time.Time
+	for i := range s.Sources {
+		if s.Sources[i].Up {
+			up++
+		}
+		if s.Sources[i].LastEnvelope.After(last) {
+			last = s.Sources[i].LastEnvelope
+		}
+	}
+	list := []string{
+		fmt.Sprintf("%d of %s connected", up, plural(len(s.Sources), "source", "sources")),
+		"last envelope " + since(s.Time, last),
+		fmt.Sprintf("%s of %s", plural(s.Series.Series, "series", "series"), plural(s.Series.Families, "metric", "metrics")),
+	}
+	if len(s.Scrapers) > 0 {
+		list = append(list, "last scrape "+since(s.Time, s.Scrapers[0].LastSeen))
+	} else {
+		list = append(list, "not scraped in the last hour")
+	}
+	return list
+}
+
+// newLedger makes branches of the ledger: the mean of the last minute, or all since the start.
+func newLedger(s *api.Status, rates bool) *ledger {
+	l := &ledger{PerSecond: rates}
+	amount := func(n uint64, perSecond float64) float64 {
+		if rates {
+			return perSecond
+		}
+		return float64(n)
+	}
+	for i := range s.Sources {
+		source := &s.Sources[i]
+		l.Sources = append(l.Sources, branch{
+			Name: source.Name, Kind: branchGood, Count: amount(source.Received, source.EnvelopesPerSecond), Link: "#sources",
+		})
+	}
+	for _, loss := range s.Losses {
+		l.Upstream = append(l.Upstream, branch{
+			Name: strings.TrimSpace(loss.Origin + " " + loss.Direction), Kind: branchLoss,
+			Count: amount(loss.Count, loss.PerSecond),
+		})
+	}
+	if len(l.Upstream) > 3 {
+		rest := branch{Name: "other components", Kind: branchLoss, Count: total(l.Upstream[2:])}
+		l.Upstream = append(l.Upstream[:2:2], rest)
+	}
+	l.Envelopes = branches(s.Ledger.Envelopes, "converted", amount)
+	l.Samples = branches(s.Ledger.Samples, "stored", amount)
+	return l
+}
+
+// branches makes branches of flows, with the one first that goes on.
+func branches(flows []api.Flow, first string, amount func(uint64, float64) float64) []branch {
+	list := []branch{{Name: first, Kind: branchGood}}
+	for _, f := range flows {
+		b := branch{
+			Name: strings.ReplaceAll(f.Outcome, "_", " "), Kind: branchAside, Count: amount(f.Count, f.PerSecond),
+			Link: relative(f.Link), Meaning: f.Meaning,
+		}
+		switch {
+		case f.Outcome == first:
+			list[0] = b
+			list[0].Kind = branchGood
+			continue
+		case f.Lost:
+			b.Kind = branchLoss
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
+// graphsOf makes the small graphs of the last hour.
+func graphsOf(h *api.History) (out []*graph) {
+	if len(h.Times) == 0 {
+		return nil
+	}
+	ago := span(time.Duration(float64(len(h.Times))*h.StepSeconds) * time.Second)
+	for _, g := range h.Graphs {
+		var lines []line
+		for _, l := range g.Lines {
+			lines = append(lines, lineOf(l))
+		}
+		if g.ID == "samples" {
+			lines = storedAndLost(lines)
+		}
+		if len(lines) > 0 {
+			base := 1000.0
+			if g.Unit == "bytes" {
+				base = 1024
+			}
+			out = append(out, newGraph(g.Title, ago, writer(g.Unit), base, lines...))
+		}
+	}
+	return out
+}
+
+func lineOf(l api.Line) line {
+	out := line{Name: strings.ReplaceAll(l.Name, "_", " "), Values: make([]float64, len(l.Values))}
+	for i, v := range l.Values {
+		out.Values[i] = float64(v)
+	}
+	return out
+}
+
+// storedAndLost makes two lines of the outcomes of samples: those stored, and all others that nobody asked for.
+func storedAndLost(lines []line) []line {
+	out := []line{{Name: "stored"}, {Name: "refused", Kind: branchLoss}}
+	for _, l := range lines {
+		switch l.Name {
+		case "stored":
+			out[0].Values = l.Values
+		case "conflict", "over limit", "invalid":
+			out[1].Values = addUp(out[1].Values, l.Values)
+		}
+	}
+	if out[0].Values == nil {
+		return lines
+	}
+	if top, ok := newest(out[1].Values); !ok || top == 0 && highest(out[1].Values) == 0 {
+		out = out[:1]
+	}
+	return out
+}
+
+func highest(values []float64) (top float64) {
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			top = max(top, v)
+		}
+	}
+	return top
+}
+
+func addUp(sum, values []float64) []float64 {
+	if sum == nil {
+		sum = make([]float64, len(values))
+	}
+	for i := range min(len(sum), len(values)) {
+		sum[i] += values[i]
+	}
+	return sum
+}
+
+// writer writes values of a unit.
+func writer(unit string) func(float64) string {
+	switch unit {
+	case "bytes":
+		return size
+	case "seconds":
+		return func(v float64) string { return span(time.Duration(v * float64(time.Second))) }
+	case "samples/s", "envelopes/s":
+		return rate
+	default:
+		return count
+	}
+}

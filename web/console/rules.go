@@ -1,0 +1,230 @@
+package console
+
+import (
+	"html/template"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"loggregator_exporter/diff"
+	"loggregator_exporter/web/api"
+)
+
+// Views of the page of rules.
+const (
+	viewRules     = "rules"
+	viewWorkbench = "workbench"
+	viewProposals = "proposals"
+)
+
+const rulesPerPage = 50
+
+// rulesPage is the data of the page of rules, of which one view is filled.
+type rulesPage struct {
+	View  string
+	Views []view
+
+	Rules *api.RulesPage
+	Query api.RulesQuery
+	Next  template.URL
+	First template.URL
+
+	Bench     *bench
+	Proposals *api.Proposals
+}
+
+// view is one of the views of a page.
+type view struct {
+	Name    string
+	Query   template.URL
+	Current bool
+}
+
+// bench is the workbench: a rule file, and what it would change.
+type bench struct {
+	Text     string
+	Replaces string // the rule file in force that it takes the place of, or ""
+	Address  string // to send the text to
+	Files    []api.RuleFile
+	Report   *trial
+}
+
+// learns says whether a request needs the proposals of learning, which cost more than other answers.
+func learns(r *http.Request) bool {
+	q := r.URL.Query()
+	return q.Get("view") == viewProposals || q.Get("from") == viewProposals
+}
+
+func (c *Console) rules(r *http.Request, f *frame) error {
+	p := rulesPage{View: r.URL.Query().Get("view")}
+	var err error
+	switch p.View {
+	case viewWorkbench:
+		f.Title = "Workbench"
+		p.Bench, err = c.bench(r)
+	case viewProposals:
+		f.Title, f.API = "Proposed rules", "api/v1/learn"
+		p.Proposals, err = c.options.Data.Learn(r.Context())
+	default:
+		p.View, f.API = viewRules, "api/v1/rules"
+		err = c.rulesInForce(r, &p, f)
+	}
+	if err != nil {
+		return err
+	}
+	p.Views = []view{
+		{"In force", query(), p.View == viewRules},
+		{"Workbench", query("view", viewWorkbench), p.View == viewWorkbench},
+		{"Proposals", query("view", viewProposals), p.View == viewProposals},
+	}
+	f.Page = p
+	return nil
+}
+
+func (c *Console) rulesInForce(r *http.Request, p *rulesPage, f *frame) error {
+	values := r.URL.Query()
+	values.Del("view")
+	var err error
+	if p.Query, err = api.ParseRulesQuery(values); err != nil {
+		return err
+	}
+	if !values.Has("limit") {
+		p.Query.Limit = rulesPerPage
+	}
+	if p.Rules, err = c.options.Data.Rules(r.Context(), p.Query); err != nil {
+		return err
+	}
+	f.API += question(values)
+	if p.Rules.Next != "" {
+		p.Next = with(values, "cursor", p.Rules.Next)
+	}
+	if p.Query.Cursor != "" {
+		p.First = with(values, "cursor", "")
+	}
+	return nil
+}
+
+// firstText is what the workbench holds if nothing else is asked for.
+const firstText = `version: 1
+rules:
+  # The first rule that matches a name wins. Names of captures become labels.
+  - pattern: "shop.queues.{queue}.{leaf}"
+    name: "queue_{leaf}"
+`
+
+// bench fills the workbench: with the text of a rule file in force, with what learning proposes, or with a rule for one
+// name.
+func (c *Console) bench(r *http.Request) (*bench, error) {
+	b := &bench{Text: firstText, Address: "rules"}
+	list, err := c.options.Data.Rules(r.Context(), api.RulesQuery{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	b.Files = list.Files
+	values := r.URL.Query()
+	switch file, name := values.Get("file"), values.Get("name"); {
+	case file != "":
+		text, err := c.options.Data.RuleText(r.Context(), file)
+		if err != nil {
+			return nil, err
+		}
+		b.Text, b.Replaces = text.Text, file
+		b.Address += string(query("replaces", file))
+	case values.Get("from") == viewProposals:
+		proposals, err := c.options.Data.Learn(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		b.Text = proposals.File
+	case name != "":
+		b.Text = ruleFor(name)
+	}
+	return b, nil
+}
+
+// try answers the workbench.
+func (c *Console) try(r *http.Request, f *frame) error {
+	q, err := api.ParseTryQuery(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if q.Text, err = api.ReadRules(r); err != nil {
+		return err
+	}
+	report, err := c.options.Data.Try(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	f.Title, f.Page = "Workbench", rulesPage{View: viewWorkbench, Bench: &bench{Report: newTrial(report)}}
+	return nil
+}
+
+// special are the characters with a meaning in patterns.
+var special = regexp.MustCompile(`[\\{}()|*?]`)
+
+// ruleFor writes a rule that takes one name, to start from.
+func ruleFor(name string) string {
+	literal := strconv.QuoteToGraphic(special.ReplaceAllString(name, `\$0`))
+	return "version: 1\nrules:\n" +
+		"  # Put captures in braces where the name has a dimension: \"queues.{queue}.depth\". Each becomes a label.\n" +
+		"  - pattern: " + literal + "\n" +
+		"    name: " + literal + "\n"
+}
+
+// trial is what a rule file would change, made ready to be shown.
+type trial struct {
+	*api.TryReport
+
+	Kinds []diff.Count // of all groups together, the most names first
+}
+
+func newTrial(report *api.TryReport) *trial {
+	t := &trial{TryReport: report}
+	if report.Report == nil {
+		return t
+	}
+	at := map[diff.Kind]int{}
+	for _, g := range report.Report.Groups {
+		for _, k := range g.Kinds {
+			i, ok := at[k.Kind]
+			if !ok {
+				i = len(t.Kinds)
+				at[k.Kind] = i
+				t.Kinds = append(t.Kinds, diff.Count{Kind: k.Kind})
+			}
+			t.Kinds[i].Names += k.Names
+			t.Kinds[i].Series += k.Series
+		}
+	}
+	slices.SortStableFunc(t.Kinds, func(a, b diff.Count) int { return b.Names - a.Names })
+	return t
+}
+
+// change is what becomes of a series, as what goes and what comes.
+type change struct {
+	Before, After *diff.Series
+	Renamed       bool
+	Lost, Gained  []string // labels with their values
+}
+
+func newChange(before, after *diff.Series) change {
+	c := change{Before: before, After: after}
+	if before == nil || after == nil {
+		return c
+	}
+	c.Renamed = before.Metric != after.Metric
+	c.Lost, c.Gained = missing(before.Labels, after.Labels), missing(after.Labels, before.Labels)
+	return c
+}
+
+// missing lists the labels that are not, or not with the same value, in others.
+func missing(labels, others map[string]string) (list []string) {
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if value := labels[name]; others[name] != value {
+			list = append(list, name+"="+strconv.QuoteToGraphic(value))
+		}
+	}
+	return list
+}
