@@ -57,7 +57,8 @@ var paths = []string{
 	"/", "/?ledger=total", "/names", "/names?search=router&state=conflict&sort=series&order=desc&metric=cf_x&owner=a",
 	"/explain", "/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0&kind=gauge&tags=a%3Db",
 	"/rules", "/rules?file=rules.yaml&unused=true&search=q", "/rules?view=workbench",
-	"/rules?view=workbench&file=rules.yaml", "/rules?view=workbench&from=proposals", "/rules?view=workbench&name=a.b", "/rules?view=proposals",
+	"/rules?view=workbench&file=rules.yaml", "/rules?view=workbench&from=proposals",
+	"/rules?view=workbench&name=a.b", "/rules?view=proposals",
 	"/cardinality", "/cardinality?metric=cf_x", "/config", "/config?search=rlp&all=true",
 }
 

@@ -28,7 +28,6 @@ func (c *Console) functions() template.FuncMap {
 		"keys":    func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) },
 		"query":   query,
 		"part":    func(v, of any) float64 { return 100 * number(v) / max(1, number(of)) },
-		"changed": newChange,
 		"series": func(metric string, labels map[string]string) seriesView {
 			return seriesView{Metric: metric, Labels: labels}
 		},

@@ -2,7 +2,6 @@ package console
 
 import (
 	"html/template"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -177,7 +176,7 @@ func ruleFor(name string) string {
 type trial struct {
 	*api.TryReport
 
-	Kinds []diff.Count // of all groups together, the most names first
+	Kinds []diff.Count // of all groups together, the most series first
 }
 
 func newTrial(report *api.TryReport) *trial {
@@ -194,37 +193,9 @@ func newTrial(report *api.TryReport) *trial {
 				at[k.Kind] = i
 				t.Kinds = append(t.Kinds, diff.Count{Kind: k.Kind})
 			}
-			t.Kinds[i].Names += k.Names
 			t.Kinds[i].Series += k.Series
 		}
 	}
-	slices.SortStableFunc(t.Kinds, func(a, b diff.Count) int { return b.Names - a.Names })
+	slices.SortStableFunc(t.Kinds, func(a, b diff.Count) int { return b.Series - a.Series })
 	return t
-}
-
-// change is what becomes of a series, as what goes and what comes.
-type change struct {
-	Before, After *diff.Series
-	Renamed       bool
-	Lost, Gained  []string // labels with their values
-}
-
-func newChange(before, after *diff.Series) change {
-	c := change{Before: before, After: after}
-	if before == nil || after == nil {
-		return c
-	}
-	c.Renamed = before.Metric != after.Metric
-	c.Lost, c.Gained = missing(before.Labels, after.Labels), missing(after.Labels, before.Labels)
-	return c
-}
-
-// missing lists the labels that are not, or not with the same value, in others.
-func missing(labels, others map[string]string) (list []string) {
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		if value := labels[name]; others[name] != value {
-			list = append(list, name+"="+strconv.QuoteToGraphic(value))
-		}
-	}
-	return list
 }
