@@ -117,28 +117,33 @@ func (d *Document) add(q *Query) *Query {
 // legend finds the labels in a legend: {{label}}.
 func (d *Document) legend(n *node, where string) []*Text { return d.matches(n, where, inLegend) }
 
-// annotation finds the query of an annotation. Grafana before version 11 reads the field expr, and later ones target.
+// annotation finds the query of an annotation.
 func (d *Document) annotation(n *node, sources datasources) {
-	name := n.get("name").text()
-	where := fmt.Sprintf("annotation %q", name)
-	q := Query{
-		Kind: Annotation, Name: name, Datasource: sources.typeOf(n.get("datasource"), ""), Place: Place{Where: where},
+	d.annotationQuery(n.get("name").text(), sources.typeOf(n.get("datasource"), ""), n, n.get("target"))
+}
+
+// annotationQuery finds the query in the options of an annotation, of which there are two: one version of Grafana reads
+// these, another one those, and both name labels.
+func (d *Document) annotationQuery(name, datasource string, options ...*node) {
+	q := Query{Kind: Annotation, Name: name, Datasource: datasource}
+	q.Where = fmt.Sprintf("annotation %q", name)
+	var added *Query
+	for _, o := range options {
+		expr := o.get("expr")
+		if added != nil && expr.text() == added.Expr.original {
+			added.Expr.repeat(d.layerOf(expr, q.Where))
+		} else if another := d.query(expr, q); another != nil {
+			added = another
+		}
 	}
-	legends := []*node{n.get("titleFormat"), n.get("textFormat"), n.get("target", "legendFormat")}
-	first, second := n.get("expr"), n.get("target", "expr")
-	if first.text() == "" {
-		first, second = second, nil
+	for _, o := range options {
+		if added != nil {
+			for _, legend := range []string{"titleFormat", "textFormat", "legendFormat"} {
+				added.Labels = append(added.Labels, d.legend(o.get(legend), q.Where)...)
+			}
+			added.Labels = append(added.Labels, d.listed(o.get("tagKeys"), q.Where)...)
+		}
 	}
-	added := d.query(first, q, legends...)
-	if added == nil {
-		return
-	}
-	added.Labels = append(added.Labels, d.listed(n.get("tagKeys"), where)...)
-	if second.text() == first.text() {
-		added.Expr.repeat(d.layerOf(second, where))
-		return
-	}
-	d.query(second, q)
 }
 
 // listed finds the names in a list that is separated by commas.

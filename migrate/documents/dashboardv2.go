@@ -60,16 +60,8 @@ func (d *Document) variableV2(n *node, sources datasources) {
 }
 
 func (d *Document) annotationV2(n *node, sources datasources) {
-	name := n.get("name").text()
 	spec, datasource := dataQuery(n.get("query"), sources)
-	q := Query{
-		Kind: Annotation, Name: name, Datasource: datasource, Place: Place{Where: fmt.Sprintf("annotation %q", name)},
-	}
-	for _, from := range []*node{spec, n.get("legacyOptions")} {
-		if added := d.query(from.get("expr"), q, from.get("titleFormat"), from.get("textFormat"), from.get("legendFormat")); added != nil {
-			added.Labels = append(added.Labels, d.listed(from.get("tagKeys"), q.Where)...)
-		}
-	}
+	d.annotationQuery(n.get("name").text(), datasource, spec, n.get("legacyOptions"))
 }
 
 // element finds the queries of a panel of the second schema.

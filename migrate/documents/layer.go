@@ -16,8 +16,9 @@ type layer struct {
 	// encode writes a piece of this text in the notation of the parent.
 	encode func(piece string) string
 	// rewrite, if any, writes the whole text anew. It returns the edit of the parent, and whether that is needed, since
-	// an edited text does not fit into the notation of the old one.
-	rewrite func(text string) (edit, bool)
+	// an edited text does not fit into the notation of the old one. It is given the edits that would fit, which it may
+	// change.
+	rewrite func(text string, edits []edit) (edit, bool)
 	escapes map[rune]string // how JSON in this text escapes characters that need not be; nil until somebody asks
 }
 
@@ -46,14 +47,14 @@ func sortEdits(edits []edit) {
 
 // lift turns edits of a layer's text into those of its parent's.
 func (l *layer) lift(edits []edit) []edit {
-	if l.rewrite != nil {
-		if whole, needed := l.rewrite(apply(l.text, edits)); needed {
-			return []edit{whole}
-		}
-	}
 	lifted := make([]edit, len(edits))
 	for i, e := range edits {
 		lifted[i] = edit{l.at[e.start], l.at[e.end], l.encode(e.text)}
+	}
+	if l.rewrite != nil {
+		if whole, needed := l.rewrite(apply(l.text, edits), slices.Clone(lifted)); needed {
+			return []edit{whole}
+		}
 	}
 	return lifted
 }

@@ -7,9 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// linkParameter matches a parameter of a URL that may hold queries: those of Grafana's Explore, as JSON, and those of
-// Prometheus' own pages and API. A parameter ends where the URL does.
-var linkParameter = regexp.MustCompile(`[?&#](left|right|panes|g[0-9]+\.expr)=([^&#\s<>"'` + "`" + `]*)`)
+// The parameters of a URL that may hold queries are those of Grafana's Explore, as JSON, and those of Prometheus' own
+// pages. In a string that is a URL, JSON may stand as it is; a URL in other text ends where quotes or blanks are.
+var (
+	linkParameter = regexp.MustCompile(`[?&#](left|right|panes|g[0-9]+\.expr)=([^&#]*)`)
+	textParameter = regexp.MustCompile(`[?&#](left|right|panes|g[0-9]+\.expr)=([^&#\s<>"'` + "`" + `]*)`)
+	isURL         = regexp.MustCompile(`^(?:https?://|/|\$)[^\n<>]*$`)
+)
 
 // linkField matches what stands for a label of the series that was clicked: ${__field.labels.name}.
 var linkField = regexp.MustCompile(`\$\{__(?:field|series)\.labels(?:\.([a-zA-Z_][a-zA-Z0-9_]*)|\["?([^"\]]+)"?\])`)
@@ -26,7 +30,11 @@ func (d *Document) links(n *node, where string, p *Panel, sources datasources) {
 	if !strings.Contains(text, "=") && !strings.Contains(text, "${__") {
 		return
 	}
-	for _, m := range linkParameter.FindAllStringSubmatchIndex(text, -1) {
+	parameter := textParameter
+	if isURL.MatchString(text) {
+		parameter = linkParameter
+	}
+	for _, m := range parameter.FindAllStringSubmatchIndex(text, -1) {
 		l := d.layerOf(n, where)
 		if l == nil {
 			return
@@ -110,7 +118,8 @@ func urlLayer(parent *layer, start, end int) *layer {
 			switch c := string(r); {
 			case r == ' ':
 				b.WriteString(space)
-			case !strings.ContainsRune("+&#%\"'<>`", r) && strings.ContainsRune(raw, r): // the author left it as it is
+			case strings.ContainsRune("!~*()", r), // as JavaScript's encodeURIComponent
+				!strings.ContainsRune("+&#%", r) && strings.ContainsRune(raw, r): // the author left it as it is
 				b.WriteRune(r)
 			default:
 				b.WriteString(url.QueryEscape(c))

@@ -56,11 +56,16 @@ func (d *Document) matches(n *node, where string, pattern *regexp.Regexp) []*Tex
 	return found
 }
 
-// noFields are keys of options of transformations whose values are never names of fields.
-var noFields = []string{"mode", "id", "type", "operation", "operator", "aggregations", "reducer", "reducers", "format", "match"}
+// The keys of options of transformations under which no names of fields stand, and those whose objects have names of
+// fields as keys.
+var (
+	withoutFields = []string{
+		"mode", "id", "type", "operation", "operator", "aggregations", "reducer", "reducers", "format", "match",
+	}
+	keyedByFields = []string{"excludeByName", "includeByName", "indexByName", "renameByName", "fields"}
+)
 
-// transformations finds whatever may be the name of a field: as a value, or as the key of an object, such as that of
-// new names by old ones.
+// transformations finds the names of fields in the options of transformations, wherever they may be.
 func (d *Document) transformations(p *Panel, n *node) {
 	for _, t := range n.array() {
 		options := t.get("options")
@@ -74,12 +79,15 @@ func (d *Document) transformations(p *Panel, n *node) {
 func (d *Document) fieldNames(p *Panel, n *node) {
 	d.fields(p, n)
 	for i, value := range n.values() {
+		key := ""
 		if n.kind == objectNode {
-			if slices.Contains(noFields, n.keys[i].value) {
-				continue
-			}
-			d.fields(p, n.keys[i])
+			key = n.keys[i].value
 		}
-		d.fieldNames(p, value)
+		if slices.Contains(keyedByFields, key) && value.isObject() {
+			d.fields(p, value.keys...)
+		}
+		if !slices.Contains(withoutFields, key) && key != "renameByName" { // whose values are the new names
+			d.fieldNames(p, value)
+		}
 	}
 }

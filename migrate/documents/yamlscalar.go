@@ -18,11 +18,17 @@ func yamlLayer(file *layer, n *node) (*layer, error) {
 	if !ok {
 		return nil, errors.New("the text is written in a way that cannot be edited here")
 	}
-	l := s.d.layer(file, s.at, encode)
-	if n.style == plainStyle {
-		l.rewrite = func(text string) (edit, bool) {
-			return edit{n.start, s.at, quoted(text)}, !isPlain(text, n.inFlow)
+	l := s.d.layer(file, s.end, encode)
+	raw := file.text[n.start:s.at]
+	l.rewrite = func(text string, edits []edit) (edit, bool) {
+		for i := range edits {
+			edits[i].start -= n.start
+			edits[i].end -= n.start
 		}
+		r := scalarReader{text: apply(raw, edits), want: text}
+		fits, _ := r.read(n.style)
+		fits = fits && !strings.ContainsFunc(text, mustEscape) && (n.style != plainStyle || isPlain(text, n.inFlow))
+		return edit{n.start, n.start + len(raw), quoted(text)}, !fits
 	}
 	return l, nil
 }
@@ -48,19 +54,25 @@ func (s *scalarReader) read(style scalarStyle) (ok bool, encode func(string) str
 	return s.flow(0), func(piece string) string { return piece }
 }
 
-// quoted writes a whole text that cannot be plain.
+// quoted writes a whole text where an edited one does not fit into the notation that it had.
 func quoted(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+	if strings.ContainsFunc(text, mustEscape) || strings.ContainsAny(text, "\n\t") {
 		return `"` + doubleQuoted(text) + `"`
 	}
 	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 }
 
-// isPlain says whether a text can stand without quotes.
+// mustEscape says which characters YAML takes in double quotes only, as escapes.
+func mustEscape(r rune) bool {
+	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff || r > 0xfffd && r < 0x10000
+}
+
+// isPlain says whether a text, which may go over several lines, can stand without quotes.
 func isPlain(text string, inFlow bool) bool {
-	if strings.ContainsAny(text, "\n\r") || inFlow && strings.ContainsAny(text, ",[]{}") {
+	if inFlow && strings.ContainsAny(text, ",[]{}") {
 		return false
 	}
+	text = strings.ReplaceAll(text, "\n", " ")
 	var read yaml.Node
 	err := yaml.Unmarshal([]byte("k: "+text), &read)
 	if err != nil || len(read.Content) != 1 || len(read.Content[0].Content) != 2 {
@@ -81,7 +93,7 @@ func doubleQuoted(piece string) string {
 			b.WriteString(`\n`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case r < ' ' || r == 0x85 || r == 0x2028 || r == 0x2029:
+		case mustEscape(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)
@@ -93,7 +105,8 @@ func doubleQuoted(piece string) string {
 // scalarReader reads a scalar until it has as many bytes as are wanted.
 type scalarReader struct {
 	text string
-	at   int
+	at   int // where it reads; in the end where the scalar ends
+	end  int // where the text of the scalar ends, before the closing quote
 	want string
 	d    decoded
 }
@@ -134,6 +147,17 @@ func (s *scalarReader) flow(quote byte) bool {
 		default:
 			s.char()
 		}
+	}
+	s.end = s.at
+	if quote == '"' {
+		for strings.HasPrefix(s.rest(), "\\") && s.escape() { // lines that go on, with nothing on them
+		}
+	}
+	if quote != 0 {
+		if s.rest() == "" || s.rest()[0] != quote {
+			return false
+		}
+		s.at++
 	}
 	return string(s.d.text) == s.want
 }
@@ -220,7 +244,7 @@ func (s *scalarReader) block(folded bool) (indent string, ok bool) {
 		end, breaks, blankBefore = s.at, 1, blank
 		s.at += lineBreak(s.rest())
 	}
-	s.at = end
+	s.at, s.end = end, end
 	for range len(s.want) - len(body) {
 		s.d.add("\n", end)
 	}
