@@ -67,6 +67,9 @@ func (d *Document) annotationV2(n *node, sources datasources) {
 // element finds the queries of a panel of the second schema.
 func (d *Document) element(n *node, sources datasources) {
 	spec := n.get("spec")
+	if !spec.isObject() {
+		return
+	}
 	p := &Panel{Title: spec.get("title").text()}
 	p.Place = d.place(n, panelName(p.Title, spec.get("id").scalar()))
 	if n.get("kind").text() == "LibraryPanel" {

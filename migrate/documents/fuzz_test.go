@@ -32,7 +32,7 @@ func FuzzDocument(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(rules, "a: b # c")
-	f.Add([]byte("groups: [{rules: [{expr: 'it''s', labels: {a: '{{ query \"up\" }}'}}]}]"), "\n\n x")
+	f.Add([]byte("groups: [{rules: [{expr: 'it''s', labels: {a: '{{ query \"up\" }}'}}]}]"), "\n...\n..")
 	f.Fuzz(func(t *testing.T, text []byte, insert string) {
 		d, err := Read("f", text)
 		if err != nil {
@@ -59,7 +59,9 @@ func checkEdited(t *testing.T, d *Document, insert string) {
 			middle--
 		}
 		q.Expr.Set(old[:middle] + insert + old[middle:])
-		want[q.Path] = append(want[q.Path], q.Expr.String())
+		if q.Whole == nil { // edited, the text of a variable may be of another kind
+			want[q.Path] = append(want[q.Path], q.Expr.String())
+		}
 	}
 	edited, err := d.Bytes()
 	if err != nil {

@@ -28,6 +28,10 @@ type jsonReader struct {
 }
 
 func readJSON(text string) (*node, error) {
+	// A byte order mark is read as blanks, so that offsets stay.
+	if marked, ok := strings.CutPrefix(text, byteOrderMark); ok {
+		text = strings.Repeat(" ", len(byteOrderMark)) + marked
+	}
 	r := jsonReader{text: text, decoder: json.NewDecoder(strings.NewReader(text))}
 	r.decoder.UseNumber()
 	root, err := r.value(0)

@@ -30,11 +30,14 @@ func (d *Document) links(n *node, where string, p *Panel, sources datasources) {
 	if !strings.Contains(text, "=") && !strings.Contains(text, "${__") {
 		return
 	}
-	parameter := textParameter
-	if isURL.MatchString(text) {
-		parameter = linkParameter
+	parameter, within := linkParameter, false
+	if !isURL.MatchString(text) {
+		parameter, within = textParameter, true
 	}
 	for _, m := range parameter.FindAllStringSubmatchIndex(text, -1) {
+		if within {
+			m[5] = m[4] + balanced(text[m[4]:m[5]])
+		}
 		l := d.layerOf(n, where)
 		if l == nil {
 			return
@@ -52,6 +55,23 @@ func (d *Document) links(n *node, where string, p *Panel, sources datasources) {
 			}
 		}
 	}
+}
+
+// balanced returns the length of a text without a closing parenthesis that none opens, and what follows it: markdown
+// has URLs in parentheses.
+func balanced(text string) int {
+	open := 0
+	for i := range len(text) {
+		switch text[i] {
+		case '(':
+			open++
+		case ')':
+			if open--; open < 0 {
+				return i
+			}
+		}
+	}
+	return len(text)
 }
 
 // parameter finds the queries in a parameter of a URL.

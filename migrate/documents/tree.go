@@ -8,7 +8,7 @@ import (
 // maxDepth and maxNodes bound what a document may hold, so that its tree fits into memory and into the stack.
 const (
 	maxDepth = 200
-	maxNodes = 1_000_000
+	maxNodes = 500_000
 )
 
 type nodeKind byte
@@ -17,8 +17,8 @@ const (
 	objectNode nodeKind = iota + 1
 	arrayNode
 	stringNode
-	numberNode
-	otherNode // true, false, null, and references of YAML to objects and arrays
+	numberNode // of JSON
+	otherNode  // true, false, null, and references of YAML to objects and arrays
 )
 
 // node is a value of a JSON or YAML document. Methods work on nil, which stands for a value that is missing.

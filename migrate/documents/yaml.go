@@ -130,11 +130,8 @@ func (r *yamlReader) value(y *yaml.Node, depth int, inFlow bool) (*node, error) 
 // scalar reads any scalar as a string, as rule files do with theirs, but null.
 func (r *yamlReader) scalar(y *yaml.Node, inFlow bool) *node {
 	n := &node{kind: stringNode, value: y.Value, start: r.offset(y), style: yamlStyle(y.Style)}
-	switch y.ShortTag() {
-	case "!!null":
+	if y.ShortTag() == "!!null" {
 		n.kind = otherNode
-	case "!!int", "!!float":
-		n.kind = numberNode
 	}
 	n.start = afterProperties(r.text, n.start)
 	n.inFlow = inFlow

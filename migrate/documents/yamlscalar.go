@@ -27,11 +27,28 @@ func yamlLayer(file *layer, n *node) (*layer, error) {
 		}
 		r := scalarReader{text: apply(raw, edits), want: text}
 		fits, _ := r.read(n.style)
-		fits = fits && !strings.ContainsFunc(text, mustEscape) && (n.style != plainStyle || isPlain(text, n.inFlow))
+		isBlock := n.style == literalStyle || n.style == foldedStyle
+		switch {
+		case strings.ContainsFunc(text, mustEscape), n.style == plainStyle && !isPlain(text, n.inFlow):
+			fits = false
+		case isBlock && beginsBlank(text) && !beginsBlank(n.value): // the blanks would be taken for indentation
+			fits = false
+		case isBlock && (strings.Trim(text, "\n") == "" || lineBreaksAtEnd(text) != lineBreaksAtEnd(n.value)):
+			// The header says what becomes of the line breaks at the end.
+			fits = false
+		}
 		return edit{n.start, n.start + len(raw), quoted(text)}, !fits
 	}
 	return l, nil
 }
+
+// beginsBlank says whether the first line that is not empty begins with blanks.
+func beginsBlank(text string) bool {
+	text = strings.TrimLeft(text, "\n")
+	return strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t")
+}
+
+func lineBreaksAtEnd(text string) int { return len(text) - len(strings.TrimRight(text, "\n")) }
 
 // read decodes a scalar, and says how to write pieces of it.
 func (s *scalarReader) read(style scalarStyle) (ok bool, encode func(string) string) {
@@ -45,9 +62,7 @@ func (s *scalarReader) read(style scalarStyle) (ok bool, encode func(string) str
 			return strings.ReplaceAll(piece, "\n", "\n"+indent)
 		}
 	case singleStyle:
-		return s.flow('\''), func(piece string) string {
-			return strings.ReplaceAll(strings.ReplaceAll(piece, "'", "''"), "\n", "\n\n")
-		}
+		return s.flow('\''), func(piece string) string { return strings.ReplaceAll(piece, "'", "''") }
 	case doubleStyle:
 		return s.flow('"'), doubleQuoted
 	}
@@ -69,7 +84,7 @@ func mustEscape(r rune) bool {
 
 // isPlain says whether a text, which may go over several lines, can stand without quotes.
 func isPlain(text string, inFlow bool) bool {
-	if inFlow && strings.ContainsAny(text, ",[]{}") {
+	if inFlow && strings.ContainsAny(text, ",[]{}?:") {
 		return false
 	}
 	text = strings.ReplaceAll(text, "\n", " ")
