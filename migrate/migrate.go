@@ -1,12 +1,17 @@
 // Package migrate rewrites queries from firehose_exporter's names and labels to those of this exporter.
 //
 // It holds no table of names. Both resolvers, that of firehose_exporter's names and that of ours, are run on the same
-// raw names, and what they make of each is compared: so a changed rule changes what a query becomes.
+// raw names, and what they make of each is compared: so a changed rule changes what a query becomes. The labels are
+// compared in the same way, by a tag with a value that can be recognised.
 package migrate
 
 import (
+	"errors"
+	"slices"
+
 	"loggregator_exporter/compat"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/migrate/promql"
 	"loggregator_exporter/resolver"
 )
 
@@ -21,18 +26,31 @@ type Name struct {
 type Options struct {
 	Old *compat.Resolver
 	New *resolver.Resolver
-	// HTTPLabels are the labels that HTTP requests have in the new names (metrics.http.labels).
-	HTTPLabels []string
-	// Names are those of a foundation. The built-in ones come after them: where two have the same old name, the first
-	// counts.
+	// Names are those of a foundation. The built-in ones come after them: where a name is among both, these say with
+	// which unit it is sent.
 	Names []Name
 }
 
 // Migrator rewrites queries. It is immutable, and serves any number of goroutines.
-type Migrator struct{ options Options }
+type Migrator struct {
+	old   *compat.Resolver
+	new   *resolver.Resolver
+	names *names
+}
 
 // New makes a Migrator.
-func New(o Options) (*Migrator, error) { return &Migrator{options: o}, nil }
+func New(o Options) (*Migrator, error) {
+	if o.Old == nil || o.New == nil {
+		return nil, errors.New("both resolvers are needed")
+	}
+	m := &Migrator{old: o.Old, new: o.New}
+	known, err := builtInNames()
+	if err != nil {
+		return nil, err
+	}
+	m.names = newNames(m.old, m.new, slices.Concat(o.Names, known))
+	return m, nil
+}
 
 // Result is what became of a query. The values that the new query gives are those of the old one, in its unit, so that
 // thresholds, units and axes of a panel stay as they are.
@@ -65,8 +83,37 @@ type VariableUse struct {
 }
 
 // Query rewrites a query of PromQL, in which variables and macros of Grafana may stand.
-func (m *Migrator) Query(expr string) Result { return Result{Migrated: expr, OK: true} }
+func (m *Migrator) Query(expr string) Result { return m.query(expr, (*rewriter).rewriteAll) }
 
-// Variable rewrites the query of a variable of a dashboard: label_values(metric, label), label_values(label),
-// label_names(metric), metrics(regex), query_result(expr), or a query of PromQL.
-func (m *Migrator) Variable(query string) Result { return Result{Migrated: query, OK: true} }
+// seriesOf rewrites a selector of which labels or names are asked, and no values.
+func (m *Migrator) seriesOf(selector string) Result {
+	return m.query(selector, (*rewriter).rewriteSelectors)
+}
+
+func (m *Migrator) query(expr string, rewrite func(*rewriter) error) Result {
+	q, err := promql.Parse(expr)
+	if err != nil {
+		return refused(expr, "it cannot be parsed: "+err.Error())
+	}
+	r := &rewriter{m: m, q: q, selectors: map[*promql.Selector]*selection{}}
+	if err := r.selectAll(); err != nil {
+		return refused(expr, err.Error())
+	}
+	if len(r.selectors) == 0 {
+		return Result{Migrated: expr, OK: true}
+	}
+	if err := rewrite(r); err != nil {
+		return refused(expr, err.Error())
+	}
+	migrated, err := q.Apply(r.edits)
+	if err == nil {
+		_, err = promql.Parse(migrated)
+	}
+	if err != nil {
+		return refused(expr, "the rewritten query cannot be parsed ("+err.Error()+"): please report this query")
+	}
+	r.result.Migrated, r.result.OK, r.result.Changed = migrated, true, migrated != expr
+	return r.result
+}
+
+func refused(expr, reason string) Result { return Result{Migrated: expr, Notes: []string{reason}} }

@@ -117,7 +117,7 @@ func (q *Query) Arguments(n parser.Expr) Span {
 	return Span{q.span(i).End, q.span(q.closing(i)).Start}
 }
 
-// Matching returns where the operator of a binary operation stands, the list after on or ignoring, and the list after
+// Matching returns where the operator of a binary operation stands, with bool after it, the list after on or ignoring, and the list after
 // group_left or group_right; both may be nil.
 func (q *Query) Matching(n *parser.BinaryExpr) (operator Span, on, group *List) {
 	end := q.SpanOf(n.RHS).Start
@@ -125,7 +125,9 @@ func (q *Query) Matching(n *parser.BinaryExpr) (operator Span, on, group *List) 
 	if i >= len(q.tokens) {
 		return Span{end, end}, nil, nil
 	}
-	operator = q.span(i)
+	if operator = q.span(i); q.is(i+1, parser.BOOL) {
+		operator.End = q.span(i + 1).End
+	}
 	for i++; i < len(q.tokens) && q.span(i).Start < end; i++ {
 		switch {
 		case q.is(i, parser.ON, parser.IGNORING):

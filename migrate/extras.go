@@ -1,0 +1,169 @@
+package migrate
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// severalValues stands for a label's value where series have different ones.
+const severalValues = "\x00several"
+
+// extras are labels that the new series of a node have and the old ones had not, since their values stood in the
+// metric's name, and their values. Such labels would keep operations from finding pairs.
+type extras map[string]string
+
+// ignoreExtras adds ignoring to operations that compare all labels, for the labels in which their sides differ.
+func (r *rewriter) ignoreExtras() error {
+	parser.Inspect(r.q.Expr, func(n parser.Node, _ []parser.Node) error {
+		b, ok := n.(*parser.BinaryExpr)
+		if !ok || b.VectorMatching == nil {
+			return nil
+		}
+		operator, on, _ := r.q.Matching(b)
+		if on != nil && on.Keyword == "on" || !r.any(b.LHS, true) && !r.any(b.RHS, true) {
+			return nil
+		}
+		differ := differences(r.extrasOf(b.LHS), r.extrasOf(b.RHS))
+		if len(differ) == 0 {
+			return nil
+		}
+		if on == nil {
+			r.insert(operator.End, " ignoring ("+strings.Join(differ, ", ")+")")
+			return nil
+		}
+		for _, l := range on.Labels {
+			differ = slices.DeleteFunc(differ, func(name string) bool { return name == l.Name })
+		}
+		text := strings.Join(differ, ", ")
+		if text != "" && len(on.Labels) > 0 {
+			text = ", " + text
+		}
+		r.insert(on.Inside.End, text)
+		return nil
+	})
+	return nil
+}
+
+// differences returns the labels that two sides have with different values, sorted.
+func differences(a, b extras) []string {
+	var differ []string
+	for name, value := range a {
+		if b[name] != value {
+			differ = append(differ, name)
+		}
+	}
+	for name := range b {
+		if _, both := a[name]; !both {
+			differ = append(differ, name)
+		}
+	}
+	slices.Sort(differ)
+	return differ
+}
+
+func (r *rewriter) extrasOf(n parser.Node) extras {
+	switch n := n.(type) {
+	case *parser.VectorSelector:
+		for _, s := range r.series() {
+			if s.selector.Node == n {
+				return s.extras()
+			}
+		}
+		return nil
+	case *parser.AggregateExpr:
+		return r.extrasOfAggregation(n)
+	case *parser.BinaryExpr:
+		return r.extrasOfOperation(n)
+	case *parser.Call:
+		for _, a := range n.Args {
+			if t := a.Type(); t == parser.ValueTypeVector || t == parser.ValueTypeMatrix {
+				all := r.extrasOf(a)
+				if label, ok := createdBy(n); ok {
+					delete(all, label)
+				}
+				return all
+			}
+		}
+		return nil
+	default:
+		for c := range parser.ChildrenIter(n) {
+			return r.extrasOf(c)
+		}
+		return nil
+	}
+}
+
+// extras are those of the series that are selected. A variable stands for one value.
+func (s *selection) extras() extras {
+	all := extras{}
+	for _, label := range labelsOf(s.targets) {
+		if label == labelName || label == labelOrigin {
+			continue
+		}
+		values := valuesOf(s.targets, label)
+		all[label] = values[0]
+		if len(values) > 1 {
+			all[label] = severalValues
+		}
+		for _, c := range s.conditions {
+			if c.label == label && c.variable != "" {
+				all[label] = c.variable
+			}
+		}
+	}
+	return all
+}
+
+func (r *rewriter) extrasOfAggregation(n *parser.AggregateExpr) extras {
+	if !n.Without && !keepsLabels(n.Op) {
+		return nil
+	}
+	all := r.extrasOf(n.Expr)
+	if n.Without {
+		for _, l := range n.Grouping {
+			delete(all, l)
+		}
+	}
+	return all
+}
+
+func (r *rewriter) extrasOfOperation(n *parser.BinaryExpr) extras {
+	if n.VectorMatching == nil {
+		return mergeExtras(r.extrasOf(n.LHS), r.extrasOf(n.RHS))
+	}
+	_, on, group := r.q.Matching(n)
+	left, right := r.extrasOf(n.LHS), r.extrasOf(n.RHS)
+	switch {
+	case n.Op == parser.LAND, n.Op == parser.LUNLESS:
+		return left
+	case n.Op == parser.LOR:
+		return mergeExtras(left, right)
+	case group != nil && group.Keyword == "group_right":
+		return right
+	case group != nil:
+		return left
+	case on != nil && on.Keyword == "on":
+		return nil
+	}
+	for _, name := range differences(left, right) {
+		delete(left, name)
+	}
+	return left
+}
+
+// mergeExtras are the labels of either of two sides.
+func mergeExtras(a, b extras) extras {
+	if len(a) == 0 {
+		return b
+	}
+	all := maps.Clone(a)
+	for _, name := range differences(a, b) {
+		if all[name] = severalValues; b == nil {
+			all[name] = a[name]
+		}
+	}
+	return all
+}

@@ -1,0 +1,136 @@
+package migrate
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+const (
+	labelEnvironment = "environment"
+	labelOrigin      = "origin"
+	labelSourceID    = "source_id"
+	labelInstanceID  = "instance_id"
+	labelUnit        = "unit"
+	labelStatusCode  = "status_code"
+	labelQuantile    = "quantile"
+	labelBucket      = "le"
+
+	exportedPrefix = "exported_" // Prometheus' for labels that a target's own labels hide
+)
+
+// probe is a value of a tag that is recognised again in a label.
+const probe = "probe-of-migrate"
+
+// tagsBehind are the tags that a label of firehose_exporter may repeat under another name.
+var tagsBehind = map[string]string{
+	"bosh_deployment": "deployment", "bosh_job_name": "job", "bosh_job_id": "index", "bosh_job_ip": "ip",
+	"application_id": "app_id", "application_name": "app_name",
+}
+
+// targetLabels are those that Prometheus gives to a target. What firehose_exporter has under these names, Prometheus
+// stores with exportedPrefix unless the scrape says honor_labels.
+var targetLabels = []string{"job", "instance"}
+
+// newLabel returns what a label of firehose_exporter is in the new names, for series of an identity; ok is false if no
+// label holds what it held.
+func (m *Migrator) newLabel(label string, of *store.Identity) (name string, ok bool) {
+	if label == labelEnvironment || label == labelName || label == labelBucket || slices.Contains(targetLabels, label) {
+		return label, true
+	}
+	if bare, exported := strings.CutPrefix(label, exportedPrefix); exported && slices.Contains(targetLabels, bare) {
+		label = bare
+	}
+	for _, tag := range []string{tagsBehind[label], label} {
+		if tag == "" {
+			continue
+		}
+		if name, ok = m.followTag(tag, label, of); ok {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// followTag sends an envelope with a tag through both resolvers: where the old one makes the label of it, it returns
+// what the new one makes.
+func (m *Migrator) followTag(tag, label string, of *store.Identity) (string, bool) {
+	id := *of
+	id.Tags = slices.DeleteFunc(slices.Clone(of.Tags), func(l metric.Label) bool { return l.Name == tag })
+	switch tag {
+	case labelSourceID:
+		id.SourceID = probe
+	case labelInstanceID:
+		id.InstanceID = probe
+	default:
+		id.Tags = append(id.Tags, metric.Label{Name: tag, Value: probe})
+		slices.SortFunc(id.Tags, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
+	}
+	was := id
+	if of.Kind == metric.KindTimer {
+		was.Name = "http_total"
+	}
+	if metric.LabelValue(m.old.Resolve(&was).Labels, label) != probe {
+		return "", false
+	}
+	for _, l := range m.new.Explain(&id, nil).Labels {
+		if l.Value == probe {
+			return l.Name, true
+		}
+	}
+	return "", false
+}
+
+// statusClasses are the classes of status codes that the new names tell apart.
+var statusClasses = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// classesOf returns the classes of the status codes that a regular expression or text matches, with the type of the
+// matcher; ok is false if it takes a part of a class only.
+func classesOf(t labels.MatchType, value string) (class string, of labels.MatchType, ok bool) {
+	negative := t == labels.MatchNotEqual || t == labels.MatchNotRegexp
+	if t == labels.MatchEqual || t == labels.MatchNotEqual {
+		value = regexp.QuoteMeta(value)
+	}
+	pattern, err := regexp.Compile("^(?s:" + value + ")$")
+	if err != nil {
+		return "", t, false
+	}
+	var classes []string
+	for i, class := range statusClasses {
+		n := 0
+		for code := 100 * (i + 1); code < 100*(i+2); code++ {
+			if pattern.MatchString(strconv.Itoa(code)) {
+				n++
+			}
+		}
+		switch n {
+		case 0:
+		case 100:
+			classes = append(classes, class)
+		default:
+			return "", t, false
+		}
+	}
+	if pattern.MatchString("") {
+		classes = append(classes, "")
+	}
+	if len(classes) == 0 {
+		return "", t, false
+	}
+	of = labels.MatchRegexp
+	switch {
+	case negative && len(classes) == 1:
+		of = labels.MatchNotEqual
+	case negative:
+		of = labels.MatchNotRegexp
+	case len(classes) == 1:
+		of = labels.MatchEqual
+	}
+	return strings.Join(classes, "|"), of, true
+}

@@ -1,0 +1,160 @@
+package migrate
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"loggregator_exporter/compat"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
+	"loggregator_exporter/store"
+)
+
+// namesFile holds origin, raw name, kind and unit of the metrics that components of Cloud Foundry are known to emit.
+//
+//go:embed names.tsv
+var namesFile string
+
+// builtInNames reads namesFile.
+func builtInNames() ([]Name, error) {
+	var all []Name
+	for line := range strings.Lines(namesFile) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(f) != 4 {
+			return nil, fmt.Errorf("names.tsv: %d fields: %q", len(f), line)
+		}
+		kind, ok := metric.ParseKind(f[2])
+		if !ok {
+			return nil, fmt.Errorf("names.tsv: no kind: %q", line)
+		}
+		all = append(all, Name{Origin: f[0], Name: f[1], Kind: kind, Unit: f[3]})
+	}
+	return all, nil
+}
+
+// labelName is what PromQL calls the label that holds a metric's name.
+const labelName = "__name__"
+
+// known is a metric that a component emits, with what both resolvers make of it.
+type known struct {
+	identity store.Identity
+	old      string         // name in firehose_exporter
+	short    string         // the same without a component that the raw name repeats before a dot
+	labels   []metric.Label // in our exporter, with the metric's name as labelName, as far as name and origin tell
+	fixed    []string       // labels that a rule sets to text of its own
+	mul, div float64        // the new value is the old one * mul / div
+	anywhere bool           // the old name does not hold the origin
+	delta    bool           // the old name is that of the last increment of a counter
+}
+
+func (k *known) metric() string { return metric.LabelValue(k.labels, labelName) }
+
+// names are all metrics that are known.
+type names struct {
+	all      []*known
+	byOld    map[string][]*known
+	bySquash map[string][]*known // by old names with single underscores only
+	byMetric map[string][]*known
+}
+
+func newNames(old *compat.Resolver, now *resolver.Resolver, list []Name) *names {
+	n := &names{byOld: map[string][]*known{}, bySquash: map[string][]*known{}, byMetric: map[string][]*known{}}
+	type key struct {
+		origin, name string
+		kind         metric.Kind
+	}
+	seen := map[key]bool{}
+	for i := range list {
+		of := &list[i]
+		k := key{of.Origin, of.Name, of.Kind}
+		if seen[k] || of.Kind != metric.KindGauge && of.Kind != metric.KindCounter {
+			continue
+		}
+		seen[k] = true
+		n.add(old, now, of)
+	}
+	return n
+}
+
+// identity is the metric as a store would look it up, with tags beside origin.
+func (n *Name) identity(tags ...metric.Label) store.Identity {
+	if n.Origin != "" {
+		tags = append(tags, metric.Label{Name: "origin", Value: n.Origin})
+	}
+	slices.SortFunc(tags, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
+	return store.Identity{Kind: n.Kind, Name: n.Name, Unit: n.Unit, SourceID: n.SourceID, Tags: tags}
+}
+
+func (n *names) add(old *compat.Resolver, now *resolver.Resolver, of *Name) {
+	k := &known{identity: of.identity(), old: old.Name(of.Origin, of.Name, of.Kind)}
+	r := now.Explain(&k.identity, nil)
+	if r.Dropped || r.Invalid != "" {
+		return
+	}
+	k.mul, k.div = r.Mul, r.Div
+	if bare, ok := strings.CutPrefix(of.Name, of.Origin+"."); ok {
+		k.short = old.Name(of.Origin, bare, of.Kind)
+	}
+	k.anywhere = old.Name("a", of.Name, of.Kind) == old.Name("b", of.Name, of.Kind)
+	k.labels = append(k.labels, metric.Label{Name: labelName, Value: r.Metric})
+	for _, l := range r.Labels {
+		tag := slices.ContainsFunc(r.Rules.Tags, func(t metric.Label) bool { return t.Value == l.Value })
+		if l.Name == labelEnvironment || l.Name == labelSourceID || k.anywhere && !tag {
+			continue
+		}
+		k.labels = append(k.labels, l)
+		if !strings.Contains(fold(of.Name), fold(l.Value)) && !strings.Contains(fold(of.Origin), fold(l.Value)) {
+			k.fixed = append(k.fixed, l.Name)
+		}
+	}
+	n.index(k)
+	if total, ok := strings.CutSuffix(k.old, "_total"); ok && of.Kind == metric.KindCounter {
+		d := *k
+		d.old, d.delta = total+"_delta", true
+		n.index(&d)
+	}
+}
+
+func (n *names) index(k *known) {
+	n.byOld[k.old] = append(n.byOld[k.old], k)
+	n.bySquash[squash(k.old)] = append(n.bySquash[squash(k.old)], k)
+	if !k.delta {
+		n.all = append(n.all, k)
+		n.byMetric[k.metric()] = append(n.byMetric[k.metric()], k)
+	}
+}
+
+// squash makes one underscore of several: older versions of firehose_exporter did.
+func squash(name string) string {
+	for strings.Contains(name, "__") {
+		name = strings.ReplaceAll(name, "__", "_")
+	}
+	return name
+}
+
+// fold makes spellings of one word equal.
+func fold(s string) string {
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if strings.ContainsRune("-_./ ", r) {
+			return -1
+		}
+		return r
+	}, s))
+}
+
+// lookUp returns the metrics that have an old name. Where no metric has it, forms of it that older versions of
+// firehose_exporter used are tried.
+func (n *names) lookUp(old string) []*known {
+	if found := n.byOld[old]; len(found) > 0 {
+		return found
+	}
+	if found := n.bySquash[squash(old)]; len(found) > 0 {
+		return found
+	}
+	if found := n.byOld[old+"_total"]; len(found) > 0 {
+		return found // counters had no suffix
+	}
+	return n.byOld[old+"l"] // prometheus-boshrelease has _tota in place of _total
+}

@@ -1,0 +1,236 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"loggregator_exporter/migrate/promql"
+)
+
+// rewriter rewrites one query: it finds out what each selector becomes, then what follows for the labels that are
+// named elsewhere, and for the values.
+type rewriter struct {
+	m         *Migrator
+	q         *promql.Query
+	selectors map[*promql.Selector]*selection // of old names
+	parents   map[parser.Node]parser.Node
+	edits     []promql.Edit
+	wrappings []wrapping
+	result    Result
+}
+
+// selectAll finds the selectors of old names.
+func (r *rewriter) selectAll() error {
+	for _, s := range r.q.Selectors {
+		selected, err := r.m.selectSeries(r.q, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", shorten(r.q.Slice(s.Span)), err)
+		}
+		if selected != nil {
+			r.selectors[s] = selected
+		}
+	}
+	return nil
+}
+
+func (r *rewriter) rewriteAll() error {
+	r.parents = map[parser.Node]parser.Node{}
+	parser.Inspect(r.q.Expr, func(n parser.Node, path []parser.Node) error {
+		if len(path) > 0 {
+			r.parents[n] = path[len(path)-1]
+		}
+		return nil
+	})
+	for _, step := range []func() error{
+		r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial, r.ignoreExtras, r.keepValues,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	r.applyWrappings()
+	return nil
+}
+
+// selection is what a selector of an old name becomes.
+type selection struct {
+	selector *promql.Selector
+	targets  []*known
+	of       subject
+	// conditions are those on the new series; the first is that of the name.
+	conditions []*condition
+	mul, div   float64 // the new value is the old one * mul / div
+	delta      bool
+	special    *special // of series that are no gauge or counter of a component
+	bridged    []string // labels that keep their old names, by label_replace
+	variables  []VariableUse
+}
+
+// series are the selections in the order of the text.
+func (r *rewriter) series() []*selection {
+	var all []*selection
+	for _, s := range r.q.Selectors {
+		if selected := r.selectors[s]; selected != nil {
+			all = append(all, selected)
+		}
+	}
+	return all
+}
+
+func (r *rewriter) note(format string, args ...any) {
+	if n := fmt.Sprintf(format, args...); !slices.Contains(r.result.Notes, n) {
+		r.result.Notes = append(r.result.Notes, n)
+	}
+}
+
+func (r *rewriter) edit(at promql.Span, text string) {
+	if r.q.Slice(at) != text || at.Start == at.End {
+		r.edits = append(r.edits, promql.Edit{Span: at, Text: text})
+	}
+}
+
+func (r *rewriter) insert(at int, text string) {
+	r.edits = append(r.edits, promql.Edit{Span: promql.Span{Start: at, End: at}, Text: text})
+}
+
+// shorten cuts a text to what a line can bear.
+func shorten(s string) string {
+	const limit = 120
+	if len(s) > limit {
+		return strings.ToValidUTF8(s[:limit], "") + "..."
+	}
+	return s
+}
+
+func (r *rewriter) rewriteSelectors() error {
+	for _, s := range r.series() {
+		if err := r.rewriteSelector(s); err != nil {
+			return fmt.Errorf("%s: %w", shorten(r.q.Slice(s.selector.Span)), err)
+		}
+		old := s.selector.Name
+		if old == "" {
+			old = nameMatcher(s.selector).Value
+		}
+		rename := Rename{old, strings.Join(s.conditions[0].values, "|")}
+		if !slices.Contains(r.result.Metrics, rename) {
+			r.result.Metrics = append(r.result.Metrics, rename)
+		}
+		for _, v := range s.variables {
+			r.result.Variables = append(r.result.Variables, v)
+			r.note("the variable %s was part of a metric's name and stands for a value of the label %s here: "+
+				"let the variable have that label's values", v.Name, v.Label)
+		}
+	}
+	return nil
+}
+
+// rewriteSelector edits the name and the matchers of a selector.
+func (r *rewriter) rewriteSelector(s *selection) error {
+	written := s.selector
+	conditions, kept := s.conditions[1:], 0
+	name := s.conditions[0]
+	if len(name.values) > 1 || written.Name == "" || written.NameAt.Start > written.Braces.Start {
+		conditions = s.conditions
+	}
+	var added []string
+	for _, c := range conditions {
+		added = append(added, c.matcher())
+	}
+	for i := range written.Matchers {
+		keep, err := r.rewriteMatcher(s, &written.Matchers[i])
+		if err != nil {
+			return err
+		}
+		if keep {
+			kept++
+			continue
+		}
+		end := written.Matchers[i].End
+		if i+1 < len(written.Matchers) {
+			end = written.Matchers[i+1].Start
+		}
+		r.edit(promql.Span{Start: written.Matchers[i].Start, End: end}, "")
+	}
+	r.renameMetric(s, name)
+	separator := ","
+	if strings.Contains(r.q.Slice(written.Braces), ", ") {
+		separator = ", "
+	}
+	text := strings.Join(added, separator)
+	switch {
+	case text == "" && kept == 0 && name == s.conditions[0] && written.NameAt.Start < written.Braces.Start:
+		r.edits = slices.DeleteFunc(r.edits, func(e promql.Edit) bool {
+			return e.Start >= written.Braces.Start && e.End <= written.Braces.End
+		})
+		r.edit(written.Braces, "")
+	case text == "":
+	case written.Braces.Start == written.Braces.End:
+		r.insert(written.NameAt.End, "{"+text+"}")
+	default:
+		if kept > 0 {
+			text += separator
+		}
+		r.insert(written.Braces.Start+1, text)
+	}
+	return nil
+}
+
+// renameMetric edits a name that stands before the braces, and removes one that stands in quotes within them.
+func (r *rewriter) renameMetric(s *selection, name *condition) {
+	written := s.selector
+	switch {
+	case written.Name == "":
+	case written.NameAt.Start > written.Braces.Start:
+		end := written.NameAt.End
+		if len(written.Matchers) > 0 && written.Matchers[0].Start > end {
+			end = written.Matchers[0].Start
+		}
+		r.edit(promql.Span{Start: written.NameAt.Start, End: end}, "")
+	case len(name.values) > 1:
+		r.edit(written.NameAt, "")
+	default:
+		r.edit(written.NameAt, name.values[0])
+	}
+}
+
+// rewriteMatcher edits a matcher as the author wrote it, and says whether it is kept.
+func (r *rewriter) rewriteMatcher(s *selection, m *promql.Matcher) (keep bool, err error) {
+	switch {
+	case m.Label == labelName:
+		return false, nil // a condition takes its place
+	case m.Label == labelQuantile && s.special != nil && s.special.quantile:
+		return false, nil // it is an argument of histogram_quantile
+	case m.Label == labelUnit:
+		r.note("there is no label unit: the metric's name says it")
+		return false, nil
+	case slices.Contains(targetLabels, m.Label):
+		r.note("the label %s of a matcher is that of the target: let it name the targets of this exporter", m.Label)
+		return true, nil
+	}
+	name, ok := r.newName(s, m.Label)
+	if !ok {
+		return false, fmt.Errorf("no label of the new series holds what %s held", m.Label)
+	}
+	if m.Label == labelStatusCode && s.special != nil {
+		return true, r.rewriteStatus(m, name)
+	}
+	r.edit(m.LabelAt, name)
+	return true, nil
+}
+
+// rewriteStatus makes a condition on status codes one on their classes.
+func (r *rewriter) rewriteStatus(m *promql.Matcher, name string) error {
+	if len(r.q.VariablesIn(m.ValueAt)) > 0 {
+		return fmt.Errorf("%s holds classes of status codes, such as 5xx, and a variable holds codes", name)
+	}
+	value, of, ok := classesOf(m.Type, m.Value)
+	if !ok {
+		return fmt.Errorf("%s holds classes of status codes, such as 5xx: %s is not one", name, m.Value)
+	}
+	r.edit(m.Span, (&labels.Matcher{Type: of, Name: name, Value: value}).String())
+	return nil
+}

@@ -1,0 +1,174 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/migrate/promql"
+	"loggregator_exporter/store"
+)
+
+// subject is what series stand for: an identity whose labels can be followed, and the names of the old and new
+// labels that were followed already.
+type subject struct{ identity *store.Identity }
+
+// nameMatcher is the matcher on __name__, or nil.
+func nameMatcher(s *promql.Selector) *promql.Matcher {
+	for i := range s.Matchers {
+		if s.Matchers[i].Label == labelName {
+			return &s.Matchers[i]
+		}
+	}
+	return nil
+}
+
+// selectSeries says what a selector becomes; nil if it does not select old names.
+func (m *Migrator) selectSeries(q *promql.Query, s *promql.Selector) (*selection, error) {
+	prefix := m.old.Prefix()
+	name, byPattern := s.Name, false
+	if name == "" {
+		n := nameMatcher(s)
+		if n == nil {
+			return nil, nil
+		}
+		name, byPattern = n.Value, n.Type != labels.MatchEqual
+	}
+	if !strings.Contains(name, prefix) {
+		return nil, nil
+	}
+	switch variables := promql.FindVariables(name); {
+	case byPattern:
+		return m.selectByPattern(s, len(variables) > 0)
+	case !strings.HasPrefix(name, prefix):
+		return nil, nil
+	case len(variables) > 0:
+		return m.selectByVariable(s, name, variables)
+	default:
+		return m.selectByName(s, name)
+	}
+}
+
+func (m *Migrator) selectByName(s *promql.Selector, name string) (*selection, error) {
+	selected := &selection{selector: s, mul: 1, div: 1}
+	if found, err := m.selectSpecial(selected, strings.TrimPrefix(name, m.old.Prefix())); found || err != nil {
+		return selected, err
+	}
+	targets := m.names.lookUp(name)
+	if len(targets) == 0 {
+		return nil, errors.New("the name is not among those that are known: give the foundation's names with " +
+			"--names, --capture or --url")
+	}
+	return selected, m.take(selected, targets, nil, "")
+}
+
+// take fills a selection with what known metrics became.
+func (m *Migrator) take(s *selection, targets, also []*known, free string) error {
+	var err error
+	if s.conditions, err = m.names.tellApart(targets, also, free); err != nil {
+		return err
+	}
+	s.targets, s.of = targets, subject{&targets[0].identity}
+	s.mul, s.div, err = factorOf(targets)
+	s.delta = targets[0].delta
+	return err
+}
+
+// selectByPattern is for regular expressions on __name__.
+func (m *Migrator) selectByPattern(s *promql.Selector, hasVariable bool) (*selection, error) {
+	n := nameMatcher(s)
+	if hasVariable || n.Type != labels.MatchRegexp {
+		return nil, errors.New("names by such a condition cannot be translated: write them out")
+	}
+	pattern, err := regexp.Compile("^(?s:" + n.Value + ")$")
+	if err != nil {
+		return nil, err
+	}
+	var targets []*known
+	for _, k := range m.names.all {
+		if pattern.MatchString(k.old) || pattern.MatchString(k.short) {
+			targets = append(targets, k)
+		}
+	}
+	if len(targets) == 0 {
+		return nil, fmt.Errorf("no known name matches %s", n.Value)
+	}
+	selected := &selection{selector: s}
+	if err := m.take(selected, targets, nil, ""); err != nil {
+		return nil, err
+	}
+	selected.conditions = m.names.widen(selected.conditions, targets)
+	return selected, nil
+}
+
+// selectByVariable is for names of which a variable is a part: it becomes the value of a label.
+func (m *Migrator) selectByVariable(
+	s *promql.Selector, name string, variables []promql.Variable,
+) (*selection, error) {
+	if len(variables) > 1 {
+		return nil, errors.New("more than one variable is part of the name")
+	}
+	v := variables[0]
+	pattern, err := regexp.Compile("^" + regexp.QuoteMeta(name[:v.Start]) + "(.+)" + regexp.QuoteMeta(name[v.End:]) + "$")
+	if err != nil {
+		return nil, err
+	}
+	var matching []*known
+	values := map[*known]string{}
+	for _, k := range m.names.all {
+		if found := pattern.FindStringSubmatch(k.old); found != nil {
+			matching = append(matching, k)
+			values[k] = found[1]
+		}
+	}
+	label, targets := m.labelOf(matching, values)
+	if label == "" {
+		return nil, fmt.Errorf("the variable %s stands for a part of the name that is no label here", v.Name)
+	}
+	selected := &selection{selector: s}
+	if err := m.take(selected, targets, matching, label); err != nil {
+		return nil, err
+	}
+	if len(selected.conditions[0].values) > 1 {
+		return nil, fmt.Errorf("the names that the variable %s stands for are different metrics here", v.Name)
+	}
+	value := &condition{label: label, variable: name[v.Start:v.End]}
+	selected.conditions = slices.Insert(selected.conditions, 1, value)
+	use := VariableUse{Name: v.Name, Label: label}
+	for _, k := range targets {
+		now := metric.LabelValue(k.labels, label)
+		if r := (Rename{values[k], now}); r.Old != r.New && !slices.Contains(use.Values, r) {
+			use.Values = append(use.Values, r)
+		}
+	}
+	selected.variables = []VariableUse{use}
+	return selected, nil
+}
+
+// labelOf finds the label whose values a part of old names spells, and the metrics of which that is so: most of them.
+func (m *Migrator) labelOf(matching []*known, values map[*known]string) (string, []*known) {
+	best, bestTargets := "", []*known(nil)
+	for _, label := range labelsOf(matching) {
+		var targets []*known
+		for _, k := range matching {
+			value := metric.LabelValue(k.labels, label)
+			if label != labelName && label != labelOrigin && value != "" && m.spelled(value) == squash(values[k]) {
+				targets = append(targets, k)
+			}
+		}
+		if len(targets) > len(bestTargets) {
+			best, bestTargets = label, targets
+		}
+	}
+	return best, bestTargets
+}
+
+// spelled is a value as it stands within an old name.
+func (m *Migrator) spelled(value string) string {
+	return squash(strings.TrimPrefix(m.old.Name("", value, metric.KindNone), m.old.Prefix()))
+}

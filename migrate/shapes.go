@@ -1,0 +1,180 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"loggregator_exporter/migrate/promql"
+)
+
+// rewriteDeltas makes functions of increments ones of the counter that they were counted by.
+func (r *rewriter) rewriteDeltas() error {
+	for _, s := range r.series() {
+		if !s.delta {
+			continue
+		}
+		total := s.conditions[0].values[0]
+		n, err := r.vectorOf(s)
+		if err != nil {
+			return err
+		}
+		call, ok := n.(*parser.Call)
+		if !ok {
+			return fmt.Errorf("%s: the increments themselves are not exposed: use increase(%s[...])",
+				s.selector.Name, total)
+		}
+		name := r.q.SpanOf(call)
+		name.End = name.Start + len(call.Func.Name)
+		switch call.Func.Name {
+		case "rate", "irate", "increase":
+		case "sum_over_time":
+			r.edit(name, "increase")
+		default:
+			return fmt.Errorf("%s: the increments themselves are not exposed, so %s of them cannot be said: "+
+				"use increase(%s[...])", s.selector.Name, call.Func.Name, total)
+		}
+		r.note("%s was the last increment of a counter; %s is the counter", s.selector.Name, total)
+	}
+	return nil
+}
+
+// rewriteSpecial does what the series of requests and of the exporter itself need beside new names.
+func (r *rewriter) rewriteSpecial() error {
+	for _, s := range r.series() {
+		if s.special == nil {
+			continue
+		}
+		var err error
+		switch {
+		case s.special.quantile:
+			err = r.rewriteQuantile(s)
+		case s.special.coarse:
+			err = r.checkCoarse(s)
+		case len(s.special.split) > 0:
+			err = r.joinSplit(s)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", shorten(r.q.Slice(s.selector.Span)), err)
+		}
+	}
+	return nil
+}
+
+var errCoarse = errors.New("the new series have fewer labels (metrics.http.labels): " +
+	"only a sum over rates or increases stays what it was")
+
+// checkCoarse says whether a query sums series up before it does anything else with them.
+func (r *rewriter) checkCoarse(s *selection) error {
+	for n, p := parser.Node(s.selector.Node), r.parents[s.selector.Node]; p != nil; n, p = p, r.parents[p] {
+		switch p := p.(type) {
+		case *parser.MatrixSelector, *parser.ParenExpr:
+		case *parser.Call:
+			if f := p.Func.Name; f != "rate" && f != "irate" && f != "increase" {
+				return errCoarse
+			}
+		case *parser.BinaryExpr:
+			other := p.LHS
+			if other == n {
+				other = p.RHS
+			}
+			if _, ok := numberOf(other); !ok || p.Op != parser.MUL && (p.Op != parser.DIV || other == p.LHS) {
+				return errCoarse
+			}
+		case *parser.AggregateExpr:
+			if p.Op != parser.SUM || p.Without {
+				return errCoarse
+			}
+			return nil
+		default:
+			return errCoarse
+		}
+	}
+	return errCoarse
+}
+
+// rewriteQuantile makes histogram_quantile of a summary's quantile: over the aggregation in which it stands, or for
+// each series.
+func (r *rewriter) rewriteQuantile(s *selection) error {
+	var quantile string
+	for _, m := range s.selector.Matchers {
+		if m.Label == labelQuantile && m.Type == labels.MatchEqual {
+			quantile = m.Value
+		}
+	}
+	if quantile == "" {
+		return errors.New("say which quantile: histogram_quantile gives one")
+	}
+	if v := promql.FindVariables(quantile); len(v) == 0 {
+		if _, err := strconv.ParseFloat(quantile, 64); err != nil {
+			return fmt.Errorf("the quantile %q is no number", quantile)
+		}
+	}
+	n, err := r.vectorOf(s)
+	if err != nil || n != parser.Expr(s.selector.Node) {
+		return errors.New("a range of quantiles cannot be made from a histogram")
+	}
+	if s.selector.Node.OriginalOffset != 0 || s.selector.Node.Timestamp != nil {
+		return errors.New("an offset of quantiles cannot be made from a histogram")
+	}
+	r.note("quantiles are calculated from the buckets of a histogram, over ten minutes: they are less exact")
+	outer, _ := r.parents[n].(*parser.AggregateExpr)
+	if outer == nil || outer.Op != parser.AVG && outer.Op != parser.MAX && outer.Op != parser.MIN {
+		r.wrap(n, "histogram_quantile("+quantile+", rate(", "[10m]))")
+		r.note("the series of a histogram have fewer labels (metrics.http.labels)")
+		return nil
+	}
+	list := r.q.Grouping(outer)
+	switch {
+	case outer.Without:
+		return errors.New("quantiles without labels cannot be made from a histogram")
+	case list == nil:
+		r.wrap(n, "rate(", "[10m])")
+		r.replaceOperation(outer, "sum by (le) ")
+	case len(list.Labels) == 0:
+		r.insert(list.Inside.Start, "le")
+		r.wrap(n, "rate(", "[10m])")
+		r.replaceOperation(outer, "sum")
+	default:
+		r.insert(list.Inside.End, ", le")
+		r.wrap(n, "rate(", "[10m])")
+		r.replaceOperation(outer, "sum")
+	}
+	r.wrap(outer, "histogram_quantile("+quantile+", ", ")")
+	return nil
+}
+
+// replaceOperation writes another aggregation.
+func (r *rewriter) replaceOperation(n *parser.AggregateExpr, text string) {
+	at := r.q.SpanOf(n)
+	at.End = at.Start + len(n.Op.String())
+	if rest := r.q.Text[at.End:]; strings.HasSuffix(text, " ") {
+		at.End += len(rest) - len(strings.TrimLeft(rest, " \t\n"))
+	}
+	r.edit(at, text)
+}
+
+// joinSplit joins series by which the exporter divides what was one.
+func (r *rewriter) joinSplit(s *selection) error {
+	n, err := r.vectorOf(s)
+	if err != nil {
+		return err
+	}
+	p := r.parents[n]
+	for {
+		paren, ok := p.(*parser.ParenExpr)
+		if !ok {
+			break
+		}
+		p = r.parents[paren]
+	}
+	if outer, ok := p.(*parser.AggregateExpr); ok && !outer.Without && outer.Op.String() == s.special.join {
+		return nil
+	}
+	r.wrap(n, s.special.join+" without ("+strings.Join(s.special.split, ", ")+") (", ")")
+	return nil
+}

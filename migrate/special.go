@@ -1,0 +1,123 @@
+package migrate
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+// special says how series stand to those of firehose_exporter that are no gauge or counter of a component.
+type special struct {
+	// coarse: one new series is the sum of several old ones, which had more labels.
+	coarse bool
+	// quantile: the old series are quantiles of a summary, the new ones buckets of a histogram.
+	quantile bool
+	// split are labels by which the new series divide an old one, to be joined by the aggregation join.
+	split []string
+	join  string
+}
+
+const clientReason = "requests are counted once here, by the gorouter's timer as a server; " +
+	"those of its timer as a client are left out"
+
+// goneReasons say of names that firehose_exporter itself has no longer why there is nothing to translate them to.
+var goneReasons = map[string]string{
+	"container_metrics_cached":                              "there are no caches",
+	"counter_events_cached":                                 "there are no caches",
+	"http_start_stop_cached":                                "there are no caches",
+	"value_metrics_cached":                                  "there are no caches",
+	"http_start_stop_client_request_duration_seconds":       clientReason,
+	"http_start_stop_client_request_duration_seconds_sum":   clientReason,
+	"http_start_stop_client_request_duration_seconds_count": clientReason,
+	"slow_consumer_alert":                                   "streams tell no slow consumers: see loggregator_exporter_upstream_dropped_total",
+	"total_envelopes_dropped":                               "there is no queue that could drop any",
+}
+
+// bareContainers are the names that container metrics have with --retro_compat.disable.
+var bareContainers = []string{"cpu", "memory", "disk", "memory_quota", "disk_quota"}
+
+// selectSpecial fills a selection of a name, without the namespace, that no component emits.
+func (m *Migrator) selectSpecial(s *selection, name string) (bool, error) {
+	if reason, gone := goneReasons[name]; gone {
+		return true, errors.New(reason)
+	}
+	if slices.Contains(bareContainers, name) {
+		return true, m.take(s, m.names.lookUp(m.old.Name("", name, metric.KindGauge)), nil, "")
+	}
+	return m.selectHTTP(s, name) || m.selectOwn(s, name), nil
+}
+
+// ownMetrics are those that firehose_exporter has of itself.
+var ownMetrics = map[string]struct {
+	metric     string
+	conditions []*condition
+	join       string
+	without    []string
+}{
+	"total_envelopes_received": {
+		"loggregator_exporter_envelopes_total", []*condition{{label: "outcome", values: []string{"converted"}}},
+		"sum", []string{"source", "outcome"},
+	},
+	"total_metrics_received": {
+		"loggregator_exporter_samples_total", []*condition{{label: "outcome", values: []string{"duplicate"}, not: true}},
+		"sum", []string{"outcome"},
+	},
+	"last_envelope_received_timestamp": {
+		"loggregator_exporter_source_last_envelope_timestamp_seconds", nil, "max", []string{"source"},
+	},
+	"last_metric_received_timestamp": {
+		"loggregator_exporter_source_last_envelope_timestamp_seconds", nil, "max", []string{"source"},
+	},
+}
+
+func (m *Migrator) selectOwn(s *selection, name string) bool {
+	own, ok := ownMetrics[name]
+	if !ok {
+		return false
+	}
+	s.special = &special{split: own.without, join: own.join}
+	s.conditions = append([]*condition{{label: labelName, values: []string{own.metric}}}, own.conditions...)
+	return true
+}
+
+// httpFamilies are the families of requests, old and older.
+var httpFamilies = []struct {
+	old     string
+	size    bool // of responses; else durations
+	summary bool
+}{
+	{"http_start_stop_server_request_duration_seconds", false, true},
+	{"http_duration_seconds", false, false},
+	{"http_start_stop_response_size_bytes", true, true},
+	{"http_response_size_bytes", true, true},
+}
+
+func (m *Migrator) selectHTTP(s *selection, name string) bool {
+	id := &store.Identity{Kind: metric.KindTimer, Name: "http", Tags: []metric.Label{{Name: labelOrigin, Value: "gorouter"}}}
+	found, suffix := false, ""
+	if name == "http_total" || name == "http_start_stop_requests" {
+		found, suffix = true, "_count"
+	}
+	s.special = &special{coarse: true}
+	for _, f := range httpFamilies {
+		rest, ok := strings.CutPrefix(name, f.old)
+		switch {
+		case !ok:
+		case rest == "_sum", rest == "_count", rest == "_bucket" && !f.summary:
+			found, suffix, id.ResponseSize = true, rest, f.size
+		case rest == "" && f.summary:
+			found, suffix, id.ResponseSize, s.special.quantile = true, "_bucket", f.size, true
+		}
+	}
+	if !found {
+		s.special = nil
+		return false
+	}
+	family := m.new.Explain(id, nil)
+	s.of = subject{id}
+	s.conditions = []*condition{{label: labelName, values: []string{family.Metric + suffix}}}
+	return true
+}
