@@ -18,6 +18,7 @@ type migration struct {
 	format string
 	dir    string // to write migrated files to
 	write  bool   // or in place
+	expr   bool   // queries come from standard input
 	out    io.Writer
 	errs   io.Writer
 
@@ -28,21 +29,24 @@ type migration struct {
 func newMigrate() *cobra.Command {
 	var m migration
 	cmd := &cobra.Command{
-		Use:   "migrate FILE...",
+		Use:   "migrate FILE... | --expr",
 		Short: "Rewrite dashboards, rule files and queries from firehose_exporter's names",
 		Long: "Rewrites the queries in Grafana dashboards (JSON) and Prometheus rule files (YAML) from the names and\n" +
 			"labels of firehose_exporter to those of this exporter. Directories are searched for such files. Everything\n" +
 			"else in a file stays byte for byte as it is. Without --output and --write nothing is written: what would\n" +
 			"change is listed. What cannot be said in the new names stays, and is listed with the reason; the exit\n" +
-			"status is then 1. Rules, naming and labels are those of the configuration. See docs/migrate.md.",
+			"status is then 1. With --expr, queries come from standard input, one a line. Rules, naming and labels are\n" +
+			"those of the configuration. See docs/migrate.md.",
 		Example: "  exporter migrate dashboards/ alerts.yml\n" +
-			"  exporter migrate --output migrated dashboards/ alerts.yml",
+			"  exporter migrate --output migrated dashboards/ alerts.yml\n" +
+			"  echo 'avg(firehose_value_metric_gorouter_latency) by (deployment)' | exporter migrate --expr",
 		RunE: func(cmd *cobra.Command, args []string) error { return m.run(cmd, args) },
 	}
 	flags := cmd.Flags()
 	m.from.addFlags(flags)
 	flags.StringVar(&m.dir, "output", "", "Directory to write migrated files to.")
 	flags.BoolVar(&m.write, "write", false, "Write migrated files in place.")
+	flags.BoolVar(&m.expr, "expr", false, "Rewrite queries of standard input, one a line; label_values(...) and the like, too.")
 	flags.StringVarP(&m.format, "format", "o", "text", "Form of the list: text or json (one object a line).")
 	config.AddFlags(flags)
 	return cmd
@@ -52,7 +56,11 @@ func (m *migration) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case m.format != "text" && m.format != "json":
 		return fmt.Errorf("--format %q: want text or json", m.format)
-	case len(args) == 0:
+	case m.expr && (len(args) > 0 || m.write || m.dir != ""):
+		return errors.New("--expr reads standard input and writes standard output: give no files, --write or --output")
+	case m.expr && m.from.names == "-":
+		return errors.New("--expr and --names - both read standard input: give the names in a file")
+	case !m.expr && len(args) == 0:
 		return errors.New("name dashboards or rule files to migrate, or directories of them")
 	case m.write && m.dir != "":
 		return errors.New("--write and --output exclude each other")
@@ -60,6 +68,9 @@ func (m *migration) run(cmd *cobra.Command, args []string) error {
 	m.out, m.errs = cmd.OutOrStdout(), cmd.ErrOrStderr()
 	if err := m.prepare(cmd); err != nil {
 		return err
+	}
+	if m.expr {
+		return m.expressions(cmd.InOrStdin())
 	}
 	return m.files(args)
 }
@@ -78,9 +89,7 @@ func (m *migration) prepare(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	o := migrate.Options{
-		Old: old, New: resolver.New(resolverOptions(&cfg.Metrics, rules)), HTTPLabels: cfg.Metrics.HTTP.Labels,
-	}
+	o := migrate.Options{Old: old, New: resolver.New(resolverOptions(&cfg.Metrics, rules))}
 	if m.from != (nameSources{}) {
 		err := m.from.each(cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
 			o.Names = append(o.Names, migrate.Name{
