@@ -33,9 +33,11 @@ var mayImport = map[string][]string{
 	"remotewrite": {
 		"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
 	},
-	"web":               {"metric", "tagger", "resolver", "store", "web/api", "web/console"},
-	"web/console":       {"metric", "diff", "web/api"},
-	"web/api":           {"metric", "tagger", "tagger/learn", "resolver", "store", "diff", "internal/suggest", "web/live"},
+	"web":         {"metric", "tagger", "resolver", "store", "web/api", "web/console"},
+	"web/console": {"metric", "diff", "web/api"},
+	"web/api": {
+		"metric", "tagger", "tagger/catalogue", "tagger/learn", "resolver", "store", "diff", "internal/suggest", "web/live",
+	},
 	"web/live":          {"metric", "store"},
 	"compat":            {"metric", "store"},
 	"diff":              {"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate", "migrate/promql"},

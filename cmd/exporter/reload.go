@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,12 +38,28 @@ type reloader struct {
 	stores  *stores
 	log     *slog.Logger
 
+	// What readers see, who must not wait for a reload.
+	inForce atomic.Pointer[inForce]
+	last    atomic.Pointer[attempt]
+
 	mu          sync.Mutex // one reload at a time
 	files       []string   // the rule files in force
 	read        checksum   // what they held when they were last read
 	changed     chan struct{}
 	successful  prometheus.Gauge
 	successTime prometheus.Gauge
+}
+
+// inForce is what was loaded last without a mistake.
+type inForce struct {
+	config *config.Config
+	rules  tagger.Options
+}
+
+// attempt is the last one to load the configuration anew, and when the one in force was loaded.
+type attempt struct {
+	at, success time.Time
+	err         error
 }
 
 // newReloader makes a reloader of a service whose rule files held read, or what came after it, when they were read.
@@ -63,6 +80,7 @@ func newReloader(
 	}
 	r.successful.Set(1)
 	r.successTime.SetToCurrentTime()
+	r.last.Store(&attempt{success: time.Now()})
 	return r
 }
 
@@ -74,11 +92,13 @@ func (r *reloader) reload(why string) error {
 	done, err := r.swap()
 	if err != nil {
 		r.successful.Set(0)
+		r.last.Store(&attempt{at: time.Now(), success: r.last.Load().success, err: err})
 		r.log.Error("reload failed, the old rules stay in force", "reason", why, "error", err)
 		return err
 	}
 	r.successful.Set(1)
 	r.successTime.SetToCurrentTime()
+	r.last.Store(&attempt{at: time.Now(), success: time.Now()})
 	r.log.Info("reloaded rules and limits", "reason", why, "kept", done.Kept, "retired", done.Retired)
 	return nil
 }
@@ -92,7 +112,11 @@ func (r *reloader) swap() (store.Reloaded, error) {
 		return store.Reloaded{}, err
 	}
 	r.read = checksumOf(cfg.Tagger.RulesFiles)
-	rules, warnings, err := newTagger(&cfg.Tagger)
+	options, err := taggerOptions(&cfg.Tagger)
+	if err != nil {
+		return store.Reloaded{}, err
+	}
+	rules, warnings, err := tagger.New(options)
 	if err != nil {
 		return store.Reloaded{}, err
 	}
@@ -104,6 +128,7 @@ func (r *reloader) swap() (store.Reloaded, error) {
 		return store.Reloaded{}, err
 	}
 	r.files = cfg.Tagger.RulesFiles
+	r.inForce.Store(&inForce{config: cfg, rules: options})
 	if keys := config.AwaitRestart(r.running, cfg); len(keys) > 0 {
 		r.log.Warn("these settings have changed, and stay as they were until the exporter is restarted", "settings",
 			strings.Join(keys, ","))

@@ -147,7 +147,11 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		return nil, err
 	}
 	read := checksumOf(cfg.Tagger.RulesFiles)
-	rules, warnings, err := newTagger(&cfg.Tagger)
+	options, err := taggerOptions(&cfg.Tagger)
+	if err != nil {
+		return nil, err
+	}
+	rules, warnings, err := tagger.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +174,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		}
 	}
 	r := newReloader(cfg, read, load, s.stores, log)
+	r.inForce.Store(&inForce{config: cfg, rules: options})
 	if err := errors.Join(reg.Register(r.successful), reg.Register(r.successTime)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of reloads: %w", err)
 	}
@@ -181,7 +186,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		}
 	}
 	if cfg.Web.EnableConsole {
-		s.api = newAPI(&s, reg, log)
+		s.api = newAPI(&s, r, reg, log)
 	}
 	pages, err := web.NewHandler(web.Pages{
 		Metrics: exposition.NewHandler(s.stores.shown(), reg, exposition.Options{

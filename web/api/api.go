@@ -39,6 +39,7 @@ type API struct {
 	usual, heavy *gate
 	index        *live.Index
 	rules        ruleIndexes
+	proposals    proposals
 }
 
 // New makes an API. It starts nothing.

@@ -1,17 +1,24 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
+	"loggregator_exporter/store"
+	"loggregator_exporter/web/live"
 )
 
 // ExplainQuery is a name to explain.
 type ExplainQuery struct {
 	Name, Origin string
-	// Kind is gauge, counter, timer, histogram or summary; the default is gauge.
+	// Kind is gauge, counter, timer, histogram or summary. Without it, and without Unit, the name is explained as it is
+	// sent, or as a gauge where it is not live.
 	Kind     string
 	Unit     string
 	SourceID string
@@ -32,6 +39,10 @@ type Explained struct {
 	Steps []Step `json:"steps"`
 	// LabelSources says of each label where its value comes from.
 	LabelSources map[string]string `json:"label_sources"`
+	// Type is gauge, counter, histogram or summary; empty where there is no series.
+	Type string `json:"type"`
+	// Overrides are labels that name and envelope give different values; the envelope's is kept as envelope_<label>.
+	Overrides []string `json:"overrides,omitempty"`
 	// Conversion says what is done to values, or is empty.
 	Conversion string `json:"conversion,omitempty"`
 	// Series is metric and labels as exposed; empty where it is dropped or invalid.
@@ -90,6 +101,9 @@ type LiveSeries struct {
 	State  string            `json:"state"`
 	Metric string            `json:"metric,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"`
+	// Kind and Unit are those of the envelopes.
+	Kind string `json:"kind"`
+	Unit string `json:"unit"`
 	// Value is as Prometheus' API writes it; of a histogram or summary Count and Sum.
 	Value string `json:"value,omitempty"`
 	Count uint64 `json:"count,omitempty"`
@@ -115,9 +129,173 @@ type Owner struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 }
 
-// Explain runs a name through the production path, and finds its live series.
-func (a *API) Explain(_ context.Context, _ ExplainQuery) (*Explained, error) {
-	return &Explained{
-		Steps: []Step{}, Nearest: []RuleRef{}, Live: []LiveSeries{}, LabelSources: map[string]string{},
-	}, nil
+// Explain runs a name through the production path, and finds its live series. Where neither kind nor unit are given and
+// the name is live, it is explained as it is sent.
+func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
+	of := checksum(q.Name, q.Origin, q.Kind, q.Unit)
+	after, err := decodeCursor(q.Cursor, of)
+	if err != nil {
+		return nil, err
+	}
+	out := &Explained{Steps: []Step{}, Nearest: []RuleRef{}, Live: []LiveSeries{}, LabelSources: map[string]string{}}
+	out.Tags, out.Labels = map[string]string{}, map[string]string{}
+	position := uint32(0)
+	if after != nil {
+		position = uint32(after.Number)
+	}
+	a.liveSeries(&q, position, of, out)
+	if q.Kind == "" && q.Unit == "" && len(out.Live) > 0 {
+		q.Kind, q.Unit = out.Live[0].Kind, out.Live[0].Unit
+	}
+	if ctx.Err() != nil {
+		return nil, canceled(ctx)
+	}
+	return out, a.parse(&q, out)
+}
+
+// parse runs the name through the resolver in force, with a trace.
+func (a *API) parse(q *ExplainQuery, out *Explained) error {
+	r := a.options.Store.Resolver()
+	out.Origin, out.RawName, out.Kind, out.Unit = q.Origin, q.Name, q.Kind, q.Unit
+	kind, ok := metric.ParseKind(cmp.Or(q.Kind, metric.KindGauge.String()))
+	if !ok {
+		return badData("kind: " + quote(q.Kind) + " is not one of " + strings.Join(kindNames(), ", "))
+	}
+	id, err := identity(r, q, kind)
+	if err != nil {
+		out.Invalid = err.Error()
+		return nil
+	}
+	e, ok := r.(explainer)
+	if !ok {
+		resolved := r.Resolve(id)
+		out.Metric, out.Help, out.Dropped = resolved.Metric, resolved.Help, resolved.Dropped
+		for _, l := range resolved.Labels {
+			out.Labels[l.Name] = l.Value
+		}
+		out.describe(&resolved)
+		return nil
+	}
+	var trace resolver.Trace
+	resolution := e.Explain(id, &trace)
+	out.Explanation = resolution.Explanation(q.Origin, q.Name)
+	out.describe(&resolution.Resolved)
+	texts := newRuleTexts(a.options.Rules)
+	for i := range trace.Rules.Steps {
+		out.Steps = append(out.Steps, stepOf(&trace.Rules.Steps[i], texts))
+	}
+	if trace.Sources != nil {
+		out.LabelSources = trace.Sources
+	}
+	if resolution.Rules.Rule == "" && !resolution.Dropped {
+		for _, s := range e.Tagger().Nearest(q.Name, maxNearest) {
+			out.Nearest = append(out.Nearest, texts.ref(s.Rule, s.Pattern, s.Place))
+		}
+	}
+	return nil
+}
+
+const maxNearest = 3
+
+// identity is what the store would look for.
+func identity(r store.Resolver, q *ExplainQuery, kind metric.Kind) (*store.Identity, error) {
+	e := &metric.Envelope{Kind: kind, SourceID: []byte(q.SourceID), Name: []byte(q.Name)}
+	for _, t := range q.Tags {
+		e.AddTag([]byte(t.Name), []byte(t.Value))
+	}
+	if q.Origin != "" {
+		e.AddTag([]byte("origin"), []byte(q.Origin))
+	}
+	if kind == metric.KindGauge {
+		e.Points = []metric.Point{{Name: []byte(q.Name), Unit: []byte(q.Unit)}}
+	}
+	ids, err := store.Identities(r, e)
+	if err != nil {
+		return nil, err
+	}
+	ids[0].Unit = q.Unit // counters and timers come without, but rules may look at it
+	return &ids[0], nil
+}
+
+// describe fills in what becomes of values, and the series.
+func (x *Explained) describe(r *store.Resolved) {
+	x.Invalid = r.Invalid
+	switch {
+	case r.Dropped || r.Invalid != "":
+		return
+	case r.Div != 0 && r.Div != 1:
+		x.Conversion = fmt.Sprintf("values are divided by %v, to %s", r.Div, r.Unit)
+	case r.Mul != 0 && r.Mul != 1:
+		x.Conversion = fmt.Sprintf("values are multiplied by %v, to %s", r.Mul, r.Unit)
+	}
+	x.Type = r.Type.String()
+	x.Series = fmt.Sprintf("%s{%s}", r.Metric, metric.RenderLabels(r.Labels))
+	x.Overrides = append([]string{}, r.Overrides...)
+}
+
+// liveSeries finds identities of the name.
+func (a *API) liveSeries(q *ExplainQuery, after, of uint32, out *Explained) {
+	search := store.SeriesQuery{Name: q.Name, After: after, Limit: q.Series}
+	if q.Kind != "" {
+		search.Kind, _ = metric.ParseKind(q.Kind)
+		search.Unit = &q.Unit
+	}
+	if q.Origin != "" {
+		search.Keep = func(v *store.Visited) bool { return live.OriginOf(v.Sender) == q.Origin }
+	}
+	states, more := a.options.Store.Series(search)
+	for i := range states {
+		out.Live = append(out.Live, liveSeriesOf(&states[i]))
+	}
+	if more && len(states) > 0 {
+		next := cursor{Query: of, Number: int64(states[len(states)-1].Position)}
+		out.SeriesNext = next.encode()
+	}
+}
+
+func liveSeriesOf(s *store.SeriesState) LiveSeries {
+	id := s.Identity(s.Name, s.Unit)
+	out := LiveSeries{
+		State: s.State.String(), Kind: s.Kind.String(), Unit: s.Unit, Metric: s.Metric,
+		LastSeen: time.Unix(0, s.Arrived).UTC(), SourceID: id.SourceID, InstanceID: id.InstanceID, Tags: labelMap(id.Tags),
+	}
+	if s.Labels != "" {
+		out.Labels = map[string]string{}
+		for name, value := range s.Labels.All() {
+			out.Labels[name] = value
+		}
+	}
+	if s.State == store.EntryRefused {
+		out.Outcome, out.Reason = s.Outcome.String(), s.Reason
+	}
+	if s.Owner != nil {
+		owner := s.Owner.Identity(s.Owner.Name, s.Owner.Unit)
+		out.Owner = &Owner{
+			Name: owner.Name, SourceID: owner.SourceID, InstanceID: owner.InstanceID, Tags: labelMap(owner.Tags),
+		}
+	}
+	out.fillValue(s)
+	return out
+}
+
+// fillValue writes values as Prometheus' API does.
+func (l *LiveSeries) fillValue(s *store.SeriesState) {
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+	switch {
+	case s.Sample == nil:
+	case s.Sample.Histogram != nil:
+		l.Count, l.Sum = s.Sample.Histogram.Count, number(s.Sample.Histogram.Sum)
+	case s.Sample.Summary != nil:
+		l.Count, l.Sum = s.Sample.Summary.Count, number(s.Sample.Summary.Sum)
+	default:
+		l.Value = number(s.Sample.Value)
+	}
+}
+
+func labelMap(labels []metric.Label) map[string]string {
+	m := make(map[string]string, len(labels))
+	for _, l := range labels {
+		m[l.Name] = l.Value
+	}
+	return m
 }

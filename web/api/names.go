@@ -134,6 +134,7 @@ type explainer interface {
 	store.Resolver
 	Explain(id *store.Identity, tr *resolver.Trace) resolver.Resolution
 	Tagger() *tagger.Tagger
+	Options() resolver.Options
 }
 
 // nameOf returns a row of the list. The rule is found here, for the names of one page, rather than kept for all.

@@ -46,7 +46,7 @@ func ParseExplainQuery(values url.Values) (ExplainQuery, error) {
 	q := ExplainQuery{
 		Name:     p.text("name"),
 		Origin:   p.text("origin"),
-		Kind:     p.choice("kind", "gauge", kindNames()...),
+		Kind:     p.choice("kind", "", kindNames()...),
 		Unit:     p.text("unit"),
 		SourceID: p.text("source_id"),
 		Series:   p.number("series", defaultLiveSeries, 0, maxLiveSeries),

@@ -1,7 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"loggregator_exporter/tagger/learn"
@@ -66,14 +70,117 @@ type RuleText struct {
 	Text string `json:"text"`
 }
 
-// Rules lists the rules in force with the number of live names that each takes.
-func (a *API) Rules(_ context.Context, _ RulesQuery) (*RulesPage, error) {
-	return &RulesPage{Files: []RuleFile{}, Rules: []Rule{}}, nil
+// Rules lists the rules in force, file by file, with the number of live names that each takes.
+func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
+	s, err := a.index.Snapshot(ctx)
+	if err != nil {
+		return nil, canceled(ctx)
+	}
+	x, err := a.ruleIndex(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	of := checksum(q.File, strconv.FormatBool(q.Unused), q.Search, strconv.Itoa(len(x.rules)))
+	after, err := decodeCursor(q.Cursor, of)
+	if err != nil {
+		return nil, err
+	}
+	texts := newRuleTexts(a.options.Rules)
+	page := &RulesPage{
+		Time: s.Taken.UTC(), Files: ruleFilesOf(x, texts), Rules: []Rule{}, Quarantine: x.quarantine, Untagged: x.untagged,
+	}
+	found := x.search(&q, texts)
+	page.Total = len(found)
+	from, limit := 0, cmp.Or(q.Limit, defaultLimit)
+	if after != nil {
+		from = int(min(max(after.Number, 0), int64(len(found))))
+	}
+	for _, pos := range found[from:min(from+limit, len(found))] {
+		page.Rules = append(page.Rules, x.rule(pos, texts))
+	}
+	if from+limit < len(found) {
+		next := cursor{Query: of, Number: int64(from + limit)}
+		page.Next = next.encode()
+	}
+	return page, nil
+}
+
+// search returns the positions of the rules of a query, in the order of files and lines.
+func (x *ruleIndex) search(q *RulesQuery, texts *ruleTexts) []int {
+	files := map[string]int{}
+	for i, f := range texts.files {
+		files[f.File] = i
+	}
+	words := strings.ToLower(q.Search)
+	var found []int
+	for pos := range x.rules {
+		r := &x.rules[pos]
+		switch {
+		case q.File != "" && r.File != q.File, q.Unused && x.usage[pos].names > 0:
+		case words == "", strings.Contains(strings.ToLower(r.ID+" "+r.Pattern), words),
+			strings.Contains(strings.ToLower(texts.text(r.File, r.Line, r.Column)), words):
+			found = append(found, pos)
+		}
+	}
+	slices.SortStableFunc(found, func(i, j int) int {
+		x, y := &x.rules[i], &x.rules[j]
+		return cmp.Or(cmp.Compare(files[x.File], files[y.File]), cmp.Compare(x.Line, y.Line),
+			cmp.Compare(x.Column, y.Column))
+	})
+	return found
+}
+
+// rule returns a rule with what it takes.
+func (x *ruleIndex) rule(pos int, texts *ruleTexts) Rule {
+	r, u := &x.rules[pos], &x.usage[pos]
+	return Rule{
+		RuleRef: RuleRef{
+			ID: r.ID, Pattern: r.Pattern, File: r.File, Line: r.Line, Text: texts.text(r.File, r.Line, r.Column),
+		},
+		Section: r.Section, Drops: r.Drops, Names: u.names, Series: u.series, Examples: append([]string{}, u.examples...),
+	}
+}
+
+// ruleFilesOf counts rules, and the names that they take, by file.
+func ruleFilesOf(x *ruleIndex, texts *ruleTexts) []RuleFile {
+	files, at := make([]RuleFile, len(texts.files)), map[string]int{}
+	for i, f := range texts.files {
+		files[i], at[f.File] = RuleFile{File: f.File, Catalogue: f.builtIn, Bytes: len(f.Data)}, i
+	}
+	fileOf := make([]int, len(x.rules))
+	for pos := range x.rules {
+		i, ok := at[x.rules[pos].File]
+		if fileOf[pos] = i; !ok {
+			fileOf[pos] = -1
+			continue
+		}
+		files[i].Rules++
+		if x.usage[pos].names == 0 {
+			files[i].Unused++
+		}
+	}
+	counted := make([]int, len(files)) // the last name that was counted for a file, from 1
+	for name := range x.names.Names {
+		for _, pos := range x.of(name) {
+			if pos == quarantined || fileOf[pos] < 0 {
+				continue
+			}
+			if i := fileOf[pos]; counted[i] != name+1 {
+				counted[i] = name + 1
+				files[i].Names++
+			}
+		}
+	}
+	return files
 }
 
 // RuleText returns the text of a rule file in force.
 func (a *API) RuleText(_ context.Context, file string) (*RuleText, error) {
-	return nil, &Error{Type: ErrorNotFound, Text: "no rule file in force is called " + file}
+	source, ok := newRuleTexts(a.options.Rules).file(file)
+	if !ok {
+		return nil, &Error{Type: ErrorNotFound, Text: "no rule file in force is called " + quote(file)}
+	}
+	return &RuleText{File: file, Text: string(source.Data)}, nil
 }
 
 // Proposals are what learning from the live names proposes.
@@ -84,9 +191,4 @@ type Proposals struct {
 	Proposal *learn.Proposal `json:"proposal"`
 	// File is the rule file that exporter learn would write.
 	File string `json:"file"`
-}
-
-// Learn proposes rules for the live names that no rule takes.
-func (a *API) Learn(_ context.Context) (*Proposals, error) {
-	return &Proposals{Proposal: &learn.Proposal{}}, nil
 }

@@ -28,6 +28,7 @@ type ruleIndex struct {
 type ruleUsage struct {
 	names, series int
 	examples      []string
+	last          int // number of the name that was counted last, from 1
 }
 
 const maxRuleExamples = 3

@@ -1,10 +1,19 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"loggregator_exporter/diff"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/web/live"
 )
 
 // TryQuery says what to try.
@@ -25,11 +34,11 @@ type TryReport struct {
 	Errors []RuleError `json:"errors"`
 	// Warnings are rules that hardly work as intended: those that others shadow, and so on.
 	Warnings []RuleError `json:"warnings"`
-	// Report says what changes; missing where the file has errors.
+	// Names is how many live raw names were tried.
+	Names int `json:"names"`
+	// Report says what changes. It covers the names that the change concerns and those that lead to the same metrics. Of
+	// names with many senders some are tried, which stand for all. It is missing where the file has errors.
 	Report *diff.Report `json:"report,omitempty"`
-	// ConflictsBefore and ConflictsAfter count names that have no series because it belongs to another.
-	ConflictsBefore int `json:"conflicts_before"`
-	ConflictsAfter  int `json:"conflicts_after"`
 	// Rules are those of the file with the number of live names that each takes.
 	Rules []Rule `json:"rules"`
 	// Incomplete says why not all live names were tried, or is empty.
@@ -38,6 +47,8 @@ type TryReport struct {
 
 // RuleError is a mistake in a rule file, or a warning.
 type RuleError struct {
+	// File is the file that is tried, or another that it does not go with.
+	File string `json:"file"`
 	// Line and Column count from 1; 0 where the place is not known.
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
@@ -45,9 +56,217 @@ type RuleError struct {
 	Text   string `json:"text"`
 }
 
+// TriedFile is the name of a file that is tried beside those in force.
+const TriedFile = "tried.yaml"
+
+const (
+	// maxTriedSenders bounds the senders that are looked at, and maxCompared those of which both series are made: these
+	// take some 2 KiB each while the comparison lasts.
+	maxTriedSenders = 200_000
+	maxCompared     = 20_000
+)
+
 // Try says what a rule file would change. The exporter stays as it is.
-func (a *API) Try(_ context.Context, _ TryQuery) (*TryReport, error) {
-	return &TryReport{
-		Errors: []RuleError{}, Warnings: []RuleError{}, Rules: []Rule{},
-	}, nil
+func (a *API) Try(ctx context.Context, q TryQuery) (*TryReport, error) {
+	out := &TryReport{Time: time.Now().UTC(), Errors: []RuleError{}, Warnings: []RuleError{}, Rules: []Rule{}}
+	e, ok := a.options.Store.Resolver().(explainer)
+	if !ok {
+		return nil, &Error{Type: ErrorNotFound, Text: "names are not resolved by rules here: see metrics.compatibility_mode"}
+	}
+	rules := a.options.Rules()
+	file, err := replace(&rules, &q)
+	if err != nil {
+		return nil, err
+	}
+	after, warnings, err := tagger.New(rules)
+	if err != nil {
+		out.Errors = ruleErrors(err)
+		return out, nil
+	}
+	for _, w := range warnings {
+		if w.File == file || w.File == "" {
+			out.Warnings = append(out.Warnings, RuleError{
+				File: w.File, Line: w.Line, Column: w.Column, Rule: w.Rule, Text: w.Message,
+			})
+		}
+	}
+	sides := [2]resolver.Options{e.Options(), e.Options()}
+	sides[1].Tagger = after
+	t := trial{ctx: ctx, file: file, text: q.Text, before: resolver.New(sides[0]), after: resolver.New(sides[1])}
+	if err := t.read(a.options.Store, out); err != nil {
+		return nil, err
+	}
+	out.Rules = t.rules()
+	out.Report, err = diff.Compare(ctx, slices.Values(t.concerned(out)), &diff.Side{Own: &sides[0]},
+		&diff.Side{Own: &sides[1]}, diff.Options{MaxNames: maxCompared, MaxChanges: cmp.Or(q.Limit, defaultLimit)})
+	if err != nil && ctx.Err() != nil {
+		return nil, canceled(ctx)
+	}
+	return out, err
+}
+
+// replace puts the file to try among those in force, and returns its name.
+func replace(rules *tagger.Options, q *TryQuery) (file string, err error) {
+	rules.UserRules = slices.Clone(rules.UserRules)
+	if q.Replaces == "" {
+		rules.UserRules = slices.Insert(rules.UserRules, 0, tagger.Source{File: TriedFile, Data: q.Text})
+		return TriedFile, nil
+	}
+	i := slices.IndexFunc(rules.UserRules, func(s tagger.Source) bool { return s.File == q.Replaces })
+	if i < 0 {
+		return "", &Error{
+			Type: ErrorNotFound,
+			Text: "replaces: " + quote(q.Replaces) + " is not among the files of tagger.rules_files that are in force",
+		}
+	}
+	rules.UserRules[i].Data = q.Text
+	return q.Replaces, nil
+}
+
+// ruleErrors takes the errors of files apart.
+func ruleErrors(err error) []RuleError {
+	if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is asked for its parts
+		var list []RuleError
+		for _, one := range all.Unwrap() {
+			list = append(list, ruleErrors(one)...)
+		}
+		return list
+	}
+	if of, ok := errors.AsType[*tagger.FileError](err); ok {
+		return []RuleError{{File: of.File, Line: of.Line, Column: of.Column, Rule: of.Rule, Text: of.Message}}
+	}
+	return []RuleError{{Text: err.Error()}}
+}
+
+// trial runs the live names through both rule sets.
+type trial struct {
+	ctx           context.Context
+	file          string
+	text          []byte
+	before, after *resolver.Resolver
+
+	all     []live.Representative
+	changed []bool // by representative
+	metrics map[string]bool
+	usage   map[string]*ruleUsage // of the rules of the file, by id
+}
+
+// read finds the representatives that are resolved otherwise than before, and counts what the rules of the file take.
+func (t *trial) read(s *store.Store, out *TryReport) error {
+	var complete bool
+	var err error
+	if t.all, complete, err = live.Representatives(t.ctx, s, maxTriedSenders); err != nil {
+		return canceled(t.ctx)
+	}
+	if !complete {
+		out.Incomplete = fmt.Sprintf("there are more than %d senders of names; the others were not tried", maxTriedSenders)
+	}
+	t.changed, t.metrics, t.usage = make([]bool, len(t.all)), map[string]bool{}, map[string]*ruleUsage{}
+	for _, r := range t.after.Tagger().Rules() {
+		if r.File == t.file {
+			t.usage[r.ID] = &ruleUsage{}
+		}
+	}
+	order := make([]int, len(t.all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return t.all[i].Compare(&t.all[j]) })
+	trace := resolver.Trace{Rules: tagger.Trace{NoAttempts: true}}
+	for at, i := range order {
+		if at%256 == 0 && t.ctx.Err() != nil {
+			return canceled(t.ctx)
+		}
+		r := &t.all[i]
+		id := r.Identity()
+		trace.Rules.Steps = trace.Rules.Steps[:0]
+		was, is := t.before.Explain(&id, nil), t.after.Explain(&id, &trace)
+		if at == 0 || t.all[order[at-1]].Compare(r) != 0 {
+			out.Names++
+		}
+		t.count(r, trace.Rules.Steps, out.Names)
+		if !sameSeries(&was.Resolved, &is.Resolved) {
+			t.changed[i] = true
+			t.metrics[was.Metric], t.metrics[is.Metric] = true, true
+		}
+	}
+	delete(t.metrics, "")
+	return nil
+}
+
+// count adds a representative of a name, which has a number, to what the rules of the file take.
+func (t *trial) count(r *live.Representative, steps []tagger.Step, name int) {
+	for i := range steps {
+		u := t.usage[steps[i].Rule]
+		if u == nil || steps[i].Rule == "" {
+			continue
+		}
+		u.series += r.Identities
+		if u.last == name {
+			continue
+		}
+		u.last = name
+		u.names++
+		if len(u.examples) < maxRuleExamples {
+			u.examples = append(u.examples, r.Name)
+		}
+	}
+}
+
+// rules lists the rules of the file.
+func (t *trial) rules() []Rule {
+	texts := newRuleTexts(func() tagger.Options {
+		return tagger.Options{UserRules: []tagger.Source{{File: t.file, Data: t.text}}}
+	})
+	list := []Rule{}
+	for _, r := range t.after.Tagger().Rules() {
+		u := t.usage[r.ID]
+		if r.File != t.file || u == nil || len(list) == maxLimit {
+			continue
+		}
+		list = append(list, Rule{
+			RuleRef: RuleRef{
+				ID: r.ID, Pattern: r.Pattern, File: r.File, Line: r.Line, Text: texts.text(r.File, r.Line, r.Column),
+			},
+			Section: r.Section, Drops: r.Drops, Names: u.names, Series: u.series,
+			Examples: append([]string{}, u.examples...),
+		})
+	}
+	slices.SortStableFunc(list, func(x, y Rule) int { return cmp.Compare(x.Line, y.Line) })
+	return list
+}
+
+// concerned returns the names that are to be compared: those that change, and those that lead to a metric of these.
+func (t *trial) concerned(out *TryReport) []*diff.Name {
+	var names []*diff.Name
+	for i := range t.all {
+		r := &t.all[i]
+		id := r.Identity()
+		if !t.changed[i] && (len(t.metrics) == 0 || !t.metrics[t.before.Resolve(&id).Metric]) {
+			continue
+		}
+		if len(names) == maxCompared {
+			out.Incomplete = fmt.Sprintf("the change concerns more than %d senders of names; the others were not compared",
+				maxCompared)
+			break
+		}
+		n := &diff.Name{
+			Origin: metric.LabelValue(id.Tags, "origin"), Name: r.Name, Unit: r.Unit, Kind: r.Kind,
+			SourceID: id.SourceID, InstanceID: id.InstanceID, Series: r.Identities,
+		}
+		for _, tag := range id.Tags {
+			if tag.Name != "origin" {
+				n.Tags = append(n.Tags, tag)
+			}
+		}
+		names = append(names, n)
+	}
+	return names
+}
+
+// sameSeries reports whether two resolutions give the same series.
+func sameSeries(a, b *store.Resolved) bool {
+	return a.Dropped == b.Dropped && a.Invalid == b.Invalid && a.Metric == b.Metric && a.Type == b.Type &&
+		a.Unit == b.Unit && a.Help == b.Help && a.Mul == b.Mul && a.Div == b.Div && a.Expiry == b.Expiry &&
+		slices.Equal(a.Buckets, b.Buckets) && metric.RenderLabels(a.Labels) == metric.RenderLabels(b.Labels)
 }

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/learn"
+	"loggregator_exporter/web/live"
+)
+
+// maxLearned bounds the names that are learned from, each with one of its senders.
+const maxLearned = 100_000
+
+// proposals keeps the last answer of Learn, which takes some time to find.
+type proposals struct {
+	mu   sync.Mutex
+	last *Proposals
+	of   *tagger.Tagger
+}
+
+// proposalsAge is how long proposals are good for.
+const proposalsAge = time.Minute
+
+// Learn proposes rules for the live names that no rule takes, as they were at most a minute ago.
+func (a *API) Learn(ctx context.Context) (*Proposals, error) {
+	s, err := a.index.Snapshot(ctx)
+	if err != nil {
+		return nil, canceled(ctx)
+	}
+	e, ok := a.options.Store.Resolver().(explainer)
+	if !ok {
+		return nil, &Error{Type: ErrorNotFound, Text: "names are not resolved by rules here: see metrics.compatibility_mode"}
+	}
+	a.proposals.mu.Lock()
+	defer a.proposals.mu.Unlock()
+	if p := a.proposals.last; p != nil && a.proposals.of == e.Tagger() && time.Since(p.Time) < proposalsAge {
+		return p, nil
+	}
+	out, err := a.propose(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	a.proposals.last, a.proposals.of = out, e.Tagger()
+	return out, nil
+}
+
+func (a *API) propose(ctx context.Context, s *live.Snapshot) (*Proposals, error) {
+	options := learn.Options{Rules: a.options.Rules()}
+	known := options.Rules
+	known.Catalogue = catalogue.Files()
+	all, _, err := tagger.New(known)
+	if err != nil {
+		return nil, err
+	}
+	options.Vocabulary = all.Vocabulary()
+	learner, err := learn.New(options)
+	if err != nil {
+		return nil, err
+	}
+	out := &Proposals{Time: time.Now().UTC()}
+	for i := range s.Names {
+		n := &s.Names[i]
+		if n.Kind == metric.KindNone || out.Names == maxLearned {
+			continue
+		}
+		if i%256 == 0 && ctx.Err() != nil {
+			return nil, canceled(ctx)
+		}
+		id := n.Identity()
+		name := learn.Name{Origin: metric.LabelValue(id.Tags, "origin"), Name: n.Name, Unit: n.Unit, Kind: n.Kind}
+		for _, t := range id.Tags {
+			if t.Name != "origin" {
+				name.Tags = append(name.Tags, t)
+			}
+		}
+		learner.Add(&name)
+		out.Names++
+	}
+	if out.Proposal, err = learner.Propose(); err != nil {
+		return nil, err
+	}
+	var text strings.Builder
+	if err := out.Proposal.WriteRules(&text); err != nil {
+		return nil, err
+	}
+	out.File = text.String()
+	return out, ctx.Err()
+}

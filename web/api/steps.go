@@ -1,0 +1,80 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	"loggregator_exporter/tagger"
+)
+
+// maxTried is how many rules that did not match are listed of a step.
+const maxTried = 20
+
+// stepOf returns a step of a trace, in words and in parts.
+func stepOf(s *tagger.Step, texts *ruleTexts) Step {
+	out := Step{
+		Stage: string(s.Stage), Sentence: sentence(s), Text: s.Text, Captures: labelMap(s.Captures), Tags: labelMap(s.Tags),
+		Kept: labelMap(s.Kept), Rest: s.Rest, Base: s.Base, Metadata: s.Metadata, TriedMore: s.Omitted,
+	}
+	if s.Rule != "" {
+		ref := texts.ref(s.Rule, s.Pattern, s.Place)
+		out.Rule = &ref
+	}
+	for i, t := range s.Tried {
+		if i == maxTried {
+			out.TriedMore += len(s.Tried) - i
+			break
+		}
+		out.Tried = append(out.Tried, Attempt{texts.ref(t.Rule, t.Pattern, t.Place), t.Reason})
+	}
+	return out
+}
+
+// sentence says what a step did.
+func sentence(s *tagger.Step) string {
+	var b strings.Builder
+	switch s.Stage {
+	case tagger.StageOrigin:
+		if s.Rule == "" {
+			fmt.Fprintf(&b, "The origin %q is the component as a whole", s.Text)
+		} else {
+			fmt.Fprintf(&b, "The origin %q is taken apart by rule %s", s.Text, s.Rule)
+		}
+	case tagger.StageRule:
+		switch {
+		case s.Rule == "":
+			fmt.Fprintf(&b, "No rule matches %q", s.Text)
+		case s.Dropped:
+			fmt.Fprintf(&b, "Rule %s matches %q and drops it: it has no series", s.Rule, s.Text)
+		default:
+			fmt.Fprintf(&b, "Rule %s matches %q", s.Rule, s.Text)
+		}
+	case tagger.StageFromOrigin:
+		b.WriteString("Component, zone and index of the origin become tags of the name")
+	case tagger.StageQuarantine:
+		fmt.Fprintf(&b, "The quarantine takes ids and numbers out of %q, which no rule names", s.Text)
+	case tagger.StageMetadata:
+		if s.Rule == "" {
+			fmt.Fprintf(&b, "Nothing is known of the base name %q", s.Text)
+		} else {
+			fmt.Fprintf(&b, "The entry for the base name %q says %s", s.Text, strings.Join(s.Metadata, ", "))
+		}
+	}
+	if len(s.Tags) > 0 {
+		b.WriteString("; it sets ")
+		for i, t := range s.Tags {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "%s to %q", t.Name, t.Value)
+		}
+	}
+	switch {
+	case s.Rest != "":
+		fmt.Fprintf(&b, ". The rest, %q, is matched against the rules again", s.Rest)
+	case s.Base != "" && s.Base != s.Text:
+		fmt.Fprintf(&b, ". The base name is %q", s.Base)
+	}
+	b.WriteString(".")
+	return b.String()
+}
