@@ -91,6 +91,7 @@ func (f *file) fail(line int, path, format string, args ...any) {
 
 func (f *file) failUnknown(line int, path, nearest string) {
 	f.fail(line, "", "unknown key %s: the nearest known key is %s", show(path), nearest)
+	f.mistakes[len(f.mistakes)-1].key = settingOf(path)
 }
 
 // section reads a mapping whose path is prefix, "" for the whole file.

@@ -192,7 +192,7 @@ func (c *comparison) change(i int32, sharing [2]map[int32][]int32) Change {
 func (c *comparison) result(at *slot, side int, p *store.Placement) (*Series, string) {
 	if p.Outcome != metric.Stored {
 		if p.Reason == "" {
-			p.Reason = "such names are not made"
+			p.Reason = "no such names are made"
 		}
 		return nil, p.Reason
 	}

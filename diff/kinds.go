@@ -63,6 +63,6 @@ func (s kinds) list() []Kind {
 var words = map[Kind]string{
 	Refused: "refused", Dropped: "dropped", Merged: "merged", Renamed: "renamed", TypeChanged: "of another kind",
 	UnitChanged: "in another unit", LabelLost: "without a label that they had", LabelChanged: "with another label value",
-	Buckets: "with other buckets", Split: "split", LabelGained: "with a label more", Accepted: "new",
+	Buckets: "with other buckets", Split: "split", LabelGained: "with a new label", Accepted: "new",
 	HelpChanged: "with another HELP",
 }

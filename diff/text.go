@@ -122,7 +122,7 @@ func (c *Change) text() string {
 	case c.Before == nil && c.After == nil:
 		return "" // there is no such change
 	case c.Before == nil:
-		parts = append(parts, c.After.Metric+", which was "+c.ReasonBefore)
+		parts = append(parts, c.After.Metric+", before none: "+c.ReasonBefore)
 	case c.After == nil:
 		parts = append(parts, c.Before.Metric+" -> none: "+c.ReasonAfter)
 	case c.Before.Metric != c.After.Metric:
@@ -153,11 +153,7 @@ func (c *Change) detail(k Kind) []string {
 		return []string{c.Before.Type + " -> " + c.After.Type}
 	case UnitChanged:
 		return []string{c.Before.unit() + " -> " + c.After.unit()}
-	case Buckets:
-		return []string{"buckets " + numbers(c.Before.Buckets) + " -> " + numbers(c.After.Buckets)}
-	case HelpChanged:
-		return []string{fmt.Sprintf("HELP %q -> %q", c.Before.Help, c.After.Help)}
-	case Merged, Split:
+	case Buckets, Merged, Split:
 		return []string{words[k]}
 	default:
 		return nil
@@ -175,22 +171,23 @@ func (s *Series) unit() string {
 
 func (s *shape) writeText(b *strings.Builder) {
 	fmt.Fprintf(b, "  %6d  %s\n", s.series, s.text)
+	line := func(format string, args ...any) { fmt.Fprintf(b, "          "+format+"\n", args...) }
 	c := s.example
-	name := c.Name.String()
-	if len(c.Labels) > 0 {
-		var changes []string
-		for _, l := range c.Labels {
-			changes = append(changes, l.String())
-		}
-		name += ": " + strings.Join(changes, ", ")
+	labels := make([]string, len(c.Labels))
+	for i := range c.Labels {
+		labels[i] = c.Labels[i].String()
 	}
-	fmt.Fprintf(b, "          %s\n", name)
+	line("%s%s%s", c.Name.String(), choose(len(labels) > 0, ": ", ""), strings.Join(labels, ", "))
+	if slices.Contains(c.Kinds, HelpChanged) {
+		line("HELP %q -> %q", c.Before.Help, c.After.Help)
+	}
 	if len(c.With) > 0 {
 		names := make([]string, len(c.With))
 		for i := range c.With {
 			names[i] = c.With[i].String()
 		}
-		fmt.Fprintf(b, "          one series with %s\n", strings.Join(names, ", "))
+		was := slices.Contains(c.Kinds, Split) || slices.Contains(c.Kinds, Accepted)
+		line("%s one series with %s: the first to come owns it", choose(was, "had", "has"), strings.Join(names, ", "))
 	}
 }
 

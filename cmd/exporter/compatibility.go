@@ -72,13 +72,17 @@ func (s *stores) compatibleResolver(cfg *config.Config) (*compat.Resolver, error
 
 // newCompatibleResolver makes the names of firehose_exporter as started says, with the labels that all series get now.
 func newCompatibleResolver(started, m *config.Metrics, nodeIndex string) (*compat.Resolver, error) {
-	r, err := compat.New(compat.Options{
-		Namespace: started.CompatibilityNamespace, NodeIndex: nodeIndex, Environment: m.Environment, Add: addedLabels(m),
-	})
+	r, err := compat.New(compatibleOptions(started, m, nodeIndex))
 	if err != nil {
 		return nil, fmt.Errorf("metrics.compatibility_namespace: %w", err)
 	}
 	return r, nil
+}
+
+func compatibleOptions(started, m *config.Metrics, nodeIndex string) compat.Options {
+	return compat.Options{
+		Namespace: started.CompatibilityNamespace, NodeIndex: nodeIndex, Environment: m.Environment, Add: addedLabels(m),
+	}
 }
 
 // nodeIndex tells the requests that instances of a shard count apart, as firehose_exporter's node_index does.

@@ -28,6 +28,8 @@ type question struct {
 	kind               metric.Kind
 	tags               []metric.Label
 	sourceID           string
+	instanceID         string
+	series             int // that it stands for; 0 is not known
 }
 
 // explainer runs names through the production path and shows what it did.
@@ -213,6 +215,7 @@ func (q question) parse(line string) (question, error) {
 // envelope is the question as the nozzle would hand it over.
 func (q *question) envelope() *metric.Envelope {
 	e := &metric.Envelope{Kind: q.kind, SourceID: []byte(q.sourceID), Name: []byte(q.name)}
+	e.InstanceID = []byte(q.instanceID)
 	for _, t := range q.tags {
 		e.AddTag([]byte(t.Name), []byte(t.Value))
 	}

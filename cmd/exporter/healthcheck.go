@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -26,13 +24,9 @@ import (
 
 // probe is what the flags of healthcheck say.
 type probe struct {
-	ready              bool
-	timeout            time.Duration
-	caFile, serverName string
-	skipVerify         bool
-	certFile, keyFile  string
-	username           string
-	passwordFile       string
+	connection
+
+	ready bool
 }
 
 func newHealthcheck() *cobra.Command {
@@ -62,15 +56,7 @@ func newHealthcheck() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&p.ready, "ready", false, "Ask whether it is ready, which takes a connected source, instead of "+
 		"whether it is healthy.")
-	flags.DurationVar(&p.timeout, "timeout", 5*time.Second, "Time for the answer.")
-	flags.StringVar(&p.caFile, "ca-file", "", "CA certificate (PEM) that must have signed the exporter's certificate.")
-	flags.StringVar(&p.serverName, "server-name", "", "Name that the certificate must hold, with --ca-file. Default: "+
-		"the host of the address.")
-	flags.BoolVar(&p.skipVerify, "insecure-skip-verify", false, "Accept any certificate.")
-	flags.StringVar(&p.certFile, "cert-file", "", "Client certificate (PEM), where the exporter asks for one.")
-	flags.StringVar(&p.keyFile, "key-file", "", "Key (PEM) of the client certificate.")
-	flags.StringVar(&p.username, "username", "", "User name for basic authentication.")
-	flags.StringVar(&p.passwordFile, "password-file", "", "File that holds the password.")
+	p.addFlags(flags, 5*time.Second)
 	config.AddFlags(flags)
 	return cmd
 }
@@ -84,7 +70,7 @@ func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
 	scheme, address, setting := "http", c.ProbeAddress, "web.probe_address"
 	if address == "" {
 		address, setting = c.ListenAddress, "web.listen_address"
-		tlsConfig, err := p.tlsConfig(c)
+		tlsConfig, err := p.tlsOf(c)
 		if err != nil {
 			return "", err
 		}
@@ -128,53 +114,21 @@ func (p *probe) ask(ctx context.Context, c *config.Web) (string, error) {
 	}
 }
 
-func (p *probe) authenticate(req *http.Request) error {
-	if p.username == "" && p.passwordFile == "" {
-		return nil
-	}
-	if p.username == "" || p.passwordFile == "" {
-		return errors.New("--username and --password-file belong together: give both or none")
-	}
-	password, err := boundedfile.Read(p.passwordFile, boundedfile.MaxBytes)
-	if err != nil {
-		return fmt.Errorf("--password-file: %w", err)
-	}
-	req.SetBasicAuth(p.username, strings.TrimRight(string(password), "\r\n"))
-	return nil
-}
-
-// tlsConfig is how to talk to a server of those settings, or nil where it has no TLS.
-func (p *probe) tlsConfig(settings *config.Web) (*tls.Config, error) {
+// tlsOf is how to talk to a server of those settings, or nil where it has no TLS.
+func (p *probe) tlsOf(settings *config.Web) (*tls.Config, error) {
 	server, err := settings.ServerTLS()
 	if server == nil || err != nil {
 		return nil, err
 	}
-	c := &tls.Config{MinVersion: uint16(server.MinVersion), ServerName: p.serverName}
-	switch {
-	case p.skipVerify:
-		c.InsecureSkipVerify = true
-	case p.caFile != "":
-		pem, err := boundedfile.Read(p.caFile, boundedfile.MaxBytes)
-		if err != nil {
-			return nil, fmt.Errorf("--ca-file: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca-file: %s holds no certificate in PEM form", p.caFile)
-		}
-	default:
+	c, err := p.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	c.MinVersion = uint16(server.MinVersion)
+	if !p.skipVerify && p.caFile == "" {
 		if err := pin(c, server); err != nil {
 			return nil, err
 		}
-	}
-	if p.certFile != "" || p.keyFile != "" {
-		cert, certErr := boundedfile.Read(p.certFile, boundedfile.MaxBytes)
-		key, keyErr := boundedfile.Read(p.keyFile, boundedfile.MaxBytes)
-		pair, err := tls.X509KeyPair(cert, key)
-		if err := cmp.Or(certErr, keyErr, err); err != nil {
-			return nil, fmt.Errorf("--cert-file, --key-file: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
 }

@@ -170,7 +170,7 @@ func TestHealthcheckRedirects(t *testing.T) {
 		Method: http.MethodGet,
 		Ask: func(t *testing.T, server *httptest.Server) error {
 			t.Helper()
-			p := probe{timeout: 5 * time.Minute, username: "me", passwordFile: file}
+			p := probe{connection: connection{timeout: 5 * time.Minute, username: "me", passwordFile: file}}
 			_, err := p.ask(t.Context(), &config.Web{ListenAddress: strings.TrimPrefix(server.URL, "http://")})
 			return err
 		},

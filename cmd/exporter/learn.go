@@ -90,7 +90,7 @@ func (l *learning) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	err = l.from.each(cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
+	err = l.from.each(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
 		if read++; read == manyNames {
 			debug.SetGCPercent(usual)
 		}

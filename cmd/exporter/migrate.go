@@ -90,8 +90,8 @@ func (m *migration) prepare(cmd *cobra.Command) error {
 		return err
 	}
 	o := migrate.Options{Old: old, New: resolver.New(resolverOptions(&cfg.Metrics, rules))}
-	if m.from != (nameSources{}) {
-		err := m.from.each(cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
+	if m.from.given() {
+		err := m.from.each(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
 			o.Names = append(o.Names, migrate.Name{
 				Origin: q.origin, Name: q.name, Unit: q.unit, SourceID: q.sourceID, Kind: q.kind, Tags: q.tags,
 			})

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -22,19 +24,28 @@ const maxNameErrors = 10
 
 // nameSources say where the names come from that a command works on.
 type nameSources struct {
-	names, capture string
+	names, capture, url string
+	connection          connection
+	// identities asks for all that a capture holds: a name as often as it comes, with all of its tags. Otherwise each
+	// name is taken once.
+	identities bool
 }
 
 func (n *nameSources) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&n.names, "names", "", "File of names, a line each as explain reads them; - is standard input.")
 	flags.StringVar(&n.capture, "capture", "", "Capture whose names to take; see exporter record.")
+	flags.StringVar(&n.url, "url", "", "Running exporter whose names to take, such as http://exporter:9286.")
+	n.connection.addFlags(flags, 30*time.Second)
 }
 
-// each calls yield with every name of the files; with one of a capture once, however often it comes. Warnings go to
-// errs.
-func (n *nameSources) each(in io.Reader, errs io.Writer, yield func(*question)) error {
-	if n.names == "" && n.capture == "" {
-		return errors.New("say where the names are: --names FILE, --names - for standard input, or --capture FILE")
+// given says whether any of them is.
+func (n *nameSources) given() bool { return n.names != "" || n.capture != "" || n.url != "" }
+
+// each calls yield with every name of the files and of the running exporter. Warnings go to errs.
+func (n *nameSources) each(ctx context.Context, in io.Reader, errs io.Writer, yield func(*question)) error {
+	if !n.given() {
+		return errors.New("say where the names are: --names FILE, --names - for standard input, --capture FILE, or --url " +
+			"http://exporter:9286")
 	}
 	if n.names != "" {
 		if err := n.readNames(in, yield); err != nil {
@@ -42,13 +53,24 @@ func (n *nameSources) each(in io.Reader, errs io.Writer, yield func(*question)) 
 		}
 	}
 	if n.capture != "" {
-		return n.readCapture(errs, &distinctNames{known: make(map[string]bool), yield: yield})
+		if err := n.readCapture(errs, &distinctNames{known: make(map[string]bool), all: n.identities, yield: yield}); err != nil {
+			return err
+		}
 	}
-	return nil
+	if n.url == "" {
+		return nil
+	}
+	exporter, err := n.connection.dial("--url", n.url)
+	if err != nil {
+		return err
+	}
+	defer exporter.close()
+	return exporter.names(ctx, yield)
 }
 
 // distinctNames leaves out names that were seen before.
 type distinctNames struct {
+	all   bool // leaves none out
 	known map[string]bool
 	key   []byte
 	yield func(*question)
@@ -163,11 +185,12 @@ func (d *distinctNames) addEnvelope(e *metric.Envelope) {
 		}
 	}
 	add := func(name, unit []byte) {
-		if len(name) == 0 || len(name) > metric.MaxNameBytes || !d.isNew(origin, name, unit, e.Kind) {
+		if len(name) == 0 || len(name) > metric.MaxNameBytes || !d.all && !d.isNew(origin, name, unit, e.Kind) {
 			return
 		}
 		q := question{
 			origin: string(origin), name: string(name), unit: string(unit), kind: e.Kind, sourceID: string(e.SourceID),
+			instanceID: string(e.InstanceID),
 		}
 		for _, t := range e.Tags {
 			if string(t.Key) != "origin" {

@@ -24,8 +24,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.SetUsageFunc(usage(root.UsageFunc()))
-	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newLearn(), newMigrate(), newHealthcheck(), newTest(),
-		newVersion())
+	root.AddCommand(newRun(), newCheck(), newDemo(), newExplain(), newRecord(), newLearn(), newDiff(), newMigrate(),
+		newHealthcheck(), newTest(), newVersion())
 	return root
 }
 

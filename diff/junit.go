@@ -1,0 +1,96 @@
+package diff
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The form of JUnit's reports, as far as CI servers read it.
+type (
+	junitSuites struct {
+		XMLName  xml.Name     `xml:"testsuites"`
+		Name     string       `xml:"name,attr"`
+		Tests    int          `xml:"tests,attr"`
+		Failures int          `xml:"failures,attr"`
+		Suites   []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		File    string        `xml:"file,attr,omitempty"`
+		Line    int           `xml:"line,attr,omitempty"`
+		Failure *junitFailure `xml:"failure"`
+	}
+	junitFailure struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+func (s *junitSuite) add(c junitCase) {
+	c.Class = s.Name
+	s.Tests++
+	if c.Failure != nil {
+		s.Failures++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+// WriteJUnit writes a report as the result of tests: a suite for each cause, with a test for changes that read alike,
+// which fails if they break something.
+func (r *Report) WriteJUnit(w io.Writer) error {
+	out := junitSuites{Name: "exporter diff"}
+	add := func(s junitSuite) {
+		out.Tests += s.Tests
+		out.Failures += s.Failures
+		out.Suites = append(out.Suites, s)
+	}
+	if len(r.Groups) == 0 {
+		s := junitSuite{Name: "series"}
+		s.add(junitCase{Name: "nothing changes"})
+		add(s)
+	}
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		s := junitSuite{Name: g.Cause.String()}
+		for _, shape := range shapesOf(g.Changes) {
+			s.add(shape.junit())
+		}
+		add(s)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(out); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (s *shape) junit() junitCase {
+	c := junitCase{Name: fmt.Sprintf("%s: %s", number(s.series, "series"), s.text)}
+	for _, k := range s.example.Kinds {
+		if !k.Breaks() {
+			continue
+		}
+		if c.Failure == nil {
+			var text strings.Builder
+			text.WriteString("\n")
+			s.writeText(&text)
+			c.Failure = &junitFailure{Message: s.text, Type: string(k), Text: text.String()}
+		}
+	}
+	return c
+}
