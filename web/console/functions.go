@@ -20,7 +20,7 @@ func (c *Console) functions() template.FuncMap {
 		"num":   func(v any) string { return count(number(v)) },
 		"rate":  func(v any) string { return rate(number(v)) },
 		"bytes": func(v any) string { return size(number(v)) },
-		"secs":  func(v any) string { return span(time.Duration(number(v) * float64(time.Second))) },
+		"secs":  func(v any) string { return seconds(number(v)) },
 		"share": func(part, whole any) string { return share(number(part), number(whole)) },
 		"ago":   since,
 		"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },

@@ -227,7 +227,7 @@ func writer(unit string) func(float64) string {
 	case "bytes":
 		return size
 	case "seconds":
-		return func(v float64) string { return span(time.Duration(v * float64(time.Second))) }
+		return seconds
 	case "samples/s", "envelopes/s":
 		return rate
 	default:

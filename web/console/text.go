@@ -50,6 +50,9 @@ func short(s string) string {
 
 // count writes a number with commas.
 func count(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
 	digits := strconv.FormatFloat(math.Abs(math.Round(v)), 'f', 0, 64)
 	var b strings.Builder
 	if v <= -0.5 {
@@ -111,7 +114,7 @@ func size(v float64) string {
 func span(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "-" + span(-d)
+		return "-" + span(d.Abs()) // which is above 0 even of the lowest duration
 	case d == 0:
 		return "0 s"
 	case d < time.Millisecond:
@@ -131,6 +134,18 @@ func span(d time.Duration) string {
 	}
 }
 
+// seconds writes a duration that is a number of seconds.
+func seconds(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "unknown"
+	case math.Abs(v) > math.MaxInt32:
+		return count(v) + " s"
+	default:
+		return span(time.Duration(v * float64(time.Second)))
+	}
+}
+
 // two writes a duration in two units, of which the smaller one is left out if there is none of it.
 func two(d, large time.Duration, largeName string, small time.Duration, smallName string) string {
 	s := fmt.Sprintf("%d %s", d/large, largeName)
@@ -146,7 +161,7 @@ func since(now, t time.Time) string {
 	case t.IsZero():
 		return "never"
 	case d < -time.Second:
-		return "in " + span(-d)
+		return "in " + span(d.Abs())
 	case d < time.Second:
 		return "just now"
 	case d < time.Minute:
