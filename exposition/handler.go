@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +38,8 @@ type Options struct {
 	// Logger gets what a page lacks: own metrics that could not be gathered, and omitted families. Default:
 	// slog.Default().
 	Logger *slog.Logger
+	// Observe is called after each scrape, from its goroutine; nil for none.
+	Observe func(Scrape)
 	// Registerer takes the handler's own metrics. Default: none.
 	Registerer prometheus.Registerer
 }
@@ -117,15 +120,32 @@ func newHandler(families func() []store.Family, newReader func() Reader, g prome
 	}
 }
 
+// Scrape says how one request for the page went.
+type Scrape struct {
+	Remote, UserAgent string
+	// Format is text, openmetrics or protobuf, Compression the content encoding or empty, Outcome as in
+	// loggregator_exporter_scrapes_total.
+	Format, Compression, Outcome string
+	// Bytes is the size of the page before compression, as far as it was written.
+	Bytes int64
+	// LimitBytes is the size that the client accepts unless told otherwise, where that is known; else 0.
+	LimitBytes int64
+	Duration   time.Duration
+}
+
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "Only GET and HEAD are answered here.", http.StatusMethodNotAllowed)
 		return
 	}
+	scrape, began := Scrape{Remote: r.RemoteAddr, UserAgent: r.UserAgent()}, time.Now()
+	if isVictoriaMetrics(scrape.UserAgent) {
+		scrape.LimitBytes = victoriaMetricsBytes
+	}
 	release, refusal := h.slots.take(r.RemoteAddr)
 	if release == nil {
-		h.metrics.scrapes.WithLabelValues(outcomeRefused).Inc()
+		h.ended(&scrape, outcomeRefused, began)
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, refusal, http.StatusServiceUnavailable)
 		return
@@ -133,7 +153,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	part, err := parsePart(r.URL)
 	if err != nil {
-		h.metrics.scrapes.WithLabelValues(outcomeInvalid).Inc()
+		h.ended(&scrape, outcomeInvalid, began)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -149,21 +169,33 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
+	scrape.Format, scrape.Compression = formatWord(format), strings.TrimPrefix(enc.name, identity)
 	o := newOffer(format)
 	if h.options.CreatedLines {
 		o.withCreated()
 	}
-	if err := h.write(w, r, o, part, enc); err != nil {
-		h.metrics.scrapes.WithLabelValues(outcomeAborted).Inc()
+	if scrape.Bytes, err = h.write(w, r, o, part, enc); err != nil {
+		h.ended(&scrape, outcomeAborted, began)
 		h.options.Logger.Debug("scrape ended early", "remote", r.RemoteAddr, "error", err)
 		// A plain return would complete the response, and the missing series would look like series that have ended.
 		panic(http.ErrAbortHandler)
 	}
-	h.metrics.scrapes.WithLabelValues(outcomeComplete).Inc()
+	h.ended(&scrape, outcomeComplete, began)
 }
 
-// write renders a page to the client.
-func (h *handler) write(w http.ResponseWriter, r *http.Request, o *offer, part *part, enc *encoding) error {
+// ended counts a scrape and tells who observes scrapes.
+func (h *handler) ended(s *Scrape, outcome string, began time.Time) {
+	h.metrics.scrapes.WithLabelValues(outcome).Inc()
+	if h.options.Observe != nil {
+		s.Outcome, s.Duration = outcome, time.Since(began)
+		h.options.Observe(*s)
+	}
+}
+
+// write renders a page to the client, and returns its size before compression.
+func (h *handler) write(
+	w http.ResponseWriter, r *http.Request, o *offer, part *part, enc *encoding,
+) (size int64, err error) {
 	deadline := time.Now().Add(h.options.PageTimeout)
 	ctx, cancel := context.WithDeadline(r.Context(), deadline) // a part without any series never writes
 	defer cancel()
@@ -181,20 +213,21 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, o *offer, part *
 	b.page.begin(body, ctx.Err)
 
 	own := h.gather()
-	err := b.page.render(o, part, own, h.families(), b.reader)
+	err = b.page.render(o, part, own, h.families(), b.reader)
 	h.metrics.omitted.Add(float64(len(b.page.omitted)))
 	h.omissions.report(b.page.omitted)
 	h.oversized.report(r, b.page.rendered)
+	size = b.page.rendered
 	if err != nil {
-		return err
+		return size, err
 	}
 	if err := body.Close(); err != nil {
-		return err
+		return size, err
 	}
 	if err := b.out.Flush(); err != nil {
-		return err
+		return size, err
 	}
-	return client.finish()
+	return size, client.finish()
 }
 
 // gather returns the exporter's own metrics, after an error those that could be gathered.

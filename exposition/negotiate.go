@@ -46,6 +46,18 @@ func Negotiate(h http.Header) expfmt.Format {
 	return expfmt.NegotiateAccept(h, names...)
 }
 
+// formatWord is the word for a negotiated format.
+func formatWord(negotiated expfmt.Format) string {
+	switch negotiated.FormatType() {
+	case expfmt.TypeOpenMetrics:
+		return "openmetrics"
+	case expfmt.TypeProtoDelim:
+		return "protobuf"
+	default:
+		return "text"
+	}
+}
+
 // offer is the negotiated format of one scrape.
 type offer struct {
 	encoder encoder

@@ -170,7 +170,7 @@ type refusal struct {
 const maxRefusedPeers = 10
 
 func (r *refusals) add(reason, advice string, err error, attrs ...any) {
-	r.account.refusals.add(reason)
+	r.account.refuse(reason, advice, err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report(r.of(reason), reason, advice, err, attrs...)
@@ -178,7 +178,7 @@ func (r *refusals) add(reason, advice string, err error, attrs ...any) {
 
 // addPeer is add for a source with many clients: the report has the addresses of some since the last one.
 func (r *refusals) addPeer(reason, advice string, err error, peer netip.Addr) {
-	r.account.refusals.add(reason)
+	r.account.refuse(reason, advice, err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	of := r.of(reason)

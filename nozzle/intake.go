@@ -245,6 +245,9 @@ func (in *Intake) end(now int64) int {
 		in.account.received.Add(in.received)
 		if in.received > bad {
 			in.account.Heard(now)
+			if bad == 0 {
+				in.account.clock.note(&in.view, now)
+			}
 		}
 		in.received = 0
 	}

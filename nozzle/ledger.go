@@ -157,6 +157,8 @@ type SourceLedger struct {
 	envelopes [numEnvelopeOutcomes]atomic.Uint64
 	samples   [metric.NumOutcomes]atomic.Uint64
 
+	failure    atomic.Pointer[SourceFailure] // the last one
+	clock      senderClock
 	reconnects reasonCounts // connections that had to be made again
 	refusals   reasonCounts // connections and streams that the source refused or gave up
 }

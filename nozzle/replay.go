@@ -137,13 +137,13 @@ func (r *Replay) finished(err error, records int, took time.Duration) {
 	case errors.Is(err, io.EOF):
 		log.Info("the capture was played to its end; the source stays idle")
 	case errors.Is(err, capture.ErrTruncated):
-		r.account.refusals.add(reasonTruncated)
+		r.account.refuse(reasonTruncated, "the capture is cut off", err)
 		log.Warn(
 			"the capture is cut off, as when its recorder was killed; what stands before was played, and the source stays idle",
 			"reason", reasonTruncated, "error", err,
 		)
 	default:
-		r.account.refusals.add(reasonMalformed)
+		r.account.refuse(reasonMalformed, "the capture is damaged", err)
 		log.Error("the capture is damaged; what stands before was played, and the source stays idle",
 			"reason", reasonMalformed, "error", err)
 	}

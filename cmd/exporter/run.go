@@ -191,6 +191,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	pages, err := web.NewHandler(web.Pages{
 		Metrics: exposition.NewHandler(s.stores.shown(), reg, exposition.Options{
 			CreatedLines: cfg.Web.OpenMetricsCreatedLines, Logger: log, Registerer: reg,
+			Observe: observeScrapes(s.api),
 		}),
 		TelemetryPath: cfg.Web.TelemetryPath,
 		Ready:         s.ready,

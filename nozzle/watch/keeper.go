@@ -29,6 +29,8 @@ type Account interface {
 	Disconnect()
 	// Reconnecting counts a stream that has to be opened again.
 	Reconnecting(reason string)
+	// Failed notes why there is no stream.
+	Failed(f Failure)
 	// AllowPause sets how long a connected source may be silent and still be up.
 	AllowPause(d time.Duration)
 }
@@ -250,6 +252,7 @@ func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
 		return
 	}
 	pause := r.Retry.Next()
+	r.Account.Failed(failure)
 	r.Log.Warn("no stream", "reason", failure.Reason, "advice", failure.Advice, "error", failure.Err,
 		"retry_in", pause.Round(time.Millisecond).String())
 	r.retry.Reset(pause)
@@ -301,6 +304,7 @@ func (r *run) check(ctx context.Context) {
 // replace opens a new stream in place of one.
 func (r *run) replace(ctx context.Context, old *stream, reason, advice string) {
 	r.Account.Reconnecting(reason)
+	r.Account.Failed(Failure{Reason: reason, Advice: advice})
 	r.Log.Warn("opening a new stream", "reason", reason, "advice", advice)
 	if r.Share {
 		r.open(ctx)

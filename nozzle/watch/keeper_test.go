@@ -30,6 +30,8 @@ type testAccount struct {
 	reconnects map[string]uint64 // by reason
 }
 
+func (a *testAccount) Failed(Failure) {}
+
 func (a *testAccount) Reconnecting(reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

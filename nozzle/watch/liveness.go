@@ -19,6 +19,17 @@ func (l *Liveness) Heard(now int64) { l.last.Store(now) }
 // LastHeard is the arrival of the last envelope in nanoseconds since the epoch; 0 if none came.
 func (l *Liveness) LastHeard() int64 { return l.last.Load() }
 
+// Connections is the number of open connections.
+func (l *Liveness) Connections() int { return int(max(0, l.connected.Load())) }
+
+// OpenedAt is when the first of the open connections was opened, in nanoseconds since the epoch; 0 if none is open.
+func (l *Liveness) OpenedAt() int64 {
+	if l.connected.Load() <= 0 {
+		return 0
+	}
+	return l.opened.Load()
+}
+
 // Up says whether the source is connected and, if it has a keeper, silent for no longer than is usual: a connection
 // whose peer vanished looks as open as any.
 func (l *Liveness) Up() bool {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -25,6 +26,8 @@ type Options struct {
 	Losses func() []Loss
 	// Rules returns the rule files in force, with their text.
 	Rules func() tagger.Options
+	// Reload returns the last attempt to load the configuration.
+	Reload func() Reload
 	// Config returns the settings in force. It may read files.
 	Config func() Config
 	// Version and Revision are those of the build.
@@ -40,15 +43,51 @@ type API struct {
 	index        *live.Index
 	rules        ruleIndexes
 	proposals    proposals
+	recorder     recorder
+	scrapers     scrapers
+	status       statusCache
+	started      time.Time
 }
 
 // New makes an API. It starts nothing.
 func New(o Options) *API {
-	return &API{options: o, usual: newGate(usual), heavy: newGate(heavy), index: live.NewIndex(o.Store)}
+	return &API{options: o, usual: newGate(usual), heavy: newGate(heavy), index: live.NewIndex(o.Store), started: time.Now()}
 }
 
-// Run keeps the history of the last hour until ctx is done, and returns nil then.
+// Run keeps the history of the last hour, and the index of names at hand, until ctx is done. It returns nil then.
 func (a *API) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	point := time.NewTicker(historyStep)
+	defer point.Stop()
+	survey := time.NewTimer(firstSurvey)
+	defer survey.Stop()
+	a.point()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-point.C:
+			a.point()
+		case <-survey.C:
+			a.survey(ctx)
+			survey.Reset(surveyEvery)
+		}
+	}
+}
+
+const (
+	// firstSurvey is when names are listed first: by then most have come.
+	firstSurvey = 20 * time.Second
+	surveyEvery = time.Minute
+)
+
+// point adds a point to the history.
+func (a *API) point() { a.recorder.record(a.gather(), a.scrapers.point(time.Now())) }
+
+// survey keeps what takes long the first time ready for whoever asks. It fails when ctx is done only.
+func (a *API) survey(ctx context.Context) {
+	s, err := a.index.Renew(ctx)
+	if err != nil {
+		return
+	}
+	_, _ = a.ruleIndex(ctx, s)
 }

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
-	"time"
+	"strings"
 )
 
 // History is the last hour as graphs. All lines have a value for each of Times.
@@ -28,7 +30,7 @@ type Graph struct {
 
 // Line is the values of one thing over time.
 type Line struct {
-	// Name is an outcome, a source, or the ID of the graph where it has one line only.
+	// Name is an outcome, a source, or a word for the value.
 	Name   string  `json:"name"`
 	Values []Value `json:"values"`
 }
@@ -44,9 +46,45 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(v), 'g', 6, 64), nil
 }
 
-const historyStep = 10 * time.Second
-
 // History returns the last hour.
 func (a *API) History(_ context.Context) (*History, error) {
-	return &History{StepSeconds: historyStep.Seconds(), Times: []int64{}, Graphs: []Graph{}}, nil
+	r := &a.recorder
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := &History{StepSeconds: historyStep.Seconds(), Times: make([]int64, len(r.times))}
+	for i, t := range r.times {
+		h.Times[i] = t.Unix()
+	}
+	one := func(id, title, unit string, lines ...string) Graph {
+		g := Graph{ID: id, Title: title, Unit: unit, Lines: []Line{}}
+		for i := 0; i+1 < len(lines); i += 2 {
+			g.Lines = append(g.Lines, Line{lines[i], r.line(lines[i+1], false)})
+		}
+		return g
+	}
+	h.Graphs = []Graph{
+		{ID: "samples", Title: "Samples by outcome", Unit: "samples/s", Lines: r.rates("samples_total", "outcome")},
+		{
+			ID: "envelopes", Title: "Envelopes by source", Unit: "envelopes/s",
+			Lines: r.rates("envelopes_received_total", "source"),
+		},
+		one("series", "Series", "series", "series", "series"),
+		one("scrape_duration", "Longest scrape", "seconds", "duration", columnScrapeSeconds),
+		one("scrape_size", "Largest scrape, not compressed", "bytes", "size", columnScrapeBytes),
+		one("memory", "Memory", "bytes", "resident", "process_resident_memory_bytes", "heap",
+			"go_memstats_heap_inuse_bytes"),
+	}
+	return h, nil
+}
+
+// rates returns one line for each series of a counter with one label; mu is held.
+func (r *recorder) rates(name, label string) []Line {
+	lines := []Line{}
+	prefix := name + "\xff" + label + "\xff"
+	for _, key := range slices.Sorted(maps.Keys(r.columns)) {
+		if value, ok := strings.CutPrefix(key, prefix); ok {
+			lines = append(lines, Line{value, r.line(key, true)})
+		}
+	}
+	return lines
 }

@@ -1,6 +1,11 @@
 package api
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Severity says how soon somebody has to look at a problem.
 type Severity string
@@ -28,4 +33,84 @@ type Problem struct {
 	Runbook string `json:"runbook,omitempty"`
 	// Since is when the problem began, as far as that is known.
 	Since time.Time `json:"since,omitzero"`
+}
+
+// recent is the time in which events make a problem.
+const recent = 5 * time.Minute
+
+// finder finds what is not well.
+type finder struct {
+	*Status
+
+	api   *API
+	own   *ownMetrics
+	found []Problem
+}
+
+// problems returns what is not well, the most severe first.
+func (a *API) problems(ctx context.Context, s *Status, own *ownMetrics) []Problem {
+	f := finder{Status: s, api: a, own: own, found: []Problem{}}
+	for i := range s.Sources {
+		f.source(&s.Sources[i])
+	}
+	f.losses()
+	f.samples()
+	f.limits()
+	f.names(ctx)
+	f.configuration()
+	f.certificates()
+	f.scrapes()
+	f.pushes()
+	f.tokens()
+	slices.SortStableFunc(f.found, compareProblems)
+	return f.found
+}
+
+// add adds a problem of a kind, about a subject, which may be empty.
+func (f *finder) add(p Problem, subject string) {
+	if p.ID = p.Kind; subject != "" {
+		p.ID += "/" + subject
+	}
+	f.found = append(f.found, p)
+}
+
+// severe is the severity of a loss that is a share of all.
+func severe(share float64) Severity {
+	switch {
+	case share > manyLost:
+		return Critical
+	case share > someLost:
+		return Warning
+	default:
+		return Notice
+	}
+}
+
+const (
+	manyLost = 0.01
+	someLost = 0.001
+)
+
+// count spells a number of things.
+func count(n float64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%.0f %ss", n, noun)
+}
+
+// grown returns how much a counter grew lately.
+func (f *finder) grown(key string, value float64) float64 {
+	by, _ := f.api.recorder.increase(key, value, f.own.at, recent)
+	return by
+}
+
+// grownSamples calls yield for the series of a counter that grew lately.
+func (f *finder) grownSamples(name string, yield func(s *ownSample, by float64)) {
+	for i := range f.own.samples[name] {
+		s := &f.own.samples[name][i]
+		if by := f.grown(s.key(name), s.value); by > 0 {
+			yield(s, by)
+		}
+	}
 }

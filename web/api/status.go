@@ -1,9 +1,6 @@
 package api
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Status is what the person on call sees first.
 type Status struct {
@@ -121,7 +118,7 @@ type Memory struct {
 type Scraper struct {
 	Address   string `json:"address"`
 	UserAgent string `json:"user_agent"`
-	// Format is text, openmetrics or protobuf, with its version; Compression is gzip, zstd or empty.
+	// Format is text, openmetrics or protobuf; Compression is gzip, zstd or empty.
 	Format      string `json:"format"`
 	Compression string `json:"compression,omitempty"`
 	// Outcome is complete, aborted, refused or invalid.
@@ -133,7 +130,7 @@ type Scraper struct {
 	DurationSeconds float64 `json:"duration_seconds"`
 	// IntervalSeconds is the time between the last two scrapes; 0 where there was one only.
 	IntervalSeconds float64 `json:"interval_seconds,omitempty"`
-	// LimitBytes is the size that the client accepts by default, where that is known and is exceeded.
+	// LimitBytes is the size that the client accepts unless told otherwise, where that is known.
 	LimitBytes int64 `json:"limit_bytes,omitempty"`
 }
 
@@ -160,9 +157,4 @@ type Reload struct {
 	// LastAttempt is when it was tried last; Error is why that failed, or empty.
 	LastAttempt time.Time `json:"last_attempt,omitzero"`
 	Error       string    `json:"error,omitempty"`
-}
-
-// Status returns how the exporter fares, as it was at most a second ago.
-func (a *API) Status(_ context.Context) (*Status, error) {
-	return &Status{Problems: []Problem{}, Sources: []Source{}, Losses: []Loss{}, Scrapers: []Scraper{}}, nil
 }

@@ -1,0 +1,203 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"loggregator_exporter/metric"
+)
+
+// statusAge is how old a status may be: however many ask, it is found out once in this time.
+const statusAge = time.Second
+
+// statusCache keeps the last status, and since when each problem has been seen.
+type statusCache struct {
+	mu    sync.Mutex
+	last  *Status
+	since map[string]time.Time
+}
+
+// Status returns how the exporter fares, as it was at most a second ago.
+func (a *API) Status(ctx context.Context) (*Status, error) {
+	c := &a.status
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last != nil && time.Since(c.last.Time) < statusAge {
+		return c.last, nil
+	}
+	own := a.gather()
+	s := &Status{
+		Time: own.at.UTC(), Version: a.options.Version, Started: a.started.UTC(), Sources: []Source{}, Losses: []Loss{},
+		Series: a.seriesCount(), Memory: memory(own), Scrapers: a.scrapers.list(own.at), RemoteWrite: a.remoteWrite(own),
+	}
+	if a.options.Sources != nil {
+		s.Sources = append(s.Sources, a.options.Sources()...)
+	}
+	if a.options.Losses != nil {
+		s.Losses = append(s.Losses, a.options.Losses()...)
+	}
+	if a.options.Reload != nil {
+		s.Reload = a.options.Reload()
+	}
+	a.addRates(s, own)
+	s.Ledger = a.ledger(s, own)
+	s.Problems = a.problems(ctx, s, own)
+	c.date(s)
+	c.last = s
+	return s, nil
+}
+
+// date says since when problems have been there, where they do not say so themselves.
+func (c *statusCache) date(s *Status) {
+	since := map[string]time.Time{}
+	for i := range s.Problems {
+		p := &s.Problems[i]
+		first, ok := c.since[p.ID]
+		if !ok {
+			first = s.Time
+		}
+		since[p.ID] = first
+		if p.Since.IsZero() {
+			p.Since = first
+		}
+	}
+	c.since = since
+}
+
+func (a *API) seriesCount() SeriesCount {
+	stats := a.options.Store.Stats()
+	return SeriesCount{
+		Series: stats.Series, MaxSeries: a.options.Store.LimitState().MaxSeries, Families: stats.Families,
+		UntaggedNames: stats.UntaggedNames, Refused: stats.Refused,
+	}
+}
+
+func memory(own *ownMetrics) Memory {
+	resident, _ := own.value("process_resident_memory_bytes")
+	heap, _ := own.value("go_memstats_heap_inuse_bytes")
+	m := Memory{ResidentBytes: uint64(resident), HeapBytes: uint64(heap)}
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		m.LimitBytes = uint64(limit)
+	}
+	return m
+}
+
+// remoteWrite returns how pushing fares, nil where it is off.
+func (a *API) remoteWrite(own *ownMetrics) *RemoteWrite {
+	taken, on := own.value("remote_write_samples_total")
+	if !on {
+		return nil
+	}
+	number := func(name string) uint64 {
+		v, _ := own.value("remote_write_" + name)
+		return uint64(max(0, v))
+	}
+	newest, _ := own.value("remote_write_highest_timestamp_seconds")
+	sent, _ := own.value("remote_write_queue_highest_sent_timestamp_seconds")
+	return &RemoteWrite{
+		LagSeconds: max(0, newest-sent), SamplesPending: number("samples_pending"),
+		SamplesPerSecond: a.recorder.rate("remote_write_samples_total", taken, own.at),
+		SamplesTaken:     uint64(taken), SamplesFailed: number("samples_failed_total"),
+		SamplesDropped: number("samples_dropped_total"), SamplesRetried: number("samples_retried_total"),
+		QueueBytes: number("queue_bytes"), QueueMaxBytes: number("queue_capacity_bytes"),
+	}
+}
+
+// addRates fills in the means of the last minute.
+func (a *API) addRates(s *Status, own *ownMetrics) {
+	for i := range s.Sources {
+		of := &s.Sources[i]
+		key := "envelopes_received_total\xffsource\xff" + of.Name
+		of.EnvelopesPerSecond = a.recorder.rate(key, float64(of.Received), own.at)
+	}
+	for i := range s.Losses {
+		l := &s.Losses[i]
+		key := "upstream_dropped_total\xffdirection\xff" + l.Direction + "\xfforigin\xff" + l.Origin
+		l.PerSecond = a.recorder.rate(key, float64(l.Count), own.at)
+	}
+}
+
+// envelopeMeanings and sampleMeanings list the outcomes, in the order in which they are shown.
+var (
+	envelopeMeanings = []Flow{
+		{Outcome: "converted", Meaning: "Their samples go on to the store."},
+		{Outcome: "filtered", Meaning: "nozzle.filters or nozzle.selectors exclude them."},
+		{Outcome: "ignored", Meaning: "They hold no metric: logs, events, traces."},
+		{Outcome: "malformed", Meaning: "Their bytes cannot be read.", Lost: true},
+	}
+	sampleMeanings = []Flow{
+		{Outcome: metric.Stored.String(), Meaning: "They are, or updated, the value of a series.", Link: "/cardinality"},
+		{Outcome: metric.Filtered.String(), Meaning: "nozzle.filters excludes them."},
+		{
+			Outcome: metric.DroppedByRule.String(), Meaning: "A rule says that they have no series.",
+			Link: "/names?state=dropped",
+		},
+		{
+			Outcome: metric.Duplicate.String(),
+			Meaning: "They came before: the gorouter's second timer of a request, or a delta by OTLP.",
+		},
+		{
+			Outcome: metric.Outdated.String(), Lost: true,
+			Meaning: "They are older than the value that the series has: clocks differ, or envelopes come by two ways.",
+		},
+		{
+			Outcome: metric.Conflict.String(), Meaning: "Their series, or the family of that name, belongs to another name.",
+			Lost: true, Link: "/names?state=conflict",
+		},
+		{
+			Outcome: metric.OverLimit.String(), Meaning: "A limit on series has no room for them.", Lost: true,
+			Link: "/cardinality",
+		},
+		{
+			Outcome: metric.Invalid.String(), Meaning: "They have no name, too long a name, too many tags, or no sense.",
+			Lost: true, Link: "/names?state=refused",
+		},
+	}
+)
+
+// ledger adds up the accounts of the sources.
+func (a *API) ledger(s *Status, own *ownMetrics) Ledger {
+	l := Ledger{
+		UpstreamLost: Flow{
+			Outcome: "upstream_lost", Meaning: "Loggregator lost them before they reached the exporter.", Lost: true,
+		},
+		Received: Flow{Outcome: "received", Meaning: "Envelopes that reached the exporter."},
+	}
+	for i := range s.Losses {
+		l.UpstreamLost.Count += s.Losses[i].Count
+		l.UpstreamLost.PerSecond += s.Losses[i].PerSecond
+	}
+	for i := range s.Sources {
+		l.Received.Count += s.Sources[i].Received
+		l.Received.PerSecond += s.Sources[i].EnvelopesPerSecond
+	}
+	for _, f := range envelopeMeanings {
+		for i := range s.Sources {
+			of := &s.Sources[i]
+			f.Count += of.Envelopes[f.Outcome]
+			key := "envelopes_total\xffoutcome\xff" + f.Outcome + "\xffsource\xff" + of.Name
+			f.PerSecond += a.recorder.rate(key, float64(of.Envelopes[f.Outcome]), own.at)
+		}
+		l.Envelopes = append(l.Envelopes, f)
+	}
+	for _, f := range sampleMeanings {
+		for i := range s.Sources {
+			f.Count += s.Sources[i].Samples[f.Outcome]
+		}
+		f.PerSecond = a.recorder.rate("samples_total\xffoutcome\xff"+f.Outcome, float64(f.Count), own.at)
+		l.Samples = append(l.Samples, f)
+	}
+	return l
+}
+
+// severityOrder has the most severe first.
+var severityOrder = map[Severity]int{Critical: 0, Warning: 1, Notice: 2}
+
+// compareProblems orders problems by severity and ID.
+func compareProblems(x, y Problem) int {
+	return cmp.Or(cmp.Compare(severityOrder[x.Severity], severityOrder[y.Severity]), cmp.Compare(x.ID, y.ID))
+}

@@ -1,0 +1,75 @@
+package api
+
+import (
+	"strings"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+const ownPrefix = "loggregator_exporter_"
+
+// ownMetrics are the exporter's own metrics at one moment: gauges and counters by name, without the prefix.
+type ownMetrics struct {
+	at      time.Time
+	samples map[string][]ownSample
+}
+
+// ownSample is one series of them.
+type ownSample struct {
+	labels []*dto.LabelPair
+	value  float64
+}
+
+// label returns the value of a label.
+func (s *ownSample) label(name string) string {
+	for _, l := range s.labels {
+		if l.GetName() == name {
+			return l.GetValue()
+		}
+	}
+	return ""
+}
+
+// gather reads the exporter's own metrics. What cannot be gathered is left out: scrapes report that.
+func (a *API) gather() *ownMetrics {
+	own := &ownMetrics{at: time.Now(), samples: map[string][]ownSample{}}
+	families, _ := a.options.Own.Gather()
+	for _, f := range families {
+		name := strings.TrimPrefix(f.GetName(), ownPrefix)
+		for _, m := range f.GetMetric() {
+			s := ownSample{labels: m.GetLabel()}
+			switch f.GetType() {
+			case dto.MetricType_COUNTER:
+				s.value = m.GetCounter().GetValue()
+			case dto.MetricType_GAUGE:
+				s.value = m.GetGauge().GetValue()
+			default:
+				continue
+			}
+			own.samples[name] = append(own.samples[name], s)
+		}
+	}
+	return own
+}
+
+// value returns the sum of all series of a name; ok is false if there are none.
+func (o *ownMetrics) value(name string) (sum float64, ok bool) {
+	for _, s := range o.samples[name] {
+		sum += s.value
+	}
+	return sum, len(o.samples[name]) > 0
+}
+
+// key names a series in the history.
+func (s *ownSample) key(name string) string {
+	var b strings.Builder
+	b.WriteString(name)
+	for _, l := range s.labels {
+		b.WriteByte('\xff')
+		b.WriteString(l.GetName())
+		b.WriteByte('\xff')
+		b.WriteString(l.GetValue())
+	}
+	return b.String()
+}

@@ -1,0 +1,295 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+// lossRemedies say who was too slow, by origin and direction.
+var lossRemedies = map[[2]string]string{
+	{"loggregator.rlp", "egress"}: "A reader of the reverse log proxy is given more than it takes: this exporter or another " +
+		"nozzle. Compare the exporter's CPU with its limit, and add exporters with the same nozzle.shard_id.",
+	{"loggregator.rlp", "ingress"}:     "The reverse log proxy is too slow: add log-api VMs.",
+	{"loggregator.doppler", "egress"}:  "The reverse log proxy is too slow: add log-api VMs.",
+	{"loggregator.doppler", "ingress"}: "The dopplers are too slow: add doppler VMs.",
+}
+
+// losses finds what Loggregator reports as lost, and what the kernel dropped.
+func (f *finder) losses() {
+	received := 0.0
+	for i := range f.Sources {
+		s := &f.Sources[i]
+		received += f.grown("envelopes_received_total\xffsource\xff"+s.Name, float64(s.Received))
+	}
+	for i := range f.Losses {
+		l := &f.Losses[i]
+		by := f.grown("upstream_dropped_total\xffdirection\xff"+l.Direction+"\xfforigin\xff"+l.Origin, float64(l.Count))
+		if by == 0 {
+			continue
+		}
+		f.add(Problem{
+			Kind: "upstream_loss", Severity: severe(by / (by + received)), Runbook: "loggregatorexporterupstreamloss",
+			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, at %s (%s): %.2g %% of what it should bring.",
+				count(by, "envelope"), minutes(recent), l.Origin, cmp.Or(l.Direction, "both sides"), 100*by/(by+received)),
+			Remedy: cmp.Or(lossRemedies[[2]string{l.Origin, l.Direction}],
+				"Its agent, or the doppler that it sends to, is too slow: see docs/metrics.md, What Loggregator lost."),
+			Link: "/#losses",
+		}, l.Origin+"/"+l.Direction)
+	}
+	f.grownSamples("udp_dropped_datagrams_total", func(_ *ownSample, by float64) {
+		f.add(Problem{
+			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
+			Sentence: fmt.Sprintf("Source udp is given more than the exporter takes: the kernel dropped %s in the last %s.",
+				count(by, "datagram"), minutes(recent)),
+			Remedy: "Give the exporter more CPU, or raise nozzle.udp.receive_buffer_bytes and net.core.rmem_max.",
+			Link:   "/#source-udp",
+		}, "udp/datagrams")
+	})
+	if age, ok := f.own.value("syslog_oldest_data_seconds"); ok && age > clockBehind.Seconds() {
+		f.add(Problem{
+			Kind: "old_data", Severity: Warning, Runbook: "loggregatorexporterolddata",
+			Sentence: fmt.Sprintf("Syslog agents send data that is %s old.", time.Duration(age*float64(time.Second)).Round(time.Second)),
+			Remedy:   "Connections stalled, the exporter is too slow, or clocks of VMs differ.", Link: "/#source-syslog",
+		}, "syslog")
+	}
+	f.grownSamples("otlp_points_refused_total", func(s *ownSample, by float64) {
+		f.add(Problem{
+			Kind: "points_refused", Severity: Warning, Runbook: "loggregatorexporterpointsrefused",
+			Sentence: fmt.Sprintf("Source otlp refused %s in the last %s: %s.", count(by, "data point"), minutes(recent),
+				s.label("reason")),
+			Remedy: "docs/otlp.md says for each reason what the sender has to change.", Link: "/#source-otlp",
+		}, s.label("reason"))
+	})
+}
+
+// sampleProblems say what it means that samples have an outcome.
+var sampleProblems = map[metric.Outcome]Problem{
+	metric.Conflict: {
+		Kind: "conflicts", Severity: Warning, Link: "/names?state=conflict", Runbook: "loggregatorexporterconflicts",
+		Sentence: "%s in the last %s came for the series, or the family, of another name%s.",
+		Remedy:   "Give one of the names another name or label with a rule, or drop it.",
+	},
+	metric.OverLimit: {
+		Kind: "over_limit", Severity: Critical, Link: "/cardinality", Runbook: "loggregatorexporteroverlimit",
+		Sentence: "%s in the last %s had no room, since a limit on series is reached%s.",
+		Remedy:   "Drop what nobody uses with a filter or a rule, talk to the owner, or raise the limit.",
+	},
+	metric.Invalid: {
+		Kind: "invalid", Severity: Warning, Link: "/names?state=refused", Runbook: "loggregatorexporterinvalid",
+		Sentence: "%s in the last %s could not become a metric%s.",
+		Remedy:   "The sender has to change: see the reasons of the names.",
+	},
+}
+
+// shareOutdated is the share of outdated samples from which they are a problem.
+const shareOutdated = 0.05
+
+// samples finds outcomes that nobody wants.
+func (f *finder) samples() {
+	all, outdated := 0.0, 0.0
+	for _, flow := range f.Ledger.Samples {
+		by := f.grown("samples_total\xffoutcome\xff"+flow.Outcome, float64(flow.Count))
+		all += by
+		if flow.Outcome == metric.Outdated.String() {
+			outdated = by
+		}
+		for outcome, p := range sampleProblems {
+			if outcome.String() == flow.Outcome && by > 0 {
+				p.Sentence = fmt.Sprintf(p.Sentence, count(by, "sample"), minutes(recent), f.example(outcome))
+				f.add(p, "")
+			}
+		}
+	}
+	if outdated > shareOutdated*all {
+		f.add(Problem{
+			Kind: "outdated", Severity: Warning, Link: "/", Runbook: "loggregatorexporteroutdated",
+			Sentence: fmt.Sprintf("Of the samples of the last %s %.0f %% are older than what is there.", minutes(recent),
+				100*outdated/all),
+			Remedy: "Clocks in the foundation are apart: synchronize them. Or envelopes come by two ways: enable one source.",
+		}, "")
+	}
+}
+
+// example names what was refused most.
+func (f *finder) example(outcome metric.Outcome) string {
+	var most store.Refusal
+	for _, r := range f.api.options.Store.Refusals() {
+		if r.Outcome == outcome && r.RawName != "" && r.Count > most.Count {
+			most = r
+		}
+	}
+	if most.RawName == "" {
+		return ""
+	}
+	return fmt.Sprintf(", for example %s: %s", most.RawName, most.Reason)
+}
+
+// nearLimit is the share of a limit from which it is worth a look.
+const nearLimit = 0.9
+
+// limits finds limits that are nearly reached; those that are reached refuse samples.
+func (f *finder) limits() {
+	if s := &f.Series; s.MaxSeries > 0 && s.Series < s.MaxSeries && float64(s.Series) >= nearLimit*float64(s.MaxSeries) {
+		f.add(Problem{
+			Kind: "near_limit", Severity: Warning, Link: "/cardinality", Runbook: "loggregatorexporteroverlimit",
+			Sentence: fmt.Sprintf("There are %d series, of %d that metrics.max_series allows.", s.Series, s.MaxSeries),
+			Remedy:   "Drop what nobody uses with a filter or a rule, or raise the limit: new series will be refused.",
+		}, "max_series")
+	}
+}
+
+// names finds names without a rule.
+func (f *finder) names(_ context.Context) {
+	if n := f.Series.UntaggedNames; n > 0 {
+		f.add(Problem{
+			Kind: "untagged_names", Severity: Notice, Link: "/names?state=untagged",
+			Sentence: fmt.Sprintf("%d names are exposed as they came: no rule takes dimensions out of them.", n),
+			Remedy:   "Write rules for those that matter, or take those that /rules proposes.",
+		}, "")
+	}
+}
+
+// configuration finds a reload that failed.
+func (f *finder) configuration() {
+	if r := &f.Reload; r.Error != "" {
+		f.add(Problem{
+			Kind: "reload_failed", Severity: Warning, Since: r.LastAttempt, Link: "/config",
+			Runbook:  "loggregatorexporterreloadfailed",
+			Sentence: "The configuration could not be loaded, and the old one stays in force: " + firstLine(r.Error),
+			Remedy:   "Correct it: exporter check says what is wrong, and where. It is loaded again when a rule file changes.",
+		}, "")
+	}
+}
+
+func firstLine(text string) string {
+	line, _, more := strings.Cut(text, "\n")
+	if more {
+		line += " (and more)"
+	}
+	return line
+}
+
+const (
+	certificateSoon = 30 * 24 * time.Hour
+	certificateNow  = 3 * 24 * time.Hour
+)
+
+// certificates finds those that are near their end.
+func (f *finder) certificates() {
+	for _, s := range f.own.samples["certificate_expiry_timestamp_seconds"] {
+		p := Problem{
+			Kind: "certificate", Severity: Warning, Link: "/config", Runbook: "loggregatorexportercertificateexpiressoon",
+			Remedy: "Renew the file: it is read again for each connection, without a restart.",
+		}
+		end := time.Unix(int64(s.value), 0).UTC()
+		left := end.Sub(f.Time)
+		switch {
+		case s.value == 0:
+			p.Severity, p.Sentence = Critical, fmt.Sprintf("No certificate can be read from the file of %s.", s.label("setting"))
+		case left > certificateSoon:
+			continue
+		case left <= 0:
+			p.Severity, p.Since = Critical, end
+			p.Sentence = fmt.Sprintf("The certificates of %s are no longer valid since %s.", s.label("setting"),
+				end.Format(time.DateTime))
+		default:
+			if left <= certificateNow {
+				p.Severity = Critical
+			}
+			p.Sentence = fmt.Sprintf("The certificates of %s end at %s, in %.0f days.", s.label("setting"),
+				end.Format(time.DateTime), math.Floor(left.Hours()/24))
+		}
+		f.add(p, s.label("setting"))
+	}
+}
+
+// scrapes finds readers that do not get all.
+func (f *finder) scrapes() {
+	for i := range f.Scrapers {
+		s := &f.Scrapers[i]
+		if s.LimitBytes == 0 || s.Bytes <= s.LimitBytes {
+			continue
+		}
+		f.add(Problem{
+			Kind: "scrape_too_large", Severity: Critical, Link: "/#scrapers",
+			Sentence: fmt.Sprintf("%s at %s is given more than it takes: the page has %d bytes, and it discards more than %d "+
+				"unless told otherwise.", cmp.Or(s.UserAgent, "A scraper"), s.Address, s.Bytes, s.LimitBytes),
+			Remedy: "Set max_scrape_size in its scrape configuration, or its flag -promscrape.maxScrapeSize.",
+		}, s.Address)
+	}
+	f.grownSamples("scrapes_total", func(s *ownSample, by float64) {
+		p := Problem{Kind: "scrapes", Severity: Warning, Link: "/#scrapers"}
+		switch s.label("outcome") {
+		case "aborted":
+			p.Sentence, p.Remedy = "ended before all was sent", "Raise scrape_timeout of the scraper, or expose less."
+			p.Runbook = "loggregatorexporterscrapesaborted"
+		case "refused":
+			p.Sentence, p.Remedy = "found no place, since too many ran at once", "Scrape from fewer servers."
+			p.Runbook = "loggregatorexporterscrapesrefused"
+		case "invalid":
+			p.Sentence, p.Remedy = "had a selector that cannot be read", "Correct match[] or name[]."
+		default:
+			return
+		}
+		p.Sentence = fmt.Sprintf("%s in the last %s %s.", count(by, "scrape"), minutes(recent), p.Sentence)
+		f.add(p, s.label("outcome"))
+	})
+	f.grownSamples("scrape_families_omitted_total", func(_ *ownSample, by float64) {
+		f.add(Problem{
+			Kind: "scrapes", Severity: Warning, Link: "/#scrapers", Runbook: "loggregatorexporterscrapesincomplete",
+			Sentence: fmt.Sprintf("%.0f times in the last %s a metric was left out of a scrape, since another has its name as "+
+				"the format writes it.", by, minutes(recent)),
+			Remedy: "Rename one of the two with a rule: the log names them.",
+		}, "omitted")
+	})
+}
+
+// pushes finds what remote write does not deliver.
+func (f *finder) pushes() {
+	if f.RemoteWrite == nil {
+		return
+	}
+	lost := func(name, what, remedy, runbook string) {
+		total := 0.0
+		f.grownSamples(name, func(_ *ownSample, by float64) { total += by })
+		if total > 0 {
+			f.add(Problem{
+				Kind: "remote_write", Severity: Critical, Link: "/#remote-write", Runbook: runbook,
+				Sentence: fmt.Sprintf("%s in the last %s %s.", count(total, "sample"), minutes(recent), what), Remedy: remedy,
+			}, strings.TrimSuffix(strings.TrimPrefix(name, "remote_write_samples_"), "_total"))
+		}
+	}
+	lost("remote_write_samples_failed_total", "got lost: the receiver of remote write refused them for good",
+		"The log has the receiver's answer.", "loggregatorexporterremotewritefailing")
+	lost("remote_write_samples_dropped_total", "got lost: the receiver of remote write is down or too slow, and the queue is full",
+		"Look at the receiver, or raise remote_write.queue_max_bytes or remote_write.shards.",
+		"loggregatorexporterremotewritedropping")
+	if lag := f.RemoteWrite.LagSeconds; lag > clockBehind.Seconds() && f.RemoteWrite.SamplesTaken+f.RemoteWrite.SamplesFailed > 0 {
+		f.add(Problem{
+			Kind: "remote_write", Severity: Warning, Link: "/#remote-write", Runbook: "loggregatorexporterremotewritebehind",
+			Sentence: fmt.Sprintf("What remote write pushes is late: the receiver is %s behind.",
+				time.Duration(lag*float64(time.Second)).Round(time.Second)),
+			Remedy: "Look at the receiver, or raise remote_write.shards.",
+		}, "behind")
+	}
+}
+
+// tokens finds a token that has expired.
+func (f *finder) tokens() {
+	end, on := f.own.value("uaa_token_expiry_timestamp_seconds")
+	if !on || end == 0 && f.Time.Sub(f.Started) < startGrace || end > float64(f.Time.Unix()) {
+		return
+	}
+	f.add(Problem{
+		Kind: "token", Severity: Critical, Link: "/#source-gateway", Runbook: "loggregatorexportertokenexpired",
+		Sentence: "There is no valid token of UAA: streams of the gateway and the firehose cannot begin.",
+		Remedy:   "Check uaa.url, the client and its authorities: the log has UAA's answer.",
+	}, "")
+}

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+const (
+	// startGrace is how long after the start sources may be without a connection.
+	startGrace = 30 * time.Second
+	// muteAfter is how long a connected source may bring nothing.
+	muteAfter = 2 * time.Minute
+	// Clocks may differ by this much: the first where a sender's is ahead, the second where all seem to be behind, which
+	// late envelopes do as well.
+	clockAhead  = 10 * time.Second
+	clockBehind = 2 * time.Minute
+	// manyReconnects is how many of one reason lately are a problem: load balancers end streams every 15 minutes.
+	manyReconnects = 2
+	sourceReplay   = "replay"
+)
+
+// waiting are the sources that are up only while somebody is connected to them.
+var waiting = map[string]string{
+	"ingress": "the forwarder agent of the VM: is its downstream port that of nozzle.ingress.listen_address, and are the " +
+		"certificates of one CA?",
+	"syslog": "syslog agents: is the aggregate drain's URL this exporter's, and do the agents trust its certificate?",
+	"otlp":   "the senders by OTLP: is this exporter's address their endpoint, and do they trust its certificate?",
+}
+
+// harmlessRefusals say nothing about senders of metrics.
+var harmlessRefusals = []string{"closed_in_handshake", "cut_frame", "idle"}
+
+// harmlessReconnects are how streams end in a foundation that is well.
+var harmlessReconnects = []string{"ended", "closing_event"}
+
+// source finds what is not well with a source.
+func (f *finder) source(s *Source) {
+	f.connection(s)
+	for _, reason := range slices.Sorted(maps.Keys(s.Refusals)) {
+		key := "source_refusals_total\xffreason\xff" + reason + "\xffsource\xff" + s.Name
+		by := f.grown(key, float64(s.Refusals[reason]))
+		if by == 0 || slices.Contains(harmlessRefusals, reason) {
+			continue
+		}
+		f.add(Problem{
+			Kind: "source_refusals", Severity: Warning, Runbook: "loggregatorexporterrefusals",
+			Sentence: fmt.Sprintf("Source %s refused %s in the last %s: %s.", s.Name, count(by, "connection"), minutes(recent),
+				reason),
+			Remedy: "Senders cannot deliver. " + advice(s, reason, "See the reason in docs/metrics.md and the log."),
+			Link:   "/#source-" + s.Name,
+		}, s.Name+"/"+reason)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(s.Reconnects)) {
+		f.reconnects(s, reason)
+	}
+	f.clock(s)
+	if by := f.grown("envelopes_total\xffoutcome\xffmalformed\xffsource\xff"+s.Name, float64(s.Envelopes["malformed"])); by > 0 {
+		f.add(Problem{
+			Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
+			Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
+				minutes(recent)),
+			Remedy: "Something else sends to the port of the source, or a sender is defective: the log has the number of " +
+				"bytes, for syslog and OTLP also the address.",
+			Link: "/#source-" + s.Name,
+		}, s.Name)
+	}
+}
+
+// connection finds whether a source is connected and brings anything.
+func (f *finder) connection(s *Source) {
+	sinceStart := f.Time.Sub(f.Started)
+	switch {
+	case s.Name == sourceReplay:
+	case !s.Up && s.Connections == 0:
+		if sinceStart < startGrace {
+			return
+		}
+		p := Problem{
+			Kind: "source_down", Severity: Critical, Since: s.LastEnvelope, Runbook: "loggregatorexportersourcedown",
+			Sentence: fmt.Sprintf("Source %s is not connected%s.", s.Name, f.since(s.LastEnvelope)),
+			Remedy:   advice(s, "", "The log says why, as reason, and what to do, as advice."), Link: "/#source-" + s.Name,
+		}
+		if who := waiting[s.Name]; who != "" {
+			p.Sentence = fmt.Sprintf("Nobody is connected to source %s%s.", s.Name, f.since(s.LastEnvelope))
+			p.Remedy = advice(s, "", "Look at "+who)
+		}
+		f.add(p, s.Name)
+	case f.Time.Sub(latest(s.LastEnvelope, s.ConnectedSince, f.Started)) > muteAfter || !s.Up:
+		f.add(Problem{
+			Kind: "source_mute", Severity: Critical, Since: s.LastEnvelope, Runbook: "loggregatorexportersourcemute",
+			Sentence: fmt.Sprintf("Source %s is connected, but mute%s.", s.Name, f.since(s.LastEnvelope)),
+			Remedy: "Look whether Loggregator's components run and send, and what nozzle.filters and nozzle.selectors " +
+				"exclude. The exporter opens new streams by itself.",
+			Link: "/#source-" + s.Name,
+		}, s.Name)
+	}
+}
+
+// reconnects finds whether a source has to connect again and again.
+func (f *finder) reconnects(s *Source, reason string) {
+	key := "source_reconnects_total\xffreason\xff" + reason + "\xffsource\xff" + s.Name
+	by := f.grown(key, float64(s.Reconnects[reason]))
+	switch {
+	case by == 0 || slices.Contains(harmlessReconnects, reason):
+	case reason == "slow" || reason == "stalled":
+		f.add(Problem{
+			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
+			Sentence: fmt.Sprintf("Source %s is given more than the exporter takes: %s ended in the last %s (%s).",
+				s.Name, count(by, "stream"), minutes(recent), reason),
+			Remedy: "Give the exporter more CPU, filter what nobody uses, or add exporters with the same nozzle.shard_id.",
+			Link:   "/#source-" + s.Name,
+		}, s.Name+"/"+reason)
+	case by > manyReconnects:
+		f.add(Problem{
+			Kind: "source_reconnects", Severity: Warning, Runbook: "loggregatorexporterreconnects",
+			Sentence: fmt.Sprintf("Source %s had to connect again %.0f times in the last %s: %s.", s.Name, by,
+				minutes(recent), reason),
+			Remedy: advice(s, reason, "See the reason in docs/metrics.md and the log."), Link: "/#source-" + s.Name,
+		}, s.Name+"/"+reason)
+	}
+}
+
+// clock finds whether the clocks of senders and of the exporter differ.
+func (f *finder) clock(s *Source) {
+	ahead := time.Duration(s.ClockAheadSeconds * float64(time.Second))
+	p := Problem{Kind: "clock", Severity: Warning, Runbook: "loggregatorexporteroutdated", Link: "/#source-" + s.Name}
+	switch {
+	case s.Name == sourceReplay:
+		return
+	case ahead > clockAhead:
+		p.Sentence = fmt.Sprintf("A clock is apart: envelopes by source %s are %s ahead of the exporter's clock%s.", s.Name,
+			ahead.Round(time.Second), in(s.ClockSender))
+		p.Remedy = "Synchronize the clock of that VM, or the exporter's own where many are ahead, by NTP."
+	case ahead < -clockBehind:
+		p.Sentence = fmt.Sprintf("Clocks are apart, or data is late: all envelopes by source %s are more than %s old.",
+			s.Name, (-ahead).Round(time.Second))
+		p.Remedy = "Synchronize the exporter's clock by NTP. If it is right, envelopes wait somewhere: look for a slow agent, " +
+			"doppler or reader."
+	default:
+		return
+	}
+	f.add(p, s.Name)
+}
+
+// advice is that of the source's last error where that is of the reason, or the reason is empty; else the fallback.
+func advice(s *Source, reason, fallback string) string {
+	e := s.LastError
+	if e == nil || reason != "" && e.Reason != reason {
+		return fallback
+	}
+	text := e.Reason
+	for _, more := range []string{e.Advice, e.Text} {
+		if more != "" {
+			text += ": " + more
+		}
+	}
+	return "The last reason was " + text + "."
+}
+
+// since says when the last envelope came.
+func (f *finder) since(last time.Time) string {
+	if last.IsZero() {
+		return " and has received nothing since the start at " + clock(f.Started)
+	}
+	return " since " + clock(last)
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
+
+func in(who string) string {
+	if who == "" {
+		return ""
+	}
+	return " (" + who + ")"
+}
+
+func latest(times ...time.Time) time.Time {
+	return slices.MaxFunc(times, func(a, b time.Time) int { return a.Compare(b) })
+}
+
+// minutes spells a time in minutes.
+func minutes(d time.Duration) string {
+	n := int(d / time.Minute)
+	return fmt.Sprintf("%d minutes", cmp.Or(n, 1))
+}
