@@ -78,7 +78,7 @@ func (m *migration) file(f *documentFile) (*rewrite.Report, error) {
 		err = wholefile.Rewrite(f.name, text)
 	case m.dir != "":
 		target := filepath.Join(m.dir, f.within)
-		if err = os.MkdirAll(filepath.Dir(target), 0o755); err == nil {
+		if err = os.MkdirAll(filepath.Dir(target), 0o750); err == nil {
 			err = wholefile.Replace(target, text)
 		}
 	}

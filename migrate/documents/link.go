@@ -42,7 +42,7 @@ func (d *Document) links(n *node, where string, p *Panel, sources datasources) {
 		if l == nil {
 			return
 		}
-		d.parameter(n, urlLayer(l, m[4], m[5]), text[m[2]:m[3]], Query{Kind: Link, Place: Place{Where: where}}, sources)
+		d.parameter(n, urlLayer(l, m[4], m[5], within), text[m[2]:m[3]], Query{Kind: Link, Place: Place{Where: where}}, sources)
 	}
 	if p == nil {
 		return
@@ -109,8 +109,9 @@ func (d *Document) addPart(n *node, l *layer, start, end int, q Query) *Query {
 	return d.add(&q)
 }
 
-// urlLayer decodes the value of a parameter of a URL. What does not decode stands for itself.
-func urlLayer(parent *layer, start, end int) *layer {
+// urlLayer decodes the value of a parameter of a URL. What does not decode stands for itself. Within other text a
+// parenthesis may end the URL.
+func urlLayer(parent *layer, start, end int, within bool) *layer {
 	raw := parent.text[start:end]
 	var d decoded
 	for i := 0; i < len(raw); {
@@ -133,14 +134,16 @@ func urlLayer(parent *layer, start, end int) *layer {
 		space = "%20"
 	}
 	return d.layer(parent, end, func(piece string) string {
+		ends := within && (balanced(piece) < len(piece) || strings.Count(piece, "(") != strings.Count(piece, ")"))
 		var b strings.Builder
 		for _, r := range piece {
 			switch c := string(r); {
 			case r == ' ':
 				b.WriteString(space)
-			case strings.ContainsRune("!~*()", r), // as JavaScript's encodeURIComponent
-				!strings.ContainsRune("+&#%", r) && strings.ContainsRune(raw, r): // the author left it as it is
-				b.WriteRune(r)
+			case strings.ContainsRune("+&#%", r) || ends && (r == '(' || r == ')'):
+				b.WriteString(url.QueryEscape(c))
+			case strings.ContainsRune("!~*()", r), strings.ContainsRune(raw, r):
+				b.WriteRune(r) // JavaScript's encodeURIComponent leaves it, or the author
 			default:
 				b.WriteString(url.QueryEscape(c))
 			}

@@ -157,9 +157,9 @@ func difference(before, after string) []edit {
 func align(a, b []string, offset int) []edit {
 	width := len(b) + 1
 	common := make([]int32, (len(a)+1)*width) // of a[i:] and b[j:]
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
+	for i, word := range slices.Backward(a) {
+		for j, other := range slices.Backward(b) {
+			if word == other {
 				common[i*width+j] = common[(i+1)*width+j+1] + 1
 			} else {
 				common[i*width+j] = max(common[(i+1)*width+j], common[i*width+j+1])
@@ -199,7 +199,7 @@ func words(text string) []string {
 	start, inWord := 0, false
 	for i, c := range text {
 		isWord := c == '_' || c == ':' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if i > 0 && !(inWord && isWord) {
+		if i > 0 && (!inWord || !isWord) {
 			out = append(out, text[start:i])
 			start = i
 		}

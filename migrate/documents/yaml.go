@@ -91,20 +91,20 @@ func (r *yamlReader) value(y *yaml.Node, depth int, inFlow bool) (*node, error) 
 	if depth > maxDepth {
 		return nil, fmt.Errorf("line %d: values are nested more than %d levels deep", y.Line, maxDepth)
 	}
-	switch y.Kind {
-	case yaml.ScalarNode:
+	if y.Kind == yaml.ScalarNode {
 		return r.scalar(y, inFlow), nil
-	case yaml.AliasNode:
+	}
+	n := &node{kind: arrayNode, start: r.offset(y)}
+	if y.Kind == yaml.AliasNode {
 		// A string may be used again. Objects may not, so that the walk has an end and finds each query once: what they
 		// hold is found where the anchor is.
-		n := &node{kind: otherNode, start: r.offset(y)}
-		if target := r.anchors[y.Alias]; target != nil && y.Alias.Kind == yaml.ScalarNode {
+		n.kind = otherNode
+		if target := r.anchors[y.Alias]; target != nil {
 			*n = *target
 			n.isAlias = true
 		}
 		return n, nil
 	}
-	n := &node{kind: arrayNode, start: r.offset(y)}
 	if y.Kind == yaml.MappingNode {
 		n.kind = objectNode
 	}

@@ -65,8 +65,9 @@ func (s *scalarReader) read(style scalarStyle) (ok bool, encode func(string) str
 		return s.flow('\''), func(piece string) string { return strings.ReplaceAll(piece, "'", "''") }
 	case doubleStyle:
 		return s.flow('"'), doubleQuoted
+	default:
+		return s.flow(0), func(piece string) string { return piece }
 	}
-	return s.flow(0), func(piece string) string { return piece }
 }
 
 // quoted writes a whole text where an edited one does not fit into the notation that it had.
@@ -164,17 +165,23 @@ func (s *scalarReader) flow(quote byte) bool {
 		}
 	}
 	s.end = s.at
+	return s.close(quote) && string(s.d.text) == s.want
+}
+
+// close takes the closing quote.
+func (s *scalarReader) close(quote byte) bool {
+	if quote == 0 {
+		return true
+	}
 	if quote == '"' {
 		for strings.HasPrefix(s.rest(), "\\") && s.escape() { // lines that go on, with nothing on them
 		}
 	}
-	if quote != 0 {
-		if s.rest() == "" || s.rest()[0] != quote {
-			return false
-		}
-		s.at++
+	if s.rest() == "" || s.rest()[0] != quote {
+		return false
 	}
-	return string(s.d.text) == s.want
+	s.at++
+	return true
 }
 
 // blanks folds line breaks with the blanks around them; blanks within a line stay.

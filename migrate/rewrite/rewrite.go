@@ -240,12 +240,12 @@ func (r *rewriter) variables(d *documents.Document) {
 			if slices.ContainsFunc(d.Queries, isQuery) {
 				continue
 			}
-			text := fmt.Sprintf("variable %s was part of a metric's name, and stands for the label %s now: see that its values are those of the label",
-				v.Name, v.Label)
+			text := []string{fmt.Sprintf("variable %s was part of a metric's name, and stands for the label %s: see that its "+
+				"values are those of the label", v.Name, v.Label)}
 			for _, value := range v.Values {
-				text += fmt.Sprintf("; %s is %s", value.Old, value.New)
+				text = append(text, value.Old+" is "+value.New)
 			}
-			r.note(q.Place, text)
+			r.note(q.Place, strings.Join(text, "; "))
 		}
 	}
 }
