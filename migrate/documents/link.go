@@ -129,9 +129,9 @@ func urlLayer(parent *layer, start, end int, within bool) *layer {
 			i += size
 		}
 	}
-	space := "+"
-	if strings.Contains(raw, "%20") {
-		space = "%20"
+	space := "%20"
+	if strings.Contains(raw, "+") {
+		space = "+"
 	}
 	return d.layer(parent, end, func(piece string) string {
 		ends := within && (balanced(piece) < len(piece) || strings.Count(piece, "(") != strings.Count(piece, ")"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"loggregator_exporter/migrate"
@@ -104,11 +105,12 @@ func (r *rewriter) note(p documents.Place, text string) {
 
 // query rewrites a query with the labels that belong to it.
 func (r *rewriter) query(q *documents.Query) {
-	text, rewrite := q.Expr, r.m.Query
+	text, result := q.Expr, migrate.Result{}
 	if q.Whole != nil {
-		text, rewrite = q.Whole, r.m.Variable
+		text, result = q.Whole, r.variable(q)
+	} else {
+		result = r.m.Query(q.Expr.String())
 	}
-	result := rewrite(text.String())
 	change := Change{Place: placeOf(q.Place), Kind: q.Kind, Old: text.String(), Why: reasons(&result)}
 	switch {
 	case !result.OK:
@@ -121,6 +123,13 @@ func (r *rewriter) query(q *documents.Query) {
 		return
 	}
 	r.results[q] = result
+	r.regex(q, &result)
+	if q.Kind == documents.Hint {
+		if len(result.Metrics) == 1 {
+			q.Expr.Set(result.Metrics[0].New)
+		}
+		return
+	}
 	text.Set(result.Migrated)
 	for _, label := range q.Labels {
 		if q.Whole == nil {
@@ -130,11 +139,39 @@ func (r *rewriter) query(q *documents.Query) {
 	if q.Kind == documents.Record && len(result.Labels) > 0 {
 		change.Why = append(change.Why, "queries of "+q.Name+" must follow its labels")
 	}
-	if q.Kind != documents.Hint {
-		change.New = result.Migrated
-		r.report.Changes = append(r.report.Changes, change)
+	change.New = result.Migrated
+	r.report.Changes = append(r.report.Changes, change)
+}
+
+// variable rewrites the query of a variable. Variables for a part of a metric's name are often those names, with a
+// regular expression for the part: as values of the label __name__ they can become those of the label that holds it.
+func (r *rewriter) variable(q *documents.Query) migrate.Result {
+	result := r.m.Variable(q.Whole.String())
+	if result.OK || q.Kind != documents.Metrics {
+		return result
 	}
-	r.regex(q, &result)
+	names := strings.TrimSuffix(strings.TrimPrefix(q.Expr.String(), "^"), "$")
+	if !strings.HasPrefix(q.Expr.String(), "^") {
+		names = ".*" + strings.TrimPrefix(names, ".*")
+	}
+	if !strings.HasSuffix(q.Expr.String(), "$") {
+		names = strings.TrimSuffix(names, ".*") + ".*"
+	}
+	as := r.m.Variable("label_values({__name__=~" + strconv.Quote(names) + "}, __name__)")
+	if !as.OK || !as.Changed || labelOf(as.Migrated) == "__name__" {
+		return result
+	}
+	return as
+}
+
+// lastLabel matches the label of label_values(metric, label).
+var lastLabel = regexp.MustCompile(`^label_values\(.*,\s*(\w+)\)\s*$`)
+
+func labelOf(variable string) string {
+	if m := lastLabel.FindStringSubmatch(variable); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // reasons say why a query changes as it does.
@@ -163,12 +200,12 @@ func (r *rewriter) regex(q *documents.Query, result *migrate.Result) {
 	if q.Regex == nil {
 		return
 	}
-	text := q.Regex.String()
-	if strings.HasPrefix(result.Migrated, "label_values(") && q.Kind != documents.LabelValues {
-		// It took the value out of a name that the query no longer gives.
-		q.Regex.Set("")
+	if before := labelOf(q.Whole.String()); labelOf(result.Migrated) != "" && (before == "" || before == "__name__") &&
+		labelOf(result.Migrated) != "__name__" {
+		q.Regex.Set("") // it took the value out of a name or a series, and the query gives the value itself
 		return
 	}
+	text := q.Regex.String()
 	for _, m := range result.Metrics {
 		text = replaceWord(text, m.Old, m.New)
 	}
@@ -176,10 +213,6 @@ func (r *rewriter) regex(q *documents.Query, result *migrate.Result) {
 		for _, l := range result.Labels {
 			text = replaceWord(text, l.Old+`="`, l.New+`="`)
 		}
-	}
-	if r.old.MatchString(text) {
-		r.note(q.Regex.Place, "the regular expression is for the old names: "+text)
-		return
 	}
 	q.Regex.Set(text)
 }
@@ -193,29 +226,31 @@ func replaceWord(text, before, after string) string {
 // inRegex matches a regular expression, as Grafana writes one, for one name.
 var inRegex = regexp.MustCompile(`^/\^?([a-zA-Z_][a-zA-Z0-9_]*)\$?/$`)
 
-// fields renames labels that stand for the results of several queries, if all of them rename them alike.
+// fields renames labels that stand for the results of several queries, if those that have them rename them alike. Of
+// queries that are not rewritten it is not known whether they have a label.
 func (r *rewriter) fields(queries []*documents.Query, fields []*documents.Text) {
 	for _, f := range fields {
 		name := f.String()
 		if m := inRegex.FindStringSubmatch(name); m != nil {
 			name = m[1]
 		}
-		var names []string // by which the queries have the label
+		var names []string
+		rewritten := true
 		for _, q := range queries {
-			if q.Kind != documents.Hint {
-				names = append(names, renamed(name, r.results[q].Labels))
+			result, ok := r.results[q]
+			if other := renamed(name, result.Labels); other != name {
+				names = append(names, other)
 			}
+			rewritten = rewritten && (ok || q.Kind == documents.Hint)
 		}
 		slices.Sort(names)
 		switch names = slices.Compact(names); {
-		case len(names) == 0 || len(names) == 1 && names[0] == name:
-			if r.old.MatchString(f.String()) {
-				r.note(f.Place, fmt.Sprintf("%q is for an old name", f.String()))
-			}
-		case len(names) == 1:
+		case len(names) == 0:
+		case len(names) == 1 && rewritten:
 			f.Set(strings.Replace(f.String(), name, names[0], 1))
 		default:
-			r.note(f.Place, fmt.Sprintf("label %s has several names in the queries that it is for: %s", name, strings.Join(names, ", ")))
+			r.note(f.Place, fmt.Sprintf("label %s is %s in some of the queries that this is for, but not in all", name,
+				strings.Join(names, ", ")))
 		}
 	}
 }
@@ -229,23 +264,19 @@ func renamed(label string, names []migrate.Rename) string {
 	return label
 }
 
-// variables tells of variables that stood inside a metric's name and are now compared with a label, but whose values
-// are not those of a query.
+// variables tells of variables that stood inside a metric's name, where their values are spelled otherwise in the label
+// that they are compared with, and do not come from a query.
 func (r *rewriter) variables(d *documents.Document) {
 	for _, q := range d.Queries {
 		for _, v := range r.results[q].Variables {
-			isQuery := func(other *documents.Query) bool {
-				return other.Whole != nil && other.Name == v.Name && other.Whole.Changed()
-			}
+			isQuery := func(other *documents.Query) bool { return other.Whole != nil && other.Name == v.Name }
 			if slices.ContainsFunc(d.Queries, isQuery) {
 				continue
 			}
-			text := []string{fmt.Sprintf("variable %s was part of a metric's name, and stands for the label %s: see that its "+
-				"values are those of the label", v.Name, v.Label)}
 			for _, value := range v.Values {
-				text = append(text, value.Old+" is "+value.New)
+				r.note(documents.Place{Where: "variable " + v.Name}, fmt.Sprintf("the value %s is %s as label %s",
+					value.Old, value.New, v.Label))
 			}
-			r.note(q.Place, strings.Join(text, "; "))
 		}
 	}
 }

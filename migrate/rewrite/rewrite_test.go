@@ -1,0 +1,139 @@
+package rewrite
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"loggregator_exporter/compat"
+	"loggregator_exporter/migrate"
+	"loggregator_exporter/migrate/documents"
+	"loggregator_exporter/resolver"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
+)
+
+var update = flag.Bool("update", false, "write the results of the cases anew")
+
+// newMigrator translates from the names of firehose_exporter to those of the default configuration.
+func newMigrator(t *testing.T) *migrate.Migrator {
+	t.Helper()
+	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := compat.New(compat.Options{Namespace: "firehose", Environment: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := migrate.New(migrate.Options{Old: old, New: resolver.New(resolver.Options{
+		Tagger: rules, Naming: naming.Style{Namespace: "cf"}, Environment: "x",
+		HTTP: resolver.HTTPOptions{Labels: []string{"app_id", "app_name", "status"}, Buckets: []float64{1}, SizeBuckets: []float64{1}},
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// reportText writes a report as JSON.
+func reportText(t *testing.T, r *Report) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(r); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestCases migrates documents. What comes out, and the report, are in the case: with -update they are written, and are
+// to be read before they are kept. What comes out is migrated once more, which changes nothing.
+func TestCases(t *testing.T) {
+	cases, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(cases) == 0 {
+		t.Fatal(cases, err)
+	}
+	m := newMigrator(t)
+	for _, name := range cases {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(name)
+			if err != nil || len(archive.Files) == 0 {
+				t.Fatal(err)
+			}
+			in := archive.Files[0]
+			report, out := migrated(t, m, in.Name, in.Data)
+			results := []txtar.File{
+				in, {Name: "out" + filepath.Ext(in.Name), Data: out}, {Name: "report.json", Data: reportText(t, report)},
+			}
+			if *update {
+				archive.Files = results
+				if err := os.WriteFile(name, txtar.Format(archive), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(fileTexts(archive.Files), fileTexts(results)); diff != "" {
+				t.Errorf("- want, + got\n%s", diff)
+			}
+			again, same := migrated(t, m, in.Name, out)
+			if len(again.Changes) > 0 || !bytes.Equal(same, out) {
+				t.Errorf("migrated again: %+v", again.Changes)
+			}
+			if diff := cmp.Diff(report.Left, again.Left); diff != "" {
+				t.Errorf("migrated again, other queries are left:\n%s", diff)
+			}
+		})
+	}
+}
+
+func fileTexts(files []txtar.File) map[string][]string {
+	texts := make(map[string][]string)
+	for _, f := range files {
+		texts[f.Name] = strings.Split(string(f.Data), "\n")
+	}
+	return texts
+}
+
+func migrated(t *testing.T, m Migrator, name string, text []byte) (*Report, []byte) {
+	t.Helper()
+	d, err := documents.Read(name, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, out, err := Document(m, "firehose", d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report, out
+}
+
+// TestOwnDocuments: the project's own dashboards and rules, which have the new names, stay as they are.
+func TestOwnDocuments(t *testing.T) {
+	m := newMigrator(t)
+	for _, pattern := range []string{"../../deploy/grafana/dashboards/*.json", "../../deploy/prometheus/rules/*.yml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, out := migrated(t, m, file, text)
+			if len(report.Changes)+len(report.Left)+len(report.Notes) > 0 || !bytes.Equal(out, text) {
+				t.Errorf("%s: %+v", file, report)
+			}
+		}
+	}
+}
