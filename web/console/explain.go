@@ -27,7 +27,7 @@ func (explainPage) Kinds() []string {
 	return []string{"gauge", "counter", "timer", "histogram", "summary"}
 }
 
-// part is a piece of a name; Class says which colour it has, "" for none.
+// part is a piece of a name. Class is the colour of its label, base for a piece of the base name, "" for none.
 type part struct {
 	Text, Class, Label string
 }
@@ -86,6 +86,7 @@ func partsOf(name string, steps []api.Step, colours map[string]string) []part {
 	type piece struct {
 		from, to int
 		label    string
+		isTag    bool // it became a tag, not a piece of the base name
 	}
 	var pieces []piece
 	for i := range steps {
@@ -102,7 +103,8 @@ func partsOf(name string, steps []api.Step, colours map[string]string) []part {
 			}
 			from := at + found
 			at = from + len(s.Captures[label])
-			pieces = append(pieces, piece{offset + from, offset + at, label})
+			_, isTag := s.Tags[label]
+			pieces = append(pieces, piece{offset + from, offset + at, label, isTag})
 		}
 	}
 	var parts []part
@@ -114,10 +116,14 @@ func partsOf(name string, steps []api.Step, colours map[string]string) []part {
 		if p.from > at {
 			parts = append(parts, part{Text: name[at:p.from]})
 		}
-		if colours[p.label] == "" {
-			colours[p.label] = classes[len(colours)%len(classes)]
+		class := "base"
+		if p.isTag {
+			if colours[p.label] == "" {
+				colours[p.label] = classes[len(colours)%len(classes)]
+			}
+			class = colours[p.label]
 		}
-		parts = append(parts, part{name[p.from:p.to], colours[p.label], p.label})
+		parts = append(parts, part{name[p.from:p.to], class, p.label})
 		at = p.to
 	}
 	if at < len(name) {

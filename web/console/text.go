@@ -36,6 +36,23 @@ func visible(s string) string {
 	return b.String()
 }
 
+// lines is visible for a text of several lines.
+func lines(s string) string {
+	parts := strings.Split(s, "\n")
+	for i, part := range parts {
+		parts[i] = visible(strings.ReplaceAll(strings.TrimSuffix(part, "\r"), "\t", "    "))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// value writes a sample's value, which comes as Prometheus' API writes it, with commas where it is a large whole number.
+func value(s string) string {
+	if v, err := strconv.ParseFloat(s, 64); err == nil && v == math.Trunc(v) && math.Abs(v) >= 1000 && math.Abs(v) < 1e15 {
+		return count(v)
+	}
+	return s
+}
+
 func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
 }
