@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"loggregator_exporter/diff/queries"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
@@ -50,7 +51,48 @@ func (c *comparison) report(ctx context.Context) (*Report, error) {
 			r.Breaks = r.Breaks || k.Kind.Breaks()
 		}
 	}
+	if len(c.options.Documents) == 0 {
+		return r, nil
+	}
+	if r.Queries, err = queries.Check(ctx, c.seriesPairs(all), c.options.Documents); err != nil {
+		return nil, err
+	}
+	for i := range r.Queries.Changes {
+		r.Breaks = r.Breaks || r.Queries.Changes[i].Breaks
+	}
 	return r, nil
+}
+
+// seriesPairs returns what becomes of all series, for queries.
+func (c *comparison) seriesPairs(all []changed) []queries.Pair {
+	causes := map[int32]*Cause{}
+	for _, one := range all {
+		causes[one.slot] = one.cause
+	}
+	pairs := make([]queries.Pair, 0, len(c.slots))
+	parts := map[[4]uint32]bool{}
+	for i := range c.slots {
+		at := &c.slots[i]
+		key := at.key()
+		if !at.stored[oldSide] && !at.stored[newSide] || at.isPart && parts[key] {
+			continue
+		}
+		parts[key] = parts[key] || at.isPart
+		was, is := c.placements(at)
+		pair := queries.Pair{Before: queriesSeries(&was), After: queriesSeries(&is), Reason: is.Reason}
+		if cause := causes[int32(i)]; cause != nil {
+			pair.Cause = cause.String()
+		}
+		pairs = append(pairs, pair)
+	}
+	return pairs
+}
+
+func queriesSeries(p *store.Placement) *queries.Series {
+	if p.Outcome != metric.Stored {
+		return nil
+	}
+	return &queries.Series{Metric: p.Metric, Labels: labelsOf(p.Labels), Type: p.Type, Unit: p.Unit, Factor: p.Mul / p.Div}
 }
 
 // explain finds the causes of all changes, in the order of names.
@@ -67,8 +109,7 @@ func (c *comparison) explain(ctx context.Context) ([]changed, error) {
 			continue
 		}
 		if at.isPart {
-			was, is := s.series(at, oldSide), s.series(at, newSide)
-			key := [4]uint32{was[0], was[1], is[0], is[1]}
+			key := at.key()
 			if parts[key] {
 				continue
 			}

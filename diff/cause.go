@@ -138,7 +138,7 @@ func ruleOf(s *tagger.Step) *Rule {
 // note remembers the cause of a series for others that change through it.
 func (s *causes) note(at *slot, was, is *store.Placement, cause *Cause) {
 	for side, family := range [2]string{was.Metric, is.Metric} {
-		if key := s.series(at, side); s.bySeries[key] == nil {
+		if key := at.of(side); s.bySeries[key] == nil {
 			s.bySeries[key] = cause
 		}
 		if s.byFamily[family] == nil {
@@ -147,17 +147,13 @@ func (s *causes) note(at *slot, was, is *store.Placement, cause *Cause) {
 	}
 }
 
-func (s *causes) series(at *slot, side int) [2]uint32 {
-	return [2]uint32{uint32(side)<<1 | uint32(at.places[side]/ofOld), at.series[side]}
-}
-
 // ofOthers returns the cause of a series that changes through other names.
 func (s *causes) ofOthers(at *slot, was, is *store.Placement) *Cause {
 	for _, side := range [...]int{newSide, oldSide} {
 		if at.series[side] == 0 {
 			continue
 		}
-		if cause := s.bySeries[s.series(at, side)]; cause != nil {
+		if cause := s.bySeries[at.of(side)]; cause != nil {
 			return cause
 		}
 	}

@@ -42,6 +42,17 @@ type slot struct {
 	kinds  kinds
 }
 
+// of tells the series of a side apart, in all of its stores.
+func (s *slot) of(side int) [2]uint32 {
+	return [2]uint32{uint32(side)<<1 | uint32(s.places[side]/ofOld), s.series[side]}
+}
+
+// key tells apart what becomes of series.
+func (s *slot) key() [4]uint32 {
+	was, is := s.of(oldSide), s.of(newSide)
+	return [4]uint32{was[0], was[1], is[0], is[1]}
+}
+
 // batch is how many names both sides take at once.
 const batch = 1024
 

@@ -8,6 +8,7 @@ import (
 
 	"loggregator_exporter/compat"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/migrate/documents"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 )
@@ -44,6 +45,8 @@ type Side struct {
 type Options struct {
 	// MaxNames is how many names are compared; the rest is left out, and the report says so. 0 is DefaultMaxNames.
 	MaxNames int
+	// Documents are dashboards and rule files whose queries are looked at.
+	Documents []*documents.Document
 	// MaxChanges is how many changes a group lists; they are counted all. 0 is all.
 	MaxChanges int
 }

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/migrate/documents"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/naming"
@@ -64,6 +66,29 @@ func parseNames(tb testing.TB, text string) []*Name {
 	return names
 }
 
+// queriesOf makes a dashboard of queries, a line each; a legend stands behind two slashes.
+func queriesOf(tb testing.TB, text string) *documents.Document {
+	tb.Helper()
+	type object map[string]any
+	var targets []object
+	for line := range strings.Lines(text) {
+		query, legend, _ := strings.Cut(strings.TrimSpace(line), " // ")
+		targets = append(targets, object{
+			"refId": string(rune('A' + len(targets))), "expr": query, "legendFormat": legend,
+		})
+	}
+	panel := object{"title": "P", "id": 1, "datasource": object{"type": "prometheus"}, "targets": targets}
+	file, err := json.Marshal(object{"panels": []object{panel}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	d, err := documents.Read("d.json", file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
 // TestCases compares the reports of the cases in testdata: rule files old.yaml and new.yaml, names, and the text that
 // they give. -update writes the texts; a new one is read before it is kept.
 func TestCases(t *testing.T) {
@@ -79,6 +104,7 @@ func TestCases(t *testing.T) {
 			}
 			sides := map[string]*Side{"old": ownSide(t), "new": ownSide(t)}
 			var names []*Name
+			var read []*documents.Document
 			want := -1
 			for i, f := range archive.Files {
 				switch side, isRules := strings.CutSuffix(f.Name, ".yaml"); {
@@ -86,11 +112,13 @@ func TestCases(t *testing.T) {
 					sides[side] = ownSide(t, f)
 				case f.Name == "names":
 					names = parseNames(t, string(f.Data))
+				case f.Name == "queries":
+					read = append(read, queriesOf(t, string(f.Data)))
 				default:
 					want = i
 				}
 			}
-			r, err := Compare(t.Context(), slices.Values(names), sides["old"], sides["new"], Options{})
+			r, err := Compare(t.Context(), slices.Values(names), sides["old"], sides["new"], Options{Documents: read})
 			if err != nil {
 				t.Fatal(err)
 			}

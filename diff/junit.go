@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"loggregator_exporter/diff/queries"
 )
 
 // The form of JUnit's reports, as far as CI servers read it.
@@ -67,6 +69,9 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 		}
 		add(s)
 	}
+	if r.Queries != nil {
+		add(queriesSuite(r.Queries))
+	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
@@ -93,4 +98,22 @@ func (s *shape) junit() junitCase {
 		}
 	}
 	return c
+}
+
+// queriesSuite has a test for each query that changes, and one for all others.
+func queriesSuite(r *queries.Report) junitSuite {
+	s := junitSuite{Name: "queries"}
+	s.add(junitCase{Name: fmt.Sprintf("%d queries find what they found", r.Queries-len(r.Changes))})
+	for i := range r.Changes {
+		c := &r.Changes[i]
+		one := junitCase{Name: title(c), File: c.File, Line: c.Line}
+		if c.Breaks {
+			var text strings.Builder
+			text.WriteString("\n")
+			writeQuery(&text, c)
+			one.Failure = &junitFailure{Message: strings.Join(c.Reasons, "; "), Type: string(c.Effect), Text: text.String()}
+		}
+		s.add(one)
+	}
+	return s
 }

@@ -1,5 +1,7 @@
 package diff
 
+import "loggregator_exporter/diff/queries"
+
 // Report is what a change does.
 type Report struct {
 	Names     int  `json:"names"`               // that were compared
@@ -16,6 +18,8 @@ type Report struct {
 
 	// Groups are the changes by what caused them, those with most series first.
 	Groups []Group `json:"groups"`
+	// Queries are those of Options.Documents; nil without any.
+	Queries *queries.Report `json:"queries,omitempty"`
 }
 
 // Group is what one rule or setting does.

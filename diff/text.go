@@ -26,6 +26,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	for i := range r.Groups {
 		r.Groups[i].writeText(b)
 	}
+	if r.Queries != nil {
+		writeQueries(b, r.Queries)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/diff"
+	"loggregator_exporter/migrate/documents"
 )
 
 // diffing is one run of the command.
@@ -20,6 +21,8 @@ type diffing struct {
 	from     nameSources
 	old, new diffSide
 	output   string
+
+	dashboards, ruleDirs []string
 }
 
 // diffSide says what one side of a comparison is.
@@ -57,6 +60,10 @@ func newDiff() *cobra.Command {
 			"the names, such as http://exporter:9286.")
 	}
 	d.from.addFlags(flags)
+	flags.StringArrayVar(&d.dashboards, "dashboards", nil, "Folder of Grafana dashboards (*.json, *.yaml) whose queries to "+
+		"look at, or one of them. May be repeated.")
+	flags.StringArrayVar(&d.ruleDirs, "rules-dir", nil, "Folder of Prometheus rule files (*.yml, *.yaml, *.json) whose "+
+		"queries to look at, or one of them. May be repeated.")
 	flags.StringVarP(&d.output, "output", "o", "text", "Output: text, json or junit.")
 	config.AddFlags(flags)
 	return cmd
@@ -100,8 +107,12 @@ func (d *diffing) compare(cmd *cobra.Command) (*diff.Report, error) {
 			return nil, err
 		}
 	}
+	read, err := d.readDocuments(cmd.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
 	var names []*diff.Name
-	err := d.from.each(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
+	err = d.from.each(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), func(q *question) {
 		names = append(names, q.diffName())
 	})
 	if err != nil {
@@ -114,7 +125,32 @@ func (d *diffing) compare(cmd *cobra.Command) (*diff.Report, error) {
 			}
 		}
 	}
-	return diff.Compare(cmd.Context(), slices.Values(names), sides[0], sides[1], diff.Options{MaxNames: len(names) + 1})
+	return diff.Compare(cmd.Context(), slices.Values(names), sides[0], sides[1], diff.Options{
+		MaxNames: len(names) + 1, Documents: read,
+	})
+}
+
+// readDocuments reads dashboards and rule files. Mistakes of all of them are told at once. Files in folders that are
+// neither are told on errs.
+func (d *diffing) readDocuments(errs io.Writer) ([]*documents.Document, error) {
+	files, err := documentFiles(slices.Concat(d.dashboards, d.ruleDirs))
+	if err != nil {
+		return nil, err
+	}
+	var read []*documents.Document
+	var failed []error
+	for i := range files {
+		document, err := files[i].read()
+		switch {
+		case files[i].found && errors.Is(err, documents.ErrUnknown):
+			_, _ = fmt.Fprintf(errs, "skipped: %s\n", err)
+		case err != nil:
+			failed = append(failed, err)
+		default:
+			read = append(read, document)
+		}
+	}
+	return read, errors.Join(failed...)
 }
 
 // make reads configuration and rules of a side.

@@ -38,9 +38,12 @@ var mayImport = map[string][]string{
 	"web/api": {
 		"metric", "tagger", "tagger/catalogue", "tagger/learn", "resolver", "store", "diff", "internal/suggest", "web/live",
 	},
-	"web/live":          {"metric", "store"},
-	"compat":            {"metric", "store"},
-	"diff":              {"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate", "migrate/promql"},
+	"web/live": {"metric", "store"},
+	"compat":   {"metric", "store"},
+	"diff": {
+		"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate/documents", "diff/queries",
+	},
+	"diff/queries":      {"metric", "migrate/documents", "migrate/promql"},
 	"migrate":           {"metric", "store", "resolver", "compat", "migrate/promql"},
 	"migrate/documents": {},
 	"migrate/promql":    {},
