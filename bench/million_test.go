@@ -157,10 +157,15 @@ func (p *program) scrape(b *testing.B, accept, encoding string) int64 {
 	return size
 }
 
-// memory reads a line of /proc/<pid>/status, in MiB.
+// memory reads a line of the program's /proc/<pid>/status, in MiB.
 func (p *program) memory(b *testing.B, key string) float64 {
 	b.Helper()
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.pid))
+	return memoryOf(b, strconv.Itoa(p.pid), key)
+}
+
+func memoryOf(b *testing.B, pid, key string) float64 {
+	b.Helper()
+	f, err := os.Open("/proc/" + pid + "/status")
 	if err != nil {
 		b.Fatal(err)
 	}

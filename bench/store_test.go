@@ -137,18 +137,9 @@ func benchFormats(b *testing.B, dropped ...string) {
 	// The first scrape puts the labels in order, which is part of what a series costs.
 	handler.ServeHTTP(&discard{header: http.Header{}}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	perSeries := (liveHeap() - before) / series
-	for _, c := range []struct{ name, accept, encoding string }{
-		{"text", "text/plain", ""},
-		{"text+gzip", "text/plain", "gzip"},
-		{"text+zstd", "text/plain", "zstd"},
-		{"openmetrics", "application/openmetrics-text;version=1.0.0", ""},
-		{"openmetrics+gzip", "application/openmetrics-text;version=1.0.0", "gzip"},
-		{"protobuf", protobuf, ""},
-		{"protobuf+gzip", protobuf, "gzip"},
-		{"protobuf+zstd", protobuf, "zstd"},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			benchScrape(b, handler, c.accept, c.encoding, series)
+	for _, kind := range scrapes {
+		b.Run(kind.name, func(b *testing.B) {
+			benchScrape(b, handler, kind.request(), series)
 			b.ReportMetric(perSeries, "heap-B/series")
 		})
 	}
@@ -276,14 +267,32 @@ func readFixture(b *testing.B) []capture.Record {
 	}
 }
 
+// scrapeKind is what a scraper asks for.
+type scrapeKind struct{ name, accept, encoding string }
+
+var scrapes = []scrapeKind{
+	{"text", "text/plain", ""},
+	{"text+gzip", "text/plain", "gzip"},
+	{"text+zstd", "text/plain", "zstd"},
+	{"openmetrics", "application/openmetrics-text;version=1.0.0", ""},
+	{"openmetrics+gzip", "application/openmetrics-text;version=1.0.0", "gzip"},
+	{"protobuf", protobuf, ""},
+	{"protobuf+gzip", protobuf, "gzip"},
+	{"protobuf+zstd", protobuf, "zstd"},
+}
+
+func (k *scrapeKind) request() *http.Request {
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Header.Set("Accept", k.accept)
+	request.Header.Set("Accept-Encoding", k.encoding)
+	return request
+}
+
 const protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
 
 // benchScrape answers one scrape after the other. A series is a line.
-func benchScrape(b *testing.B, handler http.Handler, accept, encoding string, series int) {
+func benchScrape(b *testing.B, handler http.Handler, request *http.Request, series int) {
 	b.Helper()
-	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-	request.Header.Set("Accept", accept)
-	request.Header.Set("Accept-Encoding", encoding)
 	size, least := 0, time.Duration(0)
 	for b.Loop() {
 		w, began := discard{header: http.Header{}}, cpu(b)

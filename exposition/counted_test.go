@@ -54,7 +54,7 @@ func countedBySenders(t *testing.T) content {
 	var c content
 	var r store.Reader
 	for _, f := range s.Families() {
-		var snap snapshot
+		var snap block
 		r.Reset(&f)
 		for samples := r.Next(); len(samples) > 0; samples = r.Next() {
 			for i := range samples {

@@ -76,6 +76,7 @@ func (p *page) end() {
 	clear(p.planned)
 	clear(p.omitted)
 	p.claims.reset()
+	p.ahead.rest.trim()
 	if cap(p.buf) > keepBytes {
 		p.buf = nil
 	}

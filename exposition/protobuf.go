@@ -69,7 +69,8 @@ func (e *protobufEncoder) suffixes(t metric.Type) suffixes { return textSuffixes
 func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []store.Sample, r Reader) error {
 	b := &p.ahead
 	defer b.reset()
-	size := 0 // of the metrics that are not encoded ahead
+	b.encoded = slices.Grow(b.encoded, aheadBytes+chunkBytes) // once, so that the buffer leaves no smaller ones behind
+	size := 0                                                 // of the metrics that are not encoded ahead
 	for ; len(samples) > 0; samples = r.Next() {
 		if err := p.stop(); err != nil {
 			return err
@@ -104,11 +105,13 @@ func (e *protobufEncoder) encode(p *page, f *store.Family, n names, samples []st
 			return err
 		}
 	}
-	for i := range b.rest.samples {
-		p.prefetch(b.rest.samples, i)
-		p.buf = e.appendMetric(p.buf, f.Type, &b.rest.samples[i])
-		if err := p.flushFull(); err != nil {
-			return err
+	for _, block := range b.rest.blocks[:b.rest.used] {
+		for i := range block.samples {
+			p.prefetch(block.samples, i)
+			p.buf = e.appendMetric(p.buf, f.Type, &block.samples[i])
+			if err := p.flushFull(); err != nil {
+				return err
+			}
 		}
 	}
 	p.buf = append(p.buf, b.scratch[head:]...)

@@ -124,7 +124,7 @@ func tracedRequests(t *testing.T) series {
 	}
 	var r store.Reader
 	r.Reset(&families[at])
-	var snap snapshot
+	var snap block
 	for samples := r.Next(); len(samples) > 0; samples = r.Next() {
 		for i := range samples {
 			snap.add(&samples[i])
@@ -261,8 +261,8 @@ func TestStopEndsASnapshot(t *testing.T) {
 	if !errors.Is(err, stopped) {
 		t.Errorf("ended with %v", err)
 	}
-	if len(p.ahead.rest.samples) != 0 {
-		t.Errorf("%d samples are still held", len(p.ahead.rest.samples))
+	if p.ahead.rest.used != 0 {
+		t.Errorf("%d blocks of samples are still held", p.ahead.rest.used)
 	}
 }
 
@@ -270,7 +270,7 @@ func TestStopEndsASnapshot(t *testing.T) {
 func TestSnapshotKeepsLittle(t *testing.T) {
 	gaugeSample := store.Sample{Labels: `a="1"`}
 	ahead := aheadBytes/len(new(protobufEncoder).appendMetric(nil, metric.TypeGauge, &gaugeSample)) + 1
-	for _, n := range []int{keepSamples / 2, 2 * keepSamples} {
+	for _, n := range []int{keepBlocks * blockSamples / 2, 2 * keepBlocks * blockSamples} {
 		samples := make([]store.Sample, ahead+n)
 		for i := range samples {
 			samples[i] = gaugeSample
@@ -281,11 +281,13 @@ func TestSnapshotKeepsLittle(t *testing.T) {
 		if err := p.render(newOffer(expfmt.FmtProtoDelim), nil, nil, c.families(), c.reader()); err != nil {
 			t.Fatal(err)
 		}
-		if kept := cap(p.ahead.rest.samples); (kept > 0) != (n < keepSamples) || kept > keepSamples {
-			t.Errorf("of %d samples %d are kept", n, kept)
+		p.end()
+		blocks := p.ahead.rest.blocks
+		if want := min(keepBlocks, n/blockSamples); len(blocks) != want {
+			t.Errorf("of %d samples %d blocks are kept, want %d", n, len(blocks), want)
 		}
-		for _, s := range p.ahead.rest.samples[:cap(p.ahead.rest.samples)] {
-			if s.Labels != "" {
+		for _, b := range blocks {
+			if slices.ContainsFunc(b.samples[:cap(b.samples)], func(s store.Sample) bool { return s.Labels != "" }) {
 				t.Fatal("labels of a family that is done are still held")
 			}
 		}

@@ -1,16 +1,58 @@
 package exposition
 
-import "loggregator_exporter/store"
+import (
+	"slices"
 
-// keepSamples and keepCounts bound the memory that a snapshot keeps for the next family and scrape.
-const (
-	keepSamples = 1 << 14
-	keepCounts  = 1 << 17
+	"loggregator_exporter/store"
 )
 
-// snapshot is a copy of samples, which outlives the reader's chunk. Pointers into its slices stay valid when a slice
-// grows: the old array, which is never written again, lives as long as they do.
+const (
+	// blockSamples is how many samples of a snapshot lie in one block.
+	blockSamples = 1 << 10
+	// keepBlocks and keepCounts bound the memory that a snapshot keeps for the next scrape: blocks, and in each of them
+	// counts, exemplars and quantiles.
+	keepBlocks = 16
+	keepCounts = 1 << 14
+)
+
+// snapshot is a copy of samples, which outlives the reader's chunk. It grows by blocks, so that no sample is copied
+// again: a scrape adds as much memory as the rest of the largest family takes, and leaves no garbage.
 type snapshot struct {
+	blocks []*block // those in use come first
+	used   int
+}
+
+// add appends a deep copy of a sample.
+func (s *snapshot) add(sample *store.Sample) {
+	if s.used == 0 || len(s.blocks[s.used-1].samples) == blockSamples {
+		if s.used == len(s.blocks) {
+			s.blocks = append(s.blocks, &block{samples: make([]store.Sample, 0, blockSamples)})
+		}
+		s.used++
+	}
+	s.blocks[s.used-1].add(sample)
+}
+
+// reset drops all samples.
+func (s *snapshot) reset() {
+	for _, b := range s.blocks[:s.used] {
+		b.reset()
+	}
+	s.used = 0
+}
+
+// trim drops the memory that is not kept for the next scrape.
+func (s *snapshot) trim() {
+	s.blocks = slices.DeleteFunc(s.blocks, func(b *block) bool {
+		return max(cap(b.counts), cap(b.exemplars), cap(b.quantiles)) > keepCounts
+	})
+	clear(s.blocks[min(keepBlocks, len(s.blocks)):])
+	s.blocks = s.blocks[:min(keepBlocks, len(s.blocks))]
+}
+
+// block is a part of a snapshot. Pointers into its slices stay valid when a slice grows: the old array, which is never
+// written again, lives as long as they do.
+type block struct {
 	samples    []store.Sample
 	histograms []store.Histogram
 	natives    []store.Native
@@ -21,23 +63,23 @@ type snapshot struct {
 }
 
 // add appends a deep copy of a sample. Bounds and quantiles belong to the store and never change.
-func (s *snapshot) add(sample *store.Sample) {
+func (b *block) add(sample *store.Sample) {
 	copied := *sample
 	if h := sample.Histogram; h != nil {
-		copied.Histogram = appendCopy(&s.histograms, *h)
-		copied.Histogram.Counts = appendCopies(&s.counts, h.Counts)
-		copied.Histogram.Exemplars = appendCopies(&s.exemplars, h.Exemplars)
+		copied.Histogram = appendCopy(&b.histograms, *h)
+		copied.Histogram.Counts = appendCopies(&b.counts, h.Counts)
+		copied.Histogram.Exemplars = appendCopies(&b.exemplars, h.Exemplars)
 		if n := h.Native; n != nil {
-			copied.Histogram.Native = appendCopy(&s.natives, *n)
-			copied.Histogram.Native.Positive.Counts = appendCopies(&s.counts, n.Positive.Counts)
-			copied.Histogram.Native.Negative.Counts = appendCopies(&s.counts, n.Negative.Counts)
+			copied.Histogram.Native = appendCopy(&b.natives, *n)
+			copied.Histogram.Native.Positive.Counts = appendCopies(&b.counts, n.Positive.Counts)
+			copied.Histogram.Native.Negative.Counts = appendCopies(&b.counts, n.Negative.Counts)
 		}
 	}
 	if q := sample.Summary; q != nil {
-		copied.Summary = appendCopy(&s.summaries, *q)
-		copied.Summary.Values = appendCopies(&s.quantiles, q.Values)
+		copied.Summary = appendCopy(&b.summaries, *q)
+		copied.Summary.Values = appendCopies(&b.quantiles, q.Values)
 	}
-	s.samples = append(s.samples, copied)
+	b.samples = append(b.samples, copied)
 }
 
 // appendCopy appends an element and returns its place.
@@ -53,18 +95,12 @@ func appendCopies[T any](to *[]T, from []T) []T {
 	return (*to)[at:len(*to):len(*to)]
 }
 
-// reset drops all samples, and the memory if one huge family made it huge.
-func (s *snapshot) reset() {
-	if cap(s.samples) > keepSamples || cap(s.counts) > keepCounts || cap(s.exemplars) > keepSamples ||
-		cap(s.quantiles) > keepCounts {
-		*s = snapshot{}
-		return
-	}
-	clear(s.samples)
-	clear(s.histograms)
-	clear(s.natives)
-	clear(s.summaries)
-	s.samples, s.histograms, s.natives = s.samples[:0], s.histograms[:0], s.natives[:0]
-	s.exemplars, s.counts = s.exemplars[:0], s.counts[:0]
-	s.summaries, s.quantiles = s.summaries[:0], s.quantiles[:0]
+func (b *block) reset() {
+	clear(b.samples)
+	clear(b.histograms)
+	clear(b.natives)
+	clear(b.summaries)
+	b.samples, b.histograms, b.natives = b.samples[:0], b.histograms[:0], b.natives[:0]
+	b.exemplars, b.counts = b.exemplars[:0], b.counts[:0]
+	b.summaries, b.quantiles = b.summaries[:0], b.quantiles[:0]
 }
