@@ -42,7 +42,7 @@ func (m *migration) files(args []string) error {
 	case failed > 0:
 		return fmt.Errorf("%d of %d files could not be migrated", failed, len(files))
 	case left > 0:
-		return fmt.Errorf("%d queries stay as they are: see the list", left)
+		return fmt.Errorf("queries that stay as they are: %d; the list says why", left)
 	}
 	return nil
 }

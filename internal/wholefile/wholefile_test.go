@@ -35,3 +35,33 @@ func TestReplace(t *testing.T) {
 		t.Errorf("%v, %v: want the file and the folder", entries, err)
 	}
 }
+
+// TestRewrite: a file keeps its permissions, and a link stays a link.
+func TestRewrite(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("file", []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("file", "link"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Rewrite("link", []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile("file"); err != nil || string(got) != "new" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if info, err := os.Stat("file"); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if to, err := os.Readlink("link"); err != nil || to != "file" {
+		t.Errorf("%q, %v", to, err)
+	}
+	if err := Rewrite("missing", nil); !os.IsNotExist(err) {
+		t.Errorf("a file that does not exist: %v", err)
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil || len(entries) != 2 {
+		t.Errorf("%v, %v: want the file and the link", entries, err)
+	}
+}

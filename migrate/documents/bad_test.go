@@ -25,7 +25,7 @@ func TestBadInput(t *testing.T) {
 		"a control character":   {"{\"panels\": [],\n \"title\": \"\x01\"}", `line 2: invalid character '\x01' in string literal`},
 		"a key twice":           {"{\"panels\": [{\"targets\": [{\"expr\": \"a\",\n\"expr\": \"b\"}]}]}", `line 2: the key "expr" stands twice in one object`},
 		"a key twice in YAML":   {"groups:\n- rules:\n  - expr: a\n    expr: b\n", `line 4: the key "expr" stands twice in one object`},
-		"tabs":                  {"groups:\n- name: a\n\trules: []\n", "line 2: found a tab character that violates indentation"},
+		"tabs":                  {"groups:\n- name: a\n\trules: []\n", "line 3: the indentation has a tab, and YAML takes only spaces"},
 		"YAML with a bad line":  {"groups:\n- name: a\n  rules:\n  - expr: a: b\n", "line 4: mapping values are not allowed in this context"},
 		"not UTF-8":             {"{\"panels\": [],\n\"title\": \"\xe4\"}", "line 2: it is not UTF-8"},
 		"UTF-16":                {"\xff\xfe{\x00}\x00", "it is UTF-16: save it as UTF-8"},

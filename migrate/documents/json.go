@@ -51,7 +51,7 @@ func readJSON(text string) (*node, error) {
 		offset = int(syntax.Offset)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		offset, err = len(text), errors.New("the file ends in the middle of the document")
+		offset, err = len(strings.TrimRight(text, " \t\r\n")), errors.New("the file ends in the middle of the document")
 	}
 	return nil, fmt.Errorf("line %d: %w", linesOf(text).at(min(offset, len(text))), err)
 }

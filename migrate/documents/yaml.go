@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -39,7 +40,7 @@ func readYAML(text string) (*node, error) {
 		if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
 			return unwrapped(root), nil
 		} else if err != nil {
-			return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+			return nil, yamlError(text, err)
 		}
 		for _, content := range document.Content {
 			n, err := r.value(content, 1, false)
@@ -49,6 +50,16 @@ func readYAML(text string) (*node, error) {
 			root.add(n)
 		}
 	}
+}
+
+var indentedByTab = regexp.MustCompile(`(?m)^ *\t`)
+
+// yamlError tells of tabs, since the words of the decoder do not always.
+func yamlError(text string, err error) error {
+	if at := indentedByTab.FindStringIndex(text); at != nil {
+		return fmt.Errorf("line %d: the indentation has a tab, and YAML takes only spaces", linesOf(text).at(at[0]))
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 }
 
 // unwrapped returns the only document of an array of documents, or the array.

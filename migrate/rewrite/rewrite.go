@@ -111,7 +111,7 @@ func (r *rewriter) query(q *documents.Query) {
 	} else {
 		result = r.m.Query(q.Expr.String())
 	}
-	change := Change{Place: placeOf(q.Place), Kind: q.Kind, Old: text.String(), Why: reasons(&result)}
+	change := Change{Place: placeOf(q.Place), Kind: q.Kind, Old: text.String(), Why: reasons(q, text.String(), &result)}
 	switch {
 	case !result.OK:
 		// Of a data source of unknown type it may be of another language.
@@ -174,14 +174,18 @@ func labelOf(variable string) string {
 	return ""
 }
 
-// reasons say why a query changes as it does.
-func reasons(result *migrate.Result) []string {
+// reasons say why a query changes as it does. Of the labels of its result those are named that it names, or a text that
+// goes with it.
+func reasons(q *documents.Query, old string, result *migrate.Result) []string {
 	why := []string{}
 	for _, m := range result.Metrics {
 		why = append(why, m.Old+" is "+m.New)
 	}
 	for _, l := range result.Labels {
-		why = append(why, "label "+l.Old+" is "+l.New)
+		isNamed := func(t *documents.Text) bool { return t.String() == l.Old }
+		if replaceWord(old, l.Old, "") != old || slices.ContainsFunc(q.Labels, isNamed) {
+			why = append(why, "label "+l.Old+" is "+l.New)
+		}
 	}
 	return append(why, result.Notes...)
 }
