@@ -6,7 +6,7 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e e2e/otlp e2e/programs/kubernetes bench tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus learn-score fuzz bench bench-million manifests packages build sbom clean
+.PHONY: help test unit race nested lint corpus learn-score migrate-score fuzz bench bench-million manifests packages build sbom clean
 
 ## help: the targets
 help:
@@ -46,6 +46,10 @@ packages:
 ## corpus: how much of the corpus of real names is parsed as expected
 corpus:
 	go test -run TestCorpus -count=1 -v ./tagger
+
+## migrate-score: how many queries of the shapes of prometheus-boshrelease's are rewritten, and give the same result on a real Prometheus
+migrate-score:
+	cd e2e && go test ./migrate -run 'TestQueries$$' -v | grep -E 'queries rewritten|left as|another result|FAIL|^ok'
 
 ## learn-score: how much of what exporter learn proposes for the corpora of real names is right, and how much it finds
 learn-score:

@@ -104,8 +104,8 @@ func (n *names) exclude(others, targets []*known, conditions []*condition, free 
 		switch {
 		case i >= 0:
 			conditions = append(conditions, &condition{label: other.labels[i].Name, values: []string{""}})
-		case metric.LabelValue(other.labels, labelOrigin) == "":
-			continue // a name that something else passes on: it does not say who emits it
+		case free != "" && metric.LabelValue(other.labels, labelOrigin) == "":
+			continue // a name that something else passes on
 		case free == "" && slices.Contains(have, labelOrigin):
 			conditions = append(conditions, &condition{label: labelOrigin, values: valuesOf(targets, labelOrigin)})
 		}

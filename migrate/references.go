@@ -315,8 +315,8 @@ func (r *rewriter) addBridges(s *selection) error {
 		if err != nil {
 			return err
 		}
-		if s.special != nil {
-			return fmt.Errorf("the series of requests and of the exporter itself cannot be joined by %s", label)
+		if s.special != nil && !s.special.coarse || s.special != nil && s.special.quantile {
+			return fmt.Errorf("quantiles and the exporter's own metrics cannot be joined by %s", label)
 		}
 		r.wrap(n, "label_replace(", fmt.Sprintf(`, %s, "$1", %s, "(.*)")`, quote(label), quote(name)))
 		r.note("%s is compared with series that keep this label: label_replace makes it of %s", label, name)

@@ -140,6 +140,7 @@ func (r *rewriter) rewriteSelector(s *selection) error {
 	for _, c := range conditions {
 		added = append(added, c.matcher())
 	}
+	last := -1 // of those that are kept
 	for i := range written.Matchers {
 		keep, err := r.rewriteMatcher(s, &written.Matchers[i])
 		if err != nil {
@@ -147,13 +148,17 @@ func (r *rewriter) rewriteSelector(s *selection) error {
 		}
 		if keep {
 			kept++
+			last = i
 			continue
 		}
-		end := written.Matchers[i].End
-		if i+1 < len(written.Matchers) {
-			end = written.Matchers[i+1].Start
+		at := written.Matchers[i].Span
+		switch {
+		case i+1 < len(written.Matchers):
+			at.End = written.Matchers[i+1].Start
+		case last == i-1 && last >= 0:
+			at.Start = written.Matchers[last].End
 		}
-		r.edit(promql.Span{Start: written.Matchers[i].Start, End: end}, "")
+		r.edit(at, "")
 	}
 	r.renameMetric(s, name)
 	separator := ","

@@ -55,7 +55,7 @@ func (r *rewriter) rewriteSpecial() error {
 			err = r.rewriteQuantile(s)
 		case s.special.coarse:
 			err = r.checkCoarse(s)
-		case len(s.special.split) > 0:
+		case s.special.split != "":
 			err = r.joinSplit(s)
 		}
 		if err != nil {
@@ -175,6 +175,6 @@ func (r *rewriter) joinSplit(s *selection) error {
 	if outer, ok := p.(*parser.AggregateExpr); ok && !outer.Without && outer.Op.String() == s.special.join {
 		return nil
 	}
-	r.wrap(n, s.special.join+" without ("+strings.Join(s.special.split, ", ")+") (", ")")
+	r.wrap(n, s.special.join+" "+s.special.split+" (", ")")
 	return nil
 }

@@ -15,8 +15,8 @@ type special struct {
 	coarse bool
 	// quantile: the old series are quantiles of a summary, the new ones buckets of a histogram.
 	quantile bool
-	// split are labels by which the new series divide an old one, to be joined by the aggregation join.
-	split []string
+	// split: several new series are one old one, which the aggregation join makes of them.
+	split string // by or without, with labels
 	join  string
 }
 
@@ -51,35 +51,45 @@ func (m *Migrator) selectSpecial(s *selection, name string) (bool, error) {
 }
 
 // ownMetrics are those that firehose_exporter has of itself.
-var ownMetrics = map[string]struct {
-	metric     string
-	conditions []*condition
-	join       string
-	without    []string
-}{
+var ownMetrics = map[string]ownMetric{
 	"total_envelopes_received": {
-		"loggregator_exporter_envelopes_total", []*condition{{label: "outcome", values: []string{"converted"}}},
-		"sum", []string{"source", "outcome"},
+		metric: "envelopes_total", conditions: []*condition{{label: "outcome", values: []string{"converted"}}},
+		split: "without (source, outcome)", join: "sum",
 	},
 	"total_metrics_received": {
-		"loggregator_exporter_samples_total", []*condition{{label: "outcome", values: []string{"duplicate"}, not: true}},
-		"sum", []string{"outcome"},
+		metric: "samples_total", conditions: []*condition{{label: "outcome", values: []string{"duplicate"}, not: true}},
+		split: "without (outcome)", join: "sum",
 	},
 	"last_envelope_received_timestamp": {
-		"loggregator_exporter_source_last_envelope_timestamp_seconds", nil, "max", []string{"source"},
+		metric: "source_last_envelope_timestamp_seconds", split: "without (source)", join: "max",
 	},
 	"last_metric_received_timestamp": {
-		"loggregator_exporter_source_last_envelope_timestamp_seconds", nil, "max", []string{"source"},
+		metric: "source_last_envelope_timestamp_seconds", split: "without (source)", join: "max",
 	},
 }
 
+// ownMetric is a metric of this exporter, without its prefix.
+type ownMetric struct {
+	metric      string
+	conditions  []*condition
+	split, join string
+}
+
 func (m *Migrator) selectOwn(s *selection, name string) bool {
+	name = strings.Replace(name, "_processed", "_received", 1) // of older versions
+	if name == "total_http_start_stop_received" || name == "total_http_metrics_received" {
+		m.selectHTTP(s, "http_total")
+		s.of = subject{}
+		s.special = &special{split: "by (environment, instance, job)", join: "sum"}
+		return true
+	}
 	own, ok := ownMetrics[name]
 	if !ok {
 		return false
 	}
-	s.special = &special{split: own.without, join: own.join}
-	s.conditions = append([]*condition{{label: labelName, values: []string{own.metric}}}, own.conditions...)
+	s.special = &special{split: own.split, join: own.join}
+	name = "loggregator_exporter_" + own.metric
+	s.conditions = append([]*condition{{label: labelName, values: []string{name}}}, own.conditions...)
 	return true
 }
 

@@ -94,12 +94,13 @@ func nodeIndex(cfg *config.Config) string {
 }
 
 func (s *stores) register(reg prometheus.Registerer) error {
-	err := reg.Register(s.main.Collector())
+	own := withEnvironment(reg, &s.started.Metrics)
+	err := own.Register(s.main.Collector())
 	if s.received != nil {
 		err = errors.Join(err, reg.Register(s.received))
 	}
 	if s.compatible != nil && s.compatible != s.main {
-		err = errors.Join(err, reg.Register(compat.NewCollector(s.compatible, s.received)))
+		err = errors.Join(err, own.Register(compat.NewCollector(s.compatible, s.received)))
 	}
 	if err != nil {
 		return fmt.Errorf("registering the stores' metrics: %w", err)

@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	buildinfo "github.com/prometheus/client_golang/prometheus/collectors/version"
+
+	"loggregator_exporter/config"
 )
 
 const program = "loggregator_exporter"
@@ -23,4 +25,13 @@ func newRegistry() (*prometheus.Registry, error) {
 		}
 	}
 	return reg, nil
+}
+
+// withEnvironment registers metrics of the exporter with the label environment of metrics.environment, as the series
+// of the foundation have it.
+func withEnvironment(reg prometheus.Registerer, m *config.Metrics) prometheus.Registerer {
+	if m.Environment == "" {
+		return reg
+	}
+	return prometheus.WrapRegistererWith(prometheus.Labels{"environment": m.Environment}, reg)
 }

@@ -143,7 +143,8 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		return nil, err
 	}
 	var s service
-	if s.ledger, err = nozzle.NewLedger(reg); err != nil {
+	own := withEnvironment(reg, &cfg.Metrics)
+	if s.ledger, err = nozzle.NewLedger(own); err != nil {
 		return nil, err
 	}
 	read := checksumOf(cfg.Tagger.RulesFiles)
@@ -159,7 +160,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	if s.stores, err = newStores(cfg, rules, reg, log); err != nil {
 		return nil, err
 	}
-	if err := reg.Register(newCertificates(cfg)); err != nil {
+	if err := own.Register(newCertificates(cfg)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of certificates: %w", err)
 	}
 	s.sources, err = nozzle.New(&cfg.Nozzle.Options, &nozzle.Env{
@@ -175,7 +176,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	}
 	r := newReloader(cfg, read, load, s.stores, log)
 	r.inForce.Store(&inForce{config: cfg, rules: options})
-	if err := errors.Join(reg.Register(r.successful), reg.Register(r.successTime)); err != nil {
+	if err := errors.Join(own.Register(r.successful), own.Register(r.successTime)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of reloads: %w", err)
 	}
 	var lifecycle func() error
@@ -190,7 +191,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	}
 	pages, err := web.NewHandler(web.Pages{
 		Metrics: exposition.NewHandler(s.stores.shown(), reg, exposition.Options{
-			CreatedLines: cfg.Web.OpenMetricsCreatedLines, Logger: log, Registerer: reg,
+			CreatedLines: cfg.Web.OpenMetricsCreatedLines, Logger: log, Registerer: own,
 			Observe: observeScrapes(s.api),
 		}),
 		TelemetryPath: cfg.Web.TelemetryPath,
@@ -250,7 +251,7 @@ func newPusher(
 		}
 	}
 	o.SetDefaultLabels(instance)
-	return remotewrite.New(o, s, reg, reg, log)
+	return remotewrite.New(o, s, reg, withEnvironment(reg, &cfg.Metrics), log)
 }
 
 // resolverOptions are the resolver's part of the configuration.

@@ -1,0 +1,130 @@
+package migrate
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"loggregator_exporter/e2e/peer"
+)
+
+// series is one of a result: its labels, and its values by time.
+type series struct {
+	Metric map[string]string `json:"metric"`
+	Values [][2]any          `json:"values"`
+}
+
+// server is a Prometheus with the time that it holds.
+type server struct {
+	address    string
+	start, end int64
+}
+
+// ask evaluates a query over all of the time.
+func (s *server) ask(t *testing.T, query string) ([]series, error) {
+	t.Helper()
+	answer := peer.Get(t, "http://"+s.address+"/api/v1/query_range?"+url.Values{
+		"query": {query}, "start": {strconv.FormatInt(s.start, 10)}, "end": {strconv.FormatInt(s.end, 10)}, "step": {"15"},
+	}.Encode())
+	var result struct {
+		Error string
+		Data  struct{ Result []series }
+	}
+	if err := json.Unmarshal(answer.Body, &result); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, answer.Body)
+	}
+	if result.Error != "" {
+		return nil, fmt.Errorf("%s: %s", query, result.Error)
+	}
+	return result.Data.Result, nil
+}
+
+// renamed are the labels that have other names in the new series. "" is for those that are gone.
+var renamed = map[string]string{
+	"deployment": "bosh_deployment", "exported_job": "bosh_job_name", "index": "bosh_job_id", "ip": "bosh_job_ip",
+	"application_id": "app_id", "application_name": "app_name", "unit": "", "__name__": "",
+}
+
+// compare says how the result of a query differs from that of the one that it came from: the same series up to the
+// renaming of labels, with the same values at the same times. The new ones may have labels that the names held.
+// Quantiles that are calculated from buckets are as exact as these are wide: each four times as the one before.
+func compare(old, now []series, fromBuckets bool) string {
+	tolerance := 1e-9
+	if fromBuckets {
+		tolerance = 0.75
+	}
+	if len(old) != len(now) {
+		return fmt.Sprintf("%d series, were %d", len(now), len(old))
+	}
+	rest := slices.Clone(now)
+	for _, was := range old {
+		i := slices.IndexFunc(rest, func(s series) bool { return sameLabels(was.Metric, s.Metric) })
+		if i < 0 {
+			return fmt.Sprintf("none is %v: %v", was.Metric, rest[0].Metric)
+		}
+		if fromBuckets {
+			was.Values = was.Values[max(0, len(was.Values)-len(rest[i].Values)):] // a rate begins with the second sample
+		}
+		if d := differ(was.Values, rest[i].Values, tolerance); d != "" {
+			return fmt.Sprintf("%v: %s", was.Metric, d)
+		}
+		rest = slices.Delete(rest, i, i+1)
+	}
+	return ""
+}
+
+// sameLabels says whether the new labels hold all that the old ones held.
+func sameLabels(old, now map[string]string) bool {
+	for name, value := range old {
+		to, other := renamed[name]
+		if now[name] != value && (!other || to != "" && now[to] != value) {
+			return false
+		}
+	}
+	for name := range now {
+		if slices.Contains(slices.Collect(maps.Values(renamed)), name) && name != "" && !hadLabel(old, name) {
+			return false
+		}
+	}
+	return true
+}
+
+func hadLabel(old map[string]string, name string) bool {
+	if _, ok := old[name]; ok {
+		return true
+	}
+	for was, to := range renamed {
+		if _, ok := old[was]; ok && to == name {
+			return true
+		}
+	}
+	return false
+}
+
+func differ(old, now [][2]any, tolerance float64) string {
+	if len(old) != len(now) {
+		return fmt.Sprintf("%d values, were %d", len(now), len(old))
+	}
+	for i := range old {
+		a, errA := strconv.ParseFloat(old[i][1].(string), 64)
+		b, errB := strconv.ParseFloat(now[i][1].(string), 64)
+		same := a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= tolerance*math.Max(math.Abs(a), math.Abs(b))
+		if errA != nil || errB != nil || old[i][0] != now[i][0] || !same {
+			return fmt.Sprintf("%v at %v, was %v at %v", now[i][1], now[i][0], old[i][1], old[i][0])
+		}
+	}
+	return ""
+}
+
+// valuesOfVariables stand in place of Grafana's variables in both queries.
+var valuesOfVariables = strings.NewReplacer(
+	"$environment", "production", "$bosh_deployment", "cf", "$bosh_job_ip", "10.0.0.*", "$bosh_job", "vm-of-.*",
+	"$application_name", "shop", "$application", ".*", "[[cf_component]]", "bbs", "${component}", "rep",
+	"$__rate_interval", "2m", "$__interval", "1m", "$__range", "5m", "$interval", "2m", "$top", "2",
+)
