@@ -182,15 +182,15 @@ func TestCompatible(t *testing.T) {
 			own := sumOf(got, "cf_http_request_duration_seconds{")
 			switch mode {
 			case "beside":
-				if own == 0 || elsewhere == 0 || got[program+"_compatibility_series{}"] < 4000 ||
-					got[program+"_compatibility_families{}"] == 0 {
+				if own == 0 || elsewhere == 0 || got[program+"_compatibility_series{environment=\"test\"}"] < 4000 ||
+					got[program+"_compatibility_families{environment=\"test\"}"] == 0 {
 					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere,
-						got[program+"_compatibility_series{}"])
+						got[program+"_compatibility_series{environment=\"test\"}"])
 				}
 			default:
-				if own != 0 || elsewhere != 0 || got[program+"_series{}"] < 4000 {
+				if own != 0 || elsewhere != 0 || got[program+"_series{environment=\"test\"}"] < 4000 {
 					t.Errorf("%v requests by the own names, %v samples by the others, %v series", own, elsewhere,
-						got[program+"_series{}"])
+						got[program+"_series{environment=\"test\"}"])
 				}
 			}
 			_, received, _ := strings.Cut(page, "\nfirehose_total_envelopes_received{environment=\"test\"} ")
@@ -265,7 +265,8 @@ func TestCompatibleNamesStayApart(t *testing.T) {
 	if err := metric_sender.NewMetricSender(events).SendValue("firehose_value_metric_o_x", 1, ""); err != nil {
 		t.Fatal(err)
 	}
-	page := awaitPage(t, r, program+"_samples_total{outcome=\"conflict\"} 1\n", program+"_compatibility_series 1\n",
+	page := awaitPage(t, r, program+"_samples_total{environment=\"test\",outcome=\"conflict\"} 1\n",
+		program+"_compatibility_series{environment=\"test\"} 1\n",
 		"\nfirehose_value_metric_o_firehose_value_metric_o_x{")
 	if strings.Contains(page, "\nfirehose_value_metric_o_x{") {
 		t.Error(page)
