@@ -20,6 +20,8 @@ import (
 type Config struct {
 	// File is the configuration file that was read, or "".
 	File string `mapstructure:"-"`
+	// Origins says of each setting, by its key, where its value comes from.
+	Origins map[string]Origin `mapstructure:"-"`
 
 	Nozzle Nozzle `mapstructure:"nozzle"`
 	// UAA gives the tokens for the gateway and the firehose.

@@ -27,6 +27,14 @@ var update = flag.Bool("update", false, "write the expected messages and the doc
 // load reads a configuration as a command does.
 func load(t *testing.T, args ...string) (*Config, []string, error) {
 	t.Helper()
+	cfg, warnings, err := loadWithOrigins(t, args...)
+	cfg.Origins = nil
+	return cfg, warnings, err
+}
+
+// loadWithOrigins is load for tests of where values come from.
+func loadWithOrigins(t *testing.T, args ...string) (*Config, []string, error) {
+	t.Helper()
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	AddFlags(flags)
 	if err := flags.Parse(args); err != nil {

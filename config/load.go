@@ -125,6 +125,7 @@ func (l *loader) read() (*Config, error) {
 		return nil, err
 	}
 	cfg.File = path
+	cfg.Origins = l.origins()
 	l.defaultSource(cfg)
 	l.defaultName(cfg)
 	return cfg, nil

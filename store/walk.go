@@ -32,6 +32,8 @@ type Visited struct {
 	Name, Unit string
 	Sender
 	Kind metric.Kind
+	// Second says that it is the second family of a timer of HTTP requests, the size of responses.
+	Second bool
 	// Composite says that it is a histogram or summary that is put together from parts, which are passed as well.
 	Composite bool
 	State     EntryState
@@ -136,6 +138,7 @@ func (s *registry) visit(v *Visited, e *entry) {
 	n := s.entries.names.at(e.name)
 	v.NamePos, v.TagsPos = uint32(e.name), uint32(e.tagset)
 	v.Name, v.Unit, v.Kind, v.Composite = n.text, n.unit, n.kind.kind(), n.kind.composite() != metric.TypeGauge
+	v.Second = n.kind == nameHTTPSize
 	v.Sender = Sender{s.entries.tagsets.at(e.tagset).key, n.kind}
 	v.Arrived, v.Stamp, v.Untagged = e.arrived, e.stamp, e.flags&flagUntagged != 0
 	at := e
@@ -257,4 +260,41 @@ func (s *Store) LimitState() LimitState {
 		}
 	}
 	return state
+}
+
+// FamilyLabelSets calls visit with the labels of the series of a family, a chunk at a time, until it returns false. Of
+// every stride series one is passed. ok is false if there is no such family.
+func (s *Store) FamilyLabelSets(name string, stride int, visit func(chunk []LabelSet) bool) (size FamilySize, ok bool) {
+	s.mu.Lock()
+	pos := s.families.named(name)
+	if pos == 0 {
+		s.mu.Unlock()
+		return FamilySize{}, false
+	}
+	f := s.families.at(pos)
+	size = FamilySize{f.name, f.typ, f.live}
+	lists := [...][]member{f.sorted, append([]member(nil), f.fresh...)} // sorted never changes
+	s.mu.Unlock()
+	var chunk []LabelSet
+	for _, list := range lists {
+		for from := 0; from < len(list); {
+			chunk, from = s.labelsOf(chunk[:0], list, from, stride)
+			if len(chunk) > 0 && !visit(chunk) {
+				return size, true
+			}
+		}
+	}
+	return size, true
+}
+
+func (s *Store) labelsOf(dst []LabelSet, list []member, from, stride int) (chunk []LabelSet, next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for looked := 0; from < len(list) && looked < walkChunk; looked++ {
+		if m := &list[from]; s.entries.alive(m.ref) {
+			dst = append(dst, LabelSet{s.families.labels.at(s.entries.at(m.pos).labels).text, 1})
+		}
+		from += stride
+	}
+	return dst, from
 }

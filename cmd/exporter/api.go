@@ -20,6 +20,7 @@ func newAPI(s *service, r *reloader, own prometheus.Gatherer, log *slog.Logger) 
 		Losses:  func() []api.Loss { return lossesOf(s.ledger.Losses()) },
 		Rules:   func() tagger.Options { return r.inForce.Load().rules },
 		Reload:  r.report,
+		Config:  r.config,
 	})
 }
 

@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	// The option types that it fills, and what checks them.
 	"config": {
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",
-		"internal/suggest", "internal/boundedfile", "internal/check",
+		"internal/suggest", "internal/boundedfile", "internal/check", "internal/outgoing",
 	},
 	"internal/boundedfile":  {},
 	"internal/check":        {"metric", "internal/boundedfile"},

@@ -46,6 +46,7 @@ type API struct {
 	recorder     recorder
 	scrapers     scrapers
 	status       statusCache
+	surveys      surveys
 	started      time.Time
 }
 
@@ -90,4 +91,7 @@ func (a *API) survey(ctx context.Context) {
 		return
 	}
 	_, _ = a.ruleIndex(ctx, s)
+	a.surveys.mu.Lock()
+	defer a.surveys.mu.Unlock()
+	_, _ = a.newSurvey(ctx)
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -11,10 +13,10 @@ type Config struct {
 	File     string    `json:"file"`
 	Settings []Setting `json:"settings"`
 	Reload   Reload    `json:"reload"`
-	// Pending says what a reload would do now.
-	Pending Pending `json:"pending"`
-	Build   Build   `json:"build"`
-	// Flags are the command line, secrets masked.
+	// Pending says what a reload would do now. It is missing where the configuration cannot be loaded anew, as in the demo.
+	Pending *Pending `json:"pending,omitempty"`
+	Build   Build    `json:"build"`
+	// Flags are those of the command line that set a setting, secrets masked.
 	Flags         []string  `json:"flags"`
 	Started       time.Time `json:"started"`
 	UptimeSeconds float64   `json:"uptime_seconds"`
@@ -24,11 +26,13 @@ type Config struct {
 type Setting struct {
 	// Key is its path in the configuration file.
 	Key string `json:"key"`
-	// Value and Default are spelled as in the file, in one line; of a secret Value is (hidden), or empty if not set.
+	// Value and Default are spelled as in the file, in one line. Of a secret Value is (hidden), or empty if not set; of an
+	// address users, passwords and queries are left out.
 	Value   string `json:"value"`
 	Default string `json:"default"`
 	Secret  bool   `json:"secret"`
-	// From is default, derived, service, file, environment or flag; Place is file and line, variable or flag.
+	// From is default, derived (from other settings, the host or the platform), platform (what Cloud Foundry tells an app),
+	// file, environment or flag. Place is file and line, variable or flag.
 	From  string `json:"from"`
 	Place string `json:"place,omitempty"`
 	// Reloads says that a reload puts it in force; others need a restart.
@@ -72,5 +76,27 @@ type Module struct {
 
 // Config returns the settings in force.
 func (a *API) Config(_ context.Context) (*Config, error) {
-	return &Config{}, nil
+	c := Config{Settings: []Setting{}, Flags: []string{}}
+	if a.options.Config != nil {
+		c = a.options.Config()
+	}
+	if a.options.Reload != nil {
+		c.Reload = a.options.Reload()
+	}
+	c.Build = a.build()
+	c.Started, c.UptimeSeconds = a.started.UTC(), time.Since(a.started).Seconds()
+	return &c, nil
+}
+
+func (a *API) build() Build {
+	b := Build{
+		Version: a.options.Version, Revision: a.options.Revision, GoVersion: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, Modules: []Module{},
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			b.Modules = append(b.Modules, Module{Path: m.Path, Version: m.Version})
+		}
+	}
+	return b
 }

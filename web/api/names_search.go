@@ -124,7 +124,7 @@ func appendLower(dst []byte, text string) []byte {
 
 // ownedBy returns the positions of the names of an owner.
 func (a *API) ownedBy(s *live.Snapshot, owner string) map[int]bool {
-	by := cmp.Or(a.options.Store.LimitState().Owner, store.OwnerSourceID)
+	by := a.ownersBy()
 	owned := map[int]bool{}
 	a.options.Store.Walk(func(chunk []store.Visited) bool {
 		for i := range chunk {
@@ -150,10 +150,10 @@ func find(s *live.Snapshot, n *live.Name) (int, bool) {
 // nameKeys are what names can be sorted by: a text, or a number.
 var nameKeys = map[string]func(s *live.Snapshot, n *live.Name) (string, int64){
 	"name":      func(*live.Snapshot, *live.Name) (string, int64) { return "", 0 },
-	"origin":    func(s *live.Snapshot, n *live.Name) (string, int64) { return first(s, n.Origins), 0 },
+	"origin":    func(s *live.Snapshot, n *live.Name) (string, int64) { return firstText(s, n.Origins), 0 },
 	"kind":      func(_ *live.Snapshot, n *live.Name) (string, int64) { return n.Kind.String(), 0 },
 	"unit":      func(_ *live.Snapshot, n *live.Name) (string, int64) { return n.Unit, 0 },
-	"metric":    func(s *live.Snapshot, n *live.Name) (string, int64) { return first(s, n.Metrics), 0 },
+	"metric":    func(s *live.Snapshot, n *live.Name) (string, int64) { return firstText(s, n.Metrics), 0 },
 	"series":    func(_ *live.Snapshot, n *live.Name) (string, int64) { return "", int64(n.Series) },
 	"last_seen": func(_ *live.Snapshot, n *live.Name) (string, int64) { return "", n.LastSeen },
 	"state": func(_ *live.Snapshot, n *live.Name) (string, int64) {
@@ -161,7 +161,7 @@ var nameKeys = map[string]func(s *live.Snapshot, n *live.Name) (string, int64){
 	},
 }
 
-func first(s *live.Snapshot, positions []uint32) string {
+func firstText(s *live.Snapshot, positions []uint32) string {
 	if len(positions) == 0 {
 		return ""
 	}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+
+	"loggregator_exporter/config"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/web/api"
+)
+
+// config returns the settings in force: those that a reload changes as they were loaded last, the others as the process
+// was started with.
+func (r *reloader) config() api.Config {
+	c := api.Config{File: r.running.File, Settings: []api.Setting{}, Flags: []string{}}
+	inForce := settingsInForce(r.running, r.inForce.Load().config)
+	for i := range inForce {
+		s := &inForce[i]
+		c.Settings = append(c.Settings, api.Setting{
+			Key: s.Key, Value: s.Value, Default: s.Fallback, From: s.From, Place: s.Place, Reloads: s.Reloads(),
+			Secret: s.Kind == config.KindSecret || s.Kind == config.KindSecretVals, Kind: s.Kind.String(), Help: s.Help,
+		})
+		if s.From == "flag" {
+			c.Flags = append(c.Flags, s.Place+"="+s.Value)
+		}
+	}
+	if r.load != nil {
+		c.Pending = r.pending(inForce)
+	}
+	return c
+}
+
+func settingsInForce(running, reloaded *config.Config) []config.Reported {
+	all, later := running.Report(), reloaded.Report()
+	for i := range all {
+		if all[i].Reloads() {
+			all[i] = later[i]
+		}
+	}
+	return all
+}
+
+// pending says what a reload would do now.
+func (r *reloader) pending(inForce []config.Reported) *api.Pending {
+	p := &api.Pending{Reload: []api.SettingChange{}, Restart: []api.SettingChange{}, RuleFiles: []string{}}
+	loaded, err := r.load()
+	if err != nil {
+		p.Error = err.Error()
+		return p
+	}
+	restart := config.AwaitRestart(r.running, loaded) // by values, which may be secrets
+	for i, s := range loaded.Report() {
+		change := api.SettingChange{Key: s.Key, Value: inForce[i].Value, New: s.Value}
+		switch {
+		case slices.Contains(restart, s.Key):
+			p.Restart = append(p.Restart, change)
+		case s.Reloads() && s.Value != inForce[i].Value:
+			p.Reload = append(p.Reload, change)
+		}
+	}
+	options, err := taggerOptions(&loaded.Tagger)
+	if err == nil {
+		_, _, err = tagger.New(options)
+	}
+	if err != nil {
+		p.Error = err.Error()
+		return p
+	}
+	before := map[string][]byte{}
+	for _, f := range r.inForce.Load().rules.UserRules {
+		before[f.File] = f.Data
+	}
+	for _, f := range options.UserRules {
+		if text, ok := before[f.File]; !ok || !bytes.Equal(text, f.Data) {
+			p.RuleFiles = append(p.RuleFiles, f.File)
+		}
+	}
+	return p
+}

@@ -1,0 +1,265 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"loggregator_exporter/store"
+	"loggregator_exporter/web/live"
+)
+
+const (
+	// maxLabelSets bounds the label sets that labels are counted in, and maxLabelValues the values that are told apart.
+	maxLabelSets   = 100_000
+	maxLabelValues = 200_000
+	// maxCountedOwners bounds the owners whose names are counted.
+	maxCountedOwners = 100
+	// maxKept bounds the lists that are kept: no answer is longer.
+	maxKept = maxLimit
+)
+
+// sizes is what a survey counted. It never changes.
+type sizes struct {
+	taken time.Time
+	took  time.Duration
+
+	series, families int
+	metrics          []store.FamilySize // all, those with most series first
+	labels           labelCount
+	owners           []OwnerSize
+	largestOwner     live.Owner
+}
+
+// surveys keeps the last survey.
+type surveys struct {
+	mu     sync.Mutex
+	last   *sizes
+	growth growth
+}
+
+// sizes returns the last survey, or makes one where that is quick or there is none.
+func (a *API) sizes(ctx context.Context) (*sizes, error) {
+	a.surveys.mu.Lock()
+	defer a.surveys.mu.Unlock()
+	if s := a.surveys.last; s != nil {
+		age := time.Since(s.taken)
+		if age < time.Second || age < 2*surveyEvery && s.took > quickSurvey {
+			return s, nil
+		}
+	}
+	return a.newSurvey(ctx)
+}
+
+// quickSurvey is how long a survey may take to be made for whoever asks.
+const quickSurvey = 20 * time.Millisecond
+
+// newSurvey counts; surveys.mu is held.
+func (a *API) newSurvey(ctx context.Context) (*sizes, error) {
+	names, err := a.index.Snapshot(ctx)
+	if err != nil {
+		return nil, canceled(ctx)
+	}
+	s := &sizes{taken: time.Now(), metrics: a.options.Store.FamilySizes()}
+	slices.SortFunc(s.metrics, func(x, y store.FamilySize) int {
+		return cmp.Or(cmp.Compare(y.Series, x.Series), strings.Compare(x.Name, y.Name))
+	})
+	s.families = len(s.metrics)
+	for _, m := range s.metrics {
+		s.series += m.Series
+	}
+	s.labels.begin()
+	stride := 1 + s.series/maxLabelSets // there are no more sets than series
+	a.options.Store.LabelSets(stride, func(chunk []store.LabelSet) bool {
+		s.labels.add(chunk, stride)
+		return ctx.Err() == nil
+	})
+	if ctx.Err() != nil {
+		return nil, canceled(ctx)
+	}
+	s.labels.finish(stride)
+	s.owners = a.ownerSizes(names)
+	if len(names.Owners) > 0 {
+		s.largestOwner = names.Owners[0]
+	}
+	s.took = time.Since(s.taken)
+	a.surveys.last = s
+	a.surveys.growth.note(s)
+	return s, nil
+}
+
+// labelCount counts labels and their values.
+type labelCount struct {
+	sets   int
+	labels map[string]*labelNameCount
+	values int // that are told apart
+
+	share  float64
+	sorted []LabelSize
+	top    []LabelValueSize
+}
+
+type labelNameCount struct {
+	series int
+	values map[string]int
+	more   bool // not all values are told apart
+}
+
+func (c *labelCount) begin() { c.labels = map[string]*labelNameCount{} }
+
+// add counts label sets, each of which stands for so many.
+func (c *labelCount) add(chunk []store.LabelSet, each int) {
+	for i := range chunk {
+		c.sets++
+		n := chunk[i].Series * each
+		for name, value := range chunk[i].Labels.All() {
+			of := c.labels[name]
+			if of == nil {
+				of = &labelNameCount{values: map[string]int{}}
+				c.labels[name] = of
+			}
+			of.series += n
+			if _, known := of.values[value]; known || c.values < maxLabelValues {
+				if !known {
+					c.values++
+				}
+				of.values[value] += n
+			} else {
+				of.more = true
+			}
+		}
+	}
+}
+
+// finish sorts, and drops what is not shown; each is as for add.
+func (c *labelCount) finish(each int) {
+	c.share = 1 / float64(each)
+	for _, name := range slices.Sorted(maps.Keys(c.labels)) {
+		of := c.labels[name]
+		c.sorted = append(c.sorted, LabelSize{Label: strings.Clone(name), Series: of.series, Values: len(of.values)})
+		for value, series := range of.values {
+			c.top = append(c.top, LabelValueSize{name, value, series})
+		}
+	}
+	c.labels = nil
+	slices.SortFunc(c.sorted, func(x, y LabelSize) int {
+		return cmp.Or(cmp.Compare(y.Values, x.Values), cmp.Compare(y.Series, x.Series), strings.Compare(x.Label, y.Label))
+	})
+	slices.SortFunc(c.top, func(x, y LabelValueSize) int {
+		return cmp.Or(cmp.Compare(y.Series, x.Series), strings.Compare(x.Label, y.Label), strings.Compare(x.Value, y.Value))
+	})
+	c.top = slices.Clone(c.top[:min(len(c.top), maxKept)])
+	for i := range c.top { // so that the survey keeps no label text alive
+		c.top[i].Label, c.top[i].Value = strings.Clone(c.top[i].Label), strings.Clone(c.top[i].Value)
+	}
+}
+
+// ownerSizes describes the owners with most series, and counts the names of the first ones.
+func (a *API) ownerSizes(s *live.Snapshot) []OwnerSize {
+	var owners []OwnerSize
+	at := map[string]int{}
+	for i, o := range s.Owners[:min(len(s.Owners), maxKept)] {
+		owners = append(owners, OwnerSize{
+			Owner: o.Name, App: o.Sender.Tag("app_name"), Space: o.Sender.Tag("space_name"),
+			Organization: o.Sender.Tag("organization_name"), Series: o.Series,
+		})
+		if i < maxCountedOwners {
+			at[o.Name] = i
+		}
+	}
+	by := a.ownersBy()
+	type known struct {
+		store.Sender
+		owner int // one more than the position; 0 is not looked at yet, below 0 none
+	}
+	var senders []known
+	names := make([]map[uint32]struct{}, min(len(owners), maxCountedOwners))
+	a.options.Store.Walk(func(chunk []store.Visited) bool {
+		for i := range chunk {
+			v := &chunk[i]
+			if int(v.TagsPos) >= len(senders) {
+				senders = append(senders, make([]known, int(v.TagsPos)+1-len(senders))...)
+			}
+			k := &senders[v.TagsPos]
+			if k.owner == 0 || !k.Same(v.Sender) {
+				*k = known{v.Sender, -1}
+				if o, ok := at[live.OwnerOf(v.Sender, by)]; ok {
+					k.owner = o + 1
+				}
+			}
+			if k.owner < 0 || v.Composite || v.Second {
+				continue
+			}
+			of := &names[k.owner-1]
+			if *of == nil {
+				*of = map[uint32]struct{}{}
+			}
+			(*of)[v.NamePos] = struct{}{}
+		}
+		return true
+	})
+	for i := range names {
+		owners[i].Names = len(names[i])
+	}
+	return owners
+}
+
+// ownersBy is what owners are told apart by.
+func (a *API) ownersBy() store.Owner {
+	return cmp.Or(a.options.Store.LimitState().Owner, store.OwnerSourceID)
+}
+
+const (
+	growthStep   = 5 * time.Minute
+	growthPoints = 13 // an hour
+	// growthMetrics bounds the metrics whose sizes are remembered.
+	growthMetrics = 1000
+)
+
+// growth remembers the sizes of the largest metrics in the last hour: at most 13,000 numbers.
+type growth struct {
+	points []growthPoint
+}
+
+type growthPoint struct {
+	at    time.Time
+	sizes map[string]int
+	// most is what metrics that are not remembered had at most.
+	most int
+}
+
+// note adds a point if one is due.
+func (g *growth) note(s *sizes) {
+	if n := len(g.points); n > 0 && s.taken.Sub(g.points[n-1].at) < growthStep {
+		return
+	}
+	p := growthPoint{at: s.taken, sizes: map[string]int{}}
+	for i, m := range s.metrics {
+		if i == growthMetrics {
+			p.most = m.Series
+			break
+		}
+		p.sizes[m.Name] = m.Series
+	}
+	if len(g.points) == growthPoints {
+		g.points = append(g.points[:0], g.points[1:]...)
+	}
+	g.points = append(g.points, p)
+}
+
+// since returns when the first point was, and how many series a metric got since then, at least.
+func (g *growth) since(m *store.FamilySize) int {
+	if len(g.points) == 0 {
+		return 0
+	}
+	p := &g.points[0]
+	before, ok := p.sizes[m.Name]
+	if !ok {
+		before = min(p.most, m.Series)
+	}
+	return m.Series - before
+}
