@@ -110,6 +110,7 @@ func (d *demo) run(ctx context.Context) error {
 func (d *demo) config(f *foundation.Foundation) *config.Config {
 	cfg := config.Default()
 	cfg.File, cfg.Tagger, cfg.Metrics, cfg.Web = d.settings.File, d.settings.Tagger, d.settings.Metrics, d.settings.Web
+	cfg.Origins = d.settings.Origins
 	cfg.Web.Demo = true
 	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
 	cfg.Nozzle.UDP.Enabled, cfg.Nozzle.UDP.ListenAddress = true, "127.0.0.1:0"
