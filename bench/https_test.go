@@ -40,7 +40,7 @@ func serveHTTPS(file string) error {
 		return err
 	}
 	config.ClientAuth = tls.NoClientCert
-	w, err := foundation.NewWorkload(streamOf, 1, time.Now())
+	w, err := foundation.NewWorkload(seriesToSend(), 1, time.Now())
 	if err != nil {
 		return err
 	}
@@ -59,10 +59,15 @@ func serveHTTPS(file string) error {
 	})
 	mux.HandleFunc("/v2/read", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
+		p := newPacer(1)
 		for {
 			for _, e := range events {
+				p.wait(p.burst)
 				if _, err := w.Write(e); err != nil {
 					return
+				}
+				if p.rate > 0 {
+					_ = http.NewResponseController(w).Flush()
 				}
 			}
 		}
@@ -90,7 +95,7 @@ func eventsOf(w *foundation.Workload) ([][]byte, error) {
 		return nil, err
 	}
 	var events [][]byte
-	for _, wire := range batches {
+	for _, wire := range newPacer(1).batches(batches) {
 		var batch loggregator_v2.EnvelopeBatch
 		if err := proto.Unmarshal(wire, &batch); err != nil {
 			return nil, err
@@ -109,15 +114,20 @@ func eventsOf(w *foundation.Workload) ([][]byte, error) {
 	return events, nil
 }
 
-// framesOf is one cycle of a workload as the traffic controller sends it, in chunks of a hundred websocket messages.
+// framesOf is one cycle of a workload as the traffic controller sends it, in chunks of a hundred websocket messages,
+// or, at a pace, each message by itself, as the traffic controller writes them.
 func framesOf(w *foundation.Workload) ([][]byte, error) {
 	datagrams, err := w.Datagrams()
 	if err != nil {
 		return nil, err
 	}
 	var chunks [][]byte
+	chunk := batchSize
+	if newPacer(1).rate > 0 {
+		chunk = 1
+	}
 	for i, d := range datagrams {
-		if i%batchSize == 0 {
+		if i%chunk == 0 {
 			chunks = append(chunks, nil)
 		}
 		c := &chunks[len(chunks)-1]
@@ -144,8 +154,12 @@ func sendFrames(w http.ResponseWriter, r *http.Request, frames [][]byte) {
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
 		base64.StdEncoding.EncodeToString(sum[:]),
 	)
+	p := newPacer(1)
 	for err == nil {
-		for _, c := range frames {
+		for i, c := range frames {
+			if i%p.burst == 0 {
+				p.wait(p.burst)
+			}
 			if _, err = conn.Write(c); err != nil {
 				break
 			}

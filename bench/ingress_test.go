@@ -20,7 +20,7 @@ const (
 // sendAsAgent plays a forwarder agent in a process of its own: it sends the workload's batches, marshalled
 // beforehand, in cycles until the downstream goes away.
 func sendAsAgent(file string) error {
-	w, err := foundation.NewWorkload(streamOf, 1, time.Now())
+	w, err := foundation.NewWorkload(seriesToSend(), 1, time.Now())
 	if err != nil {
 		return err
 	}
@@ -29,12 +29,16 @@ func sendAsAgent(file string) error {
 		return err
 	}
 	return sendByGRPC(file, func(ctx context.Context, conn *grpc.ClientConn) error {
-		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, agentTo, grpc.ForceCodecV2(raw{}))
+		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, agentTo, grpc.ForceCodecV2(raw{}),
+			grpc.WaitForReady(true))
 		if err != nil {
 			return err
 		}
+		p := newPacer(1)
+		batches := p.batches(batches)
 		for {
 			for _, batch := range batches {
+				p.wait(p.burst)
 				if err := stream.SendMsg(batch); err != nil {
 					return nil //nolint:nilerr // the downstream has enough
 				}

@@ -25,13 +25,14 @@ const (
 	otlpTo  = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 )
 
-// otlpRequests is the workload as forwarder agents send it by OTLP: a hundred metrics a request, a point each, with
+// otlpRequests is the workload as forwarder agents send it by OTLP: so many metrics a request, a point each, with
 // attributes in random order.
-func otlpRequests(series int) ([][]byte, error) {
+func otlpRequests(series, points int) ([][]byte, error) {
 	batches, err := taggedBatches(series)
 	if err != nil {
 		return nil, err
 	}
+	batches = split(batches, points)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i, wire := range batches {
 		var batch loggregator_v2.EnvelopeBatch
@@ -48,7 +49,8 @@ func otlpRequests(series int) ([][]byte, error) {
 // sendOTLP plays a forwarder agent in a process of its own: it sends the workload in cycles, one request after the
 // other, until the receiver goes away.
 func sendOTLP(file string) error {
-	requests, err := otlpRequests(streamOf)
+	p := newPacer(1)
+	requests, err := otlpRequests(seriesToSend(), p.burst)
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,9 @@ func sendOTLP(file string) error {
 		var size int
 		for {
 			for _, request := range requests {
-				if err := conn.Invoke(ctx, otlpTo, request, &size, grpc.ForceCodecV2(raw{})); err != nil {
+				p.wait(p.burst)
+				err := conn.Invoke(ctx, otlpTo, request, &size, grpc.ForceCodecV2(raw{}), grpc.WaitForReady(true))
+				if err != nil {
 					return nil //nolint:nilerr // the receiver has enough
 				}
 			}
@@ -84,7 +88,7 @@ func BenchmarkOTLP(b *testing.B) {
 // BenchmarkOTLPDecode decodes the workload's points without any network: by walking the bytes, and with
 // OpenTelemetry's own code.
 func BenchmarkOTLPDecode(b *testing.B) {
-	requests, err := otlpRequests(streamOf)
+	requests, err := otlpRequests(streamOf, batchSize)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 		otlpEnv:   sendOTLP,
 		syslogEnv: sendAsSyslogAgent,
 		holdEnv:   holdAsSyslogAgent,
+		udpEnv:    sendDatagrams,
 	} {
 		file := os.Getenv(variable)
 		if file == "" {
@@ -90,33 +92,34 @@ func (raw) Name() string                                { return "proto" }
 func startServer(b *testing.B, variable string) (string, *tls.Config) {
 	b.Helper()
 	file, config := newCertificate(b)
-	return startServerWith(b, variable, file), config
+	address, _ := startServerWith(b, variable, file)
+	return address, config
 }
 
-// startServerWith does so with a certificate that is there already.
-func startServerWith(b *testing.B, variable, file string) string {
+// startServerWith does so with a certificate that is there already, and returns what ends it, too.
+func startServerWith(b *testing.B, variable, file string) (address string, stop func()) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
 	}
-	start(b, cmd, variable+"="+file)
-	address, err := bufio.NewReader(stdout).ReadString('\n')
+	stop = start(b, cmd, variable+"="+file)
+	address, err = bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
-	return strings.TrimSpace(address)
+	return strings.TrimSpace(address), stop
 }
 
 // startSender starts a process that sends to an address; variable says what it plays.
-func startSender(b *testing.B, variable, file, address string) {
+func startSender(b *testing.B, variable, file, address string) (stop func()) {
 	b.Helper()
-	start(b, exec.Command(os.Args[0]), variable+"="+file, addressEnv+"="+address)
+	return start(b, exec.Command(os.Args[0]), variable+"="+file, addressEnv+"="+address)
 }
 
-// start starts a process with variables besides its own, until the benchmark ends.
-func start(b *testing.B, cmd *exec.Cmd, variables ...string) {
+// start starts a process with variables besides its own, until stop is called or the benchmark ends.
+func start(b *testing.B, cmd *exec.Cmd, variables ...string) (stop func()) {
 	b.Helper()
 	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stderr = os.Stderr
@@ -127,7 +130,9 @@ func start(b *testing.B, cmd *exec.Cmd, variables ...string) {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	stop = sync.OnceFunc(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	b.Cleanup(stop)
+	return stop
 }
 
 // newCertificate makes one certificate that both sides present and trust, and returns its file and its configuration.

@@ -4,9 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"os"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -23,18 +21,13 @@ const (
 )
 
 // serveRLP plays the RLP in a process of its own, so that its share of the processor is not counted: it sends the
-// workload's batches, marshalled beforehand, in cycles without end, at the pace of a foundation where millionEnv is
-// set.
+// workload's batches, marshalled beforehand, in cycles without end.
 func serveRLP(file string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
 		return err
 	}
-	series, every := streamOf, time.Duration(0)
-	if million := os.Getenv(millionEnv); million != "" {
-		series, every = millionSeries, millionCycle/(millionSeries/batchSize)
-	}
-	batches, err := taggedBatches(series)
+	batches, err := taggedBatches(seriesToSend())
 	if err != nil {
 		return err
 	}
@@ -44,12 +37,11 @@ func serveRLP(file string) error {
 	}
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)), grpc.ForceServerCodecV2(raw{}),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-			began := time.Now()
-			for sent := 0; ; {
+			p := newPacer(1)
+			batches := p.batches(batches)
+			for {
 				for _, batch := range batches {
-					if sent++; every > 0 && sent%batchSize == 0 {
-						time.Sleep(time.Until(began.Add(time.Duration(sent) * every)))
-					}
+					p.wait(p.burst)
 					if err := stream.SendMsg(batch); err != nil {
 						return err
 					}

@@ -13,6 +13,7 @@ import (
 
 	"code.cloudfoundry.org/go-loggregator/v10/rfc5424"
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
 	"loggregator_exporter/foundation"
@@ -61,33 +62,51 @@ func (c queuedConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// sendAsSyslogAgent plays a syslog agent in a process of its own: it sends one message after the other, each in its
-// own record of TLS, until the drain goes away. The records queue up, as they do in the sockets of a drain that has
-// as much to do as it can: one that has not waits for each, which costs it more than the message.
+// sendAsSyslogAgent plays syslog agents in a process of its own: each sends one message after the other, each in its
+// own record of TLS, until the drain goes away. Where they have no pace there is one, and the records queue up, as they
+// do in the sockets of a drain that has as much to do as it can: one that has not waits for each, which costs it more
+// than the message.
 func sendAsSyslogAgent(file string) error {
 	config, err := tlsConfig(file)
 	if err != nil {
 		return err
 	}
-	frames, err := syslogFrames(streamOf)
+	frames, err := syslogFrames(seriesToSend())
 	if err != nil {
 		return err
 	}
+	afterParent(func() { os.Exit(0) })
+	agents := newPacer(1).agents()
+	var group errgroup.Group
+	for agent := range agents {
+		group.Go(func() error {
+			return beSyslogAgent(config, frames[agent*len(frames)/agents:(agent+1)*len(frames)/agents], newPacer(agents))
+		})
+	}
+	return group.Wait()
+}
+
+// beSyslogAgent sends frames in cycles.
+func beSyslogAgent(config *tls.Config, frames [][]byte, p *pacer) error {
 	raw, err := net.Dial("tcp", os.Getenv(addressEnv))
 	if err != nil {
 		return err
 	}
-	queued := queuedConn{raw, bufio.NewWriterSize(raw, 64<<10)}
-	conn := tls.Client(queued, config)
+	defer func() { _ = raw.Close() }()
+	under := raw
+	if p.rate == 0 {
+		under = queuedConn{raw, bufio.NewWriterSize(raw, 64<<10)}
+	}
+	conn := tls.Client(under, config)
 	if err := conn.Handshake(); err != nil {
 		return err
 	}
-	afterParent(func() { _ = raw.Close() })
-	for {
-		for _, frame := range frames {
-			if _, err := conn.Write(frame); err != nil {
-				return nil //nolint:nilerr // the drain has enough
-			}
+	for sent := 0; ; sent++ {
+		if sent%p.burst == 0 {
+			p.wait(p.burst)
+		}
+		if _, err := conn.Write(frames[sent%len(frames)]); err != nil {
+			return nil //nolint:nilerr // the drain has enough
 		}
 	}
 }
