@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"loggregator_exporter/internal/throttle"
+	"loggregator_exporter/nozzle/gather"
 )
 
 // clientHandshakeTimeout is how long a client may take for the TLS handshake.
@@ -30,6 +31,7 @@ type clients struct {
 	config   func() (*tls.Config, error)
 	protocol string     // to agree on by ALPN
 	limit    int        // of connections at a time; further ones wait
+	inTurns  bool       // clients await no answers, so that their connections are read in turns
 	level    slog.Level // of the log lines about connections: Debug where each request may have its own
 
 	// For advice.
@@ -116,6 +118,9 @@ func (l *clientListener) handOn(a acceptedConn) bool {
 // admit makes the connection with a client ready, or closes it, explains why and returns nil.
 func (c *clients) admit(ctx context.Context, raw net.Conn) net.Conn {
 	remote := raw.RemoteAddr().String()
+	if c.inTurns {
+		raw = gather.New(raw)
+	}
 	conn, name := raw, ""
 	if c.config != nil {
 		secured := tls.Server(raw, c.perConnection())

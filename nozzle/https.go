@@ -13,6 +13,7 @@ import (
 
 	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/internal/outgoing"
+	"loggregator_exporter/nozzle/gather"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -75,7 +76,7 @@ func (p httpsPeer) client() (*http.Client, error) {
 	}
 	dial := p.dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: httpsDialTimeout}).DialContext
+		dial = dialInTurns
 	}
 	return &http.Client{
 		Transport: &http.Transport{
@@ -89,6 +90,16 @@ func (p httpsPeer) client() (*http.Client, error) {
 		},
 		CheckRedirect: outgoing.CheckRedirect,
 	}, nil
+}
+
+// dialInTurns opens a connection that is read in turns.
+func dialInTurns(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: httpsDialTimeout}
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return gather.New(conn), nil
 }
 
 // explain returns why a request got no answer.

@@ -50,6 +50,7 @@ func newIngress(options IngressOptions, env *Env) (*Ingress, error) {
 	i := &Ingress{sourceBase: env.newBase(nameIngress), port: newPort(), options: options}
 	i.clients = i.newClients(ingressTLSKey, i.tlsConfig)
 	i.clients.protocol, i.clients.limit, i.clients.serverName = "h2", ingressMaxConnections, ingressServerName
+	i.clients.inTurns = true
 	i.receivers.make = func() *batchReceiver {
 		return &batchReceiver{intake: env.intake(i.account, intakeOptions{log: i.log})}
 	}

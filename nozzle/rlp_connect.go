@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
+	"loggregator_exporter/nozzle/gather"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -50,13 +51,17 @@ type handshake struct {
 type dialer func(ctx context.Context, address string) (net.Conn, error)
 
 // dialTCP opens a TCP connection whose keep-alive detects within five seconds that the other side has vanished.
-// Probes are sent only while no data comes.
+// Probes are sent only while no data comes. The connection is read in turns.
 func dialTCP(ctx context.Context, address string) (net.Conn, error) {
 	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 2 * time.Second, Interval: time.Second,
 		Count: 3,
 	}}
-	return d.DialContext(ctx, "tcp", address)
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return gather.New(conn), nil
 }
 
 func newAttempt(config *tls.Config, d dialer) *attempt {

@@ -15,10 +15,11 @@ import (
 var mayImport = map[string][]string{
 	"metric": {},
 	"nozzle": {
-		"metric", "nozzle/wire", "nozzle/watch", "nozzle/filter", "nozzle/capture",
+		"metric", "nozzle/wire", "nozzle/gather", "nozzle/watch", "nozzle/filter", "nozzle/capture",
 		"internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle", "internal/wholefile",
 	},
 	"nozzle/wire":      {"metric"},
+	"nozzle/gather":    {},
 	"nozzle/watch":     {"metric"},
 	"nozzle/filter":    {"metric"},
 	"nozzle/capture":   {"metric", "nozzle/wire"},

@@ -1,0 +1,134 @@
+// Package gather reads connections in few turns. At the pace of a foundation a message costs less than waking up for
+// it: the kernel wakes a thread, the runtime another, and each finds its caches cold. A connection of this package lets
+// what comes within a few hundredths of a second wait in the kernel, and takes it all at once.
+//
+// What waits is bounded: by Pause, and by turnBytes, beyond which the pauses become shorter. While a connection brings
+// more than its reader takes there is no pause, so that flow control is as it is without.
+package gather
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"time"
+)
+
+const (
+	// Pause is how long what has come may wait to be read. A deadline for reading may take effect as much later.
+	Pause = 40 * time.Millisecond
+	// oftenEnough is how many waits in a row must be shorter than Pause until there are pauses: what comes in bursts
+	// further apart is read at once.
+	oftenEnough = 4
+	// settling is how long after its beginning a connection is read at once: each message of a handshake is awaited by
+	// the other side.
+	settling = time.Second
+
+	// turnBytes is about how much may come until it is read: a quarter of the windows of HTTP/2, beyond which a sender
+	// would have to wait. A pause shorter than leastPause would cost as much as it saves.
+	turnBytes  = 256 << 10
+	leastPause = 2 * time.Millisecond
+	// quietBytes is how much may come during a pause until the kernel wakes a thread, which is to happen seldom.
+	quietBytes = 2 * turnBytes
+
+	bufferBytes = 64 << 10
+)
+
+// errEmpty says that nothing has come.
+var errEmpty = errors.New("nothing has come")
+
+// socket is a connection as the kernel has it. One goroutine reads it.
+type socket interface {
+	// take reads what has come; the error is errEmpty if nothing has.
+	take(b []byte) (int, error)
+	// await reads what has come, and waits for something if nothing has.
+	await(b []byte) (int, error)
+	// pause waits. What comes meanwhile ends no wait of any thread. It returns early when the socket is closed.
+	pause(d time.Duration)
+	// close ends a pause. The connection itself is closed by other means.
+	close()
+}
+
+// New returns a connection that reads c much at a time, and in turns where c is a TCP connection and the system Linux.
+func New(c net.Conn) net.Conn {
+	if s := newSocket(c); s != nil {
+		c = newTurns(c, s)
+	}
+	return &buffered{Conn: c, reader: bufio.NewReaderSize(c, bufferBytes)}
+}
+
+// buffered reads ahead: TLS asks for a few bytes at a time.
+type buffered struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+// Read implements net.Conn.
+func (c *buffered) Read(b []byte) (int, error) { return c.reader.Read(b) }
+
+// turns is a connection that is read in turns. Its reader asks for the same number of bytes each time.
+type turns struct {
+	net.Conn
+	socket
+	began time.Time
+	woke  time.Time // when the last wait ended
+	often int       // how many waits in a row were short, up to oftenEnough
+	turn  time.Time // before what was taken came: when the last pause or the wait before began
+	taken int       // bytes since turn
+	more  bool      // the last read filled its memory: there may be more
+}
+
+func newTurns(c net.Conn, s socket) *turns {
+	now := time.Now()
+	return &turns{Conn: c, socket: s, began: now, turn: now}
+}
+
+// Close implements net.Conn. It ends a Read that waits or pauses.
+func (c *turns) Close() error {
+	defer c.close()
+	return c.Conn.Close()
+}
+
+// Read implements net.Conn.
+func (c *turns) Read(b []byte) (n int, err error) {
+	if c.often == oftenEnough {
+		if !c.more {
+			c.rest()
+		}
+		if n, err = c.take(b); errors.Is(err, errEmpty) {
+			c.often = 0
+		}
+	}
+	if c.often < oftenEnough {
+		n, err = c.wait(b)
+	}
+	c.taken += n
+	c.more = n == len(b)
+	return n, err
+}
+
+// rest pauses before the next turn, for no longer than turnBytes take to come.
+func (c *turns) rest() {
+	now := time.Now()
+	d := Pause
+	if c.taken > 0 {
+		d = min(d, now.Sub(c.turn)*turnBytes/time.Duration(c.taken))
+	}
+	c.turn, c.taken = now, 0
+	if d >= leastPause {
+		c.pause(d)
+	}
+}
+
+// wait reads what comes next, and notes how often something does.
+func (c *turns) wait(b []byte) (int, error) {
+	n, err := c.await(b)
+	now := time.Now()
+	switch {
+	case now.Sub(c.woke) >= Pause || now.Sub(c.began) < settling:
+		c.often = 0
+	default:
+		c.often++
+	}
+	c.turn, c.woke, c.taken = c.woke, now, 0
+	return n, err
+}

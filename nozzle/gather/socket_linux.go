@@ -1,0 +1,128 @@
+package gather
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernelSocket makes its system calls, which never wait, without telling the runtime, as the runtime does with its own:
+// else the first call after each silence wakes the thread that watches over system calls, which costs more than the
+// call. A pause is that of a timer of the kernel: for one of the runtime threads wake up three times.
+type kernelSocket struct {
+	conn  syscall.RawConn
+	timer *os.File
+	ticks syscall.RawConn // of timer
+
+	// The functions are made once, since each would be allocated. Their arguments and results are below.
+	reading, awaiting, pausing, quieting func(fd uintptr) bool
+
+	memory []byte
+	n      int
+	err    error
+	length unix.ItimerSpec
+	set    bool // the timer is set
+	quiet  bool // the low-water mark is quietBytes
+}
+
+func newSocket(c net.Conn) socket {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	conn, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	s := &kernelSocket{conn: conn, timer: os.NewFile(uintptr(fd), "timer")}
+	if s.ticks, err = s.timer.SyscallConn(); err != nil {
+		s.close()
+		return nil
+	}
+	s.reading, s.awaiting, s.pausing, s.quieting = s.read, s.readOrWait, s.setTimer, s.quieten
+	return s
+}
+
+func (s *kernelSocket) close() { _ = s.timer.Close() }
+
+func (s *kernelSocket) take(b []byte) (int, error) { return s.do(s.reading, b) }
+
+func (s *kernelSocket) await(b []byte) (int, error) { return s.do(s.awaiting, b) }
+
+func (s *kernelSocket) do(f func(fd uintptr) bool, b []byte) (int, error) {
+	s.memory, s.n, s.err = b, 0, nil
+	err := s.conn.Read(f)
+	s.memory = nil
+	if err != nil {
+		return 0, err // closed, or the deadline is over
+	}
+	return s.n, s.err
+}
+
+func (s *kernelSocket) read(fd uintptr) (done bool) {
+	to := unsafe.Pointer(unsafe.SliceData(s.memory)) //nolint:gosec // do keeps it
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(to), uintptr(len(s.memory)))
+	switch {
+	case errno == unix.EAGAIN, errno == unix.EINTR:
+		s.err = errEmpty
+	case errno != 0:
+		s.err = os.NewSyscallError("read", errno)
+	case n == 0:
+		s.err = io.EOF
+	default:
+		s.n, s.err = int(n), nil
+	}
+	return true
+}
+
+// readOrWait is called again when something may have come.
+func (s *kernelSocket) readOrWait(fd uintptr) (done bool) {
+	if s.quiet {
+		s.quiet = false
+		setLowWater(fd, 1)
+	}
+	s.read(fd)
+	return !errors.Is(s.err, errEmpty)
+}
+
+func (s *kernelSocket) pause(d time.Duration) {
+	if !s.quiet {
+		_ = s.conn.Read(s.quieting)
+	}
+	s.length.Value, s.set = unix.NsecToTimespec(int64(d)), false
+	_ = s.ticks.Read(s.pausing)
+}
+
+func (s *kernelSocket) quieten(fd uintptr) (done bool) {
+	s.quiet = true
+	setLowWater(fd, quietBytes)
+	return true
+}
+
+// setTimer is called again when the time is over.
+func (s *kernelSocket) setTimer(fd uintptr) (done bool) {
+	if s.set {
+		return true
+	}
+	s.set = true
+	length := unsafe.Pointer(&s.length) //nolint:gosec // it is on the heap
+	_, _, errno := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(length), 0, 0, 0)
+	return errno != 0
+}
+
+// setLowWater sets how much must have come until the kernel wakes who waits for it; the receive buffer grows as needed.
+// Where that fails pauses save less.
+func setLowWater(fd uintptr, bytes int32) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT,
+		uintptr(unsafe.Pointer(&bytes)), unsafe.Sizeof(bytes), 0) //nolint:gosec // the call keeps it
+}

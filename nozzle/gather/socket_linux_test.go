@@ -1,0 +1,209 @@
+package gather
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pair returns both ends of a connection by the loopback device.
+func pair(tb testing.TB) (ours, theirs *net.TCPConn) {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	out, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	in, err := l.Accept()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = in.Close(); _ = out.Close() })
+	return in.(*net.TCPConn), out.(*net.TCPConn)
+}
+
+func newKernelSocket(tb testing.TB) (s *kernelSocket, ours, theirs *net.TCPConn) {
+	tb.Helper()
+	ours, theirs = pair(tb)
+	s, ok := newSocket(ours).(*kernelSocket)
+	if !ok {
+		tb.Fatal("no socket")
+	}
+	tb.Cleanup(s.close)
+	return s, ours, theirs
+}
+
+func write(tb testing.TB, c net.Conn, text string) {
+	tb.Helper()
+	if _, err := c.Write([]byte(text)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestSocket(t *testing.T) {
+	s, _, theirs := newKernelSocket(t)
+	b := make([]byte, 10)
+	if n, err := s.take(b); n != 0 || !errors.Is(err, errEmpty) {
+		t.Errorf("before: %d, %v", n, err)
+	}
+	write(t, theirs, "a")
+	if n, err := s.await(b); n != 1 || b[0] != 'a' || err != nil {
+		t.Errorf("after one byte: %d, %v", n, err)
+	}
+	got := make(chan int)
+	go func() {
+		n, err := s.await(b)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- n
+	}()
+	write(t, theirs, "bc")
+	if n := <-got; n == 0 {
+		t.Error("nothing")
+	}
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, err := s.await(b)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.take(b); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %d, %v", n, err)
+	}
+}
+
+// TestLowWater: during a pause the kernel wakes nothing for what comes, and afterwards for the first byte.
+func TestLowWater(t *testing.T) {
+	s, ours, theirs := newKernelSocket(t)
+	mark := func() (bytes int) {
+		raw, err := ours.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.Control(func(fd uintptr) { bytes, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes
+	}
+	write(t, theirs, "a")
+	s.pause(time.Millisecond)
+	if got := mark(); got < turnBytes {
+		t.Errorf("%d bytes in a pause", got)
+	}
+	b := make([]byte, 10)
+	if n, err := s.await(b); n != 1 || err != nil {
+		t.Errorf("below the mark: %d, %v", n, err)
+	}
+	if got := mark(); got != 1 {
+		t.Errorf("%d bytes after it", got)
+	}
+}
+
+func TestSocketDeadline(t *testing.T) {
+	s, ours, theirs := newKernelSocket(t)
+	if err := ours.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 10)
+	if n, err := s.await(b); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("past the deadline: %d, %v", n, err)
+	}
+	if err := ours.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, theirs, "a")
+	if n, err := s.await(b); n != 1 || err != nil {
+		t.Errorf("without one: %d, %v", n, err)
+	}
+}
+
+// TestSocketReset: an error of the kernel is told as by the connection itself.
+func TestSocketReset(t *testing.T) {
+	s, _, theirs := newKernelSocket(t)
+	if err := theirs.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := theirs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.await(make([]byte, 10)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSocketClosed: closing ends a wait and a pause, which would last for an hour.
+func TestSocketClosed(t *testing.T) {
+	ours, _ := pair(t)
+	c := newTurns(ours, newSocket(ours))
+	ended := make(chan error, 2)
+	go func() {
+		_, err := c.Read(make([]byte, 10))
+		ended <- err
+	}()
+	other, _ := pair(t)
+	p := newTurns(other, newSocket(other))
+	go func() {
+		p.pause(time.Hour)
+		ended <- net.ErrClosed
+	}()
+	for _, c := range []net.Conn{c, p} {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestNoSocket(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer func() { _ = ours.Close(); _ = theirs.Close() }()
+	if newSocket(ours) != nil {
+		t.Error("a pipe is no socket")
+	}
+	go func() { _, _ = theirs.Write([]byte("abc")) }()
+	b := make([]byte, 10)
+	if n, err := New(ours).Read(b); n != 3 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+func TestAllocNothing(t *testing.T) {
+	ours, theirs := pair(t)
+	c := New(ours)
+	defer func() { _ = c.Close() }()
+	turn := c.(*buffered).Conn.(*turns)
+	b, text := make([]byte, 10), []byte("abc")
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := theirs.Write(text); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.Read(b); err != nil {
+			t.Error(err)
+		}
+		turn.pause(time.Microsecond)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package gather
+
+import "net"
+
+// newSocket returns nil: other systems have no such timers.
+func newSocket(net.Conn) socket { return nil }
