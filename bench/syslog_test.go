@@ -106,7 +106,7 @@ func beSyslogAgent(config *tls.Config, frames [][]byte, p *pacer) error {
 			p.wait(p.burst)
 		}
 		if _, err := conn.Write(frames[sent%len(frames)]); err != nil {
-			return nil //nolint:nilerr // the drain has enough
+			return nil // the drain has enough
 		}
 	}
 }
