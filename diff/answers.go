@@ -9,7 +9,8 @@ import (
 	"loggregator_exporter/tagger/naming"
 )
 
-// Answers are what another exporter makes of names, in the place of rules and settings.
+// Answers are what another exporter makes of names, in the place of rules and settings. They say nothing of buckets, and
+// of HTTP requests only what becomes of durations.
 type Answers struct {
 	known map[string]*resolver.Explanation // by identity
 	tags  map[string]bool                  // that a name has
@@ -54,9 +55,10 @@ func keyOf(id *store.Identity) string {
 	return b.String()
 }
 
-// Identification implements store.Resolver. All tags that are known tell requests apart.
+// Identification implements store.Resolver. All tags tell timers apart: which of them the other exporter looks at is not
+// known.
 func (a *Answers) Identification() store.Identification {
-	return store.Identification{Composites: true}
+	return store.Identification{HTTPTags: a.tags, TimerTags: a.tags, Composites: true}
 }
 
 // Resolve implements store.Resolver.
@@ -82,7 +84,11 @@ func (a *Answers) Explain(id *store.Identity, _ *resolver.Trace) (out resolver.R
 	out.Labels = labelsIn(said.Labels)
 	out.Rules.Tags = labelsIn(said.Tags)
 	// The unit of the values is the one that the name ends in. How they were converted into it follows.
-	named := naming.Style{}.Name("x", said.Unit, out.Type)
+	unit := said.Unit
+	if id.Kind == metric.KindTimer {
+		unit = "seconds"
+	}
+	named := naming.Style{}.Name("x", unit, out.Type)
 	if named.Unit != "" && strings.HasSuffix(strings.TrimSuffix(said.Metric, "_total"), "_"+named.Unit) {
 		out.Unit = named.Unit
 		if id.Kind != metric.KindTimer {
@@ -104,7 +110,7 @@ func typeOf(id *store.Identity, kind metric.Kind) metric.Type {
 	switch {
 	case id.Composite != metric.TypeGauge:
 		return id.Composite
-	case kind == metric.KindTimer, kind == metric.KindHistogram:
+	case id.Kind == metric.KindTimer, kind == metric.KindHistogram:
 		return metric.TypeHistogram
 	case kind == metric.KindSummary:
 		return metric.TypeSummary

@@ -119,7 +119,7 @@ func (c *comparison) settle(ctx context.Context) error {
 	if err := c.onBothSides(ctx, c.names, func(side int, n *Name) { c.made[side].write(n) }); err != nil {
 		return err
 	}
-	pairs := c.pairs()
+	pairs, asked := c.pairs(), c.asked()
 	c.slots = make([]slot, 0, len(c.names))
 	for i, n := range c.names {
 		if i%batch == 0 && ctx.Err() != nil {
@@ -134,7 +134,7 @@ func (c *comparison) settle(ctx context.Context) error {
 			c.slots = append(c.slots, slot{
 				name: int32(i), places: at, series: [2]uint32{a.Series, b.Series},
 				stored: [2]bool{a.Outcome == metric.Stored, b.Outcome == metric.Stored},
-				isPart: a.IsPart || b.IsPart, kinds: compare(a, b),
+				isPart: a.IsPart || b.IsPart, kinds: compare(a, b, asked),
 			})
 			c.conflicts[oldSide] += count(a.Outcome == metric.Conflict)
 			c.conflicts[newSide] += count(b.Outcome == metric.Conflict)
@@ -167,6 +167,7 @@ func (c *comparison) pairs() [][2]place {
 		(c.made[oldSide].old == nil) != (c.made[newSide].old == nil)
 	for p := range places {
 		switch {
+		case p == ofSizes && c.asked():
 		case !crossed:
 			out = append(out, [2]place{p, p})
 		case p < ofOld:
@@ -231,8 +232,11 @@ func (c *comparison) sharing(side int) iter.Seq[[]int32] {
 	}
 }
 
-// compare says how what became of a name differs.
-func compare(a, b *store.Placement) (k kinds) {
+// asked says whether a side is what another exporter answered.
+func (c *comparison) asked() bool { return c.sides[oldSide].Answers != nil || c.sides[newSide].Answers != nil }
+
+// compare says how what became of a name differs. Of another exporter the buckets are not known.
+func compare(a, b *store.Placement, asked bool) (k kinds) {
 	hadSeries, hasSeries := a.Outcome == metric.Stored, b.Outcome == metric.Stored
 	switch {
 	case !hadSeries && !hasSeries:
@@ -250,7 +254,7 @@ func compare(a, b *store.Placement) (k kinds) {
 	k.addIf(a.Metric != b.Metric, Renamed)
 	k.addIf(a.Type != b.Type, TypeChanged)
 	k.addIf(a.Unit != b.Unit || a.Mul != b.Mul || a.Div != b.Div, UnitChanged)
-	k.addIf(!slices.Equal(a.Bounds, b.Bounds), Buckets)
+	k.addIf(!asked && !slices.Equal(a.Bounds, b.Bounds), Buckets)
 	// A text that is made of a name changes with it.
 	k.addIf(a.Help != b.Help && (a.Metric == b.Metric || !a.DefaultHelp || !b.DefaultHelp), HelpChanged)
 	if a.Labels != b.Labels {

@@ -247,7 +247,7 @@ func (a *exporterAPI) explain(ctx context.Context, names []*diff.Name) (*diff.An
 		group.Go(func() error {
 			query := url.Values{
 				"name": {n.Name}, "origin": {n.Origin}, "kind": {n.Kind.String()}, "unit": {n.Unit}, "source_id": {n.SourceID},
-				"series": {"0"},
+				"instance_id": {n.InstanceID}, "series": {"0"},
 			}
 			for _, t := range n.Tags {
 				query.Add("tag", t.Name+"="+t.Value)

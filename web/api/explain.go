@@ -22,6 +22,8 @@ type ExplainQuery struct {
 	Kind     string
 	Unit     string
 	SourceID string
+	// InstanceID is that of the envelopes.
+	InstanceID string
 	// Tags are those of the envelope, beside origin.
 	Tags []metric.Label
 	// Series is how many live series to show, 0 to 1000. Cursor is SeriesNext of the answer before.
@@ -200,6 +202,7 @@ const maxNearest = 3
 // identity is what the store would look for.
 func identity(r store.Resolver, q *ExplainQuery, kind metric.Kind) (*store.Identity, error) {
 	e := &metric.Envelope{Kind: kind, SourceID: []byte(q.SourceID), Name: []byte(q.Name)}
+	e.InstanceID = []byte(q.InstanceID)
 	for _, t := range q.Tags {
 		e.AddTag([]byte(t.Name), []byte(t.Value))
 	}

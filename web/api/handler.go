@@ -66,7 +66,7 @@ func routes() []route {
 		},
 		{
 			method: http.MethodGet, path: "explain", answer: get(ParseExplainQuery, (*API).Explain),
-			parameters: []string{"name", "origin", "kind", "unit", "source_id", "tag", "series", "cursor"},
+			parameters: []string{"name", "origin", "kind", "unit", "source_id", "instance_id", "tag", "series", "cursor"},
 		},
 		{
 			method: http.MethodGet, path: "rules", answer: get(ParseRulesQuery, (*API).Rules),

@@ -39,7 +39,7 @@ func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 	return q, p.finish()
 }
 
-// ParseExplainQuery reads the parameters name, origin, kind, unit, source_id, tag (NAME=VALUE, repeated), series and
+// ParseExplainQuery reads the parameters name, origin, kind, unit, source_id, instance_id, tag (NAME=VALUE, repeated), series and
 // cursor.
 func ParseExplainQuery(values url.Values) (ExplainQuery, error) {
 	p := parameters{values: values}
@@ -48,9 +48,9 @@ func ParseExplainQuery(values url.Values) (ExplainQuery, error) {
 		Origin:   p.text("origin"),
 		Kind:     p.choice("kind", "", kindNames()...),
 		Unit:     p.text("unit"),
-		SourceID: p.text("source_id"),
-		Series:   p.number("series", defaultLiveSeries, 0, maxLiveSeries),
-		Cursor:   p.text("cursor"),
+		SourceID: p.text("source_id"), InstanceID: p.text("instance_id"),
+		Series: p.number("series", defaultLiveSeries, 0, maxLiveSeries),
+		Cursor: p.text("cursor"),
 	}
 	for _, tag := range p.texts("tag", metric.MaxTags) {
 		name, value, ok := strings.Cut(tag, "=")
