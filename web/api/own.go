@@ -61,11 +61,14 @@ func (o *ownMetrics) value(name string) (sum float64, ok bool) {
 	return sum, len(o.samples[name]) > 0
 }
 
-// key names a series in the history.
+// key names a series in the history. The label environment, which all have if any has it, is left out.
 func (s *ownSample) key(name string) string {
 	var b strings.Builder
 	b.WriteString(name)
 	for _, l := range s.labels {
+		if l.GetName() == "environment" {
+			continue
+		}
 		b.WriteByte('\xff')
 		b.WriteString(l.GetName())
 		b.WriteByte('\xff')
