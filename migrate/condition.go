@@ -31,6 +31,9 @@ func (c *condition) allows(value string) bool {
 	return slices.Contains(c.values, value)
 }
 
+// absent says whether series must not have the label.
+func (c *condition) absent() bool { return len(c.values) == 1 && c.values[0] == "" && !c.not }
+
 // matcher is the condition as PromQL.
 func (c *condition) matcher() string {
 	value, op := "", labels.MatchEqual

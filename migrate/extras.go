@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"loggregator_exporter/migrate/promql"
 )
 
 // severalValues stands for a label's value where series have different ones.
@@ -23,28 +25,39 @@ func (r *rewriter) ignoreExtras() error {
 			return nil
 		}
 		operator, on, _ := r.q.Matching(b)
-		if on != nil && on.Keyword == "on" || !r.any(b.LHS, true) && !r.any(b.RHS, true) {
+		if on != nil && on.Keyword == "on" || !r.any(b.LHS, true) || !r.any(b.RHS, true) {
 			return nil
 		}
 		differ := differences(r.extrasOf(b.LHS), r.extrasOf(b.RHS))
-		if len(differ) == 0 {
-			return nil
-		}
-		if on == nil {
+		switch {
+		case len(differ) == 0:
+		case on == nil:
 			r.insert(operator.End, " ignoring ("+strings.Join(differ, ", ")+")")
-			return nil
+		default:
+			r.addToList(on, differ)
 		}
-		for _, l := range on.Labels {
-			differ = slices.DeleteFunc(differ, func(name string) bool { return name == l.Name })
-		}
-		text := strings.Join(differ, ", ")
-		if text != "" && len(on.Labels) > 0 {
-			text = ", " + text
-		}
-		r.insert(on.Inside.End, text)
 		return nil
 	})
 	return nil
+}
+
+// addToList adds labels to a list, of which labels may have been edited already.
+func (r *rewriter) addToList(list *promql.List, more []string) {
+	names, edited := r.lists[list.Start]
+	if !edited {
+		for _, l := range list.Labels {
+			names = append(names, l.Name)
+		}
+	}
+	for _, name := range more {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	r.edits = slices.DeleteFunc(r.edits, func(e promql.Edit) bool {
+		return list.Inside.Start <= e.Start && e.End <= list.Inside.End
+	})
+	r.edit(list.Inside, strings.Join(names, ", "))
 }
 
 // differences returns the labels that two sides have with different values, sorted.

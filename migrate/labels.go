@@ -15,6 +15,7 @@ import (
 const (
 	labelEnvironment = "environment"
 	labelOrigin      = "origin"
+	labelComponent   = "component"
 	labelSourceID    = "source_id"
 	labelInstanceID  = "instance_id"
 	labelUnit        = "unit"
@@ -43,6 +44,9 @@ var targetLabels = []string{"job", "instance"}
 func (m *Migrator) newLabel(label string, of *store.Identity) (name string, ok bool) {
 	if label == labelEnvironment || label == labelName || label == labelBucket || slices.Contains(targetLabels, label) {
 		return label, true
+	}
+	if label == labelUnit { // of the envelope, not a tag
+		return "", false
 	}
 	if bare, exported := strings.CutPrefix(label, exportedPrefix); exported && slices.Contains(targetLabels, bare) {
 		label = bare
@@ -79,7 +83,11 @@ func (m *Migrator) followTag(tag, label string, of *store.Identity) (string, boo
 	if metric.LabelValue(m.old.Resolve(&was).Labels, label) != probe {
 		return "", false
 	}
-	for _, l := range m.new.Explain(&id, nil).Labels {
+	now := m.new.Explain(&id, nil).Labels
+	if metric.LabelValue(now, label) == probe {
+		return label, true
+	}
+	for _, l := range now {
 		if l.Value == probe {
 			return l.Name, true
 		}

@@ -41,6 +41,7 @@ const labelName = "__name__"
 type known struct {
 	identity store.Identity
 	old      string         // name in firehose_exporter
+	tail     string         // what follows the origin in the old name, with the underscore before it; "" if it has none
 	short    string         // the same without a component that the raw name repeats before a dot
 	labels   []metric.Label // in our exporter, with the metric's name as labelName, as far as name and origin tell
 	fixed    []string       // labels that a rule sets to text of its own
@@ -57,10 +58,14 @@ type names struct {
 	byOld    map[string][]*known
 	bySquash map[string][]*known // by old names with single underscores only
 	byMetric map[string][]*known
+	byTail   map[string][]*known
 }
 
 func newNames(old *compat.Resolver, now *resolver.Resolver, list []Name) *names {
-	n := &names{byOld: map[string][]*known{}, bySquash: map[string][]*known{}, byMetric: map[string][]*known{}}
+	n := &names{
+		byOld: map[string][]*known{}, bySquash: map[string][]*known{}, byMetric: map[string][]*known{},
+		byTail: map[string][]*known{},
+	}
 	type key struct {
 		origin, name string
 		kind         metric.Kind
@@ -94,6 +99,9 @@ func (n *names) add(old *compat.Resolver, now *resolver.Resolver, of *Name) {
 		return
 	}
 	k.mul, k.div = r.Mul, r.Div
+	if !k.anywhere && of.Origin != "" {
+		k.tail = strings.TrimPrefix(k.old, strings.TrimSuffix(old.Name(of.Origin, "", of.Kind), "_total"))
+	}
 	if bare, ok := strings.CutPrefix(of.Name, of.Origin+"."); ok {
 		k.short = old.Name(of.Origin, bare, of.Kind)
 	}
@@ -123,7 +131,33 @@ func (n *names) index(k *known) {
 	if !k.delta {
 		n.all = append(n.all, k)
 		n.byMetric[k.metric()] = append(n.byMetric[k.metric()], k)
+		if k.tail != "" && k.short == "" {
+			n.byTail[k.tail] = append(n.byTail[k.tail], k)
+		}
 	}
+}
+
+// severalOrigins is how many components must emit a name before others are taken to emit it as well.
+const severalOrigins = 3
+
+// likeOthers is for names that many components emit, such as those of Go's runtime, by an origin that is not known: it
+// returns the origin as the old name spells it, and the metrics of the others.
+func (n *names) likeOthers(old string) (origin string, like []*known) {
+	for at := range len(old) {
+		if old[at] != '_' {
+			continue
+		}
+		like = n.byTail[old[at:]]
+		if len(valuesOf(like, labelOrigin)) < severalOrigins || len(valuesOf(like, labelName)) > 1 {
+			continue
+		}
+		for _, kind := range []string{"_value_metric_", "_counter_event_"} {
+			if _, origin, ok := strings.Cut(old[:at], kind); ok && origin != "" {
+				return origin, like
+			}
+		}
+	}
+	return "", nil
 }
 
 // squash makes one underscore of several: older versions of firehose_exporter did.

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -18,16 +19,15 @@ var corpusFiles = []struct {
 	origin, name, kind, unit int
 }{
 	{"../compat/testdata/firehose_exporter.tsv", 0, 1, 2, 3},
-	{"../compat/testdata/boshrelease_metrics.tsv", 0, 1, 2, -1},
 	{"../tagger/testdata/corpus/names2026.tsv", 0, 1, 2, 3},
 	{"../tagger/testdata/corpus/emitters.tsv", 1, 2, 3, 4},
 	{"testdata/older.tsv", 0, 1, 2, 3},
+	{"../compat/testdata/boshrelease_metrics.tsv", 0, 1, 2, -1}, // without units
 }
 
 // TestNamesFile: names.tsv holds the names of the corpus, each once, as gauges and counters.
 func TestNamesFile(t *testing.T) {
-	var want []string
-	seen := map[string]bool{}
+	units := map[string]string{} // by the other columns
 	for _, c := range corpusFiles {
 		text, err := os.ReadFile(c.file)
 		if err != nil {
@@ -46,14 +46,18 @@ func TestNamesFile(t *testing.T) {
 				kind = "gauge"
 			}
 			key := strings.Join([]string{f[c.origin], f[c.name], kind}, "\t")
-			if k, _ := metric.ParseKind(kind); k != metric.KindGauge && k != metric.KindCounter || seen[key] {
+			if k, _ := metric.ParseKind(kind); k != metric.KindGauge && k != metric.KindCounter {
 				continue
 			}
-			seen[key] = true
-			want = append(want, key+"\t"+unit+"\n")
+			if units[key] == "" {
+				units[key] = unit
+			}
 		}
 	}
-	slices.Sort(want)
+	var want []string
+	for _, key := range slices.Sorted(maps.Keys(units)) {
+		want = append(want, key+"\t"+units[key]+"\n")
+	}
 	text := strings.Join(want, "")
 	if *update {
 		if err := os.WriteFile("names.tsv", []byte(text), 0o644); err != nil {

@@ -43,6 +43,7 @@ func (r *rewriter) resolveLabels() error {
 	if err != nil {
 		return err
 	}
+	r.references = all
 	r.bridge(all)
 	for _, s := range r.series() {
 		if err := r.addBridges(s); err != nil {
@@ -269,6 +270,10 @@ func (r *rewriter) provideBinary(ref *reference, n *parser.BinaryExpr) {
 
 // newName is what a label of a selection's series is called; the old name if the selection keeps it.
 func (r *rewriter) newName(s *selection, label string) (string, bool) {
+	if len(promql.FindVariables(label)) > 0 {
+		r.note("the variable %s holds names of labels: let it have the new ones", label)
+		return label, true
+	}
 	if s.of.identity == nil { // the exporter's own
 		return label, label == labelEnvironment || slices.Contains(targetLabels, label)
 	}

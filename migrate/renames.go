@@ -88,6 +88,7 @@ func (r *rewriter) renameList(list *promql.List, all []*reference, names map[*re
 	if slices.Equal(olds, news) {
 		return
 	}
+	r.lists[list.Start] = news
 	if len(news) != len(olds) {
 		r.edit(list.Inside, strings.Join(news, ", "))
 		return

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,13 +15,15 @@ import (
 // rewriter rewrites one query: it finds out what each selector becomes, then what follows for the labels that are
 // named elsewhere, and for the values.
 type rewriter struct {
-	m         *Migrator
-	q         *promql.Query
-	selectors map[*promql.Selector]*selection // of old names
-	parents   map[parser.Node]parser.Node
-	edits     []promql.Edit
-	wrappings []wrapping
-	result    Result
+	m          *Migrator
+	q          *promql.Query
+	selectors  map[*promql.Selector]*selection // of old names
+	parents    map[parser.Node]parser.Node
+	edits      []promql.Edit
+	references []*reference
+	lists      map[int][]string // the labels of lists that were edited, by where they start
+	wrappings  []wrapping
+	result     Result
 }
 
 // selectAll finds the selectors of old names.
@@ -68,6 +71,7 @@ type selection struct {
 	special    *special // of series that are no gauge or counter of a component
 	bridged    []string // labels that keep their old names, by label_replace
 	variables  []VariableUse
+	notes      []string
 }
 
 // series are the selections in the order of the text.
@@ -119,6 +123,9 @@ func (r *rewriter) rewriteSelectors() error {
 		if !slices.Contains(r.result.Metrics, rename) {
 			r.result.Metrics = append(r.result.Metrics, rename)
 		}
+		for _, n := range s.notes {
+			r.note("%s", n)
+		}
 		for _, v := range s.variables {
 			r.result.Variables = append(r.result.Variables, v)
 			r.note("the variable %s was part of a metric's name and stands for a value of the label %s here: "+
@@ -138,7 +145,9 @@ func (r *rewriter) rewriteSelector(s *selection) error {
 	}
 	var added []string
 	for _, c := range conditions {
-		added = append(added, c.matcher())
+		if !c.absent() || !r.names(s, c.label) {
+			added = append(added, c.matcher())
+		}
 	}
 	last := -1 // of those that are kept
 	for i := range written.Matchers {
@@ -184,6 +193,18 @@ func (r *rewriter) rewriteSelector(s *selection) error {
 	return nil
 }
 
+// names says whether the query names a label of a selection's series: what it asks of the label then counts.
+func (r *rewriter) names(s *selection, label string) bool {
+	is := func(old string) bool {
+		name, ok := r.newName(s, old)
+		return ok && name == label
+	}
+	return slices.ContainsFunc(s.selector.Matchers, func(m promql.Matcher) bool { return is(m.Label) }) ||
+		slices.ContainsFunc(r.references, func(ref *reference) bool {
+			return slices.Contains(ref.providers, s) && is(ref.label)
+		})
+}
+
 // renameMetric edits a name that stands before the braces, and removes one that stands in quotes within them.
 func (r *rewriter) renameMetric(s *selection, name *condition) {
 	written := s.selector
@@ -210,6 +231,9 @@ func (r *rewriter) rewriteMatcher(s *selection, m *promql.Matcher) (keep bool, e
 	case m.Label == labelQuantile && s.special != nil && s.special.quantile:
 		return false, nil // it is an argument of histogram_quantile
 	case m.Label == labelUnit:
+		if err := checkUnit(s, m); err != nil {
+			return false, err
+		}
 		r.note("there is no label unit: the metric's name says it")
 		return false, nil
 	case slices.Contains(targetLabels, m.Label):
@@ -237,5 +261,20 @@ func (r *rewriter) rewriteStatus(m *promql.Matcher, name string) error {
 		return fmt.Errorf("%s holds classes of status codes, such as 5xx: %s is not one", name, m.Value)
 	}
 	r.edit(m.Span, (&labels.Matcher{Type: of, Name: name, Value: value}).String())
+	return nil
+}
+
+// checkUnit says whether a condition on the unit holds for the series that are selected, as far as their units are
+// known.
+func checkUnit(s *selection, m *promql.Matcher) error {
+	matcher, err := labels.NewMatcher(m.Type, labelUnit, m.Value)
+	if err != nil || len(promql.FindVariables(m.Value)) > 0 {
+		return errors.New("there is no label unit, and the condition on it is not plain")
+	}
+	for _, k := range s.targets {
+		if unit := k.identity.Unit; unit != "" && !matcher.Matches(unit) {
+			return fmt.Errorf("there is no label unit, and the unit of these series is %s", unit)
+		}
+	}
 	return nil
 }

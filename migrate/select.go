@@ -60,11 +60,26 @@ func (m *Migrator) selectByName(s *promql.Selector, name string) (*selection, er
 		return selected, err
 	}
 	targets := m.names.lookUp(name)
-	if len(targets) == 0 {
-		return nil, errors.New("the name is not among those that are known: give the foundation's names with " +
-			"--names, --capture or --url")
+	if len(targets) > 0 {
+		return selected, m.take(selected, targets, nil, "")
 	}
-	return selected, m.take(selected, targets, nil, "")
+	if origin, like := m.names.likeOthers(name); len(like) > 0 {
+		return selected, m.takeLike(selected, origin, like)
+	}
+	return nil, errors.New("the name is not among those that are known: give the foundation's names with " +
+		"--names, --capture or --url")
+}
+
+// takeLike fills a selection of a component that is not known with what its metric is for others. The old name does not
+// tell how the component spells itself.
+func (m *Migrator) takeLike(s *selection, origin string, like []*known) error {
+	if err := m.take(s, like, m.names.byMetric[like[0].metric()], labelComponent); err != nil {
+		return err
+	}
+	spelled := "(?i)" + strings.ReplaceAll(origin, "_", "[-_. ]?")
+	s.conditions = slices.Insert(s.conditions, 1, &condition{label: labelComponent, variable: spelled})
+	s.notes = append(s.notes, fmt.Sprintf("%s is not known: taken as what other components emit under this name", origin))
+	return nil
 }
 
 // take fills a selection with what known metrics became.
@@ -103,6 +118,9 @@ func (m *Migrator) selectByPattern(s *promql.Selector, hasVariable bool) (*selec
 		return nil, err
 	}
 	selected.conditions = m.names.widen(selected.conditions, targets)
+	if len(selected.conditions[0].values) > 1 {
+		selected.notes = append(selected.notes, "the expression lists the names that are known to match")
+	}
 	return selected, nil
 }
 

@@ -123,7 +123,10 @@ func (r *rewriter) rewriteQuantile(s *selection) error {
 	}
 	r.note("quantiles are calculated from the buckets of a histogram, over ten minutes: they are less exact")
 	outer, _ := r.parents[n].(*parser.AggregateExpr)
-	if outer == nil || outer.Op != parser.AVG && outer.Op != parser.MAX && outer.Op != parser.MIN {
+	if outer != nil && !keepsLabels(outer.Op) && outer.Op != parser.AVG && outer.Op != parser.MAX && outer.Op != parser.MIN {
+		return fmt.Errorf("%s of quantiles depends on the labels of the series, of which the new ones have fewer", outer.Op)
+	}
+	if outer == nil || keepsLabels(outer.Op) {
 		r.wrap(n, "histogram_quantile("+quantile+", rate(", "[10m]))")
 		r.note("the series of a histogram have fewer labels (metrics.http.labels)")
 		return nil

@@ -75,7 +75,13 @@ func (m *Migrator) labelValues(arguments string) Result {
 		if err != nil || selected == nil {
 			continue
 		}
-		now, ok := m.newLabel(label, selected.of.identity)
+		now, ok := label, label == labelEnvironment
+		if selected.of.identity != nil {
+			now, ok = m.newLabel(label, selected.of.identity)
+		}
+		if label == labelStatusCode && selected.special != nil {
+			return refused(arguments, now+" holds classes of status codes, such as 5xx, and no codes")
+		}
 		if !ok || name != "" && name != now {
 			return refused(arguments, fmt.Sprintf("no label of the new series holds what %s held", label))
 		}

@@ -182,7 +182,8 @@ func mask(text string, variables []maskedVariable, choices []int) string {
 			fill(place, "", '0')
 			copy(place[len(place)-2:], "1s")
 		case placeNumber:
-			fill(place, "1", ' ')
+			fill(place, "", '0') // up to its end, so that positions of what ends here are right
+			place[len(place)-1] = '1'
 		case placeFunction:
 			fill(place, functionMasks[choices[i]], ' ')
 		}
