@@ -17,9 +17,14 @@ type both struct {
 	untold        metric.Tally
 }
 
-func (b *both) Write(e *metric.Envelope, tally *metric.Tally) {
-	b.first.Write(e, tally)
-	b.second.Write(e, &b.untold)
+func (b *both) Add(e *metric.Envelope, tally *metric.Tally) {
+	b.first.Add(e, tally)
+	b.second.Add(e, &b.untold)
+}
+
+func (b *both) Flush(tally *metric.Tally) {
+	b.first.Flush(tally)
+	b.second.Flush(&b.untold)
 }
 
 func newCompatible(b *testing.B, series int) (*store.Store, nozzle.Sink) {

@@ -25,13 +25,19 @@ type meter struct {
 	stop        context.CancelFunc
 }
 
-func (m *meter) Write(e *metric.Envelope, tally *metric.Tally) {
+func (m *meter) Add(e *metric.Envelope, tally *metric.Tally) {
 	if m.to != nil {
-		m.to.Write(e, tally)
+		m.to.Add(e, tally)
 	} else {
 		tally[metric.Stored]++
 	}
 	m.count(1)
+}
+
+func (m *meter) Flush(tally *metric.Tally) {
+	if m.to != nil {
+		m.to.Flush(tally)
+	}
 }
 
 // count adds envelopes, of which measureFrom is a multiple.

@@ -27,7 +27,8 @@ import (
 // nothing is the floor of an intake: it decodes and stores nothing.
 type nothing struct{}
 
-func (nothing) Write(_ *metric.Envelope, tally *metric.Tally) { tally[metric.Stored]++ }
+func (nothing) Add(_ *metric.Envelope, tally *metric.Tally) { tally[metric.Stored]++ }
+func (nothing) Flush(*metric.Tally)                         {}
 
 // BenchmarkDatagram takes v1 datagrams as the UDP source does behind the socket.
 func BenchmarkDatagram(b *testing.B) {
@@ -235,10 +236,12 @@ type counting struct {
 	n  int
 }
 
-func (c *counting) Write(e *metric.Envelope, tally *metric.Tally) {
+func (c *counting) Add(e *metric.Envelope, tally *metric.Tally) {
 	c.n++
-	c.to.Write(e, tally)
+	c.to.Add(e, tally)
 }
+
+func (c *counting) Flush(tally *metric.Tally) { c.to.Flush(tally) }
 
 func readFixture(b *testing.B) []capture.Record {
 	b.Helper()

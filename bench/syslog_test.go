@@ -237,10 +237,12 @@ func settled() float64 {
 
 type countingSink struct{ got chan struct{} }
 
-func (s *countingSink) Write(e *metric.Envelope, tally *metric.Tally) {
+func (s *countingSink) Add(e *metric.Envelope, tally *metric.Tally) {
 	tally[metric.Stored] += uint64(e.Samples())
 	s.got <- struct{}{}
 }
+
+func (s *countingSink) Flush(*metric.Tally) {}
 
 const (
 	holdEnv      = "BENCH_HOLD_CERTIFICATE" // set in the process that holds connections: its certificate's file

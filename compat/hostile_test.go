@@ -164,7 +164,8 @@ func beside(t *rapid.T, main store.Options) (http.Handler, prometheus.Gatherer, 
 	return exposition.NewHandler(both, registry, exposition.Options{}), registry, func(e *metric.Envelope) {
 		var tally, untold metric.Tally
 		writer.Write(e, &tally)
-		sink.Write(e, &untold)
+		sink.Add(e, &untold)
+		sink.Flush(&untold)
 		for _, sum := range []metric.Tally{tally, untold} {
 			n := uint64(0)
 			for _, outcome := range sum {

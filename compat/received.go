@@ -89,16 +89,13 @@ func (r *Received) account() *account {
 	return a
 }
 
-// add notes an envelope whose outcomes are the difference of two tallies.
+// add notes an envelope, and the outcomes that are the difference of two tallies: of a timer its own, else those of
+// samples before.
 func (a *account) add(e *metric.Envelope, before, after *metric.Tally) {
 	now := uint64(max(e.Arrived, 0)) / uint64(time.Second)
 	a.envelopes.Add(1)
 	a.lastEnvelope.Store(now)
-	for outcome := range after {
-		if n := after[outcome] - before[outcome]; n > 0 {
-			a.samples[outcome].Add(n)
-		}
-	}
+	a.addOutcomes(before, after)
 	switch e.Kind {
 	case metric.KindGauge:
 		inContainer := uint64(0)
@@ -116,6 +113,15 @@ func (a *account) add(e *metric.Envelope, before, after *metric.Tally) {
 			a.count(receivedHTTP, 1, now)
 		}
 	case metric.KindNone, metric.KindLog, metric.KindEvent, metric.KindHistogram, metric.KindSummary:
+	}
+}
+
+// addOutcomes notes the difference of two tallies.
+func (a *account) addOutcomes(before, after *metric.Tally) {
+	for outcome := range after {
+		if n := after[outcome] - before[outcome]; n > 0 {
+			a.samples[outcome].Add(n)
+		}
 	}
 }
 

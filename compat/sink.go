@@ -45,8 +45,11 @@ func NewSink(w *store.Writer, r *Received) *Sink {
 	return &Sink{writer: w, received: r.account()}
 }
 
-// Write takes an envelope, and adds one outcome for each of its samples to the tally. It keeps nothing of it.
-func (s *Sink) Write(e *metric.Envelope, tally *metric.Tally) {
+// Add takes an envelope of a batch, which Flush ends, as a store.Writer does. It keeps nothing of it.
+func (s *Sink) Add(e *metric.Envelope, tally *metric.Tally) {
+	if e.Kind == metric.KindTimer {
+		s.Flush(tally) // what came before is stored before
+	}
 	before := *tally
 	switch e.Kind {
 	case metric.KindTimer:
@@ -54,9 +57,16 @@ func (s *Sink) Write(e *metric.Envelope, tally *metric.Tally) {
 	case metric.KindHistogram, metric.KindSummary:
 		tally[metric.DroppedByRule]++ // firehose_exporter knows none
 	default:
-		s.writer.Write(e, tally)
+		s.writer.Add(e, tally)
 	}
 	s.received.add(e, &before, tally)
+}
+
+// Flush ends a batch: by then one outcome for each of its samples was added to the tally.
+func (s *Sink) Flush(tally *metric.Tally) {
+	before := *tally
+	s.writer.Flush(tally)
+	s.received.addOutcomes(&before, tally)
 }
 
 // timer counts a request in three families. The outcome of the first is that of the sample.

@@ -75,6 +75,8 @@ type Envelope struct {
 	Arrived    int64 // nanoseconds since the epoch at which the message reached the exporter; set once a batch
 	SourceID   []byte
 	InstanceID []byte
+	// Sender is 0 or a number: envelopes of one decoder with the same number have equal source ids, instance ids and tags.
+	Sender uint64
 
 	// Tags come in any order and may name a key twice: the last one counts, as in every protobuf map.
 	Tags []Tag

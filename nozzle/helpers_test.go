@@ -29,18 +29,22 @@ import (
 // channelSink hands copies of what it gets to a test.
 type channelSink chan wiretest.Plain
 
-func (s channelSink) Write(e *metric.Envelope, tally *metric.Tally) {
+func (s channelSink) Add(e *metric.Envelope, tally *metric.Tally) {
 	tally[metric.Stored] += uint64(e.Samples())
 	s <- wiretest.PlainOf(e)
 }
 
+func (channelSink) Flush(*metric.Tally) {}
+
 // nullSink counts and forgets.
 type nullSink struct{ envelopes int }
 
-func (s *nullSink) Write(e *metric.Envelope, tally *metric.Tally) {
+func (s *nullSink) Add(e *metric.Envelope, tally *metric.Tally) {
 	s.envelopes++
 	tally[metric.Stored] += uint64(e.Samples())
 }
+
+func (*nullSink) Flush(*metric.Tally) {}
 
 func newTestLedger(tb testing.TB) (*Ledger, *prometheus.Registry) {
 	tb.Helper()

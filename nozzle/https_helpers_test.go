@@ -56,7 +56,7 @@ func newDoorSink() *doorSink {
 	return s
 }
 
-func (s *doorSink) Write(e *metric.Envelope, tally *metric.Tally) {
+func (s *doorSink) Add(e *metric.Envelope, tally *metric.Tally) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.shut {
@@ -67,6 +67,8 @@ func (s *doorSink) Write(e *metric.Envelope, tally *metric.Tally) {
 	s.sum += e.Total
 	s.change.Broadcast()
 }
+
+func (*doorSink) Flush(*metric.Tally) {}
 
 func (s *doorSink) setShut(shut bool) {
 	s.mu.Lock()

@@ -32,7 +32,7 @@ func newGateSink() *gateSink {
 	return s
 }
 
-func (s *gateSink) Write(e *metric.Envelope, tally *metric.Tally) {
+func (s *gateSink) Add(e *metric.Envelope, tally *metric.Tally) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.shut {
@@ -45,6 +45,8 @@ func (s *gateSink) Write(e *metric.Envelope, tally *metric.Tally) {
 	tally[metric.Stored] += uint64(e.Samples())
 	s.change.Broadcast()
 }
+
+func (*gateSink) Flush(*metric.Tally) {}
 
 func (s *gateSink) set(shut bool) {
 	s.mu.Lock()

@@ -71,11 +71,13 @@ func TestPortFile(t *testing.T) {
 // heldSink holds what it gets until it is released.
 type heldSink struct{ entered, release chan struct{} }
 
-func (s heldSink) Write(e *metric.Envelope, tally *metric.Tally) {
+func (s heldSink) Add(e *metric.Envelope, tally *metric.Tally) {
 	s.entered <- struct{}{}
 	<-s.release
 	tally[metric.Stored] += uint64(e.Samples())
 }
+
+func (heldSink) Flush(*metric.Tally) {}
 
 // TestIngressAccountsBeforeItEnds: what the sink has when the source ends is in the ledger.
 func TestIngressAccountsBeforeItEnds(t *testing.T) {

@@ -229,7 +229,7 @@ func (in *Intake) take(ok bool, now int64) {
 			in.envelopes[filtered]++
 			return
 		}
-		in.sink.Write(e, &in.samples)
+		in.sink.Add(e, &in.samples)
 		in.envelopes[converted]++
 	}
 }
@@ -237,6 +237,7 @@ func (in *Intake) take(ok bool, now int64) {
 // end adds what happened to the ledger and the pulse, and returns how many envelopes were malformed. Entries that are
 // 0, as most are, cost no atomic operation.
 func (in *Intake) end(now int64) int {
+	in.sink.Flush(&in.samples)
 	bad := in.envelopes[malformed]
 	if in.pulse != nil {
 		in.pulse.Took(in.received - bad)

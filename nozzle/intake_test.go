@@ -76,9 +76,11 @@ func TestIntakeAllocatesNothing(t *testing.T) {
 // arrivalSink notes when its envelopes arrived.
 type arrivalSink struct{ arrived []int64 }
 
-func (s *arrivalSink) Write(e *metric.Envelope, _ *metric.Tally) {
+func (s *arrivalSink) Add(e *metric.Envelope, _ *metric.Tally) {
 	s.arrived = append(s.arrived, e.Arrived)
 }
+
+func (*arrivalSink) Flush(*metric.Tally) {}
 
 func TestIntakeSetsArrival(t *testing.T) {
 	l, _ := newTestLedger(t)

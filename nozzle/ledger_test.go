@@ -181,12 +181,14 @@ type randomSink struct {
 	samples uint64
 }
 
-func (s *randomSink) Write(e *metric.Envelope, tally *metric.Tally) {
+func (s *randomSink) Add(e *metric.Envelope, tally *metric.Tally) {
 	for range e.Samples() {
 		tally[s.rng.IntN(int(metric.NumOutcomes))]++
 		s.samples++
 	}
 }
+
+func (*randomSink) Flush(*metric.Tally) {}
 
 // value is the sum of a counter or gauge over its labels.
 func value(t interface{ Fatal(...any) }, reg prometheus.Gatherer, name string) float64 {

@@ -28,7 +28,7 @@ func newOutcome() *outcome {
 }
 
 // Write implements Sink. All of a test's goroutines share it.
-func (o *outcome) Write(e *metric.Envelope, tally *metric.Tally) {
+func (o *outcome) Add(e *metric.Envelope, tally *metric.Tally) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -44,6 +44,8 @@ func (o *outcome) Write(e *metric.Envelope, tally *metric.Tally) {
 	o.seen[hash] = struct{}{}
 	tally[metric.Stored] += uint64(e.Samples())
 }
+
+func (*outcome) Flush(*metric.Tally) {}
 
 // hash tells envelopes apart by all that they hold but the values of gauges, whatever the order of tags and points.
 func (o *outcome) hash(e *metric.Envelope) uint64 {

@@ -33,10 +33,12 @@ type Listener interface {
 	Addr(ctx context.Context) (netip.AddrPort, error)
 }
 
-// Sink takes decoded envelopes. Write neither changes the view nor keeps any part of it after it returns, and adds one
-// outcome for each of e.Samples() to the tally. A Sink serves one goroutine; a source asks for one a goroutine.
+// Sink takes decoded envelopes in batches: one message, or all that came by one read. Add neither changes the view nor
+// keeps any part of it after it returns. By the end of the batch, which Flush is, the sink has added one outcome for each
+// of e.Samples() to the tally. A Sink serves one goroutine; a source asks for one a goroutine.
 type Sink interface {
-	Write(e *metric.Envelope, tally *metric.Tally)
+	Add(e *metric.Envelope, tally *metric.Tally)
+	Flush(tally *metric.Tally)
 }
 
 // Recorder takes messages as sources received them: the name of the source, the bytes and the time of arrival. It is

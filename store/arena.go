@@ -82,6 +82,20 @@ func (x *index[P]) find(hash uint64, equal func(pos P) bool) P {
 	}
 }
 
+// begin returns a part of the slot in which the search for a hash begins. The index is not empty.
+func (x *index[P]) begin(hash uint64) uint32 { return x.slots[hash&uint64(len(x.slots)-1)].tag }
+
+// candidate returns the first position that has this hash, as far as the index itself knows, or 0.
+func (x *index[P]) candidate(hash uint64) P {
+	mask := uint64(len(x.slots) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		s := x.slots[i]
+		if s.pos == 0 || s.tag == uint32(hash>>32) && s.pos != P(slotDeleted) {
+			return s.pos
+		}
+	}
+}
+
 // insert adds a position that find does not know. rehash returns the hash of any position, for when the table grows.
 func (x *index[P]) insert(hash uint64, pos P, rehash func(pos P) uint64) {
 	if 4*(x.used+1) > 3*len(x.slots) {

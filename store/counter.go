@@ -75,16 +75,16 @@ type lowRun struct {
 	old    bool // timestamps are older than that of the value: late, unless the emitter's clock was set back
 }
 
-func (r *lowRun) add(env *metric.Envelope, stamp int64) {
-	start := env.Total - min(env.Delta, env.Total)
+func (r *lowRun) add(of *sample, stamp int64) {
+	start := of.total - min(of.delta, of.total)
 	if r.since == 0 {
-		r.since, r.start, r.first = env.Arrived, start, stamp
+		r.since, r.start, r.first = of.arrived, start, stamp
 	}
 	r.first = min(r.first, stamp)
 	r.stamp = max(r.stamp, stamp)
 	r.start = min(r.start, start)
-	r.top = max(r.top, env.Total)
-	r.deltas = addUp(r.deltas, env.Delta)
+	r.top = max(r.top, of.total)
+	r.deltas = addUp(r.deltas, of.delta)
 }
 
 // counters counts. Its methods work on entries of counters.
@@ -95,74 +95,74 @@ type counters struct {
 }
 
 // set takes one sample of a counter, see above.
-func (c *counters) set(pos entryPos, e *entry, env *metric.Envelope) metric.Outcome {
+func (c *counters) set(pos entryPos, e *entry, of *sample) metric.Outcome {
 	mode := e.flags & (flagTotals | flagDeltas | flagBoth | flagShared)
-	known := mode == flagTotals|flagBoth || mode == flagTotals && env.Delta == 0
-	stamp := clampStamp(env.Timestamp, env.Arrived)
-	if high := uint64(e.aux); known && e.extra == 0 && env.Total > high && env.Delta <= env.Total-high &&
+	known := mode == flagTotals|flagBoth || mode == flagTotals && of.delta == 0
+	stamp := clampStamp(of.stamp, of.arrived)
+	if high := uint64(e.aux); known && e.extra == 0 && of.total > high && of.delta <= of.total-high &&
 		(stamp >= e.stamp || mode != flagTotals) {
 		// Fast path: a total that rises as it should.
 		e.stamp = max(e.stamp, stamp)
-		e.aux = int64(env.Total)
-		c.show(e, env.Total)
+		e.aux = int64(of.total)
+		c.show(e, of.total)
 		return metric.Stored
 	}
-	if env.Delta > 0 && env.Total > 0 && e.flags&flagBoth == 0 {
+	if of.delta > 0 && of.total > 0 && e.flags&flagBoth == 0 {
 		c.totals.join(pos, e)
 	}
-	if e.flags&flagShared != 0 && env.Delta > 0 && e.flags&flagDeltas == 0 {
+	if e.flags&flagShared != 0 && of.delta > 0 && e.flags&flagDeltas == 0 {
 		c.switchToDeltas(e, c.count(e))
 	}
 	switch {
 	case e.flags&flagDeltas != 0:
 		e.stamp = max(e.stamp, stamp)
-		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), env.Delta))
+		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), of.delta))
 		c.show(e, uint64(e.aux))
 	case e.flags&flagTotals != 0:
-		return c.total(e, env, stamp)
-	case env.Total > 0:
+		return c.total(e, of, stamp)
+	case of.total > 0:
 		e.flags |= flagTotals
-		e.stamp, e.aux = stamp, int64(env.Total)
-		c.show(e, env.Total)
-	case env.Delta > 0:
+		e.stamp, e.aux = stamp, int64(of.total)
+		c.show(e, of.total)
+	case of.delta > 0:
 		e.stamp = stamp
-		c.switchToDeltas(e, env.Delta)
-		c.state(e).start = env.Arrived
+		c.switchToDeltas(e, of.delta)
+		c.state(e).start = of.arrived
 	}
 	return metric.Stored
 }
 
 // total takes a sample of a series whose highest total counts.
-func (c *counters) total(e *entry, env *metric.Envelope, stamp int64) metric.Outcome {
+func (c *counters) total(e *entry, of *sample, stamp int64) metric.Outcome {
 	high, state := uint64(e.aux), c.known(e)
 	switch {
 	case state != nil && stamp < state.began:
-		return c.ofTotalBefore(e, state, env, stamp)
-	case env.Total == 0 && env.Delta == 0 && e.flags&flagBoth != 0 && env.Timestamp > 0 && stamp > e.stamp:
+		return c.ofTotalBefore(e, state, of, stamp)
+	case of.total == 0 && of.delta == 0 && e.flags&flagBoth != 0 && of.stamp > 0 && stamp > e.stamp:
 		c.zero(e, stamp)
 		return metric.Stored
-	case env.Total > high && stamp < e.stamp && env.Delta == 0 && e.flags&flagBoth == 0:
+	case of.total > high && stamp < e.stamp && of.delta == 0 && e.flags&flagBoth == 0:
 		// The emitter's own total was higher before: it restarted in between.
-		return c.below(e, env, stamp)
-	case env.Total > high && env.Delta <= env.Total-high, env.Total == high && env.Delta == 0:
+		return c.below(e, of, stamp)
+	case of.total > high && of.delta <= of.total-high, of.total == high && of.delta == 0:
 		c.endRun(e)
 		e.stamp = max(e.stamp, stamp)
-		e.aux = int64(env.Total)
+		e.aux = int64(of.total)
 		c.show(e, c.count(e))
 		return metric.Stored
-	case env.Total > high, env.Total == high && stamp > e.stamp:
+	case of.total > high, of.total == high && stamp > e.stamp:
 		// No sample of the running total can be this one: it began anew, and there is nothing to wait for.
 		state := c.state(e)
 		if state.low.old {
 			state.low = lowRun{}
 		}
-		state.low.add(env, stamp)
+		state.low.add(of, stamp)
 		c.restart(e, state)
 		return metric.Stored
-	case env.Total == high && stamp == e.stamp:
+	case of.total == high && stamp == e.stamp:
 		return metric.Stored // the same sample once more
 	}
-	return c.below(e, env, stamp)
+	return c.below(e, of, stamp)
 }
 
 // zero takes a sample without delta and total, newer than the value: the running total goes on from 0.
@@ -183,18 +183,18 @@ func (c *counters) zero(e *entry, stamp int64) {
 }
 
 // ofTotalBefore takes a sample that is older than the running total, and makes up for what the one before it lacks.
-func (c *counters) ofTotalBefore(e *entry, state *counterState, env *metric.Envelope, stamp int64) metric.Outcome {
-	if env.Total <= state.before || stamp < state.from {
-		return c.below(e, env, stamp)
+func (c *counters) ofTotalBefore(e *entry, state *counterState, of *sample, stamp int64) metric.Outcome {
+	if of.total <= state.before || stamp < state.from {
+		return c.below(e, of, stamp)
 	}
-	state.offset += env.Total - state.before
-	state.before = env.Total
+	state.offset += of.total - state.before
+	state.before = of.total
 	c.show(e, c.count(e))
 	return metric.Stored
 }
 
 // below takes a sample that is late, or the first ones of a total that began anew.
-func (c *counters) below(e *entry, env *metric.Envelope, stamp int64) metric.Outcome {
+func (c *counters) below(e *entry, of *sample, stamp int64) metric.Outcome {
 	outcome, grace, old := metric.Stored, restartGrace, stamp < e.stamp
 	if old {
 		outcome, grace = metric.Outdated, outdatedLimit
@@ -203,12 +203,12 @@ func (c *counters) below(e *entry, env *metric.Envelope, stamp int64) metric.Out
 	switch r := &state.low; {
 	case r.since == 0, r.old && !old:
 		*r = lowRun{old: old}
-		r.add(env, stamp)
+		r.add(of, stamp)
 	case old && !r.old:
 		// Late, while newer samples seem to begin anew.
 	default:
-		r.add(env, stamp)
-		if env.Arrived-r.since >= grace && (r.top > 0 || e.flags&flagBoth == 0) {
+		r.add(of, stamp)
+		if of.arrived-r.since >= grace && (r.top > 0 || e.flags&flagBoth == 0) {
 			c.restart(e, state)
 			outcome = metric.Stored
 		}
@@ -340,19 +340,19 @@ func addUp(a, b uint64) uint64 {
 // counter nothing has to be guessed. Totals go by the rules for the clocks of gauges: the newest stay. A sender that
 // began later has restarted, and the value falls as the counter did. Of deltas those count that are newer than all
 // before; what comes late may be counted already.
-func (c *counters) setSince(pos entryPos, e *entry, env *metric.Envelope) metric.Outcome {
-	stamp, since := clampStamp(env.Timestamp, env.Arrived), env.Began
+func (c *counters) setSince(pos entryPos, e *entry, of *sample) metric.Outcome {
+	stamp, since := clampStamp(of.stamp, of.arrived), of.began
 	if since > stamp {
-		return c.set(pos, e, env)
+		return c.set(pos, e, of)
 	}
 	state := c.known(e)
 	if state == nil || state.since == 0 {
 		state = c.state(e)
 		*state = counterState{}
 	}
-	isDelta := env.Total == 0 && (env.Delta > 0 || e.flags&flagDeltas != 0)
+	isDelta := of.total == 0 && (of.delta > 0 || e.flags&flagDeltas != 0)
 	switch late := stamp < e.stamp || !isDelta && since < state.since; {
-	case late && state.staysOutdated(env.Arrived):
+	case late && state.staysOutdated(of.arrived):
 		return metric.Outdated
 	case isDelta && stamp == e.stamp:
 		return metric.Duplicate
@@ -360,18 +360,18 @@ func (c *counters) setSince(pos entryPos, e *entry, env *metric.Envelope) metric
 	state.low = lowRun{}
 	switch wasDelta := e.flags&flagDeltas != 0; {
 	case isDelta && wasDelta:
-		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), env.Delta))
+		e.aux = int64(c.conversions.add(e.conversion, uint64(e.aux), of.delta))
 	case isDelta:
 		e.flags = e.flags&^flagTotals | flagDeltas
-		e.aux, state.start = int64(env.Delta), min(since, env.Arrived)
+		e.aux, state.start = int64(of.delta), min(since, of.arrived)
 	default:
 		e.flags = e.flags&^flagDeltas | flagTotals
 		if wasDelta || since != state.since {
-			state.start = min(since, env.Arrived) // readers accept none that is ahead of our clock
-		} else if env.Total < uint64(e.aux) {
-			state.start = env.Arrived // it has restarted all the same
+			state.start = min(since, of.arrived) // readers accept none that is ahead of our clock
+		} else if of.total < uint64(e.aux) {
+			state.start = of.arrived // it has restarted all the same
 		}
-		e.aux = int64(env.Total)
+		e.aux = int64(of.total)
 	}
 	e.stamp, state.since = stamp, since
 	c.show(e, uint64(e.aux))

@@ -107,8 +107,9 @@ type entries struct {
 	positions[entryPos]
 	identities
 
-	chunks []*[chunkSize]entry
-	pairs  index[entryPos]
+	chunks   []*[chunkSize]entry
+	pairs    index[entryPos]
+	removals uint64 // of entries; until the next one every position means what it did
 }
 
 func newEntries(l *limits) entries {
@@ -161,6 +162,7 @@ func (n *entries) add(tagset tagsetPos, name namePos, arrived int64) entryPos {
 // remove frees the position of a loose entry.
 func (n *entries) remove(pos entryPos) {
 	e := n.at(pos)
+	n.removals++
 	n.pairs.remove(n.hashPair(e.tagset, e.name), pos)
 	n.release(e.tagset, e.name)
 	*e = entry{gen: e.gen + 1}

@@ -12,16 +12,31 @@ import (
 type identifier struct {
 	identification *Identification // the resolver's, set for timers
 
-	tags  []metric.Tag // of a timer: those that make its identity
-	order tagOrder
-	key   []byte // the canonical form
-	trace TraceID
+	sender uint64       // whose identity is in key, see metric.Envelope.Sender; 0 where that is not known
+	tags   []metric.Tag // of a timer: those that make its identity
+	order  tagOrder
+	key    []byte // the canonical form
+	trace  TraceID
+}
+
+// usualKey is more than the identities of Cloud Foundry take, so that all of one is copied in blocks.
+const usualKey = 1 << 10
+
+// begin empties the key.
+func (d *identifier) begin() {
+	if cap(d.key) < usualKey {
+		d.key = make([]byte, 0, usualKey)
+	}
+	d.key, d.sender = d.key[:0], 0
 }
 
 // identify puts the identity of a gauge or counter envelope into the key. It returns why the envelope is invalid, or
 // "".
 func (d *identifier) identify(e *metric.Envelope) (invalid string) {
-	d.key = d.key[:0]
+	if e.Sender != 0 && e.Sender == d.sender {
+		return "" // fast path
+	}
+	d.begin()
 	ok := !e.TooManyTags && len(e.SourceID) <= metric.MaxValueBytes && len(e.InstanceID) <= metric.MaxValueBytes
 	for i := range e.Tags {
 		ok = ok && len(e.Tags[i].Key)+len(e.Tags[i].Value) <= metric.MaxValueBytes
@@ -32,6 +47,7 @@ func (d *identifier) identify(e *metric.Envelope) (invalid string) {
 	if !ok || len(d.key) > metric.MaxIdentityBytes {
 		return reasonTags
 	}
+	d.sender = e.Sender
 	return ""
 }
 
@@ -55,7 +71,8 @@ type timing struct {
 func (d *identifier) identifyTimer(e *metric.Envelope) timing {
 	took := e.Stop - e.Start
 	t := timing{seconds: float64(took) / 1e9, length: -1}
-	d.key, d.tags, d.trace = d.key[:0], d.tags[:0], TraceID{}
+	d.begin()
+	d.tags, d.trace = d.tags[:0], TraceID{}
 	sourceID, instanceID := e.SourceID, e.InstanceID
 	if string(e.Name) == timerHTTP {
 		sourceID, instanceID = d.httpRequest(e, &t)
@@ -241,18 +258,30 @@ func appendIdentity(dst, sourceID, instanceID []byte, tags []metric.Tag, order [
 	return dst
 }
 
-const shortField = 16
+// Fields up to these lengths are copied in blocks: GUIDs have 36 bytes.
+const (
+	shortField  = 16
+	mediumField = 48
+)
 
 func appendField(dst, field []byte) []byte {
-	if n := len(dst); len(field) <= shortField && cap(field) >= shortField && cap(dst) > n+shortField {
-		// Fast path: the bytes behind a short field are copied too, which costs less than a call, and cut off again.
-		dst = dst[:n+1+shortField]
-		dst[n] = byte(len(field))
-		*(*[shortField]byte)(dst[n+1:]) = [shortField]byte(field[:shortField])
-		return dst[:n+1+len(field)]
+	n, size := len(dst), len(field)
+	// Fast paths: the bytes behind a field are copied too, which costs less than a call, and cut off again.
+	if cap(dst) > n+mediumField {
+		switch {
+		case size <= shortField && cap(field) >= shortField:
+			dst = dst[:n+1+shortField]
+			dst[n] = byte(size)
+			*(*[shortField]byte)(dst[n+1:]) = [shortField]byte(field[:shortField])
+			return dst[:n+1+size]
+		case size <= mediumField && cap(field) >= mediumField:
+			dst = dst[:n+1+mediumField]
+			dst[n] = byte(size)
+			*(*[mediumField]byte)(dst[n+1:]) = [mediumField]byte(field[:mediumField])
+			return dst[:n+1+size]
+		}
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(field)))
-	return append(dst, field...)
+	return append(binary.AppendUvarint(dst, uint64(size)), field...)
 }
 
 // parseIdentity is the inverse of appendIdentity.

@@ -29,6 +29,10 @@ type name struct {
 	untagged   uint32 // number of its entries that no rule matched
 }
 
+func (n *name) is(kind nameKind, text, unit []byte) bool {
+	return n.text == string(text) && n.unit == string(unit) && n.kind == kind
+}
+
 // nameKind distinguishes the series that envelopes of one name may feed.
 type nameKind uint8
 
@@ -151,8 +155,7 @@ func (d *identities) internTagset(hash uint64, key []byte) tagsetPos {
 
 func (d *identities) findName(hash uint64, kind nameKind, text, unit []byte) namePos {
 	return d.nameIndex.find(hash, func(pos namePos) bool {
-		n := &d.names.all[pos]
-		return n.text == string(text) && n.unit == string(unit) && n.kind == kind
+		return d.names.all[pos].is(kind, text, unit)
 	})
 }
 

@@ -6,16 +6,29 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// sample is what finds the entry of one sample. It borrows the memory of the writer and the envelope, and lives on
-// the stack.
+// sample is one sample on its way into the store: what finds its entry, and what it says. It borrows the memory of the
+// writer.
 type sample struct {
 	key        []byte // the envelope's identity, see appendIdentity
 	name, unit []byte
 	hash       uint64 // of the key
+	nameHash   uint64
 	arrived    int64
-	tagset     tagsetPos // of the key, kept from one point of an envelope to the next; 0 if it is not known
+	tagset     tagsetPos // of the key, 0 if it is not known
 	kind       nameKind
+	sameKey    bool   // the key is that of the sample before
+	follows    bool   // it belongs to the sample before, as the size of a response does: see Writer.take
 	invalid    string // why the envelope's samples are invalid, or ""
+
+	// Set by locate.
+	nameAt   namePos
+	found    entryPos // perhaps the entry
+	pairHash uint64
+
+	stamp, began int64   // as in metric.Envelope
+	value        float64 // of a gauge; seconds or bytes of a timer
+	delta, total uint64  // of a counter
+	trace        TraceID // of a timer
 }
 
 // findOrAdd returns the entry of a sample. If the outcome is Stored, it is live or a part, and its arrival time is
@@ -33,9 +46,8 @@ func (s *registry) findOrAdd(of *sample) (entryPos, metric.Outcome) {
 	if of.tagset == 0 {
 		of.tagset = s.entries.findTagset(of.hash, of.key)
 	}
-	nameHash := s.entries.hashName(of.kind, of.name, of.unit)
 	if of.tagset != 0 {
-		if n := s.entries.findName(nameHash, of.kind, of.name, of.unit); n != 0 {
+		if n := s.entries.findName(of.nameHash, of.kind, of.name, of.unit); n != 0 {
 			// Fast path: both halves are known, and so is the pair.
 			if pos := s.entries.find(of.tagset, n); pos != 0 {
 				return s.revisit(pos, of)
@@ -43,7 +55,7 @@ func (s *registry) findOrAdd(of *sample) (entryPos, metric.Outcome) {
 		}
 	}
 	// Slow path: once for each series.
-	return s.add(of, nameHash)
+	return s.add(of)
 }
 
 // revisit returns what is known about an entry. What it was refused for may have gone; then it is settled anew.
@@ -98,7 +110,7 @@ func (s *registry) revisitOther(pos entryPos, arrived int64) (outcome metric.Out
 }
 
 // add makes the entry of an identity that is not known, unless there is no room: then its samples cost no rules.
-func (s *registry) add(of *sample, nameHash uint64) (entryPos, metric.Outcome) {
+func (s *registry) add(of *sample) (entryPos, metric.Outcome) {
 	if !s.hasRoom(of) {
 		s.refusals.countName(metric.OverLimit, of.kind, of.name, reasonMaxSeries)
 		return 0, metric.OverLimit
@@ -106,7 +118,7 @@ func (s *registry) add(of *sample, nameHash uint64) (entryPos, metric.Outcome) {
 	if of.tagset == 0 {
 		of.tagset = s.entries.internTagset(of.hash, of.key)
 	}
-	pos := s.entries.add(of.tagset, s.entries.internName(nameHash, of.kind, of.name, of.unit), of.arrived)
+	pos := s.entries.add(of.tagset, s.entries.internName(of.nameHash, of.kind, of.name, of.unit), of.arrived)
 	s.limits.parts++
 	of.tagset = 0 // it may be removed with the entry
 	return s.settle(pos)

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"slices"
-
 	"loggregator_exporter/metric"
 )
 
@@ -10,6 +8,7 @@ import (
 type Writer struct {
 	identifier
 	store   *Store
+	batch   batch
 	checked checked
 }
 
@@ -18,129 +17,101 @@ func (s *Store) Writer() *Writer {
 	return &Writer{store: s}
 }
 
-// Write updates the series of an envelope and adds one outcome for each of its samples to the tally. It keeps
-// nothing of the envelope's memory. Everything that does not need the lock is done before it is taken; a known
-// series costs two look-ups and no allocation, an unknown one runs the rules.
+// Write updates the series of an envelope that comes by itself.
 func (w *Writer) Write(e *metric.Envelope, tally *metric.Tally) {
+	w.Add(e, tally)
+	w.Flush(tally)
+}
+
+// Add takes an envelope of a batch, which Flush ends. It keeps nothing of the envelope's memory. The series of its
+// samples are updated, and one outcome for each of them is added to the tally, by the end of the batch. Everything
+// that does not need the lock is done here; a known series costs two look-ups and no allocation, an unknown one runs
+// the rules.
+func (w *Writer) Add(e *metric.Envelope, tally *metric.Tally) {
 	switch e.Kind {
 	case metric.KindGauge:
 		w.gauges(e, tally)
 	case metric.KindCounter:
-		tally[w.counter(e)]++
+		w.counter(e, tally)
 	case metric.KindTimer:
-		tally[w.timer(e)]++
+		w.timer(e, tally)
 	case metric.KindHistogram, metric.KindSummary:
+		w.Flush(tally) // what came before is stored before
 		tally[w.countedBySender(e)]++
 	case metric.KindNone, metric.KindLog, metric.KindEvent:
 	}
 }
 
-// pointsAtATime bounds how long one envelope holds the lock.
-const pointsAtATime = 256
-
 func (w *Writer) gauges(e *metric.Envelope, tally *metric.Tally) {
 	of := w.sample(e, nameGauge, w.identify(e))
-	for points := range slices.Chunk(e.Points, pointsAtATime) {
-		w.points(e, points, &of, tally)
+	for i := range e.Points {
+		p := &e.Points[i]
+		of.key, of.name, of.unit, of.value = w.key, p.Name, p.Unit, p.Value
+		w.add(&of, tally)
 	}
 }
 
-func (w *Writer) points(e *metric.Envelope, points []metric.Point, of *sample, tally *metric.Tally) {
-	s := w.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range points {
-		p := &points[i]
-		of.name, of.unit = p.Name, p.Unit
-		pos, outcome := s.findOrAdd(of)
-		if outcome == metric.Stored {
-			g := s.entries.at(pos)
-			outcome = g.setGauge(p.Value, &s.conversions[g.conversion], e.Timestamp, e.Arrived)
-		}
-		tally[outcome]++
-	}
-}
-
-func (w *Writer) counter(e *metric.Envelope) metric.Outcome {
+func (w *Writer) counter(e *metric.Envelope, tally *metric.Tally) {
 	kind := nameCounter
 	if e.Fractional {
 		kind = nameFractionalCounter
 	}
 	of := w.sample(e, kind, w.identify(e))
-	s := w.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pos, outcome := s.findOrAdd(&of)
-	switch {
-	case outcome != metric.Stored:
-		return outcome
-	case e.Began > 0:
-		return s.counters.setSince(pos, s.entries.at(pos), e)
-	default:
-		return s.counters.set(pos, s.entries.at(pos), e)
-	}
+	of.began, of.delta, of.total = e.Began, e.Delta, e.Total
+	w.add(&of, tally)
 }
 
-// sample is what finds the entry of e's name and of the identity that the writer has made of e.
+// sample is what a sample of e's name has of e and of the identity that the writer has made of e.
 func (w *Writer) sample(e *metric.Envelope, kind nameKind, invalid string) sample {
 	return sample{
-		key:     w.key,
-		name:    e.Name,
-		unit:    e.Unit,
-		hash:    w.store.entries.hashBytes(w.key),
-		arrived: e.Arrived,
-		kind:    kind,
-		invalid: invalid,
+		key: w.key, name: e.Name, unit: e.Unit, arrived: e.Arrived, stamp: e.Timestamp, kind: kind, invalid: invalid,
 	}
 }
 
-// timer observes the duration of one request, and for HTTP the size of its response.
-func (w *Writer) timer(e *metric.Envelope) metric.Outcome {
+// add puts a sample into the batch, which is ended before if it is full.
+func (w *Writer) add(of *sample, tally *metric.Tally) {
+	if w.batch.full() && !of.follows {
+		w.Flush(tally)
+	}
+	w.batch.add(of, &w.store.entries)
+}
+
+// timer takes the duration of one request, and for HTTP the size of its response.
+func (w *Writer) timer(e *metric.Envelope, tally *metric.Tally) {
 	http := string(e.Name) == timerHTTP
 	w.identification = w.store.identification.Load()
 	t := w.identifyTimer(e)
 	if http && t.invalid == "" && t.duplicate {
-		return metric.Duplicate
+		tally[metric.Duplicate]++
+		return
 	}
 	kind := nameTimer
 	if http {
 		kind = nameHTTPDuration
 	}
 	of := w.sample(e, kind, t.invalid)
-	s := w.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pos, outcome := s.findOrAdd(&of)
-	if outcome != metric.Stored {
-		return outcome
+	of.value, of.trace = t.seconds, w.trace
+	w.add(&of, tally)
+	if http && t.length >= 0 {
+		// The response size is a second family of the same sample, whose outcome is that of the duration.
+		of.kind, of.value, of.follows = nameHTTPSize, t.length, true
+		w.add(&of, tally)
 	}
-	w.observe(pos, t.seconds, e.Arrived)
-	if !http || t.length < 0 {
-		return metric.Stored
-	}
-	// The response size is a second family of the same sample, whose outcome is that of the duration.
-	of.kind = nameHTTPSize
-	if pos, outcome := s.findOrAdd(&of); outcome == metric.Stored {
-		w.observe(pos, t.length, e.Arrived)
-	}
-	return metric.Stored
 }
 
 // observe takes an observation of a timer.
-func (w *Writer) observe(pos entryPos, v float64, arrived int64) {
-	s := w.store
-	e := s.entries.at(pos)
+func (s *registry) observe(e *entry, of *sample) {
 	switch f := s.families.at(e.family); f.typ {
 	case metric.TypeHistogram:
-		s.distributions.at(e.distribution()).observe(f.bounds, v, &w.trace, arrived)
+		s.distributions.at(e.distribution()).observe(f.bounds, of.value, &of.trace, of.arrived)
 	case metric.TypeSummary:
-		s.distributions.at(e.distribution()).summarize(v, arrived)
+		s.distributions.at(e.distribution()).summarize(of.value, of.arrived)
 	case metric.TypeCounter:
-		s.counters.countOne(e, arrived)
+		s.counters.countOne(e, of.arrived)
 	case metric.TypeGauge:
-		e.value = v
+		e.value = of.value
 	}
-	e.stamp = arrived
+	e.stamp = of.arrived
 }
 
 // Observe takes one observation of the family that the resolver makes of a timer of e's name: a histogram or summary
@@ -148,8 +119,8 @@ func (w *Writer) observe(pos entryPos, v float64, arrived int64) {
 // source id and all of its tags; instance id, start and stop are not looked at. Values that are negative or NaN are
 // invalid.
 func (w *Writer) Observe(e *metric.Envelope, v float64) metric.Outcome {
-	of := w.sample(e, nameTimer, w.identify(e))
-	w.trace = TraceID{}
+	of, entries := w.sample(e, nameTimer, w.identify(e)), &w.store.entries
+	of.hash, of.nameHash, of.value = entries.hashBytes(of.key), entries.hashName(of.kind, of.name, of.unit), v
 	if !(v >= 0) && of.invalid == "" {
 		of.invalid = reasonTimer
 	}
@@ -158,7 +129,7 @@ func (w *Writer) Observe(e *metric.Envelope, v float64) metric.Outcome {
 	defer s.mu.Unlock()
 	pos, outcome := s.findOrAdd(&of)
 	if outcome == metric.Stored {
-		w.observe(pos, v, e.Arrived)
+		s.observe(s.entries.at(pos), &of)
 	}
 	return outcome
 }

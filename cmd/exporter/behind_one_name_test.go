@@ -80,7 +80,8 @@ func (m *vm) send(to *behind) {
 		{Kind: metric.KindTimer, Name: []byte("http"), Start: now - 1000, Stop: now, Tags: []metric.Tag{server}},
 	} {
 		e.Timestamp, e.Arrived, e.SourceID, e.Tags = now, now, []byte("bbs"), append(e.Tags, origin)
-		to.sink.Write(&e, new(metric.Tally))
+		to.sink.Add(&e, new(metric.Tally))
+		to.sink.Flush(new(metric.Tally))
 	}
 }
 

@@ -126,9 +126,14 @@ type tee struct {
 	untold        metric.Tally
 }
 
-func (t *tee) Write(e *metric.Envelope, tally *metric.Tally) {
-	t.first.Write(e, tally)
-	t.second.Write(e, &t.untold)
+func (t *tee) Add(e *metric.Envelope, tally *metric.Tally) {
+	t.first.Add(e, tally)
+	t.second.Add(e, &t.untold)
+}
+
+func (t *tee) Flush(tally *metric.Tally) {
+	t.first.Flush(tally)
+	t.second.Flush(&t.untold)
 }
 
 // shown is what scrapes and remote write get.

@@ -225,7 +225,8 @@ func TestCompatibleReload(t *testing.T) {
 	}
 	page := func() string {
 		var tally metric.Tally
-		sink.Write(e, &tally)
+		sink.Add(e, &tally)
+		sink.Flush(&tally)
 		if tally[metric.Stored] != 1 {
 			t.Error(tally)
 		}

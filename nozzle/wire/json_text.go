@@ -126,7 +126,7 @@ func (t *jsonText) text() []byte {
 		i += bits.TrailingZeros64(found) >> 3
 		if b[i] == '"' {
 			t.at = i + 1
-			return b[from:i:i]
+			return b[from:i]
 		}
 		break
 	}
@@ -141,7 +141,7 @@ func (t *jsonText) slowText(from, i int) []byte {
 		switch {
 		case c == '"':
 			t.at = i + 1
-			return b[from:to:to]
+			return b[from:to]
 		case c < ' ':
 			t.fail()
 			return nil

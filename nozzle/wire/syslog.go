@@ -45,6 +45,19 @@ type Syslog struct {
 type syslogTagsMemo struct {
 	text  []byte // from the end of the id to the closing bracket; empty for none
 	spans []syslogTagSpan
+
+	// The ids of a message that had them, and a number for the three: see metric.Envelope.Sender.
+	source, instance []byte
+	sender           uint64
+}
+
+// identify sets the sender of an envelope that has no other tags.
+func (m *syslogTagsMemo) identify(e *metric.Envelope) {
+	if !bytes.Equal(m.source, e.SourceID) || !bytes.Equal(m.instance, e.InstanceID) {
+		m.source, m.instance = append(m.source[:0], e.SourceID...), append(m.instance[:0], e.InstanceID...)
+		m.sender++
+	}
+	e.Sender = m.sender
 }
 
 // syslogTagSpan is where the name and the value of a tag are in the text.
@@ -193,15 +206,20 @@ func (t *syslogText) element(e *metric.Envelope) bool {
 
 // tags reads the parameters of an element of tags.
 func (t *syslogText) tags(e *metric.Envelope) {
-	m, text := t.memo, t.b[t.at:]
+	m, text, others := t.memo, t.b[t.at:], len(e.Tags)
+	e.Sender = 0
 	if len(m.text) > 0 && bytes.HasPrefix(text, m.text) { // fast path
 		for _, s := range m.spans {
-			e.AddTag(text[s.name:s.nameEnd:s.nameEnd], text[s.value:s.valueEnd:s.valueEnd])
+			e.AddTag(text[s.name:s.nameEnd], text[s.value:s.valueEnd])
 		}
 		t.at += len(m.text)
+		if others == 0 {
+			m.identify(e)
+		}
 		return
 	}
 	from := t.at
+	m.sender++
 	m.text, m.spans, t.escaped = m.text[:0], m.spans[:0], false
 	for t.parameter() {
 		e.AddTag(t.name, t.value)
@@ -215,6 +233,9 @@ func (t *syslogText) tags(e *metric.Envelope) {
 	}
 	if n := t.at - from; !t.bad && !t.escaped && n <= maxMemoBytes {
 		m.text = append(m.text, t.b[from:t.at]...)
+		if others == 0 {
+			m.identify(e)
+		}
 	}
 }
 
@@ -341,7 +362,7 @@ func (t *syslogText) parameter() bool {
 	if at+1 >= len(b) || b[at] != '=' || b[at+1] != '"' {
 		return t.fail()
 	}
-	t.name = b[from:at:at]
+	t.name = b[from:at]
 	at += 2
 	from = at
 	// Fast path: eight bytes at a time up to the first quote or backslash, as in jsonText.text.
@@ -355,7 +376,7 @@ func (t *syslogText) parameter() bool {
 		}
 		at += bits.TrailingZeros64(found) >> 3
 		if b[at] == '"' {
-			t.value, t.at = b[from:at:at], at+1
+			t.value, t.at = b[from:at], at+1
 			return true
 		}
 		break
@@ -370,7 +391,7 @@ func (t *syslogText) slowValue(from, at int) bool {
 	for at < len(b) {
 		c := b[at]
 		if c == '"' {
-			t.value, t.at = b[from:to:to], at+1
+			t.value, t.at = b[from:to], at+1
 			return true
 		}
 		if c == '\\' && at+1 < len(b) && (b[at+1] == '"' || b[at+1] == '\\' || b[at+1] == ']') {

@@ -66,7 +66,7 @@ func (f *SyslogFrames) Next() ([]byte, error) {
 			return nil, unexpected(err)
 		}
 	}
-	message := f.memory()[f.from : f.from+length : f.from+length]
+	message := f.memory()[f.from : f.from+length]
 	f.from += length
 	return message, nil
 }
