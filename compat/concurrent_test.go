@@ -33,12 +33,12 @@ func TestConcurrent(t *testing.T) {
 			now := time.Now().UnixNano()
 			for i := range rounds {
 				n := []byte(strconv.Itoa(i))
-				k.Add(
+				k.Write(
 					&metric.Envelope{Kind: metric.KindGauge, Arrived: now, Points: []metric.Point{{Name: n}, {Name: []byte("cpu")}}},
 					&tally,
 				)
-				k.Add(&metric.Envelope{Kind: metric.KindCounter, Arrived: now, Name: n, Delta: 1}, &tally)
-				k.Add(request("app_name", string(n), "content_length", string(n), "status_code", "200"), &tally)
+				k.Write(&metric.Envelope{Kind: metric.KindCounter, Arrived: now, Name: n, Delta: 1}, &tally)
+				k.Write(request("app_name", string(n), "content_length", string(n), "status_code", "200"), &tally)
 			}
 		})
 	}

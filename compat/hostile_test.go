@@ -164,8 +164,7 @@ func beside(t *rapid.T, main store.Options) (http.Handler, prometheus.Gatherer, 
 	return exposition.NewHandler(both, registry, exposition.Options{}), registry, func(e *metric.Envelope) {
 		var tally, untold metric.Tally
 		writer.Write(e, &tally)
-		sink.Add(e, &untold)
-		sink.Flush(&untold)
+		sink.Write(e, &untold)
 		for _, sum := range []metric.Tally{tally, untold} {
 			n := uint64(0)
 			for _, outcome := range sum {

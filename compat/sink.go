@@ -45,6 +45,12 @@ func NewSink(w *store.Writer, r *Received) *Sink {
 	return &Sink{writer: w, received: r.account()}
 }
 
+// Write takes an envelope that comes by itself.
+func (s *Sink) Write(e *metric.Envelope, tally *metric.Tally) {
+	s.Add(e, tally)
+	s.Flush(tally)
+}
+
 // Add takes an envelope of a batch, which Flush ends, as a store.Writer does. It keeps nothing of it.
 func (s *Sink) Add(e *metric.Envelope, tally *metric.Tally) {
 	if e.Kind == metric.KindTimer {

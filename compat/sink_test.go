@@ -74,7 +74,7 @@ func TestTimerOutcomes(t *testing.T) {
 	} {
 		var tally, want metric.Tally
 		want[c.want] = 1
-		if s.Add(c.e, &tally); tally != want {
+		if s.Write(c.e, &tally); tally != want {
 			t.Errorf("%s: %v, want %s", c.what, tally, c.want)
 		}
 	}
@@ -91,8 +91,8 @@ func TestRequestsAddUp(t *testing.T) {
 	k, s, _ := sink(t)
 	var tally metric.Tally
 	for range 10 {
-		k.Add(request("method", "GET", "status_code", "200", "uri", "http://h/a", "request_id", "1"), &tally)
-		k.Add(request("uri", "http://h/b?c", "request_id", "2", "status_code", "500", "method", "GET"), &tally)
+		k.Write(request("method", "GET", "status_code", "200", "uri", "http://h/a", "request_id", "1"), &tally)
+		k.Write(request("uri", "http://h/b?c", "request_id", "2", "status_code", "500", "method", "GET"), &tally)
 	}
 	got := map[string]float64{}
 	var r store.Reader
@@ -122,12 +122,8 @@ func TestSinkDoesNotAllocate(t *testing.T) {
 		"client":  request("peer_type", "Client"),
 	} {
 		var tally metric.Tally
-		write := func() {
-			k.Add(e, &tally)
-			k.Flush(&tally)
-		}
-		write()
-		if n := testing.AllocsPerRun(100, write); n != 0 {
+		k.Write(e, &tally)
+		if n := testing.AllocsPerRun(100, func() { k.Write(e, &tally) }); n != 0 {
 			t.Errorf("%s: %v allocations", what, n)
 		}
 	}
@@ -185,7 +181,7 @@ func TestHistogramsOfSendersAreDropped(t *testing.T) {
 	for _, kind := range []metric.Kind{metric.KindHistogram, metric.KindSummary} {
 		to, s, _ := sink(t)
 		var tally metric.Tally
-		to.Add(&metric.Envelope{Kind: kind, Name: []byte("x"), Distribution: &metric.Distribution{Count: 1}}, &tally)
+		to.Write(&metric.Envelope{Kind: kind, Name: []byte("x"), Distribution: &metric.Distribution{Count: 1}}, &tally)
 		if tally != (metric.Tally{metric.DroppedByRule: 1}) || len(s.Families()) > 0 {
 			t.Errorf("%s: %v", kind, tally)
 		}

@@ -27,8 +27,7 @@ func (w *Writer) countedBySender(e *metric.Envelope) metric.Outcome {
 		kind, read = nameSummary, w.readSummary
 	}
 	of := w.sample(e, kind, w.identify(e))
-	of.hash = w.store.entries.hashBytes(of.key)
-	of.nameHash = w.store.entries.hashName(of.kind, of.name, of.unit)
+	w.store.entries.hash(&of)
 	if of.invalid == "" {
 		of.invalid = reasonEmpty
 		if e.Distribution != nil {

@@ -129,6 +129,11 @@ func (d *identities) hashName(kind nameKind, text, unit []byte) uint64 {
 	return (h ^ uint64(kind)<<59 ^ uint64(len(unit))<<53) & d.mask
 }
 
+// hash sets the hashes of a sample.
+func (d *identities) hash(of *sample) {
+	of.hash, of.nameHash = d.hashBytes(of.key), d.hashName(of.kind, of.name, of.unit)
+}
+
 // hashPair mixes two positions; both halves of the result depend on both.
 func (d *identities) hashPair(tagset tagsetPos, name namePos) uint64 {
 	h := (uint64(tagset)<<32 | uint64(name)) * 0x9e3779b97f4a7c15

@@ -34,8 +34,8 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Store holds all series. One mutex guards everything: it is held for the time of one envelope, or of one chunk of a
-// scrape, never while something is written or compiled. Longer are only the copy of a changed family's list of
+// Store holds all series. One mutex guards everything: it is held for the time of a batch of samples, or of one chunk
+// of a scrape, never while something is written or compiled. Longer are only the copy of a changed family's list of
 // series, the beginning of a reload, and the end of a family.
 type Store struct {
 	mu sync.Mutex

@@ -119,8 +119,9 @@ func (s *registry) observe(e *entry, of *sample) {
 // source id and all of its tags; instance id, start and stop are not looked at. Values that are negative or NaN are
 // invalid.
 func (w *Writer) Observe(e *metric.Envelope, v float64) metric.Outcome {
-	of, entries := w.sample(e, nameTimer, w.identify(e)), &w.store.entries
-	of.hash, of.nameHash, of.value = entries.hashBytes(of.key), entries.hashName(of.kind, of.name, of.unit), v
+	of := w.sample(e, nameTimer, w.identify(e))
+	w.store.entries.hash(&of)
+	of.value = v
 	if !(v >= 0) && of.invalid == "" {
 		of.invalid = reasonTimer
 	}
