@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type ExplainQuery struct {
 	InstanceID string
 	// Tags are those of the envelope, beside origin.
 	Tags []metric.Label
-	// Series is how many live series to show, 0 to 1000. Cursor is SeriesNext of the answer before.
+	// Series is how many live series to show, 0 to 200. Cursor is SeriesNext of the answer before.
 	Series int
 	Cursor string
 }
@@ -149,6 +150,9 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 	if q.Kind == "" && q.Unit == "" && len(out.Live) > 0 {
 		q.Kind, q.Unit = out.Live[0].Kind, out.Live[0].Unit
 	}
+	if q.Series == 0 {
+		out.Live, out.SeriesNext = []LiveSeries{}, ""
+	}
 	if ctx.Err() != nil {
 		return nil, canceled(ctx)
 	}
@@ -166,7 +170,7 @@ func (a *API) parse(q *ExplainQuery, out *Explained) error {
 	id, err := identity(r, q, kind)
 	if err != nil {
 		out.Invalid = err.Error()
-		return nil
+		return nil //nolint:nilerr // that is the answer
 	}
 	e, ok := r.(explainer)
 	if !ok {
@@ -238,7 +242,7 @@ func (x *Explained) describe(r *store.Resolved) {
 
 // liveSeries finds identities of the name.
 func (a *API) liveSeries(q *ExplainQuery, after, of uint32, out *Explained) {
-	search := store.SeriesQuery{Name: q.Name, After: after, Limit: q.Series}
+	search := store.SeriesQuery{Name: q.Name, After: after, Limit: max(1, q.Series)}
 	if q.Kind != "" {
 		search.Kind, _ = metric.ParseKind(q.Kind)
 		search.Unit = &q.Unit
@@ -263,10 +267,7 @@ func liveSeriesOf(s *store.SeriesState) LiveSeries {
 		LastSeen: time.Unix(0, s.Arrived).UTC(), SourceID: id.SourceID, InstanceID: id.InstanceID, Tags: labelMap(id.Tags),
 	}
 	if s.Labels != "" {
-		out.Labels = map[string]string{}
-		for name, value := range s.Labels.All() {
-			out.Labels[name] = value
-		}
+		out.Labels = maps.Collect(s.Labels.All())
 	}
 	if s.State == store.EntryRefused {
 		out.Outcome, out.Reason = s.Outcome.String(), s.Reason

@@ -27,6 +27,7 @@ type route struct {
 	method, path string
 	parameters   []string // for the documentation
 	heavy        bool
+	data         any // the zero value of what it answers with, for the documentation
 	answer       func(ctx context.Context, a *API, r *http.Request) (any, error)
 }
 
@@ -58,34 +59,34 @@ func plain[Answer any](
 // routes lists all endpoints, in the order of the documentation.
 func routes() []route {
 	return []route{
-		{method: http.MethodGet, path: "status", answer: plain((*API).Status)},
-		{method: http.MethodGet, path: "history", answer: plain((*API).History)},
+		{method: http.MethodGet, path: "status", data: Status{}, answer: plain((*API).Status)},
+		{method: http.MethodGet, path: "history", data: History{}, answer: plain((*API).History)},
 		{
-			method: http.MethodGet, path: "names", answer: get(ParseNamesQuery, (*API).Names),
+			method: http.MethodGet, path: "names", data: NamesPage{}, answer: get(ParseNamesQuery, (*API).Names),
 			parameters: []string{"search", "state", "metric", "rule", "owner", "sort", "order", "limit", "cursor"},
 		},
 		{
-			method: http.MethodGet, path: "explain", answer: get(ParseExplainQuery, (*API).Explain),
+			method: http.MethodGet, path: "explain", data: Explained{}, answer: get(ParseExplainQuery, (*API).Explain),
 			parameters: []string{"name", "origin", "kind", "unit", "source_id", "instance_id", "tag", "series", "cursor"},
 		},
 		{
-			method: http.MethodGet, path: "rules", answer: get(ParseRulesQuery, (*API).Rules),
+			method: http.MethodGet, path: "rules", data: RulesPage{}, answer: get(ParseRulesQuery, (*API).Rules),
 			parameters: []string{"file", "unused", "search", "limit", "cursor"},
 		},
 		{
-			method: http.MethodGet, path: "rules/file", answer: get(ParseRuleFile, (*API).RuleText),
+			method: http.MethodGet, path: "rules/file", data: RuleText{}, answer: get(ParseRuleFile, (*API).RuleText),
 			parameters: []string{"file"},
 		},
 		{
-			method: http.MethodPost, path: "try", answer: try, heavy: true,
+			method: http.MethodPost, path: "try", data: TryReport{}, answer: try, heavy: true,
 			parameters: []string{"replaces", "limit"},
 		},
-		{method: http.MethodGet, path: "learn", answer: plain((*API).Learn), heavy: true},
+		{method: http.MethodGet, path: "learn", data: Proposals{}, answer: plain((*API).Learn), heavy: true},
 		{
-			method: http.MethodGet, path: "cardinality", answer: get(ParseCardinalityQuery, (*API).Cardinality),
+			method: http.MethodGet, path: "cardinality", data: Cardinality{}, answer: get(ParseCardinalityQuery, (*API).Cardinality),
 			parameters: []string{"metric", "limit"},
 		},
-		{method: http.MethodGet, path: "config", answer: plain((*API).Config)},
+		{method: http.MethodGet, path: "config", data: Config{}, answer: plain((*API).Config)},
 	}
 }
 

@@ -38,6 +38,9 @@ type Problem struct {
 // recent is the time in which events make a problem.
 const recent = 5 * time.Minute
 
+// lately is recent in words.
+const lately = "5 minutes"
+
 // finder finds what is not well.
 type finder struct {
 	*Status

@@ -37,7 +37,7 @@ func (f *finder) losses() {
 		f.add(Problem{
 			Kind: "upstream_loss", Severity: severe(by / (by + received)), Runbook: "loggregatorexporterupstreamloss",
 			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, at %s (%s): %.2g %% of what it should bring.",
-				count(by, "envelope"), minutes(recent), l.Origin, cmp.Or(l.Direction, "both sides"), 100*by/(by+received)),
+				count(by, "envelope"), lately, l.Origin, cmp.Or(l.Direction, "both sides"), 100*by/(by+received)),
 			Remedy: cmp.Or(lossRemedies[[2]string{l.Origin, l.Direction}],
 				"Its agent, or the doppler that it sends to, is too slow: see docs/metrics.md, What Loggregator lost."),
 			Link: "/#losses",
@@ -47,7 +47,7 @@ func (f *finder) losses() {
 		f.add(Problem{
 			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
 			Sentence: fmt.Sprintf("Source udp is given more than the exporter takes: the kernel dropped %s in the last %s.",
-				count(by, "datagram"), minutes(recent)),
+				count(by, "datagram"), lately),
 			Remedy: "Give the exporter more CPU, or raise nozzle.udp.receive_buffer_bytes and net.core.rmem_max.",
 			Link:   "/#source-udp",
 		}, "udp/datagrams")
@@ -62,7 +62,7 @@ func (f *finder) losses() {
 	f.grownSamples("otlp_points_refused_total", func(s *ownSample, by float64) {
 		f.add(Problem{
 			Kind: "points_refused", Severity: Warning, Runbook: "loggregatorexporterpointsrefused",
-			Sentence: fmt.Sprintf("Source otlp refused %s in the last %s: %s.", count(by, "data point"), minutes(recent),
+			Sentence: fmt.Sprintf("Source otlp refused %s in the last %s: %s.", count(by, "data point"), lately,
 				s.label("reason")),
 			Remedy: "docs/otlp.md says for each reason what the sender has to change.", Link: "/#source-otlp",
 		}, s.label("reason"))
@@ -102,7 +102,7 @@ func (f *finder) samples() {
 		}
 		for outcome, p := range sampleProblems {
 			if outcome.String() == flow.Outcome && by > 0 {
-				p.Sentence = fmt.Sprintf(p.Sentence, count(by, "sample"), minutes(recent), f.example(outcome))
+				p.Sentence = fmt.Sprintf(p.Sentence, count(by, "sample"), lately, f.example(outcome))
 				f.add(p, "")
 			}
 		}
@@ -110,7 +110,7 @@ func (f *finder) samples() {
 	if outdated > shareOutdated*all {
 		f.add(Problem{
 			Kind: "outdated", Severity: Warning, Link: "/", Runbook: "loggregatorexporteroutdated",
-			Sentence: fmt.Sprintf("Of the samples of the last %s %.0f %% are older than what is there.", minutes(recent),
+			Sentence: fmt.Sprintf("Of the samples of the last %s %.0f %% are older than what is there.", lately,
 				100*outdated/all),
 			Remedy: "Clocks in the foundation are apart: synchronize them. Or envelopes come by two ways: enable one source.",
 		}, "")
@@ -238,14 +238,14 @@ func (f *finder) scrapes() {
 		default:
 			return
 		}
-		p.Sentence = fmt.Sprintf("%s in the last %s %s.", count(by, "scrape"), minutes(recent), p.Sentence)
+		p.Sentence = fmt.Sprintf("%s in the last %s %s.", count(by, "scrape"), lately, p.Sentence)
 		f.add(p, s.label("outcome"))
 	})
 	f.grownSamples("scrape_families_omitted_total", func(_ *ownSample, by float64) {
 		f.add(Problem{
 			Kind: "scrapes", Severity: Warning, Link: "/#scrapers", Runbook: "loggregatorexporterscrapesincomplete",
 			Sentence: fmt.Sprintf("%.0f times in the last %s a metric was left out of a scrape, since another has its name as "+
-				"the format writes it.", by, minutes(recent)),
+				"the format writes it.", by, lately),
 			Remedy: "Rename one of the two with a rule: the log names them.",
 		}, "omitted")
 	})
@@ -262,7 +262,7 @@ func (f *finder) pushes() {
 		if total > 0 {
 			f.add(Problem{
 				Kind: "remote_write", Severity: Critical, Link: "/#remote-write", Runbook: runbook,
-				Sentence: fmt.Sprintf("%s in the last %s %s.", count(total, "sample"), minutes(recent), what), Remedy: remedy,
+				Sentence: fmt.Sprintf("%s in the last %s %s.", count(total, "sample"), lately, what), Remedy: remedy,
 			}, strings.TrimSuffix(strings.TrimPrefix(name, "remote_write_samples_"), "_total"))
 		}
 	}

@@ -1,10 +1,10 @@
 package api
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,7 +47,7 @@ func (f *finder) source(s *Source) {
 		}
 		f.add(Problem{
 			Kind: "source_refusals", Severity: Warning, Runbook: "loggregatorexporterrefusals",
-			Sentence: fmt.Sprintf("Source %s refused %s in the last %s: %s.", s.Name, count(by, "connection"), minutes(recent),
+			Sentence: fmt.Sprintf("Source %s refused %s in the last %s: %s.", s.Name, count(by, "connection"), lately,
 				reason),
 			Remedy: "Senders cannot deliver. " + advice(s, reason, "See the reason in docs/metrics.md and the log."),
 			Link:   "/#source-" + s.Name,
@@ -61,7 +61,7 @@ func (f *finder) source(s *Source) {
 		f.add(Problem{
 			Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
 			Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
-				minutes(recent)),
+				lately),
 			Remedy: "Something else sends to the port of the source, or a sender is defective: the log has the number of " +
 				"bytes, for syslog and OTLP also the address.",
 			Link: "/#source-" + s.Name,
@@ -109,7 +109,7 @@ func (f *finder) reconnects(s *Source, reason string) {
 		f.add(Problem{
 			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
 			Sentence: fmt.Sprintf("Source %s is given more than the exporter takes: %s ended in the last %s (%s).",
-				s.Name, count(by, "stream"), minutes(recent), reason),
+				s.Name, count(by, "stream"), lately, reason),
 			Remedy: "Give the exporter more CPU, filter what nobody uses, or add exporters with the same nozzle.shard_id.",
 			Link:   "/#source-" + s.Name,
 		}, s.Name+"/"+reason)
@@ -117,7 +117,7 @@ func (f *finder) reconnects(s *Source, reason string) {
 		f.add(Problem{
 			Kind: "source_reconnects", Severity: Warning, Runbook: "loggregatorexporterreconnects",
 			Sentence: fmt.Sprintf("Source %s had to connect again %.0f times in the last %s: %s.", s.Name, by,
-				minutes(recent), reason),
+				lately, reason),
 			Remedy: advice(s, reason, "See the reason in docs/metrics.md and the log."), Link: "/#source-" + s.Name,
 		}, s.Name+"/"+reason)
 	}
@@ -151,13 +151,8 @@ func advice(s *Source, reason, fallback string) string {
 	if e == nil || reason != "" && e.Reason != reason {
 		return fallback
 	}
-	text := e.Reason
-	for _, more := range []string{e.Advice, e.Text} {
-		if more != "" {
-			text += ": " + more
-		}
-	}
-	return "The last reason was " + text + "."
+	words := slices.DeleteFunc([]string{e.Reason, e.Advice, e.Text}, func(s string) bool { return s == "" })
+	return "The last reason was " + strings.Join(words, ": ") + "."
 }
 
 // since says when the last envelope came.
@@ -179,10 +174,4 @@ func in(who string) string {
 
 func latest(times ...time.Time) time.Time {
 	return slices.MaxFunc(times, func(a, b time.Time) int { return a.Compare(b) })
-}
-
-// minutes spells a time in minutes.
-func minutes(d time.Duration) string {
-	n := int(d / time.Minute)
-	return fmt.Sprintf("%d minutes", cmp.Or(n, 1))
 }

@@ -45,7 +45,7 @@ type Source struct {
 	// Reconnects and Refusals count by reason, see docs/metrics.md.
 	Reconnects map[string]uint64 `json:"reconnects"`
 	Refusals   map[string]uint64 `json:"refusals"`
-	// ClockAhead is how far the clock of a sender was ahead of the exporter's in the last minutes, at most; below 0
+	// ClockAheadSeconds is how far the clock of a sender was ahead of the exporter's in the last minutes, at most; below 0
 	// where all were behind. ClockSender says which sender that was.
 	ClockAheadSeconds float64 `json:"clock_ahead_seconds"`
 	ClockSender       string  `json:"clock_sender,omitempty"`

@@ -125,7 +125,7 @@ func replace(rules *tagger.Options, q *TryQuery) (file string, err error) {
 
 // ruleErrors takes the errors of files apart.
 func ruleErrors(err error) []RuleError {
-	if all, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is asked for its parts
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
 		var list []RuleError
 		for _, one := range all.Unwrap() {
 			list = append(list, ruleErrors(one)...)

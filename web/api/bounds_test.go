@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestBudget lets ten clients ask without a pause, for answers that take 50 ms each.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(usual)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var took atomic.Int64
+		var refused, atOnce, most atomic.Int32
+		var clients sync.WaitGroup
+		for range 10 {
+			clients.Go(func() {
+				for ctx.Err() == nil {
+					_, release, err := g.admit(ctx)
+					if err != nil {
+						refused.Add(1)
+						continue
+					}
+					most.Store(max(most.Load(), atOnce.Add(1)))
+					time.Sleep(50 * time.Millisecond)
+					took.Add(int64(50 * time.Millisecond))
+					atOnce.Add(-1)
+					release()
+				}
+			})
+		}
+		clients.Wait()
+		// A second was saved, a tenth of the time comes on top, and the last two may be over.
+		if total := time.Duration(took.Load()); total < 6*time.Second || total > 7200*time.Millisecond {
+			t.Errorf("answers took %v of a minute", total)
+		}
+		if most.Load() != 2 {
+			t.Errorf("%d answers at once", most.Load())
+		}
+		// Each refusal took a second of waiting.
+		if n := refused.Load(); n < 100 || n > 610 {
+			t.Errorf("%d refusals", n)
+		}
+	})
+}
+
+func TestAdmit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(budget{
+			share: time.Second, saved: time.Second, atOnce: 1, waiting: 1, patience: time.Second, timeout: time.Minute,
+		})
+		answering, release, err := g.admit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if deadline, ok := answering.Deadline(); !ok || time.Until(deadline) != time.Minute {
+			t.Error(deadline, ok)
+		}
+		// The second waits and loses patience, the third finds no place to wait.
+		second := make(chan error)
+		go func() {
+			_, _, err := g.admit(t.Context())
+			second <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if _, _, err := g.admit(t.Context()); !isType(err, ErrorUnavailable) || time.Since(began) != 0 {
+			t.Error(err, time.Since(began))
+		}
+		if err := <-second; !isType(err, ErrorUnavailable) || time.Since(began) != time.Second {
+			t.Error(err, time.Since(began))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := g.admit(ctx); !isType(err, ErrorTimeout) {
+			t.Error(err)
+		}
+		release()
+		if answering.Err() == nil {
+			t.Error("the answer's context outlives it")
+		}
+		_, release, err = g.admit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+	})
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"loggregator_exporter/internal/leaks"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/tagger/naming"
+)
+
+func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
+
+// fixture is an API with a store that a test fills.
+type fixture struct {
+	*API
+
+	store    *store.Store
+	rules    tagger.Options
+	sources  []Source
+	losses   []Loss
+	reload   Reload
+	registry *prometheus.Registry
+}
+
+const userRules = `version: 1
+rules:
+  - id: user/dropped
+    pattern: "dropped.{rest...}"
+    drop: true
+  # This one takes queues.
+  - id: user/queue
+    pattern: "queue.{queue}.depth"
+    name: "queue.depth"
+  - id: user/unused
+    pattern: "nobody.sends.{this}"
+    name: "nobody"
+`
+
+func newFixture(tb testing.TB, change ...func(*store.Options)) *fixture {
+	tb.Helper()
+	f := &fixture{
+		rules: tagger.Options{
+			Catalogue: catalogue.Files(), Quarantine: true,
+			UserRules: []tagger.Source{{File: "user.yaml", Data: []byte(userRules)}},
+		},
+		reload: Reload{Successful: true}, registry: prometheus.NewRegistry(),
+	}
+	rules, _, err := tagger.New(f.rules)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	o := store.Options{
+		Resolver:   resolver.New(resolver.Options{Tagger: rules, Naming: naming.Style{Namespace: "cf"}}),
+		Expiration: time.Hour, MaxSeries: 100_000,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	if f.store, err = store.New(o); err != nil {
+		tb.Fatal(err)
+	}
+	f.API = New(Options{
+		Store: f.store, Own: f.registry, Rules: func() tagger.Options { return f.rules },
+		Sources: func() []Source { return f.sources }, Losses: func() []Loss { return f.losses },
+		Reload: func() Reload { return f.reload },
+	})
+	return f
+}
+
+// gauge sends one sample of an origin.
+func (f *fixture) gauge(origin, name string, tags ...string) {
+	e := metric.Envelope{
+		Kind: metric.KindGauge, Timestamp: time.Now().UnixNano(), Arrived: time.Now().UnixNano(),
+		Points: []metric.Point{{Name: []byte(name), Value: 1}},
+	}
+	f.send(&e, origin, tags...)
+}
+
+func (f *fixture) counter(origin, name string, tags ...string) {
+	f.send(&metric.Envelope{
+		Kind: metric.KindCounter, Timestamp: time.Now().UnixNano(), Arrived: time.Now().UnixNano(), Name: []byte(name),
+		Delta: 1, Total: 1,
+	}, origin, tags...)
+}
+
+func (f *fixture) send(e *metric.Envelope, origin string, tags ...string) {
+	if origin != "" {
+		e.AddTag([]byte("origin"), []byte(origin))
+	}
+	for i := 0; i+1 < len(tags); i += 2 {
+		e.AddTag([]byte(tags[i]), []byte(tags[i+1]))
+	}
+	var tally metric.Tally
+	f.store.Writer().Write(e, &tally)
+}
+
+// fill sends some names of each state.
+func (f *fixture) fill() {
+	f.gauge("router__0", "memoryStats.numBytesAllocated")
+	f.gauge("router__1", "memoryStats.numBytesAllocated")
+	f.gauge("rep", "memoryStats.numBytesAllocated")
+	f.gauge("rep", "rep.memoryStats.numBytesAllocated")
+	f.gauge("rep", "dropped.a")
+	f.gauge("rep", "queue.mail.depth")
+	f.gauge("rep", "queue.chat.depth")
+	f.counter("app", "Untagged Name")
+	f.gauge("", "")
+}
