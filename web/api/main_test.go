@@ -2,6 +2,7 @@ package api
 
 import (
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,16 +45,25 @@ rules:
     name: "nobody"
 `
 
+func testRules() tagger.Options {
+	return tagger.Options{
+		Catalogue: catalogue.Files(), Quarantine: true,
+		UserRules: []tagger.Source{{File: "user.yaml", Data: []byte(userRules)}},
+	}
+}
+
+// compiled returns the rules, which never change.
+var compiled = sync.OnceValues(func() (*tagger.Tagger, error) {
+	rules, _, err := tagger.New(testRules())
+	return rules, err
+})
+
 func newFixture(tb testing.TB, change ...func(*store.Options)) *fixture {
 	tb.Helper()
 	f := &fixture{
-		rules: tagger.Options{
-			Catalogue: catalogue.Files(), Quarantine: true,
-			UserRules: []tagger.Source{{File: "user.yaml", Data: []byte(userRules)}},
-		},
-		reload: Reload{Successful: true}, registry: prometheus.NewRegistry(),
+		rules: testRules(), reload: Reload{Successful: true}, registry: prometheus.NewRegistry(),
 	}
-	rules, _, err := tagger.New(f.rules)
+	rules, err := compiled()
 	if err != nil {
 		tb.Fatal(err)
 	}
