@@ -47,11 +47,20 @@ type overviewPage struct {
 	*api.Status
 
 	Facts   []string
+	Urgent  []problem
+	Notices []problem
 	Ledger  *ledger
 	Drawing *drawing
 	Rates   bool // the ledger shows the last minute, not all since the start
 	Graphs  []*graph
 	Demo    *demo
+}
+
+// problem is one that has lasted for some time.
+type problem struct {
+	api.Problem
+
+	Lasts string
 }
 
 func (c *Console) overview(r *http.Request, f *frame) error {
@@ -62,6 +71,17 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 	s := f.status
 	f.API = "api/v1/status"
 	p := overviewPage{Status: s, Facts: facts(s), Rates: r.URL.Query().Get("ledger") != "total", Graphs: graphsOf(history)}
+	for _, found := range s.Problems {
+		shown := problem{Problem: found}
+		if !found.Since.IsZero() {
+			shown.Lasts = span(s.Time.Sub(found.Since).Truncate(time.Second))
+		}
+		if found.Severity == api.Notice {
+			p.Notices = append(p.Notices, shown)
+		} else {
+			p.Urgent = append(p.Urgent, shown)
+		}
+	}
 	p.Ledger = newLedger(s, p.Rates)
 	p.Drawing = p.Ledger.draw()
 	if c.options.Demo {
@@ -160,8 +180,11 @@ func graphsOf(h *api.History) (out []*graph) {
 		for _, l := range g.Lines {
 			lines = append(lines, lineOf(l))
 		}
-		if g.ID == "samples" {
+		switch g.ID {
+		case "samples":
 			lines = storedAndLost(lines)
+		case "envelopes":
+			lines = sum("received", lines)
 		}
 		if len(lines) > 0 {
 			base := 1000.0
@@ -200,6 +223,18 @@ func storedAndLost(lines []line) []line {
 		out = out[:1]
 	}
 	return out
+}
+
+// sum makes one line of several.
+func sum(name string, lines []line) []line {
+	all := line{Name: name}
+	for _, l := range lines {
+		all.Values = addUp(all.Values, l.Values)
+	}
+	if all.Values == nil {
+		return nil
+	}
+	return []line{all}
 }
 
 func highest(values []float64) (top float64) {
