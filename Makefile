@@ -37,9 +37,9 @@ race:
 nested: packages
 	for m in $(NESTED); do (cd $$m && go vet ./... && go test -count=1 -timeout 30m ./...) || exit 1; done
 
-## packages: the programs that tests of deploy/ run and Go cannot build, from Debian
+## packages: the programs that tests of e2e run and Go cannot build, from Debian
 packages:
-	@missing=$$(for p in ruby:ruby shellcheck:shellcheck systemd-analyze:systemd sysctl:procps unshare:util-linux; do command -v $${p%:*} > /dev/null || echo $${p#*:}; done); \
+	@missing=$$(for p in ruby:ruby shellcheck:shellcheck systemd-analyze:systemd sysctl:procps unshare:util-linux chromium-headless-shell:chromium-headless-shell; do command -v $${p%:*} > /dev/null || echo $${p#*:}; done); \
 	[ -z "$$missing" ] || { sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; export DEBIAN_FRONTEND=noninteractive; \
 	  $$sudo apt-get install -qy --no-install-recommends $$missing || { $$sudo apt-get update -q && $$sudo apt-get install -qy --no-install-recommends $$missing; }; }
 

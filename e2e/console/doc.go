@@ -1,0 +1,2 @@
+// Package console looks at the exporter's console with a real browser.
+package console

@@ -1,0 +1,206 @@
+package console
+
+import (
+	"html"
+	"net/http"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/web/api"
+)
+
+var (
+	tags   = regexp.MustCompile(`<[^>]*>`)
+	blanks = regexp.MustCompile(`\s+`)
+)
+
+// read returns what a reader sees of a page below its bar.
+func read(t *testing.T, f *fake, path string) string {
+	t.Helper()
+	_, body, _ := strings.Cut(get(t, f, path), `<main`)
+	body, _, _ = strings.Cut(body, `<footer`)
+	return strings.TrimSpace(blanks.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString("<"+body, " ")), " "))
+}
+
+func TestContents(t *testing.T) {
+	for _, tc := range []struct {
+		path string
+		want []string
+	}{
+		{"/", []string{
+			"■ 2 things need attention",
+			"2 of 3 sources connected · last envelope just now · 48,211 series of 812 metrics · last scrape 4 s ago",
+			"critical The source syslog is not connected. for 7 min No agent has a certificate that tls.ca_file accepts: issue " +
+				"them again, or name the right CA. Runbook: docs/runbook.md#loggregatorexportersourcedown Show what is behind this",
+			"1 thing can be made better notice 41 names are taken by no rule.",
+			"Received 4,850/s envelopes Converted 4,120/s envelopes They held 9,250/s samples Stored 9,110/s samples",
+			"loggregator.doppler ingress 210/s never came", "malformed 2.0/s, < 0.1 %", "over limit 0.6/min, < 0.1 %",
+			"rlp connected 2 4,210/s 812,345,678 just now none",
+			"syslog not connected 0 0/s 123,456 7 min ago client certificate, 7 min ago",
+			"loggregator.doppler ingress 210/s 900",
+			"Prometheus/3.15.0 10.0.16.7 4 s ago openmetrics 1.0.0, gzip 14.0 MiB 182 ms 15 s",
+			"vm_promscrape 10.0.16.9 14 s ago aborted text 0.0.4 19.0 MiB its limit: 16.0 MiB 2.4 s 30 s",
+			"Memory 210 MiB, heap 150 MiB", "Behind by 12 s Pushes 3,200/s samples Waiting 2,000 samples, 3.0 MiB of at most 64.0 MiB",
+		}},
+		{"/?ledger=total", []string{"Stored 1,400,000,000 samples", "conflict 20,000", "loggregator.doppler ingress 900 never came"}},
+		{"/names", []string{
+			"all 812 tagged 760 untagged 41 conflict 3 refused 8 dropped 0", "812 of 5,000 names", "Raw name ↑", "Next page",
+			"tagged router__0.memoryStats.numBytesAllocated router__0 gauge count cf_num_bytes_allocated " +
+				"go-runtime/memory-stats 3 2 s ago",
+			"untagged shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
+			"conflict rep.memoryStats.numFrees its series belongs to memoryStats.numFrees rep counter cf_num_frees_total " +
+				"go-runtime/memory-stats 0 2 without 2 s ago",
+		}},
+		{"/names?metric=cf_x&sort=series&order=desc", []string{"Only names of the metric cf_x . Show all", "Series ↓"}},
+		{"/explain", []string{"Name as a component sends it"}},
+		{"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", []string{
+			`cf_num_bytes_allocated{ bosh_deployment="cf" , component="router" , index="0" , origin="router__0" , type="vm_memory" }`,
+			"go-runtime.yaml, line 12", `- id: go-runtime/memory-stats pattern: "{component}__{index:int}.memoryStats.{stat}"`,
+			"bosh_deployment cf the envelope's tag deployment",
+			`live cf_num_bytes_allocated{component="router", index="0", type="vm_memory"}`, "48,211,968 1 s ago",
+			"the series belongs to another name The series belongs to memoryStats.numBytesAllocated of source id router",
+		}},
+		{"/rules", []string{
+			"rules.yaml 2 1 12 open in the workbench", "go-runtime.yaml built in 40 10 400",
+			"7 names are taken by the quarantine alone. 41 names are taken by no rule: see what is proposed for them .",
+			"rules/queues shop.queues.{queue}.{leaf} text - id: x rules.yaml:3 rules 12 24 shop.queues.orders.depth",
+			"rules/old drops old.{x} rules.yaml:9 rules none 0",
+		}},
+		{"/rules?view=workbench", []string{"before the rules in force", "The result comes as soon as you write."}},
+		{"/rules?view=workbench&file=rules.yaml", []string{"in place of rules.yaml", "version: 1 rules: []"}},
+		{"/rules?view=workbench&name=a{b}", []string{`- pattern: "a\\{b\\}" name: "a\\{b\\}"`}},
+		{"/rules?view=proposals", []string{
+			"5,000 live names 4,900 have a rule 40 would get one", "learned/queues.queue doubtful",
+			"queues.{queue}.{leaf} : 6 names with 3 values become 2 base names",
+			`queues.orders.depth → queues.depth with queue="orders"`, "for queue: the same 2 names stand behind them",
+		}},
+		{"/cardinality", []string{
+			"metrics.max_series 2,000,000 48,211 2.4 %", "conflict the series belongs to memoryStats.numFrees rep.memoryStats.numFrees",
+			"cf_http_request_duration_seconds names · most values: app_id (900) 12,000 +400", "cf_container_cpu_ratio names 9,000 -10",
+			"checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 12", `bosh_deployment="cf" 48,000`,
+		}},
+		{"/cardinality?metric=cf_x", []string{"of cf_x : all metrics , its names"}},
+		{"/config", []string{
+			"exporter.yml", "Put changed rules in force: rules.yaml", "metrics.expiration : 10m0s 5m0s",
+			"These have changed as well, but need a restart: nozzle.rlp.address : rlp:8082 rlp:8083",
+			"set by you 2 all 3", "uaa.client_secret Its secret. (hidden) environment LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET by a restart",
+		}},
+		{"/config?search=expiration", []string{"metrics.expiration Time without a sample. 10m0s default by a reload"}},
+	} {
+		text := read(t, newFake(t), tc.path)
+		for _, want := range tc.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", tc.path, want, text)
+			}
+		}
+	}
+}
+
+// What a page asks is what its address says.
+func TestQuestions(t *testing.T) {
+	f := newFake(t)
+	get(t, f, "/names?search=a+b&state=conflict&metric=m&rule=r&owner=o&sort=series&order=desc&cursor=c")
+	get(t, f, "/explain?name=n&origin=o&kind=timer&unit=ms&source_id=s&tags=a%3D1%0D%0Ab%3D2%3D%0A&series=3&cursor=c")
+	get(t, f, "/rules?file=f&unused=true&search=s&cursor=c")
+	get(t, f, "/cardinality?metric=m&limit=7")
+	ask(t, f, http.MethodPost, "/rules?replaces=f&limit=9", "application/yaml", "rules: []")
+	for _, tc := range []struct{ got, want any }{
+		{f.askedNames, []api.NamesQuery{{
+			Search: "a b", State: "conflict", Metric: "m", Rule: "r", Owner: "o", Sort: "series", Descending: true, Limit: 50, Cursor: "c",
+		}}},
+		{f.askedExplain, []api.ExplainQuery{{
+			Name: "n", Origin: "o", Kind: "timer", Unit: "ms", SourceID: "s", Series: 3, Cursor: "c",
+			Tags: []metric.Label{{Name: "a", Value: "1"}, {Name: "b", Value: "2="}},
+		}}},
+		{f.askedRules, []api.RulesQuery{{File: "f", Unused: true, Search: "s", Limit: 50, Cursor: "c"}}},
+		{f.askedMetrics, []api.CardinalityQuery{{Metric: "m", Limit: 7}}},
+		{f.askedTry, []api.TryQuery{{Text: []byte("rules: []"), Replaces: "f", Limit: 9}}},
+	} {
+		if !reflect.DeepEqual(tc.got, tc.want) {
+			t.Errorf("asked %+v, want %+v", tc.got, tc.want)
+		}
+	}
+}
+
+// The workbench shows what a rule file would change, and its mistakes.
+func TestWorkbench(t *testing.T) {
+	f := newFake(t)
+	show := func() string {
+		body := ask(t, f, http.MethodPost, "/rules", "application/yaml", "").Body.String()
+		_, body, _ = strings.Cut(body, `<section id="result"`)
+		return blanks.ReplaceAllString(html.UnescapeString(tags.ReplaceAllString("<"+body, " ")), " ")
+	}
+	text := show()
+	for _, want := range []string{
+		"12 of 5,000 names change", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 series renamed",
+		"line 4 b : can never match: rule a takes all its names", "rules/queues 3 12", "rules/none 6 none", "By rules/queues",
+		`shop.queues.orders.depth renamed, label gained cf_shop_queues_orders_depth cf_queue_depth queue="orders" zone="z1" 1`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	f.report = api.TryReport{Errors: []api.RuleError{{Line: 4, Column: 5, Rule: "a", Text: "unknown key <nane>"}, {Text: "no rules"}}}
+	text = show()
+	if want := "2 mistakes line 4, column 5 a : unknown key <nane> no rules"; !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
+	}
+}
+
+// The verdict is that of the most severe problem.
+func TestVerdict(t *testing.T) {
+	for _, tc := range []struct {
+		severities string
+		want       verdict
+	}{
+		{"", verdict{"ok", "✓", "All is well", "All is well"}},
+		{"notice", verdict{"note", "●", "Nothing is lost, 1 thing can be made better", "Nothing is lost"}},
+		{"notice warning", verdict{"warn", "▲", "1 thing needs attention", "1 thing needs attention"}},
+		{"critical warning notice", verdict{"bad", "■", "2 things need attention", "2 things need attention"}},
+	} {
+		var problems []api.Problem
+		for _, s := range strings.Fields(tc.severities) {
+			problems = append(problems, api.Problem{Severity: api.Severity(s)})
+		}
+		if got := judge(problems); got != tc.want {
+			t.Errorf("%q: %+v, want %+v", tc.severities, got, tc.want)
+		}
+	}
+}
+
+func TestParts(t *testing.T) {
+	step := func(text, pattern, rest string, captures, tags map[string]string) api.Step {
+		return api.Step{Stage: "rule", Text: text, Rule: &api.RuleRef{Pattern: pattern}, Rest: rest, Captures: captures, Tags: tags}
+	}
+	type m = map[string]string
+	for _, tc := range []struct {
+		name  string
+		steps []api.Step
+		want  string // pieces with their classes
+	}{
+		{"a.b", nil, "a.b"},
+		{"router__0.memoryStats.x", []api.Step{step("router__0.memoryStats.x", "{component}__{index:int}.memoryStats.{stat}", "",
+			m{"component": "router", "index": "0", "stat": "x"}, m{"component": "router", "index": "0"})}, "[a router]__[b 0].memoryStats.[base x]"},
+		{"rep.q.rep", []api.Step{
+			step("rep.q.rep", "{component}", "q.rep", m{"component": "rep"}, m{"component": "rep"}),
+			step("q.rep", "q.{queue}", "", m{"queue": "rep"}, m{"queue": "rep"}),
+		}, "[a rep].q.[b rep]"},
+		{"a.b", []api.Step{step("a.b", "{x}.{y}", "", m{"x": "gone", "y": "b"}, m{})}, "a.b"},
+		{"a.b", []api.Step{step("other", "{x}", "", m{"x": "other"}, m{})}, "a.b"},
+	} {
+		var b strings.Builder
+		for _, p := range partsOf(tc.name, tc.steps, m{}) {
+			if p.Class == "" {
+				b.WriteString(p.Text)
+			} else {
+				b.WriteString("[" + p.Class + " " + p.Text + "]")
+			}
+		}
+		if b.String() != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, b.String(), tc.want)
+		}
+	}
+}
