@@ -30,7 +30,6 @@ type tab struct {
 
 	mu         sync.Mutex
 	complaints []string
-	asked      int  // requests that were sent
 	expected   bool // complaints are not failures, as while the exporter is down
 }
 
@@ -98,7 +97,6 @@ func (b *tab) hear(event any) {
 			complain("console: %s %s", arg.Value, arg.Description)
 		}
 	case *network.EventRequestWillBeSent:
-		b.asked++
 		if u, err := url.Parse(e.Request.URL); err != nil || u.Host != b.address && u.Scheme != "blob" {
 			complain("a request to %s", e.Request.URL)
 		}
@@ -168,12 +166,6 @@ func (b *tab) awaitText(t *testing.T, selector, text string) {
 	b.await(t, fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q)", selector, text))
 }
 
-// awaitNoText waits until a part of the page no longer holds a text.
-func (b *tab) awaitNoText(t *testing.T, selector, text string) {
-	t.Helper()
-	b.await(t, fmt.Sprintf("!document.querySelector(%q)?.innerText.includes(%q)", selector, text))
-}
-
 // typeKeys presses keys, wherever the focus is.
 func (b *tab) typeKeys(t *testing.T, keys string) {
 	t.Helper()
@@ -204,13 +196,6 @@ func (b *tab) colours(t *testing.T, scheme string) {
 		})
 		return err
 	}))
-}
-
-// requests is the number of requests so far.
-func (b *tab) requests() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.asked
 }
 
 // expectComplaints says whether complaints of the browser are expected from now on.

@@ -1,15 +1,14 @@
 package console
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"context"
-	"github.com/chromedp/cdproto/cdp"
 )
 
 // rows is the number of rows of the first table below an element.
@@ -31,6 +30,7 @@ func TestDemo(t *testing.T) {
 
 // newcomer finds twenty names that are one metric, whose values move, and what becomes of a name of their own.
 func newcomer(t *testing.T, b *tab) {
+	t.Helper()
 	b.await(t, `document.querySelectorAll("#demo-names tbody tr").length === 20`)
 	b.awaitText(t, "#demo", "20 flat names, one metric")
 	b.awaitText(t, "#demo-names tbody tr", `{component="router", index="1", type="vm_memory", …}`)
@@ -50,6 +50,7 @@ func quote(s string) string {
 
 // searchNames searches as one types, by state, in another order and page by page.
 func searchNames(t *testing.T, b *tab) {
+	t.Helper()
 	if n := rows(t, b, "#found"); n != 50 {
 		t.Errorf("%d rows, want a page of 50", n)
 	}
@@ -85,6 +86,7 @@ func searchNames(t *testing.T, b *tab) {
 
 // useKeyboard reaches everything without a mouse.
 func useKeyboard(t *testing.T, b *tab) {
+	t.Helper()
 	b.typeKeys(t, kb.Tab)
 	b.await(t, `document.activeElement.innerText === "Skip to the content" &&
 		document.activeElement.getBoundingClientRect().top >= 0`)
@@ -117,6 +119,7 @@ func useKeyboard(t *testing.T, b *tab) {
 
 // useWorkbench writes a rule file with a mistake, mends it, and sees what it would change, while nothing changes.
 func useWorkbench(t *testing.T, b *tab) {
+	t.Helper()
 	write := func(text string) {
 		t.Helper()
 		eval[any](t, b, `(() => { const e = document.getElementById("text"); e.value = `+quote(text)+`;
@@ -151,6 +154,7 @@ func useWorkbench(t *testing.T, b *tab) {
 
 // withoutScripts finds all but live parts where scripts are off.
 func withoutScripts(t *testing.T, b *tab) {
+	t.Helper()
 	b.do(t, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled,
 			emulation.SetScriptExecutionDisabledParams{Value: true})
@@ -171,6 +175,7 @@ func withoutScripts(t *testing.T, b *tab) {
 
 // watchLive pauses the live parts, and is told when the exporter is silent.
 func watchLive(t *testing.T, b *tab) {
+	t.Helper()
 	b.do(t, chromedp.ScrollIntoView(chromedp.ID("pause")), chromedp.Click(chromedp.ID("pause")))
 	b.await(t, `document.getElementById("pause").innerText.includes("Paused")`)
 	b.do(t, chromedp.Click(chromedp.ID("pause")))

@@ -79,7 +79,7 @@ func (s *site) beWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	peer.Get(t, "http://"+s.web+"/metrics?match[]=%7B", "", "")
-	conn, err := tls.Dial("tcp", s.addresses[0], &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test is no agent
+	conn, err := tls.Dial("tcp", s.addresses[0], &tls.Config{InsecureSkipVerify: true})
 	if err == nil {
 		_, _ = conn.Read(make([]byte, 1)) // it is told here that it has no certificate
 		_ = conn.Close()

@@ -50,6 +50,7 @@ func (c *Console) names(r *http.Request, f *frame) error {
 		return err
 	}
 	f.API = "api/v1/names" + question(values)
+	q.Sort = values.Get("sort") // links name the order only where the address does
 	p := namesPage{NamesPage: page, Query: q}
 	if page.Next != "" {
 		p.Next = namesQuery(q, page.Next)

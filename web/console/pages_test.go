@@ -162,7 +162,7 @@ func TestVerdict(t *testing.T) {
 		{"critical warning notice", verdict{"bad", "■", "2 things need attention", "2 things need attention"}},
 	} {
 		var problems []api.Problem
-		for _, s := range strings.Fields(tc.severities) {
+		for s := range strings.FieldsSeq(tc.severities) {
 			problems = append(problems, api.Problem{Severity: api.Severity(s)})
 		}
 		if got := judge(problems); got != tc.want {

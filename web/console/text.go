@@ -47,7 +47,8 @@ func lines(s string) string {
 
 // value writes a sample's value, which comes as Prometheus' API writes it, with commas where it is a large whole number.
 func value(s string) string {
-	if v, err := strconv.ParseFloat(s, 64); err == nil && v == math.Trunc(v) && math.Abs(v) >= 1000 && math.Abs(v) < 1e15 {
+	v, err := strconv.ParseFloat(s, 64)
+	if err == nil && v == math.Trunc(v) && math.Abs(v) >= 1000 && math.Abs(v) < 1e15 {
 		return count(v)
 	}
 	return s
