@@ -163,13 +163,12 @@ func (c *Console) try(r *http.Request, f *frame) error {
 // special are the characters with a meaning in patterns.
 var special = regexp.MustCompile(`[\\{}()|*?]`)
 
-// ruleFor writes a rule that takes one name, to start from.
+// ruleFor writes a rule that takes one name and leaves it as it is, to start from.
 func ruleFor(name string) string {
-	literal := strconv.QuoteToGraphic(special.ReplaceAllString(name, `\$0`))
 	return "version: 1\nrules:\n" +
-		"  # Put captures in braces where the name has a dimension: \"queues.{queue}.depth\". Each becomes a label.\n" +
-		"  - pattern: " + literal + "\n" +
-		"    name: " + literal + "\n"
+		"  # Put captures in braces where the name has a dimension, as in \"queues.{queue}.depth\". Each becomes a label.\n" +
+		"  # Then say what is left: name: \"queues.depth\".\n" +
+		"  - pattern: " + strconv.QuoteToGraphic(special.ReplaceAllString(name, `\$0`)) + "\n"
 }
 
 // trial is what a rule file would change, made ready to be shown.

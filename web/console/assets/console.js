@@ -46,7 +46,9 @@ async function renew() {
   if (document.hidden || page.dataset.paused) return;
   try {
     const fresh = await load(location.href);
+    const pill = document.getElementById("pill"), before = pill.innerText;
     swap(fresh, [...live.map((e) => e.id), "pill"]);
+    if (pill.innerText !== before) document.getElementById("said").textContent = pill.innerText; // for screen readers
     document.title = fresh.title;
     answered = new Date();
     silence.hidden = true;
