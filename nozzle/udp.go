@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/internal/throttle"
+	"loggregator_exporter/nozzle/gather"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -65,8 +65,13 @@ func (u *UDP) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	buffer, err := receiveBuffer(conn)
+	if err != nil {
+		buffer = 0
+	}
+	datagrams := gather.NewDatagrams(conn, buffer)
+	defer func() { _ = datagrams.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = datagrams.Close() })
 	defer stop()
 
 	u.account.Connect()
@@ -80,7 +85,7 @@ func (u *UDP) Run(ctx context.Context) error {
 		defer close(drops)
 		u.watchDrops(watchCtx, func() (uint64, error) { return receiveDrops(conn) })
 	}()
-	err = u.receive(conn)
+	err = u.receive(datagrams)
 	cancel()
 	<-drops
 	if ctx.Err() != nil {
@@ -155,12 +160,12 @@ func (u *UDP) watchDrops(ctx context.Context, total func() (uint64, error)) {
 }
 
 // receive reads until the socket is closed or breaks.
-func (u *UDP) receive(conn *net.UDPConn) error {
+func (u *UDP) receive(datagrams *gather.Datagrams) error {
 	intake := u.env.intake(u.account, intakeOptions{})
 	buffer := make([]byte, maxDatagram)
 	var garbage throttle.Throttle
 	for {
-		n, from, err := conn.ReadFromUDPAddrPort(buffer)
+		n, err := datagrams.Read(buffer)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return nil
@@ -172,8 +177,7 @@ func (u *UDP) receive(conn *net.UDPConn) error {
 			continue
 		}
 		if count, due := garbage.Add(now); due {
-			remote := netip.AddrPortFrom(from.Addr().Unmap(), from.Port()).String()
-			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", remote, "bytes", n,
+			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", datagrams.From().String(), "bytes", n,
 				"malformed_since_last_report", count)
 		}
 	}

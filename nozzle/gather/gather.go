@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"errors"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -42,6 +43,8 @@ type socket interface {
 	take(b []byte) (int, error)
 	// await reads what has come, and waits for something if nothing has.
 	await(b []byte) (int, error)
+	// from is the sender of the last datagram that was read.
+	from() netip.AddrPort
 	// pause waits. What comes meanwhile ends no wait of any thread. It returns early when the socket is closed.
 	pause(d time.Duration)
 	// close ends a pause. The connection itself is closed by other means.
@@ -69,9 +72,7 @@ func (c *buffered) Read(b []byte) (int, error) { return c.reader.Read(b) }
 type turns struct {
 	net.Conn
 	socket
-	began time.Time
-	woke  time.Time // when the last wait ended
-	often int       // how many waits in a row were short, up to oftenEnough
+	rhythm
 	turn  time.Time // before what was taken came: when the last pause or the wait before began
 	taken int       // bytes since turn
 	more  bool      // the last read filled its memory: there may be more
@@ -79,7 +80,7 @@ type turns struct {
 
 func newTurns(c net.Conn, s socket) *turns {
 	now := time.Now()
-	return &turns{Conn: c, socket: s, began: now, turn: now}
+	return &turns{Conn: c, socket: s, rhythm: rhythm{began: now}, turn: now}
 }
 
 // Close implements net.Conn. It ends a Read that waits or pauses.
@@ -122,13 +123,27 @@ func (c *turns) rest() {
 // wait reads what comes next, and notes how often something does.
 func (c *turns) wait(b []byte) (int, error) {
 	n, err := c.await(b)
-	now := time.Now()
-	switch {
-	case now.Sub(c.woke) >= Pause || now.Sub(c.began) < settling:
-		c.often = 0
-	default:
-		c.often++
+	if !c.more {
+		c.turn, c.taken = c.woke, 0
+		c.wakes(time.Now())
 	}
-	c.turn, c.woke, c.taken = c.woke, now, 0
 	return n, err
+}
+
+// rhythm finds out how often something comes.
+type rhythm struct {
+	began time.Time
+	woke  time.Time // when the last wait ended
+	often int       // how many waits in a row were short, up to oftenEnough
+}
+
+// wakes notes that a wait ended.
+func (r *rhythm) wakes(now time.Time) {
+	switch {
+	case now.Sub(r.woke) >= Pause || now.Sub(r.began) < settling:
+		r.often = 0
+	default:
+		r.often++
+	}
+	r.woke = now
 }

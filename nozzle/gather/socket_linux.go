@@ -1,9 +1,11 @@
 package gather
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -16,9 +18,10 @@ import (
 // else the first call after each silence wakes the thread that watches over system calls, which costs more than the
 // call. A pause is that of a timer of the kernel: for one of the runtime threads wake up three times.
 type kernelSocket struct {
-	conn  syscall.RawConn
-	timer *os.File
-	ticks syscall.RawConn // of timer
+	conn      syscall.RawConn
+	datagrams bool // it is no stream
+	timer     *os.File
+	ticks     syscall.RawConn // of timer
 
 	// The functions are made once, since each would be allocated. Their arguments and results are below.
 	reading, awaiting, pausing, quieting func(fd uintptr) bool
@@ -26,17 +29,21 @@ type kernelSocket struct {
 	memory []byte
 	n      int
 	err    error
+
+	sender       unix.RawSockaddrAny
+	senderLength uint32
+
 	length unix.ItimerSpec
 	set    bool // the timer is set
 	quiet  bool // the low-water mark is quietBytes
 }
 
 func newSocket(c net.Conn) socket {
-	tcp, ok := c.(*net.TCPConn)
+	system, ok := c.(syscall.Conn)
 	if !ok {
 		return nil
 	}
-	conn, err := tcp.SyscallConn()
+	conn, err := system.SyscallConn()
 	if err != nil {
 		return nil
 	}
@@ -45,6 +52,7 @@ func newSocket(c net.Conn) socket {
 		return nil
 	}
 	s := &kernelSocket{conn: conn, timer: os.NewFile(uintptr(fd), "timer")}
+	_, s.datagrams = c.(*net.UDPConn)
 	if s.ticks, err = s.timer.SyscallConn(); err != nil {
 		s.close()
 		return nil
@@ -71,18 +79,43 @@ func (s *kernelSocket) do(f func(fd uintptr) bool, b []byte) (int, error) {
 
 func (s *kernelSocket) read(fd uintptr) (done bool) {
 	to := unsafe.Pointer(unsafe.SliceData(s.memory)) //nolint:gosec // do keeps it
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(to), uintptr(len(s.memory)))
+	from := unsafe.Pointer(&s.sender)                //nolint:gosec // it is on the heap
+	s.senderLength = unix.SizeofSockaddrAny
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(to), uintptr(len(s.memory)), unix.MSG_DONTWAIT,
+		uintptr(from), uintptr(unsafe.Pointer(&s.senderLength))) //nolint:gosec // as sender
 	switch {
 	case errno == unix.EAGAIN, errno == unix.EINTR:
 		s.err = errEmpty
 	case errno != 0:
-		s.err = os.NewSyscallError("read", errno)
-	case n == 0:
+		s.err = os.NewSyscallError("recvfrom", errno)
+	case n == 0 && !s.datagrams:
 		s.err = io.EOF
 	default:
 		s.n, s.err = int(n), nil
 	}
 	return true
+}
+
+// from is the sender of the last datagram.
+func (s *kernelSocket) from() netip.AddrPort {
+	sender := unsafe.Pointer(&s.sender) //nolint:gosec // the kernel has written what its family says
+	switch s.sender.Addr.Family {
+	case unix.AF_INET:
+		a := (*unix.RawSockaddrInet4)(sender)
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), bigEndian(a.Port))
+	case unix.AF_INET6:
+		a := (*unix.RawSockaddrInet6)(sender)
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), bigEndian(a.Port))
+	default:
+		return netip.AddrPort{}
+	}
+}
+
+// bigEndian is a port that stands in memory in the order of the network.
+func bigEndian(port uint16) uint16 {
+	var b [2]byte
+	binary.NativeEndian.PutUint16(b[:], port)
+	return binary.BigEndian.Uint16(b[:])
 }
 
 // readOrWait is called again when something may have come.
