@@ -62,6 +62,7 @@ func runExporter(cmd *cobra.Command, _ []string) error {
 	defer stop()
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
+	go tuneProcessors(ctx)
 	return serve(ctx, cfg, log, hooks{load: func() (*config.Config, error) {
 		cfg, _, err := config.Load(cmd.Flags())
 		return cfg, err

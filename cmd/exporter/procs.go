@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	// One processor is enough while less than calmShare of it is used, until more than busyShare is: each goroutine that
+	// wakes up makes the runtime wake a thread for each idle processor, to look for work that is not there, which costs
+	// as much again as the work of most exporters. Figures stand in docs/performance.md.
+	calmShare = 0.2
+	busyShare = 0.5
+	// How often to look. Taking more in than one processor can is left to flow control until then.
+	busyCheck = 5 * time.Second
+	idleCheck = time.Minute // while less than idleShare is used
+	idleShare = 0.02
+)
+
+// processors says how many processors the process is to use.
+type processors struct {
+	used func() time.Duration // of the process, since its start
+	one  func()               // use one
+	all  func()               // use as many as the system gives
+}
+
+// tuneProcessors lets the process use one processor while that is enough, until ctx is done, unless GOMAXPROCS says how
+// many.
+func tuneProcessors(ctx context.Context) {
+	if os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1 {
+		return
+	}
+	p := processors{used: processorTime, one: func() { runtime.GOMAXPROCS(1) }, all: runtime.SetDefaultGOMAXPROCS}
+	p.run(ctx)
+}
+
+func (p processors) run(ctx context.Context) {
+	timer := time.NewTimer(busyCheck)
+	defer timer.Stop()
+	before, began, one := p.used(), time.Now(), false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		used, now := p.used(), time.Now()
+		share := (used - before).Seconds() / now.Sub(began).Seconds()
+		before, began = used, now
+		switch {
+		case !one && share < calmShare:
+			p.one()
+			one = true
+		case one && share > busyShare:
+			p.all()
+			one = false
+		}
+		if share < idleShare {
+			timer.Reset(idleCheck)
+		} else {
+			timer.Reset(busyCheck)
+		}
+	}
+}
+
+// processorTime is how much time of processors the process has used; 0 if the system does not say.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

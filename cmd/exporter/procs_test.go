@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestProcessors: one processor while little is used, all while much is, and seldom a look while nothing happens.
+func TestProcessors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		type event struct {
+			second float64
+			what   string
+		}
+		var got []event
+		note := func(what string) { got = append(got, event{time.Since(began).Seconds(), what}) }
+		share := func(second time.Duration) float64 { // of a processor, by the time since the start
+			switch {
+			case second < 8*time.Second:
+				return 1.5
+			case second < 60*time.Second:
+				return 0.1
+			case second < 90*time.Second:
+				return 0.4 // neither calm nor busy
+			case second < 110*time.Second:
+				return 0.9
+			case second < 130*time.Second:
+				return 0.3
+			default:
+				return 0
+			}
+		}
+		used := func() (sum time.Duration) {
+			note("look")
+			for at := time.Duration(0); at < time.Since(began); at += time.Second {
+				sum += time.Duration(share(at) * float64(time.Second))
+			}
+			return sum
+		}
+		p := processors{used: used, one: func() { note("one") }, all: func() { note("all") }}
+		done := make(chan struct{})
+		go func() { p.run(ctx); close(done) }()
+		time.Sleep(400 * time.Second)
+		cancel()
+		<-done
+		var changes []event
+		looks := 0
+		for _, e := range got {
+			switch {
+			case e.what != "look":
+				changes = append(changes, e)
+			case e.second > 140:
+				looks++
+			}
+		}
+		if want := []event{{15, "one"}, {95, "all"}, {135, "one"}}; !reflect.DeepEqual(changes, want) {
+			t.Errorf("got %v, want %v", changes, want)
+		}
+		if looks != 4 {
+			t.Errorf("%d looks while nothing happened", looks)
+		}
+	})
+}
+
+func TestProcessorTime(t *testing.T) {
+	if processorTime() <= 0 {
+		t.Error("no time")
+	}
+}
