@@ -22,6 +22,19 @@ type layer struct {
 	escapes map[rune]string // how JSON in this text escapes characters that need not be; nil until somebody asks
 }
 
+// maxLayers is how many texts are written inside one another at most: a string of a document, a parameter of a URL in
+// it, a string of JSON in that.
+const maxLayers = 3
+
+// depth is the number of texts around a text.
+func (l *layer) depth() int {
+	depth := 0
+	for ; l.parent != nil; l = l.parent {
+		depth++
+	}
+	return depth
+}
+
 // edit replaces the bytes from start to end of a text.
 type edit struct {
 	start, end int

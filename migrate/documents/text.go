@@ -1,9 +1,7 @@
 package documents
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -59,24 +57,28 @@ func (d *Document) Bytes() ([]byte, error) {
 		return []byte(d.file.text), nil
 	}
 	expected := make(map[*node]string)
-	for {
-		deepest := slices.MaxFunc(slices.Collect(maps.Keys(pending)), func(a, b *layer) int {
-			return cmp.Compare(a.depth(), b.depth())
-		})
-		edits, err := settled(pending[deepest])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.File, err)
+	for depth := maxLayers; depth > 0; depth-- {
+		for l, edits := range pending {
+			if l.depth() != depth {
+				continue
+			}
+			edits, err := settled(edits)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", d.File, err)
+			}
+			if l.scalar != nil {
+				expected[l.scalar] = apply(l.text, edits)
+			}
+			delete(pending, l)
+			pending[l.parent] = append(pending[l.parent], l.lift(edits)...)
 		}
-		edited := apply(deepest.text, edits)
-		if deepest == d.file {
-			return []byte(edited), d.verify(edited, expected)
-		}
-		if deepest.scalar != nil {
-			expected[deepest.scalar] = edited
-		}
-		delete(pending, deepest)
-		pending[deepest.parent] = append(pending[deepest.parent], deepest.lift(edits)...)
 	}
+	edits, err := settled(pending[d.file])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.File, err)
+	}
+	edited := apply(d.file.text, edits)
+	return []byte(edited), d.verify(edited, expected)
 }
 
 // verify reads an edited document again: it must hold what the document held before, but for what was edited.
@@ -111,14 +113,6 @@ func sameTree(old, edited *node, expected map[*node]string) error {
 		}
 	}
 	return nil
-}
-
-func (l *layer) depth() int {
-	depth := 0
-	for ; l.parent != nil; l = l.parent {
-		depth++
-	}
-	return depth
 }
 
 // settled sorts the edits of one text. Equal ones come of a text of YAML that is referred to again.

@@ -271,10 +271,15 @@ func renamed(label string, names []migrate.Rename) string {
 // variables tells of variables that stood inside a metric's name, where their values are spelled otherwise in the label
 // that they are compared with, and do not come from a query.
 func (r *rewriter) variables(d *documents.Document) {
+	queried := make(map[string]bool)
+	for _, q := range d.Queries {
+		if q.Whole != nil {
+			queried[q.Name] = true
+		}
+	}
 	for _, q := range d.Queries {
 		for _, v := range r.results[q].Variables {
-			isQuery := func(other *documents.Query) bool { return other.Whole != nil && other.Name == v.Name }
-			if slices.ContainsFunc(d.Queries, isQuery) {
+			if queried[v.Name] {
 				continue
 			}
 			for _, value := range v.Values {
@@ -291,8 +296,12 @@ func (r *rewriter) leftovers(d *documents.Document, text []byte) error {
 	if err != nil {
 		return err
 	}
+	queries := make(map[string]bool)
+	for _, q := range edited.Queries {
+		queries[q.Path] = true
+	}
 	for _, found := range edited.Find(r.old) {
-		if slices.ContainsFunc(edited.Queries, func(q *documents.Query) bool { return q.Path == found.Path }) {
+		if queries[found.Path] {
 			continue
 		}
 		names := slices.DeleteFunc(r.old.FindAllString(found.Text, -1), func(name string) bool {
