@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/migrate/documents"
@@ -24,7 +25,8 @@ type documentFile struct {
 }
 
 // documentFiles finds dashboards and rule files: each argument is one, or a directory with such files at any depth. Of
-// symbolic links in directories those to files are followed.
+// symbolic links in directories those to files are followed. What is hidden is left out: besides .git these are the
+// copies that Kubernetes makes of a mounted ConfigMap.
 func documentFiles(args []string) ([]documentFile, error) {
 	var files []documentFile
 	for _, arg := range args {
@@ -37,8 +39,12 @@ func documentFiles(args []string) ([]documentFile, error) {
 			continue
 		}
 		before := len(files)
-		err = filepath.WalkDir(arg, func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !slices.Contains([]string{".json", ".yml", ".yaml"}, filepath.Ext(name)) {
+		// With the separator a link to a directory is that directory.
+		err = filepath.WalkDir(arg+string(filepath.Separator), func(name string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() && strings.HasPrefix(filepath.Base(name), ".") && len(name) > len(arg)+1 {
+				return filepath.SkipDir
+			}
+			if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || !slices.Contains([]string{".json", ".yml", ".yaml"}, filepath.Ext(name)) {
 				return err
 			}
 			if len(files) == maxDocuments {

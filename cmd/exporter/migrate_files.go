@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"loggregator_exporter/internal/wholefile"
 	"loggregator_exporter/migrate/documents"
@@ -124,4 +125,11 @@ func writeReasons(b *strings.Builder, why []string) {
 }
 
 // oneLine writes a query in one line. It is for reading only: a comment in it would swallow what follows.
-func oneLine(query string) string { return strings.Join(strings.Fields(query), " ") }
+func oneLine(query string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) { // a terminal would obey it
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.Join(strings.Fields(query), " "))
+}

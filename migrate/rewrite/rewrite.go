@@ -283,8 +283,7 @@ func (r *rewriter) variables(d *documents.Document) {
 				continue
 			}
 			for _, value := range v.Values {
-				r.note(documents.Place{Where: "variable " + v.Name}, fmt.Sprintf("the value %s is %s as label %s",
-					value.Old, value.New, v.Label))
+				r.note(q.Place, fmt.Sprintf("variable %s: the value %s is %s as label %s", v.Name, value.Old, value.New, v.Label))
 			}
 		}
 	}
