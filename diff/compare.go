@@ -233,7 +233,9 @@ func (c *comparison) sharing(side int) iter.Seq[[]int32] {
 }
 
 // asked says whether a side is what another exporter answered.
-func (c *comparison) asked() bool { return c.sides[oldSide].Answers != nil || c.sides[newSide].Answers != nil }
+func (c *comparison) asked() bool {
+	return c.sides[oldSide].Answers != nil || c.sides[newSide].Answers != nil
+}
 
 // compare says how what became of a name differs. Of another exporter the buckets are not known.
 func compare(a, b *store.Placement, asked bool) (k kinds) {

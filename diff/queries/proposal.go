@@ -167,18 +167,16 @@ func (p *proposal) tellApart(f *found, name string, conditions []matcher) (more 
 	}
 	now := finds()
 	for _, label := range p.newLabels(f) {
-		if slices.Equal(now, f.before) {
-			break
-		}
 		values := map[string]bool{}
 		for _, i := range f.before {
 			values[p.world.pairs[i].After.label(label)] = true
 		}
-		if len(values) > maxValues {
+		if len(values) > maxValues || slices.Equal(now, f.before) && (len(values) > 1 || !p.isNew(f, label)) {
 			continue
 		}
 		m := condition(label, slices.Sorted(maps.Keys(values)))
-		if found := p.world.filter(nil, after, now, []matcher{m}, false); len(found) < len(now) {
+		found := p.world.filter(nil, after, now, []matcher{m}, false)
+		if len(found) < len(now) || name != f.name && m.typ == labels.MatchEqual && said(f.name, m.value) {
 			conditions, more = append(conditions, m), append(more, m.label+m.typ.String()+strconv.Quote(m.value))
 			now = found
 		}
@@ -187,6 +185,20 @@ func (p *proposal) tellApart(f *found, name string, conditions []matcher) (more 
 		return nil, fmt.Errorf("what %s found cannot be told apart from other series of %s", f.name, name)
 	}
 	return more, nil
+}
+
+var notInWords = regexp.MustCompile(`[^a-z0-9]+`)
+
+// said says whether a name holds a value: then a condition on it belongs to what the name meant, even if no other series
+// is known.
+func said(name, value string) bool {
+	value = notInWords.ReplaceAllString(strings.ToLower(value), "")
+	return value != "" && strings.Contains(notInWords.ReplaceAllString(strings.ToLower(name), ""), value)
+}
+
+// isNew says whether none of the series of a selector had a label.
+func (p *proposal) isNew(f *found, label string) bool {
+	return !slices.ContainsFunc(f.before, func(i int32) bool { return p.world.pairs[i].Before.label(label) != "" })
 }
 
 // newLabels returns the labels that all series of a selector have and that are not as they were, then the others.
