@@ -11,7 +11,7 @@ import (
 
 const (
 	// MaxBytes bounds the length of a query.
-	MaxBytes = 256 << 10
+	MaxBytes = 64 << 10
 	// maxTries bounds how often a query with variables of uncertain meaning is parsed.
 	maxTries = 128
 )

@@ -106,7 +106,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	_, err := promql.Parse(strings.Repeat("a", promql.MaxBytes+1))
-	if err == nil || err.Error() != "line 1, column 1: it has 262145 bytes, the limit is 262144" {
+	if err == nil || err.Error() != "line 1, column 1: it has 65537 bytes, the limit is 65536" {
 		t.Error(err)
 	}
 }

@@ -71,6 +71,9 @@ var (
 	afterDigits    = regexp.MustCompile(`^(?:ms|[smhdwy])(?:[\s\])+*/:-]|$)`)
 )
 
+// nearby is how far before a variable its place is looked for, in bytes.
+const nearby = 512
+
 // placer finds variables and their places by a walk over the text.
 type placer struct {
 	text      string
@@ -125,7 +128,7 @@ func (p *placer) step(i int) int {
 }
 
 func (p *placer) place(v Variable) place {
-	before, after := p.text[:v.Start], p.text[v.End:]
+	before, after := p.text[max(0, v.Start-nearby):v.Start], p.text[v.End:]
 	switch {
 	case p.quote != 0:
 		return placeText
