@@ -44,6 +44,7 @@ func TestCases(t *testing.T) {
 
 // describe writes down what becomes of a query. \n in it is a line break.
 func describe(t *testing.T, m *Migrator, line string) string {
+	t.Helper()
 	query := strings.ReplaceAll(line, `\n`, "\n")
 	r := m.Variable(query)
 	out := []string{"- " + line}

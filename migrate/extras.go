@@ -54,10 +54,7 @@ func (r *rewriter) addToList(list *promql.List, more []string) {
 			names = append(names, name)
 		}
 	}
-	r.edits = slices.DeleteFunc(r.edits, func(e promql.Edit) bool {
-		return list.Inside.Start <= e.Start && e.End <= list.Inside.End
-	})
-	r.edit(list.Inside, strings.Join(names, ", "))
+	r.editAll(list.Inside, strings.Join(names, ", "))
 }
 
 // differences returns the labels that two sides have with different values, sorted.
@@ -110,7 +107,7 @@ func (r *rewriter) extrasOf(n parser.Node) extras {
 }
 
 // extras are those of the series that are selected. A variable stands for one value.
-func (s *selection) extras() extras {
+func (s *translation) extras() extras {
 	all := extras{}
 	for _, label := range labelsOf(s.targets) {
 		if label == labelName || label == labelOrigin {
@@ -121,7 +118,7 @@ func (s *selection) extras() extras {
 		if len(values) > 1 {
 			all[label] = severalValues
 		}
-		for _, c := range s.conditions {
+		for _, c := range s.matchers {
 			if c.label == label && c.variable != "" {
 				all[label] = c.variable
 			}

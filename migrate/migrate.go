@@ -95,7 +95,7 @@ func (m *Migrator) query(expr string, rewrite func(*rewriter) error) Result {
 	if err != nil {
 		return refused(expr, "it cannot be parsed: "+err.Error())
 	}
-	r := &rewriter{m: m, q: q, selectors: map[*promql.Selector]*selection{}, lists: map[int][]string{}}
+	r := &rewriter{m: m, q: q, selectors: map[*promql.Selector]*translation{}, lists: map[int][]string{}}
 	if err := r.selectAll(); err != nil {
 		return refused(expr, err.Error())
 	}

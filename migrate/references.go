@@ -16,8 +16,8 @@ type reference struct {
 	label string
 	at    promql.Span // of the label; empty if the query does not name it but compares it
 	list  *promql.List
-	// providers are the selections whose series bring the label there.
-	providers []*selection
+	// providers are the translations whose series bring the label there.
+	providers []*translation
 	// fixed says that series which keep their labels bring it as well: of another exporter, or made by the query.
 	fixed bool
 }
@@ -268,8 +268,8 @@ func (r *rewriter) provideBinary(ref *reference, n *parser.BinaryExpr) {
 	}
 }
 
-// newName is what a label of a selection's series is called; the old name if the selection keeps it.
-func (r *rewriter) newName(s *selection, label string) (string, bool) {
+// newName is what a label of a translation's series is called; the old name if the translation keeps it.
+func (r *rewriter) newName(s *translation, label string) (string, bool) {
 	if len(promql.FindVariables(label)) > 0 {
 		r.note("the variable %s holds names of labels: let it have the new ones", label)
 		return label, true
@@ -280,7 +280,7 @@ func (r *rewriter) newName(s *selection, label string) (string, bool) {
 	return r.m.newLabel(label, s.of.identity)
 }
 
-// bridge finds the selections that have to keep labels. That a label is kept for one reference may ask for it in
+// bridge finds the translations that have to keep labels. That a label is kept for one reference may ask for it in
 // another, so it goes on until nothing changes.
 func (r *rewriter) bridge(all []*reference) {
 	for changed := true; changed; {
@@ -309,8 +309,8 @@ func (r *rewriter) bridge(all []*reference) {
 	}
 }
 
-// addBridges gives the series of a selection those labels back that they have to keep.
-func (r *rewriter) addBridges(s *selection) error {
+// addBridges gives the series of a translation those labels back that they have to keep.
+func (r *rewriter) addBridges(s *translation) error {
 	for _, label := range s.bridged {
 		name, ok := r.newName(s, label)
 		if !ok {
@@ -329,9 +329,9 @@ func (r *rewriter) addBridges(s *selection) error {
 	return nil
 }
 
-// vectorOf is the least node that gives the series of a selection as an instant vector: the function of its range, or
+// vectorOf is the least node that gives the series of a translation as an instant vector: the function of its range, or
 // the selector itself.
-func (r *rewriter) vectorOf(s *selection) (parser.Expr, error) {
+func (r *rewriter) vectorOf(s *translation) (parser.Expr, error) {
 	m, ok := r.parents[s.selector.Node].(*parser.MatrixSelector)
 	if !ok {
 		return s.selector.Node, nil

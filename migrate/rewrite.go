@@ -17,7 +17,7 @@ import (
 type rewriter struct {
 	m          *Migrator
 	q          *promql.Query
-	selectors  map[*promql.Selector]*selection // of old names
+	selectors  map[*promql.Selector]*translation // of old names
 	parents    map[parser.Node]parser.Node
 	edits      []promql.Edit
 	references []*reference
@@ -29,7 +29,7 @@ type rewriter struct {
 // selectAll finds the selectors of old names.
 func (r *rewriter) selectAll() error {
 	for _, s := range r.q.Selectors {
-		selected, err := r.m.selectSeries(r.q, s)
+		selected, err := r.m.selectSeries(s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", shorten(r.q.Slice(s.Span)), err)
 		}
@@ -59,24 +59,24 @@ func (r *rewriter) rewriteAll() error {
 	return nil
 }
 
-// selection is what a selector of an old name becomes.
-type selection struct {
+// translation is what a selector of an old name becomes.
+type translation struct {
 	selector *promql.Selector
 	targets  []*known
 	of       subject
-	// conditions are those on the new series; the first is that of the name.
-	conditions []*condition
-	mul, div   float64 // the new value is the old one * mul / div
-	delta      bool
-	special    *special // of series that are no gauge or counter of a component
-	bridged    []string // labels that keep their old names, by label_replace
-	variables  []VariableUse
-	notes      []string
+	// matchers are those on the new series; the first is that of the name.
+	matchers  []*matcher
+	mul, div  float64 // the new value is the old one * mul / div
+	delta     bool
+	special   *special // of series that are no gauge or counter of a component
+	bridged   []string // labels that keep their old names, by label_replace
+	variables []VariableUse
+	notes     []string
 }
 
-// series are the selections in the order of the text.
-func (r *rewriter) series() []*selection {
-	var all []*selection
+// series are the translations in the order of the text.
+func (r *rewriter) series() []*translation {
+	var all []*translation
 	for _, s := range r.q.Selectors {
 		if selected := r.selectors[s]; selected != nil {
 			all = append(all, selected)
@@ -95,6 +95,12 @@ func (r *rewriter) edit(at promql.Span, text string) {
 	if r.q.Slice(at) != text || at.Start == at.End {
 		r.edits = append(r.edits, promql.Edit{Span: at, Text: text})
 	}
+}
+
+// editAll replaces a part and all edits in it.
+func (r *rewriter) editAll(at promql.Span, text string) {
+	r.edits = slices.DeleteFunc(r.edits, func(e promql.Edit) bool { return at.Start <= e.Start && e.End <= at.End })
+	r.edit(at, text)
 }
 
 func (r *rewriter) insert(at int, text string) {
@@ -119,7 +125,7 @@ func (r *rewriter) rewriteSelectors() error {
 		if old == "" {
 			old = nameMatcher(s.selector).Value
 		}
-		rename := Rename{old, strings.Join(s.conditions[0].values, "|")}
+		rename := Rename{old, strings.Join(s.matchers[0].values, "|")}
 		if !slices.Contains(r.result.Metrics, rename) {
 			r.result.Metrics = append(r.result.Metrics, rename)
 		}
@@ -136,65 +142,72 @@ func (r *rewriter) rewriteSelectors() error {
 }
 
 // rewriteSelector edits the name and the matchers of a selector.
-func (r *rewriter) rewriteSelector(s *selection) error {
+func (r *rewriter) rewriteSelector(s *translation) error {
 	written := s.selector
-	conditions, kept := s.conditions[1:], 0
-	name := s.conditions[0]
+	matchers := s.matchers[1:]
+	name := s.matchers[0]
 	if len(name.values) > 1 || written.Name == "" || written.NameAt.Start > written.Braces.Start {
-		conditions = s.conditions
+		matchers = s.matchers
+	}
+	separator := ","
+	if strings.Contains(r.q.Slice(written.Braces), ", ") {
+		separator = ", "
 	}
 	var added []string
-	for _, c := range conditions {
+	for _, c := range matchers {
 		if !c.absent() || !r.names(s, c.label) {
-			added = append(added, c.matcher())
+			added = append(added, c.text())
 		}
 	}
-	last := -1 // of those that are kept
-	for i := range written.Matchers {
-		keep, err := r.rewriteMatcher(s, &written.Matchers[i])
+	kept, err := r.rewriteMatchers(s)
+	if err != nil {
+		return err
+	}
+	r.renameMetric(s, name)
+	text := strings.Join(added, separator)
+	switch {
+	case written.Braces.Start == written.Braces.End:
+		if text != "" {
+			r.insert(written.NameAt.End, "{"+text+"}")
+		}
+	case text == "" && kept == 0 && written.NameAt.Start < written.Braces.Start:
+		r.editAll(written.Braces, "")
+	case text == "":
+	case kept > 0:
+		r.insert(written.Braces.Start+1, text+separator)
+	default:
+		r.insert(written.Braces.Start+1, text)
+	}
+	return nil
+}
+
+// rewriteMatchers edits the matchers of a selector, and returns how many are kept.
+func (r *rewriter) rewriteMatchers(s *translation) (kept int, err error) {
+	all, last := s.selector.Matchers, -1 // of those that are kept
+	for i := range all {
+		keep, err := r.rewriteMatcher(s, &all[i])
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if keep {
 			kept++
 			last = i
 			continue
 		}
-		at := written.Matchers[i].Span
+		at := all[i].Span
 		switch {
-		case i+1 < len(written.Matchers):
-			at.End = written.Matchers[i+1].Start
+		case i+1 < len(all):
+			at.End = all[i+1].Start
 		case last == i-1 && last >= 0:
-			at.Start = written.Matchers[last].End
+			at.Start = all[last].End
 		}
 		r.edit(at, "")
 	}
-	r.renameMetric(s, name)
-	separator := ","
-	if strings.Contains(r.q.Slice(written.Braces), ", ") {
-		separator = ", "
-	}
-	text := strings.Join(added, separator)
-	switch {
-	case text == "" && kept == 0 && name == s.conditions[0] && written.NameAt.Start < written.Braces.Start:
-		r.edits = slices.DeleteFunc(r.edits, func(e promql.Edit) bool {
-			return e.Start >= written.Braces.Start && e.End <= written.Braces.End
-		})
-		r.edit(written.Braces, "")
-	case text == "":
-	case written.Braces.Start == written.Braces.End:
-		r.insert(written.NameAt.End, "{"+text+"}")
-	default:
-		if kept > 0 {
-			text += separator
-		}
-		r.insert(written.Braces.Start+1, text)
-	}
-	return nil
+	return kept, nil
 }
 
-// names says whether the query names a label of a selection's series: what it asks of the label then counts.
-func (r *rewriter) names(s *selection, label string) bool {
+// names says whether the query names a label of a translation's series: what it asks of the label then counts.
+func (r *rewriter) names(s *translation, label string) bool {
 	is := func(old string) bool {
 		name, ok := r.newName(s, old)
 		return ok && name == label
@@ -206,7 +219,7 @@ func (r *rewriter) names(s *selection, label string) bool {
 }
 
 // renameMetric edits a name that stands before the braces, and removes one that stands in quotes within them.
-func (r *rewriter) renameMetric(s *selection, name *condition) {
+func (r *rewriter) renameMetric(s *translation, name *matcher) {
 	written := s.selector
 	switch {
 	case written.Name == "":
@@ -224,10 +237,10 @@ func (r *rewriter) renameMetric(s *selection, name *condition) {
 }
 
 // rewriteMatcher edits a matcher as the author wrote it, and says whether it is kept.
-func (r *rewriter) rewriteMatcher(s *selection, m *promql.Matcher) (keep bool, err error) {
+func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool, err error) {
 	switch {
 	case m.Label == labelName:
-		return false, nil // a condition takes its place
+		return false, nil // a matcher takes its place
 	case m.Label == labelQuantile && s.special != nil && s.special.quantile:
 		return false, nil // it is an argument of histogram_quantile
 	case m.Label == labelUnit:
@@ -251,7 +264,7 @@ func (r *rewriter) rewriteMatcher(s *selection, m *promql.Matcher) (keep bool, e
 	return true, nil
 }
 
-// rewriteStatus makes a condition on status codes one on their classes.
+// rewriteStatus makes a matcher on status codes one on their classes.
 func (r *rewriter) rewriteStatus(m *promql.Matcher, name string) error {
 	if len(r.q.VariablesIn(m.ValueAt)) > 0 {
 		return fmt.Errorf("%s holds classes of status codes, such as 5xx, and a variable holds codes", name)
@@ -264,12 +277,12 @@ func (r *rewriter) rewriteStatus(m *promql.Matcher, name string) error {
 	return nil
 }
 
-// checkUnit says whether a condition on the unit holds for the series that are selected, as far as their units are
+// checkUnit says whether a matcher on the unit holds for the series that are selected, as far as their units are
 // known.
-func checkUnit(s *selection, m *promql.Matcher) error {
+func checkUnit(s *translation, m *promql.Matcher) error {
 	matcher, err := labels.NewMatcher(m.Type, labelUnit, m.Value)
 	if err != nil || len(promql.FindVariables(m.Value)) > 0 {
-		return errors.New("there is no label unit, and the condition on it is not plain")
+		return errors.New("there is no label unit, and the matcher on it is not plain")
 	}
 	for _, k := range s.targets {
 		if unit := k.identity.Unit; unit != "" && !matcher.Matches(unit) {

@@ -29,7 +29,7 @@ func nameMatcher(s *promql.Selector) *promql.Matcher {
 }
 
 // selectSeries says what a selector becomes; nil if it does not select old names.
-func (m *Migrator) selectSeries(q *promql.Query, s *promql.Selector) (*selection, error) {
+func (m *Migrator) selectSeries(s *promql.Selector) (*translation, error) {
 	prefix := m.old.Prefix()
 	name, byPattern := s.Name, false
 	if name == "" {
@@ -54,8 +54,8 @@ func (m *Migrator) selectSeries(q *promql.Query, s *promql.Selector) (*selection
 	}
 }
 
-func (m *Migrator) selectByName(s *promql.Selector, name string) (*selection, error) {
-	selected := &selection{selector: s, mul: 1, div: 1}
+func (m *Migrator) selectByName(s *promql.Selector, name string) (*translation, error) {
+	selected := &translation{selector: s, mul: 1, div: 1}
 	if found, err := m.selectSpecial(selected, strings.TrimPrefix(name, m.old.Prefix())); found || err != nil {
 		return selected, err
 	}
@@ -70,22 +70,22 @@ func (m *Migrator) selectByName(s *promql.Selector, name string) (*selection, er
 		"--names, --capture or --url")
 }
 
-// takeLike fills a selection of a component that is not known with what its metric is for others. The old name does not
+// takeLike fills a translation of a component that is not known with what its metric is for others. The old name does not
 // tell how the component spells itself.
-func (m *Migrator) takeLike(s *selection, origin string, like []*known) error {
+func (m *Migrator) takeLike(s *translation, origin string, like []*known) error {
 	if err := m.take(s, like, m.names.byMetric[like[0].metric()], labelComponent); err != nil {
 		return err
 	}
 	spelled := "(?i)" + strings.ReplaceAll(origin, "_", "[-_. ]?")
-	s.conditions = slices.Insert(s.conditions, 1, &condition{label: labelComponent, variable: spelled})
+	s.matchers = slices.Insert(s.matchers, 1, &matcher{label: labelComponent, variable: spelled})
 	s.notes = append(s.notes, fmt.Sprintf("%s is not known: taken as what other components emit under this name", origin))
 	return nil
 }
 
-// take fills a selection with what known metrics became.
-func (m *Migrator) take(s *selection, targets, also []*known, free string) error {
+// take fills a translation with what known metrics became.
+func (m *Migrator) take(s *translation, targets, also []*known, free string) error {
 	var err error
-	if s.conditions, err = m.names.tellApart(targets, also, free); err != nil {
+	if s.matchers, err = m.names.tellApart(targets, also, free); err != nil {
 		return err
 	}
 	s.targets, s.of = targets, subject{&targets[0].identity}
@@ -95,10 +95,10 @@ func (m *Migrator) take(s *selection, targets, also []*known, free string) error
 }
 
 // selectByPattern is for regular expressions on __name__.
-func (m *Migrator) selectByPattern(s *promql.Selector, hasVariable bool) (*selection, error) {
+func (m *Migrator) selectByPattern(s *promql.Selector, hasVariable bool) (*translation, error) {
 	n := nameMatcher(s)
 	if hasVariable || n.Type != labels.MatchRegexp {
-		return nil, errors.New("names by such a condition cannot be translated: write them out")
+		return nil, errors.New("names by such a matcher cannot be translated: write them out")
 	}
 	pattern, err := regexp.Compile("^(?s:" + n.Value + ")$")
 	if err != nil {
@@ -113,12 +113,12 @@ func (m *Migrator) selectByPattern(s *promql.Selector, hasVariable bool) (*selec
 	if len(targets) == 0 {
 		return nil, fmt.Errorf("no known name matches %s", n.Value)
 	}
-	selected := &selection{selector: s}
+	selected := &translation{selector: s}
 	if err := m.take(selected, targets, nil, ""); err != nil {
 		return nil, err
 	}
-	selected.conditions = m.names.widen(selected.conditions, targets)
-	if len(selected.conditions[0].values) > 1 {
+	selected.matchers = m.names.widen(selected.matchers, targets)
+	if len(selected.matchers[0].values) > 1 {
 		selected.notes = append(selected.notes, "the expression lists the names that are known to match")
 	}
 	return selected, nil
@@ -127,7 +127,7 @@ func (m *Migrator) selectByPattern(s *promql.Selector, hasVariable bool) (*selec
 // selectByVariable is for names of which a variable is a part: it becomes the value of a label.
 func (m *Migrator) selectByVariable(
 	s *promql.Selector, name string, variables []promql.Variable,
-) (*selection, error) {
+) (*translation, error) {
 	if len(variables) > 1 {
 		return nil, errors.New("more than one variable is part of the name")
 	}
@@ -148,15 +148,15 @@ func (m *Migrator) selectByVariable(
 	if label == "" {
 		return nil, fmt.Errorf("the variable %s stands for a part of the name that is no label here", v.Name)
 	}
-	selected := &selection{selector: s}
+	selected := &translation{selector: s}
 	if err := m.take(selected, targets, matching, label); err != nil {
 		return nil, err
 	}
-	if len(selected.conditions[0].values) > 1 {
+	if len(selected.matchers[0].values) > 1 {
 		return nil, fmt.Errorf("the names that the variable %s stands for are different metrics here", v.Name)
 	}
-	value := &condition{label: label, variable: name[v.Start:v.End]}
-	selected.conditions = slices.Insert(selected.conditions, 1, value)
+	value := &matcher{label: label, variable: name[v.Start:v.End]}
+	selected.matchers = slices.Insert(selected.matchers, 1, value)
 	use := VariableUse{Name: v.Name, Label: label}
 	for _, k := range targets {
 		now := metric.LabelValue(k.labels, label)

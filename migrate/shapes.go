@@ -18,7 +18,7 @@ func (r *rewriter) rewriteDeltas() error {
 		if !s.delta {
 			continue
 		}
-		total := s.conditions[0].values[0]
+		total := s.matchers[0].values[0]
 		n, err := r.vectorOf(s)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ var errCoarse = errors.New("the new series have fewer labels (metrics.http.label
 	"only a sum over rates or increases stays what it was")
 
 // checkCoarse says whether a query sums series up before it does anything else with them.
-func (r *rewriter) checkCoarse(s *selection) error {
+func (r *rewriter) checkCoarse(s *translation) error {
 	for n, p := parser.Node(s.selector.Node), r.parents[s.selector.Node]; p != nil; n, p = p, r.parents[p] {
 		switch p := p.(type) {
 		case *parser.MatrixSelector, *parser.ParenExpr:
@@ -99,28 +99,12 @@ func (r *rewriter) checkCoarse(s *selection) error {
 
 // rewriteQuantile makes histogram_quantile of a summary's quantile: over the aggregation in which it stands, or for
 // each series.
-func (r *rewriter) rewriteQuantile(s *selection) error {
-	var quantile string
-	for _, m := range s.selector.Matchers {
-		if m.Label == labelQuantile && m.Type == labels.MatchEqual {
-			quantile = m.Value
-		}
+func (r *rewriter) rewriteQuantile(s *translation) error {
+	quantile, err := r.quantileOf(s)
+	if err != nil {
+		return err
 	}
-	if quantile == "" {
-		return errors.New("say which quantile: histogram_quantile gives one")
-	}
-	if v := promql.FindVariables(quantile); len(v) == 0 {
-		if _, err := strconv.ParseFloat(quantile, 64); err != nil {
-			return fmt.Errorf("the quantile %q is no number", quantile)
-		}
-	}
-	n, err := r.vectorOf(s)
-	if err != nil || n != parser.Expr(s.selector.Node) {
-		return errors.New("a range of quantiles cannot be made from a histogram")
-	}
-	if s.selector.Node.OriginalOffset != 0 || s.selector.Node.Timestamp != nil {
-		return errors.New("an offset of quantiles cannot be made from a histogram")
-	}
+	n := s.selector.Node
 	r.note("quantiles are calculated from the buckets of a histogram, over ten minutes: they are less exact")
 	outer, _ := r.parents[n].(*parser.AggregateExpr)
 	if outer != nil && !keepsLabels(outer.Op) && outer.Op != parser.AVG && outer.Op != parser.MAX && outer.Op != parser.MIN {
@@ -136,19 +120,40 @@ func (r *rewriter) rewriteQuantile(s *selection) error {
 	case outer.Without:
 		return errors.New("quantiles without labels cannot be made from a histogram")
 	case list == nil:
-		r.wrap(n, "rate(", "[10m])")
 		r.replaceOperation(outer, "sum by (le) ")
 	case len(list.Labels) == 0:
 		r.insert(list.Inside.Start, "le")
-		r.wrap(n, "rate(", "[10m])")
 		r.replaceOperation(outer, "sum")
 	default:
 		r.insert(list.Inside.End, ", le")
-		r.wrap(n, "rate(", "[10m])")
 		r.replaceOperation(outer, "sum")
 	}
+	r.wrap(n, "rate(", "[10m])")
 	r.wrap(outer, "histogram_quantile("+quantile+", ", ")")
 	return nil
+}
+
+// quantileOf returns the quantile that a selector of a summary asks for, where it can be made from a histogram.
+func (r *rewriter) quantileOf(s *translation) (quantile string, err error) {
+	for _, m := range s.selector.Matchers {
+		if m.Label == labelQuantile && m.Type == labels.MatchEqual {
+			quantile = m.Value
+		}
+	}
+	_, notNumber := strconv.ParseFloat(quantile, 64)
+	n, err := r.vectorOf(s)
+	switch {
+	case quantile == "":
+		return "", errors.New("say which quantile: histogram_quantile gives one")
+	case notNumber != nil && len(promql.FindVariables(quantile)) == 0:
+		return "", fmt.Errorf("the quantile %q is no number", quantile)
+	case err != nil || n != parser.Expr(s.selector.Node):
+		return "", errors.New("a range of quantiles cannot be made from a histogram")
+	case s.selector.Node.OriginalOffset != 0 || s.selector.Node.Timestamp != nil:
+		return "", errors.New("an offset of quantiles cannot be made from a histogram")
+	default:
+		return quantile, nil
+	}
 }
 
 // replaceOperation writes another aggregation.
@@ -162,7 +167,7 @@ func (r *rewriter) replaceOperation(n *parser.AggregateExpr, text string) {
 }
 
 // joinSplit joins series by which the exporter divides what was one.
-func (r *rewriter) joinSplit(s *selection) error {
+func (r *rewriter) joinSplit(s *translation) error {
 	n, err := r.vectorOf(s)
 	if err != nil {
 		return err

@@ -39,8 +39,8 @@ var goneReasons = map[string]string{
 // bareContainers are the names that container metrics have with --retro_compat.disable.
 var bareContainers = []string{"cpu", "memory", "disk", "memory_quota", "disk_quota"}
 
-// selectSpecial fills a selection of a name, without the namespace, that no component emits.
-func (m *Migrator) selectSpecial(s *selection, name string) (bool, error) {
+// selectSpecial fills a translation of a name, without the namespace, that no component emits.
+func (m *Migrator) selectSpecial(s *translation, name string) (bool, error) {
 	if reason, gone := goneReasons[name]; gone {
 		return true, errors.New(reason)
 	}
@@ -53,11 +53,11 @@ func (m *Migrator) selectSpecial(s *selection, name string) (bool, error) {
 // ownMetrics are those that firehose_exporter has of itself.
 var ownMetrics = map[string]ownMetric{
 	"total_envelopes_received": {
-		metric: "envelopes_total", conditions: []*condition{{label: "outcome", values: []string{"converted"}}},
+		metric: "envelopes_total", matchers: []*matcher{{label: "outcome", values: []string{"converted"}}},
 		split: "without (source, outcome)", join: "sum",
 	},
 	"total_metrics_received": {
-		metric: "samples_total", conditions: []*condition{{label: "outcome", values: []string{"duplicate"}, not: true}},
+		metric: "samples_total", matchers: []*matcher{{label: "outcome", values: []string{"duplicate"}, not: true}},
 		split: "without (outcome)", join: "sum",
 	},
 	"last_envelope_received_timestamp": {
@@ -71,11 +71,11 @@ var ownMetrics = map[string]ownMetric{
 // ownMetric is a metric of this exporter, without its prefix.
 type ownMetric struct {
 	metric      string
-	conditions  []*condition
+	matchers    []*matcher
 	split, join string
 }
 
-func (m *Migrator) selectOwn(s *selection, name string) bool {
+func (m *Migrator) selectOwn(s *translation, name string) bool {
 	name = strings.Replace(name, "_processed", "_received", 1) // of older versions
 	if name == "total_http_start_stop_received" || name == "total_http_metrics_received" {
 		m.selectHTTP(s, "http_total")
@@ -89,7 +89,7 @@ func (m *Migrator) selectOwn(s *selection, name string) bool {
 	}
 	s.special = &special{split: own.split, join: own.join}
 	name = "loggregator_exporter_" + own.metric
-	s.conditions = append([]*condition{{label: labelName, values: []string{name}}}, own.conditions...)
+	s.matchers = append([]*matcher{{label: labelName, values: []string{name}}}, own.matchers...)
 	return true
 }
 
@@ -105,7 +105,7 @@ var httpFamilies = []struct {
 	{"http_response_size_bytes", true, true},
 }
 
-func (m *Migrator) selectHTTP(s *selection, name string) bool {
+func (m *Migrator) selectHTTP(s *translation, name string) bool {
 	id := &store.Identity{Kind: metric.KindTimer, Name: "http", Tags: []metric.Label{{Name: labelOrigin, Value: "gorouter"}}}
 	found, suffix := false, ""
 	if name == "http_total" || name == "http_start_stop_requests" {
@@ -128,6 +128,6 @@ func (m *Migrator) selectHTTP(s *selection, name string) bool {
 	}
 	family := m.new.Explain(id, nil)
 	s.of = subject{id}
-	s.conditions = []*condition{{label: labelName, values: []string{family.Metric + suffix}}}
+	s.matchers = []*matcher{{label: labelName, values: []string{family.Metric + suffix}}}
 	return true
 }

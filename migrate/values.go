@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -252,7 +253,7 @@ func (r *rewriter) valuesOfProduct(n *parser.BinaryExpr, left, right flow) flow 
 	}
 	switch {
 	case isNumber && c.value > 0:
-		result.constants = append(result.constants[:len(result.constants):len(result.constants)], c)
+		result.constants = append(slices.Clip(result.constants), c)
 	case n.Op == parser.MUL:
 		result.mul, result.div = left.mul*right.mul, left.div*right.div
 	default:

@@ -71,7 +71,7 @@ func (m *Migrator) labelValues(arguments string) Result {
 	}
 	name := ""
 	for _, s := range q.Selectors {
-		selected, err := m.selectSeries(q, s)
+		selected, err := m.selectSeries(s)
 		if err != nil || selected == nil {
 			continue
 		}
@@ -99,7 +99,7 @@ func (r Result) with(migrated string) Result {
 // has it.
 func (m *Migrator) labelOfNames(q *promql.Query, r Result, separator string) Result {
 	if len(q.Selectors) == 1 {
-		if selected, err := m.selectSeries(q, q.Selectors[0]); err == nil && len(selected.conditions[0].values) == 1 {
+		if selected, err := m.selectSeries(q.Selectors[0]); err == nil && len(selected.matchers[0].values) == 1 {
 			if label := m.dividing(selected.targets); label != "" {
 				r.Notes = append(r.Notes, fmt.Sprintf(
 					"what stood in the metrics' names is the label %s: drop the regular expression of the variable", label))

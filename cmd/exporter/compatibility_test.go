@@ -286,7 +286,7 @@ func TestMovingDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, block, _ := strings.Cut(string(text), "```yaml\n")
+	_, block, _ := strings.Cut(string(text), "```yaml exporter.yml\n")
 	block, _, _ = strings.Cut(block, "```")
 	file := filepath.Join(t.TempDir(), "exporter.yml")
 	if err := os.WriteFile(file, []byte(block), 0o600); err != nil {

@@ -12,8 +12,8 @@ import (
 	"loggregator_exporter/metric"
 )
 
-// condition says which values a label may have; "" is for series without the label.
-type condition struct {
+// matcher says which values a label may have; "" is for series without the label.
+type matcher struct {
 	label  string
 	values []string
 	// any stands for all values but "".
@@ -24,7 +24,7 @@ type condition struct {
 	variable string
 }
 
-func (c *condition) allows(value string) bool {
+func (c *matcher) allows(value string) bool {
 	if c.variable != "" || c.any {
 		return c.variable != "" || value != ""
 	}
@@ -32,10 +32,10 @@ func (c *condition) allows(value string) bool {
 }
 
 // absent says whether series must not have the label.
-func (c *condition) absent() bool { return len(c.values) == 1 && c.values[0] == "" && !c.not }
+func (c *matcher) absent() bool { return len(c.values) == 1 && c.values[0] == "" && !c.not }
 
-// matcher is the condition as PromQL.
-func (c *condition) matcher() string {
+// matcher is the matcher as PromQL.
+func (c *matcher) text() string {
 	value, op := "", labels.MatchEqual
 	switch {
 	case c.variable != "":
@@ -62,8 +62,8 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }
 
-func allow(conditions []*condition, k *known) bool {
-	for _, c := range conditions {
+func allow(matchers []*matcher, k *known) bool {
+	for _, c := range matchers {
 		if !c.allows(metric.LabelValue(k.labels, c.label)) {
 			return false
 		}
@@ -71,9 +71,9 @@ func allow(conditions []*condition, k *known) bool {
 	return true
 }
 
-// tellApart finds the conditions on labels that those series fulfil that targets became, and no other known ones but
-// those in also. The first condition is that of the name. Of the label free nothing is asked.
-func (n *names) tellApart(targets, also []*known, free string) ([]*condition, error) {
+// tellApart finds the matchers on labels that those series fulfil that targets became, and no other known ones but
+// those in also. The first matcher is that of the name. Of the label free nothing is asked.
+func (n *names) tellApart(targets, also []*known, free string) ([]*matcher, error) {
 	var all, others []*known
 	metrics := valuesOf(targets, labelName)
 	for _, name := range metrics {
@@ -84,21 +84,21 @@ func (n *names) tellApart(targets, also []*known, free string) ([]*condition, er
 			others = append(others, k)
 		}
 	}
-	conditions := []*condition{{label: labelName, values: metrics}}
+	matchers := []*matcher{{label: labelName, values: metrics}}
 	for _, label := range labelsOf(targets) {
-		c := &condition{label: label, values: valuesOf(targets, label)}
+		c := &matcher{label: label, values: valuesOf(targets, label)}
 		if label != labelName && label != labelOrigin && label != free && !needless(c, targets, all) {
-			conditions = append(conditions, c)
+			matchers = append(matchers, c)
 		}
 	}
-	return n.exclude(others, targets, conditions, free)
+	return n.exclude(others, targets, matchers, free)
 }
 
-// exclude adds conditions until none of the others fulfils them all: first that a label is absent, then the origin.
-func (n *names) exclude(others, targets []*known, conditions []*condition, free string) ([]*condition, error) {
+// exclude adds matchers until none of the others fulfils them all: first that a label is absent, then the origin.
+func (n *names) exclude(others, targets []*known, matchers []*matcher, free string) ([]*matcher, error) {
 	have := labelsOf(targets)
 	for _, other := range others {
-		if !allow(conditions, other) {
+		if !allow(matchers, other) {
 			continue
 		}
 		i := slices.IndexFunc(other.labels, func(l metric.Label) bool {
@@ -106,21 +106,21 @@ func (n *names) exclude(others, targets []*known, conditions []*condition, free 
 		})
 		switch {
 		case i >= 0:
-			conditions = append(conditions, &condition{label: other.labels[i].Name, values: []string{""}})
+			matchers = append(matchers, &matcher{label: other.labels[i].Name, values: []string{""}})
 		case free != "" && metric.LabelValue(other.labels, labelOrigin) == "":
 			continue // a name that something else passes on
 		case free == "" && slices.Contains(have, labelOrigin):
-			conditions = append(conditions, &condition{label: labelOrigin, values: valuesOf(targets, labelOrigin)})
+			matchers = append(matchers, &matcher{label: labelOrigin, values: valuesOf(targets, labelOrigin)})
 		}
-		if allow(conditions, other) {
+		if allow(matchers, other) {
 			return nil, fmt.Errorf("its series cannot be told apart from those of %s", other.old)
 		}
 	}
-	return conditions, nil
+	return matchers, nil
 }
 
-// needless says whether a condition tells nothing: a rule sets the label to one value for all series of the metric.
-func needless(c *condition, targets, all []*known) bool {
+// needless says whether a matcher tells nothing: a rule sets the label to one value for all series of the metric.
+func needless(c *matcher, targets, all []*known) bool {
 	for _, k := range targets {
 		if !slices.Contains(k.fixed, c.label) {
 			return false
@@ -157,29 +157,29 @@ func valuesOf(list []*known, label string) []string {
 	return slices.Compact(values)
 }
 
-// widen makes conditions with several values hold for every value, where no other series fulfils them then: a regular
+// widen makes matchers with several values hold for every value, where no other series fulfils them then: a regular
 // expression for names finds names that are not known, too.
-func (n *names) widen(conditions []*condition, targets []*known) []*condition {
-	for i := 1; i < len(conditions); i++ {
-		c := conditions[i]
+func (n *names) widen(matchers []*matcher, targets []*known) []*matcher {
+	for i := 1; i < len(matchers); i++ {
+		c := matchers[i]
 		if len(c.values) < 2 {
 			continue
 		}
-		kept := slices.Delete(slices.Clone(conditions), i, i+1)
+		kept := slices.Delete(slices.Clone(matchers), i, i+1)
 		if n.finds(kept, targets) {
-			conditions = kept
+			matchers = kept
 			i--
 			continue
 		}
 		wide := *c
 		wide.any = true
-		kept = slices.Clone(conditions)
+		kept = slices.Clone(matchers)
 		kept[i] = &wide
 		if !slices.Contains(c.values, "") && n.finds(kept, targets) {
-			conditions = kept
+			matchers = kept
 		}
 	}
-	return conditions
+	return matchers
 }
 
 // isAmong says whether metrics are the same series as others.
@@ -187,11 +187,11 @@ func isAmong(k *known, list []*known) bool {
 	return slices.ContainsFunc(list, func(t *known) bool { return slices.Equal(t.labels, k.labels) })
 }
 
-// finds says whether conditions hold for the targets only.
-func (n *names) finds(conditions []*condition, targets []*known) bool {
-	for _, name := range conditions[0].values {
+// finds says whether matchers hold for the targets only.
+func (n *names) finds(matchers []*matcher, targets []*known) bool {
+	for _, name := range matchers[0].values {
 		for _, k := range n.byMetric[name] {
-			if allow(conditions, k) && !isAmong(k, targets) && metric.LabelValue(k.labels, labelOrigin) != "" {
+			if allow(matchers, k) && !isAmong(k, targets) && metric.LabelValue(k.labels, labelOrigin) != "" {
 				return false
 			}
 		}
