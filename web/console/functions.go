@@ -17,6 +17,7 @@ func (c *Console) functions() template.FuncMap {
 		"rel":   relative,
 		"text":  visible,
 		"lines": lines,
+		"prose": prose,
 		"short": short,
 		"num":   func(v any) string { return count(number(v)) },
 		"value": value,
