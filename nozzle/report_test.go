@@ -62,7 +62,7 @@ func TestReports(t *testing.T) {
 		account.refuse("tls", "look here", errors.New("broken"))
 		account.Failed(watch.Failure{Reason: "lost"})
 		account.Reconnecting("lost")
-		in := NewIntake(account, nil) // nothing comes so far
+		in := NewIntake(account, &nullSink{})
 		in.V1([]byte{0xff}, time.Now())
 		r := ledger.Reports()[0]
 		if r.Name != "rlp" || !r.Up || r.Connections != 1 || !r.Opened.Equal(began) || !r.Heard.IsZero() || r.ClockKnown {

@@ -24,7 +24,7 @@ type budget struct {
 var (
 	// usual answers take some milliseconds.
 	usual = budget{
-		share: 100 * time.Millisecond, saved: time.Second,
+		share: 100 * time.Millisecond, saved: 2 * time.Second,
 		atOnce: 2, waiting: 64, patience: time.Second, timeout: 5 * time.Second,
 	}
 	// heavy answers, those of Try and Learn, take seconds where there are many names.

@@ -1,0 +1,234 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"loggregator_exporter/exposition"
+	"loggregator_exporter/nozzle"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/tagger/catalogue"
+	"loggregator_exporter/web/api"
+)
+
+const (
+	apiSeries = 1_000_000
+	// apiNames is how many raw names there are: far more than the few thousand of a foundation.
+	apiNames   = 50_000
+	apiPace    = 50_000 // envelopes a second
+	apiClients = 10
+	// apiWarmUp is when the exporter has listed names, rules and sizes by itself for the first time.
+	apiWarmUp = 30 * time.Second
+	apiRounds = 4
+	apiRound  = 4 * time.Second
+)
+
+// manyNames gives the envelopes of VMs names of which there are apiNames together.
+func manyNames(b *testing.B, batches [][]byte) {
+	b.Helper()
+	for vm, wire := range batches {
+		var batch loggregator_v2.EnvelopeBatch
+		if err := proto.Unmarshal(wire, &batch); err != nil {
+			b.Fatal(err)
+		}
+		for i, e := range batch.GetBatch() {
+			name := fmt.Sprintf("group%c.set%d.value%dOfTheMetric", 'a'+rune(vm%26), vm%(apiNames/batchSize), i)
+			if c := e.GetCounter(); c != nil {
+				c.Name = name
+				continue
+			}
+			for key, value := range e.GetGauge().GetMetrics() {
+				e.GetGauge().Metrics = map[string]*loggregator_v2.GaugeValue{name: value}
+				_ = key
+			}
+		}
+		var err error
+		if batches[vm], err = proto.Marshal(&batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// apiBench is an exporter with many series and names, and its API.
+type apiBench struct {
+	store   *store.Store
+	intake  *nozzle.Intake
+	batches [][]byte
+	api     http.Handler
+	scrape  http.Handler
+}
+
+func newAPIBench(b *testing.B) (*apiBench, *api.API) {
+	b.Helper()
+	x := &apiBench{store: newStore(b, apiSeries), batches: workload(b, apiSeries)}
+	manyNames(b, x.batches)
+	reg := prometheus.NewRegistry()
+	if err := reg.Register(x.store.Collector()); err != nil {
+		b.Fatal(err)
+	}
+	ledger, err := nozzle.NewLedger(reg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	x.intake = nozzle.NewIntake(ledger.Source("rlp"), x.store.Writer())
+	for _, batch := range x.batches {
+		x.intake.V2(batch, time.Now())
+	}
+	if got := x.store.Stats().Series; got != apiSeries {
+		b.Fatalf("%d series: %+v", got, x.store.Refusals())
+	}
+	a := api.New(api.Options{
+		Store: x.store, Own: reg,
+		Rules: func() tagger.Options { return tagger.Options{Catalogue: catalogue.Files(), Quarantine: true} },
+	})
+	x.api = a.Handler()
+	x.scrape = exposition.NewHandler(x.store, reg, exposition.Options{Logger: quiet()})
+	return x, a
+}
+
+// feed takes envelopes at apiPace until ctx is done, and returns the processor time of each.
+func (x *apiBench) feed(ctx context.Context, b *testing.B) float64 {
+	b.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const rusageThread = 1
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(rusageThread, &u); err != nil {
+			b.Error(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	began, taken, cpu := time.Now(), 0, used()
+	for at := 0; ; {
+		select {
+		case <-ctx.Done():
+			return float64(used()-cpu) / float64(taken)
+		case <-tick.C:
+		}
+		for due := int(time.Since(began).Seconds() * apiPace); taken < due; taken += batchSize {
+			x.intake.V2(x.batches[at%len(x.batches)], time.Now())
+			at++
+		}
+	}
+}
+
+// apiPaths are what clients poll.
+var apiPaths = []string{
+	"status", "history", "names", "names?search=set77%20value&sort=series&order=desc", "names?state=conflict",
+	"explain?name=groupa.set0.value0OfTheMetric", "rules?unused=true", "cardinality",
+	"cardinality?metric=cf_groupa_set0_value0_of_the_metric", "config",
+}
+
+// get asks the API.
+func (x *apiBench) get(path string) (status int, took time.Duration) {
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, api.Prefix+path, nil)
+	began := time.Now()
+	x.api.ServeHTTP(w, r)
+	return w.Code, time.Since(began)
+}
+
+// round feeds, and scrapes without a pause, while clients poll, and returns what an envelope and a scrape take.
+func (x *apiBench) round(b *testing.B, clients int) (perEnvelope, perScrape float64, answers int) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), apiRound)
+	defer cancel()
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	for i := range clients {
+		group.Go(func() {
+			for at := i; ctx.Err() == nil; at++ {
+				if status, _ := x.get(apiPaths[at%len(apiPaths)]); status == http.StatusOK {
+					mu.Lock()
+					answers++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	group.Go(func() { perEnvelope = x.feed(ctx, b) })
+	var scrapes []float64
+	for ctx.Err() == nil {
+		began := time.Now()
+		x.scrape.ServeHTTP(&discard{header: http.Header{}}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		scrapes = append(scrapes, time.Since(began).Seconds())
+	}
+	cancel()
+	group.Wait()
+	return perEnvelope, median(scrapes), answers
+}
+
+func median(list []float64) float64 {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// BenchmarkAPI asks an exporter that has a million series and 50,000 names, and takes 50,000 envelopes a second: how
+// long each endpoint takes, and what ten clients that poll without a pause cost the stream and scrapes, as ratios to
+// rounds without them in the same run.
+func BenchmarkAPI(b *testing.B) {
+	x, a := newAPIBench(b)
+	ctx, cancel := context.WithCancel(b.Context())
+	running := make(chan error, 1)
+	go func() { running <- a.Run(ctx) }()
+	defer func() {
+		cancel()
+		<-running
+	}()
+	time.Sleep(apiWarmUp)
+	b.Run("answers", func(b *testing.B) {
+		feeding, stop := context.WithCancel(b.Context())
+		var group sync.WaitGroup
+		group.Go(func() { x.feed(feeding, b) })
+		for _, path := range apiPaths {
+			var times []float64
+			for range 5 {
+				time.Sleep(time.Second)
+				status, took := x.get(path)
+				if status != http.StatusOK {
+					b.Fatal(path, status)
+				}
+				times = append(times, float64(took.Microseconds())/1000)
+			}
+			name := strings.NewReplacer("?", "-", "=", "-", "&", "-", "%20", "-").Replace(path)
+			b.ReportMetric(median(times), "ms/"+name)
+			b.ReportMetric(slices.Max(times), "ms-at-most/"+name)
+		}
+		stop()
+		group.Wait()
+		b.ReportMetric(0, "ns/op")
+	})
+	b.Run("polled", func(b *testing.B) {
+		var envelope, scrape [2][]float64
+		total := 0
+		for range apiRounds {
+			for i, clients := range []int{0, apiClients} {
+				e, s, answers := x.round(b, clients)
+				envelope[i], scrape[i] = append(envelope[i], e), append(scrape[i], s)
+				total += answers
+			}
+		}
+		b.ReportMetric(median(envelope[0]), "cpu-ns/envelope")
+		b.ReportMetric(median(envelope[1])/median(envelope[0]), "times-per-envelope")
+		b.ReportMetric(median(scrape[0]), "s/scrape")
+		b.ReportMetric(median(scrape[1])/median(scrape[0]), "times-per-scrape")
+		b.ReportMetric(float64(total)/(apiRounds*apiRound.Seconds()), "answers/s")
+		b.ReportMetric(0, "ns/op")
+	})
+}
