@@ -3,7 +3,7 @@
 CACHE     ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loggregator_exporter
 TOOLS     := $(CACHE)/bin
 LINT      := $(TOOLS)/golangci-lint-v2.15.0
-NESTED    := e2e e2e/otlp e2e/programs/kubernetes bench tagger/statsdtest
+NESTED    := e2e e2e/otlp e2e/programs/kubernetes bench bench/peers tagger/statsdtest
 FUZZTIME  ?= 60s
 
 .PHONY: help test unit race nested lint corpus learn-score migrate-score fuzz bench bench-million manifests packages build sbom clean
@@ -77,9 +77,10 @@ fuzz:
 	  done; \
 	done
 
-## bench: what it costs, with floors and peers in the same run
+## bench: what it costs, with floors and peers in the same run; the first time it builds the peers, which takes minutes
 bench:
 	cd bench && go test -run '^$$' -bench . -skip '^BenchmarkMillion$$' -benchmem ./...
+	cd bench/peers && go test -run '^$$' -bench . ./...
 
 ## bench-million: the memory of the running exporter with a million series, in three minutes
 bench-million:
