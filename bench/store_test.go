@@ -67,11 +67,11 @@ func BenchmarkDatagram(b *testing.B) {
 }
 
 // BenchmarkBatch takes v2 batches behind the stream, with more and more series, whose samples come in the same order
-// in every cycle: the one in which a cache is of no use. The stores take a hundred thousand envelopes each in turns,
+// in every cycle: the one in which a cache is of no use. The stores take ten thousand envelopes each in turns,
 // and the cheapest turn of each counts.
 func BenchmarkBatch(b *testing.B) {
 	sizes := []int{10_000, 100_000, 1_000_000}
-	const turn = 100_000 / batchSize
+	const turn = 10_000 / batchSize
 	for _, c := range []string{"floor=walk", "exporter"} {
 		b.Run(c, func(b *testing.B) {
 			intakes := make([]*cyclic, len(sizes))
