@@ -39,14 +39,21 @@ var tagsBehind = map[string]string{
 // stores with exportedPrefix unless the scrape says honor_labels.
 var targetLabels = []string{"job", "instance"}
 
+// requestLabels are those that firehose_exporter's series of requests have.
+var requestLabels = []string{
+	labelStatusCode, "app_name", "app_id", "application_name", "application_id", "space_name", "space_id",
+	"organization_name", "organization_id", "process_id", "process_instance_id", "process_type", labelInstanceID,
+	"method", "scheme", "host", labelSourceID, labelOrigin, "node_index",
+}
+
 // newLabel returns what a label of firehose_exporter is in the new names, for series of an identity; ok is false if no
 // label holds what it held.
 func (m *Migrator) newLabel(label string, of *store.Identity) (name string, ok bool) {
 	if label == labelEnvironment || label == labelName || label == labelBucket || slices.Contains(targetLabels, label) {
 		return label, true
 	}
-	if label == labelUnit { // of the envelope, not a tag
-		return "", false
+	if label == labelUnit || of.Kind == metric.KindTimer && !slices.Contains(requestLabels, label) {
+		return "", false // the unit is one of the envelope, not a tag
 	}
 	if bare, exported := strings.CutPrefix(label, exportedPrefix); exported && slices.Contains(targetLabels, bare) {
 		label = bare
