@@ -50,12 +50,27 @@ func (b *sourceBase) newClients(tlsKey string, config func() (*tls.Config, error
 // that a client that sends nothing holds up no other. Closing it, or the end of ctx, ends the handshakes.
 func (c *clients) listen(ctx context.Context, raw net.Listener) net.Listener {
 	ctx, cancel := context.WithCancel(ctx)
+	if c.inTurns {
+		raw = turnsListener{raw} // under the limit, whose connections hide the socket
+	}
 	l := &clientListener{
 		Listener: netutil.LimitListener(raw, c.limit), clients: c, accepted: make(chan acceptedConn), cancel: cancel,
 		ended: ctx.Done(),
 	}
 	l.running.Go(func() { l.accept(ctx) })
 	return l
+}
+
+// turnsListener accepts connections that are read in turns.
+type turnsListener struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l turnsListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return gather.New(conn), nil
 }
 
 type clientListener struct {
@@ -118,9 +133,6 @@ func (l *clientListener) handOn(a acceptedConn) bool {
 // admit makes the connection with a client ready, or closes it, explains why and returns nil.
 func (c *clients) admit(ctx context.Context, raw net.Conn) net.Conn {
 	remote := raw.RemoteAddr().String()
-	if c.inTurns {
-		raw = gather.New(raw)
-	}
 	conn, name := raw, ""
 	if c.config != nil {
 		secured := tls.Server(raw, c.perConnection())
