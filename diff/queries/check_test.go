@@ -63,13 +63,17 @@ func TestCheck(t *testing.T) {
 		{"new", "", "more", "new", ""},
 		{"t > 1", "", "nothing", "(t_seconds * 1000) > 1", ""},
 		{"rate(t[5m])", "", "nothing", "rate(t_seconds[5m]) * 1000", ""},
-		{"changes(t[5m])", "", "nothing", "",
-			"its values are in another unit, and what is made of them cannot be multiplied"},
+		{
+			"changes(t[5m])", "", "nothing", "",
+			"its values are in another unit, and what is made of them cannot be multiplied",
+		},
 		{"sum by (old) (r)", "{{old}}", "other", "sum by (fresh) (r)", ""},
 		{`r{old="v"}`, "", "nothing", `r{fresh="v"}`, ""},
 		{`r{old=~"$v"}`, "", "nothing", `r{fresh=~"$v"}`, ""},
-		{"histogram_quantile(0.9, sum by (le) (rate(h_bucket[5m])))", "", "nothing",
-			"histogram_quantile(0.9, sum by (le) (rate(g_bucket[5m])))", ""},
+		{
+			"histogram_quantile(0.9, sum by (le) (rate(h_bucket[5m])))", "", "nothing",
+			"histogram_quantile(0.9, sum by (le) (rate(g_bucket[5m])))", "",
+		},
 		{"rate(h_sum[5m]) / rate(h_count[5m])", "", "nothing", "rate(g_sum[5m]) / rate(g_count[5m])", ""},
 		{`{__name__=~"q_.*"}`, "", "nothing", "", "the name holds a variable, or stands in a condition"},
 	} {
@@ -101,6 +105,7 @@ func FuzzCheck(f *testing.F) {
 		if err != nil || len(r.Changes) == 0 || r.Changes[0].Proposal == "" {
 			return
 		}
+		query = r.Changes[0].Query // JSON holds no text that is not UTF-8
 		was, err := promql.Parse(query)
 		if err != nil {
 			t.Fatal(err)
