@@ -64,6 +64,7 @@ type emitter struct {
 type app struct{ guid, name, space, org string }
 
 func newFoundation(t *testing.T, out *bufio.Writer) *foundation {
+	t.Helper()
 	f := &foundation{t: t, random: rand.New(rand.NewPCG(1, 2)), out: out}
 	rules, _, err := tagger.New(tagger.Options{Catalogue: catalogue.Files(), Quarantine: true})
 	if err != nil {
@@ -149,6 +150,7 @@ func (f *foundation) addEmitters(own *resolver.Resolver, old *compat.Resolver) {
 
 // unitOf looks in the corpus for the unit that a name is sent with.
 func unitOf(t *testing.T, origin, name string) string {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(peer.Root(t), "tagger", "testdata", "corpus", "emitters.tsv"))
 	if err != nil {
 		t.Fatal(err)
@@ -163,6 +165,7 @@ func unitOf(t *testing.T, origin, name string) string {
 
 // simulate lets the time pass, and writes what Prometheus would store.
 func simulate(t *testing.T, out *bufio.Writer) (start, end time.Time) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFoundation(t, out)
 		for range 20 { // every combination of labels has been there

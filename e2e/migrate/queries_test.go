@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +66,7 @@ func migrateAll(t *testing.T, queries []byte) []migrated {
 		"--metrics.environment", "production")
 	cmd.Stdin = bytes.NewReader(queries)
 	out, err := cmd.Output()
-	if _, failed := err.(*exec.ExitError); err != nil && !failed {
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	var all []migrated
