@@ -32,8 +32,11 @@ var (
 		"firehose_last_envelope_received_timestamp":                               `loggregator_exporter_last`,
 	}
 	newLabels = []migrate.Rename{
-		{Old: "deployment", New: "bosh_deployment"}, {Old: "index", New: "bosh_job_id"}, {Old: "ip", New: "bosh_job_ip"},
-		{Old: "application_id", New: "app_id"}, {Old: "application_name", New: "app_name"},
+		{Old: "deployment", New: "bosh_deployment"},
+		{Old: "index", New: "bosh_job_id"},
+		{Old: "ip", New: "bosh_job_ip"},
+		{Old: "application_id", New: "app_id"},
+		{Old: "application_name", New: "app_name"},
 	}
 )
 
