@@ -69,8 +69,9 @@ func (a *API) Run(ctx context.Context) error {
 		case <-point.C:
 			a.point()
 		case <-survey.C:
+			began := time.Now()
 			a.survey(ctx)
-			survey.Reset(surveyEvery)
+			survey.Reset(max(surveyEvery, surveyRest*time.Since(began)))
 		}
 	}
 }
@@ -79,6 +80,8 @@ const (
 	// firstSurvey is when names are listed first: by then most have come.
 	firstSurvey = 20 * time.Second
 	surveyEvery = time.Minute
+	// surveyRest is how many times as long as a survey takes it rests at least.
+	surveyRest = 50
 )
 
 // point adds a point to the history.

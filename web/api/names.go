@@ -57,6 +57,8 @@ type NamesPage struct {
 	// Total is how many names the query finds, All how many there are.
 	Total int `json:"total"`
 	All   int `json:"all"`
+	// Omitted counts identities whose names are not listed, since there are more than 200,000 names.
+	Omitted int `json:"omitted"`
 	// States counts the names by state that the query would find without its own state.
 	States map[State]int `json:"states"`
 	// Next is the cursor of the next page; empty on the last one.
@@ -103,7 +105,7 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := &NamesPage{Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), States: map[State]int{}}
+	page := &NamesPage{Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), Omitted: s.Omitted, States: map[State]int{}}
 	for _, state := range states {
 		page.States[state] = 0
 	}

@@ -16,6 +16,9 @@ import (
 // maxSet bounds the origins and the metrics that are kept of one name.
 const maxSet = 64
 
+// maxNames bounds the names of a snapshot, each of which takes some 300 bytes. A foundation has some thousands.
+const maxNames = 200_000
+
 // Name is one raw name of one kind and unit.
 type Name struct {
 	Name, Unit string
@@ -55,6 +58,8 @@ type Snapshot struct {
 	Owners []Owner
 	// Series is the number of series, Identities that of all identities.
 	Series, Identities int
+	// Omitted counts identities whose names are left out, since there are more than 200,000.
+	Omitted int
 }
 
 // Index keeps a snapshot of a store's names.
@@ -228,6 +233,10 @@ func (b *builder) add(v *store.Visited) {
 	}
 	b.Identities++
 	n := b.name(v)
+	if n == nil {
+		b.Omitted++
+		return
+	}
 	if n.sender == 0 || v.TagsPos < n.sender {
 		n.sender, n.Sender = v.TagsPos, v.Sender
 	}
@@ -276,6 +285,7 @@ func include(set []uint32, pos uint32) []uint32 {
 	return set
 }
 
+// name returns the name of an identity, nil where there is no room for it.
 func (b *builder) name(v *store.Visited) *Name {
 	b.names = grow(b.names, v.NamePos)
 	at := &b.names[v.NamePos]
@@ -285,6 +295,9 @@ func (b *builder) name(v *store.Visited) *Name {
 		}
 		key := rowKey{v.Name, v.Unit, v.Kind}
 		row := b.rows[key]
+		if row == 0 && len(b.Names) == maxNames {
+			return nil
+		}
 		if row == 0 {
 			b.Names = append(b.Names, Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind})
 			row = uint32(len(b.Names))
@@ -354,7 +367,7 @@ func (b *builder) finish() *Snapshot {
 	s.Taken, s.Took = b.taken, time.Since(b.taken)
 	return &Snapshot{
 		Taken: s.Taken, Took: s.Took, Names: slices.Clip(s.Names), Texts: slices.Clip(s.Texts), Owners: s.Owners,
-		Series: s.Series, Identities: s.Identities,
+		Series: s.Series, Identities: s.Identities, Omitted: s.Omitted,
 	}
 }
 
