@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,11 +169,12 @@ func (c *senderClock) read(now int64) (ahead time.Duration, sender string, known
 
 // senderOf says who sent an envelope, in a line.
 func senderOf(e *metric.Envelope) string {
-	text := metric.Printable(fmt.Sprintf("origin %q", e.Tag("origin")))
+	var text strings.Builder
+	text.WriteString(metric.Printable(fmt.Sprintf("origin %q", e.Tag("origin"))))
 	for _, tag := range [...]string{"job", "index", "ip"} {
 		if value := e.Tag(tag); len(value) > 0 {
-			text += fmt.Sprintf(", %s %q", tag, value)
+			fmt.Fprintf(&text, ", %s %q", tag, value)
 		}
 	}
-	return text
+	return text.String()
 }

@@ -43,10 +43,8 @@ func (s *Store) Series(q SeriesQuery) (list []SeriesState, more bool) {
 	if len(names) == 0 {
 		return nil, false
 	}
-	last := entryPos(0)
 	for from := entryPos(q.After) + 1; ; from += readChunk {
-		var chunk []SeriesState
-		chunk, last = s.seriesChunk(names, &q, from)
+		chunk, last := s.seriesChunk(names, &q, from)
 		for i := range chunk {
 			if q.Keep != nil && !q.Keep(&chunk[i].Visited) {
 				continue

@@ -19,7 +19,7 @@ import (
 // From the received bytes to the store the steady state allocates nothing, for each kind of both protocols.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	cfg := config.Default()
-	rules, _, err := newTagger(&cfg.Tagger)
+	rules, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		t.Fatal(err)
 	}

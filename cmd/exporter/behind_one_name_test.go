@@ -104,7 +104,7 @@ func behindOneName(t *testing.T, adaptive bool, test func(t *testing.T, exporter
 		for range 2 {
 			cfg := config.Default()
 			cfg.Metrics.AdaptiveExpiration = adaptive
-			rules, _, err := newTagger(&cfg.Tagger)
+			rules, err := newTagger(&cfg.Tagger)
 			if err != nil {
 				t.Fatal(err)
 			}

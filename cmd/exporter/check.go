@@ -34,7 +34,7 @@ func check(cmd *cobra.Command) error {
 	cfg, warnings, err := config.Load(cmd.Flags())
 	if err != nil {
 		// The rules may have mistakes of their own: all are told at once. Files that cannot be read are in err already.
-		if _, _, rulesErr := newTagger(readable(&cfg.Tagger)); rulesErr != nil {
+		if _, rulesErr := newTagger(readable(&cfg.Tagger)); rulesErr != nil {
 			err = errors.Join(err, rulesErr)
 		}
 		return err

@@ -170,7 +170,7 @@ func (s *diffSide) make(cmd *cobra.Command) (*diff.Side, error) {
 	if len(s.rules) > 0 {
 		cfg.Tagger.RulesFiles = s.rules
 	}
-	rules, _, err := newTagger(&cfg.Tagger)
+	rules, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func newExplainer(cmd *cobra.Command, rules []string, noCatalogue bool) (*explai
 	if noCatalogue {
 		cfg.Tagger.Catalogue, cfg.Tagger.Quarantine = false, false
 	}
-	t, _, err := newTagger(&cfg.Tagger)
+	t, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		return nil, err
 	}

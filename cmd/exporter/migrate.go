@@ -81,7 +81,7 @@ func (m *migration) prepare(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	rules, _, err := newTagger(&cfg.Tagger)
+	rules, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		return err
 	}

@@ -215,12 +215,13 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 	return &s, nil
 }
 
-func newTagger(c *config.Tagger) (*tagger.Tagger, []tagger.Warning, error) {
+func newTagger(c *config.Tagger) (*tagger.Tagger, error) {
 	options, err := taggerOptions(c)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return tagger.New(options)
+	rules, _, err := tagger.New(options)
+	return rules, err
 }
 
 // taggerOptions reads the rule files of the configuration.

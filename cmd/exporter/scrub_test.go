@@ -117,7 +117,7 @@ type parsed struct {
 func parser(t *testing.T) func(rawName) parsed {
 	t.Helper()
 	cfg := config.Default()
-	rules, _, err := newTagger(&cfg.Tagger)
+	rules, err := newTagger(&cfg.Tagger)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func testFile(cfg *config.Config, name string) (*testedFile, error) {
 		}
 		c.RulesFiles = append(c.RulesFiles, file)
 	}
-	rules, _, err := newTagger(&c)
+	rules, err := newTagger(&c)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -29,6 +29,7 @@ var today = strings.NewReplacer(
 
 // startServer runs a Prometheus that holds a simulated foundation.
 func startServer(t *testing.T) *server {
+	t.Helper()
 	dir := t.TempDir()
 	file, err := os.Create(filepath.Join(dir, "samples"))
 	if err != nil {
@@ -62,6 +63,7 @@ type migrated struct {
 }
 
 func migrateAll(t *testing.T, queries []byte) []migrated {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), peer.Exporter(t), "migrate", "--expr", "-o", "json",
 		"--metrics.environment", "production")
 	cmd.Stdin = bytes.NewReader(queries)
