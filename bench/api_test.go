@@ -33,7 +33,7 @@ const (
 	apiClients = 10
 	// apiWarmUp is when the exporter has listed names, rules and sizes by itself for the first time.
 	apiWarmUp = 30 * time.Second
-	apiRounds = 4
+	apiRounds = 5
 	apiRound  = 4 * time.Second
 )
 
@@ -217,6 +217,7 @@ func BenchmarkAPI(b *testing.B) {
 	})
 	b.Run("polled", func(b *testing.B) {
 		var envelope, scrape [2][]float64
+		x.round(b, apiClients) // takes what was saved up
 		total := 0
 		for range apiRounds {
 			for i, clients := range []int{0, apiClients} {

@@ -90,7 +90,7 @@ func TestWalk(t *testing.T) {
 }
 
 func TestWalkEndsEarly(t *testing.T) {
-	s := testStore(t)
+	s := testStore(t, func(o *Settings) { o.MaxSeries = 2 * walkChunk })
 	for i := range 2 * walkChunk {
 		write(s, gauge(fmt.Sprintf("a%d", i), 1))
 	}

@@ -24,12 +24,12 @@ type budget struct {
 var (
 	// usual answers take some milliseconds.
 	usual = budget{
-		share: 100 * time.Millisecond, saved: 2 * time.Second,
+		share: 50 * time.Millisecond, saved: time.Second,
 		atOnce: 2, waiting: 64, patience: time.Second, timeout: 5 * time.Second,
 	}
 	// heavy answers, those of Try and Learn, take seconds where there are many names.
 	heavy = budget{
-		share: 100 * time.Millisecond, saved: 10 * time.Second,
+		share: 50 * time.Millisecond, saved: 10 * time.Second,
 		atOnce: 1, waiting: 4, patience: 10 * time.Second, timeout: 30 * time.Second,
 	}
 )
