@@ -35,8 +35,9 @@ func TestBudget(t *testing.T) {
 			})
 		}
 		clients.Wait()
-		// A second was saved, a twentieth of the time comes on top, and the last two may be over.
-		if total := time.Duration(took.Load()); total < 3900*time.Millisecond || total > 4200*time.Millisecond {
+		// A second was saved, a twentieth of the time comes on top, and the answers that had their turn already,
+		// one a client, may be over.
+		if total := time.Duration(took.Load()); total < 4*time.Second || total > 4500*time.Millisecond {
 			t.Errorf("answers took %v of a minute", total)
 		}
 		if most.Load() != 2 {
