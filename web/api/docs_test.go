@@ -121,12 +121,12 @@ func (d *describer) add(t *testing.T, of reflect.Type, title string) {
 func (d *describer) rows(t *testing.T, b *strings.Builder, of reflect.Type) {
 	t.Helper()
 	names := map[string]string{}
-	for i := range of.NumField() {
-		json, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
-		names[of.Field(i).Name] = json
+	for field := range of.Fields() {
+		json, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names[field.Name] = json
 	}
-	for i := range of.NumField() {
-		f := of.Field(i)
+	for f := range of.Fields() {
+		f := f
 		if f.Anonymous {
 			d.rows(t, b, f.Type)
 			continue

@@ -66,45 +66,83 @@ func problemCases() []problemCase {
 			f.sources[0].ConnectedSince = f.sources[0].LastEnvelope
 		}, []string{"critical source_mute/rlp"}, "Source rlp is connected, but mute since 23:59:00 UTC."},
 		{"silent for longer than is usual", source(func(s *Source) { s.Up = false }), []string{"critical source_mute/rlp"}, ""},
-		{"nobody connected", func(f *fixture) { f.sources = append(f.sources, Source{Name: "syslog"}) },
+		{
+			"nobody connected", func(f *fixture) { f.sources = append(f.sources, Source{Name: "syslog"}) },
 			[]string{"critical source_down/syslog"},
-			"Nobody is connected to source syslog and has received nothing since the start at 00:00:00 UTC."},
-		{"refused handshakes", source(func(s *Source) {
-			s.Refusals = map[string]uint64{"client_certificate": 3, "closed_in_handshake": 9, "tls": 0}
-		}), []string{"warning source_refusals/rlp/client_certificate"},
-			"Source rlp refused 3 connections in the last 5 minutes: client_certificate."},
-		{"reconnects", source(func(s *Source) { s.Reconnects = map[string]uint64{"lost": 3, "ended": 9, "idle": 2} }),
-			[]string{"warning source_reconnects/rlp/lost"}, "Source rlp had to connect again 3 times"},
-		{"too slow", source(func(s *Source) { s.Reconnects = map[string]uint64{"slow": 1} }),
-			[]string{"critical too_slow/rlp/slow"}, "Source rlp is given more than the exporter takes: 1 stream ended"},
-		{"kernel drops", func(f *fixture) { f.set("udp_dropped_datagrams_total", 7) },
-			[]string{"critical too_slow/udp/datagrams"}, "the kernel dropped 7 datagrams"},
-		{"clock ahead", source(func(s *Source) { s.ClockAheadSeconds, s.ClockSender = 30, `origin "rep"` }),
-			[]string{"warning clock/rlp"}, `are 30s ahead of the exporter's clock (origin "rep")`},
-		{"clock behind", source(func(s *Source) { s.ClockAheadSeconds = -300 }), []string{"warning clock/rlp"},
-			"more than 5m0s old"},
-		{"malformed", source(func(s *Source) { s.Envelopes = map[string]uint64{"malformed": 1} }),
-			[]string{"warning malformed/rlp"}, "Source rlp received 1 envelope in the last 5 minutes that cannot be read."},
+			"Nobody is connected to source syslog and has received nothing since the start at 00:00:00 UTC.",
+		},
+		{
+			"refused handshakes", source(func(s *Source) {
+				s.Refusals = map[string]uint64{"client_certificate": 3, "closed_in_handshake": 9, "tls": 0}
+			}),
+			[]string{"warning source_refusals/rlp/client_certificate"},
+			"Source rlp refused 3 connections in the last 5 minutes: client_certificate.",
+		},
+		{
+			"reconnects", source(func(s *Source) { s.Reconnects = map[string]uint64{"lost": 3, "ended": 9, "idle": 2} }),
+			[]string{"warning source_reconnects/rlp/lost"},
+			"Source rlp had to connect again 3 times",
+		},
+		{
+			"too slow", source(func(s *Source) { s.Reconnects = map[string]uint64{"slow": 1} }),
+			[]string{"critical too_slow/rlp/slow"},
+			"Source rlp is given more than the exporter takes: 1 stream ended",
+		},
+		{
+			"kernel drops", func(f *fixture) { f.set("udp_dropped_datagrams_total", 7) },
+			[]string{"critical too_slow/udp/datagrams"},
+			"the kernel dropped 7 datagrams",
+		},
+		{
+			"clock ahead", source(func(s *Source) { s.ClockAheadSeconds, s.ClockSender = 30, `origin "rep"` }),
+			[]string{"warning clock/rlp"},
+			`are 30s ahead of the exporter's clock (origin "rep")`,
+		},
+		{
+			"clock behind", source(func(s *Source) { s.ClockAheadSeconds = -300 }),
+			[]string{"warning clock/rlp"},
+			"more than 5m0s old",
+		},
+		{
+			"malformed", source(func(s *Source) { s.Envelopes = map[string]uint64{"malformed": 1} }),
+			[]string{"warning malformed/rlp"},
+			"Source rlp received 1 envelope in the last 5 minutes that cannot be read.",
+		},
 		{"losses", func(f *fixture) {
 			f.sources[0].Received = 990
 			f.losses = []Loss{{Origin: "loggregator.rlp", Direction: "egress", Count: 10}}
 		}, []string{"warning upstream_loss/loggregator.rlp/egress"}, "lost 10 envelopes in the last 5 minutes, at loggregator.rlp (egress)"},
-		{"many losses", func(f *fixture) { f.losses = []Loss{{Origin: "x", Count: 1}} },
-			[]string{"critical upstream_loss/x/"}, ""},
-		{"old data", func(f *fixture) { f.set("syslog_oldest_data_seconds", 121) }, []string{"warning old_data/syslog"},
-			"2m1s old"},
-		{"points refused", func(f *fixture) { f.set("otlp_points_refused_total", 2, "reason", "no_name") },
-			[]string{"warning points_refused/no_name"}, "Source otlp refused 2 data points in the last 5 minutes: no_name."},
+		{
+			"many losses", func(f *fixture) { f.losses = []Loss{{Origin: "x", Count: 1}} },
+			[]string{"critical upstream_loss/x/"},
+			"",
+		},
+		{
+			"old data", func(f *fixture) { f.set("syslog_oldest_data_seconds", 121) },
+			[]string{"warning old_data/syslog"},
+			"2m1s old",
+		},
+		{
+			"points refused", func(f *fixture) { f.set("otlp_points_refused_total", 2, "reason", "no_name") },
+			[]string{"warning points_refused/no_name"},
+			"Source otlp refused 2 data points in the last 5 minutes: no_name.",
+		},
 		{"conflict", func(f *fixture) {
 			f.gauge("rep", "queue.a.depth")
 			f.gauge("rep", "rep.queue.a.depth")
 			f.sources[0].Samples = map[string]uint64{"stored": 99, "conflict": 1}
 		}, []string{"warning conflicts"}, "for example rep.queue.a.depth: its series belongs to raw name"},
-		{"over limit", source(func(s *Source) { s.Samples = map[string]uint64{"over_limit": 2} }),
-			[]string{"critical over_limit"}, "2 samples in the last 5 minutes had no room"},
+		{
+			"over limit", source(func(s *Source) { s.Samples = map[string]uint64{"over_limit": 2} }),
+			[]string{"critical over_limit"},
+			"2 samples in the last 5 minutes had no room",
+		},
 		{"invalid", source(func(s *Source) { s.Samples = map[string]uint64{"invalid": 1} }), []string{"warning invalid"}, ""},
-		{"outdated", source(func(s *Source) { s.Samples = map[string]uint64{"stored": 9, "outdated": 1} }),
-			[]string{"warning outdated"}, "10 % are older"},
+		{
+			"outdated", source(func(s *Source) { s.Samples = map[string]uint64{"stored": 9, "outdated": 1} }),
+			[]string{"warning outdated"},
+			"10 % are older",
+		},
 		{"a few outdated", source(func(s *Source) { s.Samples = map[string]uint64{"stored": 99, "outdated": 1} }), nil, ""},
 		{"near the limit", func(f *fixture) {
 			for i := range 9 {
@@ -112,29 +150,44 @@ func problemCases() []problemCase {
 			}
 		}, []string{"warning near_limit/max_series"}, "There are 9 series, of 10"},
 		{"untagged", func(f *fixture) { f.gauge("rep", "no rule") }, []string{"notice untagged_names"}, "1 name"},
-		{"reload", func(f *fixture) { f.reload = Reload{Error: "user.yaml:3:5: x\nmore", LastAttempt: time.Now()} },
-			[]string{"warning reload_failed"}, "stays in force: user.yaml:3:5: x (and more)"},
+		{
+			"reload", func(f *fixture) { f.reload = Reload{Error: "user.yaml:3:5: x\nmore", LastAttempt: time.Now()} },
+			[]string{"warning reload_failed"},
+			"stays in force: user.yaml:3:5: x (and more)",
+		},
 		{"certificate", func(f *fixture) {
 			f.set("certificate_expiry_timestamp_seconds", float64(time.Now().Add(9*24*time.Hour).Unix()), "setting", "a")
 		}, []string{"warning certificate/a"}, "end at 2000-01-10 00:02:00, in 9 days"},
 		{"certificate today", func(f *fixture) {
 			f.set("certificate_expiry_timestamp_seconds", float64(time.Now().Add(time.Hour).Unix()), "setting", "a")
 		}, []string{"critical certificate/a"}, ""},
-		{"certificate over", func(f *fixture) { f.set("certificate_expiry_timestamp_seconds", 1, "setting", "a") },
-			[]string{"critical certificate/a"}, "no longer valid since 1970-01-01"},
-		{"no certificate", func(f *fixture) { f.set("certificate_expiry_timestamp_seconds", 0, "setting", "a") },
-			[]string{"critical certificate/a"}, "No certificate can be read"},
+		{
+			"certificate over", func(f *fixture) { f.set("certificate_expiry_timestamp_seconds", 1, "setting", "a") },
+			[]string{"critical certificate/a"},
+			"no longer valid since 1970-01-01",
+		},
+		{
+			"no certificate", func(f *fixture) { f.set("certificate_expiry_timestamp_seconds", 0, "setting", "a") },
+			[]string{"critical certificate/a"},
+			"No certificate can be read",
+		},
 		{"certificate for a year", func(f *fixture) {
 			f.set("certificate_expiry_timestamp_seconds", float64(time.Now().Add(9000*time.Hour).Unix()), "setting", "a")
 		}, nil, ""},
 		{"large page", func(f *fixture) {
 			f.ObserveScrape(Scrape{Remote: "10.0.0.9:1", UserAgent: "vm_promscrape", Bytes: 17 << 20, LimitBytes: 16 << 20})
 		}, []string{"critical scrape_too_large/10.0.0.9"}, "vm_promscrape at 10.0.0.9 is given more than it takes"},
-		{"aborted", func(f *fixture) { f.set("scrapes_total", 1, "outcome", "aborted") }, []string{"warning scrapes/aborted"},
-			"1 scrape in the last 5 minutes ended before all was sent."},
+		{
+			"aborted", func(f *fixture) { f.set("scrapes_total", 1, "outcome", "aborted") },
+			[]string{"warning scrapes/aborted"},
+			"1 scrape in the last 5 minutes ended before all was sent.",
+		},
 		{"refused", func(f *fixture) { f.set("scrapes_total", 2, "outcome", "refused") }, []string{"warning scrapes/refused"}, ""},
-		{"bad selector", func(f *fixture) { f.set("scrapes_total", 2, "outcome", "invalid") },
-			[]string{"warning scrapes/invalid"}, ""},
+		{
+			"bad selector", func(f *fixture) { f.set("scrapes_total", 2, "outcome", "invalid") },
+			[]string{"warning scrapes/invalid"},
+			"",
+		},
 		{"complete", func(f *fixture) { f.set("scrapes_total", 2, "outcome", "complete") }, nil, ""},
 		{"left out", func(f *fixture) { f.set("scrape_families_omitted_total", 1) }, []string{"warning scrapes/omitted"}, ""},
 		{"push fails", func(f *fixture) {

@@ -293,7 +293,8 @@ func TestCardinality(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if want := []Limit{
-		{"metrics.max_series", 100_000, 20, ""}, {"metrics.max_series_per_metric", 20, 20, "cf_queue_depth"},
+		{"metrics.max_series", 100_000, 20, ""},
+		{"metrics.max_series_per_metric", 20, 20, "cf_queue_depth"},
 		{"metrics.max_series_per_owner", 50, 20, "s"},
 	}; !slices.Equal(c.Limits, want) {
 		t.Errorf("%+v", c.Limits)
