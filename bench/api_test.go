@@ -190,7 +190,9 @@ func BenchmarkAPI(b *testing.B) {
 	go func() { running <- a.Run(ctx) }()
 	defer func() {
 		cancel()
-		<-running
+		if err := <-running; err != nil {
+			b.Error(err)
+		}
 	}()
 	time.Sleep(apiWarmUp)
 	b.Run("answers", func(b *testing.B) {
