@@ -61,7 +61,7 @@ type Firehose struct {
 // shard id is the subscription id.
 func newFirehose(options FirehoseOptions, stream StreamOptions, env *Env) (*Firehose, error) {
 	f := &Firehose{peer: httpsPeer{
-		key: firehoseKey, what: firehoseWhat, tls: options.TLS,
+		key: firehoseKey, what: firehoseWhat, tls: options.TLS, streams: true,
 		url: strings.TrimRight(options.URL, "/") + "/firehose/" + url.PathEscape(stream.ShardID),
 	}}
 	var err error

@@ -47,7 +47,7 @@ type Gateway struct {
 func newGateway(options GatewayOptions, stream StreamOptions, env *Env) (*Gateway, error) {
 	g := &Gateway{peer: httpsPeer{
 		key: gatewayKey, what: gatewayWhat, url: strings.TrimRight(options.URL, "/") + "/v2/read?" + stream.query(),
-		tls: options.TLS,
+		tls: options.TLS, streams: true,
 	}}
 	var err error
 	if g.tokens, err = env.uaaTokens(); err != nil {

@@ -46,6 +46,8 @@ type httpsPeer struct {
 	url  string
 	tls  ServerTLSOptions
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
+	// streams says that answers are streams, whose connections are read in turns.
+	streams bool
 }
 
 func (p httpsPeer) tlsConfig() (*tls.Config, error) {
@@ -75,8 +77,12 @@ func (p httpsPeer) client() (*http.Client, error) {
 		return nil, err
 	}
 	dial := p.dial
-	if dial == nil {
+	switch {
+	case dial != nil:
+	case p.streams:
 		dial = dialInTurns
+	default:
+		dial = httpsDialer.DialContext
 	}
 	return &http.Client{
 		Transport: &http.Transport{
@@ -92,10 +98,11 @@ func (p httpsPeer) client() (*http.Client, error) {
 	}, nil
 }
 
+var httpsDialer = net.Dialer{Timeout: httpsDialTimeout}
+
 // dialInTurns opens a connection that is read in turns.
 func dialInTurns(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: httpsDialTimeout}
-	conn, err := d.DialContext(ctx, network, address)
+	conn, err := httpsDialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

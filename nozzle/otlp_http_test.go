@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	"google.golang.org/genproto/googleapis/rpc/status"
@@ -92,7 +93,9 @@ func (c httpCall) try(t *testing.T, r *runningOTLP) {
 	if c.encoding != "" {
 		request.Header.Set("Content-Encoding", c.encoding)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	// A server that does not want the body closes the connection, which may overtake its answer while the body is sent.
+	request.Header.Set("Expect", "100-continue")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Hour}}
 	answer, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
