@@ -109,6 +109,7 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	for _, state := range states {
 		page.States[state] = 0
 	}
+	s = filter.Snapshot
 	found := filter.run(page)
 	by := cmp.Or(q.Sort, "name")
 	order := nameOrder{Snapshot: s, key: nameKeys[by], byName: by == "name", descending: q.Descending}

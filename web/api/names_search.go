@@ -54,7 +54,8 @@ func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (
 		}
 	}
 	if q.Owner != "" {
-		owned := a.ownedBy(s, q.Owner)
+		var owned map[int]bool
+		f.Snapshot, owned = a.ownedBy(s, q.Owner)
 		if f.only != nil {
 			for i := range f.only {
 				if !owned[i] {
@@ -122,24 +123,32 @@ func appendLower(dst []byte, text string) []byte {
 	return dst
 }
 
-// ownedBy returns the positions of the names of an owner.
-func (a *API) ownedBy(s *live.Snapshot, owner string) map[int]bool {
+// ownedBy returns the positions of the names of an owner, and the snapshot with what became of the owner's alone.
+func (a *API) ownedBy(s *live.Snapshot, owner string) (*live.Snapshot, map[int]bool) {
 	by := a.ownersBy()
+	own := *s
+	own.Names = slices.Clone(s.Names)
 	owned := map[int]bool{}
 	a.options.Store.Walk(func(chunk []store.Visited) bool {
 		for i := range chunk {
 			v := &chunk[i]
-			if live.OwnerOf(v.Sender, by) != owner {
+			if v.Composite || live.OwnerOf(v.Sender, by) != owner {
 				continue
 			}
 			n := live.Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind}
-			if at, ok := find(s, &n); ok {
-				owned[at] = true
+			at, ok := find(s, &n)
+			if !ok {
+				continue
 			}
+			if !owned[at] {
+				owned[at] = true
+				own.Names[at].Forget()
+			}
+			own.Names[at].Count(v)
 		}
 		return true
 	})
-	return owned
+	return &own, owned
 }
 
 // find returns the position of a name.

@@ -29,7 +29,10 @@ func rows(t *testing.T, a *API, q NamesQuery) (got []string, page *NamesPage) {
 }
 
 const (
-	rowMemory   = "memoryStats.numBytesAllocated|gauge|rep,router__0,router__1|cf_num_bytes_allocated|runtime/memory-stats|3/0|tagged"
+	rowMemory = "memoryStats.numBytesAllocated|gauge|rep,router__0,router__1|cf_num_bytes_allocated|runtime/memory-stats|3/0|tagged"
+	// rowMemoryOfOne is what one of the three senders has.
+	rowMemoryOfOne = "memoryStats.numBytesAllocated|gauge|rep,router__0,router__1|cf_num_bytes_allocated|runtime/memory-stats|1/0|tagged"
+
 	rowConflict = "rep.memoryStats.numBytesAllocated|gauge|rep|cf_num_bytes_allocated|runtime/memory-stats|0/1|conflict"
 	rowDropped  = "dropped.a|gauge|rep||user/dropped|0/1|dropped"
 	rowMail     = "queue.mail.depth|gauge|rep|cf_queue_depth|user/queue|1/0|tagged"
@@ -53,7 +56,7 @@ func TestNames(t *testing.T) {
 		{"metric", NamesQuery{Metric: "cf_num_bytes_allocated"}, []string{rowMemory, rowConflict}},
 		{"no such metric", NamesQuery{Metric: "cf_num"}, nil},
 		{"rule", NamesQuery{Rule: "user/queue"}, []string{rowChat, rowMail}},
-		{"rule and owner", NamesQuery{Rule: "runtime/memory-stats", Owner: "router__0"}, []string{rowMemory}},
+		{"rule and owner", NamesQuery{Rule: "runtime/memory-stats", Owner: "router__0"}, []string{rowMemoryOfOne}},
 		{"owner", NamesQuery{Owner: "app"}, []string{rowUntagged}},
 		{"by series", NamesQuery{Sort: "series", Descending: true, Limit: 2}, []string{rowMemory, rowUntagged}},
 		{"by state", NamesQuery{Sort: "state", Limit: 2}, []string{rowConflict, rowDropped}},

@@ -154,7 +154,7 @@ var (
 		},
 		{
 			Outcome: metric.Invalid.String(), Meaning: "They have no name, too long a name, too many tags, or no sense.",
-			Lost: true, Link: "/names?state=refused",
+			Lost: true, Link: "/cardinality#refused-title",
 		},
 	}
 )

@@ -82,9 +82,9 @@ var sampleProblems = map[metric.Outcome]Problem{
 		Remedy:   "Drop what nobody uses with a filter or a rule, talk to the owner, or raise the limit.",
 	},
 	metric.Invalid: {
-		Kind: "invalid", Severity: Warning, Link: "/names?state=refused", Runbook: "loggregatorexporterinvalid",
+		Kind: "invalid", Severity: Warning, Link: "/cardinality#refused-title", Runbook: "loggregatorexporterinvalid",
 		Sentence: "%s in the last %s could not become a metric%s.",
-		Remedy:   "The sender has to change: see the reasons of the names.",
+		Remedy:   "The sender has to change: the reasons are listed under what is refused.",
 	},
 }
 
@@ -150,8 +150,8 @@ func (f *finder) names(_ context.Context) {
 	if n := f.Series.UntaggedNames; n > 0 {
 		f.add(Problem{
 			Kind: "untagged_names", Severity: Notice, Link: "/names?state=untagged",
-			Sentence: fmt.Sprintf("%d names are exposed as they came: no rule takes dimensions out of them.", n),
-			Remedy:   "Write rules for those that matter, or take those that /rules proposes.",
+			Sentence: fmt.Sprintf("%d names carry no tags of their own: no rule finds a dimension in them.", n),
+			Remedy:   "That is right where a name has no dimension. For the others write a rule, or take one that the page of rules proposes.",
 		}, "")
 	}
 }

@@ -135,7 +135,7 @@ func TestWorkbench(t *testing.T) {
 	}
 	text := show()
 	for _, want := range []string{
-		"12 names change of 5,000 that the file concerns", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 renamed",
+		"12 names change of 5,000 whose rules would differ", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 renamed",
 		"line 4 b : can never match: rule a takes all its names", "rules/queues 3 12", "rules/none 6 none", "By rules/queues",
 		`shop.queues.orders.depth renamed, label gained cf_shop_queues_orders_depth cf_queue_depth queue="orders" zone="z1" 1`,
 	} {

@@ -245,11 +245,16 @@ func (b *builder) add(v *store.Visited) {
 		n.Metrics = include(n.Metrics, b.metric(v))
 	}
 	n.LastSeen = max(n.LastSeen, v.Arrived)
-	n.count(v)
+	n.Count(v)
 }
 
-// count adds what became of an identity.
-func (n *Name) count(v *store.Visited) {
+// Forget leaves out what became of all identities.
+func (n *Name) Forget() {
+	n.Series, n.Untagged, n.Conflicts, n.OverLimit, n.Invalid, n.Dropped, n.Reason = 0, 0, 0, 0, 0, 0, ""
+}
+
+// Count adds what became of an identity.
+func (n *Name) Count(v *store.Visited) {
 	switch v.State {
 	case store.EntryLive, store.EntryPart, store.EntryJoined:
 		n.Series++
