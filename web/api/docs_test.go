@@ -126,7 +126,6 @@ func (d *describer) rows(t *testing.T, b *strings.Builder, of reflect.Type) {
 		names[field.Name] = json
 	}
 	for f := range of.Fields() {
-		f := f
 		if f.Anonymous {
 			d.rows(t, b, f.Type)
 			continue
