@@ -23,6 +23,12 @@ type special struct {
 const clientReason = "requests are counted once here, by the gorouter's timer as a server; " +
 	"those of its timer as a client are left out"
 
+const (
+	byKindReason     = "envelopes are counted by source and outcome, not by kind: see loggregator_exporter_envelopes_total"
+	lastOfKindReason = "the last envelope is told by source, not by kind: see " +
+		"loggregator_exporter_source_last_envelope_timestamp_seconds"
+)
+
 // goneReasons say of names that firehose_exporter itself has no longer why there is nothing to translate them to.
 var goneReasons = map[string]string{
 	"container_metrics_cached":                              "there are no caches",
@@ -34,6 +40,14 @@ var goneReasons = map[string]string{
 	"http_start_stop_client_request_duration_seconds_count": clientReason,
 	"slow_consumer_alert":                                   "streams tell no slow consumers: see loggregator_exporter_upstream_dropped_total",
 	"total_envelopes_dropped":                               "there is no queue that could drop any",
+	"dropped_messages":                                      "there is no queue that could drop any",
+	"total_container_metrics_received":                      byKindReason,
+	"total_counter_events_received":                         byKindReason,
+	"total_value_metrics_received":                          byKindReason,
+	"last_container_metric_received_timestamp":              lastOfKindReason,
+	"last_counter_event_received_timestamp":                 lastOfKindReason,
+	"last_http_start_stop_received_timestamp":               lastOfKindReason,
+	"last_value_metric_received_timestamp":                  lastOfKindReason,
 }
 
 // bareContainers are the names that container metrics have with --retro_compat.disable.
@@ -41,6 +55,7 @@ var bareContainers = []string{"cpu", "memory", "disk", "memory_quota", "disk_quo
 
 // selectSpecial fills a translation of a name, without the namespace, that no component emits.
 func (m *Migrator) selectSpecial(s *translation, name string) (bool, error) {
+	name = strings.Replace(name, "_processed", "_received", 1) // of older versions
 	if reason, gone := goneReasons[name]; gone {
 		return true, errors.New(reason)
 	}
@@ -76,7 +91,6 @@ type ownMetric struct {
 }
 
 func (m *Migrator) selectOwn(s *translation, name string) bool {
-	name = strings.Replace(name, "_processed", "_received", 1) // of older versions
 	if name == "total_http_start_stop_received" || name == "total_http_metrics_received" {
 		m.selectHTTP(s, "http_total")
 		s.of = subject{}
