@@ -31,7 +31,8 @@ var states = [...]State{StateConflict, StateRefused, StateDropped, StateUntagged
 
 // NamesQuery says which raw names to list.
 type NamesQuery struct {
-	// Search keeps names of which the name, an origin or a metric contains all of its words, whatever their case.
+	// Search keeps names of which the name, an origin or a metric contains each of its words, whatever their case, or
+	// which a word writes as origin.name.
 	Search string
 	// State, Metric and Rule keep the names with that state, that lead to that metric, that a rule with that id takes.
 	State  State

@@ -19,6 +19,9 @@ type nameFilter struct {
 
 	words  []string // in lower case
 	inText [][]bool // of each word, by text of the snapshot: whether it contains the word
+	// behind is what follows an origin and a dot at the start of each word, by text of the snapshot; nil where there is no
+	// dot. Operators write a name as origin.name.
+	behind [][][]byte
 	state  State
 	metric int          // position of the text, -1 for none, -2 for any
 	only   map[int]bool // positions of names; nil for all
@@ -43,6 +46,7 @@ func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (
 			in[i] = bytes.Contains(lower, []byte(word))
 		}
 		f.inText = append(f.inText, in)
+		f.behind = append(f.behind, namesBehind(s.Texts, []byte(word)))
 	}
 	if q.Metric != "" {
 		f.metric = slices.Index(s.Texts, q.Metric) // noMetric if there is none
@@ -67,6 +71,23 @@ func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (
 		}
 	}
 	return f, nil
+}
+
+// namesBehind returns what of a word follows each text and a dot; nil for texts with which the word does not start.
+func namesBehind(texts []string, word []byte) (behind [][]byte) {
+	if !bytes.Contains(word, []byte(".")) {
+		return nil
+	}
+	behind = make([][]byte, len(texts))
+	var lower []byte
+	for i, text := range texts {
+		lower = append(appendLower(lower[:0], text), '.')
+		behind[i], _ = bytes.CutPrefix(word, lower)
+		if len(behind[i]) == len(word) {
+			behind[i] = nil
+		}
+	}
+	return behind
 }
 
 // run returns the positions of the names that the query finds, and counts them by state.
@@ -94,13 +115,18 @@ func (f *nameFilter) run(page *NamesPage) []int {
 	return found
 }
 
-// matches reports whether each word is in the name, which is in lower case, or in one of its origins or metrics.
+// matches reports whether each word is in the name, which is in lower case, or in one of its origins or metrics, or is
+// an origin, a dot and the start of the name.
 func (f *nameFilter) matches(n *live.Name, lower []byte) bool {
 	for w, word := range f.words {
 		in := f.inText[w]
 		has := func(pos uint32) bool { return in[pos] }
+		follows := func(pos uint32) bool {
+			rest := f.behind[w]
+			return rest != nil && len(rest[pos]) > 0 && bytes.HasPrefix(lower, rest[pos])
+		}
 		if !bytes.Contains(lower, []byte(word)) && !slices.ContainsFunc(n.Origins, has) &&
-			!slices.ContainsFunc(n.Metrics, has) {
+			!slices.ContainsFunc(n.Metrics, has) && !slices.ContainsFunc(n.Origins, follows) {
 			return false
 		}
 	}

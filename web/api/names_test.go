@@ -51,6 +51,8 @@ func TestNames(t *testing.T) {
 		{"all", NamesQuery{}, []string{rowUntagged, rowDropped, rowMemory, rowChat, rowMail, rowConflict}},
 		{"words in any order and case", NamesQuery{Search: "ALLOCATED router__1"}, []string{rowMemory}},
 		{"by metric's name", NamesQuery{Search: "queue_depth"}, []string{rowChat, rowMail}},
+		{"by origin and name", NamesQuery{Search: "REP.queue.mail"}, []string{rowMail}},
+		{"by another origin and name", NamesQuery{Search: "app.queue.mail"}, nil},
 		{"nothing", NamesQuery{Search: "queue router"}, nil},
 		{"state", NamesQuery{State: StateConflict}, []string{rowConflict}},
 		{"metric", NamesQuery{Metric: "cf_num_bytes_allocated"}, []string{rowMemory, rowConflict}},
