@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,49 +21,52 @@ type special struct {
 	join  string
 }
 
-const clientReason = "requests are counted once here, by the gorouter's timer as a server; " +
-	"those of its timer as a client are left out"
-
-const (
-	byKindReason     = "envelopes are counted by source and outcome, not by kind: see loggregator_exporter_envelopes_total"
-	lastOfKindReason = "the last envelope is told by source, not by kind: see " +
-		"loggregator_exporter_source_last_envelope_timestamp_seconds"
-)
-
-// goneReasons say of names that firehose_exporter itself has no longer why there is nothing to translate them to.
-var goneReasons = map[string]string{
-	"container_metrics_cached":                              "there are no caches",
-	"counter_events_cached":                                 "there are no caches",
-	"http_start_stop_cached":                                "there are no caches",
-	"value_metrics_cached":                                  "there are no caches",
-	"http_start_stop_client_request_duration_seconds":       clientReason,
-	"http_start_stop_client_request_duration_seconds_sum":   clientReason,
-	"http_start_stop_client_request_duration_seconds_count": clientReason,
-	"slow_consumer_alert":                                   "streams tell no slow consumers: see loggregator_exporter_upstream_dropped_total",
-	"total_envelopes_dropped":                               "there is no queue that could drop any",
-	"dropped_messages":                                      "there is no queue that could drop any",
-	"total_container_metrics_received":                      byKindReason,
-	"total_counter_events_received":                         byKindReason,
-	"total_value_metrics_received":                          byKindReason,
-	"last_container_metric_received_timestamp":              lastOfKindReason,
-	"last_counter_event_received_timestamp":                 lastOfKindReason,
-	"last_http_start_stop_received_timestamp":               lastOfKindReason,
-	"last_value_metric_received_timestamp":                  lastOfKindReason,
+// goneNames are the names that firehose_exporter has of itself, or had, and why there is nothing to translate them to.
+var goneNames = []struct {
+	names  *regexp.Regexp
+	reason string
+}{
+	{regexp.MustCompile(`^` + kindPattern + `_cached$`), "there are no caches"},
+	{
+		regexp.MustCompile(`^total_` + kindPattern + `_received$`),
+		"envelopes are counted by source and outcome, not by kind: see loggregator_exporter_envelopes_total",
+	},
+	{
+		regexp.MustCompile(`^last_` + kindPattern + `_received_timestamp$`),
+		"the last envelope is told by source, not by kind: see loggregator_exporter_source_last_envelope_timestamp_seconds",
+	},
+	{regexp.MustCompile(`^(?:total_envelopes_dropped|dropped_messages)$`), "there is no queue that could drop any"},
+	{
+		regexp.MustCompile(`^slow_consumer_alert$`),
+		"streams tell no slow consumers: see loggregator_exporter_upstream_dropped_total",
+	},
+	{
+		regexp.MustCompile(`^http_start_stop_client_request_duration_seconds(?:_sum|_count)?$`),
+		"requests are counted once here, by the gorouter's timer as a server; those of its timer as a client are left out",
+	},
 }
+
+// kindPattern matches the kinds of envelopes as firehose_exporter's own metrics name them.
+const kindPattern = `(?:container_metric|counter_event|http_metric|http_start_stop|value_metric)s?`
 
 // bareContainers are the names that container metrics have with --retro_compat.disable.
 var bareContainers = []string{"cpu", "memory", "disk", "memory_quota", "disk_quota"}
 
 // selectSpecial fills a translation of a name, without the namespace, that no component emits.
 func (m *Migrator) selectSpecial(s *translation, name string) (bool, error) {
-	name = strings.Replace(name, "_processed", "_received", 1) // of older versions
-	if reason, gone := goneReasons[name]; gone {
-		return true, errors.New(reason)
-	}
 	if slices.Contains(bareContainers, name) {
 		return true, m.take(s, m.names.lookUp(m.old.Name("", name, metric.KindGauge)), nil, "")
 	}
-	return m.selectHTTP(s, name) || m.selectOwn(s, name), nil
+	name = strings.Replace(name, "_processed", "_received", 1) // of older versions
+	if m.selectHTTP(s, name) || m.selectOwn(s, name) {
+		return true, nil
+	}
+	for _, gone := range goneNames {
+		if gone.names.MatchString(name) {
+			return true, errors.New(gone.reason)
+		}
+	}
+	return false, nil
 }
 
 // ownMetrics are those that firehose_exporter has of itself.
@@ -73,6 +77,10 @@ var ownMetrics = map[string]ownMetric{
 	},
 	"total_metrics_received": {
 		metric: "samples_total", matchers: []*matcher{{label: "outcome", values: []string{"duplicate"}, not: true}},
+		split: "without (outcome)", join: "sum",
+	},
+	"total_metrics_dropped": {
+		metric: "samples_total", matchers: []*matcher{{label: "outcome", values: []string{"conflict", "over_limit", "invalid"}}},
 		split: "without (outcome)", join: "sum",
 	},
 	"last_envelope_received_timestamp": {
