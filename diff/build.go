@@ -232,9 +232,6 @@ func (c *comparison) change(i int32, sharing [2]map[int32][]int32) Change {
 // result is the series of a side, or the reason why there is none.
 func (c *comparison) result(at *slot, side int, p *store.Placement) (*Series, string) {
 	if p.Outcome != metric.Stored {
-		if p.Reason == "" {
-			p.Reason = "no such names are made"
-		}
 		return nil, p.Reason
 	}
 	s := seriesOf(p)

@@ -113,7 +113,7 @@ func (m *made) write(n *Name) {
 	}
 }
 
-// placements returns what became of a name, by place. Series that this side does not make have the zero Placement.
+// placements returns what became of a name, by place. Series that this side does not make are Filtered.
 func (m *made) placements(n *Name) (all [places]store.Placement) {
 	for i := range all {
 		all[i].Outcome = metric.Filtered
@@ -123,14 +123,18 @@ func (m *made) placements(n *Name) (all [places]store.Placement) {
 		m.placed = m.own.Placements(m.placed[:0], &m.envelope)
 		copy(all[ofName:ofCount], m.placed)
 	}
-	if m.old == nil {
-		return all
+	if m.old != nil {
+		m.placed = m.old.Placements(m.placed[:0], &m.envelope)
+		if len(m.placed) == 3 {
+			m.placed[0], m.placed[1], m.placed[2] = m.placed[1], m.placed[2], m.placed[0]
+		}
+		copy(all[ofOld:], m.placed)
 	}
-	m.placed = m.old.Placements(m.placed[:0], &m.envelope)
-	if len(m.placed) == 3 {
-		m.placed[0], m.placed[1], m.placed[2] = m.placed[1], m.placed[2], m.placed[0]
+	for i := range all {
+		if all[i].Outcome == metric.Filtered {
+			all[i].Reason = "no such names are made"
+		}
 	}
-	copy(all[ofOld:], m.placed)
 	return all
 }
 

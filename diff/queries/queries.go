@@ -244,7 +244,7 @@ func (c *check) where(f *found, pairs []int32) string {
 	return c.places(pairs, func(p *Pair) string {
 		switch {
 		case p.After == nil:
-			return cmp.Or(p.Reason, "there is no series")
+			return p.Reason
 		case p.After.Metric != p.Before.Metric:
 			return "now " + p.After.Metric
 		}
