@@ -50,8 +50,7 @@ func TestFrozenServers(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.dialer = frozen(t, config)
-				s := simulated{t: t}
-				stop := s.run(r)
+				stop := run(t, r.Run)
 				requireFrozen(t, lines)
 				stop()
 			})
@@ -75,8 +74,7 @@ func TestFrozenServers(t *testing.T) {
 				}
 				dial := frozen(t, nil)
 				peer[kind].dial = func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, address) }
-				s := simulated{t: t}
-				stop := s.run(r.source)
+				stop := run(t, r.source.Run)
 				requireFrozen(t, lines)
 				stop()
 			})

@@ -9,12 +9,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -61,7 +63,6 @@ func testEnv(ledger *Ledger, newSink func() Sink, log *slog.Logger) *Env {
 	return &Env{Ledger: ledger, NewSink: newSink, Log: log}
 }
 
-// requireMetrics compares families of the registry with their text.
 // nonZero returns the counts of a source that are not 0: those of its envelopes by outcome, and of its samples.
 func (s *SourceLedger) nonZero() map[string]uint64 {
 	counts := map[string]uint64{}
@@ -75,11 +76,40 @@ func (s *SourceLedger) nonZero() map[string]uint64 {
 	return counts
 }
 
+// requireMetrics compares families of the registry with their text.
 func requireMetrics(tb testing.TB, reg prometheus.Gatherer, want string, names ...string) {
 	tb.Helper()
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// run runs a source, or what else runs until its context ends. The function that it returns ends it, as does the end of
+// the test, and demands that nothing went wrong.
+func run(tb testing.TB, f func(context.Context) error) (stop func()) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	stop = sync.OnceFunc(func() {
+		tb.Helper()
+		cancel()
+		if err := receive(tb, done); err != nil {
+			tb.Error(err)
+		}
+	})
+	tb.Cleanup(stop)
+	return stop
+}
+
+// listening returns the address of a source that was started, which it has once it listens.
+func listening[Address fmt.Stringer](tb testing.TB, addr func(context.Context) (Address, error)) string {
+	tb.Helper()
+	address, err := addr(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return address.String()
 }
 
 // receive takes the next value, and fails where the test's time is up.

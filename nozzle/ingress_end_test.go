@@ -1,7 +1,6 @@
 package nozzle
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"sync"
@@ -91,19 +90,6 @@ type ingressWorld struct {
 	stopSource, stopAgent func()
 }
 
-func (w *ingressWorld) run(f func(context.Context) error) func() {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	return func() {
-		w.t.Helper()
-		cancel()
-		if err := receive(w.t, done); err != nil {
-			w.t.Error(err)
-		}
-	}
-}
-
 func (w *ingressWorld) startSource() {
 	w.t.Helper()
 	log, _ := newTestLog()
@@ -112,10 +98,8 @@ func (w *ingressWorld) startSource() {
 		w.t.Fatal(err)
 	}
 	source.config = heldPorts()
-	w.stopSource = w.run(source.Run)
-	if _, err := source.Addr(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
+	w.stopSource = run(w.t, source.Run)
+	listening(w.t, source.Addr)
 }
 
 func (w *ingressWorld) startAgent() {
@@ -123,7 +107,7 @@ func (w *ingressWorld) startAgent() {
 		PortFile: w.options.PortFile, TLS: w.f.ForwarderTLS(), RetryFrom: 19 * time.Millisecond,
 		RetryTo: 41 * time.Millisecond,
 	})
-	w.stopAgent = w.run(w.agent.Run)
+	w.stopAgent = run(w.t, w.agent.Run)
 }
 
 // emit hands envelopes to the agent, no more at a time than it can hold, and waits for each lot.

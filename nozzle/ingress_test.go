@@ -1,7 +1,6 @@
 package nozzle
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -46,26 +45,8 @@ func runIngress(t *testing.T, options IngressOptions) *runningIngress {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
-	addr, err := source.Addr(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.address = addr.String()
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := receive(t, done); err != nil {
-			t.Error(err)
-		}
-	}
-	t.Cleanup(r.stop)
+	r.stop = run(t, source.Run)
+	r.address = listening(t, source.Addr)
 	return r
 }
 

@@ -28,11 +28,6 @@ type otlpWorld struct {
 	stopSource, stopAgent func()
 }
 
-func (w *otlpWorld) run(f func(context.Context) error) func() {
-	world := ingressWorld{t: w.t}
-	return world.run(f)
-}
-
 // startSource starts the source; each has a registry of its own, as each process has.
 func (w *otlpWorld) startSource() (check func()) {
 	w.t.Helper()
@@ -45,10 +40,8 @@ func (w *otlpWorld) startSource() (check func()) {
 	}
 	source.config = heldPorts()
 	before := w.sink.count()
-	w.stopSource = w.run(source.Run)
-	if _, err := source.Addr(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
+	w.stopSource = run(w.t, source.Run)
+	listening(w.t, source.Addr)
 	return func() {
 		w.t.Helper()
 		w.stopSource()
@@ -66,7 +59,7 @@ func (w *otlpWorld) startAgent() {
 	w.agent = foundation.NewOTLPAgent(foundation.OTLPAgentOptions{
 		PortFile: w.options.PortFile, TLS: w.f.OTLPClientTLS(), Retries: true,
 	})
-	w.stopAgent = w.run(w.agent.Run)
+	w.stopAgent = run(w.t, w.agent.Run)
 }
 
 // counts are those of all agents.
@@ -225,8 +218,7 @@ func TestOTLPThroughCollectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			world := ingressWorld{t: t}
-			stop := world.run(func(ctx context.Context) error { return collector.Run(ctx, listener, f.CollectorTLS()) })
+			stop := run(t, func(ctx context.Context) error { return collector.Run(ctx, listener, f.CollectorTLS()) })
 			defer stop()
 			const requests, each = 50, 20
 			for i := range requests {

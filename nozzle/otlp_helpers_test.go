@@ -3,8 +3,8 @@ package nozzle
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/tls"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,33 +56,12 @@ func runOTLP(t *testing.T, options OTLPOptions, prepare ...func(*OTLP, *Env)) *r
 		f(source, env)
 	}
 	r.source = source
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
-	addr, err := source.Addr(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	httpAddr, err := source.HTTPAddr(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.address, r.url = addr.String(), "http://"+httpAddr.String()
+	r.stop = run(t, source.Run)
+	r.address = listening(t, source.Addr)
+	r.url = "http://" + listening(t, source.HTTPAddr)
 	if source.clients.config != nil {
-		r.url = "https://" + httpAddr.String()
+		r.url = "https" + strings.TrimPrefix(r.url, "http")
 	}
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := receive(t, done); err != nil {
-			t.Error(err)
-		}
-	}
-	t.Cleanup(r.stop)
 	return r
 }
 

@@ -1,7 +1,6 @@
 package nozzle
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -107,21 +106,7 @@ func runRLP(t *testing.T, options RLPOptions, stream StreamOptions) *runningRLP 
 		t.Fatal(err)
 	}
 	source.keeper.Retry = watch.Backoff{First: time.Millisecond, Limit: 20 * time.Millisecond}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := receive(t, done); err != nil {
-			t.Error(err)
-		}
-	}
-	t.Cleanup(r.stop)
+	r.stop = run(t, source.Run)
 	return r
 }
 

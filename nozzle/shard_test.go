@@ -1,7 +1,6 @@
 package nozzle
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,15 +45,7 @@ func (s *simulated) exporter(name string) *shardExporter {
 	}); err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(s.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- e.store.Run(ctx) }()
-	s.t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			s.t.Error(err)
-		}
-	})
+	run(s.t, e.store.Run)
 	account, stop := s.read(nameRLP, sharded(name), func() Sink { return e.store.Writer() })
 	e.account = account
 	e.leave = func() {

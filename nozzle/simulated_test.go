@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -30,15 +29,7 @@ func simulate(t *testing.T, options foundation.Options) *simulated {
 	if err := s.f.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.f.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	run(t, s.f.Run)
 	synctest.Wait() // for a round that nobody reads: the first reader is greeted with one of its own
 	return s
 }
@@ -51,7 +42,7 @@ func (s *simulated) read(kind string, stream StreamOptions, newSink func() Sink)
 		set := setup(s.f, httpsKinds[kind].url(s.f))
 		set.dial, set.stream = s.network.Dial, stream
 		r := newHTTPS(s.t, kind, set, newSink, log)
-		return r.ledger.Source(kind), s.run(r.source)
+		return r.ledger.Source(kind), run(s.t, r.source.Run)
 	}
 	ledger, _ := newTestLedger(s.t)
 	r, err := newRLP(RLPOptions{Address: s.f.RLPAddress(), TLSConfig: s.f.ClientTLS()}, stream,
@@ -62,21 +53,7 @@ func (s *simulated) read(kind string, stream StreamOptions, newSink func() Sink)
 	r.dialer = func(ctx context.Context, address string) (net.Conn, error) {
 		return s.network.Dial(ctx, "tcp", address)
 	}
-	return ledger.Source(nameRLP), s.run(r)
-}
-
-func (s *simulated) run(source Source) (stop func()) {
-	ctx, cancel := context.WithCancel(s.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- source.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			s.t.Error(err)
-		}
-	})
-	s.t.Cleanup(stop)
-	return stop
+	return ledger.Source(nameRLP), run(s.t, r.Run)
 }
 
 func sharded(name string) StreamOptions {

@@ -75,18 +75,14 @@ func (w *syslogWorld) startSource() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.stopSource = w.run(source.Run)
-	address, err := source.Addr(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.relay.to.Store(address.String())
+	w.stopSource = run(w.t, source.Run)
+	w.relay.to.Store(listening(w.t, source.Addr))
 }
 
 func (w *syslogWorld) startAgent(config *tls.Config, o foundation.SyslogAgentOptions) {
 	o.TLS, o.Address = config, w.relay.Addr().String()
 	w.agent = foundation.NewSyslogAgent(o)
-	w.stopAgent = w.run(w.agent.Run)
+	w.stopAgent = run(w.t, w.agent.Run)
 }
 
 // emit lets the agent have envelopes, never more at a time than its buffer takes, and waits until all are on their

@@ -1,7 +1,6 @@
 package nozzle
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -65,26 +64,8 @@ func (r *runningSyslog) start(env *Env, options SyslogOptions) {
 	if r.source, err = newSyslog(options, env); err != nil {
 		r.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(r.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.source.Run(ctx) }()
-	address, err := r.source.Addr(ctx)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.address = address.String()
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := receive(r.t, done); err != nil {
-			r.t.Error(err)
-		}
-	}
-	r.t.Cleanup(r.stop)
+	r.stop = run(r.t, r.source.Run)
+	r.address = listening(r.t, r.source.Addr)
 }
 
 // dial connects, without TLS where there is no configuration.

@@ -2,7 +2,6 @@ package nozzle
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"math"
 	"net"
@@ -39,27 +38,14 @@ func runUDP(t *testing.T, options UDPOptions) *runningUDP {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- u.Run(ctx) }()
-	addr, err := u.Addr(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.address = addr.String()
-	r.stop = func() {
-		cancel()
-		if err := receive(t, done); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.stop = run(t, u.Run)
+	r.address = listening(t, u.Addr)
 	return r
 }
 
 // TestUDPFromDropsonde: what components send with the public client library arrives.
 func TestUDPFromDropsonde(t *testing.T) {
 	u := runUDP(t, UDPOptions{})
-	defer u.stop()
 	if !u.ledger.Ready() {
 		t.Fatal("listens, and is not ready")
 	}
@@ -193,7 +179,6 @@ loggregator_exporter_source_up{source="udp"} 0
 
 func TestUDPAddressInUse(t *testing.T) {
 	taken := runUDP(t, UDPOptions{})
-	defer taken.stop()
 	ledger, _ := newTestLedger(t)
 	log, _ := newTestLog()
 	u, err := newUDP(UDPOptions{ListenAddress: taken.address}, testEnv(ledger, func() Sink { return &nullSink{} }, log))
@@ -216,7 +201,6 @@ func TestUDPAddressInUse(t *testing.T) {
 // TestUDPSmallBuffer: no kernel gives two gibibytes, whatever its limit, and the log must say how to raise that.
 func TestUDPSmallBuffer(t *testing.T) {
 	u := runUDP(t, UDPOptions{ReceiveBufferBytes: math.MaxInt32})
-	defer u.stop()
 	line := receive(t, u.lines)
 	if line.level != slog.LevelWarn || line.attrs["remedy"] != "sysctl -w net.core.rmem_max=2147483647" ||
 		line.attrs["granted_bytes"] == "" {
