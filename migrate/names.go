@@ -42,7 +42,7 @@ type known struct {
 	identity store.Identity
 	old      string         // name in firehose_exporter
 	tail     string         // what follows the origin in the old name, with the underscore before it; "" if it has none
-	short    string         // the same without a component that the raw name repeats before a dot
+	short    string         // the old name without an origin that the raw name repeats before a dot; "" if it does not
 	labels   []metric.Label // in our exporter, with the metric's name as labelName, as far as name and origin tell
 	fixed    []string       // labels that a rule sets to text of its own
 	mul, div float64        // the new value is the old one * mul / div
@@ -99,13 +99,13 @@ func (n *names) add(old *compat.Resolver, now *resolver.Resolver, of *Name) {
 		return
 	}
 	k.mul, k.div = r.Mul, r.Div
+	k.anywhere = old.Name("a", of.Name, of.Kind) == old.Name("b", of.Name, of.Kind)
 	if !k.anywhere && of.Origin != "" {
 		k.tail = strings.TrimPrefix(k.old, strings.TrimSuffix(old.Name(of.Origin, "", of.Kind), "_total"))
 	}
 	if bare, ok := strings.CutPrefix(of.Name, of.Origin+"."); ok {
 		k.short = old.Name(of.Origin, bare, of.Kind)
 	}
-	k.anywhere = old.Name("a", of.Name, of.Kind) == old.Name("b", of.Name, of.Kind)
 	k.labels = append(k.labels, metric.Label{Name: labelName, Value: r.Metric})
 	for _, l := range r.Labels {
 		tag := slices.ContainsFunc(r.Rules.Tags, func(t metric.Label) bool { return t.Value == l.Value })
