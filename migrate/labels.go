@@ -46,9 +46,13 @@ var requestLabels = []string{
 	"method", "scheme", "host", labelSourceID, labelOrigin, "node_index",
 }
 
-// newLabel returns what a label of firehose_exporter is in the new names, for series of an identity; ok is false if no
-// label holds what it held.
-func (m *Migrator) newLabel(label string, of *store.Identity) (name string, ok bool) {
+// newLabel returns what a label of firehose_exporter is in the new names, for the series of a translation; ok is false if
+// no label holds what it held.
+func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool) {
+	of := s.identity
+	if of == nil {
+		return label, label == labelEnvironment || slices.Contains(targetLabels, label)
+	}
 	if label == labelEnvironment || label == labelName || label == labelBucket || slices.Contains(targetLabels, label) {
 		return label, true
 	}

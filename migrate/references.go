@@ -274,10 +274,7 @@ func (r *rewriter) newName(s *translation, label string) (string, bool) {
 		r.note("the variable %s holds names of labels: let it have the new ones", label)
 		return label, true
 	}
-	if s.of.identity == nil { // the exporter's own
-		return label, label == labelEnvironment || slices.Contains(targetLabels, label)
-	}
-	return r.m.newLabel(label, s.of.identity)
+	return r.m.newLabel(label, s)
 }
 
 // bridge finds the translations that have to keep labels. That a label is kept for one reference may ask for it in

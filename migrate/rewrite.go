@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"loggregator_exporter/migrate/promql"
+	"loggregator_exporter/store"
 )
 
 // rewriter rewrites one query: it finds out what each selector becomes, then what follows for the labels that are
@@ -63,7 +64,7 @@ func (r *rewriter) rewriteAll() error {
 type translation struct {
 	selector *promql.Selector
 	targets  []*known
-	of       subject
+	identity *store.Identity // by which labels are followed; nil for the exporter's own metrics
 	// matchers are those on the new series; the first is that of the name.
 	matchers  []*matcher
 	mul, div  float64 // the new value is the old one * mul / div

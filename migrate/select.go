@@ -11,12 +11,7 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/migrate/promql"
-	"loggregator_exporter/store"
 )
-
-// subject is what series stand for: an identity whose labels can be followed, and the names of the old and new
-// labels that were followed already.
-type subject struct{ identity *store.Identity }
 
 // nameMatcher is the matcher on __name__, or nil.
 func nameMatcher(s *promql.Selector) *promql.Matcher {
@@ -88,7 +83,7 @@ func (m *Migrator) take(s *translation, targets, also []*known, free string) err
 	if s.matchers, err = m.names.tellApart(targets, also, free); err != nil {
 		return err
 	}
-	s.targets, s.of = targets, subject{&targets[0].identity}
+	s.targets, s.identity = targets, &targets[0].identity
 	s.mul, s.div, err = factorOf(targets)
 	s.delta = targets[0].delta
 	return err

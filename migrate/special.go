@@ -101,7 +101,7 @@ type ownMetric struct {
 func (m *Migrator) selectOwn(s *translation, name string) bool {
 	if name == "total_http_start_stop_received" || name == "total_http_metrics_received" {
 		m.selectHTTP(s, "http_total")
-		s.of = subject{}
+		s.identity = nil
 		s.special = &special{split: "by (environment, instance, job)", join: "sum"}
 		return true
 	}
@@ -149,7 +149,7 @@ func (m *Migrator) selectHTTP(s *translation, name string) bool {
 		return false
 	}
 	family := m.new.Explain(id, nil)
-	s.of = subject{id}
+	s.identity = id
 	s.matchers = []*matcher{{label: labelName, values: []string{family.Metric + suffix}}}
 	return true
 }

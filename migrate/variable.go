@@ -75,10 +75,7 @@ func (m *Migrator) labelValues(arguments string) Result {
 		if err != nil || selected == nil {
 			continue
 		}
-		now, ok := label, label == labelEnvironment
-		if selected.of.identity != nil {
-			now, ok = m.newLabel(label, selected.of.identity)
-		}
+		now, ok := m.newLabel(label, selected)
 		if label == labelStatusCode && selected.special != nil {
 			return refused(arguments, now+" holds classes of status codes, such as 5xx, and no codes")
 		}
