@@ -137,3 +137,23 @@ func TestCases(t *testing.T) {
 		})
 	}
 }
+
+// TestTextHasNoControlCharacters: a name that an app has chosen, and a query, reach a terminal as visible text.
+func TestTextHasNoControlCharacters(t *testing.T) {
+	names := []*Name{{Origin: "shop", Name: "\x1b[2Jqueue.x.depth", Kind: metric.KindGauge}}
+	rules := txtar.File{Name: "new.yaml", Data: []byte("version: 1\nrules: [{pattern: \"{_}.x.{leaf}\", name: \"{leaf}\"}]\n")}
+	read := []*documents.Document{queriesOf(t, "cf_2jqueue_x_depth{a=\"\x1b\"} >\t1")}
+	r, err := Compare(t.Context(), slices.Values(names), ownSide(t), ownSide(t, rules), Options{Documents: read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := r.WriteText(&got); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`shop \x1b[2Jqueue.x.depth`, `{a="\x1b"} >    1`} {
+		if !strings.Contains(got.String(), want) || strings.Contains(got.String(), "\x1b") {
+			t.Errorf("%q, want %q in it, and no control characters", got.String(), want)
+		}
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"loggregator_exporter/metric"
 )
 
 // maxShapes bounds the lines of a group in a text.
@@ -29,7 +31,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.Queries != nil {
 		writeQueries(b, r.Queries)
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, metric.Printable(b.String())) // apps choose names, and a terminal obeys control characters
 	return err
 }
 

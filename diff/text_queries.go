@@ -37,8 +37,9 @@ func title(c *queries.Change) string {
 }
 
 func writeQuery(b *strings.Builder, c *queries.Change) {
+	inColumn := strings.NewReplacer("\n", "\n           ", "\t", "    ")
 	line := func(what, text string) {
-		fmt.Fprintf(b, "  %-8s %s\n", what, strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n           "))
+		fmt.Fprintf(b, "  %-8s %s\n", what, inColumn.Replace(strings.TrimSpace(text)))
 	}
 	line("query", c.Query)
 	for _, reason := range c.Reasons {

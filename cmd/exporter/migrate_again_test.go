@@ -65,3 +65,18 @@ func TestMigrateTwice(t *testing.T) {
 		}
 	}
 }
+
+// TestMigrateListHasNoControlCharacters: titles and queries reach a terminal as visible text.
+func TestMigrateListHasNoControlCharacters(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "d.json")
+	text := `{"panels": [{"id": 1, "title": "T", "targets": [{"refId": "\u001b[2J", "expr": "firehose_\u001bx"}]}]}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, out, _ := command(t, "migrate", file)
+	for _, want := range []string{`query \x1b[2J`, `firehose_\x1bx`} {
+		if !strings.Contains(out, want) || strings.Contains(out, "\x1b") {
+			t.Errorf("%q, want %q in it, and no control characters", out, want)
+		}
+	}
+}

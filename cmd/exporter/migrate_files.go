@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode"
 
 	"loggregator_exporter/internal/wholefile"
+	"loggregator_exporter/metric"
 	"loggregator_exporter/migrate/documents"
 	"loggregator_exporter/migrate/rewrite"
 )
@@ -114,7 +115,7 @@ func (m *migration) list(r *rewrite.Report) error {
 		}
 		fmt.Fprintf(&b, "  line %d, %s: %s\n", n.Line, where, n.Text)
 	}
-	_, err := m.out.Write([]byte(b.String()))
+	_, err := io.WriteString(m.out, metric.Printable(b.String())) // a terminal obeys control characters
 	return err
 }
 
@@ -125,11 +126,4 @@ func writeReasons(b *strings.Builder, why []string) {
 }
 
 // oneLine writes a query in one line. It is for reading only: a comment in it would swallow what follows.
-func oneLine(query string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) { // a terminal would obey it
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.Join(strings.Fields(query), " "))
-}
+func oneLine(query string) string { return strings.Join(strings.Fields(query), " ") }
