@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -163,8 +164,7 @@ func (c *comparison) pairs() [][2]place {
 		}
 		return 0
 	}
-	crossed := shift(oldSide) != shift(newSide) && (c.made[oldSide].own == nil) != (c.made[newSide].own == nil) &&
-		(c.made[oldSide].old == nil) != (c.made[newSide].old == nil)
+	crossed := shift(oldSide) != shift(newSide) && (c.made[oldSide].old == nil) != (c.made[newSide].old == nil)
 	for p := range places {
 		switch {
 		case p == ofSizes && c.asked():
@@ -209,16 +209,7 @@ func (c *comparison) sharing(side int) iter.Seq[[]int32] {
 		key := func(i int32) uint64 {
 			return uint64(c.slots[i].places[side]/ofOld)<<32 | uint64(c.slots[i].series[side]) // a store each
 		}
-		slices.SortStableFunc(order, func(a, b int32) int {
-			switch ka, kb := key(a), key(b); {
-			case ka < kb:
-				return -1
-			case ka > kb:
-				return 1
-			default:
-				return 0
-			}
-		})
+		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(key(a), key(b)) })
 		for from := 0; from < len(order); {
 			to := from + 1
 			for to < len(order) && key(order[to]) == key(order[from]) {
