@@ -17,7 +17,7 @@ type made struct {
 
 	envelope metric.Envelope // scratch memory, as is placed
 	placed   []store.Placement
-	untold   metric.Tally // of outcomes that nobody asks for
+	outcomes metric.Tally // which no one reads: placements say what became of a name
 }
 
 // place is what a series of a name is for: a name may have several. Those of both sides are compared place by place.
@@ -106,10 +106,10 @@ func (m *made) fill(n *Name) {
 func (m *made) write(n *Name) {
 	m.fill(n)
 	if m.own != nil {
-		m.own.Write(&m.envelope, &m.untold)
+		m.own.Write(&m.envelope, &m.outcomes)
 	}
 	if m.old != nil {
-		m.old.Write(&m.envelope, &m.untold)
+		m.old.Write(&m.envelope, &m.outcomes)
 	}
 }
 

@@ -120,20 +120,20 @@ func (s *stores) sink() nozzle.Sink {
 	}
 }
 
-// tee gives every envelope to two sinks, of which only the first one's outcomes are told.
+// tee gives every envelope to two sinks, of which only the first one's outcomes are counted.
 type tee struct {
 	first, second nozzle.Sink
-	untold        metric.Tally
+	secondTally   metric.Tally
 }
 
 func (t *tee) Add(e *metric.Envelope, tally *metric.Tally) {
 	t.first.Add(e, tally)
-	t.second.Add(e, &t.untold)
+	t.second.Add(e, &t.secondTally)
 }
 
 func (t *tee) Flush(tally *metric.Tally) {
 	t.first.Flush(tally)
-	t.second.Flush(&t.untold)
+	t.second.Flush(&t.secondTally)
 }
 
 // shown is what scrapes and remote write get.
