@@ -219,15 +219,10 @@ func (r *rewriter) provide(ref *reference, n parser.Node) {
 }
 
 func (r *rewriter) provideSelector(ref *reference, n *parser.VectorSelector) {
-	for _, s := range r.q.Selectors {
-		if s.Node != n {
-			continue
-		}
-		if selected := r.selectors[s]; selected == nil {
-			ref.fixed = true
-		} else if !slices.Contains(ref.providers, selected) {
-			ref.providers = append(ref.providers, selected)
-		}
+	if s := r.translationOf(n); s == nil {
+		ref.fixed = true
+	} else if !slices.Contains(ref.providers, s) {
+		ref.providers = append(ref.providers, s)
 	}
 }
 

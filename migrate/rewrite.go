@@ -86,6 +86,16 @@ func (r *rewriter) series() []*translation {
 	return all
 }
 
+// translationOf is what the selector of a node becomes; nil if it does not select old names.
+func (r *rewriter) translationOf(n *parser.VectorSelector) *translation {
+	for s, selected := range r.selectors {
+		if s.Node == n {
+			return selected
+		}
+	}
+	return nil
+}
+
 func (r *rewriter) note(format string, args ...any) {
 	if n := fmt.Sprintf(format, args...); !slices.Contains(r.result.Notes, n) {
 		r.result.Notes = append(r.result.Notes, n)

@@ -48,10 +48,8 @@ func (r *rewriter) keepValues() error {
 func (r *rewriter) valuesOf(n parser.Expr) (flow, error) {
 	switch n := n.(type) {
 	case *parser.VectorSelector:
-		for _, s := range r.series() {
-			if s.selector.Node == n && s.mul != 0 {
-				return flow{mul: s.mul, div: s.div}, nil
-			}
+		if s := r.translationOf(n); s != nil {
+			return flow{mul: s.mul, div: s.div}, nil
 		}
 		return plain, nil
 	case *parser.NumberLiteral:
