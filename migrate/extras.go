@@ -77,10 +77,8 @@ func differences(a, b extras) []string {
 func (r *rewriter) extrasOf(n parser.Node) extras {
 	switch n := n.(type) {
 	case *parser.VectorSelector:
-		for _, s := range r.series() {
-			if s.selector.Node == n {
-				return s.extras()
-			}
+		if s := r.translationOf(n); s != nil {
+			return s.extras()
 		}
 		return nil
 	case *parser.AggregateExpr:
@@ -141,8 +139,11 @@ func (r *rewriter) extrasOfAggregation(n *parser.AggregateExpr) extras {
 }
 
 func (r *rewriter) extrasOfOperation(n *parser.BinaryExpr) extras {
-	if n.VectorMatching == nil {
-		return mergeExtras(r.extrasOf(n.LHS), r.extrasOf(n.RHS))
+	switch { // a number has no labels
+	case n.LHS.Type() == parser.ValueTypeScalar:
+		return r.extrasOf(n.RHS)
+	case n.RHS.Type() == parser.ValueTypeScalar:
+		return r.extrasOf(n.LHS)
 	}
 	_, on, group := r.q.Matching(n)
 	left, right := r.extrasOf(n.LHS), r.extrasOf(n.RHS)
@@ -164,16 +165,17 @@ func (r *rewriter) extrasOfOperation(n *parser.BinaryExpr) extras {
 	return left
 }
 
-// mergeExtras are the labels of either of two sides.
+// mergeExtras are the labels of the series of two sides together. A side of which nothing is known tells nothing.
 func mergeExtras(a, b extras) extras {
-	if len(a) == 0 {
+	switch {
+	case a == nil:
 		return b
+	case b == nil:
+		return a
 	}
 	all := maps.Clone(a)
 	for _, name := range differences(a, b) {
-		if all[name] = severalValues; b == nil {
-			all[name] = a[name]
-		}
+		all[name] = severalValues
 	}
 	return all
 }
