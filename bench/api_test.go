@@ -23,6 +23,7 @@ import (
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
 	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/overview"
 )
 
 const (
@@ -93,7 +94,7 @@ func newAPIBench(b *testing.B) (*apiBench, *api.API) {
 		b.Fatalf("%d series: %+v", got, x.store.Refusals())
 	}
 	a := api.New(api.Options{
-		Store: x.store, Own: reg,
+		Options: overview.Options{Store: x.store, Own: reg},
 		Rules: func() tagger.Options { return tagger.Options{Catalogue: catalogue.Files(), Quarantine: true} },
 	})
 	x.api = a.Handler()

@@ -35,12 +35,14 @@ var mayImport = map[string][]string{
 		"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
 	},
 	"web":         {"metric", "tagger", "resolver", "store", "web/api", "web/console"},
-	"web/console": {"metric", "diff", "web/api"},
+	"web/console": {"metric", "diff", "web/api", "web/overview"},
 	"web/api": {
 		"metric", "tagger", "tagger/catalogue", "tagger/learn", "resolver", "store", "diff", "internal/suggest", "web/live",
+		"web/overview",
 	},
-	"web/live": {"metric", "store"},
-	"compat":   {"metric", "store"},
+	"web/live":     {"metric", "store"},
+	"web/overview": {"metric", "store"},
+	"compat":       {"metric", "store"},
 	"diff": {
 		"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate/documents", "diff/queries",
 	},

@@ -188,7 +188,7 @@ func assemble(cfg *config.Config, load func() (*config.Config, error), log *slog
 		}
 	}
 	if cfg.Web.EnableConsole {
-		s.api = newAPI(&s, r, reg, log)
+		s.api = newAPI(&s, r, reg)
 	}
 	pages, err := web.NewHandler(web.Pages{
 		Metrics: exposition.NewHandler(s.stores.shown(), reg, exposition.Options{

@@ -5,14 +5,16 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"loggregator_exporter/web/overview"
 )
 
 // Config is the settings in force, and the program that they are in force in.
 type Config struct {
 	// File is the configuration file, or empty.
-	File     string    `json:"file"`
-	Settings []Setting `json:"settings"`
-	Reload   Reload    `json:"reload"`
+	File     string          `json:"file"`
+	Settings []Setting       `json:"settings"`
+	Reload   overview.Reload `json:"reload"`
 	// Pending says what a reload would do now. It is missing where the configuration cannot be loaded anew, as in the demo.
 	Pending *Pending `json:"pending,omitempty"`
 	Build   Build    `json:"build"`
@@ -84,7 +86,7 @@ func (a *API) Config(_ context.Context) (*Config, error) {
 		c.Reload = a.options.Reload()
 	}
 	c.Build = a.build()
-	c.Started, c.UptimeSeconds = a.started.UTC(), time.Since(a.started).Seconds()
+	c.Started, c.UptimeSeconds = a.Started().UTC(), time.Since(a.Started()).Seconds()
 	return &c, nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
+	"loggregator_exporter/web/overview"
 )
 
 // Prefix is the path below which Handler answers.
@@ -59,8 +60,8 @@ func plain[Answer any](
 // routes lists all endpoints, in the order of the documentation.
 func routes() []route {
 	return []route{
-		{method: http.MethodGet, path: "status", data: Status{}, answer: plain((*API).Status)},
-		{method: http.MethodGet, path: "history", data: History{}, answer: plain((*API).History)},
+		{method: http.MethodGet, path: "status", data: overview.Status{}, answer: plain((*API).Status)},
+		{method: http.MethodGet, path: "history", data: overview.History{}, answer: plain((*API).History)},
 		{
 			method: http.MethodGet, path: "names", data: NamesPage{}, answer: get(ParseNamesQuery, (*API).Names),
 			parameters: []string{"search", "state", "metric", "rule", "owner", "sort", "order", "limit", "cursor"},

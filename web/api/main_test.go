@@ -15,6 +15,7 @@ import (
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/catalogue"
 	"loggregator_exporter/tagger/naming"
+	"loggregator_exporter/web/overview"
 )
 
 func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
@@ -23,12 +24,8 @@ func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
 type fixture struct {
 	*API
 
-	store    *store.Store
-	rules    tagger.Options
-	sources  []Source
-	losses   []Loss
-	reload   Reload
-	registry *prometheus.Registry
+	store *store.Store
+	rules tagger.Options
 }
 
 const userRules = `version: 1
@@ -60,9 +57,7 @@ var compiled = sync.OnceValues(func() (*tagger.Tagger, error) {
 
 func newFixture(tb testing.TB, change ...func(*store.Options)) *fixture {
 	tb.Helper()
-	f := &fixture{
-		rules: testRules(), reload: Reload{Successful: true}, registry: prometheus.NewRegistry(),
-	}
+	f := &fixture{rules: testRules()}
 	rules, err := compiled()
 	if err != nil {
 		tb.Fatal(err)
@@ -78,9 +73,8 @@ func newFixture(tb testing.TB, change ...func(*store.Options)) *fixture {
 		tb.Fatal(err)
 	}
 	f.API = New(Options{
-		Store: f.store, Own: f.registry, Rules: func() tagger.Options { return f.rules },
-		Sources: func() []Source { return f.sources }, Losses: func() []Loss { return f.losses },
-		Reload: func() Reload { return f.reload },
+		Options: overview.Options{Store: f.store, Own: prometheus.NewRegistry()},
+		Rules:   func() tagger.Options { return f.rules },
 	})
 	return f
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/overview"
 )
 
 //go:embed templates
@@ -20,8 +21,8 @@ var templates embed.FS
 
 // Data answers what the pages show. *api.API does.
 type Data interface {
-	Status(ctx context.Context) (*api.Status, error)
-	History(ctx context.Context) (*api.History, error)
+	Status(ctx context.Context) (*overview.Status, error)
+	History(ctx context.Context) (*overview.History, error)
 	Names(ctx context.Context, q api.NamesQuery) (*api.NamesPage, error)
 	Explain(ctx context.Context, q api.ExplainQuery) (*api.Explained, error)
 	Rules(ctx context.Context, q api.RulesQuery) (*api.RulesPage, error)
@@ -116,7 +117,7 @@ type frame struct {
 	Now           time.Time
 	Page          any
 
-	status *api.Status
+	status *overview.Status
 }
 
 // Name and Link are for the bar of pages.

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/overview"
 )
 
 // fake answers the pages with what a test sets, and keeps what was asked.
 type fake struct {
-	status      api.Status
-	history     api.History
+	status      overview.Status
+	history     overview.History
 	names       api.NamesPage
 	explained   api.Explained
 	rules       api.RulesPage
@@ -33,8 +34,8 @@ type fake struct {
 	askedMetrics []api.CardinalityQuery
 }
 
-func (f *fake) Status(context.Context) (*api.Status, error)   { return &f.status, f.err }
-func (f *fake) History(context.Context) (*api.History, error) { return &f.history, f.err }
+func (f *fake) Status(context.Context) (*overview.Status, error)   { return &f.status, f.err }
+func (f *fake) History(context.Context) (*overview.History, error) { return &f.history, f.err }
 
 func (f *fake) Names(_ context.Context, q api.NamesQuery) (*api.NamesPage, error) {
 	f.askedNames = append(f.askedNames, q)
@@ -98,33 +99,33 @@ func newFake(tb testing.TB) *fake {
 }
 
 // history is an hour in which many samples were refused for five minutes, and one value is missing.
-func history() api.History {
+func history() overview.History {
 	const values = 360
-	h := api.History{StepSeconds: 10}
+	h := overview.History{StepSeconds: 10}
 	for i := range int64(values) {
 		h.Times = append(h.Times, now.Unix()-10*(values-i))
 	}
-	wave := func(base, swing float64) []api.Value {
-		var line []api.Value
+	wave := func(base, swing float64) []overview.Value {
+		var line []overview.Value
 		for i := range values {
-			line = append(line, api.Value(base+swing*math.Sin(float64(i)/22)))
+			line = append(line, overview.Value(base+swing*math.Sin(float64(i)/22)))
 		}
 		return line
 	}
-	refused, memory := make([]api.Value, values), wave(210e6, 1e7)
+	refused, memory := make([]overview.Value, values), wave(210e6, 1e7)
 	for i := 240; i < 270; i++ {
 		refused[i] = 2400
 	}
-	memory[100] = api.Value(math.NaN())
-	h.Graphs = []api.Graph{
-		{ID: "samples", Title: "Samples", Unit: "samples/s", Lines: []api.Line{
+	memory[100] = overview.Value(math.NaN())
+	h.Graphs = []overview.Graph{
+		{ID: "samples", Title: "Samples", Unit: "samples/s", Lines: []overview.Line{
 			{Name: "stored", Values: wave(9000, 900)}, {Name: "conflict", Values: refused},
 		}},
-		{ID: "series", Title: "Series", Unit: "series", Lines: []api.Line{{Name: "series", Values: wave(48000, 300)}}},
-		{ID: "scrape_duration", Title: "Time of a scrape", Unit: "seconds", Lines: []api.Line{
+		{ID: "series", Title: "Series", Unit: "series", Lines: []overview.Line{{Name: "series", Values: wave(48000, 300)}}},
+		{ID: "scrape_duration", Title: "Time of a scrape", Unit: "seconds", Lines: []overview.Line{
 			{Name: "scrape_duration", Values: wave(.18, .03)},
 		}},
-		{ID: "memory", Title: "Memory", Unit: "bytes", Lines: []api.Line{{Name: "memory", Values: memory}}},
+		{ID: "memory", Title: "Memory", Unit: "bytes", Lines: []overview.Line{{Name: "memory", Values: memory}}},
 	}
 	return h
 }

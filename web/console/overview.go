@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/overview"
 )
 
 // verdict says in one line how the exporter fares.
@@ -22,17 +22,17 @@ type verdict struct {
 var unknown = verdict{Level: "warn", Sign: "?", Text: "The exporter cannot say how it fares.", Short: "unknown"}
 
 // judge makes one line of all problems.
-func judge(problems []api.Problem) verdict {
-	by := map[api.Severity]int{}
+func judge(problems []overview.Problem) verdict {
+	by := map[overview.Severity]int{}
 	for _, p := range problems {
 		by[p.Severity]++
 	}
-	urgent := by[api.Critical] + by[api.Warning]
+	urgent := by[overview.Critical] + by[overview.Warning]
 	attention := plural(urgent, "thing needs attention", "things need attention")
 	switch {
-	case by[api.Critical] > 0:
+	case by[overview.Critical] > 0:
 		return verdict{"bad", "■", attention, attention}
-	case by[api.Warning] > 0:
+	case by[overview.Warning] > 0:
 		return verdict{"warn", "▲", attention, attention}
 	case len(problems) > 0:
 		better := plural(len(problems), "thing can", "things can") + " be made better"
@@ -44,7 +44,7 @@ func judge(problems []api.Problem) verdict {
 
 // overviewPage is the data of the first page.
 type overviewPage struct {
-	*api.Status
+	*overview.Status
 
 	Facts   []string
 	Urgent  []problem
@@ -58,7 +58,7 @@ type overviewPage struct {
 
 // problem is one that has lasted for some time.
 type problem struct {
-	api.Problem
+	overview.Problem
 
 	Lasts string
 }
@@ -76,7 +76,7 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 		if !found.Since.IsZero() {
 			shown.Lasts = span(s.Time.Sub(found.Since).Truncate(time.Second))
 		}
-		if found.Severity == api.Notice {
+		if found.Severity == overview.Notice {
 			p.Notices = append(p.Notices, shown)
 		} else {
 			p.Urgent = append(p.Urgent, shown)
@@ -94,7 +94,7 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 }
 
 // facts are the figures below the verdict.
-func facts(s *api.Status) []string {
+func facts(s *overview.Status) []string {
 	up := 0
 	var last time.Time
 	for i := range s.Sources {
@@ -119,7 +119,7 @@ func facts(s *api.Status) []string {
 }
 
 // newLedger makes branches of the ledger: the mean of the last minute, or all since the start.
-func newLedger(s *api.Status, rates bool) *ledger {
+func newLedger(s *overview.Status, rates bool) *ledger {
 	l := &ledger{PerSecond: rates}
 	amount := func(n uint64, perSecond float64) float64 {
 		if rates {
@@ -149,7 +149,7 @@ func newLedger(s *api.Status, rates bool) *ledger {
 }
 
 // branches makes branches of flows, with the one first that goes on.
-func branches(flows []api.Flow, first string, amount func(uint64, float64) float64) []branch {
+func branches(flows []overview.Flow, first string, amount func(uint64, float64) float64) []branch {
 	list := []branch{{Name: first, Kind: branchGood}}
 	for _, f := range flows {
 		b := branch{
@@ -170,7 +170,7 @@ func branches(flows []api.Flow, first string, amount func(uint64, float64) float
 }
 
 // graphsOf makes the small graphs of the last hour.
-func graphsOf(h *api.History) (out []*graph) {
+func graphsOf(h *overview.History) (out []*graph) {
 	if len(h.Times) == 0 {
 		return nil
 	}
@@ -197,7 +197,7 @@ func graphsOf(h *api.History) (out []*graph) {
 	return out
 }
 
-func lineOf(l api.Line) line {
+func lineOf(l overview.Line) line {
 	out := line{Name: strings.ReplaceAll(l.Name, "_", " "), Values: make([]float64, len(l.Values))}
 	for i, v := range l.Values {
 		out.Values[i] = float64(v)

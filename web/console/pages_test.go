@@ -10,6 +10,7 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/overview"
 )
 
 var (
@@ -161,9 +162,9 @@ func TestVerdict(t *testing.T) {
 		{"notice warning", verdict{"warn", "▲", "1 thing needs attention", "1 thing needs attention"}},
 		{"critical warning notice", verdict{"bad", "■", "2 things need attention", "2 things need attention"}},
 	} {
-		var problems []api.Problem
+		var problems []overview.Problem
 		for s := range strings.FieldsSeq(tc.severities) {
-			problems = append(problems, api.Problem{Severity: api.Severity(s)})
+			problems = append(problems, overview.Problem{Severity: overview.Severity(s)})
 		}
 		if got := judge(problems); got != tc.want {
 			t.Errorf("%q: %+v, want %+v", tc.severities, got, tc.want)

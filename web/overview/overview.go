@@ -1,4 +1,4 @@
-package api
+package overview
 
 import (
 	"cmp"
@@ -8,8 +8,63 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
 )
+
+// Options are what a Monitor reads. Functions are called from many goroutines, must not block for long, and return values
+// that nobody changes afterwards.
+type Options struct {
+	// Store holds the series under the exporter's own names, or under those of metrics.compatibility where these stand
+	// alone.
+	Store *store.Store
+	// Own gathers the exporter's own metrics.
+	Own prometheus.Gatherer
+	// Sources returns the sources in the order of the documentation.
+	Sources func() []Source
+	// Losses returns what Loggregator itself reports as lost, those that lost most first.
+	Losses func() []Loss
+	// Reload returns the last attempt to load the configuration.
+	Reload func() Reload
+	// Version is that of the build.
+	Version string
+}
+
+// Monitor finds out how a running exporter fares. It is safe for concurrent use.
+type Monitor struct {
+	options Options
+
+	recorder recorder
+	scrapers scrapers
+	status   statusCache
+	started  time.Time
+}
+
+// New makes a Monitor. It starts nothing.
+func New(o Options) *Monitor { return &Monitor{options: o, started: time.Now()} }
+
+// Started is when the Monitor was made, with which the exporter starts.
+func (m *Monitor) Started() time.Time { return m.started }
+
+// Run keeps the history of the last hour until ctx is done. It returns nil then.
+func (m *Monitor) Run(ctx context.Context) error {
+	tick := time.NewTicker(historyStep)
+	defer tick.Stop()
+	m.point()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			m.point()
+		}
+	}
+}
+
+// point adds a point to the history.
+func (m *Monitor) point() { m.recorder.record(m.gather(), m.scrapers.point(time.Now())) }
 
 // statusAge is how old a status may be: however many ask, it is found out once in this time.
 const statusAge = time.Second
@@ -22,30 +77,30 @@ type statusCache struct {
 }
 
 // Status returns how the exporter fares, as it was at most a second ago.
-func (a *API) Status(ctx context.Context) (*Status, error) {
-	c := &a.status
+func (m *Monitor) Status(_ context.Context) (*Status, error) {
+	c := &m.status
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last != nil && time.Since(c.last.Time) < statusAge {
 		return c.last, nil
 	}
-	own := a.gather()
+	own := m.gather()
 	s := &Status{
-		Time: own.at.UTC(), Version: a.options.Version, Started: a.started.UTC(), Sources: []Source{}, Losses: []Loss{},
-		Series: a.seriesCount(), Memory: memory(own), Scrapers: a.scrapers.list(own.at), RemoteWrite: a.remoteWrite(own),
+		Time: own.at.UTC(), Version: m.options.Version, Started: m.started.UTC(), Sources: []Source{}, Losses: []Loss{},
+		Series: m.seriesCount(), Memory: memory(own), Scrapers: m.scrapers.list(own.at), RemoteWrite: m.remoteWrite(own),
 	}
-	if a.options.Sources != nil {
-		s.Sources = append(s.Sources, a.options.Sources()...)
+	if m.options.Sources != nil {
+		s.Sources = append(s.Sources, m.options.Sources()...)
 	}
-	if a.options.Losses != nil {
-		s.Losses = append(s.Losses, a.options.Losses()...)
+	if m.options.Losses != nil {
+		s.Losses = append(s.Losses, m.options.Losses()...)
 	}
-	if a.options.Reload != nil {
-		s.Reload = a.options.Reload()
+	if m.options.Reload != nil {
+		s.Reload = m.options.Reload()
 	}
-	a.addRates(s, own)
-	s.Ledger = a.ledger(s, own)
-	s.Problems = a.problems(ctx, s, own)
+	m.addRates(s, own)
+	s.Ledger = m.ledger(s, own)
+	s.Problems = m.problems(s, own)
 	c.date(s)
 	c.last = s
 	return s, nil
@@ -68,10 +123,10 @@ func (c *statusCache) date(s *Status) {
 	c.since = since
 }
 
-func (a *API) seriesCount() SeriesCount {
-	stats := a.options.Store.Stats()
+func (m *Monitor) seriesCount() SeriesCount {
+	stats := m.options.Store.Stats()
 	return SeriesCount{
-		Series: stats.Series, MaxSeries: a.options.Store.LimitState().MaxSeries, Families: stats.Families,
+		Series: stats.Series, MaxSeries: m.options.Store.LimitState().MaxSeries, Families: stats.Families,
 		UntaggedNames: stats.UntaggedNames, Refused: stats.Refused,
 	}
 }
@@ -79,15 +134,15 @@ func (a *API) seriesCount() SeriesCount {
 func memory(own *ownMetrics) Memory {
 	resident, _ := own.value("process_resident_memory_bytes")
 	heap, _ := own.value("go_memstats_heap_inuse_bytes")
-	m := Memory{ResidentBytes: uint64(resident), HeapBytes: uint64(heap)}
+	used := Memory{ResidentBytes: uint64(resident), HeapBytes: uint64(heap)}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		m.LimitBytes = uint64(limit)
+		used.LimitBytes = uint64(limit)
 	}
-	return m
+	return used
 }
 
 // remoteWrite returns how pushing fares, nil where it is off.
-func (a *API) remoteWrite(own *ownMetrics) *RemoteWrite {
+func (m *Monitor) remoteWrite(own *ownMetrics) *RemoteWrite {
 	taken, on := own.value("remote_write_samples_total")
 	if !on {
 		return nil
@@ -100,7 +155,7 @@ func (a *API) remoteWrite(own *ownMetrics) *RemoteWrite {
 	sent, _ := own.value("remote_write_queue_highest_sent_timestamp_seconds")
 	return &RemoteWrite{
 		LagSeconds: max(0, newest-sent), SamplesPending: number("samples_pending"),
-		SamplesPerSecond: a.recorder.rate("remote_write_samples_total", taken, own.at),
+		SamplesPerSecond: m.recorder.rate("remote_write_samples_total", taken, own.at),
 		SamplesTaken:     uint64(taken), SamplesFailed: number("samples_failed_total"),
 		SamplesDropped: number("samples_dropped_total"), SamplesRetried: number("samples_retried_total"),
 		QueueBytes: number("queue_bytes"), QueueMaxBytes: number("queue_capacity_bytes"),
@@ -108,16 +163,16 @@ func (a *API) remoteWrite(own *ownMetrics) *RemoteWrite {
 }
 
 // addRates fills in the means of the last minute.
-func (a *API) addRates(s *Status, own *ownMetrics) {
+func (m *Monitor) addRates(s *Status, own *ownMetrics) {
 	for i := range s.Sources {
 		of := &s.Sources[i]
 		key := "envelopes_received_total\xffsource\xff" + of.Name
-		of.EnvelopesPerSecond = a.recorder.rate(key, float64(of.Received), own.at)
+		of.EnvelopesPerSecond = m.recorder.rate(key, float64(of.Received), own.at)
 	}
 	for i := range s.Losses {
 		l := &s.Losses[i]
 		key := "upstream_dropped_total\xffdirection\xff" + l.Direction + "\xfforigin\xff" + l.Origin
-		l.PerSecond = a.recorder.rate(key, float64(l.Count), own.at)
+		l.PerSecond = m.recorder.rate(key, float64(l.Count), own.at)
 	}
 }
 
@@ -160,7 +215,7 @@ var (
 )
 
 // ledger adds up the accounts of the sources.
-func (a *API) ledger(s *Status, own *ownMetrics) Ledger {
+func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {
 	l := Ledger{
 		UpstreamLost: Flow{
 			Outcome: "upstream_lost", Meaning: "Loggregator lost them before they reached the exporter.", Lost: true,
@@ -180,7 +235,7 @@ func (a *API) ledger(s *Status, own *ownMetrics) Ledger {
 			of := &s.Sources[i]
 			f.Count += of.Envelopes[f.Outcome]
 			key := "envelopes_total\xffoutcome\xff" + f.Outcome + "\xffsource\xff" + of.Name
-			f.PerSecond += a.recorder.rate(key, float64(of.Envelopes[f.Outcome]), own.at)
+			f.PerSecond += m.recorder.rate(key, float64(of.Envelopes[f.Outcome]), own.at)
 		}
 		l.Envelopes = append(l.Envelopes, f)
 	}
@@ -188,7 +243,7 @@ func (a *API) ledger(s *Status, own *ownMetrics) Ledger {
 		for i := range s.Sources {
 			f.Count += s.Sources[i].Samples[f.Outcome]
 		}
-		f.PerSecond = a.recorder.rate("samples_total\xffoutcome\xff"+f.Outcome, float64(f.Count), own.at)
+		f.PerSecond = m.recorder.rate("samples_total\xffoutcome\xff"+f.Outcome, float64(f.Count), own.at)
 		l.Samples = append(l.Samples, f)
 	}
 	return l

@@ -1,4 +1,4 @@
-package api
+package overview
 
 import (
 	"cmp"
@@ -41,7 +41,7 @@ type scrapers struct {
 }
 
 // ObserveScrape notes a scrape. It is cheap.
-func (a *API) ObserveScrape(s Scrape) { a.scrapers.observe(&s, time.Now()) }
+func (m *Monitor) ObserveScrape(s Scrape) { m.scrapers.observe(&s, time.Now()) }
 
 func (c *scrapers) observe(s *Scrape, now time.Time) {
 	host, _, err := net.SplitHostPort(s.Remote)

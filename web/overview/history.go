@@ -1,4 +1,4 @@
-package api
+package overview
 
 import (
 	"context"
@@ -47,8 +47,8 @@ func (v Value) MarshalJSON() ([]byte, error) {
 }
 
 // History returns the last hour.
-func (a *API) History(_ context.Context) (*History, error) {
-	r := &a.recorder
+func (m *Monitor) History(_ context.Context) (*History, error) {
+	r := &m.recorder
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := &History{StepSeconds: historyStep.Seconds(), Times: make([]int64, len(r.times))}

@@ -1,7 +1,6 @@
-package api
+package overview
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -45,21 +44,21 @@ const lately = "5 minutes"
 type finder struct {
 	*Status
 
-	api   *API
-	own   *ownMetrics
-	found []Problem
+	monitor *Monitor
+	own     *ownMetrics
+	found   []Problem
 }
 
 // problems returns what is not well, the most severe first.
-func (a *API) problems(ctx context.Context, s *Status, own *ownMetrics) []Problem {
-	f := finder{Status: s, api: a, own: own, found: []Problem{}}
+func (m *Monitor) problems(s *Status, own *ownMetrics) []Problem {
+	f := finder{Status: s, monitor: m, own: own, found: []Problem{}}
 	for i := range s.Sources {
 		f.source(&s.Sources[i])
 	}
 	f.losses()
 	f.samples()
 	f.limits()
-	f.names(ctx)
+	f.names()
 	f.configuration()
 	f.certificates()
 	f.scrapes()
@@ -104,7 +103,7 @@ func count(n float64, noun string) string {
 
 // grown returns how much a counter grew lately.
 func (f *finder) grown(key string, value float64) float64 {
-	by, _ := f.api.recorder.increase(key, value, f.own.at, recent)
+	by, _ := f.monitor.recorder.increase(key, value, f.own.at, recent)
 	return by
 }
 

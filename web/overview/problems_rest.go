@@ -1,8 +1,7 @@
-package api
+package overview
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -120,7 +119,7 @@ func (f *finder) samples() {
 // example names what was refused most.
 func (f *finder) example(outcome metric.Outcome) string {
 	var most store.Refusal
-	for _, r := range f.api.options.Store.Refusals() {
+	for _, r := range f.monitor.options.Store.Refusals() {
 		if r.Outcome == outcome && r.RawName != "" && r.Count > most.Count {
 			most = r
 		}
@@ -146,7 +145,7 @@ func (f *finder) limits() {
 }
 
 // names finds names without a rule.
-func (f *finder) names(_ context.Context) {
+func (f *finder) names() {
 	if n := f.Series.UntaggedNames; n > 0 {
 		f.add(Problem{
 			Kind: "untagged_names", Severity: Notice, Link: "/names?state=untagged",

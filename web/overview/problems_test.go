@@ -1,4 +1,4 @@
-package api
+package overview
 
 import (
 	"fmt"
@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"loggregator_exporter/store"
 )
 
 // well is a source with which nothing is wrong.
@@ -128,8 +126,8 @@ func problemCases() []problemCase {
 			"Source otlp refused 2 data points in the last 5 minutes: no_name.",
 		},
 		{"conflict", func(f *fixture) {
-			f.gauge("rep", "queue.a.depth")
-			f.gauge("rep", "rep.queue.a.depth")
+			f.gauge("queue.a.depth")
+			f.gauge("rep.queue.a.depth")
 			f.sources[0].Samples = map[string]uint64{"stored": 99, "conflict": 1}
 		}, []string{"warning conflicts"}, "for example rep.queue.a.depth: its series belongs to raw name"},
 		{
@@ -146,10 +144,10 @@ func problemCases() []problemCase {
 		{"a few outdated", source(func(s *Source) { s.Samples = map[string]uint64{"stored": 99, "outdated": 1} }), nil, ""},
 		{"near the limit", func(f *fixture) {
 			for i := range 9 {
-				f.gauge("rep", fmt.Sprintf("queue.q%d.depth", i))
+				f.gauge(fmt.Sprintf("queue.q%d.depth", i))
 			}
 		}, []string{"warning near_limit/max_series"}, "There are 9 series, of 10"},
-		{"untagged", func(f *fixture) { f.gauge("rep", "no rule") }, []string{"notice untagged_names"}, "1 name"},
+		{"untagged", func(f *fixture) { f.gauge("no rule") }, []string{"notice untagged_names"}, "1 name"},
 		{
 			"reload", func(f *fixture) { f.reload = Reload{Error: "user.yaml:3:5: x\nmore", LastAttempt: time.Now()} },
 			[]string{"warning reload_failed"},
@@ -208,7 +206,7 @@ func TestProblems(t *testing.T) {
 	for _, tc := range problemCases() {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFixture(t, func(o *store.Options) { o.MaxSeries = 10 })
+				f := newFixture(t)
 				f.point()
 				time.Sleep(2 * time.Minute)
 				f.sources = []Source{well("rlp")}

@@ -1,4 +1,4 @@
-package api
+package overview
 
 import (
 	"strings"
@@ -32,18 +32,18 @@ func (s *ownSample) label(name string) string {
 }
 
 // gather reads the exporter's own metrics. What cannot be gathered is left out: scrapes report that.
-func (a *API) gather() *ownMetrics {
+func (m *Monitor) gather() *ownMetrics {
 	own := &ownMetrics{at: time.Now(), samples: map[string][]ownSample{}}
-	families, _ := a.options.Own.Gather()
+	families, _ := m.options.Own.Gather()
 	for _, f := range families {
 		name := strings.TrimPrefix(f.GetName(), ownPrefix)
-		for _, m := range f.GetMetric() {
-			s := ownSample{labels: m.GetLabel()}
+		for _, one := range f.GetMetric() {
+			s := ownSample{labels: one.GetLabel()}
 			switch f.GetType() {
 			case dto.MetricType_COUNTER:
-				s.value = m.GetCounter().GetValue()
+				s.value = one.GetCounter().GetValue()
 			case dto.MetricType_GAUGE:
-				s.value = m.GetGauge().GetValue()
+				s.value = one.GetGauge().GetValue()
 			default:
 				continue
 			}
