@@ -277,7 +277,7 @@ func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool,
 
 // rewriteStatus makes a matcher on status codes one on their classes.
 func (r *rewriter) rewriteStatus(m *promql.Matcher, name string) error {
-	if len(r.q.VariablesIn(m.ValueAt)) > 0 {
+	if r.q.HasVariable(m.ValueAt) {
 		return fmt.Errorf("%s holds classes of status codes, such as 5xx, and a variable holds codes", name)
 	}
 	value, of, ok := classesOf(m.Type, m.Value)

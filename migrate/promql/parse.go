@@ -18,7 +18,6 @@ const (
 
 // Error says why and where a text is no query.
 type Error struct {
-	Offset       int // in bytes
 	Line, Column int // from 1; columns in characters
 	Reason       string
 }
@@ -84,7 +83,7 @@ func newError(text string, at int, reason string) *Error {
 	before := text[:at]
 	line := strings.LastIndexByte(before, '\n') + 1
 	return &Error{
-		Offset: at, Line: 1 + strings.Count(before, "\n"), Column: 1 + utf8.RuneCountInString(before[line:]),
+		Line: 1 + strings.Count(before, "\n"), Column: 1 + utf8.RuneCountInString(before[line:]),
 		Reason: reason,
 	}
 }

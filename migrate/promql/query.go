@@ -98,7 +98,7 @@ func (q *Query) Slice(s Span) string { return q.Text[s.Start:s.End] }
 
 // HasVariable says whether a variable stands within a span.
 func (q *Query) HasVariable(s Span) bool {
-	return slices.ContainsFunc(q.Variables, func(v Variable) bool { return v.Start < s.End && s.Start < v.End })
+	return len(q.VariablesIn(s)) > 0
 }
 
 // VariablesIn returns the variables within a span.
@@ -130,20 +130,4 @@ func (q *Query) Apply(edits []Edit) (string, error) {
 	}
 	_, _ = b.WriteString(q.Text[at:])
 	return b.String(), nil
-}
-
-// Functions returns the names of the functions and aggregations of the query, in lower case, sorted, each once.
-func (q *Query) Functions() []string {
-	var names []string
-	parser.Inspect(q.Expr, func(n parser.Node, _ []parser.Node) error {
-		switch n := n.(type) {
-		case *parser.Call:
-			names = append(names, n.Func.Name)
-		case *parser.AggregateExpr:
-			names = append(names, n.Op.String())
-		}
-		return nil
-	})
-	slices.Sort(names)
-	return slices.Compact(names)
 }

@@ -104,21 +104,8 @@ func (q *Query) Grouping(n *parser.AggregateExpr) *List {
 	return q.list(i)
 }
 
-// Arguments is where the arguments of a function or aggregation stand, without the parentheses.
-func (q *Query) Arguments(n parser.Expr) Span {
-	i := q.tokenAt(int(n.PositionRange().Start)) + 1
-	if q.is(i, parser.BY, parser.WITHOUT) {
-		i = q.closing(i+1) + 1
-	}
-	if !q.is(i, parser.LEFT_PAREN) {
-		at := q.SpanOf(n).End
-		return Span{at, at}
-	}
-	return Span{q.span(i).End, q.span(q.closing(i)).Start}
-}
-
-// Matching returns where the operator of a binary operation stands, with bool after it, the list after on or ignoring, and the list after
-// group_left or group_right; both may be nil.
+// Matching returns where the operator of a binary operation stands, with bool after it, the list after on or ignoring,
+// and the list after group_left or group_right; both may be nil.
 func (q *Query) Matching(n *parser.BinaryExpr) (operator Span, on, group *List) {
 	end := q.SpanOf(n.RHS).Start
 	i := q.operator(n)

@@ -13,11 +13,6 @@ type Variable struct {
 	Format string // "" if none is written
 }
 
-// With is the variable as its author would write it with another name.
-func (v Variable) With(q *Query, name string) string {
-	return strings.Replace(q.Slice(v.Span), v.Name, name, 1)
-}
-
 var variablePattern = regexp.MustCompile(
 	`\$(\w+)|\$\{(\w+)(?:\.[^:}\s]+)?(?::([^}\s]+))?\}|\[\[(\w+?)(?::(\w+))?\]\]`)
 
