@@ -85,7 +85,10 @@ func (f *finder) connection(s *Source) {
 		}
 		if who := waiting[s.Name]; who != "" {
 			p.Sentence = fmt.Sprintf("Nobody is connected to source %s%s.", s.Name, f.since(s.LastEnvelope))
-			p.Remedy = advice(s, "", "Look at "+who)
+			p.Remedy = "Look at " + who
+			if e := s.LastError; e != nil && e.Time.After(s.LastEnvelope) && !slices.Contains(harmlessRefusals, e.Reason) {
+				p.Remedy = lastReason(e) // else somebody has delivered since, or the refusal says nothing about senders
+			}
 		}
 		f.add(p, s.Name)
 	case f.Time.Sub(latest(s.LastEnvelope, s.ConnectedSince, f.Started)) > muteAfter || !s.Up:
@@ -151,6 +154,10 @@ func advice(s *Source, reason, fallback string) string {
 	if e == nil || reason != "" && e.Reason != reason {
 		return fallback
 	}
+	return lastReason(e)
+}
+
+func lastReason(e *SourceError) string {
 	words := slices.DeleteFunc([]string{e.Reason, e.Advice, e.Text}, func(s string) bool { return s == "" })
 	return "The last reason was " + strings.Join(words, ": ") + "."
 }

@@ -253,6 +253,30 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// TestNobodyConnected: a refusal is the reason only where nobody has delivered since, and where it is one of a sender.
+func TestNobodyConnected(t *testing.T) {
+	now := time.Now()
+	for _, tc := range []struct {
+		last   time.Time
+		reason string
+		want   string
+	}{
+		{time.Time{}, "client_certificate", "The last reason was client_certificate: no certificate."},
+		{now.Add(-time.Minute), "client_certificate", "The last reason was client_certificate: no certificate."},
+		{now.Add(time.Minute), "client_certificate", "Look at " + waiting["syslog"]},
+		{time.Time{}, "closed_in_handshake", "Look at " + waiting["syslog"]},
+	} {
+		f := finder{Status: &Status{Time: now.Add(time.Hour), Started: now.Add(-time.Hour)}}
+		f.connection(&Source{
+			Name: "syslog", LastEnvelope: tc.last,
+			LastError: &SourceError{Time: now, Reason: tc.reason, Text: "no certificate"},
+		})
+		if len(f.found) != 1 || f.found[0].Remedy != tc.want {
+			t.Errorf("%+v: %+v", tc, f.found)
+		}
+	}
+}
+
 // TestProblemsEnd: events are problems for some minutes, and a problem keeps the time at which it began.
 func TestProblemsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
