@@ -14,9 +14,7 @@ func (d *Document) dashboard(root *node) {
 	for _, a := range root.get("annotations", "list").array() {
 		d.annotation(a, sources)
 	}
-	for _, link := range root.get("links").array() {
-		d.links(link, fmt.Sprintf("link %q", link.get("title").text()), nil, sources)
-	}
+	d.dashboardLinks(root, sources)
 	for _, p := range root.get("panels").array() {
 		d.panel(p, sources)
 	}
@@ -32,6 +30,13 @@ func (d *Document) dashboard(root *node) {
 	}
 }
 
+// dashboardLinks finds the queries in the links of a dashboard.
+func (d *Document) dashboardLinks(root *node, sources datasources) {
+	for _, link := range root.get("links").array() {
+		d.links(link, fmt.Sprintf("link %q", link.get("title").text()), nil, sources)
+	}
+}
+
 // panel finds the queries of a panel, and of those that are collapsed into it if it is a row.
 func (d *Document) panel(n *node, sources datasources) {
 	for _, inner := range n.get("panels").array() {
@@ -43,13 +48,12 @@ func (d *Document) panel(n *node, sources datasources) {
 		if model := library.get("model"); model != nil {
 			d.panel(model, sources)
 		} else if n.get("targets") == nil {
-			d.note(n, p.Where, fmt.Sprintf("its queries are in the library, as panel %q: migrate that one as well",
-				library.get("name").text()))
+			d.inLibrary(p, n, library)
 		}
 	}
 	inherited := sources.typeOf(n.get("datasource"), "")
 	for _, target := range n.get("targets").array() {
-		d.target(p, target, sources.typeOf(target.get("datasource"), inherited))
+		d.target(p, target.get("refId").text(), target, sources.typeOf(target.get("datasource"), inherited))
 	}
 	d.panelOptions(p, n)
 	d.transformations(p, n.get("transformations"))
@@ -60,9 +64,20 @@ func (d *Document) panel(n *node, sources datasources) {
 			d.links(n.items[i], p.Where, p, sources)
 		}
 	}
+	d.addPanel(p)
+}
+
+// addPanel adds a panel that has queries.
+func (d *Document) addPanel(p *Panel) {
 	if len(p.Queries) > 0 {
 		d.Panels = append(d.Panels, p)
 	}
+}
+
+// inLibrary notes that the document does not hold the queries of a panel.
+func (d *Document) inLibrary(p *Panel, n, library *node) {
+	d.note(n, p.Where, fmt.Sprintf("its queries are in the library, as panel %q: migrate that one as well",
+		library.get("name").text()))
 }
 
 func panelName(title, id string) string {
@@ -75,8 +90,8 @@ func panelName(title, id string) string {
 	return fmt.Sprintf("panel %q (id %s)", title, id)
 }
 
-func (d *Document) target(p *Panel, n *node, datasource string) {
-	name := n.get("refId").text()
+// target finds the query of a panel that has a name, such as A.
+func (d *Document) target(p *Panel, name string, n *node, datasource string) {
 	where := p.Where
 	if name != "" {
 		where += ", query " + name

@@ -1,7 +1,5 @@
 package documents
 
-import "fmt"
-
 // dashboardV2 finds the queries of a dashboard of the second schema, in which everything has a kind and a spec.
 func (d *Document) dashboardV2(root *node) {
 	sources := make(datasources)
@@ -16,9 +14,7 @@ func (d *Document) dashboardV2(root *node) {
 	for _, a := range root.get("annotations").array() {
 		d.annotationV2(a.get("spec"), sources)
 	}
-	for _, link := range root.get("links").array() {
-		d.links(link, fmt.Sprintf("link %q", link.get("title").text()), nil, sources)
-	}
+	d.dashboardLinks(root, sources)
 	for _, element := range root.get("elements").values() {
 		d.element(element, sources)
 	}
@@ -43,11 +39,7 @@ func (d *Document) variableV2(n *node, sources datasources) {
 	where := "variable " + name
 	switch n.get("kind").text() {
 	case "AdhocVariable":
-		for _, list := range []string{"filters", "baseFilters", "defaultKeys"} {
-			for _, f := range spec.get(list).array() {
-				d.Labels = appendText(d.Labels, d.textAt(f.get("key"), where))
-			}
-		}
+		d.adHoc(spec, where)
 	case "QueryVariable":
 		query, datasource := dataQuery(spec.get("query"), sources)
 		text := query.get("query")
@@ -73,13 +65,12 @@ func (d *Document) element(n *node, sources datasources) {
 	p := &Panel{Title: spec.get("title").text()}
 	p.Place = d.place(n, panelName(p.Title, spec.get("id").scalar()))
 	if n.get("kind").text() == "LibraryPanel" {
-		d.note(n, p.Where, fmt.Sprintf("its queries are in the library, as panel %q: migrate that one as well",
-			spec.get("libraryPanel", "name").text()))
+		d.inLibrary(p, n, spec.get("libraryPanel"))
 		return
 	}
 	for _, q := range spec.get("data", "spec", "queries").array() {
 		query, datasource := dataQuery(q.get("spec", "query"), sources)
-		d.targetV2(p, q.get("spec", "refId").text(), query, datasource)
+		d.target(p, q.get("spec", "refId").text(), query, datasource)
 	}
 	visualization := spec.get("vizConfig", "spec")
 	d.overrides(p, visualization.get("fieldConfig"))
@@ -90,13 +81,5 @@ func (d *Document) element(n *node, sources datasources) {
 			d.links(spec.items[i], p.Where, p, sources)
 		}
 	}
-	if len(p.Queries) > 0 {
-		d.Panels = append(d.Panels, p)
-	}
-}
-
-func (d *Document) targetV2(p *Panel, name string, query *node, datasource string) {
-	where := p.Where + ", query " + name
-	d.query(query.get("expr"), Query{Kind: Expr, Datasource: datasource, Name: name, Panel: p, Place: Place{Where: where}},
-		query.get("legendFormat"))
+	d.addPanel(p)
 }

@@ -2,6 +2,7 @@ package documents
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,8 @@ func (d *Document) rule(n *node, group string) {
 }
 
 // templateVariables are those that Prometheus defines in front of every template.
-const templateVariables = `{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}`
+const templateVariables = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}" +
+	"{{$externalURL := .ExternalURL}}{{$value := .Value}}"
 
 // templateWalk finds queries, and names of labels, in a template of a rule.
 type templateWalk struct {
@@ -68,12 +70,7 @@ func (d *Document) template(n *node, where string, rule *Query) {
 			strings.TrimPrefix(err.Error(), "template: :")))
 		return
 	}
-	names := make([]string, 0, len(trees))
-	for name := range trees {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(trees)) {
 		w := templateWalk{d: d, n: n, l: l, where: where, rule: rule}
 		w.walk(trees[name].Root)
 	}

@@ -21,11 +21,7 @@ func (d *Document) variable(n *node, sources datasources) {
 	name := n.get("name").text()
 	where := "variable " + name
 	if n.get("type").text() == "adhoc" {
-		for _, list := range []string{"filters", "baseFilters", "defaultKeys"} {
-			for _, f := range n.get(list).array() {
-				d.Labels = appendText(d.Labels, d.textAt(f.get("key"), where))
-			}
-		}
+		d.adHoc(n, where)
 		return
 	}
 	if t := n.get("type").text(); t != "query" && t != "" {
@@ -38,6 +34,15 @@ func (d *Document) variable(n *node, sources datasources) {
 	d.variableQuery(&variableNodes{
 		query: query, definition: n.get("definition"), regex: n.get("regex"),
 	}, Query{Name: name, Datasource: sources.typeOf(n.get("datasource"), ""), Place: Place{Where: where}})
+}
+
+// adHoc finds the labels of ad hoc filters.
+func (d *Document) adHoc(n *node, where string) {
+	for _, list := range []string{"filters", "baseFilters", "defaultKeys"} {
+		for _, f := range n.get(list).array() {
+			d.Labels = appendText(d.Labels, d.textAt(f.get("key"), where))
+		}
+	}
 }
 
 // variableNodes are the parts of a variable; the definition repeats the query, for lists of variables.

@@ -80,7 +80,8 @@ func quoted(text string) string {
 
 // mustEscape says which characters YAML takes in double quotes only, as escapes.
 func mustEscape(r rune) bool {
-	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff || r > 0xfffd && r < 0x10000
+	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff ||
+		r > 0xfffd && r < 0x10000
 }
 
 // isPlain says whether a text, which may go over several lines, can stand without quotes.
