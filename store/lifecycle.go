@@ -17,7 +17,7 @@ type sample struct {
 	tagset     tagsetPos // of the key, 0 if it is not known
 	kind       nameKind
 	sameKey    bool   // the key is that of the sample before
-	follows    bool   // it belongs to the sample before, as the size of a response does: see Writer.take
+	follows    bool   // it belongs to the sample before, as the size of a response does: see Writer.takeAll
 	invalid    string // why the envelope's samples are invalid, or ""
 
 	// Set by locate.
