@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // Replace writes a file that all may read. A reader sees the old content or the new one, never a part. The temporary
@@ -27,10 +26,8 @@ func Rewrite(name string, text []byte) error {
 		return err
 	}
 	return replace(name, text, func(temporary *os.File) error {
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			if err := temporary.Chown(int(owner.Uid), int(owner.Gid)); err != nil && !errors.Is(err, os.ErrPermission) {
-				return err
-			}
+		if err := keepOwner(temporary, info); err != nil && !errors.Is(err, os.ErrPermission) {
+			return err
 		}
 		return temporary.Chmod(info.Mode().Perm())
 	})
