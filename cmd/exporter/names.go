@@ -178,12 +178,7 @@ func (n *nameSources) readCapture(errs io.Writer, seen *distinctNames) error {
 }
 
 func (d *distinctNames) addEnvelope(e *metric.Envelope) {
-	var origin []byte
-	for _, t := range e.Tags {
-		if string(t.Key) == "origin" {
-			origin = t.Value
-		}
-	}
+	origin := e.Tag("origin")
 	add := func(name, unit []byte) {
 		if len(name) == 0 || len(name) > metric.MaxNameBytes || !d.all && !d.isNew(origin, name, unit, e.Kind) {
 			return
