@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,12 +91,7 @@ func (d *diffing) run(cmd *cobra.Command) error {
 	return nil
 }
 
-func writeJSON(r *diff.Report, w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
-}
+func writeJSON(r *diff.Report, w io.Writer) error { return writeIndentedJSON(w, r) }
 
 func (d *diffing) compare(cmd *cobra.Command) (*diff.Report, error) {
 	var sides [2]*diff.Side

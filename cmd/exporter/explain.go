@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -255,9 +254,7 @@ func (e *explainer) explain(q *question) error {
 	}
 	if e.json {
 		r := e.resolver.Explain(id, nil)
-		encoder := json.NewEncoder(e.out)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(r.Explanation(q.origin, q.name))
+		return jsonEncoder(e.out).Encode(r.Explanation(q.origin, q.name))
 	}
 	var trace resolver.Trace
 	r := e.resolver.Explain(id, &trace)

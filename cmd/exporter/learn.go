@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -109,10 +108,7 @@ func (l *learning) run(cmd *cobra.Command) error {
 		}
 	}
 	if l.output == "json" {
-		encoder := json.NewEncoder(cmd.OutOrStdout())
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(proposal)
+		return writeIndentedJSON(cmd.OutOrStdout(), proposal)
 	}
 	return proposal.WriteRules(cmd.OutOrStdout())
 }

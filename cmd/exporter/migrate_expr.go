@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,9 +56,7 @@ func (m *migration) expressions(in io.Reader) error {
 
 func (m *migration) writeExpression(w io.Writer, number int, line string, r *migrate.Result) error {
 	if m.format == "json" {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(migratedExpr{line, r.Migrated, r.OK, append([]string{}, r.Notes...)})
+		return jsonEncoder(w).Encode(migratedExpr{line, r.Migrated, r.OK, append([]string{}, r.Notes...)})
 	}
 	state := "unchanged"
 	switch {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,9 +89,7 @@ func (m *migration) file(f *documentFile) (*rewrite.Report, error) {
 // list writes what became of a file.
 func (m *migration) list(r *rewrite.Report) error {
 	if m.format == "json" {
-		encoder := json.NewEncoder(m.out)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(r)
+		return jsonEncoder(m.out).Encode(r)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d of %d queries rewritten", r.File, len(r.Changes), r.Queries)

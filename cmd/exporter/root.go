@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,6 +50,20 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		}
 	}
 	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+}
+
+// jsonEncoder writes JSON for people and programs, not for pages of HTML.
+func jsonEncoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
+}
+
+// writeIndentedJSON writes one value over several lines.
+func writeIndentedJSON(w io.Writer, value any) error {
+	e := jsonEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(value)
 }
 
 // noArgs refuses what stands behind a command; most likely it is the configuration.
