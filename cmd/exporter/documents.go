@@ -15,6 +15,9 @@ import (
 // maxDocuments bounds how many files one directory is searched for.
 const maxDocuments = 100_000
 
+// documentExtensions are those of files that are looked for in directories.
+var documentExtensions = []string{".json", ".yml", ".yaml"}
+
 // documentFile is a file that an argument names, or one in a directory that it names.
 type documentFile struct {
 	name string
@@ -40,14 +43,18 @@ func documentFiles(args []string) ([]documentFile, error) {
 		}
 		before := len(files)
 		// With the separator a link to a directory is that directory.
-		err = filepath.WalkDir(arg+string(filepath.Separator), func(name string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() && strings.HasPrefix(filepath.Base(name), ".") && len(name) > len(arg)+1 {
-				return filepath.SkipDir
-			}
-			if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || !slices.Contains([]string{".json", ".yml", ".yaml"}, filepath.Ext(name)) {
+		root := arg + string(filepath.Separator)
+		err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil {
 				return err
 			}
-			if len(files) == maxDocuments {
+			hidden := name != root && strings.HasPrefix(entry.Name(), ".")
+			switch {
+			case hidden && entry.IsDir():
+				return filepath.SkipDir
+			case hidden, entry.IsDir(), !slices.Contains(documentExtensions, filepath.Ext(name)):
+				return nil
+			case len(files) == maxDocuments:
 				return fmt.Errorf("%s: more than %d files", arg, maxDocuments)
 			}
 			within, err := filepath.Rel(arg, name)
