@@ -248,12 +248,7 @@ func (c *check) where(f *found, pairs []int32) string {
 		case p.After.Metric != p.Before.Metric:
 			return "now " + p.After.Metric
 		}
-		for _, m := range f.matchers {
-			if was, is := p.Before.label(m.label), p.After.label(m.label); was != is {
-				return fmt.Sprintf("%s is %q instead of %q", m.label, is, was)
-			}
-		}
-		return "they have other labels"
+		return cmp.Or(f.otherValue(p), "they have other labels")
 	})
 }
 
@@ -266,13 +261,18 @@ func (c *check) whence(f *found, pairs []int32) string {
 		case p.After.Metric != p.Before.Metric:
 			return "formerly " + p.Before.Metric
 		}
-		for _, m := range f.matchers {
-			if was, is := p.Before.label(m.label), p.After.label(m.label); was != is {
-				return fmt.Sprintf("%s is %q instead of %q", m.label, is, was)
-			}
-		}
-		return "they had other labels"
+		return cmp.Or(f.otherValue(p), "they had other labels")
 	})
+}
+
+// otherValue says which label that the selector has a condition on has another value; "" where none has.
+func (f *found) otherValue(p *Pair) string {
+	for _, m := range f.matchers {
+		if was, is := p.Before.label(m.label), p.After.label(m.label); was != is {
+			return fmt.Sprintf("%s is %q instead of %q", m.label, is, was)
+		}
+	}
+	return ""
 }
 
 // places lists what is said of pairs, the most frequent first.
