@@ -133,7 +133,7 @@ func (r *rewriter) query(q *documents.Query) {
 	text.Set(result.Migrated)
 	for _, label := range q.Labels {
 		if q.Whole == nil {
-			rename(label, result.Labels)
+			label.Set(renamed(label.String(), result.Labels))
 		}
 	}
 	if q.Kind == documents.Record && len(result.Labels) > 0 {
@@ -188,15 +188,6 @@ func reasons(q *documents.Query, old string, result *migrate.Result) []string {
 		}
 	}
 	return append(why, result.Notes...)
-}
-
-func rename(t *documents.Text, names []migrate.Rename) {
-	for _, n := range names {
-		if t.String() == n.Old {
-			t.Set(n.New)
-			return
-		}
-	}
 }
 
 // regex lets the regular expression of a variable follow its query.
@@ -259,6 +250,7 @@ func (r *rewriter) fields(queries []*documents.Query, fields []*documents.Text) 
 	}
 }
 
+// renamed is what a label is called in the new names.
 func renamed(label string, names []migrate.Rename) string {
 	for _, n := range names {
 		if n.Old == label {
