@@ -33,9 +33,10 @@ type RulesPage struct {
 	// Total is how many rules the query finds.
 	Total int    `json:"total"`
 	Next  string `json:"next,omitempty"`
-	// Quarantine counts the names that only the quarantine takes, Untagged those that nothing does.
+	// Quarantine counts the names that only the quarantine takes.
 	Quarantine int `json:"quarantine"`
-	Untagged   int `json:"untagged"`
+	// Untagged counts the names with series that nothing takes.
+	Untagged int `json:"untagged"`
 }
 
 // RuleFile is a file of rules.

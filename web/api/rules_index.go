@@ -152,7 +152,7 @@ func (x *ruleIndex) count(n *live.Name, taken []uint32) {
 	case found || n.Kind == 0:
 	case inQuarantine:
 		x.quarantine++
-	default:
+	case n.Untagged > 0:
 		x.untagged++
 	}
 }

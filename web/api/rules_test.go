@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
@@ -103,6 +104,26 @@ func TestExplainPages(t *testing.T) {
 	}
 	if slices.Sort(seen); !slices.Equal(seen, []string{"0", "1", "2", "3", "4", "5", "6"}) || q.Cursor != "" {
 		t.Errorf("%q, then %q", seen, q.Cursor)
+	}
+}
+
+// TestRequestsHaveNoRule: timers of the gorouter's requests need none, so that they are not among the names without one.
+func TestRequestsHaveNoRule(t *testing.T) {
+	f := newFixture(t)
+	now := time.Now().UnixNano()
+	f.send(&metric.Envelope{
+		Kind: metric.KindTimer, Name: []byte("http"), Timestamp: now, Arrived: now, Start: now, Stop: now + 1,
+	}, "gorouter", "peer_type", "Server")
+	page, err := f.Rules(t.Context(), RulesQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := f.Names(t.Context(), NamesQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names.States[StateTagged] != 1 || page.Untagged != 0 {
+		t.Errorf("%v, %d without a rule", names.States, page.Untagged)
 	}
 }
 

@@ -149,7 +149,7 @@ func (f *finder) names() {
 	if n := f.Series.UntaggedNames; n > 0 {
 		f.add(Problem{
 			Kind: "untagged_names", Severity: Notice, Link: "/names?state=untagged",
-			Sentence: fmt.Sprintf("%d names carry no tags of their own: no rule finds a dimension in them.", n),
+			Sentence: count(float64(n), "name") + " came that no rule takes and in which the quarantine finds nothing.",
 			Remedy:   "That is right where a name has no dimension. For the others write a rule, or take one that the page of rules proposes.",
 		}, "")
 	}

@@ -97,9 +97,11 @@ type Loss struct {
 
 // SeriesCount is how much the store holds.
 type SeriesCount struct {
-	Series        int `json:"series"`
-	MaxSeries     int `json:"max_series"`
-	Families      int `json:"families"`
+	Series    int `json:"series"`
+	MaxSeries int `json:"max_series"`
+	Families  int `json:"families"`
+	// UntaggedNames counts names that no rule takes from some sender, and in which the quarantine finds nothing, whether
+	// they have series or not.
 	UntaggedNames int `json:"untagged_names"`
 	// Refused are identities that are remembered as refused, dropped by a rule or joined to another.
 	Refused int `json:"refused"`
