@@ -41,7 +41,7 @@ func FuzzParse(f *testing.F) {
 					t.Fatalf("%q: no operator", text)
 				}
 			case *parser.AggregateExpr:
-				if list := q.Grouping(n); (list == nil) != (len(n.Grouping) == 0 && !n.Without) && list == nil {
+				if q.Grouping(n) == nil && (len(n.Grouping) > 0 || n.Without) {
 					t.Fatalf("%q: no list", text)
 				}
 			}
