@@ -106,6 +106,9 @@ func (m *Migrator) followTag(tag, label string, of *store.Identity) (string, boo
 	return "", false
 }
 
+// classesReason says behind a label's name why it cannot take the place of one that holds codes.
+const classesReason = " holds classes of status codes, such as 5xx, and no codes"
+
 // statusClasses are the classes of status codes that the new names tell apart.
 var statusClasses = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}
 

@@ -312,7 +312,7 @@ func (r *rewriter) addBridges(s *translation) error {
 		if err != nil {
 			return err
 		}
-		if s.special != nil && !s.special.coarse || s.special != nil && s.special.quantile {
+		if s.special != nil && (!s.special.coarse || s.special.quantile) {
 			return fmt.Errorf("quantiles and the exporter's own metrics cannot be joined by %s", label)
 		}
 		r.wrap(n, "label_replace(", fmt.Sprintf(`, %s, "$1", %s, "(.*)")`, quote(label), quote(name)))

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,8 +48,8 @@ func (r *rewriter) nameOf(ref *reference) (string, error) {
 			return "", nil
 		case !ok:
 			return "", fmt.Errorf("no label of the new series holds what %s held", ref.label)
-		case ref.label == labelStatusCode && s.special != nil && !leaveOut:
-			return "", fmt.Errorf("%s holds classes of status codes, such as 5xx, and no codes", name)
+		case s.hasClasses(ref.label) && !leaveOut:
+			return "", errors.New(name + classesReason)
 		case slices.Contains(s.bridged, ref.label):
 			return ref.label, nil
 		default:

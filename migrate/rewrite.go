@@ -86,6 +86,11 @@ func (r *rewriter) series() []*translation {
 	return all
 }
 
+// hasClasses says whether what became of a label holds classes of status codes, such as 5xx, in place of codes.
+func (s *translation) hasClasses(label string) bool {
+	return label == labelStatusCode && s.special != nil
+}
+
 // translationOf is what the selector of a node becomes; nil if it does not select old names.
 func (r *rewriter) translationOf(n *parser.VectorSelector) *translation {
 	for s, selected := range r.selectors {
@@ -268,7 +273,7 @@ func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool,
 	if !ok {
 		return false, fmt.Errorf("no label of the new series holds what %s held", m.Label)
 	}
-	if m.Label == labelStatusCode && s.special != nil {
+	if s.hasClasses(m.Label) {
 		return true, r.rewriteStatus(m, name)
 	}
 	r.edit(m.LabelAt, name)

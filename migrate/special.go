@@ -133,7 +133,7 @@ func (m *Migrator) selectHTTP(s *translation, name string) bool {
 	if name == "http_total" || name == "http_start_stop_requests" {
 		found, suffix = true, "_count"
 	}
-	s.special = &special{coarse: true}
+	requests := &special{coarse: true}
 	for _, f := range httpFamilies {
 		rest, ok := strings.CutPrefix(name, f.old)
 		switch {
@@ -141,15 +141,14 @@ func (m *Migrator) selectHTTP(s *translation, name string) bool {
 		case rest == "_sum", rest == "_count", rest == "_bucket" && !f.summary:
 			found, suffix, id.ResponseSize = true, rest, f.size
 		case rest == "" && f.summary:
-			found, suffix, id.ResponseSize, s.special.quantile = true, "_bucket", f.size, true
+			found, suffix, id.ResponseSize, requests.quantile = true, "_bucket", f.size, true
 		}
 	}
 	if !found {
-		s.special = nil
 		return false
 	}
 	family := m.new.Explain(id, nil)
-	s.identity = id
+	s.special, s.identity = requests, id
 	s.matchers = []*matcher{{label: labelName, values: []string{family.Metric + suffix}}}
 	return true
 }

@@ -76,8 +76,8 @@ func (m *Migrator) labelValues(arguments string) Result {
 			continue
 		}
 		now, ok := m.newLabel(label, selected)
-		if label == labelStatusCode && selected.special != nil {
-			return refused(arguments, now+" holds classes of status codes, such as 5xx, and no codes")
+		if selected.hasClasses(label) {
+			return refused(arguments, now+classesReason)
 		}
 		if !ok || name != "" && name != now {
 			return refused(arguments, fmt.Sprintf("no label of the new series holds what %s held", label))
