@@ -141,13 +141,15 @@ func (p *proposal) renamed(f *found, label string) string {
 // conditions returns those of a selector with the labels' present names, and the edits that this takes.
 func (p *proposal) conditions(f *found) (conditions []matcher, edits []promql.Edit, err error) {
 	for _, m := range f.matchers {
-		now := p.renamed(f, m.label)
+		now := p.renamed(f, m.Name)
 		if now == "" {
-			return nil, nil, fmt.Errorf("label %s is gone, or has other values", m.label)
+			return nil, nil, fmt.Errorf("label %s is gone, or has other values", m.Name)
 		}
-		if now != m.label {
+		if now != m.Name {
 			edits = append(edits, promql.Edit{Span: f.selector.Matchers[m.index].LabelAt, Text: now})
-			m.label = now
+			renamed := *m.Matcher
+			renamed.Name = now
+			m.Matcher = &renamed
 		}
 		conditions = append(conditions, m)
 	}
@@ -160,7 +162,7 @@ const maxValues = 10
 // tellApart returns conditions with which a name finds the series of a selector and no others.
 func (p *proposal) tellApart(f *found, name string, conditions []matcher) (more []string, err error) {
 	finds := func() []int32 {
-		return p.world.selected(after, matcher{typ: labels.MatchEqual, value: name}, conditions, false)
+		return p.world.selected(after, isNamed(name), conditions, false)
 	}
 	if f.selector.Name == "" || p.parsed.HasVariable(f.selector.NameAt) {
 		return nil, nil // the name stays
@@ -176,8 +178,8 @@ func (p *proposal) tellApart(f *found, name string, conditions []matcher) (more 
 		}
 		m := condition(label, slices.Sorted(maps.Keys(values)))
 		found := p.world.filter(nil, after, now, []matcher{m}, false)
-		if len(found) < len(now) || name != f.name && m.typ == labels.MatchEqual && said(f.name, m.value) {
-			conditions, more = append(conditions, m), append(more, m.label+m.typ.String()+strconv.Quote(m.value))
+		if len(found) < len(now) || name != f.name && m.Type == labels.MatchEqual && said(f.name, m.Value) {
+			conditions, more = append(conditions, m), append(more, m.String())
 			now = found
 		}
 	}
@@ -224,16 +226,13 @@ func (p *proposal) newLabels(f *found) (names []string) {
 
 func condition(label string, values []string) matcher {
 	if len(values) == 1 {
-		return matcher{label: label, typ: labels.MatchEqual, value: values[0]}
+		return matcher{Matcher: labels.MustNewMatcher(labels.MatchEqual, label, values[0])}
 	}
 	quoted := make([]string, len(values))
 	for i, v := range values {
 		quoted[i] = regexp.QuoteMeta(v)
 	}
-	text := strings.Join(quoted, "|")
-	return matcher{
-		label: label, typ: labels.MatchRegexp, value: text, pattern: regexp.MustCompile("^(?s:" + text + ")$"),
-	}
+	return matcher{Matcher: labels.MustNewMatcher(labels.MatchRegexp, label, strings.Join(quoted, "|"))}
 }
 
 // insertion adds conditions to a selector.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"loggregator_exporter/metric"
 	"loggregator_exporter/migrate/documents"
 	"loggregator_exporter/migrate/promql"
@@ -138,7 +140,7 @@ type check struct {
 // found is what a selector finds before and after.
 type found struct {
 	selector      *promql.Selector
-	condition     matcher // on the name
+	condition     *labels.Matcher // on the name
 	matchers      []matcher
 	name          string // as written
 	before, after []int32
@@ -268,8 +270,8 @@ func (c *check) whence(f *found, pairs []int32) string {
 // otherValue says which label that the selector has a condition on has another value; "" where none has.
 func (f *found) otherValue(p *Pair) string {
 	for _, m := range f.matchers {
-		if was, is := p.Before.label(m.label), p.After.label(m.label); was != is {
-			return fmt.Sprintf("%s is %q instead of %q", m.label, is, was)
+		if was, is := p.Before.label(m.Name), p.After.label(m.Name); was != is {
+			return fmt.Sprintf("%s is %q instead of %q", m.Name, is, was)
 		}
 	}
 	return ""

@@ -85,26 +85,14 @@ func scales(name string, s *Series) bool {
 
 // matcher is a condition on a label that is looked at.
 type matcher struct {
-	label    string
-	typ      labels.MatchType
-	value    string
-	pattern  *regexp.Regexp // of the types with regular expressions
-	variable bool           // the value holds a variable
-	index    int            // in the selector
+	*labels.Matcher
+	variable bool // the value holds a variable: the Matcher is only read, and matches nothing
+	index    int  // in the selector
 }
 
-// matches says whether a value fulfils the condition.
-func (m *matcher) matches(value string) bool {
-	switch m.typ {
-	case labels.MatchEqual:
-		return value == m.value
-	case labels.MatchNotEqual:
-		return value != m.value
-	case labels.MatchRegexp:
-		return m.pattern.MatchString(value)
-	default:
-		return !m.pattern.MatchString(value)
-	}
+// isNamed is the condition that a name is just this.
+func isNamed(name string) *labels.Matcher {
+	return labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, name)
 }
 
 // targetLabels are set by Prometheus, or tell parts of a histogram apart: no series here has them.
@@ -140,9 +128,9 @@ func (w *world) read(q *promql.Query, s *promql.Selector) (f found, err error) {
 		if targetLabels[m.Label] || !w.labels[m.Label] {
 			continue
 		}
-		one := matcher{label: m.Label, typ: m.Type, value: m.Value, variable: q.HasVariable(m.ValueAt), index: i}
-		if !one.variable && (m.Type == labels.MatchRegexp || m.Type == labels.MatchNotRegexp) {
-			if one.pattern, err = regexp.Compile("^(?s:" + m.Value + ")$"); err != nil {
+		one := matcher{&labels.Matcher{Type: m.Type, Name: m.Label, Value: m.Value}, q.HasVariable(m.ValueAt), i}
+		if !one.variable {
+			if one.Matcher, err = labels.NewMatcher(m.Type, m.Label, m.Value); err != nil {
 				return f, fmt.Errorf("condition on %s: %w", m.Label, err)
 			}
 		}
@@ -152,12 +140,11 @@ func (w *world) read(q *promql.Query, s *promql.Selector) (f found, err error) {
 }
 
 // nameOf returns a condition on the name: a name, or a regular expression where a variable or a condition stands.
-func (w *world) nameOf(q *promql.Query, s *promql.Selector) (matcher, error) {
-	m := matcher{typ: labels.MatchEqual, value: s.Name}
+func (w *world) nameOf(q *promql.Query, s *promql.Selector) (*labels.Matcher, error) {
 	if s.Name != "" {
 		variables := q.VariablesIn(s.NameAt)
 		if len(variables) == 0 {
-			return m, nil
+			return isNamed(s.Name), nil
 		}
 		var pattern strings.Builder
 		at := s.NameAt.Start
@@ -167,36 +154,27 @@ func (w *world) nameOf(q *promql.Query, s *promql.Selector) (matcher, error) {
 		}
 		pattern.WriteString(regexp.QuoteMeta(q.Text[at:s.NameAt.End]))
 		if len(variables) == 1 && variables[0].Start == s.NameAt.Start && variables[0].End == s.NameAt.End {
-			return m, nil // any name at all: it finds none that is known
+			return isNamed(s.Name), nil // any name at all: it finds none that is known
 		}
-		var err error
-		m.typ = labels.MatchRegexp
-		m.pattern, err = regexp.Compile("^(?s:" + pattern.String() + ")$")
-		return m, err
+		return labels.NewMatcher(labels.MatchRegexp, model.MetricNameLabel, pattern.String())
 	}
 	for _, n := range s.Matchers {
-		if n.Label != model.MetricNameLabel || q.HasVariable(n.ValueAt) {
-			continue
+		if n.Label == model.MetricNameLabel && !q.HasVariable(n.ValueAt) {
+			return labels.NewMatcher(n.Type, n.Label, n.Value)
 		}
-		var err error
-		m = matcher{typ: n.Type, value: n.Value}
-		if m.typ == labels.MatchRegexp || m.typ == labels.MatchNotRegexp {
-			m.pattern, err = regexp.Compile("^(?s:" + n.Value + ")$")
-		}
-		return m, err
 	}
-	return matcher{typ: labels.MatchEqual}, nil
+	return isNamed(""), nil
 }
 
 // selected returns the pairs that a name and conditions find on a side, ascending. Of loose conditions, and of those
 // with variables, it is only asked that a series has not lost the label.
-func (w *world) selected(side int, name matcher, conditions []matcher, loose bool) []int32 {
+func (w *world) selected(side int, name *labels.Matcher, conditions []matcher, loose bool) []int32 {
 	var out []int32
-	if name.typ == labels.MatchEqual {
-		out = w.filter(nil, side, w.byName[side][name.value], conditions, loose)
+	if name.Type == labels.MatchEqual {
+		out = w.filter(nil, side, w.byName[side][name.Value], conditions, loose)
 	} else {
 		for _, known := range slices.Sorted(maps.Keys(w.byName[side])) {
-			if name.matches(known) {
+			if name.Matches(known) {
 				out = w.filter(out, side, w.byName[side][known], conditions, loose)
 			}
 		}
@@ -215,10 +193,10 @@ func (w *world) filter(out []int32, side int, pairs []int32, conditions []matche
 }
 
 func (w *world) fulfils(side int, p int32, m *matcher, loose bool) bool {
-	value := w.side(p, side).label(m.label)
+	value := w.side(p, side).label(m.Name)
 	if !m.variable && !loose {
-		return m.matches(value)
+		return m.Matches(value)
 	}
 	was := w.pairs[p].Before
-	return side == before || was == nil || value != "" || was.label(m.label) == ""
+	return side == before || was == nil || value != "" || was.label(m.Name) == ""
 }
