@@ -27,6 +27,16 @@ func (explainPage) Kinds() []string {
 	return []string{"gauge", "counter", "timer", "histogram", "summary"}
 }
 
+// Refused are the identities of the name that have no series; of those that are listed.
+func (p explainPage) Refused() (refused []api.LiveSeries) {
+	for i := range p.Live {
+		if p.Live[i].Outcome != "" {
+			refused = append(refused, p.Live[i])
+		}
+	}
+	return refused
+}
+
 // part is a piece of a name. Class is the colour of its label, base for a piece of the base name, "" for none.
 type part struct {
 	Text, Class, Label string

@@ -59,6 +59,7 @@ func TestContents(t *testing.T) {
 		{"/explain", []string{"Name as a component sends it"}},
 		{"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", []string{
 			`cf_num_bytes_allocated{ bosh_deployment="cf" , component="router" , index="0" , origin="router__0" , type="vm_memory" }`,
+			"Refused for 1 of its senders: the series belongs to another name ( see them )",
 			"go-runtime.yaml, line 12", `- id: go-runtime/memory-stats pattern: "{component}__{index:int}.memoryStats.{stat}"`,
 			"bosh_deployment cf the envelope's tag deployment",
 			`live cf_num_bytes_allocated{component="router", index="0", type="vm_memory"}`, "48,211,968 1 s ago",
