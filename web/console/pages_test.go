@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"loggregator_exporter/diff"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/web/api"
 	"loggregator_exporter/web/overview"
@@ -139,11 +140,18 @@ func TestWorkbench(t *testing.T) {
 	for _, want := range []string{
 		"12 names change of 5,000 whose rules would differ", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 renamed",
 		"line 4 b : can never match: rule a takes all its names", "rules/queues 3 12", "rules/none 6 none", "By rules/queues",
-		`shop.queues.orders.depth renamed, label gained cf_shop_queues_orders_depth cf_queue_depth queue="orders" zone="z1" 1`,
+		`shop.queues.orders.depth of shop: renamed, label gained cf_shop_queues_orders_depth cf_queue_depth queue="orders" zone="z1" 1`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+	f.report = api.TryReport{
+		Report: &diff.Report{}, Rules: []api.Rule{{RuleRef: api.RuleRef{ID: "rules/same", Line: 3}, Names: 12}},
+	}
+	text = show()
+	if want := "Nothing changes Its rules Rule Line Live names rules/same 3 12"; !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
 	}
 	f.report = api.TryReport{Errors: []api.RuleError{{Line: 4, Column: 5, Rule: "a", Text: "unknown key <nane>"}, {Text: "no rules"}}}
 	text = show()
