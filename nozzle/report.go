@@ -139,12 +139,11 @@ func (c *senderClock) note(e *metric.Envelope, now int64) {
 	defer c.mu.Unlock()
 	if last := c.minute.Load(); last != minute {
 		c.before = reading{last, c.most.Load(), c.sender}
-		c.most.Store(ahead)
-		c.minute.Store(minute)
 	} else if ahead <= c.most.Load() {
 		return
 	}
 	c.most.Store(ahead)
+	c.minute.Store(minute) // last, so that nobody compares with what was the most of another minute
 	if c.sender = ""; ahead >= namedFrom {
 		c.sender = senderOf(e)
 	}
