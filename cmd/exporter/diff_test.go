@@ -55,14 +55,14 @@ func TestDiffURLErrors(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"page":        {200, "<html>", "has status 200 and no answer of this exporter's API: is it another program"},
-		"older":       {404, `{"status":"error"}`, "has status 404 and no answer of this exporter's API: is it another program"},
-		"password":    {401, "", "wants other credentials: give --username and --password-file"},
-		"refused":     {400, `{"status":"error","error":"limit: too high"}`, "status 400: limit: too high"},
-		"cut":         {200, `{"status":"success","data":{"names":[{"na`, "no answer of this exporter's API"},
-		"other data":  {200, `{"status":"success","data":7}`, "the answer of http://"},
-		"other kind":  {200, `{"status":"success","data":{"names":[{"name":"a","kind":"b"}]}}`, `name "a": kind "b" is none of`},
-		"no such end": {200, `{"status":"success","data":{"names":[],"next":""}}`, ""},
+		"page":       {200, "<html>", "has status 200 and no answer of this exporter's API: is it another program"},
+		"older":      {404, `{"status":"error"}`, "has status 404 and no answer of this exporter's API: is it another program"},
+		"password":   {401, "", "wants other credentials: give --username and --password-file"},
+		"refused":    {400, `{"status":"error","error":"limit: too high"}`, "status 400: limit: too high"},
+		"cut":        {200, `{"status":"success","data":{"names":[{"na`, "no answer of this exporter's API"},
+		"other data": {200, `{"status":"success","data":7}`, "the answer of http://"},
+		"other kind": {200, `{"status":"success","data":{"names":[{"name":"a","kind":"b"}]}}`, `name "a": kind "b" is none of`},
+		"no names":   {200, `{"status":"success","data":{"names":[],"next":""}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
