@@ -95,7 +95,7 @@ func newAPIBench(b *testing.B) (*apiBench, *api.API) {
 	}
 	a := api.New(api.Options{
 		Options: overview.Options{Store: x.store, Own: reg},
-		Rules: func() tagger.Options { return tagger.Options{Catalogue: catalogue.Files(), Quarantine: true} },
+		Rules:   func() tagger.Options { return tagger.Options{Catalogue: catalogue.Files(), Quarantine: true} },
 	})
 	x.api = a.Handler()
 	x.scrape = exposition.NewHandler(x.store, reg, exposition.Options{Logger: quiet()})
