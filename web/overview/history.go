@@ -80,7 +80,7 @@ func (m *Monitor) History(_ context.Context) (*History, error) {
 // rates returns one line for each series of a counter with one label; mu is held.
 func (r *recorder) rates(name, label string) []Line {
 	lines := []Line{}
-	prefix := name + "\xff" + label + "\xff"
+	prefix := column(name, label, "")
 	for _, key := range slices.Sorted(maps.Keys(r.columns)) {
 		if value, ok := strings.CutPrefix(key, prefix); ok {
 			lines = append(lines, Line{value, r.line(key, true)})

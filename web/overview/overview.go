@@ -166,12 +166,12 @@ func (m *Monitor) remoteWrite(own *ownMetrics) *RemoteWrite {
 func (m *Monitor) addRates(s *Status, own *ownMetrics) {
 	for i := range s.Sources {
 		of := &s.Sources[i]
-		key := "envelopes_received_total\xffsource\xff" + of.Name
+		key := column("envelopes_received_total", "source", of.Name)
 		of.EnvelopesPerSecond = m.recorder.rate(key, float64(of.Received), own.at)
 	}
 	for i := range s.Losses {
 		l := &s.Losses[i]
-		key := "upstream_dropped_total\xffdirection\xff" + l.Direction + "\xfforigin\xff" + l.Origin
+		key := column("upstream_dropped_total", "direction", l.Direction, "origin", l.Origin)
 		l.PerSecond = m.recorder.rate(key, float64(l.Count), own.at)
 	}
 }
@@ -234,7 +234,7 @@ func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {
 		for i := range s.Sources {
 			of := &s.Sources[i]
 			f.Count += of.Envelopes[f.Outcome]
-			key := "envelopes_total\xffoutcome\xff" + f.Outcome + "\xffsource\xff" + of.Name
+			key := column("envelopes_total", "outcome", f.Outcome, "source", of.Name)
 			f.PerSecond += m.recorder.rate(key, float64(of.Envelopes[f.Outcome]), own.at)
 		}
 		l.Envelopes = append(l.Envelopes, f)
@@ -243,7 +243,7 @@ func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {
 		for i := range s.Sources {
 			f.Count += s.Sources[i].Samples[f.Outcome]
 		}
-		f.PerSecond = m.recorder.rate("samples_total\xffoutcome\xff"+f.Outcome, float64(f.Count), own.at)
+		f.PerSecond = m.recorder.rate(column("samples_total", "outcome", f.Outcome), float64(f.Count), own.at)
 		l.Samples = append(l.Samples, f)
 	}
 	return l

@@ -61,18 +61,18 @@ func (o *ownMetrics) value(name string) (sum float64, ok bool) {
 	return sum, len(o.samples[name]) > 0
 }
 
-// key names a series in the history. The label environment, which all have if any has it, is left out.
-func (s *ownSample) key(name string) string {
-	var b strings.Builder
-	b.WriteString(name)
+// column names the series of a metric in the history, by pairs of label and value in the order of labels.
+func column(name string, pairs ...string) string {
+	return strings.Join(append([]string{name}, pairs...), "\xff")
+}
+
+// column names the series. The label environment, which all have if any has it, is left out.
+func (s *ownSample) column(name string) string {
+	var pairs []string
 	for _, l := range s.labels {
-		if l.GetName() == "environment" {
-			continue
+		if l.GetName() != "environment" {
+			pairs = append(pairs, l.GetName(), l.GetValue())
 		}
-		b.WriteByte('\xff')
-		b.WriteString(l.GetName())
-		b.WriteByte('\xff')
-		b.WriteString(l.GetValue())
 	}
-	return b.String()
+	return column(name, pairs...)
 }

@@ -111,7 +111,7 @@ func (f *finder) grown(key string, value float64) float64 {
 func (f *finder) grownSamples(name string, yield func(s *ownSample, by float64)) {
 	for i := range f.own.samples[name] {
 		s := &f.own.samples[name][i]
-		if by := f.grown(s.key(name), s.value); by > 0 {
+		if by := f.grown(s.column(name), s.value); by > 0 {
 			yield(s, by)
 		}
 	}

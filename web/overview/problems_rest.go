@@ -25,11 +25,11 @@ func (f *finder) losses() {
 	received := 0.0
 	for i := range f.Sources {
 		s := &f.Sources[i]
-		received += f.grown("envelopes_received_total\xffsource\xff"+s.Name, float64(s.Received))
+		received += f.grown(column("envelopes_received_total", "source", s.Name), float64(s.Received))
 	}
 	for i := range f.Losses {
 		l := &f.Losses[i]
-		by := f.grown("upstream_dropped_total\xffdirection\xff"+l.Direction+"\xfforigin\xff"+l.Origin, float64(l.Count))
+		by := f.grown(column("upstream_dropped_total", "direction", l.Direction, "origin", l.Origin), float64(l.Count))
 		if by == 0 {
 			continue
 		}
@@ -94,7 +94,7 @@ const shareOutdated = 0.05
 func (f *finder) samples() {
 	all, outdated := 0.0, 0.0
 	for _, flow := range f.Ledger.Samples {
-		by := f.grown("samples_total\xffoutcome\xff"+flow.Outcome, float64(flow.Count))
+		by := f.grown(column("samples_total", "outcome", flow.Outcome), float64(flow.Count))
 		all += by
 		if flow.Outcome == metric.Outdated.String() {
 			outdated = by

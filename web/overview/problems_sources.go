@@ -40,7 +40,7 @@ var harmlessReconnects = []string{"ended", "closing_event"}
 func (f *finder) source(s *Source) {
 	f.connection(s)
 	for _, reason := range slices.Sorted(maps.Keys(s.Refusals)) {
-		key := "source_refusals_total\xffreason\xff" + reason + "\xffsource\xff" + s.Name
+		key := column("source_refusals_total", "reason", reason, "source", s.Name)
 		by := f.grown(key, float64(s.Refusals[reason]))
 		if by == 0 || slices.Contains(harmlessRefusals, reason) {
 			continue
@@ -57,7 +57,8 @@ func (f *finder) source(s *Source) {
 		f.reconnects(s, reason)
 	}
 	f.clock(s)
-	if by := f.grown("envelopes_total\xffoutcome\xffmalformed\xffsource\xff"+s.Name, float64(s.Envelopes["malformed"])); by > 0 {
+	malformed := column("envelopes_total", "outcome", "malformed", "source", s.Name)
+	if by := f.grown(malformed, float64(s.Envelopes["malformed"])); by > 0 {
 		f.add(Problem{
 			Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
 			Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
@@ -104,7 +105,7 @@ func (f *finder) connection(s *Source) {
 
 // reconnects finds whether a source has to connect again and again.
 func (f *finder) reconnects(s *Source, reason string) {
-	key := "source_reconnects_total\xffreason\xff" + reason + "\xffsource\xff" + s.Name
+	key := column("source_reconnects_total", "reason", reason, "source", s.Name)
 	by := f.grown(key, float64(s.Reconnects[reason]))
 	switch {
 	case by == 0 || slices.Contains(harmlessReconnects, reason):

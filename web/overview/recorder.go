@@ -54,7 +54,7 @@ func (r *recorder) record(own *ownMetrics, more map[string]float64) {
 	for _, name := range remembered {
 		for i := range own.samples[name] {
 			s := &own.samples[name][i]
-			r.set(s.key(name), s.value)
+			r.set(s.column(name), s.value)
 		}
 	}
 	for key, value := range more {
