@@ -32,9 +32,9 @@ func (a *API) Learn(ctx context.Context) (*Proposals, error) {
 	if err != nil {
 		return nil, canceled(ctx)
 	}
-	e, ok := a.options.Store.Resolver().(explainer)
-	if !ok {
-		return nil, &Error{Type: ErrorNotFound, Text: "names are not resolved by rules here: see metrics.compatibility_mode"}
+	e, err := a.explainer()
+	if err != nil {
+		return nil, err
 	}
 	a.proposals.mu.Lock()
 	defer a.proposals.mu.Unlock()
@@ -47,6 +47,18 @@ func (a *API) Learn(ctx context.Context) (*Proposals, error) {
 	}
 	a.proposals.last, a.proposals.of = out, e.Tagger()
 	return out, nil
+}
+
+// cutOrigin takes the origin off the tags of a sender.
+func cutOrigin(tags []metric.Label) (origin string, others []metric.Label) {
+	for _, t := range tags {
+		if t.Name == "origin" {
+			origin = t.Value
+		} else {
+			others = append(others, t)
+		}
+	}
+	return origin, others
 }
 
 func (a *API) propose(ctx context.Context, s *live.Snapshot) (*Proposals, error) {
@@ -72,13 +84,8 @@ func (a *API) propose(ctx context.Context, s *live.Snapshot) (*Proposals, error)
 			return nil, canceled(ctx)
 		}
 		id := n.Identity()
-		name := learn.Name{Origin: metric.LabelValue(id.Tags, "origin"), Name: n.Name, Unit: n.Unit, Kind: n.Kind}
-		for _, t := range id.Tags {
-			if t.Name != "origin" {
-				name.Tags = append(name.Tags, t)
-			}
-		}
-		learner.Add(&name)
+		origin, tags := cutOrigin(id.Tags)
+		learner.Add(&learn.Name{Origin: origin, Name: n.Name, Unit: n.Unit, Kind: n.Kind, Tags: tags})
 		out.Names++
 	}
 	if out.Proposal, err = learner.Propose(); err != nil {

@@ -141,6 +141,15 @@ type explainer interface {
 	Options() resolver.Options
 }
 
+// explainer returns the resolver, where it is one that knows rules.
+func (a *API) explainer() (explainer, error) {
+	e, ok := a.options.Store.Resolver().(explainer)
+	if !ok {
+		return nil, &Error{Type: ErrorNotFound, Text: "names are not resolved by rules here: see metrics.compatibility_mode"}
+	}
+	return e, nil
+}
+
 // nameOf returns a row of the list. The rule is found here, for the names of one page, rather than kept for all.
 func nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 	out := Name{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"loggregator_exporter/tagger"
 	"loggregator_exporter/tagger/learn"
 )
 
@@ -97,7 +98,7 @@ func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
 		from = int(min(max(after.Number, 0), int64(len(found))))
 	}
 	for _, pos := range found[from:min(from+limit, len(found))] {
-		page.Rules = append(page.Rules, x.rule(pos, texts))
+		page.Rules = append(page.Rules, ruleOf(&x.rules[pos], &x.usage[pos], texts))
 	}
 	if from+limit < len(found) {
 		next := cursor{Query: of, Number: int64(from + limit)}
@@ -131,9 +132,8 @@ func (x *ruleIndex) search(q *RulesQuery, texts *ruleTexts) []int {
 	return found
 }
 
-// rule returns a rule with what it takes.
-func (x *ruleIndex) rule(pos int, texts *ruleTexts) Rule {
-	r, u := &x.rules[pos], &x.usage[pos]
+// ruleOf returns a rule with what it takes.
+func ruleOf(r *tagger.RuleInfo, u *ruleUsage, texts *ruleTexts) Rule {
 	return Rule{
 		RuleRef: RuleRef{
 			ID: r.ID, Pattern: r.Pattern, File: r.File, Line: r.Line, Text: texts.text(r.File, r.Line, r.Column),

@@ -33,6 +33,14 @@ type ruleUsage struct {
 
 const maxRuleExamples = 3
 
+// add counts one more name.
+func (u *ruleUsage) add(name string) {
+	u.names++
+	if len(u.examples) < maxRuleExamples {
+		u.examples = append(u.examples, name)
+	}
+}
+
 // of returns the positions of the rules of a name.
 func (x *ruleIndex) of(name int) []uint32 {
 	from := uint32(0)
@@ -140,11 +148,8 @@ func (x *ruleIndex) count(n *live.Name, taken []uint32) {
 			continue
 		}
 		u := &x.usage[pos]
-		u.names++
+		u.add(n.Name)
 		u.series += n.Series
-		if len(u.examples) < maxRuleExamples {
-			u.examples = append(u.examples, n.Name)
-		}
 		section := x.rules[pos].Section
 		found = found || section == "rules" || section == "mappings"
 	}

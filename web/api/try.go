@@ -69,9 +69,9 @@ const (
 // Try says what a rule file would change. The exporter stays as it is.
 func (a *API) Try(ctx context.Context, q TryQuery) (*TryReport, error) {
 	out := &TryReport{Time: time.Now().UTC(), Errors: []RuleError{}, Warnings: []RuleError{}, Rules: []Rule{}}
-	e, ok := a.options.Store.Resolver().(explainer)
-	if !ok {
-		return nil, &Error{Type: ErrorNotFound, Text: "names are not resolved by rules here: see metrics.compatibility_mode"}
+	e, err := a.explainer()
+	if err != nil {
+		return nil, err
 	}
 	rules := a.options.Rules()
 	file, err := replace(&rules, &q)
@@ -206,10 +206,7 @@ func (t *trial) count(r *live.Representative, steps []tagger.Step, name int) {
 			continue
 		}
 		u.last = name
-		u.names++
-		if len(u.examples) < maxRuleExamples {
-			u.examples = append(u.examples, r.Name)
-		}
+		u.add(r.Name)
 	}
 }
 
@@ -224,13 +221,7 @@ func (t *trial) rules() []Rule {
 		if r.File != t.file || u == nil || len(list) == maxLimit {
 			continue
 		}
-		list = append(list, Rule{
-			RuleRef: RuleRef{
-				ID: r.ID, Pattern: r.Pattern, File: r.File, Line: r.Line, Text: texts.text(r.File, r.Line, r.Column),
-			},
-			Section: r.Section, Drops: r.Drops, Names: u.names, Series: u.series,
-			Examples: append([]string{}, u.examples...),
-		})
+		list = append(list, ruleOf(&r, u, texts))
 	}
 	slices.SortStableFunc(list, func(x, y Rule) int { return cmp.Compare(x.Line, y.Line) })
 	return list
@@ -250,16 +241,11 @@ func (t *trial) concerned(out *TryReport) []*diff.Name {
 				maxCompared)
 			break
 		}
-		n := &diff.Name{
-			Origin: metric.LabelValue(id.Tags, "origin"), Name: r.Name, Unit: r.Unit, Kind: r.Kind,
-			SourceID: id.SourceID, InstanceID: id.InstanceID, Series: r.Identities,
-		}
-		for _, tag := range id.Tags {
-			if tag.Name != "origin" {
-				n.Tags = append(n.Tags, tag)
-			}
-		}
-		names = append(names, n)
+		origin, tags := cutOrigin(id.Tags)
+		names = append(names, &diff.Name{
+			Origin: origin, Name: r.Name, Unit: r.Unit, Kind: r.Kind, SourceID: id.SourceID, InstanceID: id.InstanceID,
+			Tags: tags, Series: r.Identities,
+		})
 	}
 	return names
 }
