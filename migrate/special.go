@@ -3,7 +3,6 @@ package migrate
 import (
 	"errors"
 	"regexp"
-	"slices"
 	"strings"
 
 	"loggregator_exporter/metric"
@@ -49,13 +48,11 @@ var goneNames = []struct {
 // kindPattern matches the kinds of envelopes as firehose_exporter's own metrics name them.
 const kindPattern = `(?:container_metric|counter_event|http_metric|http_start_stop|value_metric)s?`
 
-// bareContainers are the names that container metrics have with --retro_compat.disable.
-var bareContainers = []string{"cpu", "memory", "disk", "memory_quota", "disk_quota"}
-
 // selectSpecial fills a translation of a name, without the namespace, that no component emits.
 func (m *Migrator) selectSpecial(s *translation, name string) (bool, error) {
-	if slices.Contains(bareContainers, name) {
-		return true, m.take(s, m.names.lookUp(m.old.Name("", name, metric.KindGauge)), nil, "")
+	// With --retro_compat.disable a container metric has its raw name alone.
+	if found := m.names.byOld[m.old.Name("", name, metric.KindGauge)]; len(found) > 0 && found[0].anywhere {
+		return true, m.take(s, found, nil, "")
 	}
 	name = strings.Replace(name, "_processed", "_received", 1) // of older versions
 	if m.selectHTTP(s, name) || m.selectOwn(s, name) {
