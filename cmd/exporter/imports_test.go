@@ -37,8 +37,8 @@ var mayImport = map[string][]string{
 	"web":         {"metric", "tagger", "resolver", "store", "web/api", "web/console"},
 	"web/console": {"metric", "diff", "web/api", "web/overview"},
 	"web/api": {
-		"metric", "tagger", "tagger/catalogue", "tagger/learn", "resolver", "store", "diff", "internal/suggest", "web/live",
-		"web/overview",
+		"metric", "tagger", "tagger/catalogue", "tagger/learn", "tagger/naming", "resolver", "store", "diff",
+		"internal/suggest", "web/live", "web/overview",
 	},
 	"web/live":     {"metric", "store"},
 	"web/overview": {"metric", "store"},

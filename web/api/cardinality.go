@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"loggregator_exporter/metric"
@@ -17,8 +18,17 @@ const defaultSizes = 20
 type CardinalityQuery struct {
 	// Metric asks for the labels and values of one metric only.
 	Metric string
-	// Limit is the length of each list, 1 to 1000; 0 is 20.
-	Limit int
+	// Search keeps rows that contain each of its words, whatever their case: a metric's name, a label with its value,
+	// an owner or the names of its app, space and organization.
+	Search string
+	// List asks for one list only, page by page: metrics, owners, labels, label_values, grown or refused. Sort is what it
+	// is sorted by: name, or one of the numbers of its rows; without it those with most come first.
+	List       string
+	Sort       string
+	Descending bool
+	// Limit is the length of each list, 1 to 1000; 0 is 20. Cursor is Next or Previous of another page of the list.
+	Limit  int
+	Cursor string
 }
 
 // Cardinality says what makes most series.
@@ -41,6 +51,11 @@ type Cardinality struct {
 	// Share is the part of the label sets that labels and their values were counted in, 0 to 1; counts are estimates
 	// where it is below 1.
 	Share float64 `json:"share"`
+	// Totals are how many rows each list has in all, of those that are searched for.
+	Totals map[string]int `json:"totals"`
+	// Next and Previous are the cursors of the pages around this one, where one list is asked for.
+	Next     string `json:"next,omitempty"`
+	Previous string `json:"previous,omitempty"`
 }
 
 // MetricSize is a metric and its series.
@@ -110,11 +125,9 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 	if err != nil {
 		return nil, err
 	}
-	limit := cmp.Or(q.Limit, defaultSizes)
 	out := &Cardinality{
-		Time: s.taken.UTC(), Series: s.series, Families: s.families, Metrics: []MetricSize{}, Labels: s.labels.first(limit),
-		LabelValues: s.labels.firstValues(limit), Owners: first(s.owners, limit), Grown: []MetricSize{},
-		Limits: a.limits(s), Refused: a.refusedByLimits(limit), Share: s.labels.share,
+		Time: s.taken.UTC(), Series: s.series, Families: s.families, Metrics: []MetricSize{}, Owners: []OwnerSize{},
+		Grown: []MetricSize{}, Limits: a.limits(s), Refused: []RefusedName{}, Share: s.labels.share, Totals: map[string]int{},
 	}
 	a.surveys.mu.Lock()
 	defer a.surveys.mu.Unlock()
@@ -125,28 +138,30 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 	if q.Metric != "" {
 		return out, a.oneMetric(ctx, &q, out, g)
 	}
-	for i := range s.metrics[:min(len(s.metrics), limit)] {
-		out.Metrics = append(out.Metrics, metricSize(&s.metrics[i], g))
+	all := make([]MetricSize, len(s.metrics))
+	for i := range s.metrics {
+		all[i] = metricSize(&s.metrics[i], g)
 	}
+	errs := make([]error, 6)
+	out.Metrics, errs[0] = metricList.show(all, &q, out)
+	out.Grown, errs[1] = grownList.show(grown(all), &q, out)
+	out.Owners, errs[2] = ownerList.show(s.owners, &q, out)
+	out.Labels, errs[3] = labelList.show(s.labels.sorted, &q, out)
+	out.LabelValues, errs[4] = valueList.show(s.labels.top, &q, out)
+	out.Refused, errs[5] = refusedList.show(a.refusedByLimits(), &q, out)
 	a.addLargestLabels(out)
-	out.Grown = grown(s, g, limit)
-	return out, nil
+	return out, cmp.Or(errs...)
 }
 
 func metricSize(m *store.FamilySize, g *growth) MetricSize {
 	return MetricSize{Metric: m.Name, Type: m.Type.String(), Series: m.Series, Grown: g.since(m)}
 }
 
-// grown lists the metrics that got most series.
-func grown(s *sizes, g *growth, limit int) []MetricSize {
-	all := []MetricSize{}
-	for i := range s.metrics {
-		if m := metricSize(&s.metrics[i], g); m.Grown > 0 {
-			all = append(all, m)
-		}
-	}
-	slices.SortStableFunc(all, func(x, y MetricSize) int { return cmp.Compare(y.Grown, x.Grown) })
-	return first(all, limit)
+// grown lists the metrics that got series, the most first.
+func grown(all []MetricSize) []MetricSize {
+	more := slices.DeleteFunc(slices.Clone(all), func(m MetricSize) bool { return m.Grown <= 0 })
+	slices.SortStableFunc(more, func(x, y MetricSize) int { return cmp.Compare(y.Grown, x.Grown) })
+	return more
 }
 
 // addLargestLabels says which label of the largest metrics has most values.
@@ -164,7 +179,7 @@ func (a *API) addLargestLabels(out *Cardinality) {
 func (a *API) oneMetric(ctx context.Context, q *CardinalityQuery, out *Cardinality, g *growth) error {
 	size, ok := a.options.Store.FamilyLabelSets(q.Metric, 1, func([]store.LabelSet) bool { return false })
 	if !ok {
-		return &Error{Type: ErrorNotFound, Text: "no metric is exposed that is called " + quote(q.Metric)}
+		return a.noMetric(ctx, q.Metric)
 	}
 	stride := 1 + size.Series/maxLabelSets
 	var labels labelCount
@@ -177,19 +192,36 @@ func (a *API) oneMetric(ctx context.Context, q *CardinalityQuery, out *Cardinali
 		return canceled(ctx)
 	}
 	labels.finish(stride)
-	limit := cmp.Or(q.Limit, defaultSizes)
 	out.Time, out.Series, out.Families, out.Share = time.Now().UTC(), size.Series, 1, labels.share
 	out.Metrics = append(out.Metrics, metricSize(&size, g))
-	out.Labels, out.LabelValues, out.Owners = labels.first(limit), labels.firstValues(limit), []OwnerSize{}
-	return nil
+	var errs [2]error
+	out.Labels, errs[0] = labelList.show(labels.sorted, q, out)
+	out.LabelValues, errs[1] = valueList.show(labels.top, q, out)
+	return cmp.Or(errs[0], errs[1])
+}
+
+// noMetric says that a metric does not exist, and which ones resemble it.
+func (a *API) noMetric(ctx context.Context, name string) error {
+	s, err := a.index.Snapshot(ctx)
+	if err != nil {
+		return canceled(ctx)
+	}
+	names, metrics, err := near(ctx, s, name)
+	if err != nil {
+		return err
+	}
+	out := &Error{
+		Type: ErrorNotFound, Text: "no metric is exposed that is called " + quote(name), NearNames: names, NearMetrics: metrics,
+	}
+	if len(metrics) > 0 {
+		out.Text += ": did you mean " + strings.Join(metrics, ", ") + "?"
+	}
+	return out
 }
 
 func first[T any](list []T, limit int) []T {
 	return append([]T{}, list[:min(len(list), limit)]...)
 }
-
-func (c *labelCount) first(limit int) []LabelSize            { return first(c.sorted, limit) }
-func (c *labelCount) firstValues(limit int) []LabelValueSize { return first(c.top, limit) }
 
 // limits returns the limits in force and how far they are used.
 func (a *API) limits(s *sizes) []Limit {
@@ -209,8 +241,8 @@ func (a *API) limits(s *sizes) []Limit {
 }
 
 // refusedByLimits lists what limits refused.
-func (a *API) refusedByLimits(limit int) []RefusedName {
-	all := []RefusedName{}
+func (a *API) refusedByLimits() []RefusedName {
+	var all []RefusedName
 	for _, r := range a.options.Store.Refusals() {
 		if r.Outcome == metric.OverLimit {
 			all = append(all, RefusedName{
@@ -219,5 +251,5 @@ func (a *API) refusedByLimits(limit int) []RefusedName {
 		}
 	}
 	slices.SortStableFunc(all, func(x, y RefusedName) int { return cmp.Compare(y.Samples, x.Samples) })
-	return first(all, limit)
+	return all
 }

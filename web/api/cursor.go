@@ -18,6 +18,8 @@ type cursor struct {
 	Key    []byte   `json:"k,omitempty"`
 	Text   [][]byte `json:"t,omitempty"`
 	Number int64    `json:"n,omitempty"`
+	// Before says that the page ends before the row rather than after it.
+	Before bool `json:"b,omitempty"`
 }
 
 // checksum stands for the parts of a query.
@@ -36,6 +38,29 @@ func (c *cursor) encode() string {
 		return "" // strings and numbers can always be written
 	}
 	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// page is a part of a list, and the cursors of those around it.
+type page struct {
+	from, to       int
+	next, previous string
+}
+
+// pageAt cuts a page out of a list whose cursors are numbers of rows.
+func pageAt(c *cursor, query uint32, rows, limit int) page {
+	p := page{}
+	if c != nil {
+		p.from = int(min(max(c.Number, 0), int64(rows)))
+	}
+	p.to = min(p.from+limit, rows)
+	at := func(row int) string { return (&cursor{Query: query, Number: int64(row)}).encode() }
+	if p.to < rows {
+		p.next = at(p.to)
+	}
+	if p.from > 0 {
+		p.previous = at(max(0, p.from-limit))
+	}
+	return p
 }
 
 // decodeCursor reads a cursor of a query; nil if the text is empty.

@@ -23,6 +23,8 @@ const (
 type Error struct {
 	Type ErrorType
 	Text string
+	// NearNames and NearMetrics are raw names and metrics that resemble one that does not exist.
+	NearNames, NearMetrics []string
 
 	status int // HTTP's, where the type does not decide it
 }

@@ -72,7 +72,7 @@ func routes() []route {
 		},
 		{
 			method: http.MethodGet, path: "rules", data: RulesPage{}, answer: get(ParseRulesQuery, (*API).Rules),
-			parameters: []string{"file", "unused", "search", "limit", "cursor"},
+			parameters: []string{"file", "unused", "search", "sort", "order", "limit", "cursor"},
 		},
 		{
 			method: http.MethodGet, path: "rules/file", data: RuleText{}, answer: get(ParseRuleFile, (*API).RuleText),
@@ -85,7 +85,7 @@ func routes() []route {
 		{method: http.MethodGet, path: "learn", data: Proposals{}, answer: plain((*API).Learn), heavy: true},
 		{
 			method: http.MethodGet, path: "cardinality", data: Cardinality{}, answer: get(ParseCardinalityQuery, (*API).Cardinality),
-			parameters: []string{"metric", "limit"},
+			parameters: []string{"metric", "search", "list", "sort", "order", "limit", "cursor"},
 		},
 		{method: http.MethodGet, path: "config", data: Config{}, answer: plain((*API).Config)},
 	}

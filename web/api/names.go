@@ -46,7 +46,7 @@ type NamesQuery struct {
 	Descending bool
 	// Limit is the number of names of a page, 1 to 1000; 0 is 100.
 	Limit int
-	// Cursor is NamesPage.Next of the page before; empty for the first page.
+	// Cursor is Next or Previous of another page; empty for the first one.
 	Cursor string
 }
 
@@ -62,8 +62,12 @@ type NamesPage struct {
 	Omitted int `json:"omitted"`
 	// States counts the names by state that the query would find without its own state.
 	States map[State]int `json:"states"`
-	// Next is the cursor of the next page; empty on the last one.
-	Next string `json:"next,omitempty"`
+	// Next is the cursor of the next page, Previous that of the page before; empty where there is none.
+	Next     string `json:"next,omitempty"`
+	Previous string `json:"previous,omitempty"`
+	// NearNames and NearMetrics are raw names and metrics that resemble what was searched for, where nothing was found.
+	NearNames   []string `json:"near_names"`
+	NearMetrics []string `json:"near_metrics"`
 }
 
 // Name is one raw name of one kind and unit, as components emit it.
@@ -106,7 +110,10 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := &NamesPage{Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), Omitted: s.Omitted, States: map[State]int{}}
+	page := &NamesPage{
+		Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), Omitted: s.Omitted, States: map[State]int{},
+		NearNames: []string{}, NearMetrics: []string{},
+	}
 	for _, state := range states {
 		page.States[state] = 0
 	}
@@ -115,22 +122,19 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	by := cmp.Or(q.Sort, "name")
 	order := nameOrder{Snapshot: s, key: nameKeys[by], byName: by == "name", descending: q.Descending}
 	order.sort(found)
-	if after != nil {
-		if found, err = order.after(found, after); err != nil {
-			return nil, err
-		}
+	shown, err := order.page(found, after, of, cmp.Or(q.Limit, defaultLimit))
+	if err != nil {
+		return nil, err
 	}
-	limit := cmp.Or(q.Limit, defaultLimit)
+	page.Next, page.Previous = shown.next, shown.previous
 	explainer, _ := a.options.Store.Resolver().(explainer)
-	for _, i := range found[:min(limit, len(found))] {
+	for _, i := range found[shown.from:shown.to] {
 		page.Names = append(page.Names, nameOf(s, &s.Names[i], explainer))
 	}
-	if len(found) > limit {
-		last := order.cursor(&s.Names[found[limit-1]])
-		last.Query = of
-		page.Next = last.encode()
+	if wanted := cmp.Or(q.Search, q.Metric); len(found) == 0 && wanted != "" {
+		page.NearNames, page.NearMetrics, err = near(ctx, s, wanted)
 	}
-	return page, nil
+	return page, err
 }
 
 // explainer is a resolver that knows rules.

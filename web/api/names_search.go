@@ -241,15 +241,42 @@ func (o *nameOrder) cursor(n *live.Name) cursor {
 	}
 }
 
-// after returns those of a sorted list that come after a cursor.
-func (o *nameOrder) after(found []int, c *cursor) ([]int, error) {
-	if len(c.Text) != 3 {
-		return nil, badData("cursor: it is none of this list")
+// page cuts the page of a cursor out of a sorted list.
+func (o *nameOrder) page(found []int, c *cursor, query uint32, limit int) (page, error) {
+	p := page{}
+	if c != nil {
+		at, err := o.position(found, c)
+		if err != nil {
+			return p, err
+		}
+		if p.from = at; c.Before {
+			p.from = max(0, at-limit)
+		}
 	}
-	last := live.Name{Name: string(c.Text[0]), Unit: string(c.Text[2])}
-	last.Kind, _ = metric.ParseKind(string(c.Text[1]))
-	at := sort.Search(len(found), func(i int) bool {
-		return o.compare(&o.Names[found[i]], string(c.Key), c.Number, &last) > 0
-	})
-	return found[at:], nil
+	p.to = min(p.from+limit, len(found))
+	if p.to < len(found) {
+		last := o.cursor(&o.Names[found[p.to-1]])
+		last.Query = query
+		p.next = last.encode()
+	}
+	if p.from > 0 && p.from < len(found) {
+		first := o.cursor(&o.Names[found[p.from]])
+		first.Query, first.Before = query, true
+		p.previous = first.encode()
+	}
+	return p, nil
+}
+
+// position returns that of the first name of a sorted list that comes after the one of a cursor, or is that one where
+// the page ends before it.
+func (o *nameOrder) position(found []int, c *cursor) (int, error) {
+	if len(c.Text) != 3 {
+		return 0, badData("cursor: it is none of this list")
+	}
+	row := live.Name{Name: string(c.Text[0]), Unit: string(c.Text[2])}
+	row.Kind, _ = metric.ParseKind(string(c.Text[1]))
+	return sort.Search(len(found), func(i int) bool {
+		order := o.compare(&o.Names[found[i]], string(c.Key), c.Number, &row)
+		return order > 0 || order == 0 && c.Before
+	}), nil
 }

@@ -84,7 +84,7 @@ func isType(err error, want ErrorType) bool {
 	return ok && e.Type == want
 }
 
-// TestNamesPages reads all pages in every order: together they are the whole list, once.
+// TestNamesPages reads all pages in every order, forwards and backwards: together they are the whole list, once.
 func TestNamesPages(t *testing.T) {
 	f := newFixture(t)
 	f.fill()
@@ -97,18 +97,23 @@ func TestNamesPages(t *testing.T) {
 		for _, descending := range []bool{false, true} {
 			q := NamesQuery{Sort: by, Descending: descending, Limit: 1000}
 			whole, _ := rows(t, f.API, q)
-			var pages []string
 			q.Limit = 4
-			for range 100 {
+			var pages, back []string
+			last := ""
+			for q.Cursor = "first"; q.Cursor != ""; {
+				q.Cursor = strings.TrimPrefix(q.Cursor, "first")
 				got, page := rows(t, f.API, q)
-				pages = append(pages, got...)
-				if q.Cursor = page.Next; q.Cursor == "" {
-					break
-				}
+				pages, back, last = append(pages, got...), got, page.Previous
+				q.Cursor = page.Next
 			}
-			if !slices.Equal(whole, pages) || len(whole) != 22 {
-				t.Errorf("%s %v: %d names, and by pages\n%s\nwant\n%s", by, descending, len(pages),
-					strings.Join(pages, "\n"), strings.Join(whole, "\n"))
+			for q.Cursor = last; q.Cursor != ""; {
+				got, page := rows(t, f.API, q)
+				back = append(got, back...)
+				q.Cursor = page.Previous
+			}
+			if !slices.Equal(whole, pages) || !slices.Equal(whole, back) || len(whole) != 22 {
+				t.Errorf("%s %v: %d names, and by pages\n%s\nand backwards\n%s\nwant\n%s", by, descending, len(pages),
+					strings.Join(pages, "\n"), strings.Join(back, "\n"), strings.Join(whole, "\n"))
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 		Limit:  p.number("limit", defaultLimit, 1, maxLimit),
 		Cursor: p.text("cursor"),
 	}
-	q.Descending = p.choice("order", "asc", "asc", "desc") == "desc"
+	q.Descending = p.descending()
 	return q, p.finish()
 }
 
@@ -66,16 +66,18 @@ func ParseExplainQuery(values url.Values) (ExplainQuery, error) {
 	return q, p.finish()
 }
 
-// ParseRulesQuery reads the parameters file, unused, search, limit and cursor.
+// ParseRulesQuery reads the parameters file, unused, search, sort, order, limit and cursor.
 func ParseRulesQuery(values url.Values) (RulesQuery, error) {
 	p := parameters{values: values}
 	q := RulesQuery{
 		File:   p.text("file"),
 		Unused: p.choice("unused", "false", "true", "false") == "true",
 		Search: p.text("search"),
+		Sort:   p.choice("sort", "place", "place", "id", "names", "series"),
 		Limit:  p.number("limit", defaultLimit, 1, maxLimit),
 		Cursor: p.text("cursor"),
 	}
+	q.Descending = p.descending()
 	return q, p.finish()
 }
 
@@ -95,10 +97,19 @@ func ParseTryQuery(values url.Values) (TryQuery, error) {
 	return q, p.finish()
 }
 
-// ParseCardinalityQuery reads the parameters metric and limit.
+// ParseCardinalityQuery reads the parameters metric, search, list, sort, order, limit and cursor.
 func ParseCardinalityQuery(values url.Values) (CardinalityQuery, error) {
 	p := parameters{values: values}
-	q := CardinalityQuery{Metric: p.text("metric"), Limit: p.number("limit", defaultSizes, 1, maxLimit)}
+	lists := sizeLists()
+	q := CardinalityQuery{
+		Metric: p.text("metric"), Search: p.text("search"), List: p.choice("list", "", slices.Collect(maps.Keys(lists))...),
+		Limit: p.number("limit", defaultSizes, 1, maxLimit), Cursor: p.text("cursor"),
+	}
+	if keys := lists[q.List]; keys != nil {
+		q.Sort, q.Descending = p.choice("sort", "", keys...), p.descending()
+	} else if p.text("sort")+p.text("order")+q.Cursor != "" {
+		p.fail("list", "it is missing: say which list to sort or to go on with, for example list=metrics")
+	}
 	return q, p.finish()
 }
 
@@ -171,6 +182,8 @@ func (p *parameters) choice(name, fallback string, choices ...string) string {
 	}
 	return text
 }
+
+func (p *parameters) descending() bool { return p.choice("order", "asc", "asc", "desc") == "desc" }
 
 func (p *parameters) number(name string, fallback, lowest, highest int) int {
 	text := p.text(name)

@@ -19,7 +19,11 @@ type RulesQuery struct {
 	File   string
 	Unused bool
 	Search string
-	// Limit is the number of rules of a page, 1 to 1000; 0 is 100. Cursor is RulesPage.Next of the page before.
+	// Sort is place (the order of files and lines), id, names or series; the default is place. Ties are in the order of
+	// places.
+	Sort       string
+	Descending bool
+	// Limit is the number of rules of a page, 1 to 1000; 0 is 100. Cursor is Next or Previous of another page.
 	Limit  int
 	Cursor string
 }
@@ -32,8 +36,9 @@ type RulesPage struct {
 	Files []RuleFile `json:"files"`
 	Rules []Rule     `json:"rules"`
 	// Total is how many rules the query finds.
-	Total int    `json:"total"`
-	Next  string `json:"next,omitempty"`
+	Total    int    `json:"total"`
+	Next     string `json:"next,omitempty"`
+	Previous string `json:"previous,omitempty"`
 	// Quarantine counts the names that only the quarantine takes.
 	Quarantine int `json:"quarantine"`
 	// Untagged counts the names with series that nothing takes.
@@ -82,7 +87,7 @@ func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	of := checksum(q.File, strconv.FormatBool(q.Unused), q.Search, strconv.Itoa(len(x.rules)))
+	of := checksum(q.File, strconv.FormatBool(q.Unused), q.Search, q.Sort, strconv.FormatBool(q.Descending), strconv.Itoa(len(x.rules)))
 	after, err := decodeCursor(q.Cursor, of)
 	if err != nil {
 		return nil, err
@@ -93,21 +98,15 @@ func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
 	}
 	found := x.search(&q, texts)
 	page.Total = len(found)
-	from, limit := 0, cmp.Or(q.Limit, defaultLimit)
-	if after != nil {
-		from = int(min(max(after.Number, 0), int64(len(found))))
-	}
-	for _, pos := range found[from:min(from+limit, len(found))] {
+	shown := pageAt(after, of, len(found), cmp.Or(q.Limit, defaultLimit))
+	page.Next, page.Previous = shown.next, shown.previous
+	for _, pos := range found[shown.from:shown.to] {
 		page.Rules = append(page.Rules, ruleOf(&x.rules[pos], &x.usage[pos], texts))
-	}
-	if from+limit < len(found) {
-		next := cursor{Query: of, Number: int64(from + limit)}
-		page.Next = next.encode()
 	}
 	return page, nil
 }
 
-// search returns the positions of the rules of a query, in the order of files and lines.
+// search returns the positions of the rules of a query, in its order.
 func (x *ruleIndex) search(q *RulesQuery, texts *ruleTexts) []int {
 	files := map[string]int{}
 	for i, f := range texts.files {
@@ -124,10 +123,25 @@ func (x *ruleIndex) search(q *RulesQuery, texts *ruleTexts) []int {
 			found = append(found, pos)
 		}
 	}
-	slices.SortStableFunc(found, func(i, j int) int {
+	place := func(i, j int) int {
 		x, y := &x.rules[i], &x.rules[j]
 		return cmp.Or(cmp.Compare(files[x.File], files[y.File]), cmp.Compare(x.Line, y.Line),
 			cmp.Compare(x.Column, y.Column))
+	}
+	by := place
+	switch q.Sort {
+	case "id":
+		by = func(i, j int) int { return strings.Compare(x.rules[i].ID, x.rules[j].ID) }
+	case "names":
+		by = func(i, j int) int { return cmp.Compare(x.usage[i].names, x.usage[j].names) }
+	case "series":
+		by = func(i, j int) int { return cmp.Compare(x.usage[i].series, x.usage[j].series) }
+	}
+	slices.SortFunc(found, func(i, j int) int {
+		if q.Descending {
+			return cmp.Or(by(j, i), place(i, j))
+		}
+		return cmp.Or(by(i, j), place(i, j))
 	})
 	return found
 }

@@ -19,8 +19,9 @@ const (
 	maxLabelValues = 200_000
 	// maxCountedOwners bounds the owners whose names are counted.
 	maxCountedOwners = 100
-	// maxKept bounds the lists that are kept: no answer is longer.
-	maxKept = maxLimit
+	// maxOwners and maxKeptValues bound the owners, and the values of labels, that are kept: some 120 and 100 bytes each.
+	maxOwners     = 100_000
+	maxKeptValues = 20_000
 )
 
 // sizes is what a survey counted. It never changes.
@@ -31,7 +32,7 @@ type sizes struct {
 	series, families int
 	metrics          []store.FamilySize // all, those with most series first
 	labels           labelCount
-	owners           []OwnerSize
+	owners           []OwnerSize // those with most series first
 	largestOwner     live.Owner
 }
 
@@ -152,7 +153,7 @@ func (c *labelCount) finish(each int) {
 	slices.SortFunc(c.top, func(x, y LabelValueSize) int {
 		return cmp.Or(cmp.Compare(y.Series, x.Series), strings.Compare(x.Label, y.Label), strings.Compare(x.Value, y.Value))
 	})
-	c.top = slices.Clone(c.top[:min(len(c.top), maxKept)])
+	c.top = slices.Clone(c.top[:min(len(c.top), maxKeptValues)])
 	for i := range c.top { // so that the survey keeps no label text alive
 		c.top[i].Label, c.top[i].Value = strings.Clone(c.top[i].Label), strings.Clone(c.top[i].Value)
 	}
@@ -162,7 +163,7 @@ func (c *labelCount) finish(each int) {
 func (a *API) ownerSizes(s *live.Snapshot) []OwnerSize {
 	var owners []OwnerSize
 	at := map[string]int{}
-	for i, o := range s.Owners[:min(len(s.Owners), maxKept)] {
+	for i, o := range s.Owners[:min(len(s.Owners), maxOwners)] {
 		owners = append(owners, OwnerSize{
 			Owner: o.Name, App: o.Sender.Tag("app_name"), Space: o.Sender.Tag("space_name"),
 			Organization: o.Sender.Tag("organization_name"), Series: o.Series,
