@@ -100,7 +100,7 @@ func (a *account) add(e *metric.Envelope, before, after *metric.Tally) {
 	case metric.KindGauge:
 		inContainer := uint64(0)
 		for i := range e.Points {
-			if isContainer(e.Points[i].Name) {
+			if metric.IsContainerMetric(e.Points[i].Name) {
 				inContainer++
 			}
 		}
@@ -132,11 +132,6 @@ func (a *account) count(what int, n, now uint64) {
 	a.totals[what].Add(n)
 	a.lasts[what].Store(now)
 	a.lastMetric.Store(now)
-}
-
-func isContainer(name []byte) bool {
-	_, ok := containers[string(name)]
-	return ok
 }
 
 // all sums the accounts up.

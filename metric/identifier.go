@@ -22,6 +22,15 @@ func IsHexDigit(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
+// IsContainerMetric reports whether a name is one of the five that Diego sends for every instance of an app.
+func IsContainerMetric[T string | []byte](name T) bool {
+	switch string(name) {
+	case "cpu", "memory", "disk", "memory_quota", "disk_quota":
+		return true
+	}
+	return false
+}
+
 // IsRouter reports whether an origin or source id is the gorouter's: a name of its job, alone or followed by an index
 // as in "router__0".
 func IsRouter[T string | []byte](sender T) bool {

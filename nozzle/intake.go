@@ -34,6 +34,7 @@ type Intake struct {
 	received  uint64
 	envelopes [numEnvelopeOutcomes]uint64
 	samples   metric.Tally
+	kinds     kindCounts
 
 	broken throttle.Throttle // messages with malformed envelopes
 }
@@ -229,6 +230,7 @@ func (in *Intake) take(ok bool, now int64) {
 			in.envelopes[filtered]++
 			return
 		}
+		in.kinds.add(e)
 		in.sink.Add(e, &in.samples)
 		in.envelopes[converted]++
 	}
@@ -264,6 +266,7 @@ func (in *Intake) end(now int64) int {
 			in.samples[i] = 0
 		}
 	}
+	in.account.ledger.kinds.flush(&in.kinds, now)
 	if cap(in.view.Points) > maxKeptPoints {
 		in.view = metric.Envelope{}
 	}

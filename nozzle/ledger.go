@@ -37,6 +37,7 @@ type Ledger struct {
 	sources []*SourceLedger
 
 	upstream *upstream
+	kinds    *kindAccount
 
 	registerer prometheus.Registerer // for metrics of single sources
 
@@ -50,6 +51,7 @@ func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 	}
 	l := &Ledger{
 		upstream:   newUpstream(),
+		kinds:      newKindAccount(),
 		registerer: reg,
 		received:   desc("envelopes_received_total", "Envelopes received from Loggregator.", "source"),
 		envelopes:  desc("envelopes_total", "Envelopes by what became of them.", "source", "outcome"),
@@ -107,6 +109,7 @@ func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- d
 	}
+	l.kinds.describe(ch)
 }
 
 // Collect implements prometheus.Collector.
@@ -145,6 +148,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 	for key, n := range l.upstream.snapshot() {
 		counter(l.dropped, n, key.origin, key.direction)
 	}
+	l.kinds.collect(ch)
 }
 
 // SourceLedger is the account of one source. It is safe for concurrent use.

@@ -36,6 +36,24 @@ loggregator_exporter_envelopes_total{outcome="ignored",source="rlp"} 0
 loggregator_exporter_envelopes_total{outcome="ignored",source="udp"} 0
 loggregator_exporter_envelopes_total{outcome="malformed",source="rlp"} 0
 loggregator_exporter_envelopes_total{outcome="malformed",source="udp"} 0
+# HELP loggregator_exporter_last_sample_timestamp_seconds Unix time at which a sample of the kind was last received; 0 if never.
+# TYPE loggregator_exporter_last_sample_timestamp_seconds gauge
+loggregator_exporter_last_sample_timestamp_seconds{kind="container"} 0
+loggregator_exporter_last_sample_timestamp_seconds{kind="counter"} 0
+loggregator_exporter_last_sample_timestamp_seconds{kind="gauge"} 0
+loggregator_exporter_last_sample_timestamp_seconds{kind="histogram"} 0
+loggregator_exporter_last_sample_timestamp_seconds{kind="http"} 0
+loggregator_exporter_last_sample_timestamp_seconds{kind="summary"} 0
+loggregator_exporter_last_sample_timestamp_seconds{kind="timer"} 0
+# HELP loggregator_exporter_received_samples_total Samples that the filters let pass, by what they measure.
+# TYPE loggregator_exporter_received_samples_total counter
+loggregator_exporter_received_samples_total{kind="container"} 0
+loggregator_exporter_received_samples_total{kind="counter"} 0
+loggregator_exporter_received_samples_total{kind="gauge"} 0
+loggregator_exporter_received_samples_total{kind="histogram"} 0
+loggregator_exporter_received_samples_total{kind="http"} 0
+loggregator_exporter_received_samples_total{kind="summary"} 0
+loggregator_exporter_received_samples_total{kind="timer"} 0
 # HELP loggregator_exporter_samples_total Samples of converted envelopes by what became of them.
 # TYPE loggregator_exporter_samples_total counter
 loggregator_exporter_samples_total{outcome="conflict"} 0
