@@ -107,6 +107,11 @@ func (r *rewriter) extrasOf(n parser.Node) extras {
 // extras are those of the series that are selected. A variable stands for one value.
 func (s *translation) extras() extras {
 	all := extras{}
+	if s.special != nil && s.special.split == "" && s.special.before == "" && !s.special.coarse {
+		for _, c := range s.matchers[1:] {
+			all[c.label] = c.values[0]
+		}
+	}
 	for _, label := range labelsOf(s.targets) {
 		if label == labelName || label == labelOrigin {
 			continue

@@ -46,6 +46,9 @@ var requestLabels = []string{
 	"method", "scheme", "host", labelSourceID, labelOrigin, "node_index",
 }
 
+// olderRequestLabels are those that they had before version 7 as well: of the gorouter's VM.
+var olderRequestLabels = []string{"bosh_deployment", "bosh_job_name", "bosh_job_id", "bosh_job_ip"}
+
 // newLabel returns what a label of firehose_exporter is in the new names, for the series of a translation; ok is false if
 // no label holds what it held.
 func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool) {
@@ -56,7 +59,8 @@ func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool)
 	if label == labelEnvironment || label == labelName || label == labelBucket || slices.Contains(targetLabels, label) {
 		return label, true
 	}
-	if label == labelUnit || of.Kind == metric.KindTimer && !slices.Contains(requestLabels, label) {
+	older := s.special != nil && s.special.older && slices.Contains(olderRequestLabels, label)
+	if label == labelUnit || of.Kind == metric.KindTimer && !older && !slices.Contains(requestLabels, label) {
 		return "", false // the unit is one of the envelope, not a tag
 	}
 	if bare, exported := strings.CutPrefix(label, exportedPrefix); exported && slices.Contains(targetLabels, bare) {
@@ -66,7 +70,7 @@ func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool)
 		if tag == "" {
 			continue
 		}
-		if name, ok = m.followTag(tag, label, of); ok {
+		if name, ok = m.followTag(tag, label, of, older); ok {
 			return name, true
 		}
 	}
@@ -74,8 +78,8 @@ func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool)
 }
 
 // followTag sends an envelope with a tag through both resolvers: where the old one makes the label of it, it returns
-// what the new one makes.
-func (m *Migrator) followTag(tag, label string, of *store.Identity) (string, bool) {
+// what the new one makes. Of older versions it is known without asking.
+func (m *Migrator) followTag(tag, label string, of *store.Identity, older bool) (string, bool) {
 	id := *of
 	id.Tags = slices.DeleteFunc(slices.Clone(of.Tags), func(l metric.Label) bool { return l.Name == tag })
 	switch tag {
@@ -91,7 +95,7 @@ func (m *Migrator) followTag(tag, label string, of *store.Identity) (string, boo
 	if of.Kind == metric.KindTimer {
 		was.Name = "http_total"
 	}
-	if metric.LabelValue(m.old.Resolve(&was).Labels, label) != probe {
+	if !older && metric.LabelValue(m.old.Resolve(&was).Labels, label) != probe {
 		return "", false
 	}
 	now := m.new.Explain(&id, nil).Labels

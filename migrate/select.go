@@ -127,18 +127,7 @@ func (m *Migrator) selectByVariable(
 		return nil, errors.New("more than one variable is part of the name")
 	}
 	v := variables[0]
-	pattern, err := regexp.Compile("^" + regexp.QuoteMeta(name[:v.Start]) + "(.+)" + regexp.QuoteMeta(name[v.End:]) + "$")
-	if err != nil {
-		return nil, err
-	}
-	var matching []*known
-	values := map[*known]string{}
-	for _, k := range m.names.all {
-		if found := pattern.FindStringSubmatch(k.old); found != nil {
-			matching = append(matching, k)
-			values[k] = found[1]
-		}
-	}
+	matching, values := m.names.between(name[:v.Start], name[v.End:])
 	label, targets := m.labelOf(matching, values)
 	if label == "" {
 		return nil, fmt.Errorf("the variable %s stands for a part of the name that is no label here", v.Name)
@@ -161,6 +150,25 @@ func (m *Migrator) selectByVariable(
 	}
 	selected.variables = []VariableUse{use}
 	return selected, nil
+}
+
+// between returns the metrics whose old names begin and end as given, with what stands in between. Names of older
+// versions, with single underscores only, count where there are no others.
+func (n *names) between(before, after string) (matching []*known, values map[*known]string) {
+	values = map[*known]string{}
+	for _, form := range []func(string) string{func(name string) string { return name }, squash} {
+		for _, k := range n.all {
+			old := form(k.old)
+			if len(old) > len(before)+len(after) && strings.HasPrefix(old, before) && strings.HasSuffix(old, after) {
+				matching = append(matching, k)
+				values[k] = old[len(before) : len(old)-len(after)]
+			}
+		}
+		if len(matching) > 0 {
+			break
+		}
+	}
+	return matching, values
 }
 
 // labelOf finds the label whose values a part of old names spells, and the metrics of which that is so: most of them.

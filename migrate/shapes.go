@@ -57,6 +57,8 @@ func (r *rewriter) rewriteSpecial() error {
 			err = r.checkCoarse(s)
 		case s.special.split != "":
 			err = r.joinSplit(s)
+		case s.special.before != "":
+			err = r.surround(s)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", shorten(r.q.Slice(s.selector.Span)), err)
@@ -184,5 +186,15 @@ func (r *rewriter) joinSplit(s *translation) error {
 		return nil
 	}
 	r.wrap(n, s.special.join+" "+s.special.split+" (", ")")
+	return nil
+}
+
+// surround puts the series of a translation into the expression that gives the old values.
+func (r *rewriter) surround(s *translation) error {
+	n := s.selector.Node
+	if _, ok := r.parents[n].(*parser.MatrixSelector); ok || n.OriginalOffset != 0 || n.Timestamp != nil {
+		return errors.New("a range or an offset of it cannot be said in the new names")
+	}
+	r.wrap(n, s.special.before, s.special.after)
 	return nil
 }

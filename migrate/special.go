@@ -18,6 +18,10 @@ type special struct {
 	// split: several new series are one old one, which the aggregation join makes of them.
 	split string // by or without, with labels
 	join  string
+	// before and after stand around the new series.
+	before, after string
+	// older: a version of firehose_exporter before 7, whose requests had more labels.
+	older bool
 }
 
 // goneNames are the names that firehose_exporter has of itself, or had, and why there is nothing to translate them to.
@@ -25,28 +29,16 @@ var goneNames = []struct {
 	names  *regexp.Regexp
 	reason string
 }{
-	{regexp.MustCompile(`^` + kindPattern + `_cached$`), "there are no caches"},
 	{
-		regexp.MustCompile(`^total_` + kindPattern + `_received$`),
-		"envelopes are counted by source and outcome, not by kind: see loggregator_exporter_envelopes_total",
-	},
-	{
-		regexp.MustCompile(`^last_` + kindPattern + `_received_timestamp$`),
-		"the last envelope is told by source, not by kind: see loggregator_exporter_source_last_envelope_timestamp_seconds",
+		regexp.MustCompile(`^(?:container_metric|counter_event|http_metric|http_start_stop|value_metric)s?_cached$`),
+		"there are no caches by kind: see loggregator_exporter_series for all series",
 	},
 	{regexp.MustCompile(`^(?:total_envelopes_dropped|dropped_messages)$`), "there is no queue that could drop any"},
-	{
-		regexp.MustCompile(`^slow_consumer_alert$`),
-		"streams tell no slow consumers: see loggregator_exporter_upstream_dropped_total",
-	},
 	{
 		regexp.MustCompile(`^http_start_stop_client_request_duration_seconds(?:_sum|_count)?$`),
 		"requests are counted once here, by the gorouter's timer as a server; those of its timer as a client are left out",
 	},
 }
-
-// kindPattern matches the kinds of envelopes as firehose_exporter's own metrics name them.
-const kindPattern = `(?:container_metric|counter_event|http_metric|http_start_stop|value_metric)s?`
 
 // selectSpecial fills a translation of a name, without the namespace, that no component emits.
 func (m *Migrator) selectSpecial(s *translation, name string) (bool, error) {
@@ -73,8 +65,9 @@ var ownMetrics = map[string]ownMetric{
 		split: "without (source, outcome)", join: "sum",
 	},
 	"total_metrics_received": {
-		metric: "samples_total", matchers: []*matcher{{label: "outcome", values: []string{"duplicate"}, not: true}},
-		split: "without (outcome)", join: "sum",
+		metric:   "received_samples_total",
+		matchers: []*matcher{{label: "kind", values: []string{"container", "counter", "gauge", "http"}}},
+		split:    "without (kind)", join: "sum",
 	},
 	"total_metrics_dropped": {
 		metric: "samples_total", matchers: []*matcher{{label: "outcome", values: []string{"conflict", "over_limit", "invalid"}}},
@@ -86,6 +79,26 @@ var ownMetrics = map[string]ownMetric{
 	"last_metric_received_timestamp": {
 		metric: "source_last_envelope_timestamp_seconds", split: "without (source)", join: "max",
 	},
+	"total_container_metrics_received": ofKind("received_samples_total", "container"),
+	"total_counter_events_received":    ofKind("received_samples_total", "counter"),
+	"total_value_metrics_received":     ofKind("received_samples_total", "gauge"),
+
+	"last_container_metric_received_timestamp": ofKind("last_sample_timestamp_seconds", "container"),
+	"last_counter_event_received_timestamp":    ofKind("last_sample_timestamp_seconds", "counter"),
+	"last_value_metric_received_timestamp":     ofKind("last_sample_timestamp_seconds", "gauge"),
+	"last_http_metric_received_timestamp":      ofKind("last_sample_timestamp_seconds", "http"),
+	"last_http_start_stop_received_timestamp":  ofKind("last_sample_timestamp_seconds", "http"),
+
+	"slow_consumer_alert": {
+		metric: "upstream_dropped_total", matchers: []*matcher{{label: "direction", values: []string{"egress"}}},
+		before: "sgn(sum without (direction, origin) (increase(", after: "[5m])))",
+		note: "the alert of a slow consumer is 1 here where Loggregator lost envelopes in the last five minutes since readers " +
+			"were too slow",
+	},
+}
+
+func ofKind(metric, kind string) ownMetric {
+	return ownMetric{metric: metric, matchers: []*matcher{{label: "kind", values: []string{kind}}}}
 }
 
 // ownMetric is a metric of this exporter, without its prefix.
@@ -93,6 +106,8 @@ type ownMetric struct {
 	metric      string
 	matchers    []*matcher
 	split, join string
+
+	before, after, note string
 }
 
 func (m *Migrator) selectOwn(s *translation, name string) bool {
@@ -106,7 +121,10 @@ func (m *Migrator) selectOwn(s *translation, name string) bool {
 	if !ok {
 		return false
 	}
-	s.special = &special{split: own.split, join: own.join}
+	s.special = &special{split: own.split, join: own.join, before: own.before, after: own.after}
+	if own.note != "" {
+		s.notes = append(s.notes, own.note)
+	}
 	name = "loggregator_exporter_" + own.metric
 	s.matchers = append([]*matcher{{label: labelName, values: []string{name}}}, own.matchers...)
 	return true
@@ -130,7 +148,7 @@ func (m *Migrator) selectHTTP(s *translation, name string) bool {
 	if name == "http_total" || name == "http_start_stop_requests" {
 		found, suffix = true, "_count"
 	}
-	requests := &special{coarse: true}
+	requests := &special{coarse: true, older: strings.HasPrefix(name, "http_start_stop_")}
 	for _, f := range httpFamilies {
 		rest, ok := strings.CutPrefix(name, f.old)
 		switch {

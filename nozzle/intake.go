@@ -230,8 +230,11 @@ func (in *Intake) take(ok bool, now int64) {
 			in.envelopes[filtered]++
 			return
 		}
-		in.kinds.add(e)
+		duplicates := in.samples[metric.Duplicate]
 		in.sink.Add(e, &in.samples)
+		if e.Kind != metric.KindTimer || in.samples[metric.Duplicate] == duplicates {
+			in.kinds.add(e) // the outcome of a duplicate timer is known at once
+		}
 		in.envelopes[converted]++
 	}
 }

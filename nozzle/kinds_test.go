@@ -7,7 +7,24 @@ import (
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
 
 	"loggregator_exporter/internal/wiretest"
+	"loggregator_exporter/metric"
 )
+
+// pairs takes every second timer for a duplicate, as the gorouter's timer as a client is.
+type pairs struct {
+	nullSink
+	timers int
+}
+
+func (p *pairs) Add(e *metric.Envelope, tally *metric.Tally) {
+	if e.Kind == metric.KindTimer {
+		if p.timers++; p.timers%2 == 0 {
+			tally[metric.Duplicate]++
+			return
+		}
+	}
+	p.nullSink.Add(e, tally)
+}
 
 // TestReceivedKinds: each sample counts as what it measures, whichever source brought it, and the last of a kind is
 // remembered.
@@ -28,7 +45,8 @@ func TestReceivedKinds(t *testing.T) {
 	NewIntake(l.Source("rlp"), &nullSink{}).V2(wiretest.BatchOf(t,
 		gauge("cpu", "memory", "disk", "memory_quota", "disk_quota", "absolute_usage"), counter, counter, timer("other"), log),
 		time.Unix(100, 0))
-	NewIntake(l.Source("gateway"), &nullSink{}).V2(wiretest.BatchOf(t, gauge("x", "y"), timer("http")), time.Unix(160, 0))
+	NewIntake(l.Source("gateway"), &pairs{}).V2(wiretest.BatchOf(t, gauge("x", "y"), timer("http"), timer("http")),
+		time.Unix(160, 0))
 	requireMetrics(t, reg, `
 # HELP loggregator_exporter_last_sample_timestamp_seconds Unix time at which a sample of the kind was last received; 0 if never.
 # TYPE loggregator_exporter_last_sample_timestamp_seconds gauge
