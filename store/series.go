@@ -14,9 +14,10 @@ type SeriesQuery struct {
 	Kind metric.Kind
 	// Keep keeps an identity; nil keeps all. It is called without the lock.
 	Keep func(*Visited) bool
-	// After is where the list goes on: SeriesState.Position of the last one before. Limit bounds it.
-	After uint32
-	Limit int
+	// After is where the list goes on: SeriesState.Position of the last one before. Before, unless 0, is where it ends:
+	// the last ones before that position are listed. Limit bounds it.
+	After, Before uint32
+	Limit         int
 }
 
 // SeriesState is one identity and its series.
@@ -37,7 +38,7 @@ type SeriesState struct {
 }
 
 // Series lists the identities of a name in the order of their positions, with their values. more says that there are
-// others. It looks at every entry, a chunk under one hold of the lock.
+// others, after them, or before them if Before is set. It looks at every entry, a chunk under one hold of the lock.
 func (s *Store) Series(q SeriesQuery) (list []SeriesState, more bool) {
 	names := s.namePositions(&q)
 	if len(names) == 0 {
@@ -46,8 +47,15 @@ func (s *Store) Series(q SeriesQuery) (list []SeriesState, more bool) {
 	for from := entryPos(q.After) + 1; ; from += readChunk {
 		chunk, last := s.seriesChunk(names, &q, from)
 		for i := range chunk {
+			if q.Before > 0 && chunk[i].Position >= q.Before {
+				s.readValues(list)
+				return list, more
+			}
 			if q.Keep != nil && !q.Keep(&chunk[i].Visited) {
 				continue
+			}
+			if len(list) == q.Limit && q.Before > 0 {
+				list, more = append(list[:0], list[1:]...), true
 			}
 			if len(list) == q.Limit {
 				s.readValues(list)
@@ -57,7 +65,7 @@ func (s *Store) Series(q SeriesQuery) (list []SeriesState, more bool) {
 		}
 		if from+readChunk > last {
 			s.readValues(list)
-			return list, false
+			return list, more
 		}
 	}
 }

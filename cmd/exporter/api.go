@@ -5,7 +5,9 @@ import (
 	"github.com/prometheus/common/version"
 
 	"loggregator_exporter/exposition"
+	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle"
+	"loggregator_exporter/nozzle/filter"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/api"
 	"loggregator_exporter/web/overview"
@@ -21,8 +23,18 @@ func newAPI(s *service, r *reloader, own prometheus.Gatherer) *api.API {
 		},
 		Rules:    func() tagger.Options { return r.inForce.Load().rules },
 		Config:   r.config,
+		Filtered: filteredBy(&r.running.Nozzle.Stream),
 		Revision: version.GetRevision(),
 	})
+}
+
+// filteredBy returns what says which setting leaves a metric out. Filters and selectors change by a restart only.
+func filteredBy(o *nozzle.StreamOptions) func(*metric.Envelope) string {
+	list, err := filter.New(o.Filters)
+	if err != nil {
+		list = nil // the options were checked before
+	}
+	return func(e *metric.Envelope) string { return list.RefusedBy(o.Selectors, e) }
 }
 
 // observeScrapes returns what tells the API of scrapes; nil where there is none.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
 	"loggregator_exporter/web/overview"
@@ -19,6 +20,9 @@ type Options struct {
 	Rules func() tagger.Options
 	// Config returns the settings in force. It may read files.
 	Config func() Config
+	// Filtered returns the key of the setting that leaves out an envelope of one metric, whose name is its Name; "" if it is
+	// kept. nil keeps all.
+	Filtered func(e *metric.Envelope) (by string)
 	// Revision is that of the build.
 	Revision string
 }

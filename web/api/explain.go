@@ -18,8 +18,8 @@ import (
 // ExplainQuery is a name to explain.
 type ExplainQuery struct {
 	Name, Origin string
-	// Kind is gauge, counter, timer, histogram or summary. Without it, and without Unit, the name is explained as it is
-	// sent, or as a gauge where it is not live.
+	// Kind is gauge, counter, timer, histogram or summary. What is left empty, of this and of all below, is taken from an
+	// envelope of the name, where it is live; else the name is explained as a gauge.
 	Kind     string
 	Unit     string
 	SourceID string
@@ -27,8 +27,10 @@ type ExplainQuery struct {
 	InstanceID string
 	// Tags are those of the envelope, beside origin.
 	Tags []metric.Label
-	// Series is how many live series to show, 0 to 200. Cursor is SeriesNext of the answer before.
+	// Series is how many live series to show, 0 to 200, and State keeps those of one state; see LiveSeries. Cursor is
+	// SeriesNext or SeriesPrevious of another answer.
 	Series int
+	State  string
 	Cursor string
 }
 
@@ -36,6 +38,10 @@ type ExplainQuery struct {
 type Explained struct {
 	resolver.Explanation
 
+	// Presence says whether the name is exposed, and if not, why.
+	Presence Presence `json:"presence"`
+	// Sender is the one whose envelopes it is explained with, where it is live and the query names none.
+	Sender *Sender `json:"sender,omitempty"`
 	// Invalid says why its samples would be refused, or is empty.
 	Invalid string `json:"invalid,omitempty"`
 	// Steps are those of the production path.
@@ -52,10 +58,13 @@ type Explained struct {
 	Series string `json:"series,omitempty"`
 	// Nearest are rules that nearly match, where none does.
 	Nearest []RuleRef `json:"nearest"`
-	// Live are series of the name as they are now, of any origin unless one is asked for. SeriesNext is the cursor for
-	// more of them.
-	Live       []LiveSeries `json:"live"`
-	SeriesNext string       `json:"series_next,omitempty"`
+	// Live are series of the name as they are now, of any origin unless one is asked for. SeriesNext and SeriesPrevious
+	// are the cursors for more of them.
+	Live           []LiveSeries `json:"live"`
+	SeriesNext     string       `json:"series_next,omitempty"`
+	SeriesPrevious string       `json:"series_previous,omitempty"`
+	// States counts all of them by state.
+	States map[string]int `json:"states"`
 }
 
 // Step is one step of the parse.
@@ -124,6 +133,13 @@ type LiveSeries struct {
 	Owner   *Owner `json:"owner,omitempty"`
 }
 
+// Sender is what an envelope has beside its name.
+type Sender struct {
+	SourceID   string            `json:"source_id,omitempty"`
+	InstanceID string            `json:"instance_id,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+}
+
 // Owner is the identity that a series belongs to.
 type Owner struct {
 	Name       string            `json:"name"`
@@ -132,31 +148,53 @@ type Owner struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 }
 
-// Explain runs a name through the production path, and finds its live series. Where neither kind nor unit are given and
-// the name is live, it is explained as it is sent.
+// Explain runs a name through the production path, and finds its live series.
 func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
-	of := checksum(q.Name, q.Origin, q.Kind, q.Unit)
-	after, err := decodeCursor(q.Cursor, of)
+	of := checksum(q.Name, q.Origin, q.Kind, q.Unit, q.State)
+	at, err := decodeCursor(q.Cursor, of)
 	if err != nil {
 		return nil, err
 	}
 	out := &Explained{Steps: []Step{}, Nearest: []RuleRef{}, Live: []LiveSeries{}, LabelSources: map[string]string{}}
 	out.Tags, out.Labels = map[string]string{}, map[string]string{}
-	position := uint32(0)
-	if after != nil {
-		position = uint32(after.Number)
-	}
-	a.liveSeries(&q, position, of, out)
-	if q.Kind == "" && q.Unit == "" && len(out.Live) > 0 {
-		q.Kind, q.Unit = out.Live[0].Kind, out.Live[0].Unit
-	}
-	if q.Series == 0 {
-		out.Live, out.SeriesNext = []LiveSeries{}, ""
+	search := seriesQuery(&q)
+	senders := a.count(search)
+	out.States = senders.states
+	if q.Series > 0 {
+		a.liveSeries(search, &q, at, of, out)
 	}
 	if ctx.Err() != nil {
 		return nil, canceled(ctx)
 	}
-	return out, a.parse(&q, out)
+	asked := q
+	if senders.first != nil {
+		out.asSent(&q, senders.first)
+	}
+	if err := a.parse(&q, out); err != nil {
+		return nil, err
+	}
+	return out, a.presence(ctx, &asked, &senders, out)
+}
+
+// asSent completes a query with what an identity of the name has. Source id, instance id and tags go together.
+func (x *Explained) asSent(q *ExplainQuery, v *store.Visited) {
+	if q.Kind == "" && v.Kind != metric.KindNone {
+		q.Kind = v.Kind.String()
+	}
+	q.Unit = cmp.Or(q.Unit, v.Unit)
+	if q.SourceID != "" || q.InstanceID != "" || len(q.Tags) > 0 {
+		return
+	}
+	id := v.Identity(v.Name, v.Unit)
+	q.SourceID, q.InstanceID = id.SourceID, id.InstanceID
+	x.Sender = &Sender{SourceID: id.SourceID, InstanceID: id.InstanceID, Tags: labelMap(id.Tags)}
+	for _, t := range id.Tags {
+		if t.Name == "origin" {
+			q.Origin = t.Value
+		} else {
+			q.Tags = append(q.Tags, t)
+		}
+	}
 }
 
 // parse runs the name through the resolver in force, with a trace.
@@ -240,23 +278,45 @@ func (x *Explained) describe(r *store.Resolved) {
 	x.Overrides = append([]string{}, r.Overrides...)
 }
 
-// liveSeries finds identities of the name.
-func (a *API) liveSeries(q *ExplainQuery, after, of uint32, out *Explained) {
-	search := store.SeriesQuery{Name: q.Name, After: after, Limit: max(1, q.Series)}
-	if q.Kind != "" {
-		search.Kind, _ = metric.ParseKind(q.Kind)
+// seriesQuery finds the identities of the name that a query asks for.
+func seriesQuery(q *ExplainQuery) store.SeriesQuery {
+	search := store.SeriesQuery{Name: q.Name}
+	search.Kind, _ = metric.ParseKind(q.Kind)
+	if q.Unit != "" {
 		search.Unit = &q.Unit
 	}
 	if q.Origin != "" {
 		search.Keep = func(v *store.Visited) bool { return live.OriginOf(v.Sender) == q.Origin }
 	}
+	return search
+}
+
+// liveSeries lists a page of identities.
+func (a *API) liveSeries(search store.SeriesQuery, q *ExplainQuery, at *cursor, of uint32, out *Explained) {
+	keep := search.Keep
+	search.Limit = q.Series
+	search.Keep = func(v *store.Visited) bool {
+		return (q.State == "" || v.State.String() == q.State) && (keep == nil || keep(v))
+	}
+	if at != nil && at.Before {
+		search.Before = uint32(at.Number)
+	} else if at != nil {
+		search.After = uint32(at.Number)
+	}
 	states, more := a.options.Store.Series(search)
 	for i := range states {
 		out.Live = append(out.Live, liveSeriesOf(&states[i]))
 	}
-	if more && len(states) > 0 {
+	if len(states) == 0 {
+		return
+	}
+	if more || search.Before > 0 {
 		next := cursor{Query: of, Number: int64(states[len(states)-1].Position)}
 		out.SeriesNext = next.encode()
+	}
+	if search.After > 0 || more && search.Before > 0 {
+		previous := cursor{Query: of, Number: int64(states[0].Position), Before: true}
+		out.SeriesPrevious = previous.encode()
 	}
 }
 

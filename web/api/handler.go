@@ -68,7 +68,7 @@ func routes() []route {
 		},
 		{
 			method: http.MethodGet, path: "explain", data: Explained{}, answer: get(ParseExplainQuery, (*API).Explain),
-			parameters: []string{"name", "origin", "kind", "unit", "source_id", "instance_id", "tag", "series", "cursor"},
+			parameters: []string{"name", "origin", "kind", "unit", "source_id", "instance_id", "tag", "series", "state", "cursor"},
 		},
 		{
 			method: http.MethodGet, path: "rules", data: RulesPage{}, answer: get(ParseRulesQuery, (*API).Rules),

@@ -10,6 +10,7 @@ import (
 
 	"loggregator_exporter/internal/suggest"
 	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
 )
 
 const (
@@ -39,8 +40,8 @@ func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 	return q, p.finish()
 }
 
-// ParseExplainQuery reads the parameters name, origin, kind, unit, source_id, instance_id, tag (NAME=VALUE, repeated), series and
-// cursor.
+// ParseExplainQuery reads the parameters name, origin, kind, unit, source_id, instance_id, tag (NAME=VALUE, repeated), series, state
+// and cursor.
 func ParseExplainQuery(values url.Values) (ExplainQuery, error) {
 	p := parameters{values: values}
 	q := ExplainQuery{
@@ -50,6 +51,7 @@ func ParseExplainQuery(values url.Values) (ExplainQuery, error) {
 		Unit:     p.text("unit"),
 		SourceID: p.text("source_id"), InstanceID: p.text("instance_id"),
 		Series: p.number("series", defaultLiveSeries, 0, maxLiveSeries),
+		State:  p.choice("state", "", entryStates()...),
 		Cursor: p.text("cursor"),
 	}
 	for _, tag := range p.texts("tag", metric.MaxTags) {
@@ -129,6 +131,14 @@ func kindNames() []string {
 		metric.KindGauge.String(), metric.KindCounter.String(), metric.KindTimer.String(), metric.KindHistogram.String(),
 		metric.KindSummary.String(),
 	}
+}
+
+// entryStates are the states of live series.
+func entryStates() (names []string) {
+	for e := store.EntryWaiting; e <= store.EntryRefused; e++ {
+		names = append(names, e.String())
+	}
+	return names
 }
 
 // parameters reads the parameters of a request. The first mistake is kept.

@@ -118,7 +118,7 @@ func TestQuestions(t *testing.T) {
 			Name: "n", Origin: "o", Kind: "timer", Unit: "ms", SourceID: "s", Series: 3, Cursor: "c",
 			Tags: []metric.Label{{Name: "a", Value: "1"}, {Name: "b", Value: "2="}},
 		}}},
-		{f.askedRules, []api.RulesQuery{{File: "f", Unused: true, Search: "s", Limit: 50, Cursor: "c"}}},
+		{f.askedRules, []api.RulesQuery{{File: "f", Unused: true, Search: "s", Sort: "place", Limit: 50, Cursor: "c"}}},
 		{f.askedMetrics, []api.CardinalityQuery{{Metric: "m", Limit: 7}}},
 		{f.askedTry, []api.TryQuery{{Text: []byte("rules: []"), Replaces: "f", Limit: 9}}},
 	} {

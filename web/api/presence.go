@@ -1,0 +1,294 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"sort"
+	"strings"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
+	"loggregator_exporter/web/live"
+)
+
+// Presence says in plain words whether a name is exposed, and if not, why and what to do next.
+type Presence struct {
+	// State is exposed, quarantined (exposed after the quarantine took ids and numbers out), partly (some of its senders
+	// have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another kind, unit or
+	// origin than asked for), filtered, metric (it is the name of a metric) or unseen.
+	State string `json:"state"`
+	// Sentence is that in words, Remedy what to do about it, or empty, and Link the page that shows more, or empty.
+	Sentence string `json:"sentence"`
+	Remedy   string `json:"remedy,omitempty"`
+	Link     string `json:"link,omitempty"`
+	// NearNames and NearMetrics are raw names and metrics that resemble one that never came.
+	NearNames   []string `json:"near_names"`
+	NearMetrics []string `json:"near_metrics"`
+}
+
+// senders are the identities of a name, counted by what became of them.
+type senders struct {
+	series, dropped, waiting int
+	refused                  map[metric.Outcome]int
+	reason                   string
+	states                   map[string]int
+	first                    *store.Visited // one that has a series, where there is one
+}
+
+// count passes all identities of a query.
+func (a *API) count(q store.SeriesQuery) senders {
+	var s senders
+	s.refused, s.states = map[metric.Outcome]int{}, map[string]int{}
+	keep := q.Keep
+	q.Limit = 1
+	q.Keep = func(v *store.Visited) bool {
+		if keep != nil && !keep(v) {
+			return false
+		}
+		s.add(v)
+		return false // none is listed
+	}
+	a.options.Store.Series(q)
+	return s
+}
+
+func (s *senders) add(v *store.Visited) {
+	s.states[v.State.String()]++
+	hasSeries := false
+	switch v.State {
+	case store.EntryLive, store.EntryPart, store.EntryJoined:
+		hasSeries = true
+	case store.EntryDropped:
+		s.dropped++
+	case store.EntryWaiting:
+		s.waiting++
+	case store.EntryRefused:
+		s.refused[v.Outcome]++
+		s.reason = cmp.Or(s.reason, v.Reason)
+	}
+	if s.first == nil || hasSeries && s.series == 0 {
+		kept := *v
+		s.first = &kept
+	}
+	if hasSeries {
+		s.series++
+	}
+}
+
+// without is how many identities are refused.
+func (s *senders) without() (n int) {
+	for _, count := range s.refused {
+		n += count
+	}
+	return n
+}
+
+// outcome is why most of the refused identities have no series.
+func (s *senders) outcome() metric.Outcome {
+	most := metric.Conflict
+	for _, o := range []metric.Outcome{metric.OverLimit, metric.Invalid} {
+		if s.refused[o] > s.refused[most] {
+			most = o
+		}
+	}
+	return most
+}
+
+// remedies say what to do about refused samples.
+var remedies = map[metric.Outcome]Presence{
+	metric.Conflict: {
+		Remedy: "Two senders lead to one series, and the first one has it. Write a rule that gives them different labels or metrics, " +
+			"or drop one of them.",
+		Link: "/rules?view=workbench",
+	},
+	metric.OverLimit: {
+		Remedy: "See which metrics and owners have most series: filter or drop what nobody needs, or raise the limit.",
+		Link:   "/cardinality",
+	},
+	metric.Invalid: {Remedy: "It must be mended where it is sent, or renamed by a rule.", Link: "/rules?view=workbench"},
+}
+
+// presence says whether the name of a query is exposed, with x as far as it is explained.
+func (a *API) presence(ctx context.Context, q *ExplainQuery, s *senders, x *Explained) error {
+	p := Presence{NearNames: []string{}, NearMetrics: []string{}}
+	defer func() { x.Presence = p }()
+	total := s.series + s.dropped + s.waiting + s.without()
+	switch {
+	case total == 0:
+		return a.absence(ctx, q, x, &p)
+	case s.series > 0:
+		p.exposed(q, s, x)
+	case s.without() > 0:
+		outcome := s.outcome()
+		p = remedies[outcome]
+		p.NearNames, p.NearMetrics = []string{}, []string{}
+		p.State = outcome.String()
+		p.Sentence = "The name arrives, but has no series: " + s.reason + "."
+	case s.dropped > 0:
+		p.State, p.Sentence = "dropped", "The name arrives, but rule "+x.Rule+" drops it."
+		p.Remedy = "If it is wanted, write a rule that takes it before this one, or take this one out."
+		p.Link = "/rules?" + url.Values{"search": {x.Rule}}.Encode()
+	default:
+		p.State, p.Sentence = "waiting", "Parts of a histogram or summary have arrived. Its series comes with the others."
+	}
+	return nil
+}
+
+// exposed fills in what is said of a name that has series.
+func (p *Presence) exposed(q *ExplainQuery, s *senders, x *Explained) {
+	senders := "one sender"
+	if s.series > 1 {
+		senders = fmt.Sprintf("%d senders", s.series)
+	}
+	p.State = "exposed"
+	p.Sentence = "The name arrives, and is exposed: " + senders + "."
+	switch {
+	case s.without() > 0:
+		outcome := s.outcome()
+		of := remedies[outcome]
+		p.State, p.Remedy, p.Link = "partly", of.Remedy, of.Link
+		p.Sentence = fmt.Sprintf("The name is exposed for %s, but refused for %d more: %s.", senders, s.without(), s.reason)
+	case x.Rule == tagger.Quarantine:
+		p.State = "quarantined"
+		p.Sentence = "No rule takes the name. The quarantine made labels of the ids and numbers in it, so that their series have one metric."
+		p.Remedy = "Write a rule that says what they are."
+		p.Link = "/rules?" + url.Values{"view": {"workbench"}, "name": {q.Name}}.Encode()
+	}
+}
+
+// absence says why nothing of a name is here.
+func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Presence) error {
+	s, err := a.index.Snapshot(ctx)
+	if err != nil {
+		return canceled(ctx)
+	}
+	refused := func(r store.Refusal) bool { return r.RawName == q.Name }
+	refusals := a.options.Store.Refusals()
+	switch by := a.filteredBy(q); {
+	case p.elsewhere(s, q):
+	case slices.ContainsFunc(refusals, refused):
+		r := refusals[slices.IndexFunc(refusals, refused)]
+		of := remedies[r.Outcome]
+		p.State, p.Remedy, p.Link = r.Outcome.String(), of.Remedy, of.Link
+		p.Sentence = fmt.Sprintf("%d samples of the name were refused since the start: %s.", r.Count, r.Reason)
+	case by != "":
+		p.State, p.Sentence = "filtered", by+" leaves the name out before it becomes a sample; whether it arrives is not known."
+		p.Remedy = "If it is wanted, change " + by + "."
+		p.Link = "/config?" + url.Values{"search": {strings.TrimRight(by, "[]0123456789")}}.Encode()
+	case p.metric(s, q.Name):
+	case x.Invalid != "":
+		p.State, p.Sentence = "invalid", "Samples of this name are refused: "+x.Invalid+"."
+		p.Remedy = remedies[metric.Invalid].Remedy
+	default:
+		p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name)
+		p.unseen(a.down())
+	}
+	return err
+}
+
+// unseen fills in what is said of a name that never came.
+func (p *Presence) unseen(down []string) {
+	p.State = "unseen"
+	p.Sentence = "No component has sent this name since the start, or not within metrics.expiration."
+	switch {
+	case len(p.NearNames)+len(p.NearMetrics) > 0:
+		p.Remedy = "Look at the names that resemble it. If it is none of them, see whether the component runs and sends it."
+	case len(down) > 0:
+		p.Remedy = "What only " + strings.Join(down, ", ") + " would bring cannot arrive: that is not connected. "
+		p.Link = "/#sources"
+		fallthrough
+	default:
+		p.Remedy += "See whether the component runs and sends it, by this spelling."
+	}
+}
+
+// down are the sources that are not connected.
+func (a *API) down() (names []string) {
+	if a.options.Sources == nil {
+		return nil
+	}
+	sources := a.options.Sources()
+	for i := range sources {
+		if !sources[i].Up {
+			names = append(names, sources[i].Name)
+		}
+	}
+	return names
+}
+
+// elsewhere reports whether the name arrives of another kind, unit or origin.
+func (p *Presence) elsewhere(s *live.Snapshot, q *ExplainQuery) bool {
+	from := sort.Search(len(s.Names), func(i int) bool { return s.Names[i].Name >= q.Name })
+	var as []string
+	for i := from; i < len(s.Names) && s.Names[i].Name == q.Name; i++ {
+		n := &s.Names[i]
+		if n.Kind == metric.KindNone {
+			p.State, p.Remedy, p.Link = "over_limit", remedies[metric.OverLimit].Remedy, remedies[metric.OverLimit].Link
+			p.Sentence = "The name arrives, but has no series: " + n.Reason + "."
+			return true
+		}
+		words := n.Kind.String()
+		if n.Unit != "" {
+			words += " in " + quote(n.Unit)
+		}
+		const most = 3
+		origins := texts(s, n.Origins[:min(len(n.Origins), most)])
+		if more := len(n.Origins) - len(origins); more > 0 {
+			origins = append(origins, fmt.Sprintf("%d more", more))
+		}
+		as = append(as, words+" of "+strings.Join(origins, ", "))
+	}
+	if len(as) == 0 {
+		return false
+	}
+	p.State = "elsewhere"
+	p.Sentence = "The name arrives, but not as it is asked for. It is sent as " + strings.Join(as, "; ") + "."
+	p.Remedy = "Leave origin, kind and unit empty to see what becomes of it."
+	p.Link = "/explain?" + url.Values{"name": {q.Name}}.Encode()
+	return true
+}
+
+// metric reports whether the name is that of a metric.
+func (p *Presence) metric(s *live.Snapshot, name string) bool {
+	at := slices.Index(s.Texts, name)
+	leads := 0
+	for i := range s.Names {
+		if at >= 0 && slices.Contains(s.Names[i].Metrics, uint32(at)) {
+			leads++
+		}
+	}
+	if leads == 0 {
+		return false
+	}
+	p.State, p.Link = "metric", "/names?"+url.Values{"metric": {name}}.Encode()
+	p.Sentence = fmt.Sprintf("This is the name of a metric, not one that a component sends. Raw names that lead to it: %d.", leads)
+	p.Remedy = "Explain one of those."
+	return true
+}
+
+// filteredBy returns the key of the setting that leaves a name out, or "". Without a kind it must do so for all.
+func (a *API) filteredBy(q *ExplainQuery) string {
+	if a.options.Filtered == nil {
+		return ""
+	}
+	kinds := []metric.Kind{metric.KindGauge, metric.KindCounter, metric.KindTimer}
+	if kind, ok := metric.ParseKind(q.Kind); ok {
+		kinds = []metric.Kind{kind}
+	}
+	by := ""
+	for _, kind := range kinds {
+		e := metric.Envelope{Kind: kind, SourceID: []byte(q.SourceID), Name: []byte(q.Name)}
+		e.AddTag([]byte("origin"), []byte(q.Origin))
+		for _, t := range q.Tags {
+			e.AddTag([]byte(t.Name), []byte(t.Value))
+		}
+		if by = a.options.Filtered(&e); by == "" {
+			return ""
+		}
+	}
+	return by
+}
