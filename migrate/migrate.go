@@ -102,6 +102,12 @@ func (m *Migrator) query(expr string, rewrite func(*rewriter) error) Result {
 	if len(r.selectors) == 0 {
 		return Result{Migrated: expr, OK: true}
 	}
+	r.findParents()
+	if apart := r.splitQuantiles(); apart != "" {
+		if result := m.query(apart, rewrite); result.OK {
+			return result
+		}
+	}
 	if err := rewrite(r); err != nil {
 		return refused(expr, err.Error())
 	}

@@ -41,7 +41,7 @@ func (r *rewriter) selectAll() error {
 	return nil
 }
 
-func (r *rewriter) rewriteAll() error {
+func (r *rewriter) findParents() {
 	r.parents = map[parser.Node]parser.Node{}
 	parser.Inspect(r.q.Expr, func(n parser.Node, path []parser.Node) error {
 		if len(path) > 0 {
@@ -49,6 +49,9 @@ func (r *rewriter) rewriteAll() error {
 		}
 		return nil
 	})
+}
+
+func (r *rewriter) rewriteAll() error {
 	for _, step := range []func() error{
 		r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial, r.ignoreExtras, r.keepValues,
 	} {

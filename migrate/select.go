@@ -100,9 +100,14 @@ func (m *Migrator) selectByPattern(s *promql.Selector, hasVariable bool) (*trans
 		return nil, err
 	}
 	var targets []*known
-	for _, k := range m.names.all {
-		if pattern.MatchString(k.old) || pattern.MatchString(k.short) {
-			targets = append(targets, k)
+	for _, form := range []func(string) string{func(name string) string { return name }, squash} {
+		for _, k := range m.names.all {
+			if pattern.MatchString(form(k.old)) || pattern.MatchString(k.short) {
+				targets = append(targets, k)
+			}
+		}
+		if len(targets) > 0 {
+			break
 		}
 	}
 	if len(targets) == 0 {

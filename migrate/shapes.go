@@ -3,13 +3,8 @@ package migrate
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
-
-	"loggregator_exporter/migrate/promql"
 )
 
 // rewriteDeltas makes functions of increments ones of the counter that they were counted by.
@@ -97,75 +92,6 @@ func (r *rewriter) checkCoarse(s *translation) error {
 		}
 	}
 	return errCoarse
-}
-
-// rewriteQuantile makes histogram_quantile of a summary's quantile: over the aggregation in which it stands, or for
-// each series.
-func (r *rewriter) rewriteQuantile(s *translation) error {
-	quantile, err := r.quantileOf(s)
-	if err != nil {
-		return err
-	}
-	n := s.selector.Node
-	r.note("quantiles are calculated from the buckets of a histogram, over ten minutes: they are less exact")
-	outer, _ := r.parents[n].(*parser.AggregateExpr)
-	if outer != nil && !keepsLabels(outer.Op) && outer.Op != parser.AVG && outer.Op != parser.MAX && outer.Op != parser.MIN {
-		return fmt.Errorf("%s of quantiles depends on the labels of the series, of which the new ones have fewer", outer.Op)
-	}
-	if outer == nil || keepsLabels(outer.Op) {
-		r.wrap(n, "histogram_quantile("+quantile+", rate(", "[10m]))")
-		r.note("the series of a histogram have fewer labels (metrics.http.labels)")
-		return nil
-	}
-	list := r.q.Grouping(outer)
-	switch {
-	case outer.Without:
-		return errors.New("quantiles without labels cannot be made from a histogram")
-	case list == nil:
-		r.replaceOperation(outer, "sum by (le) ")
-	case len(list.Labels) == 0:
-		r.insert(list.Inside.Start, "le")
-		r.replaceOperation(outer, "sum")
-	default:
-		r.insert(list.Inside.End, ", le")
-		r.replaceOperation(outer, "sum")
-	}
-	r.wrap(n, "rate(", "[10m])")
-	r.wrap(outer, "histogram_quantile("+quantile+", ", ")")
-	return nil
-}
-
-// quantileOf returns the quantile that a selector of a summary asks for, where it can be made from a histogram.
-func (r *rewriter) quantileOf(s *translation) (quantile string, err error) {
-	for _, m := range s.selector.Matchers {
-		if m.Label == labelQuantile && m.Type == labels.MatchEqual {
-			quantile = m.Value
-		}
-	}
-	_, notNumber := strconv.ParseFloat(quantile, 64)
-	n, err := r.vectorOf(s)
-	switch {
-	case quantile == "":
-		return "", errors.New("say which quantile: histogram_quantile gives one")
-	case notNumber != nil && len(promql.FindVariables(quantile)) == 0:
-		return "", fmt.Errorf("the quantile %q is no number", quantile)
-	case err != nil || n != parser.Expr(s.selector.Node):
-		return "", errors.New("a range of quantiles cannot be made from a histogram")
-	case s.selector.Node.OriginalOffset != 0 || s.selector.Node.Timestamp != nil:
-		return "", errors.New("an offset of quantiles cannot be made from a histogram")
-	default:
-		return quantile, nil
-	}
-}
-
-// replaceOperation writes another aggregation.
-func (r *rewriter) replaceOperation(n *parser.AggregateExpr, text string) {
-	at := r.q.SpanOf(n)
-	at.End = at.Start + len(n.Op.String())
-	if rest := r.q.Text[at.End:]; strings.HasSuffix(text, " ") {
-		at.End += len(rest) - len(strings.TrimLeft(rest, " \t\n"))
-	}
-	r.edit(at, text)
 }
 
 // joinSplit joins series by which the exporter divides what was one.

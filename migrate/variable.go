@@ -26,7 +26,13 @@ func (m *Migrator) Variable(query string) Result {
 	switch call[2] {
 	case "query_result":
 		r = m.Query(argument)
-	case "metrics", "label_names":
+	case "metrics":
+		if r = m.metricsOf(argument); !r.OK {
+			if values := m.valuesOfNames(argument); values.OK {
+				r, before = values, strings.Replace(before, "metrics", "label_values", 1)
+			}
+		}
+	case "label_names":
 		r = m.metricsOf(argument)
 	default:
 		r = m.labelValues(argument)
@@ -97,7 +103,7 @@ func (r Result) with(migrated string) Result {
 func (m *Migrator) labelOfNames(q *promql.Query, r Result, separator string) Result {
 	if len(q.Selectors) == 1 {
 		if selected, err := m.selectSeries(q.Selectors[0]); err == nil && len(selected.matchers[0].values) == 1 {
-			if label := m.dividing(selected.targets); label != "" {
+			if label := m.labelBehind(nameMatcher(q.Selectors[0])); label != "" {
 				r.Notes = append(r.Notes, fmt.Sprintf(
 					"what stood in the metrics' names is the label %s: drop the regular expression of the variable", label))
 				return r.with(r.Migrated + separator + label)
@@ -107,13 +113,38 @@ func (m *Migrator) labelOfNames(q *promql.Query, r Result, separator string) Res
 	return r.with(r.Migrated + separator + labelName)
 }
 
-// dividing is the label in which all metrics differ.
-func (m *Migrator) dividing(targets []*known) string {
-	for _, label := range labelsOf(targets) {
-		if label != labelName && label != labelOrigin && len(targets) > 1 &&
-			len(valuesOf(targets, label)) > len(targets)/2 {
-			return label
-		}
+// anyText matches the part of a regular expression that stands for any text.
+var anyText = regexp.MustCompile(`\(?(?:\.|\\w|\[[^\]]+\])[*+]\??\)?`)
+
+// labelBehind is the label that holds what the only open part of a regular expression for names stands for; "" if
+// there is none.
+func (m *Migrator) labelBehind(names *promql.Matcher) string {
+	if names == nil {
+		return ""
 	}
-	return ""
+	open := anyText.FindAllStringIndex(names.Value, -1)
+	for len(open) > 1 && open[0][0] == 0 { // what stands before the names
+		open = open[1:]
+	}
+	if len(open) != 1 {
+		return ""
+	}
+	start := strings.LastIndex(names.Value[:open[0][0]], m.old.Prefix())
+	if start < 0 {
+		return ""
+	}
+	label, _ := m.labelOf(m.names.between(names.Value[start:open[0][0]], names.Value[open[0][1]:]))
+	return label
+}
+
+// valuesOfNames makes of a regular expression for names, from which a variable takes a part, the values of the label
+// that holds that part: the arguments of label_values.
+func (m *Migrator) valuesOfNames(pattern string) Result {
+	names := strings.TrimSuffix(strings.TrimPrefix(pattern, "^"), "$")
+	if !strings.HasPrefix(pattern, "^") {
+		names = ".*" + strings.TrimPrefix(names, ".*")
+	}
+	r := m.labelValues("{" + labelName + "=~" + quote(names) + "}, " + labelName)
+	r.OK = r.OK && r.Changed && !strings.HasSuffix(r.Migrated, labelName)
+	return r
 }

@@ -139,5 +139,5 @@ func (n *native) middle(i int) float64 {
 	return math.Exp2((upper - 0.5) * math.Exp2(float64(-n.schema)))
 }
 
-// observedQuantiles are the quantiles of summaries that the store makes.
-var observedQuantiles = []float64{0.2, 0.5, 0.75, 0.95}
+// ObservedQuantiles are the quantiles of summaries that the store makes.
+var ObservedQuantiles = []float64{0.2, 0.5, 0.75, 0.95}

@@ -212,8 +212,8 @@ func (r *Reader) summary(s *Store, e *entry) (out *Summary, start int64) {
 		x, start = Summary{Quantiles: h.bounds, Count: h.count, Sum: h.sum, Unsummed: h.unsummed}, h.start
 	case s.entries.kindOf(e).timer():
 		h := s.distributions.at(e.distribution())
-		r.quantiles = h.window.appendQuantiles(r.quantiles, observedQuantiles, r.family.now)
-		x, start = Summary{Quantiles: observedQuantiles, Count: h.count, Sum: h.sum}, h.start
+		r.quantiles = h.window.appendQuantiles(r.quantiles, ObservedQuantiles, r.family.now)
+		x, start = Summary{Quantiles: ObservedQuantiles, Count: h.count, Sum: h.sum}, h.start
 	default:
 		return nil, 0
 	}

@@ -210,8 +210,8 @@ func TestQuantiles(t *testing.T) {
 			values = values[len(values)-int(w.recent.count+w.before.count):]
 		}
 		slices.Sort(values)
-		got := w.appendQuantiles(nil, observedQuantiles, at)
-		for i, q := range observedQuantiles {
+		got := w.appendQuantiles(nil, ObservedQuantiles, at)
+		for i, q := range ObservedQuantiles {
 			want := values[max(1, int(math.Ceil(q*float64(len(values)))))-1]
 			if math.Abs(got[i]-want) > 0.045*want {
 				t.Fatalf("round %d: quantile %v of %d values is %v, want %v", round, q, len(values), got[i], want)

@@ -81,7 +81,7 @@ func (table) Query(expr string) migrate.Result {
 // Variable is Query, but for names by a regular expression.
 func (t table) Variable(query string) migrate.Result {
 	switch {
-	case query == `label_values({__name__=~".*firehose_value_metric_.+_memory_stats_num_bytes_allocated"}, __name__)`:
+	case query == `metrics(firehose_value_metric_.+_memory_stats_num_bytes_allocated$)`:
 		return migrate.Result{
 			Migrated: `label_values(cf_num_bytes_allocated, component)`, OK: true, Changed: true,
 			Metrics: []migrate.Rename{{Old: "firehose_value_metric_.+_memory_stats_num_bytes_allocated", New: "cf_num_bytes_allocated"}},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"loggregator_exporter/migrate"
@@ -107,7 +106,7 @@ func (r *rewriter) note(p documents.Place, text string) {
 func (r *rewriter) query(q *documents.Query) {
 	text, result := q.Expr, migrate.Result{}
 	if q.Whole != nil {
-		text, result = q.Whole, r.variable(q)
+		text, result = q.Whole, r.m.Variable(q.Whole.String())
 	} else {
 		result = r.m.Query(q.Expr.String())
 	}
@@ -141,27 +140,6 @@ func (r *rewriter) query(q *documents.Query) {
 	}
 	change.New = result.Migrated
 	r.report.Changes = append(r.report.Changes, change)
-}
-
-// variable rewrites the query of a variable. Variables for a part of a metric's name are often those names, with a
-// regular expression for the part: as values of the label __name__ they can become those of the label that holds it.
-func (r *rewriter) variable(q *documents.Query) migrate.Result {
-	result := r.m.Variable(q.Whole.String())
-	if result.OK || q.Kind != documents.Metrics {
-		return result
-	}
-	names := strings.TrimSuffix(strings.TrimPrefix(q.Expr.String(), "^"), "$")
-	if !strings.HasPrefix(q.Expr.String(), "^") {
-		names = ".*" + strings.TrimPrefix(names, ".*")
-	}
-	if !strings.HasSuffix(q.Expr.String(), "$") {
-		names = strings.TrimSuffix(names, ".*") + ".*"
-	}
-	as := r.m.Variable("label_values({__name__=~" + strconv.Quote(names) + "}, __name__)")
-	if !as.OK || !as.Changed || labelOf(as.Migrated) == "__name__" {
-		return result
-	}
-	return as
 }
 
 // lastLabel matches the label of label_values(metric, label).
