@@ -2,7 +2,7 @@ package metric
 
 import (
 	"iter"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -34,7 +34,7 @@ var labelEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 // RenderLabels renders a label set. Labels need not be sorted; of equal names the last one counts; empty values are
 // left out. The slice is sorted in place.
 func RenderLabels(labels []Label) Labels {
-	sort.SliceStable(labels, func(i, j int) bool { return labels[i].Name < labels[j].Name })
+	slices.SortStableFunc(labels, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
 	size := 0
 	for _, l := range labels {
 		size += len(l.Name) + len(l.Value) + len(`="",`)

@@ -132,9 +132,14 @@ func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
 			default:
 				of = 2
 			}
-			if of == rank {
-				b.setEnvelope(name, t.Value, "envelope tag "+t.Name)
+			if of != rank {
+				continue
 			}
+			source := ""
+			if b.trace != nil {
+				source = "envelope tag " + t.Name
+			}
+			b.setEnvelope(name, t.Value, source)
 		}
 	}
 }

@@ -87,7 +87,7 @@ type Resolution struct {
 // Trace records how an identity was resolved.
 type Trace struct {
 	Rules tagger.Trace
-	// Sources says for each label where its value came from.
+	// Sources says for each label where its value came from. It stays empty with Rules.NoAttempts.
 	Sources map[string]string
 }
 
@@ -103,6 +103,14 @@ func (r *Resolver) Identification() store.Identification { return r.identificati
 // Resolve implements store.Resolver.
 func (r *Resolver) Resolve(id *store.Identity) store.Resolved { return r.Explain(id, nil).Resolved }
 
+// As many as there are usually at most: tags of an origin, tags of a name, and labels of a series beside constants, and
+// tags of the name and of the envelope.
+const (
+	usualOriginTags = 3
+	usualTags       = 5
+	usualOthers     = 4
+)
+
 // Explain is Resolve with more to show. It records each step in tr unless that is nil.
 func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
 	var out Resolution
@@ -117,6 +125,8 @@ func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
 	if tr != nil {
 		steps = &tr.Rules
 	}
+	tags := make([]metric.Label, usualOriginTags+usualTags)
+	out.Rules.OriginTags, out.Rules.Tags = tags[:0:usualOriginTags], tags[usualOriginTags:usualOriginTags]
 	r.options.Tagger.Apply(&subject, &out.Rules, steps)
 	out.Invalid, out.Expiry = out.Rules.Invalid, out.Rules.Expiry
 	if out.Dropped = out.Rules.Dropped && out.Invalid == ""; out.Rules.Dropped {
@@ -124,7 +134,11 @@ func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
 	}
 	out.Untagged = out.Rules.Rule == "" && !isHTTP(id)
 	r.name(id, &out)
-	b := labelBuilder{rules: &out.Rules, trace: tr}
+	b := labelBuilder{rules: &out.Rules}
+	if tr != nil && !tr.Rules.NoAttempts {
+		b.trace = tr
+	}
+	b.labels = make([]metric.Label, 0, len(r.options.Labels.Add)+len(out.Rules.Tags)+len(id.Tags)+usualOthers)
 	r.label(id, &b)
 	out.Labels, out.Overrides = b.labels, b.overrides
 	return out

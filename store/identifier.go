@@ -284,6 +284,9 @@ func appendField(dst, field []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(size)), field...)
 }
 
+// usualTags are as many as most envelopes of Cloud Foundry have at most.
+const usualTags = 8
+
 // parseIdentity is the inverse of appendIdentity.
 func parseIdentity(key string) (sourceID, instanceID string, tags []metric.Label) {
 	next := func() string {
@@ -293,6 +296,9 @@ func parseIdentity(key string) (sourceID, instanceID string, tags []metric.Label
 		return field
 	}
 	sourceID, instanceID = next(), next()
+	if key != "" {
+		tags = make([]metric.Label, 0, usualTags)
+	}
 	for key != "" {
 		k := next()
 		tags = append(tags, metric.Label{Name: k, Value: next()})

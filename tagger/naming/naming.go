@@ -143,9 +143,14 @@ func endsInUnit(words []string, unitName string) bool {
 // names of such letters stay different.
 func Words(name string) []string {
 	runes := []rune(name)
-	var words []string
-	for _, s := range wordSpans(nil, runes) {
-		words = append(words, lowerWord(runes[s.start:s.end]))
+	spans := wordSpans(make([]wordSpan, 0, 8), runes)
+	words := make([]string, 0, len(spans)+2) // callers add a unit and total
+	var text strings.Builder                 // of all words, which share its memory
+	text.Grow(len(name))
+	for _, s := range spans {
+		start := text.Len()
+		writeLower(&text, runes[s.start:s.end])
+		words = append(words, text.String()[start:])
 	}
 	return words
 }
@@ -212,14 +217,12 @@ func isPlural(runes []rune, i int) bool {
 	return runes[i] == 's' && (i+1 == len(runes) || !unicode.IsLower(runes[i+1]))
 }
 
-func lowerWord(w []rune) string {
-	var b strings.Builder
-	for _, r := range w {
+func writeLower(b *strings.Builder, word []rune) {
+	for _, r := range word {
 		if r < unicode.MaxASCII {
-			_, _ = b.WriteRune(unicode.ToLower(r))
+			_ = b.WriteByte(byte(lower(r)))
 		} else {
-			_, _ = fmt.Fprintf(&b, "u%04x", r)
+			_, _ = fmt.Fprintf(b, "u%04x", r)
 		}
 	}
-	return b.String()
 }
