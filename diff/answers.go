@@ -24,7 +24,7 @@ func NewAnswers(names []*Name, said []resolver.Explanation) *Answers {
 			a.tags[t.Name] = true
 		}
 	}
-	m := made{resolver: &a}
+	m := made{resolver: &a, identifier: store.NewIdentifier(&a)}
 	for i, n := range names {
 		for at := range ofCount {
 			if id, ok := m.identity(n, at); ok {

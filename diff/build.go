@@ -19,6 +19,7 @@ const maxWith = 10
 type changed struct {
 	slot  int32
 	cause *Cause
+	rules [2]string // that the name takes, by side
 }
 
 // report makes the report of what settle has found.
@@ -32,16 +33,15 @@ func (c *comparison) report(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	names := map[int32]bool{}
-	groups := map[string][]changed{}
+	groups := map[*Cause][]changed{}
 	for _, one := range all {
 		names[c.slots[one.slot].name] = true
-		key := one.cause.key()
-		groups[key] = append(groups[key], one)
+		groups[one.cause] = append(groups[one.cause], one)
 	}
 	r.Changed = len(names)
 	sharing := c.shared()
-	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		r.Groups = append(r.Groups, c.group(groups[key], sharing))
+	for _, cause := range slices.SortedFunc(maps.Keys(groups), (*Cause).compare) {
+		r.Groups = append(r.Groups, c.group(groups[cause], sharing))
 	}
 	slices.SortStableFunc(r.Groups, func(a, b Group) int {
 		return cmp.Or(cmp.Compare(b.Series, a.Series), cmp.Compare(b.Names, a.Names))
@@ -115,19 +115,20 @@ func (c *comparison) explain(ctx context.Context) ([]changed, error) {
 			}
 			parts[key] = true
 		}
-		cause := s.own(at)
-		if cause != nil {
-			was, is := c.placements(at)
-			s.note(at, &was, &is, cause)
-		}
-		all = append(all, changed{int32(i), cause})
+		cause, rules := s.own(at)
+		all = append(all, changed{int32(i), cause, rules})
 	}
+	var o *others
 	for i := range all {
-		if all[i].cause == nil {
-			at := &c.slots[all[i].slot]
-			was, is := c.placements(at)
-			all[i].cause = s.ofOthers(at, &was, &is)
+		if all[i].cause != nil {
+			continue
 		}
+		if o == nil {
+			o = c.othersOf(all)
+		}
+		at := &c.slots[all[i].slot]
+		was, is := c.placements(at)
+		all[i].cause = o.cause(at, &was, &is)
 	}
 	return all, nil
 }
@@ -200,46 +201,41 @@ func (c *comparison) group(all []changed, sharing [2]map[int32][]int32) Group {
 		shown, g.Omitted = all[:limit], len(all)-limit
 	}
 	for _, one := range shown {
-		g.Changes = append(g.Changes, c.change(one.slot, sharing))
+		g.Changes = append(g.Changes, c.change(&one, sharing))
 	}
 	return g
 }
 
 // change makes what is said of one series.
-func (c *comparison) change(i int32, sharing [2]map[int32][]int32) Change {
-	at := &c.slots[i]
+func (c *comparison) change(one *changed, sharing [2]map[int32][]int32) Change {
+	at := &c.slots[one.slot]
 	was, is := c.placements(at)
 	out := Change{Name: nameOf(c.names[at.name]), Series: c.weight(at), Kinds: at.kinds.list()}
-	out.Before, out.ReasonBefore = c.result(at, oldSide, &was)
-	out.After, out.ReasonAfter = c.result(at, newSide, &is)
+	out.Before, out.ReasonBefore = result(&was, one.rules[oldSide])
+	out.After, out.ReasonAfter = result(&is, one.rules[newSide])
 	if out.Before != nil && out.After != nil {
 		out.Labels = labelChanges(was.Labels, is.Labels)
 	}
-	with := sharing[newSide][i]
+	with := sharing[newSide][one.slot]
 	if slices.Contains(out.Kinds, Split) || slices.Contains(out.Kinds, Accepted) {
-		with = sharing[oldSide][i]
+		with = sharing[oldSide][one.slot]
 	} else if !slices.Contains(out.Kinds, Merged) && !slices.Contains(out.Kinds, Refused) {
 		with = nil
 	}
 	for _, other := range with {
-		if other != i && len(out.With) < maxWith {
+		if other != one.slot && len(out.With) < maxWith {
 			out.With = append(out.With, nameOf(c.names[c.slots[other].name]))
 		}
 	}
 	return out
 }
 
-// result is the series of a side, or the reason why there is none.
-func (c *comparison) result(at *slot, side int, p *store.Placement) (*Series, string) {
+// result is the series that a rule has made, or the reason why there is none.
+func result(p *store.Placement, rule string) (*Series, string) {
 	if p.Outcome != metric.Stored {
 		return nil, p.Reason
 	}
 	s := seriesOf(p)
-	if c.made[side].own != nil && at.places[side] < ofOld {
-		if id, ok := c.made[side].identity(c.names[at.name], at.places[side]); ok {
-			r := c.made[side].resolver.Explain(id, nil)
-			s.Rule = r.Rules.Rule
-		}
-	}
+	s.Rule = rule
 	return s, ""
 }

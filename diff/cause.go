@@ -1,7 +1,8 @@
 package diff
 
 import (
-	"fmt"
+	"cmp"
+	"maps"
 	"slices"
 
 	"loggregator_exporter/resolver"
@@ -13,70 +14,147 @@ import (
 type causes struct {
 	c      *comparison
 	trials []trial // where both sides make the exporter's own names by themselves
+	known  map[causeKey]*Cause
 
-	// A series may change because of another name, which takes its place or leaves it. These are the causes of such, by
-	// side and series, and by the name of a family.
-	bySeries map[[2]uint32]*Cause
-	byFamily map[string]*Cause
+	// Both sides have the same rules, or tell names apart in the same way.
+	oneTagger, oneIdentity bool
+
+	// Scratch memory for the name that is looked at, by side: what becomes of it, and the steps of its rules.
+	made  [2]resolver.Resolution
+	steps [2]resolver.Trace
+}
+
+// causeKey tells causes apart.
+type causeKey struct {
+	byRule   bool
+	was, is  Rule
+	settings string
 }
 
 func newCauses(c *comparison) *causes {
-	s := &causes{c: c, bySeries: map[[2]uint32]*Cause{}, byFamily: map[string]*Cause{}}
+	s := &causes{c: c, known: map[causeKey]*Cause{}}
 	if before, after := c.sides[oldSide].Own, c.sides[newSide].Own; before != nil && after != nil {
-		s.trials = trialsOf(before, after)
+		s.trials, s.oneTagger = trialsOf(before, after), before.Tagger == after.Tagger
+	}
+	if before, after := c.made[oldSide].resolver, c.made[newSide].resolver; before != nil && after != nil {
+		was, is := before.Identification(), after.Identification()
+		s.oneIdentity = was.Composites == is.Composites && maps.Equal(was.HTTPTags, is.HTTPTags) &&
+			maps.Equal(was.TimerTags, is.TimerTags)
 	}
 	return s
 }
 
-// own returns what changes a series by itself, or nil.
-func (s *causes) own(at *slot) *Cause {
+// own returns what changes a series by itself, or nil, and the rules that its name takes, by side.
+func (s *causes) own(at *slot) (cause *Cause, rules [2]string) {
+	ids := s.identities(at)
+	for side, id := range ids {
+		switch {
+		case id == nil:
+			continue
+		case side == newSide && s.oneTagger && id == ids[oldSide]:
+			s.made[side].Rules = s.made[oldSide].Rules
+		default:
+			s.made[side] = s.c.made[side].resolver.Explain(id, s.trace(side))
+		}
+		rules[side] = s.made[side].Rules.Rule
+	}
 	before, after := at.places[oldSide] >= ofOld, at.places[newSide] >= ofOld
 	made := &s.c.made
 	switch {
 	case before != after, before && (made[oldSide].old == nil || made[newSide].old == nil),
 		!before && (made[oldSide].own == nil || made[newSide].own == nil):
 		was, is := s.c.sides[oldSide].compatibility(), s.c.sides[newSide].compatibility()
-		return &Cause{Settings: []Setting{{"metrics.compatibility", was, is}}}
+		return s.intern(Cause{Settings: []Setting{{"metrics.compatibility", was, is}}}), rules
 	case before:
-		if differ := compatSettings(s.c.sides[oldSide].Compat, s.c.sides[newSide].Compat); len(differ) > 0 {
-			return &Cause{Settings: differ}
-		}
-		return nil
+		differ := compatSettings(s.c.sides[oldSide].Compat, s.c.sides[newSide].Compat)
+		return s.intern(Cause{Settings: differ}), rules
+	case ids[oldSide] == nil || ids[newSide] == nil:
+		return nil, rules
 	default:
-		return s.ofRules(at)
+		return s.intern(s.ofRules(ids)), rules
 	}
 }
 
-// ofRules returns which rules and settings change a series of the exporter's own names, or nil.
-func (s *causes) ofRules(at *slot) *Cause {
-	n := s.c.names[at.name]
-	was, okBefore := s.c.made[oldSide].identity(n, at.places[oldSide])
-	is, okAfter := s.c.made[newSide].identity(n, at.places[newSide])
-	if !okBefore || !okAfter {
+// intern returns the one Cause that stands for all equal ones; nil for one that says nothing.
+func (s *causes) intern(c Cause) *Cause {
+	if !c.ByRule && len(c.Settings) == 0 {
 		return nil
 	}
-	before, after := s.c.made[oldSide].resolver.Explain(was, nil), s.c.made[newSide].resolver.Explain(is, nil)
-	cause := Cause{ByRule: !sameRules(&before.Rules, &after.Rules)}
-	if cause.ByRule {
-		var ways [2]resolver.Trace
-		ways[oldSide].Rules.NoAttempts, ways[newSide].Rules.NoAttempts = true, true
-		s.c.made[oldSide].resolver.Explain(was, &ways[oldSide])
-		s.c.made[newSide].resolver.Explain(is, &ways[newSide])
-		cause.RuleBefore, cause.RuleAfter = parting(&before.Rules, &after.Rules, &ways[oldSide].Rules, &ways[newSide].Rules)
+	key := c.key()
+	known := s.known[key]
+	if known == nil {
+		known = &c
+		s.known[key] = known
+	}
+	return known
+}
+
+func (c *Cause) key() causeKey {
+	key := causeKey{byRule: c.ByRule}
+	if c.RuleBefore != nil {
+		key.was = *c.RuleBefore
+	}
+	if c.RuleAfter != nil {
+		key.is = *c.RuleAfter
+	}
+	for _, s := range c.Settings { // whose values are the same for all causes
+		key.settings += s.Key + " "
+	}
+	return key
+}
+
+// compare orders causes, so that reports do not depend on the order of maps.
+func (c *Cause) compare(other *Cause) int {
+	rules := func(a, b *Rule) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Place, b.Place), cmp.Compare(a.Pattern, b.Pattern))
+	}
+	x, y := c.key(), other.key()
+	return cmp.Or(rules(&x.was, &y.was), rules(&x.is, &y.is), cmp.Compare(x.settings, y.settings))
+}
+
+// identities are those of the name of a slot, on the sides where the slot is for the own names. They are one where
+// both sides tell names apart in one way.
+func (s *causes) identities(at *slot) (ids [2]*store.Identity) {
+	n := s.c.names[at.name]
+	for side, of := range at.places {
+		switch {
+		case of >= ofOld || s.c.made[side].own == nil:
+		case side == newSide && s.oneIdentity && at.places[oldSide] == of:
+			ids[side] = ids[oldSide]
+		default:
+			ids[side], _ = s.c.made[side].identity(n, of)
+		}
+	}
+	return ids
+}
+
+// trace is where the steps of rules are recorded; nil where both sides have the same ones.
+func (s *causes) trace(side int) *resolver.Trace {
+	if s.oneTagger {
+		return nil
+	}
+	steps := &s.steps[side]
+	steps.Rules = tagger.Trace{NoAttempts: true, Steps: steps.Rules.Steps[:0]}
+	return steps
+}
+
+// ofRules returns which rules and settings change a series of the exporter's own names, as made says.
+func (s *causes) ofRules(ids [2]*store.Identity) (cause Cause) {
+	before, after := &s.made[oldSide], &s.made[newSide]
+	if cause.ByRule = !s.oneTagger && !sameRules(&before.Rules, &after.Rules); cause.ByRule {
+		cause.RuleBefore, cause.RuleAfter = parting(&before.Rules, &after.Rules, &s.steps[oldSide].Rules,
+			&s.steps[newSide].Rules)
 	}
 	for _, t := range s.trials {
-		ids := is
+		id := ids[newSide]
 		if t.setting.Key != "metrics.http.labels" && t.setting.Key != "metrics.labels.add" {
-			ids = was // the other two decide which tags belong to the identity of a request
+			id = ids[oldSide] // the other two decide which tags belong to the identity of a request
 		}
-		if tried := t.resolver.Resolve(ids); !sameSeries(&before.Resolved, &tried) {
+		if tried := t.resolver.Resolve(id); !before.Same(&tried) {
 			cause.Settings = append(cause.Settings, t.setting)
 		}
 	}
-	if !cause.ByRule && len(cause.Settings) == 0 {
-		return nil
-	}
-	return &cause
+	return cause
 }
 
 func sameRules(a, b *tagger.Result) bool {
@@ -84,11 +162,6 @@ func sameRules(a, b *tagger.Result) bool {
 		a.Dropped == b.Dropped && a.Invalid == b.Invalid && a.Final == b.Final && a.Scale == b.Scale &&
 		slices.Equal(a.Tags, b.Tags) && slices.Equal(a.OriginTags, b.OriginTags) && slices.Equal(a.Buckets, b.Buckets) &&
 		slices.Equal(a.DropLabels, b.DropLabels) && slices.Equal(a.RenameLabels, b.RenameLabels)
-}
-
-func sameSeries(a, b *store.Resolved) bool {
-	return a.Dropped == b.Dropped && a.Metric == b.Metric && a.Type == b.Type && a.Unit == b.Unit && a.Help == b.Help &&
-		a.Mul == b.Mul && a.Div == b.Div && slices.Equal(a.Buckets, b.Buckets) && slices.Equal(a.Labels, b.Labels)
 }
 
 // parting returns the rules of the first steps of two ways that have another effect, or else the last rules of all. A
@@ -135,46 +208,53 @@ func ruleOf(s *tagger.Step) *Rule {
 	}
 }
 
-// note remembers the cause of a series for others that change through it.
-func (s *causes) note(at *slot, was, is *store.Placement, cause *Cause) {
-	for side, family := range [2]string{was.Metric, is.Metric} {
-		if key := at.of(side); s.bySeries[key] == nil {
-			s.bySeries[key] = cause
-		}
-		if s.byFamily[family] == nil {
-			s.byFamily[family] = cause
-		}
-	}
+// others are the causes of series that change because of another name, which takes their place or leaves it: by side and
+// series, and by the name of a family.
+type others struct {
+	bySeries map[[2]uint32]*Cause
+	byFamily map[string]*Cause
 }
 
-// ofOthers returns the cause of a series that changes through other names.
-func (s *causes) ofOthers(at *slot, was, is *store.Placement) *Cause {
+// othersOf looks at changes that have a cause of their own.
+func (c *comparison) othersOf(all []changed) *others {
+	o := &others{bySeries: map[[2]uint32]*Cause{}, byFamily: map[string]*Cause{}}
+	for i := range all {
+		at, cause := &c.slots[all[i].slot], all[i].cause
+		if cause == nil {
+			continue
+		}
+		was, is := c.placements(at)
+		for side, family := range [2]string{was.Metric, is.Metric} {
+			if key := at.of(side); o.bySeries[key] == nil {
+				o.bySeries[key] = cause
+			}
+			if o.byFamily[family] == nil {
+				o.byFamily[family] = cause
+			}
+		}
+	}
+	return o
+}
+
+// unknown stands for the cause of a change that nothing is found for.
+var unknown = &Cause{}
+
+// cause returns that of a series that changes through other names.
+func (o *others) cause(at *slot, was, is *store.Placement) *Cause {
 	for _, side := range [...]int{newSide, oldSide} {
 		if at.series[side] == 0 {
 			continue
 		}
-		if cause := s.bySeries[at.of(side)]; cause != nil {
+		if cause := o.bySeries[at.of(side)]; cause != nil {
 			return cause
 		}
 	}
 	for _, family := range [...]string{is.Blocker, was.Blocker, is.Metric, was.Metric} {
-		if cause := s.byFamily[family]; family != "" && cause != nil {
+		if cause := o.byFamily[family]; family != "" && cause != nil {
 			return cause
 		}
 	}
-	return &Cause{}
-}
-
-// key tells causes apart.
-func (c *Cause) key() string {
-	var was, is Rule
-	if c.RuleBefore != nil {
-		was = *c.RuleBefore
-	}
-	if c.RuleAfter != nil {
-		is = *c.RuleAfter
-	}
-	return fmt.Sprintf("%t %q %q %q", c.ByRule, was, is, c.Settings)
+	return unknown
 }
 
 // nameOf is a name for reports.

@@ -11,11 +11,13 @@ import (
 
 // made is what one side makes of names: a store of the exporter's own names, one of those of firehose_exporter, or both.
 type made struct {
-	resolver Resolver // of the own names, or nil
-	own      *store.Writer
-	old      *compat.Sink
+	resolver   Resolver // of the own names, or nil
+	identifier *store.Identifier
+	own        *store.Writer
+	old        *compat.Sink
 
-	envelope metric.Envelope // scratch memory, as is placed
+	envelope metric.Envelope // scratch memory, as are text and placed
+	text     []byte
 	placed   []store.Placement
 	outcomes metric.Tally // which no one reads: placements say what became of a name
 }
@@ -37,6 +39,7 @@ func (s *Side) make(names int) (*made, error) {
 		m.resolver = resolver.New(*s.Own)
 	}
 	if m.resolver != nil {
+		m.identifier = store.NewIdentifier(m.resolver)
 		o := storeOptions(m.resolver, names)
 		if s.Compat != nil {
 			o.Reserved = []string{s.Compat.Namespace + "_"}
@@ -73,17 +76,18 @@ const arrival = int64(1e18)
 func (m *made) fill(n *Name) {
 	e := &m.envelope
 	e.Reset()
-	e.Kind, e.SourceID, e.InstanceID = n.Kind, []byte(n.SourceID), []byte(n.InstanceID)
+	m.text = m.text[:0]
+	e.Kind, e.SourceID, e.InstanceID = n.Kind, m.bytes(n.SourceID), m.bytes(n.InstanceID)
 	e.Timestamp, e.Arrived = arrival, arrival
 	for _, t := range n.Tags {
-		e.AddTag([]byte(t.Name), []byte(t.Value))
+		e.AddTag(m.bytes(t.Name), m.bytes(t.Value))
 	}
 	if n.Origin != "" {
-		e.AddTag([]byte("origin"), []byte(n.Origin))
+		e.AddTag(m.bytes("origin"), m.bytes(n.Origin))
 	}
 	switch n.Kind {
 	case metric.KindGauge:
-		e.Points = append(e.Points[:0], metric.Point{Name: []byte(n.Name), Unit: []byte(n.Unit), Value: 1})
+		e.Points = append(e.Points[:0], metric.Point{Name: m.bytes(n.Name), Unit: m.bytes(n.Unit), Value: 1})
 		return
 	case metric.KindHistogram, metric.KindSummary:
 		e.Distribution = &metric.Distribution{}
@@ -92,14 +96,21 @@ func (m *made) fill(n *Name) {
 	case metric.KindTimer:
 		e.Start, e.Stop = arrival-1, arrival
 		if n.Name == "http" && e.Tag("content_length") == nil {
-			e.AddTag([]byte("content_length"), []byte("1")) // so that there is a series of sizes
+			e.AddTag(m.bytes("content_length"), m.bytes("1")) // so that there is a series of sizes
 		}
 	case metric.KindNone, metric.KindLog, metric.KindEvent:
 	}
-	e.Name = []byte(n.Name)
+	e.Name = m.bytes(n.Name)
 	if n.Kind != metric.KindTimer {
-		e.Unit = []byte(n.Unit)
+		e.Unit = m.bytes(n.Unit)
 	}
+}
+
+// bytes returns a text in memory that the next fill reuses.
+func (m *made) bytes(text string) []byte {
+	start := len(m.text)
+	m.text = append(m.text, text...)
+	return m.text[start:]
 }
 
 // write gives a name to the stores.
@@ -141,7 +152,7 @@ func (m *made) placements(n *Name) (all [places]store.Placement) {
 // identity returns the identity of what stands in a place of the own names.
 func (m *made) identity(n *Name, at place) (*store.Identity, bool) {
 	m.fill(n)
-	ids, err := store.Identities(m.resolver, &m.envelope)
+	ids, err := m.identifier.Identities(&m.envelope)
 	if err != nil || len(ids) == 0 {
 		return nil, false
 	}

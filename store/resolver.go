@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"loggregator_exporter/metric"
@@ -63,11 +64,34 @@ type Resolved struct {
 	Overrides []string
 }
 
+// Same says whether two identities become series alike. Their labels are in order.
+func (r *Resolved) Same(other *Resolved) bool {
+	return r.Dropped == other.Dropped && r.Invalid == other.Invalid && r.Metric == other.Metric && r.Type == other.Type &&
+		r.Unit == other.Unit && r.Help == other.Help && r.Mul == other.Mul && r.Div == other.Div &&
+		r.Expiry == other.Expiry && slices.Equal(r.Buckets, other.Buckets) && slices.Equal(r.Labels, other.Labels)
+}
+
 // Identities returns the identities of the samples of an envelope, in order, as a store with this resolver would
 // look them up. It fails if the store would count a sample as invalid.
 func Identities(r Resolver, e *metric.Envelope) ([]Identity, error) {
-	of := r.Identification()
-	d := identifier{identification: &of}
+	return NewIdentifier(r).Identities(e)
+}
+
+// Identifier is for tools that ask for the identities of many envelopes: it keeps the memory that this takes.
+type Identifier struct {
+	of Identification
+	identifier
+}
+
+// NewIdentifier makes an Identifier for the identities that stores with this resolver have.
+func NewIdentifier(r Resolver) *Identifier {
+	d := &Identifier{of: r.Identification()}
+	d.identification = &d.of
+	return d
+}
+
+// Identities is the function of this name.
+func (d *Identifier) Identities(e *metric.Envelope) ([]Identity, error) {
 	var invalid string
 	if e.Kind == metric.KindTimer {
 		invalid = d.identifyTimer(e).invalid
@@ -86,7 +110,7 @@ func Identities(r Resolver, e *metric.Envelope) ([]Identity, error) {
 	if kind != nameGauge {
 		points = []metric.Point{{Name: e.Name, Unit: e.Unit}}
 	}
-	var out []Identity
+	out := make([]Identity, 0, len(points))
 	for i := range points {
 		p := &points[i]
 		switch {
@@ -95,7 +119,7 @@ func Identities(r Resolver, e *metric.Envelope) ([]Identity, error) {
 		case len(p.Name) > metric.MaxNameBytes:
 			return nil, fmt.Errorf("its name has %d bytes, the limit is %d", len(p.Name), metric.MaxNameBytes)
 		}
-		if composite, key, base, ok := compositeOf(e.Kind, p, d.key); ok && of.Composites {
+		if composite, key, base, ok := compositeOf(e.Kind, p, d.key); ok && d.of.Composites {
 			out = append(out, newIdentity(string(key), composite, string(base)))
 			continue
 		}

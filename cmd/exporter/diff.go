@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"loggregator_exporter/config"
 	"loggregator_exporter/diff"
 	"loggregator_exporter/migrate/documents"
+	"loggregator_exporter/tagger"
 )
 
 // diffing is one run of the command.
@@ -95,9 +97,10 @@ func writeJSON(r *diff.Report, w io.Writer) error { return writeIndentedJSON(w, 
 
 func (d *diffing) compare(cmd *cobra.Command) (*diff.Report, error) {
 	var sides [2]*diff.Side
+	var rules ruleSets
 	for i, s := range []*diffSide{&d.old, &d.new} {
 		var err error
-		if sides[i], err = s.make(cmd); err != nil {
+		if sides[i], err = s.make(cmd, &rules); err != nil {
 			return nil, err
 		}
 	}
@@ -147,8 +150,29 @@ func (d *diffing) readDocuments(errs io.Writer) ([]*documents.Document, error) {
 	return read, errors.Join(failed...)
 }
 
+// ruleSets are the rules of the sides that have been made. Sides with the same ones share them.
+type ruleSets struct {
+	options []tagger.Options
+	taggers []*tagger.Tagger
+}
+
+func (r *ruleSets) compile(c *config.Tagger) (*tagger.Tagger, error) {
+	options, err := taggerOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.options {
+		if reflect.DeepEqual(r.options[i], options) {
+			return r.taggers[i], nil
+		}
+	}
+	t, _, err := tagger.New(options)
+	r.options, r.taggers = append(r.options, options), append(r.taggers, t)
+	return t, err
+}
+
 // make reads configuration and rules of a side.
-func (s *diffSide) make(cmd *cobra.Command) (*diff.Side, error) {
+func (s *diffSide) make(cmd *cobra.Command, compiled *ruleSets) (*diff.Side, error) {
 	switch {
 	case s.url == "":
 	case s.config != "" || len(s.rules) > 0:
@@ -164,7 +188,7 @@ func (s *diffSide) make(cmd *cobra.Command) (*diff.Side, error) {
 	if len(s.rules) > 0 {
 		cfg.Tagger.RulesFiles = s.rules
 	}
-	rules, err := newTagger(&cfg.Tagger)
+	rules, err := compiled.compile(&cfg.Tagger)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"loggregator_exporter/diff"
-	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
@@ -185,7 +184,7 @@ func (t *trial) read(s *store.Store, out *TryReport) error {
 			out.Names++
 		}
 		t.count(r, trace.Rules.Steps, out.Names)
-		if !sameSeries(&was.Resolved, &is.Resolved) {
+		if !was.Same(&is.Resolved) {
 			t.changed[i] = true
 			t.metrics[was.Metric], t.metrics[is.Metric] = true, true
 		}
@@ -248,11 +247,4 @@ func (t *trial) concerned(out *TryReport) []*diff.Name {
 		})
 	}
 	return names
-}
-
-// sameSeries reports whether two resolutions give the same series.
-func sameSeries(a, b *store.Resolved) bool {
-	return a.Dropped == b.Dropped && a.Invalid == b.Invalid && a.Metric == b.Metric && a.Type == b.Type &&
-		a.Unit == b.Unit && a.Help == b.Help && a.Mul == b.Mul && a.Div == b.Div && a.Expiry == b.Expiry &&
-		slices.Equal(a.Buckets, b.Buckets) && metric.RenderLabels(a.Labels) == metric.RenderLabels(b.Labels)
 }
