@@ -17,6 +17,12 @@ import (
 	"loggregator_exporter/tagger"
 )
 
+const diffCommand = "diff"
+
+// errBreaks is what the command ends with where it finds something that breaks; its exit status is another than that of
+// errors.
+var errBreaks = errors.New("something breaks")
+
 // diffing is one run of the command.
 type diffing struct {
 	from     nameSources
@@ -39,12 +45,12 @@ func (s *diffSide) given() bool { return len(s.rules) > 0 || s.config != "" || s
 func newDiff() *cobra.Command {
 	d := diffing{from: nameSources{identities: true}, old: diffSide{name: "old"}, new: diffSide{name: "new"}}
 	cmd := &cobra.Command{
-		Use:   "diff",
+		Use:   diffCommand,
 		Short: "Show what a change of rules or settings does to series",
 		Long: "Lets two sides, the old one and the new one, make series of the same names, and prints by rule and by\n" +
 			"setting what changes: names, labels, kinds, units, HELP, names that now share a series, and those that\n" +
-			"get one or lose it. Exit status 1 where something breaks. A side is a configuration, its rule files, or\n" +
-			"what a running exporter makes of the names. See docs/diff.md.",
+			"get one or lose it. A side is a configuration, its rule files, or what a running exporter makes of the\n" +
+			"names. Exit status 0 where nothing breaks, 1 where something does, 2 for errors. See docs/diff.md.",
 		Example: "  exporter diff --capture foundation.capture --new-rules rules.yaml\n" +
 			"  exporter diff --url http://exporter:9286 --old-config now.yaml --new-config next.yaml -o json\n" +
 			"  exporter diff --url http://exporter:9286 --old-url http://exporter:9286",
@@ -88,7 +94,7 @@ func (d *diffing) run(cmd *cobra.Command) error {
 		return err
 	}
 	if r.Breaks {
-		return errors.New("something breaks")
+		return errBreaks
 	}
 	return nil
 }
@@ -114,6 +120,9 @@ func (d *diffing) compare(cmd *cobra.Command) (*diff.Report, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errors.New("there are no names to compare: what --capture and --url name holds none")
 	}
 	for i, s := range []*diffSide{&d.old, &d.new} {
 		if s.url != "" {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -72,14 +73,48 @@ func TestDiffURLErrors(t *testing.T) {
 			defer server.Close()
 			status, out, errs := command(t, "diff", "--url", server.URL, "--old-url", server.URL)
 			if tt.want == "" {
-				if status != 0 || errs != "" || out != "0 names, 0 series before, 0 series after\nnothing changes\n" {
-					t.Errorf("status %d: %s%s", status, out, errs)
-				}
-				return
+				tt.want = "--url name holds none"
+			} else if !strings.HasPrefix(errs, "--url: ") {
+				t.Error(errs)
 			}
-			if status != 1 || out != "" || !strings.HasPrefix(errs, "--url: ") || !strings.Contains(errs, tt.want) {
+			if status != 2 || out != "" || !strings.Contains(errs, tt.want) {
 				t.Errorf("status %d: %s%s", status, out, errs)
 			}
 		})
+	}
+}
+
+// TestDiffStatus: the exit status tells what breaks from what could not be compared.
+func TestDiffStatus(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for file, text := range map[string]string{
+		"names": "queue.orders.depth\n", "rename": "version: 1\nrules: [{pattern: \"queue.{queue}.{leaf}\", name: \"{leaf}\"}]\n",
+		"help": "version: 1\nmetrics: [{name: queue.orders.depth, help: Waiting orders.}]\n", "none": "",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		status int
+		args   string
+		want   string
+	}{
+		{0, "--names names --new-rules help", ""},
+		{1, "--names names --new-rules rename", "something breaks"},
+		{1, "--names names --new-rules rename -o junit", "something breaks"},
+		{2, "--names none --new-rules help", "none holds no names"},
+		{2, "--names names --new-rules missing", "missing"},
+		{2, "--names names --new-rules names", "names:1:1"},
+		{2, "--names names --new-rules rename --dashboards names", "names"},
+		{2, "--names names --new-rule rename", "the nearest known flag is --new-rules"},
+		{2, "--names names --new-rules rename -o xml", "want text, json or junit"},
+		{2, "--names names --new-rules rename extra", "takes flags only"},
+		{2, "--names names --new-url http://127.0.0.1:0", "asking the exporter"},
+	} {
+		status, out, errs := command(t, append([]string{"diff"}, strings.Fields(tt.args)...)...)
+		if status != tt.status || !strings.Contains(errs, tt.want) || status == 2 && out != "" {
+			t.Errorf("%s: status %d, want %d and %q: %s%s", tt.args, status, tt.status, tt.want, out, errs)
+		}
 	}
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,16 +13,23 @@ func main() {
 	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// execute runs a command line and returns the exit status: 0, or 1 for every failure, which is told on stderr.
+// execute runs a command line and returns the exit status: 0, or that of a failure, which is told on stderr.
 func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.Execute(); err != nil {
+	cmd, err := root.ExecuteC()
+	if err != nil {
 		_, _ = fmt.Fprintln(stderr, err)
+	}
+	switch {
+	case err == nil:
+		return 0
+	case cmd.Name() == diffCommand && !errors.Is(err, errBreaks):
+		return 2 // as of diff(1): jobs of CI tell trouble from what they look for
+	default:
 		return 1
 	}
-	return 0
 }

@@ -27,8 +27,9 @@ type ExplainQuery struct {
 	InstanceID string
 	// Tags are those of the envelope, beside origin.
 	Tags []metric.Label
-	// Series is how many live series to show, 0 to 200, and State keeps those of one state; see LiveSeries. Cursor is
-	// SeriesNext or SeriesPrevious of another answer.
+	// Series is how many live series to show, 0 to 200, and State keeps those of one state; see LiveSeries. With 0 nothing
+	// live is looked at, which costs little, and the name is explained just as the query says. Cursor is SeriesNext or
+	// SeriesPrevious of another answer.
 	Series int
 	State  string
 	Cursor string
@@ -38,8 +39,8 @@ type ExplainQuery struct {
 type Explained struct {
 	resolver.Explanation
 
-	// Presence says whether the name is exposed, and if not, why.
-	Presence Presence `json:"presence"`
+	// Presence says whether the name is exposed, and if not, why. It is missing where the query asks for no live series.
+	Presence *Presence `json:"presence,omitempty"`
 	// Sender is the one whose envelopes it is explained with, where it is live and the query names none.
 	Sender *Sender `json:"sender,omitempty"`
 	// Invalid says why its samples would be refused, or is empty.
@@ -157,12 +158,14 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 	}
 	out := &Explained{Steps: []Step{}, Nearest: []RuleRef{}, Live: []LiveSeries{}, LabelSources: map[string]string{}}
 	out.Tags, out.Labels = map[string]string{}, map[string]string{}
+	if q.Series == 0 {
+		out.States = map[string]int{}
+		return out, a.parse(&q, out)
+	}
 	search := seriesQuery(&q)
 	senders := a.count(search)
 	out.States = senders.states
-	if q.Series > 0 {
-		a.liveSeries(search, &q, at, of, out)
-	}
+	a.liveSeries(search, &q, at, of, out)
 	if ctx.Err() != nil {
 		return nil, canceled(ctx)
 	}

@@ -115,7 +115,7 @@ var remedies = map[metric.Outcome]Presence{
 // presence says whether the name of a query is exposed, with x as far as it is explained.
 func (a *API) presence(ctx context.Context, q *ExplainQuery, s *senders, x *Explained) error {
 	p := Presence{NearNames: []string{}, NearMetrics: []string{}}
-	defer func() { x.Presence = p }()
+	defer func() { x.Presence = &p }()
 	total := s.series + s.dropped + s.waiting + s.without()
 	switch {
 	case total == 0:

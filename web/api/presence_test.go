@@ -14,11 +14,12 @@ import (
 // presence is what a name's is, in one text.
 func presence(t *testing.T, f *fixture, q ExplainQuery) string {
 	t.Helper()
+	q.Series = 1
 	x, err := f.Explain(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := x.Presence
+	p := *x.Presence
 	return strings.Join([]string{p.State, p.Sentence, p.Remedy, p.Link, strings.Join(append(p.NearNames, p.NearMetrics...), " ")}, "|")
 }
 
@@ -121,15 +122,20 @@ func TestPresenceOfRefused(t *testing.T) {
 func TestExplainAsSent(t *testing.T) {
 	f := newFixture(t)
 	f.gauge("rep", "queue.mail.depth", "deployment", "cf")
-	x, err := f.Explain(t.Context(), ExplainQuery{Name: "queue.mail.depth"})
+	x, err := f.Explain(t.Context(), ExplainQuery{Name: "queue.mail.depth", Series: 1})
 	if err != nil || x.Series != `cf_queue_depth{bosh_deployment="cf",component="rep",origin="rep",queue="mail"}` ||
 		x.Sender == nil || x.Sender.Tags["deployment"] != "cf" {
 		t.Errorf("%+v, %v", x, err)
 	}
 	x, err = f.Explain(t.Context(), ExplainQuery{
-		Name: "queue.mail.depth", Tags: []metric.Label{{Name: "deployment", Value: "other"}},
+		Name: "queue.mail.depth", Tags: []metric.Label{{Name: "deployment", Value: "other"}}, Series: 1,
 	})
 	if err != nil || x.Series != `cf_queue_depth{bosh_deployment="other",queue="mail"}` || x.Sender != nil {
+		t.Errorf("%+v, %v", x, err)
+	}
+	// Who asks for no series asks for the name as the query has it, whatever is live.
+	x, err = f.Explain(t.Context(), ExplainQuery{Name: "queue.mail.depth"})
+	if err != nil || x.Series != `cf_queue_depth{queue="mail"}` || x.Sender != nil || x.Presence != nil {
 		t.Errorf("%+v, %v", x, err)
 	}
 }

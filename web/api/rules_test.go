@@ -65,9 +65,9 @@ func TestExplainForms(t *testing.T) {
 		q    ExplainQuery
 		want string // kind, dropped, invalid, number of steps and of nearest rules
 	}{
-		{ExplainQuery{Name: "Untagged Name"}, "counter false  2 0"}, // as it is sent, with its origin
+		{ExplainQuery{Name: "Untagged Name", Series: 1}, "counter false  2 0"}, // as it is sent, with its origin
 		{ExplainQuery{Name: "Untagged Name", Kind: "gauge"}, "gauge false  1 0"},
-		{ExplainQuery{Name: "dropped.a"}, "gauge true  2 0"},
+		{ExplainQuery{Name: "dropped.a", Series: 1}, "gauge true  2 0"},
 		{ExplainQuery{Name: "queu.mail.depth"}, "gauge false  1 1"},
 		{ExplainQuery{Name: strings.Repeat("a", 1025)}, " false its name has 1025 bytes, the limit is 1024 0 0"},
 	} {
