@@ -22,9 +22,9 @@ type layer struct {
 	escapes map[rune]string // how JSON in this text escapes characters that need not be; nil until somebody asks
 }
 
-// maxLayers is how many texts are written inside one another at most: a string of a document, a parameter of a URL in
-// it, a string of JSON in that.
-const maxLayers = 3
+// maxLayers is how many texts are written inside one another at most: a document in a string of a resource, a string of
+// that, a parameter of a URL in it, a string of JSON in that.
+const maxLayers = 4
 
 // depth is the number of texts around a text.
 func (l *layer) depth() int {

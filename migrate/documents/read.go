@@ -87,10 +87,14 @@ func (d *Document) walk() error {
 			d.panel(root, nil)
 		}
 	}
-	if d.Format == "" {
+	switch {
+	case d.Format != "":
+		return nil
+	case len(d.Notes) > 0: // of strings that look like documents
+		return fmt.Errorf("line %d, %s: %s", d.Notes[0].Line, d.Notes[0].Path, d.Notes[0].Text)
+	default:
 		return ErrUnknown
 	}
-	return nil
 }
 
 func isRules(root *node) bool {
@@ -105,6 +109,8 @@ func (d *Document) roots() []*node {
 		switch n := pending[0]; {
 		case n.kind == arrayNode:
 			pending = append(pending, n.items...)
+		case embeddedTexts(n) != nil:
+			pending = append(pending, d.embedded(n)...)
 		case wrapped(n) != nil:
 			pending = append(pending, wrapped(n))
 		default:
@@ -130,6 +136,9 @@ func wrapped(n *node) *node {
 func (d *Document) Find(pattern *regexp.Regexp) []Note { return d.find(nil, d.root, pattern) }
 
 func (d *Document) find(found []Note, n *node, pattern *regexp.Regexp) []Note {
+	if n.document != nil {
+		return d.find(found, n.document, pattern)
+	}
 	if pattern.MatchString(n.text()) {
 		found = append(found, Note{d.place(n, ""), n.text()})
 	}
@@ -141,7 +150,7 @@ func (d *Document) find(found []Note, n *node, pattern *regexp.Regexp) []Note {
 
 // place describes where a node is.
 func (d *Document) place(n *node, where string) Place {
-	return Place{Line: d.lines.at(n.start), Path: n.path(), Where: where}
+	return Place{Line: d.lineOf(n), Path: n.path(), Where: where}
 }
 
 // textAt makes a whole string editable. It returns nil for anything else.
@@ -173,8 +182,8 @@ func (d *Document) layerOf(n *node, where string) *layer {
 	var l *layer
 	var err error
 	if n.style == jsonStyle {
-		l = jsonLayer(d.file, n.start, n.end)
-	} else if l, err = yamlLayer(d.file, n); err != nil {
+		l = jsonLayer(d.layerAround(n), n.start, n.end)
+	} else if l, err = yamlLayer(d.layerAround(n), n); err != nil {
 		d.note(n, where, err.Error())
 		return nil
 	}

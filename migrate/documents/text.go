@@ -102,6 +102,13 @@ func sameTree(old, edited *node, expected map[*node]string) error {
 		old.isScalar() != edited.isScalar() {
 		return fmt.Errorf("%s holds %q in place of %q", old.path(), edited.value, want)
 	}
+	if old.document != nil {
+		inner, err := readTree(edited.value, linesOf(edited.value))
+		if err != nil {
+			return err
+		}
+		return sameTree(old.document, inner, expected)
+	}
 	for i := range old.keys {
 		if err := sameTree(old.keys[i], edited.keys[i], expected); err != nil {
 			return err

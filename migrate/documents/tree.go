@@ -33,6 +33,8 @@ type node struct {
 	keys       []*node // of an object
 	items      []*node // of an array, or the values of an object
 	isAlias    bool    // refers to a scalar elsewhere
+	document   *node   // the root of the document that a string holds; nil if it holds none
+	host       *node   // of such a root: the string
 }
 
 // get follows keys into objects.
@@ -92,8 +94,10 @@ func (n *node) scalar() string {
 // path names the node from the root.
 func (n *node) path() string {
 	switch {
-	case n == nil || n.parent == nil:
+	case n == nil || n.parent == nil && n.host == nil:
 		return ""
+	case n.parent == nil:
+		return n.host.path()
 	case n.parent.kind == arrayNode:
 		return n.parent.path() + "[" + strconv.Itoa(n.position) + "]"
 	}
