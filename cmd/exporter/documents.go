@@ -15,7 +15,7 @@ import (
 // maxDocuments bounds how many files one directory is searched for.
 const maxDocuments = 100_000
 
-// documentExtensions are those of files that are looked for in directories.
+// documentExtensions are those of files that are looked for in directories, .erb after them left out.
 var documentExtensions = []string{".json", ".yml", ".yaml"}
 
 // documentFile is a file that an argument names, or one in a directory that it names.
@@ -52,7 +52,7 @@ func documentFiles(args []string) ([]documentFile, error) {
 			switch {
 			case hidden && entry.IsDir():
 				return filepath.SkipDir
-			case hidden, entry.IsDir(), !slices.Contains(documentExtensions, filepath.Ext(name)):
+			case hidden, entry.IsDir(), !slices.Contains(documentExtensions, filepath.Ext(strings.TrimSuffix(name, ".erb"))):
 				return nil
 			case len(files) == maxDocuments:
 				return fmt.Errorf("%s: more than %d files", arg, maxDocuments)
@@ -65,7 +65,7 @@ func documentFiles(args []string) ([]documentFile, error) {
 			return nil, err
 		}
 		if len(files) == before {
-			return nil, fmt.Errorf("%s: no files that end in .json, .yml or .yaml are in it", arg)
+			return nil, fmt.Errorf("%s: no files that end in .json, .yml or .yaml, or so before .erb, are in it", arg)
 		}
 	}
 	return files, nil

@@ -29,8 +29,19 @@ func TestBadInput(t *testing.T) {
 		"YAML with a bad line": {"groups:\n- name: a\n  rules:\n  - expr: a: b\n", "line 4: mapping values are not allowed in this context"},
 		"not UTF-8":            {"{\"panels\": [],\n\"title\": \"\xe4\"}", "line 2: it is not UTF-8"},
 		"UTF-16":               {"\xff\xfe{\x00}\x00", "it is UTF-16: save it as UTF-8"},
-		"ERB in YAML":          {"groups:\n- rules:\n  - expr: a > <%= p('x.threshold') %>\n", "line 3: it is a template of ERB (<% ... %>): render it first, as bosh does on the VM"},
-		"ERB in JSON":          {"{\"panels\": [\n<% if p('x') %>\n{}\n<% end %>\n]}", "line 2: it is a template of ERB (<% ... %>): render it first, as bosh does on the VM"},
+		"ERB in YAML": {
+			"groups:\n- rules:\n  - alert: a\n<% if p('x') %>\n    expr: b\n<% else %>\n    expr: c\n<% end %>\n",
+			`line 7: the key "expr" stands twice in one object: it is a template of ERB (<% ... %>), and no document without ` +
+				"what it renders: render it first, as bosh does on the VM",
+		},
+		"ERB in JSON": {
+			"{\"panels\": [\n<%= p('x') %>\n,{}]}",
+			"line 3: invalid character ',' looking for beginning of value: it is a template of ERB (<% ... %>), and no document " +
+				"without what it renders: render it first, as bosh does on the VM",
+		},
+		"many tags of ERB": {
+			"a: " + manyTags(), "more than 10000 different tags of ERB (<% ... %>)",
+		},
 		"cut off in a string of YAML": {
 			"kind: ConfigMap\ndata:\n  a: |\n    {\"panels\": [\n",
 			"line 3, data.a: what it holds cannot be read: line 1: the file ends in the middle of the document",
@@ -53,6 +64,14 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyTags() string {
+	var b strings.Builder
+	for i := range maxTags + 1 {
+		fmt.Fprintf(&b, "<%%= param %d %%>", i)
+	}
+	return b.String()
 }
 
 // TestNotation: whatever is written into a text arrives, in each way to write one. Nothing else changes.

@@ -28,15 +28,32 @@ func (d *Document) read(text string) error {
 	if len(text) > MaxBytes {
 		return fmt.Errorf("%d bytes are more than the limit of %d", len(text), MaxBytes)
 	}
-	d.file = &layer{text: text}
-	d.lines = linesOf(text)
+	d.original, d.lines = text, linesOf(text)
 	d.layers = make(map[*node]*layer)
-	root, err := readTree(text, d.lines)
-	if err != nil {
+	var err error
+	if d.erb, err = newERB(text); err != nil {
 		return err
 	}
-	d.root = root
+	if err := d.readHidden(); err != nil {
+		return err
+	}
 	return d.walk()
+}
+
+// readHidden reads the tree of the document with placeholders for tags of ERB; without, if what looks like tags is none.
+func (d *Document) readHidden() error {
+	text := d.erb.hide(d.original)
+	root, err := readTree(text, d.lines)
+	if err != nil && d.erb != nil {
+		text = d.original
+		if root, _ = readTree(text, d.lines); root == nil {
+			return fmt.Errorf("%w: it is a template of ERB (<%% ... %%>), and no document without what it renders: "+
+				"render it first, as bosh does on the VM", err)
+		}
+		d.erb, err = nil, nil
+	}
+	d.file, d.root = &layer{text: text}, root
+	return err
 }
 
 // readTree reads JSON where a text begins like it, else YAML. Its root is an array of documents for the latter.
@@ -46,9 +63,6 @@ func readTree(text string, l lines) (*node, error) {
 	}
 	if !utf8.ValidString(text) {
 		return nil, fmt.Errorf("line %d: it is not UTF-8", l.at(firstInvalid(text)))
-	}
-	if at := strings.Index(text, "<%"); at >= 0 && strings.Contains(text[at:], "%>") {
-		return nil, fmt.Errorf("line %d: it is a template of ERB (<%% ... %%>): render it first, as bosh does on the VM", l.at(at))
 	}
 	begin := strings.TrimLeft(strings.TrimPrefix(text, byteOrderMark), " \t\r\n")
 	switch {

@@ -65,7 +65,7 @@ func (d *Document) template(n *node, where string, rule *Query) {
 	parsed := parse.New("")
 	parsed.Mode = parse.SkipFuncCheck
 	trees := make(map[string]*parse.Tree)
-	if _, err := parsed.Parse(templateVariables+text, "", "", trees); err != nil {
+	if _, err := parsed.Parse(templateVariables+d.erb.asNumbers(text), "", "", trees); err != nil {
 		d.note(n, where, fmt.Sprintf("the template cannot be read, Prometheus refuses it as well: %s",
 			strings.TrimPrefix(err.Error(), "template: :")))
 		return

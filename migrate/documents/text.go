@@ -8,11 +8,13 @@ import (
 
 // source is the text of a document, and what of it can be edited.
 type source struct {
-	file   *layer
-	root   *node
-	lines  lines
-	texts  []*Text
-	layers map[*node]*layer
+	original string // as it was read
+	erb      *erb   // the tags of a template; nil if there are none
+	file     *layer // with placeholders for tags
+	root     *node
+	lines    lines
+	texts    []*Text
+	layers   map[*node]*layer
 }
 
 // Text is a part of a document that can be edited: a string, a part of one, or a number.
@@ -54,7 +56,7 @@ func (d *Document) Bytes() ([]byte, error) {
 		}
 	}
 	if len(pending) == 0 {
-		return []byte(d.file.text), nil
+		return []byte(d.original), nil
 	}
 	expected := make(map[*node]string)
 	for depth := maxLayers; depth > 0; depth-- {
@@ -77,13 +79,17 @@ func (d *Document) Bytes() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.File, err)
 	}
-	edited := apply(d.file.text, edits)
+	d.erb.show(edits)
+	edited := apply(d.original, edits)
 	return []byte(edited), d.verify(edited, expected)
 }
 
 // verify reads an edited document again: it must hold what the document held before, but for what was edited.
 func (d *Document) verify(edited string, expected map[*node]string) error {
-	root, err := readTree(edited, linesOf(edited))
+	root, err := readTree(d.erb.hide(edited), linesOf(edited))
+	if err == nil {
+		err = d.erb.check(edited)
+	}
 	if err == nil {
 		err = sameTree(d.root, root, expected)
 	}
@@ -197,8 +203,14 @@ func align(a, b []string, offset int) []edit {
 // words cuts a text into words of letters, digits and underscores, and single other characters.
 func words(text string) []string {
 	var out []string
-	start, inWord := 0, false
+	start, inWord, placeholder := 0, false, 0
 	for i, c := range text {
+		if i < placeholder {
+			continue // within the variable that stands for a tag of ERB, of which no part may be replaced
+		}
+		if strings.HasPrefix(text[i:], "${"+placeholderName) {
+			placeholder = i + strings.IndexByte(text[i:]+"}", '}') + 1
+		}
 		isWord := c == '_' || c == ':' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		if i > 0 && (!inWord || !isWord) {
 			out = append(out, text[start:i])

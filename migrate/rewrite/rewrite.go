@@ -90,7 +90,25 @@ func Document(m Migrator, namespace string, d *documents.Document) (*Report, []b
 	if err := r.leftovers(d, text); err != nil {
 		return nil, nil, err
 	}
+	r.report.original(d)
 	return r.report, text, nil
+}
+
+// original writes all texts as the author of a template did.
+func (r *Report) original(d *documents.Document) {
+	for _, list := range [][]Change{r.Changes, r.Left} {
+		for i := range list {
+			c := &list[i]
+			c.Where, c.Path, c.Old, c.New = d.Original(c.Where), d.Original(c.Path), d.Original(c.Old), d.Original(c.New)
+			for k := range c.Why {
+				c.Why[k] = d.Original(c.Why[k])
+			}
+		}
+	}
+	for i := range r.Notes {
+		n := &r.Notes[i]
+		n.Where, n.Path, n.Text = d.Original(n.Where), d.Original(n.Path), d.Original(n.Text)
+	}
 }
 
 func placeOf(p documents.Place) Place { return Place{p.Line, p.Path, p.Where} }
