@@ -121,21 +121,32 @@ func least(of []usage) usage {
 	return u
 }
 
-// inTurns measures this build and the one that BENCH_BASELINE names, if it does.
-func inTurns(b *testing.B, binary string, run func(b *testing.B, binary string) usage) {
+// turns calls run with this build and the one that BENCH_BASELINE names, if it does, as often as BENCH_RUNS says.
+func turns(b *testing.B, binary string, run func(binary string, baseline bool)) {
 	b.Helper()
 	runs, err := strconv.Atoi(cmp.Or(os.Getenv(runsEnv), "3"))
 	if err != nil || runs < 1 || b.N > 1 {
 		b.Fatal("run it once, with -benchtime 1x; BENCH_RUNS is a number: ", err)
 	}
-	var ours, theirs []usage
-	baseline := os.Getenv(baselineEnv)
 	for range runs {
-		ours = append(ours, run(b, binary))
-		if baseline != "" {
-			theirs = append(theirs, run(b, baseline))
+		run(binary, false)
+		if baseline := os.Getenv(baselineEnv); baseline != "" {
+			run(baseline, true)
 		}
 	}
+}
+
+// inTurns measures this build and the one that BENCH_BASELINE names, if it does.
+func inTurns(b *testing.B, binary string, run func(b *testing.B, binary string) usage) {
+	b.Helper()
+	var ours, theirs []usage
+	turns(b, binary, func(binary string, baseline bool) {
+		if baseline {
+			theirs = append(theirs, run(b, binary))
+		} else {
+			ours = append(ours, run(b, binary))
+		}
+	})
 	u, unit := least(ours), "envelope"
 	if ours[0].envelopes == 0 {
 		unit = "second"
@@ -144,7 +155,7 @@ func inTurns(b *testing.B, binary string, run func(b *testing.B, binary string) 
 	b.ReportMetric(u.cpu, "cpu-ns/"+unit)
 	b.ReportMetric(1000*u.switches, "switches/1000-"+unit+"s")
 	b.ReportMetric(u.resident, "MiB-resident")
-	if baseline != "" {
+	if len(theirs) > 0 {
 		before := least(theirs)
 		b.ReportMetric(u.cpu/before.cpu, "cpu-ratio")
 		b.ReportMetric(u.switches/before.switches, "switches-ratio")

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"os"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 		syslogEnv: sendAsSyslogAgent,
 		holdEnv:   holdAsSyslogAgent,
 		udpEnv:    sendDatagrams,
+		coldEnv:   sendCold,
 	} {
 		file := os.Getenv(variable)
 		if file == "" {
@@ -104,7 +106,7 @@ func startServerWith(b *testing.B, variable, file string) (address string, stop 
 	if err != nil {
 		b.Fatal(err)
 	}
-	stop = start(b, cmd, variable+"="+file)
+	_, stop = start(b, cmd, variable+"="+file)
 	address, err = bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
@@ -115,24 +117,26 @@ func startServerWith(b *testing.B, variable, file string) (address string, stop 
 // startSender starts a process that sends to an address; variable says what it plays.
 func startSender(b *testing.B, variable, file, address string) (stop func()) {
 	b.Helper()
-	return start(b, exec.Command(os.Args[0]), variable+"="+file, addressEnv+"="+address)
+	_, stop = start(b, exec.Command(os.Args[0]), variable+"="+file, addressEnv+"="+address)
+	return stop
 }
 
-// start starts a process with variables besides its own, until stop is called or the benchmark ends.
-func start(b *testing.B, cmd *exec.Cmd, variables ...string) (stop func()) {
+// start starts a process with variables besides its own, until stop is called or the benchmark ends. It returns its
+// standard input.
+func start(b *testing.B, cmd *exec.Cmd, variables ...string) (stdin io.Writer, stop func()) {
 	b.Helper()
 	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	stop = sync.OnceFunc(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	stop = sync.OnceFunc(func() { _ = in.Close(); _ = cmd.Wait() })
 	b.Cleanup(stop)
-	return stop
+	return in, stop
 }
 
 // newCertificate makes one certificate that both sides present and trust, and returns its file and its configuration.

@@ -45,6 +45,11 @@ func workload(tb testing.TB, series int) [][]byte {
 
 // taggedBatches is workload for processes that are no test.
 func taggedBatches(series int) ([][]byte, error) {
+	return batchesOf(series, func(_, _ int, name string) string { return name })
+}
+
+// batchesOf is taggedBatches with other names, where rename returns some.
+func batchesOf(series int, rename func(vm, envelope int, name string) string) ([][]byte, error) {
 	w, err := foundation.NewWorkload(series, 1, time.Now())
 	if err != nil {
 		return nil, err
@@ -54,20 +59,27 @@ func taggedBatches(series int) ([][]byte, error) {
 		return nil, err
 	}
 	for vm, wire := range batches {
-		if batches[vm], err = tagVM(wire, vm); err != nil {
+		if batches[vm], err = tagVM(wire, vm, rename); err != nil {
 			return nil, err
 		}
 	}
 	return batches, nil
 }
 
-// tagVM gives the envelopes of a VM, which have six tags, the tags that are missing.
-func tagVM(wire []byte, vm int) ([]byte, error) {
+// tagVM gives the envelopes of a VM, which have six tags, the tags that are missing, and other names.
+func tagVM(wire []byte, vm int, rename func(vm, envelope int, name string) string) ([]byte, error) {
 	var batch loggregator_v2.EnvelopeBatch
 	if err := proto.Unmarshal(wire, &batch); err != nil {
 		return nil, err
 	}
-	for _, e := range batch.GetBatch() {
+	for i, e := range batch.GetBatch() {
+		if c := e.GetCounter(); c != nil {
+			c.Name = rename(vm, i, c.GetName())
+		}
+		for name, value := range e.GetGauge().GetMetrics() {
+			delete(e.GetGauge().GetMetrics(), name)
+			e.GetGauge().GetMetrics()[rename(vm, i, name)] = value
+		}
 		e.Tags["deployment"] = deploymentOf(vm)
 		e.Tags["system_domain"] = "sys.cf.example.com"
 		e.Tags["az"] = "z" + strconv.Itoa(1+vm%3)
