@@ -29,8 +29,6 @@ func LabelValue(labels []Label, name string) string {
 // the same ones and by all formats. Being injective, it is also the identity of the set.
 type Labels string
 
-var labelEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
-
 // RenderLabels renders a label set. Labels need not be sorted; of equal names the last one counts; empty values are
 // left out. The slice is sorted in place.
 func RenderLabels(labels []Label) Labels {
@@ -39,21 +37,36 @@ func RenderLabels(labels []Label) Labels {
 	for _, l := range labels {
 		size += len(l.Name) + len(l.Value) + len(`="",`)
 	}
-	var b strings.Builder
-	b.Grow(size)
+	text := make([]byte, 0, size)
 	for i, l := range labels {
 		if l.Value == "" || i+1 < len(labels) && labels[i+1].Name == l.Name {
 			continue
 		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
+		if len(text) > 0 {
+			text = append(text, ',')
 		}
-		b.WriteString(l.Name)
-		b.WriteString(`="`)
-		_, _ = labelEscaper.WriteString(&b, l.Value)
-		b.WriteByte('"')
+		text = AppendLabel(text, l)
 	}
-	return Labels(b.String())
+	return Labels(text)
+}
+
+// AppendLabel appends a label as it stands in Labels.
+func AppendLabel(dst []byte, l Label) []byte {
+	dst = append(append(dst, l.Name...), `="`...)
+	for rest := l.Value; ; {
+		at := strings.IndexAny(rest, "\\\"\n")
+		if at < 0 {
+			return append(append(dst, rest...), '"')
+		}
+		dst = append(dst, rest[:at]...)
+		switch rest[at] {
+		case '\n':
+			dst = append(dst, `\n`...)
+		default:
+			dst = append(dst, '\\', rest[at])
+		}
+		rest = rest[at+1:]
+	}
 }
 
 // All yields names and values, unescaped, in order. It allocates only for values that hold an escape.

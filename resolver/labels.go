@@ -72,24 +72,14 @@ func (b *labelBuilder) setEnvelope(name, value, source string) {
 // label assembles all labels of a series, in the order of their right to a name: the configuration's constants, what
 // the name says, what the envelope says, what can be concluded.
 func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
-	b.set(labelEnvironment, r.options.Environment, "metrics.environment")
-	for _, l := range r.options.Labels.Add {
-		b.set(l.Name, l.Value, "metrics.labels.add")
+	r.labelConstants(b)
+	b.labelName()
+	r.labelSender(id, b, metric.IsRouter(b.rules.OriginTag("component")))
+	source := "origin"
+	if metric.LabelValue(id.Tags, "origin") == "" {
+		source = "source id"
 	}
-	for _, t := range b.rules.Tags {
-		name := metric.LegalLabel(t.Name)
-		if name == "le" || name == "quantile" { // they belong to histograms and summaries
-			name = envelopePrefix + name
-		}
-		b.setEnvelope(name, t.Value, "name")
-	}
-	b.setEnvelope("source_id", id.SourceID, "envelope field source_id")
-	b.setEnvelope("instance_id", id.InstanceID, "envelope field instance_id")
-	r.labelTags(id, b)
-	if b.value("app_id") == "" && metric.IsGUID(id.SourceID) {
-		b.set("app_id", id.SourceID, "source id")
-	}
-	r.labelComponent(id, b)
+	b.labelComponent(source)
 	if isHTTP(id) {
 		b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool { return !r.httpLabels[l.Name] })
 	}
@@ -104,11 +94,38 @@ func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
 	slices.SortFunc(b.labels, func(x, y metric.Label) int { return strings.Compare(x.Name, y.Name) })
 }
 
+func (r *Resolver) labelConstants(b *labelBuilder) {
+	b.set(labelEnvironment, r.options.Environment, "metrics.environment")
+	for _, l := range r.options.Labels.Add {
+		b.set(l.Name, l.Value, "metrics.labels.add")
+	}
+}
+
+// labelName sets the labels that the rules found in the name.
+func (b *labelBuilder) labelName() {
+	for _, t := range b.rules.Tags {
+		name := metric.LegalLabel(t.Name)
+		if name == "le" || name == "quantile" { // they belong to histograms and summaries
+			name = envelopePrefix + name
+		}
+		b.setEnvelope(name, t.Value, "name")
+	}
+}
+
+// labelSender sets the labels that the envelope says, of a sender that is the gorouter or another.
+func (r *Resolver) labelSender(id *store.Identity, b *labelBuilder, router bool) {
+	b.setEnvelope("source_id", id.SourceID, "envelope field source_id")
+	b.setEnvelope("instance_id", id.InstanceID, "envelope field instance_id")
+	b.labelTags(id, router)
+	if b.value("app_id") == "" && metric.IsGUID(id.SourceID) {
+		b.set("app_id", id.SourceID, "source id")
+	}
+}
+
 // labelTags sets the labels of tags: first those that mean something else under another name, then those whose names
 // are labels as they are, at last those whose names are made legal. So a tag app-id never takes the label of app_id,
 // nor bosh_job_name that of job.
-func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
-	router := metric.IsRouter(b.rules.OriginTag("component"))
+func (b *labelBuilder) labelTags(id *store.Identity, router bool) {
 	for rank := range 3 {
 		for _, t := range id.Tags {
 			if strings.HasPrefix(t.Name, "__") {
@@ -145,11 +162,7 @@ func (r *Resolver) labelTags(id *store.Identity, b *labelBuilder) {
 }
 
 // labelComponent says which component, and which index of it, where neither the name nor a tag does.
-func (r *Resolver) labelComponent(id *store.Identity, b *labelBuilder) {
-	source := "origin"
-	if metric.LabelValue(id.Tags, "origin") == "" {
-		source = "source id"
-	}
+func (b *labelBuilder) labelComponent(source string) {
 	component := b.rules.OriginTag("component")
 	if b.value("component") == "" {
 		b.set("component", component, source)

@@ -114,26 +114,15 @@ const (
 // Explain is Resolve with more to show. It records each step in tr unless that is nil.
 func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
 	var out Resolution
-	origin := metric.LabelValue(id.Tags, "origin")
-	subject := tagger.Subject{
-		Origin: origin, Name: id.Name, Unit: id.Unit, Kind: id.Kind, SourceID: id.SourceID, Tags: id.Tags,
-	}
-	if origin == "" && !metric.IsGUID(id.SourceID) {
-		subject.Origin = id.SourceID
-	}
+	subject := subjectOf(id)
+	subject.SourceID, subject.Tags = id.SourceID, id.Tags
 	var steps *tagger.Trace
 	if tr != nil {
 		steps = &tr.Rules
 	}
-	tags := make([]metric.Label, usualOriginTags+usualTags)
-	out.Rules.OriginTags, out.Rules.Tags = tags[:0:usualOriginTags], tags[usualOriginTags:usualOriginTags]
-	r.options.Tagger.Apply(&subject, &out.Rules, steps)
-	out.Invalid, out.Expiry = out.Rules.Invalid, out.Rules.Expiry
-	if out.Dropped = out.Rules.Dropped && out.Invalid == ""; out.Rules.Dropped {
+	if r.resolveName(id, &subject, &out, steps); out.Rules.Dropped {
 		return out
 	}
-	out.Untagged = out.Rules.Rule == "" && !isHTTP(id)
-	r.name(id, &out)
 	b := labelBuilder{rules: &out.Rules}
 	if tr != nil && !tr.Rules.NoAttempts {
 		b.trace = tr
@@ -142,6 +131,28 @@ func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
 	r.label(id, &b)
 	out.Labels, out.Overrides = b.labels, b.overrides
 	return out
+}
+
+// subjectOf returns what rules look at, without source id and tags.
+func subjectOf(id *store.Identity) tagger.Subject {
+	s := tagger.Subject{Origin: metric.LabelValue(id.Tags, "origin"), Name: id.Name, Unit: id.Unit, Kind: id.Kind}
+	if s.Origin == "" && !metric.IsGUID(id.SourceID) {
+		s.Origin = id.SourceID
+	}
+	return s
+}
+
+// resolveName fills in all but the labels. Of the identity it looks at name and kind.
+func (r *Resolver) resolveName(id *store.Identity, s *tagger.Subject, out *Resolution, tr *tagger.Trace) {
+	tags := make([]metric.Label, usualOriginTags+usualTags)
+	out.Rules.OriginTags, out.Rules.Tags = tags[:0:usualOriginTags], tags[usualOriginTags:usualOriginTags]
+	r.options.Tagger.Apply(s, &out.Rules, tr)
+	out.Invalid, out.Expiry = out.Rules.Invalid, out.Rules.Expiry
+	if out.Dropped = out.Rules.Dropped && out.Invalid == ""; out.Rules.Dropped {
+		return
+	}
+	out.Untagged = out.Rules.Rule == "" && !isHTTP(id)
+	r.name(id, out)
 }
 
 func isHTTP(id *store.Identity) bool { return id.Kind == metric.KindTimer && id.Name == timerHTTP }

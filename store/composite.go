@@ -287,8 +287,7 @@ func (s *registry) findComposite(kind nameKind, key, base []byte, arrived int64)
 		}
 		s.makeLoose(pos)
 	}
-	id := s.entries.identityOf(s.entries.at(pos))
-	r := s.resolver.Resolve(&id)
+	id, r := s.resolve(s.entries.at(pos))
 	return s.settleAlone(pos, &id, &r)
 }
 

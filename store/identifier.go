@@ -289,6 +289,11 @@ const usualTags = 8
 
 // parseIdentity is the inverse of appendIdentity.
 func parseIdentity(key string) (sourceID, instanceID string, tags []metric.Label) {
+	return appendTags(nil, key)
+}
+
+// appendTags is parseIdentity that appends the tags to a slice.
+func appendTags(tags []metric.Label, key string) (sourceID, instanceID string, _ []metric.Label) {
 	next := func() string {
 		n, size := binary.Uvarint([]byte(key[:min(len(key), binary.MaxVarintLen64)]))
 		field := key[size : size+int(n)]
@@ -296,7 +301,7 @@ func parseIdentity(key string) (sourceID, instanceID string, tags []metric.Label
 		return field
 	}
 	sourceID, instanceID = next(), next()
-	if key != "" {
+	if key != "" && tags == nil {
 		tags = make([]metric.Label, 0, usualTags)
 	}
 	for key != "" {

@@ -142,14 +142,36 @@ func (s *registry) hasRoom(of *sample) bool {
 
 // settle decides what becomes of a loose entry. The position is 0 if the entry was not kept.
 func (s *registry) settle(pos entryPos) (entryPos, metric.Outcome) {
-	id := s.entries.identityOf(s.entries.at(pos))
-	r := s.resolver.Resolve(&id)
+	id, r := s.resolve(s.entries.at(pos))
 	if !r.Dropped && r.Invalid == "" {
 		if at, outcome, ok := s.compose(pos, &r); ok {
 			return at, outcome
 		}
 	}
 	return s.settleAlone(pos, &id, &r)
+}
+
+// resolve asks the resolver what becomes of an entry. Labels and tags are valid until the next call.
+func (s *registry) resolve(e *entry) (id Identity, r Resolved) {
+	if s.session == nil {
+		s.session = s.resolver
+		if of, ok := s.resolver.(sessions); ok {
+			s.session = of.Session()
+		}
+	}
+	s.resolved++
+	if key := s.entries.tagsets.at(e.tagset).key; s.sender.Sender != key {
+		s.sender.Sender = key
+		s.sender.SourceID, s.sender.InstanceID, s.sender.Tags = appendTags(s.sender.Tags[:0], key)
+	}
+	id, name := s.sender, s.entries.names.at(e.name)
+	id.Kind, id.Composite, id.ResponseSize = name.kind.kind(), name.kind.composite(), name.kind == nameHTTPSize
+	id.Name, id.Unit = name.text, name.unit
+	r = s.session.Resolve(&id)
+	if r.Text == nil {
+		r.Text = []byte(metric.RenderLabels(r.Labels))
+	}
+	return id, r
 }
 
 // settleAlone decides what becomes of a loose entry that is no part.
@@ -221,7 +243,7 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 		family = s.families.create(r, makeup)
 	}
 	f := s.families.at(family)
-	key := seriesKey{family, s.families.labels.intern(metric.RenderLabels(r.Labels))}
+	key := seriesKey{family, s.families.labels.intern(metric.Labels(r.Text))}
 	if owner := s.families.series[key]; owner != 0 {
 		s.families.labels.release(key.labels)
 		o := s.entries.at(owner)

@@ -19,6 +19,18 @@ type Resolver interface {
 	Identification() Identification
 }
 
+// Session resolves identities for one store, and keeps what they have in common: most new series have a name that others
+// have, and come with others of their sender. It is not for concurrent use.
+type Session interface {
+	// Resolve is that of the Resolver. The labels that it returns are valid until the next call.
+	Resolve(id *Identity) Resolved
+}
+
+// sessions is a Resolver that has sessions. Of others the store uses Resolve itself.
+type sessions interface {
+	Session() Session
+}
+
 // Identification says what belongs to the identity of a series.
 type Identification struct {
 	// HTTPTags are the envelope tags that belong to the identity of an HTTP request, TimerTags those of other timers,
@@ -40,6 +52,9 @@ type Identity struct {
 	Name, Unit           string
 	SourceID, InstanceID string
 	Tags                 []metric.Label // sorted by name, names unique, as on the wire
+	// Sender stands for source id, instance id and tags: identities with the same have the same of them. "" if it is not
+	// known.
+	Sender string
 }
 
 // Resolved is what an identity becomes in the exposition.
@@ -55,6 +70,8 @@ type Resolved struct {
 	DefaultHelp bool      // neither a rule nor the catalogue has a help text; Help is made from the base name
 	Buckets     []float64 // upper bounds of the histogram of a timer, ascending, without +Inf
 	Labels      []metric.Label
+	// Text is set by sessions in the place of Labels: it is what metric.RenderLabels makes of them.
+	Text []byte
 
 	// Mul and Div convert an emitted value: value*Mul/Div.
 	Mul, Div float64

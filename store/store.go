@@ -48,6 +48,8 @@ type Store struct {
 // registry is what the lock guards: the entries and all that belongs to them.
 type registry struct {
 	resolver         Resolver
+	session          Session                        // the resolver's, nil while there is nothing to resolve
+	resolved         int                            // by the session since the last sweep
 	identification   atomic.Pointer[Identification] // the resolver's; writers read it without the lock
 	nativeHistograms bool
 
@@ -61,7 +63,8 @@ type registry struct {
 	expiry        expiry
 	refusals      refusals
 	overrides     overrides
-	key           []byte // scratch memory
+	sender        Identity // of the last identity that was resolved: see resolve
+	key           []byte   // scratch memory
 }
 
 // New makes an empty store.
@@ -102,7 +105,7 @@ func (o *Options) validate() error {
 
 // setResolver makes the store go by another resolver from now on. The caller holds the lock.
 func (s *registry) setResolver(r Resolver) {
-	s.resolver = r
+	s.resolver, s.session = r, nil
 	of := r.Identification()
 	s.identification.Store(&of)
 }
@@ -175,6 +178,10 @@ func (s *Store) sweepChunk(from entryPos, now int64) bool {
 		return true
 	}
 	s.expiry.summarize()
+	if s.resolved == 0 {
+		s.session = nil // its memory is for times in which many series are new
+	}
+	s.resolved = 0
 	return false
 }
 
@@ -229,8 +236,7 @@ func (s *Store) reloadChunk(from entryPos, done *Reloaded) bool {
 
 // unchanged reports whether an entry is resolved as before. Help and unit of its family follow the new rules.
 func (s *registry) unchanged(e *entry) bool {
-	id := s.entries.identityOf(e)
-	r := s.resolver.Resolve(&id)
+	_, r := s.resolve(e)
 	if e.state == statePart || e.state == stateLoose {
 		return !r.Dropped && r.Invalid == "" // the rest depends on its composite
 	}
@@ -245,7 +251,7 @@ func (s *registry) unchanged(e *entry) bool {
 	f := s.families.at(e.family)
 	if r.Dropped || f.name != r.Metric || f.typ != r.Type ||
 		f.typ == metric.TypeHistogram && !slices.Equal(f.bounds, r.Buckets) ||
-		s.families.labels.at(e.labels).text != metric.RenderLabels(r.Labels) ||
+		string(s.families.labels.at(e.labels).text) != string(r.Text) ||
 		s.conversions[e.conversion] != conversionOf(s.entries.kindOf(e), &r) {
 		return false
 	}

@@ -2,6 +2,7 @@ package tagger
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,4 +190,9 @@ func (r *rule) appendTagsRead(names []string) []string {
 		names = append(names, l.Name)
 	}
 	return names
+}
+
+func (r *rule) readsSourceID() bool {
+	return r.when != nil && r.when.sourceID != nil || r.name.readsSourceID() || r.metric.readsSourceID() ||
+		slices.ContainsFunc(r.tags, func(t tagTemplate) bool { return t.value.readsSourceID() })
 }

@@ -257,6 +257,16 @@ func (t *Tagger) TagsRead(kind metric.Kind) []string {
 	return slices.Compact(names)
 }
 
+// ReadsSourceID reports whether rules read the source id of a metric, in `when` or in `{$source_id}`.
+func (t *Tagger) ReadsSourceID() bool {
+	for _, set := range []*ruleSet{t.names, t.origins, t.metrics} {
+		if slices.ContainsFunc(set.rules, (*rule).readsSourceID) {
+			return true
+		}
+	}
+	return false
+}
+
 // usualUnits maps the spellings of units that are seen most to canonical ones, so that Apply need not convert
 // their case.
 func usualUnits() map[string]string {

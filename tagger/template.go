@@ -139,6 +139,10 @@ func (t template) appendTagsRead(names []string) []string {
 	return names
 }
 
+func (t template) readsSourceID() bool {
+	return slices.ContainsFunc(t, func(p templatePart) bool { return p.kind == partSourceID })
+}
+
 // expand replaces captures and variables by their values. It allocates only if there are several parts.
 func (t template) expand(s *Subject, values []string) string {
 	if len(t) == 0 {
