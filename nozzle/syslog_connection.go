@@ -59,7 +59,7 @@ func (s *Syslog) serve(ctx context.Context, raw net.Conn) {
 		conn = secured
 	}
 	c.raw.waits = c.waits
-	c.frames = wire.NewSyslogFrames(conn, s.options.MaxMessageBytes)
+	c.frames = wire.NewSyslogFrames(aheadReader{conn, c.raw}, s.options.MaxMessageBytes)
 	err := c.receive()
 	c.close()
 	if ctx.Err() == nil {
@@ -230,6 +230,23 @@ type aheadConn struct {
 	ahead  []byte // read and not yet asked for
 	memory *[]byte
 	filled bool // the last read filled its memory, so that more is probably there
+	atHand bool // nothing is read but what is ahead
+}
+
+// errNotAtHand is temporary, so that a TLS connection over the one that returns it can be read on.
+var errNotAtHand = os.ErrDeadlineExceeded
+
+// aheadReader reads a connection over an aheadConn.
+type aheadReader struct {
+	net.Conn
+	raw *aheadConn
+}
+
+// ReadAhead implements wire.AheadReader.
+func (r aheadReader) ReadAhead(b []byte) (int, error) {
+	r.raw.atHand = true
+	defer func() { r.raw.atHand = false }()
+	return r.Conn.Read(b)
 }
 
 // first waits for the first byte.
@@ -244,6 +261,9 @@ func (c *aheadConn) first() error {
 
 func (c *aheadConn) Read(b []byte) (int, error) {
 	if len(c.ahead) == 0 {
+		if c.atHand {
+			return 0, errNotAtHand
+		}
 		if !c.filled {
 			return c.read(b)
 		}

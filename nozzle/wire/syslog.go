@@ -43,8 +43,9 @@ type Syslog struct {
 // syslogTagsMemo holds the parameters of the last element of tags. A component sends most of its metrics one after the
 // other with equal tags: to compare them costs less than to read them again.
 type syslogTagsMemo struct {
-	text  []byte // from the end of the id to the closing bracket; empty for none
-	spans []syslogTagSpan
+	text  []byte          // from the end of the id to the closing bracket; empty for none
+	tags  []metric.Tag    // which point into text
+	spans []syslogTagSpan // of the tags
 
 	// The ids of a message that had them, and a number for the three: see metric.Envelope.Sender.
 	source, instance []byte
@@ -58,6 +59,14 @@ func (m *syslogTagsMemo) identify(e *metric.Envelope) {
 		m.sender++
 	}
 	e.Sender = m.sender
+}
+
+// keep takes the text, which has the tags that the spans say.
+func (m *syslogTagsMemo) keep(text []byte) {
+	m.text, m.tags = append(m.text, text...), m.tags[:0]
+	for _, s := range m.spans {
+		m.tags = append(m.tags, metric.Tag{Key: m.text[s.name:s.nameEnd], Value: m.text[s.value:s.valueEnd]})
+	}
 }
 
 // syslogTagSpan is where the name and the value of a tag are in the text.
@@ -206,16 +215,12 @@ func (t *syslogText) element(e *metric.Envelope) bool {
 
 // tags reads the parameters of an element of tags.
 func (t *syslogText) tags(e *metric.Envelope) {
-	m, text, others := t.memo, t.b[t.at:], len(e.Tags)
+	m, text, first := t.memo, t.b[t.at:], len(e.Tags) == 0
 	e.Sender = 0
-	if len(m.text) > 0 && bytes.HasPrefix(text, m.text) { // fast path
-		for _, s := range m.spans {
-			e.AddTag(text[s.name:s.nameEnd], text[s.value:s.valueEnd])
-		}
+	if first && len(m.text) > 0 && bytes.HasPrefix(text, m.text) { // fast path
 		t.at += len(m.text)
-		if others == 0 {
-			m.identify(e)
-		}
+		e.Tags = append(e.Tags, m.tags...)
+		m.identify(e)
 		return
 	}
 	from := t.at
@@ -231,11 +236,9 @@ func (t *syslogText) tags(e *metric.Envelope) {
 			})
 		}
 	}
-	if n := t.at - from; !t.bad && !t.escaped && n <= maxMemoBytes {
-		m.text = append(m.text, t.b[from:t.at]...)
-		if others == 0 {
-			m.identify(e)
-		}
+	if n := t.at - from; first && !t.bad && !t.escaped && !e.TooManyTags && n <= maxMemoBytes {
+		m.keep(t.b[from:t.at])
+		m.identify(e)
 	}
 }
 
