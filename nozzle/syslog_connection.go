@@ -246,7 +246,7 @@ type aheadReader struct {
 func (r aheadReader) ReadAhead(b []byte) (int, error) {
 	r.raw.atHand = true
 	defer func() { r.raw.atHand = false }()
-	return r.Conn.Read(b)
+	return r.Read(b)
 }
 
 // first waits for the first byte.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"loggregator_exporter/internal/boundedfile"
 )
@@ -135,6 +136,9 @@ func (f *serverFiles) get() (*tls.Config, error) {
 		return f.config, nil
 	}
 	config, err := f.options.server(f.key)
+	if err != nil && f.config != nil && changedLately(state) {
+		return f.config, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +163,17 @@ func (f *serverFiles) look() (state [3]fs.FileInfo) {
 		state[i], _ = os.Stat(path)
 	}
 	return state
+}
+
+// replacement is the time that the files of a certificate may take to be replaced one after the other; until then the
+// former ones are used where the present ones do not go together.
+const replacement = time.Minute
+
+// changedLately says whether certificate and key are there, and one of them has just been changed.
+func changedLately(state [3]fs.FileInfo) bool {
+	cert, key := state[1], state[2]
+	return cert != nil && key != nil &&
+		(time.Since(cert.ModTime()) < replacement || time.Since(key.ModTime()) < replacement)
 }
 
 // sameFile says whether a file is as it was.

@@ -44,9 +44,9 @@ var largeFrames = sync.Pool{New: func() any { b := make([]byte, largeFrame); ret
 type SyslogFrames struct {
 	reader   io.Reader
 	ahead    AheadReader // the reader, or nil
-	limit    int     // of a message
-	large    *[]byte // in place of small, or nil
-	from, to int     // what is read and not yet consumed
+	limit    int         // of a message
+	large    *[]byte     // in place of small, or nil
+	from, to int         // what is read and not yet consumed
 	small    [smallFrame]byte
 }
 

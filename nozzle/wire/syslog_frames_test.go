@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,13 +14,26 @@ import (
 	"loggregator_exporter/internal/wiretest"
 )
 
+// handyReader has something at hand every other time.
+type handyReader struct {
+	io.Reader
+	empty bool
+}
+
+func (r *handyReader) ReadAhead(b []byte) (int, error) {
+	if r.empty = !r.empty; r.empty {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return r.Read(b)
+}
+
 // readFrames reads all frames of a text, whose limit is that of a message, by several kinds of readers, which must not
 // differ.
 func readFrames(t *testing.T, text string, limit int) (messages []string, end error) {
 	t.Helper()
 	for i, reader := range []io.Reader{
 		strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text)), iotest.HalfReader(strings.NewReader(text)),
-		iotest.DataErrReader(strings.NewReader(text)),
+		iotest.DataErrReader(strings.NewReader(text)), &handyReader{Reader: iotest.HalfReader(strings.NewReader(text))},
 	} {
 		f := NewSyslogFrames(reader, limit)
 		var got []string
@@ -78,6 +93,35 @@ func TestSyslogFrames(t *testing.T) {
 		if !errors.Is(end, c.end) {
 			t.Errorf("%q ends with %v, want %v", c.text, end, c.end)
 		}
+	}
+}
+
+// stringsAhead are at hand one after the other.
+type stringsAhead []string
+
+func (r *stringsAhead) Read(b []byte) (int, error) { return r.ReadAhead(b) }
+
+func (r *stringsAhead) ReadAhead(b []byte) (int, error) {
+	if len(*r) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, (*r)[0])
+	if (*r)[0] = (*r)[0][n:]; (*r)[0] == "" {
+		*r = (*r)[1:]
+	}
+	return n, nil
+}
+
+// TestSyslogFramesGather: what is at hand is read at once.
+func TestSyslogFramesGather(t *testing.T) {
+	frame := "600 " + strings.Repeat("x", 600)
+	reader := stringsAhead(slices.Repeat([]string{frame}, largeFrame/len(frame)))
+	f := NewSyslogFrames(&reader, 1<<10)
+	if message, err := f.Next(); err != nil || len(message) != 600 {
+		t.Fatalf("%q, %v", message, err)
+	}
+	if len(reader) != 0 {
+		t.Errorf("%d frames are still to be read", len(reader))
 	}
 }
 
