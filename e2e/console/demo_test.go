@@ -22,6 +22,9 @@ func TestDemo(t *testing.T) {
 	address := demo(t)
 	t.Run("newcomer", func(t *testing.T) { newcomer(t, open(t, address, "/")) })
 	t.Run("names", func(t *testing.T) { searchNames(t, open(t, address, "/names")) })
+	t.Run("missing", func(t *testing.T) { findMissing(t, open(t, address, "/names")) })
+	t.Run("sizes", func(t *testing.T) { findSizes(t, open(t, address, "/cardinality")) })
+	t.Run("rules", func(t *testing.T) { findRules(t, open(t, address, "/rules?search=memory-stats")) })
 	t.Run("keyboard", func(t *testing.T) { useKeyboard(t, open(t, address, "/")) })
 	t.Run("workbench", func(t *testing.T) { useWorkbench(t, open(t, address, "/rules?view=workbench")) })
 	t.Run("without scripts", func(t *testing.T) { withoutScripts(t, open(t, address, "/")) })
@@ -56,9 +59,13 @@ func searchNames(t *testing.T, b *tab) {
 	}
 	first := eval[string](t, b, `document.querySelector("#found tbody th").innerText`)
 	b.do(t, chromedp.Click(chromedp.CSS(`#found .pager a[rel=next]`)))
-	b.await(t, `document.querySelector("#found .pager").innerText.includes("First page") &&
+	b.await(t, `document.querySelector("#found .pager").innerText.includes("51 to 100 of") &&
 		document.querySelector("#found tbody th").innerText !== `+quote(first))
-	b.do(t, chromedp.Click(chromedp.CSS(`#found .pager a`)))
+	b.do(t, chromedp.Click(chromedp.CSS(`#found .pager a[rel=next]`)))
+	b.await(t, `document.querySelector("#found .pager").innerText.includes("101 to 150 of")`)
+	b.do(t, chromedp.Click(chromedp.CSS(`#found .pager a[rel=prev]`)))
+	b.await(t, `document.querySelector("#found .pager").innerText.includes("51 to 100 of")`)
+	b.do(t, chromedp.Click(chromedp.CSS(`#found .pager a[rel=prev]`)))
 	b.await(t, `document.querySelector("#found tbody th").innerText === `+quote(first))
 
 	b.do(t, chromedp.SendKeys(chromedp.ID("search"), "bbs memorystats allocated"))
@@ -77,11 +84,12 @@ func searchNames(t *testing.T, b *tab) {
 	b.await(t, `location.search === "?state=untagged"`)
 	b.await(t, `[...document.querySelectorAll("#found tbody .state")].every((e) => e.innerText === "untagged")`)
 
-	b.do(t, chromedp.SendKeys(chromedp.ID("search"), "no.such.name"))
+	b.show(t, "/names")
+	b.do(t, chromedp.SendKeys(chromedp.ID("search"), "zz.qq.name"))
 	b.awaitText(t, "#found", "No live name matches.")
 	b.do(t, chromedp.Click(chromedp.CSS("#found .empty a")))
-	b.awaitText(t, "h1", "Explain")
-	b.awaitText(t, ".becomes", "cf_no_such_name{")
+	b.awaitText(t, "#presence", "No component has sent this name since the start")
+	b.awaitText(t, ".becomes", "cf_zz_qq_name{")
 }
 
 // useKeyboard reaches everything without a mouse.

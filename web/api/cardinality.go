@@ -46,14 +46,16 @@ type Cardinality struct {
 	Grown      []MetricSize `json:"grown"`
 	GrownSince time.Time    `json:"grown_since,omitzero"`
 	Limits     []Limit      `json:"limits"`
-	// Refused is what limits refused, by name, the most samples first.
+	// Refused is what limits refused, and what is invalid, by name, the most samples first.
 	Refused []RefusedName `json:"refused"`
 	// Share is the part of the label sets that labels and their values were counted in, 0 to 1; counts are estimates
 	// where it is below 1.
 	Share float64 `json:"share"`
 	// Totals are how many rows each list has in all, of those that are searched for.
 	Totals map[string]int `json:"totals"`
-	// Next and Previous are the cursors of the pages around this one, where one list is asked for.
+	// From is the number of the first row of the page, from 0, Next and Previous are the cursors of the pages around it,
+	// where one list is asked for.
+	From     int    `json:"from"`
 	Next     string `json:"next,omitempty"`
 	Previous string `json:"previous,omitempty"`
 }
@@ -148,7 +150,7 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 	out.Owners, errs[2] = ownerList.show(s.owners, &q, out)
 	out.Labels, errs[3] = labelList.show(s.labels.sorted, &q, out)
 	out.LabelValues, errs[4] = valueList.show(s.labels.top, &q, out)
-	out.Refused, errs[5] = refusedList.show(a.refusedByLimits(), &q, out)
+	out.Refused, errs[5] = refusedList.show(a.refused(), &q, out)
 	a.addLargestLabels(out)
 	return out, cmp.Or(errs...)
 }
@@ -240,11 +242,11 @@ func (a *API) limits(s *sizes) []Limit {
 	return all
 }
 
-// refusedByLimits lists what limits refused.
-func (a *API) refusedByLimits() []RefusedName {
+// refused lists what limits refused, and what is invalid.
+func (a *API) refused() []RefusedName {
 	var all []RefusedName
 	for _, r := range a.options.Store.Refusals() {
-		if r.Outcome == metric.OverLimit {
+		if r.Outcome == metric.OverLimit || r.Outcome == metric.Invalid {
 			all = append(all, RefusedName{
 				Name: r.RawName, Metric: r.Metric, Outcome: r.Outcome.String(), Reason: r.Reason, Samples: r.Count,
 			})

@@ -66,7 +66,7 @@ func TestHandler(t *testing.T) {
 			"POST", "/api/v1/try", RulesType, strings.Repeat(" ", tagger.MaxFileBytes+1), 413,
 			`the rule file is longer than 8388608 bytes`,
 		},
-		{"POST", "/api/v1/try?replaces=other.yaml", RulesType, "version: 1", 404, `replaces: \"other.yaml\" is not among`},
+		{"POST", "/api/v1/try?replaces=other.yaml", RulesType, "version: 1", 404, `replaces: \"other.yaml\" is no rule file in force: see files of`},
 	} {
 		name := tc.method + " " + tc.target
 		w := ask(t, f.API, tc.method, tc.target, tc.contentType, tc.body)

@@ -62,6 +62,8 @@ type NamesPage struct {
 	Omitted int `json:"omitted"`
 	// States counts the names by state that the query would find without its own state.
 	States map[State]int `json:"states"`
+	// From is the number of the first row of the page, from 0.
+	From int `json:"from"`
 	// Next is the cursor of the next page, Previous that of the page before; empty where there is none.
 	Next     string `json:"next,omitempty"`
 	Previous string `json:"previous,omitempty"`
@@ -126,7 +128,7 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	page.Next, page.Previous = shown.next, shown.previous
+	page.From, page.Next, page.Previous = shown.from, shown.next, shown.previous
 	explainer, _ := a.options.Store.Resolver().(explainer)
 	for _, i := range found[shown.from:shown.to] {
 		page.Names = append(page.Names, nameOf(s, &s.Names[i], explainer))

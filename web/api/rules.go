@@ -36,7 +36,9 @@ type RulesPage struct {
 	Files []RuleFile `json:"files"`
 	Rules []Rule     `json:"rules"`
 	// Total is how many rules the query finds.
-	Total    int    `json:"total"`
+	Total int `json:"total"`
+	// From is the number of the first row of the page, from 0; Next and Previous are the cursors of the pages around it.
+	From     int    `json:"from"`
 	Next     string `json:"next,omitempty"`
 	Previous string `json:"previous,omitempty"`
 	// Quarantine counts the names that only the quarantine takes.
@@ -99,7 +101,7 @@ func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
 	found := x.search(&q, texts)
 	page.Total = len(found)
 	shown := pageAt(after, of, len(found), cmp.Or(q.Limit, defaultLimit))
-	page.Next, page.Previous = shown.next, shown.previous
+	page.From, page.Next, page.Previous = shown.from, shown.next, shown.previous
 	for _, pos := range found[shown.from:shown.to] {
 		page.Rules = append(page.Rules, ruleOf(&x.rules[pos], &x.usage[pos], texts))
 	}

@@ -111,7 +111,7 @@ func (l *sizeList[T]) show(rows []T, q *CardinalityQuery, out *Cardinality) ([]T
 		return nil, err
 	}
 	shown := pageAt(at, of, len(rows), limit)
-	out.Next, out.Previous = shown.next, shown.previous
+	out.From, out.Next, out.Previous = shown.from, shown.next, shown.previous
 	return append([]T{}, rows[shown.from:shown.to]...), nil
 }
 

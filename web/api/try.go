@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 type TryQuery struct {
 	// Text is the rule file. A mapping file of statsd_exporter will do as well.
 	Text []byte
-	// Replaces is the rule file in force that it takes the place of. If it is empty, the file comes before those in
-	// force.
+	// Replaces is the rule file in force that it takes the place of, which may be a built-in one. If it is empty, the file
+	// comes before those in force.
 	Replaces string
 	// Limit is the number of changes to list of each cause, 1 to 1000; 0 is 100. All are counted.
 	Limit int
@@ -111,15 +112,36 @@ func replace(rules *tagger.Options, q *TryQuery) (file string, err error) {
 		rules.UserRules = slices.Insert(rules.UserRules, 0, tagger.Source{File: TriedFile, Data: q.Text})
 		return TriedFile, nil
 	}
-	i := slices.IndexFunc(rules.UserRules, func(s tagger.Source) bool { return s.File == q.Replaces })
-	if i < 0 {
-		return "", &Error{
-			Type: ErrorNotFound,
-			Text: "replaces: " + quote(q.Replaces) + " is not among the files of tagger.rules_files that are in force",
+	if i := slices.IndexFunc(rules.UserRules, func(s tagger.Source) bool { return s.File == q.Replaces }); i >= 0 {
+		rules.UserRules[i].Data = q.Text
+		return q.Replaces, nil
+	}
+	if rules.Catalogue != nil && fs.ValidPath(q.Replaces) {
+		if _, err := fs.Stat(rules.Catalogue, q.Replaces); err == nil {
+			rules.Catalogue = changedFile{rules.Catalogue, q.Replaces, q.Text}
+			return q.Replaces, nil
 		}
 	}
-	rules.UserRules[i].Data = q.Text
-	return q.Replaces, nil
+	return "", &Error{
+		Type: ErrorNotFound,
+		Text: "replaces: " + quote(q.Replaces) + " is no rule file in force: see files of /api/v1/rules",
+	}
+}
+
+// changedFile is the catalogue with another text of one file.
+type changedFile struct {
+	fs.FS
+
+	name string
+	text []byte
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (f changedFile) ReadFile(name string) ([]byte, error) {
+	if name == f.name {
+		return slices.Clone(f.text), nil
+	}
+	return fs.ReadFile(f.FS, name) //nolint:wrapcheck // it is that of another file system
 }
 
 // ruleErrors takes the errors of files apart.

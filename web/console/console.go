@@ -178,21 +178,27 @@ func (c *Console) make(r *http.Request, p *page) ([]byte, *frame, error) {
 	return body, f, err
 }
 
+// errorPage is the data of the page of an error.
+type errorPage struct {
+	Text                   string
+	NearNames, NearMetrics []string
+}
+
 // fail answers with the page of an error.
 func (c *Console) fail(w http.ResponseWriter, f *frame, err error) {
-	status, text := http.StatusInternalServerError, "This page could not be made, see the log: "+err.Error()
+	status, shown := http.StatusInternalServerError, errorPage{Text: "This page could not be made, see the log: " + err.Error()}
 	if known, ok := errors.AsType[*api.Error](err); ok {
-		status, text = known.Status(), known.Text
+		status, shown = known.Status(), errorPage{known.Text, known.NearNames, known.NearMetrics}
 	} else {
 		c.options.Log.Error("a page of the console failed", "path", f.Path, "error", err)
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	f.Page, f.API = text, ""
+	f.Page, f.API = shown, ""
 	body, err := c.render("error.html", f)
 	if err != nil {
-		body = []byte(template.HTMLEscapeString(text))
+		body = []byte(template.HTMLEscapeString(shown.Text))
 	}
 	send(w, status, body)
 }

@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"html/template"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -18,8 +20,10 @@ type explainPage struct {
 	Tags   string // those of the query, a line each
 	Parts  []part
 	Labels []explainedLabel
-	Next   template.URL
+	Pager  pager
 	Bench  template.URL // the workbench with a rule for the name
+
+	values url.Values // those of the address, but the cursor
 }
 
 // Kinds are those that one can ask for.
@@ -27,14 +31,45 @@ func (explainPage) Kinds() []string {
 	return []string{"gauge", "counter", "timer", "histogram", "summary"}
 }
 
-// Refused are the identities of the name that have no series; of those that are listed.
-func (p explainPage) Refused() (refused []api.LiveSeries) {
-	for i := range p.Live {
-		if p.Live[i].Outcome != "" {
-			refused = append(refused, p.Live[i])
-		}
+// Level is how urgent it is that the name is exposed, or not: ok, note, warn or bad.
+func (p explainPage) Level() string {
+	switch p.Presence.State {
+	case "exposed":
+		return "ok"
+	case "conflict", "over_limit", "invalid", "partly":
+		return "bad"
+	case "unseen", "quarantined":
+		return "warn"
+	default:
+		return "note"
 	}
-	return refused
+}
+
+// SentBy says whose envelopes the name is explained with, where nobody else was asked for.
+func (p explainPage) SentBy() string {
+	s := p.Sender
+	if s == nil {
+		return ""
+	}
+	text := "as sent by " + short(cmp.Or(s.Tags["origin"], s.SourceID, "a sender without origin"))
+	if s.SourceID != "" && s.SourceID != s.Tags["origin"] && s.Tags["origin"] != "" {
+		text += ", source id " + short(s.SourceID)
+	}
+	if s.InstanceID != "" {
+		text += ", instance " + short(s.InstanceID)
+	}
+	return text
+}
+
+// StateChips keep the live series of one state.
+func (p explainPage) StateChips() []stateChip {
+	all := 0
+	var chips []stateChip
+	for _, state := range slices.Sorted(maps.Keys(p.States)) {
+		all += p.States[state]
+		chips = append(chips, stateChip{state, p.States[state], p.Query.State == state, with(p.values, "state", state)})
+	}
+	return append([]stateChip{{"all", all, p.Query.State == "", with(p.values, "state", "")}}, chips...)
 }
 
 // part is a piece of a name. Class is the colour of its label, base for a piece of the base name, "" for none.
@@ -56,7 +91,7 @@ func (c *Console) explain(r *http.Request, f *frame) error {
 			values.Add("tag", line)
 		}
 	}
-	p.Query.Origin, p.Query.Kind = values.Get("origin"), "gauge"
+	p.Query.Origin = values.Get("origin")
 	if values.Get("name") == "" {
 		f.Page = p
 		return nil
@@ -77,11 +112,15 @@ func (c *Console) explain(r *http.Request, f *frame) error {
 	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
 		p.Labels = append(p.Labels, explainedLabel{name, e.Labels[name], e.LabelSources[name], colours[name]})
 	}
-	if e.SeriesNext != "" {
-		values.Del("tag")
+	values.Del("tag")
+	values.Del("cursor")
+	if p.Tags != "" {
 		values.Set("tags", p.Tags)
-		p.Next = with(values, "cursor", e.SeriesNext)
 	}
+	p.values = values
+	p.Pager = newPager("explain", 0, 0, 0, e.SeriesPrevious, e.SeriesNext, func(cursor string) template.URL {
+		return with(values, "cursor", cursor) + "#live"
+	})
 	p.Bench = query("view", viewWorkbench, "name", q.Name)
 	f.Page = p
 	return nil

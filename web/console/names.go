@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
 
@@ -17,8 +18,7 @@ type namesPage struct {
 	Query   api.NamesQuery
 	States  []stateChip
 	Columns []column
-	Next    template.URL // the query of the next page, or ""
-	First   template.URL // that of the first page, or "" on it
+	Pager   pager
 	Bare    template.URL // without metric, rule and owner
 }
 
@@ -28,12 +28,6 @@ type stateChip struct {
 	Count   int
 	Current bool
 	Query   template.URL
-}
-
-// column is a heading by which one can sort.
-type column struct {
-	Name, Class, Sorted string // Sorted is ascending, descending or ""
-	Query               template.URL
 }
 
 func (c *Console) names(r *http.Request, f *frame) error {
@@ -52,17 +46,13 @@ func (c *Console) names(r *http.Request, f *frame) error {
 	f.API = "api/v1/names" + question(values)
 	q.Sort = values.Get("sort") // links name the order only where the address does
 	p := namesPage{NamesPage: page, Query: q}
-	if page.Next != "" {
-		p.Next = namesQuery(q, page.Next)
-	}
-	if q.Cursor != "" {
-		p.First = namesQuery(q, "")
-	}
+	p.Pager = newPager("names", page.From, len(page.Names), page.Total, page.Previous, page.Next,
+		func(cursor string) template.URL { return namesQuery(q, cursor) })
 	bare := q
 	bare.Metric, bare.Rule, bare.Owner = "", "", ""
 	p.Bare = namesQuery(bare, "")
 	p.States = stateChips(page, q)
-	p.Columns = columns(q)
+	p.Columns = nameColumns(q)
 	f.Page = p
 	return nil
 }
@@ -84,46 +74,28 @@ func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {
 	return chips
 }
 
-// columns are the headings; a click on the one that sorts turns the order.
-func columns(q api.NamesQuery) []column {
-	list := []struct{ key, name, class string }{
-		{"state", "State", ""},
-		{"name", "Raw name", ""},
-		{"origin", "Origin", ""},
-		{"kind", "Kind", ""},
-		{"unit", "Unit", ""},
-		{"metric", "Metric", ""},
-		{"", "Rule", ""},
-		{"series", "Series", "num"},
-		{"last_seen", "Last seen", ""},
-	}
-	sorted, descending := q.Sort, q.Descending
-	if sorted == "" {
-		sorted = "name"
-	}
-	out := make([]column, len(list))
-	for i, l := range list {
-		out[i] = column{Name: l.name, Class: l.class}
-		if l.key == "" {
-			continue
-		}
-		q.Sort, q.Descending = l.key, l.key == "series" || l.key == "last_seen" // what is most is asked for most
-		if l.key == sorted {
-			out[i].Sorted, q.Descending = "ascending", !descending
-			if descending {
-				out[i].Sorted = "descending"
-			}
-		}
-		out[i].Query = namesQuery(q, "")
-	}
-	return out
+// nameHeadings are those of the list of names.
+var nameHeadings = []heading{
+	{"state", "State", "", false},
+	{"name", "Raw name", "", false},
+	{"origin", "Origin", "", false},
+	{"kind", "Kind", "", false},
+	{"unit", "Unit", "", false},
+	{"metric", "Metric", "", false},
+	{"", "Rule", "", false},
+	{"series", "Series", "num", true},
+	{"last_seen", "Last seen", "", true},
+}
+
+func nameColumns(q api.NamesQuery) []column {
+	sorted := cmp.Or(q.Sort, "name")
+	return columns("names", nameHeadings, sorted, q.Descending, func(key string, descending bool) template.URL {
+		q.Sort, q.Descending = key, descending
+		return namesQuery(q, "")
+	})
 }
 
 func namesQuery(q api.NamesQuery, cursor string) template.URL {
-	order := ""
-	if q.Descending {
-		order = "desc"
-	}
 	return query("search", q.Search, "state", string(q.State), "metric", q.Metric, "rule", q.Rule, "owner", q.Owner,
-		"sort", q.Sort, "order", order, "cursor", cursor)
+		"sort", q.Sort, "order", order(q.Descending), "cursor", cursor)
 }

@@ -9,37 +9,23 @@ import (
 	"loggregator_exporter/web/api"
 )
 
-// cardinalityPage is the data of the page of what makes most series.
-type cardinalityPage struct {
-	*api.Cardinality
-
-	Metric string // the one that is looked at, or ""
-	Most   int    // series of the largest metric, for the scale of bars
-}
-
-func (c *Console) cardinality(r *http.Request, f *frame) error {
-	q, err := api.ParseCardinalityQuery(r.URL.Query())
-	if err != nil {
-		return err
-	}
-	answer, err := c.options.Data.Cardinality(r.Context(), q)
-	if err != nil {
-		return err
-	}
-	f.API = "api/v1/cardinality" + question(r.URL.Query())
-	f.Page = cardinalityPage{Cardinality: answer, Metric: q.Metric, Most: answer.Series}
-	return nil
-}
-
 // configPage is the data of the page of settings.
 type configPage struct {
 	*api.Config
 
 	Search string
-	All    bool // also those that have their default
+	Kept   string // the list that the address names, or ""
 	Shown  []api.Setting
-	Set    int          // how many settings have another value than the default
-	Other  template.URL // the query for the other of the two lists
+	Lists  []settingsChip
+}
+
+// settingsChip keeps some of the settings.
+type settingsChip struct {
+	Name    string
+	Count   int
+	Current bool
+	Query   template.URL
+	Key     string // its value in the address
 }
 
 func (c *Console) config(r *http.Request, f *frame) error {
@@ -49,18 +35,49 @@ func (c *Console) config(r *http.Request, f *frame) error {
 	}
 	f.API = "api/v1/config"
 	values := r.URL.Query()
-	p := configPage{Config: config, Search: values.Get("search"), All: values.Has("all")}
+	p := configPage{Config: config, Search: values.Get("search")}
+	list := values.Get("list")
+	p.Kept = list
+	if list == "" {
+		list = "set"
+		if p.Search != "" {
+			list = "all"
+		}
+	}
+	p.Lists = []settingsChip{{Name: "set by you", Key: "set"}, {Name: "derived", Key: "derived"}, {Name: "all", Key: "all"}}
 	words := strings.Fields(strings.ToLower(p.Search))
-	for _, s := range config.Settings {
-		isSet := s.From != "default"
-		if isSet {
-			p.Set++
-		}
+	for i := range config.Settings {
+		s := &config.Settings[i]
 		has := func(word string) bool { return strings.Contains(strings.ToLower(s.Key+" "+s.Help), word) }
-		if (isSet || p.All || len(words) > 0) && !slices.ContainsFunc(words, func(w string) bool { return !has(w) }) {
-			p.Shown = append(p.Shown, s)
+		matches := !slices.ContainsFunc(words, func(w string) bool { return !has(w) })
+		for at := range p.Lists {
+			chip := &p.Lists[at]
+			if !chip.holds(s) || !matches {
+				continue
+			}
+			chip.Count++
+			if chip.Key == list {
+				p.Shown = append(p.Shown, *s)
+			}
 		}
+	}
+	for at := range p.Lists {
+		chip := &p.Lists[at]
+		chip.Current, chip.Query = chip.Key == list, query("search", p.Search, "list", chip.Key)
 	}
 	f.Page = p
 	return nil
+}
+
+// holds says whether a setting belongs to the list: what was set by the user, what was made of other settings, of the
+// platform or of the host, or any.
+func (c *settingsChip) holds(s *api.Setting) bool {
+	switch s.From {
+	case "file", "environment", "flag":
+		return c.Key != "derived"
+	case "default":
+		return c.Key == "all"
+	default:
+		return c.Key != "set"
+	}
 }

@@ -49,7 +49,7 @@ func TestContents(t *testing.T) {
 		}},
 		{"/?ledger=total", []string{"Stored 1,400,000,000 samples", "conflict 20,000", "loggregator.doppler ingress 900 never came"}},
 		{"/names", []string{
-			"all 812 tagged 760 untagged 41 conflict 3 refused 8 dropped 0", "812 of 5,000 names", "Raw name ↑", "Next page",
+			"all 812 tagged 760 untagged 41 conflict 3 refused 8 dropped 0", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
 			"tagged router__0.memoryStats.numBytesAllocated router__0 gauge count cf_num_bytes_allocated " +
 				"go-runtime/memory-stats 3 2 s ago",
 			"untagged shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
@@ -60,16 +60,19 @@ func TestContents(t *testing.T) {
 		{"/explain", []string{"Name as a component sends it"}},
 		{"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", []string{
 			`cf_num_bytes_allocated{ bosh_deployment="cf" , component="router" , index="0" , origin="router__0" , type="vm_memory" }`,
-			"Refused for 1 of its senders: the series belongs to another name ( see them )",
+			"partly The name is exposed for one sender, but refused for 1 more: the series belongs to another name. Write a rule. Show " +
+				"Did you mean memoryStats.numFrees cf_num_frees metric",
+			"as sent by router__0, source id router, instance 0", "all 2 live 1 refused 1",
 			"go-runtime.yaml, line 12", `- id: go-runtime/memory-stats pattern: "{component}__{index:int}.memoryStats.{stat}"`,
 			"bosh_deployment cf the envelope's tag deployment",
 			`live cf_num_bytes_allocated{component="router", index="0", type="vm_memory"}`, "48,211,968 1 s ago",
 			"the series belongs to another name The series belongs to memoryStats.numBytesAllocated of source id router",
 		}},
 		{"/rules", []string{
-			"rules.yaml 2 1 12 open in the workbench", "go-runtime.yaml built in 40 10 400",
-			"7 names are taken by the quarantine alone. 41 names are taken by no rule: see what is proposed for them .",
-			"rules/queues shop.queues.{queue}.{leaf} text - id: x rules.yaml:3 rules 12 24 shop.queues.orders.depth",
+			"Files 2 with 42 rules, of which 11 take no live name",
+			"rules.yaml 2 1 12 open rules.yaml in the workbench", "go-runtime.yaml built in 40 10 400",
+			"41 names without a rule ( proposals ), 7 in quarantine",
+			"rules/queues shop.queues.{queue}.{leaf} text - id: x Edit a copy in the workbench rules.yaml:3 rules 12 24 shop.queues.orders.depth",
 			"rules/old drops old.{x} rules.yaml:9 rules none 0",
 		}},
 		{"/rules?view=workbench", []string{"before the rules in force", "The result comes as soon as you write."}},
@@ -81,16 +84,22 @@ func TestContents(t *testing.T) {
 			`queues.orders.depth → queues.depth with queue="orders"`, "for queue: the same 2 names stand behind them",
 		}},
 		{"/cardinality", []string{
-			"metrics.max_series 2,000,000 48,211 2.4 %", "conflict the series belongs to memoryStats.numFrees rep.memoryStats.numFrees",
-			"cf_http_request_duration_seconds names · most values: app_id (900) 12,000 +400", "cf_container_cpu_ratio names 9,000 -10",
+			"metrics.max_series 2,000,000 48,211 2.4 %",
+			"rep.memoryStats.numFrees cf_num_frees_total conflict the series belongs to memoryStats.numFrees 12,345",
+			"Metrics by number of series all 812", "cf_http_request_duration_seconds 12,000 +400 app_id 900",
+			"cf_container_cpu_ratio 9,000 -10",
 			"checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 12", `bosh_deployment="cf" 48,000`,
 		}},
-		{"/cardinality?metric=cf_x", []string{"of cf_x : all metrics , its names"}},
+		{"/cardinality?metric=cf_x", []string{"of cf_x , 48,211 series: names that make it , all metrics"}},
+		{"/cardinality?list=metrics&search=cf&sort=name", []string{
+			"all lists", "Metrics by number of series 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
+		}},
 		{"/config", []string{
 			"exporter.yml", "Put changed rules in force: rules.yaml", "metrics.expiration : 10m0s 5m0s",
 			"These have changed as well, but need a restart: nozzle.rlp.address : rlp:8082 rlp:8083",
-			"set by you 2 all 3", "uaa.client_secret Its secret. (hidden) environment LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET by a restart",
+			"set by you 2 derived 1 all 4", "uaa.client_secret Its secret. (hidden) environment LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET by a restart",
 		}},
+		{"/config?list=derived", []string{"A change takes effect nozzle.udp.enabled Take datagrams. true default false derived by a restart Program"}},
 		{"/config?search=expiration", []string{"metrics.expiration Time without a sample. 10m0s default by a reload"}},
 	} {
 		text := read(t, newFake(t), tc.path)

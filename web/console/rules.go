@@ -1,11 +1,13 @@
 package console
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"loggregator_exporter/diff"
 	"loggregator_exporter/web/api"
@@ -25,10 +27,12 @@ type rulesPage struct {
 	View  string
 	Views []view
 
-	Rules *api.RulesPage
-	Query api.RulesQuery
-	Next  template.URL
-	First template.URL
+	Rules   *api.RulesPage
+	Query   api.RulesQuery
+	Columns []column
+	Pager   pager
+	// InFiles is the number of rules of all files, Unused how many of them take no live name.
+	InFiles, Unused int
 
 	Bench     *bench
 	Proposals *api.Proposals
@@ -45,6 +49,7 @@ type view struct {
 type bench struct {
 	Text     string
 	Replaces string // the rule file in force that it takes the place of, or ""
+	BuiltIn  bool   // Replaces is one of the catalogue
 	Address  string // to send the text to
 	Files    []api.RuleFile
 	Report   *trial
@@ -96,13 +101,28 @@ func (c *Console) rulesInForce(r *http.Request, p *rulesPage, f *frame) error {
 		return err
 	}
 	f.API += question(values)
-	if p.Rules.Next != "" {
-		p.Next = with(values, "cursor", p.Rules.Next)
-	}
-	if p.Query.Cursor != "" {
-		p.First = with(values, "cursor", "")
+	values.Del("cursor")
+	p.Pager = newPager("rules", p.Rules.From, len(p.Rules.Rules), p.Rules.Total, p.Rules.Previous, p.Rules.Next,
+		func(cursor string) template.URL { return with(values, "cursor", cursor) })
+	p.Columns = columns("rules", ruleHeadings, p.Query.Sort, p.Query.Descending,
+		func(key string, descending bool) template.URL {
+			values.Set("sort", key)
+			return with(values, "order", order(descending))
+		})
+	for _, file := range p.Rules.Files {
+		p.InFiles += file.Rules
+		p.Unused += file.Unused
 	}
 	return nil
+}
+
+// ruleHeadings are those of the list of rules.
+var ruleHeadings = []heading{
+	{"id", "Rule", "", false},
+	{"place", "Place", "", false},
+	{"names", "Live names", "num", true},
+	{"series", "Series", "num", true},
+	{"", "Examples", "", false},
 }
 
 // firstText is what the workbench holds if nothing else is asked for.
@@ -113,8 +133,8 @@ rules:
     name: "queue_{leaf}"
 `
 
-// bench fills the workbench: with the text of a rule file in force, with what learning proposes, or with a rule for one
-// name.
+// bench fills the workbench: with the text of a rule file in force, with a copy of one rule, with what learning proposes,
+// or with a rule for one name.
 func (c *Console) bench(r *http.Request) (*bench, error) {
 	b := &bench{Text: firstText, Address: "rules"}
 	list, err := c.options.Data.Rules(r.Context(), api.RulesQuery{Limit: 1})
@@ -123,7 +143,11 @@ func (c *Console) bench(r *http.Request) (*bench, error) {
 	}
 	b.Files = list.Files
 	values := r.URL.Query()
-	switch file, name := values.Get("file"), values.Get("name"); {
+	switch file, rule, name := values.Get("file"), values.Get("rule"), values.Get("name"); {
+	case rule != "":
+		if b.Text, err = c.copyOf(r.Context(), rule); err != nil {
+			return nil, err
+		}
 	case file != "":
 		text, err := c.options.Data.RuleText(r.Context(), file)
 		if err != nil {
@@ -131,6 +155,7 @@ func (c *Console) bench(r *http.Request) (*bench, error) {
 		}
 		b.Text, b.Replaces = text.Text, file
 		b.Address += string(query("replaces", file))
+		b.BuiltIn = slices.ContainsFunc(b.Files, func(f api.RuleFile) bool { return f.File == file && f.Catalogue })
 	case values.Get("from") == viewProposals:
 		proposals, err := c.options.Data.Learn(r.Context())
 		if err != nil {
@@ -158,6 +183,30 @@ func (c *Console) try(r *http.Request, f *frame) error {
 	}
 	f.Title, f.Page = "Workbench", rulesPage{View: viewWorkbench, Bench: &bench{Report: newTrial(report)}}
 	return nil
+}
+
+// ownID is the id of a rule in its text: a copy cannot have the same one.
+var ownID = regexp.MustCompile(`(?m)^id:.*\n|\{id: [^,}]*, ?`)
+
+// copyOf writes a rule file with a copy of one rule in force.
+func (c *Console) copyOf(ctx context.Context, id string) (string, error) {
+	page, err := c.options.Data.Rules(ctx, api.RulesQuery{Search: id, Limit: 1000})
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(page.Rules, func(r api.Rule) bool { return r.ID == id })
+	if i < 0 {
+		return firstText, nil
+	}
+	r := &page.Rules[i]
+	text := ownID.ReplaceAllStringFunc(r.Text, func(found string) string {
+		if found[0] == '{' {
+			return "{"
+		}
+		return ""
+	})
+	return "version: 1\n" + r.Section + ":\n  # A copy of " + id + ", which comes before that one.\n  - " +
+		strings.ReplaceAll(text, "\n", "\n    ") + "\n", nil
 }
 
 // special are the characters with a meaning in patterns.

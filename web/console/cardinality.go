@@ -1,0 +1,134 @@
+package console
+
+import (
+	"html/template"
+	"net/http"
+	"strconv"
+
+	"loggregator_exporter/web/api"
+)
+
+const (
+	sizesTogether = 10 // rows of each list where all stand on one page
+	sizesPerPage  = 50
+)
+
+// cardinalityPage is the data of the page of what makes most series.
+type cardinalityPage struct {
+	*api.Cardinality
+
+	Query api.CardinalityQuery
+	Bare  template.URL // the page without list and search
+	Back  template.URL // all lists, with the same search
+}
+
+// sizeTable is what stands around the rows of one list.
+type sizeTable struct {
+	List, Title, Note string
+	Columns           []column
+	Total             int
+	All               template.URL // the page of the list alone; "" on that page
+	Pager             pager
+}
+
+// sizeTitles are the lists with what their rows are counted by, and their columns.
+var sizeTitles = map[string]struct {
+	title, note string
+	headings    []heading
+}{
+	"metrics": {"Metrics", "by number of series", []heading{
+		{"name", "Metric", "", false}, {"series", "Series", "num", true}, {"", "", "share", false},
+		{"grown", "Grown", "num", true}, {"", "Most values", "", false},
+	}},
+	"owners": {"Owners", "apps and components whose series they are", []heading{
+		{"name", "Owner", "", false}, {"series", "Series", "num", true}, {"", "", "share", false}, {"", "Names", "num", false},
+	}},
+	"grown": {"Grown most", "", []heading{
+		{"name", "Metric", "", false}, {"grown", "Grown", "num", true}, {"series", "Series", "num", true},
+	}},
+	"labels": {"Labels", "by number of values", []heading{
+		{"name", "Label", "", false}, {"values", "Values", "num", true}, {"series", "Series", "num", true},
+	}},
+	"label_values": {"Label values", "by number of series", []heading{
+		{"name", "Label and value", "", false}, {"series", "Series", "num", true}, {"", "", "share", false},
+	}},
+	"refused": {"Refused", "by limits or as invalid, since the start", []heading{
+		{"name", "Name", "", false}, {"", "Metric", "", false}, {"", "Why", "", false}, {"samples", "Samples", "num", true},
+	}},
+}
+
+func (c *Console) cardinality(r *http.Request, f *frame) error {
+	q, err := api.ParseCardinalityQuery(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if !r.URL.Query().Has("limit") {
+		q.Limit = sizesTogether
+		if q.List != "" {
+			q.Limit = sizesPerPage
+		}
+	}
+	answer, err := c.options.Data.Cardinality(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	f.API = "api/v1/cardinality" + question(r.URL.Query())
+	f.Page = cardinalityPage{
+		Cardinality: answer, Query: q, Bare: query("metric", q.Metric), Back: query("metric", q.Metric, "search", q.Search),
+	}
+	return nil
+}
+
+// Shows says whether a list stands on the page.
+func (p cardinalityPage) Shows(list string) bool {
+	if p.Query.List != "" {
+		return p.Query.List == list
+	}
+	return p.Query.Metric == "" || list == "labels" || list == "label_values"
+}
+
+// Table is what stands around the rows of a list.
+func (p cardinalityPage) Table(list string) sizeTable {
+	of := sizeTitles[list]
+	q := p.Query
+	t := sizeTable{List: list, Title: of.title, Note: of.note, Total: p.Totals[list]}
+	sorted, descending := q.Sort, q.Descending
+	if sorted == "" {
+		descending = true
+		sorted = map[string]string{"grown": "grown", "labels": "values", "refused": "samples"}[list]
+		if sorted == "" {
+			sorted = "series"
+		}
+	}
+	q.List = list
+	t.Columns = columns("cardinality", of.headings, sorted, descending, func(key string, descending bool) template.URL {
+		q.Sort, q.Descending = key, descending
+		return sizesQuery(q, "")
+	})
+	q.Sort, q.Descending = p.Query.Sort, p.Query.Descending
+	if p.Query.List == "" {
+		t.All = sizesQuery(q, "")
+		return t
+	}
+	t.Pager = newPager("cardinality", p.From, p.rows(list), t.Total, p.Previous, p.Next, func(cursor string) template.URL {
+		return sizesQuery(q, cursor)
+	})
+	return t
+}
+
+// rows is the number of rows of a list.
+func (p cardinalityPage) rows(list string) int {
+	return map[string]int{
+		"metrics": len(p.Metrics), "owners": len(p.Owners), "grown": len(p.Grown), "labels": len(p.Labels),
+		"label_values": len(p.LabelValues), "refused": len(p.Refused),
+	}[list]
+}
+
+func sizesQuery(q api.CardinalityQuery, cursor string) template.URL {
+	limit := ""
+	if q.Limit != sizesTogether && q.Limit != sizesPerPage {
+		limit = strconv.Itoa(q.Limit)
+	}
+	return query("metric", q.Metric, "search", q.Search, "list", q.List, "sort", q.Sort, "order", order(q.Descending),
+		"limit", limit, "cursor", cursor)
+}
