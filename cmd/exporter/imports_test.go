@@ -35,7 +35,8 @@ var mayImport = map[string][]string{
 		"metric", "store", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle",
 	},
 	"web":         {"metric", "tagger", "resolver", "store", "web/api", "web/console"},
-	"web/console": {"metric", "diff", "web/api", "web/overview"},
+	"web/console": {"metric", "diff", "docs", "web/api", "web/overview"},
+	"docs":        {},
 	"web/api": {
 		"metric", "tagger", "tagger/catalogue", "tagger/learn", "tagger/naming", "resolver", "store", "diff",
 		"internal/suggest", "web/live", "web/overview",

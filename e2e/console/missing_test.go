@@ -34,7 +34,7 @@ func findMissing(t *testing.T, b *tab) {
 // findSizes finds an app by its name, and goes through the metrics, sorted and page by page.
 func findSizes(t *testing.T, b *tab) {
 	t.Helper()
-	b.do(t, chromedp.SendKeys(chromedp.ID("search"), "STOREFRONT retail"))
+	b.do(t, chromedp.SendKeys(chromedp.ID("search"), "STOREFRONT staging"))
 	b.await(t, `[...document.querySelectorAll("[aria-label='Table of owners'] tbody th a")].map((e) => e.innerText).join() === "storefront"`)
 	b.do(t, chromedp.Click(chromedp.CSS(`[aria-label="Table of owners"] tbody a`)))
 	b.awaitText(t, "#found", "Only names of")

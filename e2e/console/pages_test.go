@@ -39,8 +39,10 @@ func demo(t *testing.T) string {
 var paths = []string{
 	"/", "/?ledger=total", "/names", "/names?state=untagged", "/names?search=no+such+name", "/explain",
 	"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", "/explain?name=my.own.metric&kind=counter",
-	"/rules", "/rules?unused=true", "/rules?view=workbench", "/rules?view=proposals", "/cardinality",
-	"/cardinality?metric=cf_num_bytes_allocated", "/config", "/config?all=true", "/names?state=wrong",
+	"/explain?name=bbs.memoryStats.numBytesAlocated", "/rules", "/rules?unused=true", "/rules?search=memory", "/rules?view=workbench",
+	"/rules?view=workbench&file=10-runtime.yaml", "/rules?view=proposals", "/cardinality", "/cardinality?list=owners&search=retail",
+	"/cardinality?list=metrics", "/cardinality?metric=cf_num_bytes_allocated", "/config", "/config?list=all", "/docs",
+	"/docs?page=runbook", "/names?state=wrong",
 }
 
 // TestPages opens each page of the demo: it says nothing to the browser's console, asks no other host, is free of

@@ -37,8 +37,11 @@ var sizeTitles = map[string]struct {
 	headings    []heading
 }{
 	"metrics": {"Metrics", "by number of series", []heading{
-		{"name", "Metric", "", false}, {"series", "Series", "num", true}, {"", "", "share", false},
-		{"grown", "Grown", "num", true}, {"", "Most values", "", false},
+		{"name", "Metric", "", false},
+		{"series", "Series", "num", true},
+		{"", "", "share", false},
+		{"grown", "Grown", "num", true},
+		{"", "Most values", "", false},
 	}},
 	"owners": {"Owners", "apps and components whose series they are", []heading{
 		{"name", "Owner", "", false}, {"series", "Series", "num", true}, {"", "", "share", false}, {"", "Names", "num", false},

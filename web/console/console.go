@@ -49,6 +49,7 @@ type Options struct {
 type Console struct {
 	options Options
 	assets  *assets
+	manual  *manual
 	pages   map[string]*template.Template
 }
 
@@ -74,13 +75,17 @@ func New(o Options) (*Console, error) {
 	if c.assets, err = newAssets(); err != nil {
 		return nil, err
 	}
+	if c.manual, err = newManual(); err != nil {
+		return nil, err
+	}
 	layout, err := template.New("layout").Funcs(c.functions()).ParseFS(templates, "templates/layout.html",
 		"templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("reading the templates of the console: %w", err)
 	}
 	for _, file := range []string{
-		"overview.html", "names.html", "explain.html", "rules.html", "cardinality.html", "config.html", "error.html",
+		"overview.html", "names.html", "explain.html", "rules.html", "cardinality.html", "config.html", "docs.html",
+		"error.html",
 	} {
 		t, err := template.Must(layout.Clone()).ParseFS(templates, "templates/"+file)
 		if err != nil {
@@ -101,6 +106,8 @@ func (c *Console) Register(mux *http.ServeMux) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, &p) })
 	}
 	mux.Handle("GET /assets/", c.assets)
+	manual := page{"docs", "Documentation", "docs.html", (*Console).manualPage}
+	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, &manual) })
 	bench := page{"rules", "Rules", "rules.html", (*Console).try}
 	mux.HandleFunc("POST /rules", func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, &bench) })
 }

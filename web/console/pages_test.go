@@ -36,7 +36,7 @@ func TestContents(t *testing.T) {
 			"■ 2 things need attention",
 			"2 of 3 sources connected · last envelope just now · 48,211 series of 812 metrics · last scrape 4 s ago",
 			"critical The source syslog is not connected. for 7 min No agent has a certificate that tls.ca_file accepts: issue " +
-				"them again, or name the right CA. Runbook: docs/runbook.md#loggregatorexportersourcedown Show what is behind this",
+				"them again, or name the right CA. Runbook Show what is behind this",
 			"1 thing can be made better notice 41 names are taken by no rule.",
 			"Received 4,850/s envelopes Converted 4,120/s envelopes They held 9,250/s samples Stored 9,110/s samples",
 			"loggregator.doppler ingress 210/s never came", "malformed 2.0/s, < 0.1 %", "over limit 0.6/min, < 0.1 %",

@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -45,12 +44,6 @@ func lines(s string) string {
 	}
 	return strings.Join(parts, "\n")
 }
-
-// markup is what descriptions of settings have of Markdown: links, and code between backticks.
-var markup = regexp.MustCompile("\\[([^\\]]*)\\]\\([^)]*\\)|`")
-
-// prose is a description of a setting as plain text.
-func prose(s string) string { return visible(markup.ReplaceAllString(s, "$1")) }
 
 // value writes a sample's value, which comes as Prometheus' API writes it, with commas where it is a large whole number.
 func value(s string) string {
