@@ -74,6 +74,7 @@ func (a *Answers) Explain(id *store.Identity, _ *resolver.Trace) (out resolver.R
 		return out
 	}
 	out.Metric, out.Help, out.Dropped = said.Metric, said.Help, said.Dropped
+	out.DefaultHelp = said.Help == resolver.DefaultHelp(said.Base)
 	out.Rules.Base, out.Rules.Rule, out.Rules.Unit, out.Rules.Help = said.Base, said.Rule, said.Unit, said.Help
 	out.Rules.Dropped = said.Dropped
 	out.Rules.Kind, _ = metric.ParseKind(said.Kind)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
@@ -13,7 +14,8 @@ import (
 // causes finds out what changes series.
 type causes struct {
 	c      *comparison
-	trials []trial // where both sides make the exporter's own names by themselves
+	trials []trial   // where both sides make the exporter's own names by themselves
+	stated []Setting // where one of them is another exporter: those that differ
 	known  map[causeKey]*Cause
 
 	// Both sides have the same rules, or tell names apart in the same way.
@@ -35,6 +37,8 @@ func newCauses(c *comparison) *causes {
 	s := &causes{c: c, known: map[causeKey]*Cause{}}
 	if before, after := c.sides[oldSide].Own, c.sides[newSide].Own; before != nil && after != nil {
 		s.trials, s.oneTagger = trialsOf(before, after), before.Tagger == after.Tagger
+	} else {
+		s.stated = statedDiffer(c.sides[oldSide].Stated, c.sides[newSide].Stated)
 	}
 	if before, after := c.made[oldSide].resolver, c.made[newSide].resolver; before != nil && after != nil {
 		was, is := before.Identification(), after.Identification()
@@ -141,7 +145,12 @@ func (s *causes) trace(side int) *resolver.Trace {
 // ofRules returns which rules and settings change a series of the exporter's own names, as made says.
 func (s *causes) ofRules(ids [2]*store.Identity) (cause Cause) {
 	before, after := &s.made[oldSide], &s.made[newSide]
-	if cause.ByRule = !s.oneTagger && !sameRules(&before.Rules, &after.Rules); cause.ByRule {
+	switch asked := s.c.asked(); {
+	case asked && !sameAnswers(before, after):
+		cause.ByRule = true
+		cause.RuleBefore, cause.RuleAfter = lastRule(&before.Rules), lastRule(&after.Rules)
+	case !asked && !s.oneTagger && !sameRules(&before.Rules, &after.Rules):
+		cause.ByRule = true
 		cause.RuleBefore, cause.RuleAfter = parting(&before.Rules, &after.Rules, &s.steps[oldSide].Rules,
 			&s.steps[newSide].Rules)
 	}
@@ -154,6 +163,10 @@ func (s *causes) ofRules(ids [2]*store.Identity) (cause Cause) {
 			cause.Settings = append(cause.Settings, t.setting)
 		}
 	}
+	was, is := before.Resolved, after.Resolved
+	if was.Buckets, is.Buckets = nil, nil; !cause.ByRule && !was.Same(&is) { // an exporter does not tell its buckets
+		cause.Settings = append(cause.Settings, s.stated...)
+	}
 	return cause
 }
 
@@ -162,6 +175,13 @@ func sameRules(a, b *tagger.Result) bool {
 		a.Dropped == b.Dropped && a.Invalid == b.Invalid && a.Final == b.Final && a.Scale == b.Scale &&
 		slices.Equal(a.Tags, b.Tags) && slices.Equal(a.OriginTags, b.OriginTags) && slices.Equal(a.Buckets, b.Buckets) &&
 		slices.Equal(a.DropLabels, b.DropLabels) && slices.Equal(a.RenameLabels, b.RenameLabels)
+}
+
+// sameAnswers is sameRules, as far as another exporter tells what its rules do.
+func sameAnswers(before, after *resolver.Resolution) bool {
+	a, b := &before.Rules, &after.Rules
+	return a.Base == b.Base && a.Rule == b.Rule && a.Kind == b.Kind && a.Unit == b.Unit && a.Dropped == b.Dropped &&
+		before.Help == after.Help && metric.RenderLabels(slices.Clone(a.Tags)) == metric.RenderLabels(slices.Clone(b.Tags))
 }
 
 // parting returns the rules of the first steps of two ways that have another effect, or else the last rules of all. A
@@ -184,13 +204,14 @@ func parting(a, b *tagger.Result, before, after *tagger.Trace) (was, is *Rule) {
 			return was, is
 		}
 	}
-	if a.Rule != "" {
-		was = &Rule{ID: a.Rule}
+	return lastRule(a), lastRule(b)
+}
+
+func lastRule(r *tagger.Result) *Rule {
+	if r.Rule == "" {
+		return nil
 	}
-	if b.Rule != "" {
-		is = &Rule{ID: b.Rule}
-	}
-	return was, is
+	return &Rule{ID: r.Rule}
 }
 
 func ruleOf(s *tagger.Step) *Rule {

@@ -37,6 +37,9 @@ type Side struct {
 	Own *resolver.Options
 	// Answers stands in for Own where another exporter has said what it makes of the names.
 	Answers Resolver
+	// Stated are settings, by key, as the configuration file spells them, and the version. They explain what changes where
+	// another exporter answers, which cannot be tried with one setting changed.
+	Stated map[string]string
 	// Compat say how the names of firehose_exporter are made, beside the others or alone; nil where there are none.
 	Compat *compat.Options
 }

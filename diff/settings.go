@@ -111,6 +111,26 @@ func trialsOf(before, after *resolver.Options) (trials []trial) {
 	return trials
 }
 
+// keyVersion stands among the settings that an exporter states for its version.
+const keyVersion = "version"
+
+// statedDiffer are the settings of names, and the version, in which what both sides state of themselves differs.
+func statedDiffer(before, after map[string]string) (differ []Setting) {
+	if before == nil || after == nil {
+		return nil
+	}
+	keys := []string{keyVersion}
+	for _, s := range ownSettings {
+		keys = append(keys, s.key)
+	}
+	for _, key := range keys {
+		if was, is := before[key], after[key]; was != is {
+			differ = append(differ, Setting{key, was, is})
+		}
+	}
+	return differ
+}
+
 // compatSettings are those of firehose_exporter's names that differ; all of them concern all such series.
 func compatSettings(before, after *compat.Options) (differ []Setting) {
 	add := func(key, was, is string) {

@@ -199,8 +199,13 @@ func (r *Resolver) name(id *store.Identity, out *Resolution) {
 	}
 	if out.Help == "" {
 		out.DefaultHelp = true
-		out.Help = fmt.Sprintf("Cloud Foundry metric %s.", metric.Printable(out.Rules.Base))
+		out.Help = DefaultHelp(out.Rules.Base)
 	}
+}
+
+// DefaultHelp is the HELP of metrics that no rule has a text for.
+func DefaultHelp(base string) string {
+	return fmt.Sprintf("Cloud Foundry metric %s.", metric.Printable(base))
 }
 
 // http fills in what is fixed for the two families of HTTP requests, and returns their base name and unit.

@@ -235,6 +235,20 @@ func (a *exporterAPI) yieldName(n *api.Name, yield func(*question)) error {
 	return nil
 }
 
+// settings asks for the settings in force, and for the version.
+func (a *exporterAPI) settings(ctx context.Context) (map[string]string, error) {
+	var c api.Config
+	if err := a.get(ctx, "config", nil, &c); err != nil {
+		return nil, err
+	}
+	all := make(map[string]string, len(c.Settings)+1)
+	for i := range c.Settings {
+		all[c.Settings[i].Key] = c.Settings[i].Value
+	}
+	all["version"] = c.Build.Version + " " + c.Build.Revision
+	return all, nil
+}
+
 // explain asks what an exporter makes of names, several at once.
 func (a *exporterAPI) explain(ctx context.Context, names []*diff.Name) (*diff.Answers, error) {
 	said := make([]resolver.Explanation, len(names))

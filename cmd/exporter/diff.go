@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/prometheus/common/version"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -126,7 +127,7 @@ func (d *diffing) compare(cmd *cobra.Command) (*diff.Report, error) {
 	}
 	for i, s := range []*diffSide{&d.old, &d.new} {
 		if s.url != "" {
-			if sides[i].Answers, err = d.ask(cmd.Context(), s, names); err != nil {
+			if err = d.ask(cmd.Context(), s, names, sides[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -201,7 +202,10 @@ func (s *diffSide) make(cmd *cobra.Command, compiled *ruleSets) (*diff.Side, err
 	if err != nil {
 		return nil, err
 	}
-	var side diff.Side
+	side := diff.Side{Stated: map[string]string{"version": version.Version + " " + version.GetRevision()}}
+	for _, setting := range cfg.Report() {
+		side.Stated[setting.Key] = setting.Value
+	}
 	on, alone := cfg.Metrics.Compatible()
 	if on {
 		o := compatibleOptions(&cfg.Metrics, &cfg.Metrics, nodeIndex(cfg))
@@ -235,12 +239,16 @@ func (q *question) diffName() *diff.Name {
 	}
 }
 
-// ask asks a running exporter what it makes of names.
-func (d *diffing) ask(ctx context.Context, s *diffSide, names []*diff.Name) (*diff.Answers, error) {
+// ask asks a running exporter for its settings and for what it makes of names.
+func (d *diffing) ask(ctx context.Context, s *diffSide, names []*diff.Name, side *diff.Side) error {
 	exporter, err := d.from.connection.dial("--"+s.name+"-url", s.url)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer exporter.close()
-	return exporter.explain(ctx, names)
+	if side.Stated, err = exporter.settings(ctx); err != nil {
+		return err
+	}
+	side.Answers, err = exporter.explain(ctx, names)
+	return err
 }

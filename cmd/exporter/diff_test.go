@@ -49,6 +49,35 @@ func TestDiffURL(t *testing.T) {
 	}
 }
 
+// TestDiffURLCauses: what changes against a running exporter is told by the settings that differ, or the rules.
+func TestDiffURLCauses(t *testing.T) {
+	cfg := testConfig()
+	cfg.Nozzle.UDP.Enabled = false
+	cfg.Nozzle.Replay = nozzle.ReplayOptions{Enabled: true, File: "testdata/cases/app-id-for-every-kind/in.capture"}
+	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	awaitIdle(t, r)
+	url := "http://" + r.Web.String()
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("version: 1\nrules: [{id: c, pattern: cpu, name: processor}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ flag, value, want string }{
+		{"--metrics.namespace", "foundation", "\nmetrics.namespace: foundation instead of cf\n"},
+		{"--metrics.units", "keep", "\nmetrics.units: keep instead of convert\n"},
+		{"--new-rules", rules, "\nrule c, where no rule matched\n"},
+	} {
+		status, out, errs := command(t, "diff", "--url", url, "--old-url", url, tt.flag, tt.value)
+		if status != 1 || strings.Count(out, "\n\n") != 1 || !strings.Contains(out, tt.want) {
+			t.Errorf("%s %s: status %d: %s%s", tt.flag, tt.value, status, out, errs)
+		}
+	}
+}
+
 // TestDiffURLErrors: what does not answer as an exporter's API is told with the flag and the address.
 func TestDiffURLErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
