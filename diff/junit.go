@@ -16,12 +16,14 @@ type (
 		Name     string       `xml:"name,attr"`
 		Tests    int          `xml:"tests,attr"`
 		Failures int          `xml:"failures,attr"`
+		Skipped  int          `xml:"skipped,attr,omitempty"`
 		Suites   []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
 		Name     string      `xml:"name,attr"`
 		Tests    int         `xml:"tests,attr"`
 		Failures int         `xml:"failures,attr"`
+		Skipped  int         `xml:"skipped,attr,omitempty"`
 		Cases    []junitCase `xml:"testcase"`
 	}
 	junitCase struct {
@@ -30,6 +32,10 @@ type (
 		File    string        `xml:"file,attr,omitempty"`
 		Line    int           `xml:"line,attr,omitempty"`
 		Failure *junitFailure `xml:"failure"`
+		Skipped *junitSkipped `xml:"skipped"`
+	}
+	junitSkipped struct {
+		Message string `xml:"message,attr"`
 	}
 	junitFailure struct {
 		Message string `xml:"message,attr"`
@@ -44,6 +50,9 @@ func (s *junitSuite) add(c junitCase) {
 	if c.Failure != nil {
 		s.Failures++
 	}
+	if c.Skipped != nil {
+		s.Skipped++
+	}
 	s.Cases = append(s.Cases, c)
 }
 
@@ -54,6 +63,7 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 	add := func(s junitSuite) {
 		out.Tests += s.Tests
 		out.Failures += s.Failures
+		out.Skipped += s.Skipped
 		out.Suites = append(out.Suites, s)
 	}
 	if len(r.Groups) == 0 {
@@ -100,10 +110,11 @@ func (s *shape) junit() junitCase {
 	return c
 }
 
-// queriesSuite has a test for each query that changes, and one for all others.
+// queriesSuite has a test for each query that changes, a skipped one for each that was not read, and one for all others.
 func queriesSuite(r *queries.Report) junitSuite {
 	s := junitSuite{Name: "queries"}
-	s.add(junitCase{Name: fmt.Sprintf("%d queries find what they found", r.Queries-len(r.Changes))})
+	same := number(r.Queries-len(r.Changes), "query")
+	s.add(junitCase{Name: same + choose(strings.HasPrefix(same, "1 "), " finds what it found", " find what they found")})
 	for i := range r.Changes {
 		c := &r.Changes[i]
 		one := junitCase{Name: title(c), File: c.File, Line: c.Line}
@@ -114,6 +125,9 @@ func queriesSuite(r *queries.Report) junitSuite {
 			one.Failure = &junitFailure{Message: strings.Join(c.Reasons, "; "), Type: string(c.Effect), Text: text.String()}
 		}
 		s.add(one)
+	}
+	for _, u := range r.Unread {
+		s.add(junitCase{Name: placeOf(&u) + " is not read", File: u.File, Line: u.Line, Skipped: &junitSkipped{u.Text}})
 	}
 	return s
 }

@@ -35,9 +35,13 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// number writes a number with its noun, of which only names has a plural of its own.
+// number writes a number with its noun.
 func number(n int, noun string) string {
-	if noun != "series" && n != 1 {
+	switch {
+	case n == 1, noun == "series":
+	case strings.HasSuffix(noun, "y"):
+		noun = strings.TrimSuffix(noun, "y") + "ies"
+	default:
 		noun += "s"
 	}
 	return strconv.Itoa(n) + " " + noun

@@ -15,11 +15,12 @@ var effects = map[queries.Effect]string{
 
 // writeQueries writes the queries that change for people.
 func writeQueries(b *strings.Builder, r *queries.Report) {
-	fmt.Fprintf(b, "\n%d queries in %s, %d of them of these series: ", r.Queries, number(r.Documents, "document"), r.Known)
+	fmt.Fprintf(b, "\n%s in %s, %d of them of these series: ", number(r.Queries, "query"), number(r.Documents, "document"),
+		r.Known)
 	if len(r.Changes) == 0 {
 		b.WriteString("all find what they found\n")
 	} else {
-		fmt.Fprintf(b, "%d change\n", len(r.Changes))
+		fmt.Fprintf(b, "%d %s\n", len(r.Changes), choose(len(r.Changes) == 1, "changes", "change"))
 	}
 	for i := range r.Changes {
 		c := &r.Changes[i]
@@ -27,9 +28,12 @@ func writeQueries(b *strings.Builder, r *queries.Report) {
 		writeQuery(b, c)
 	}
 	for _, u := range r.Unread {
-		fmt.Fprintf(b, "\nnot read: %s:%d: %s: %s\n", u.File, u.Line, u.Where, u.Text)
+		fmt.Fprintf(b, "\nnot read: %s: %s\n", placeOf(&u), u.Text)
 	}
 }
+
+// placeOf says where a query is that was not read.
+func placeOf(u *queries.Unread) string { return fmt.Sprintf("%s:%d: %s", u.File, u.Line, u.Where) }
 
 // title says where a query is, and what it finds.
 func title(c *queries.Change) string {

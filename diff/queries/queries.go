@@ -106,9 +106,11 @@ func Check(ctx context.Context, pairs []Pair, all []*documents.Document) (*Repor
 			if q.Kind == documents.Hint || q.Expr == nil {
 				continue
 			}
-			r.Queries++
 			c := check{world: w, query: q}
 			known, err := c.run()
+			if err == nil {
+				r.Queries++
+			}
 			switch {
 			case err != nil && q.Datasource != "":
 				r.Unread = append(r.Unread, Unread{d.File, q.Line, q.Where, err.Error()})
