@@ -37,32 +37,23 @@ type Syslog struct {
 	// CutSourceID and CutInstanceID say that the last message has an id that its agent has probably cut off.
 	CutSourceID, CutInstanceID bool
 
-	tags syslogTagsMemo
+	memo syslogMemo
 }
 
-// syslogTagsMemo holds the parameters of the last element of tags. A component sends most of its metrics one after the
-// other with equal tags: to compare them costs less than to read them again.
-type syslogTagsMemo struct {
-	text  []byte          // from the end of the id to the closing bracket; empty for none
-	tags  []metric.Tag    // which point into text
-	spans []syslogTagSpan // of the tags
+// syslogMemo holds the ids and the tags of the last message. A component sends most of its metrics one after the other
+// with the same: to compare them costs less than to read them again.
+type syslogMemo struct {
+	ids              []byte // HOSTNAME to MSGID and a space; empty for none
+	source, instance []byte // in ids
+	text             []byte // from the end of the id of tags to the closing bracket; empty for none
+	tags             []metric.Tag
+	spans            []syslogTagSpan // of the tags in the text
 
-	// The ids of a message that had them, and a number for the three: see metric.Envelope.Sender.
-	source, instance []byte
-	sender           uint64
+	sender uint64 // a number for ids and tags: see metric.Envelope.Sender
 }
 
-// identify sets the sender of an envelope that has no other tags.
-func (m *syslogTagsMemo) identify(e *metric.Envelope) {
-	if !bytes.Equal(m.source, e.SourceID) || !bytes.Equal(m.instance, e.InstanceID) {
-		m.source, m.instance = append(m.source[:0], e.SourceID...), append(m.instance[:0], e.InstanceID...)
-		m.sender++
-	}
-	e.Sender = m.sender
-}
-
-// keep takes the text, which has the tags that the spans say.
-func (m *syslogTagsMemo) keep(text []byte) {
+// keepTags takes the text, which has the tags that the spans say.
+func (m *syslogMemo) keepTags(text []byte) {
 	m.text, m.tags = append(m.text, text...), m.tags[:0]
 	for _, s := range m.spans {
 		m.tags = append(m.tags, metric.Tag{Key: m.text[s.name:s.nameEnd], Value: m.text[s.value:s.valueEnd]})
@@ -80,37 +71,48 @@ const maxMemoBytes = 2048
 // allocates nothing.
 func (d *Syslog) Decode(message []byte, e *metric.Envelope) bool {
 	e.Reset()
-	t := syslogText{b: message, memo: &d.tags}
+	t := syslogText{b: message, memo: &d.memo}
 	t.priority()
-	stamp := t.word()
-	t.word() // HOSTNAME: made of tags, which are better
-	source := t.word()
-	instance := t.word()
-	t.word() // MSGID
-	at, ok := syslogTime(stamp)
+	at, ok := syslogTime(t.word())
 	if !ok || t.bad {
 		return false
 	}
 	e.Timestamp = at
-	d.identify(source, instance, e)
+	if m := &d.memo; len(m.ids) == 0 || !bytes.HasPrefix(message[t.at:], m.ids) {
+		d.identify(&t)
+		if t.bad {
+			return false
+		}
+	} else { // fast path
+		t.at += len(m.ids)
+	}
+	e.SourceID, e.InstanceID = d.memo.source, d.memo.instance
 	return t.elements(e)
 }
 
-// identify sets the ids from APP-NAME and PROCID, which is the instance id in brackets.
-func (d *Syslog) identify(source, instance []byte, e *metric.Envelope) {
+// identify reads the ids from APP-NAME and PROCID, which is the instance id in brackets.
+func (d *Syslog) identify(t *syslogText) {
+	m, from := &d.memo, t.at
+	host := t.word() // made of tags, which are better
+	source, instance := t.word(), t.word()
+	t.word() // MSGID
+	m.ids, m.source, m.instance = m.ids[:0], nil, nil
+	m.sender++
+	if t.bad {
+		return
+	}
 	d.CutSourceID = len(source) == sourceIDBytes
 	d.CutInstanceID = len(instance) == instanceIDBytes && instance[len(instance)-1] != ']'
+	if text := t.b[from:t.at]; len(text) <= maxMemoBytes {
+		m.ids = append(m.ids, text...)
+		rest := m.ids[len(host)+1:]
+		source, instance = rest[:len(source)], rest[len(source)+1:][:len(instance)]
+	}
 	if !isNil(source) {
-		e.SourceID = source
+		m.source = source
 	}
 	if !isNil(instance) {
-		if instance[0] == '[' {
-			instance = instance[1:]
-		}
-		if n := len(instance); n > 0 && instance[n-1] == ']' {
-			instance = instance[:n-1]
-		}
-		e.InstanceID = instance
+		m.instance = bytes.TrimSuffix(bytes.TrimPrefix(instance, []byte("[")), []byte("]"))
 	}
 }
 
@@ -126,7 +128,7 @@ type syslogText struct {
 	name, value []byte // of the last parameter
 	escaped     bool   // an escape was replaced
 
-	memo *syslogTagsMemo
+	memo *syslogMemo
 }
 
 func (t *syslogText) fail() bool {
@@ -219,8 +221,7 @@ func (t *syslogText) tags(e *metric.Envelope) {
 	e.Sender = 0
 	if first && len(m.text) > 0 && bytes.HasPrefix(text, m.text) { // fast path
 		t.at += len(m.text)
-		e.Tags = append(e.Tags, m.tags...)
-		m.identify(e)
+		e.Tags, e.Sender = append(e.Tags, m.tags...), m.sender
 		return
 	}
 	from := t.at
@@ -237,8 +238,8 @@ func (t *syslogText) tags(e *metric.Envelope) {
 		}
 	}
 	if n := t.at - from; first && !t.bad && !t.escaped && !e.TooManyTags && n <= maxMemoBytes {
-		m.keep(t.b[from:t.at])
-		m.identify(e)
+		m.keepTags(t.b[from:t.at])
+		e.Sender = m.sender
 	}
 }
 
