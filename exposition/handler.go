@@ -131,6 +131,8 @@ type Scrape struct {
 	// LimitBytes is the size that the client accepts unless told otherwise, where that is known; else 0.
 	LimitBytes int64
 	Duration   time.Duration
+	// Omitted is the number of families that were left out.
+	Omitted int
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -174,7 +176,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.options.CreatedLines {
 		o.withCreated()
 	}
-	if scrape.Bytes, err = h.write(w, r, o, part, enc); err != nil {
+	if err = h.write(w, r, o, part, enc, &scrape); err != nil {
 		h.ended(&scrape, outcomeAborted, began)
 		h.options.Logger.Debug("scrape ended early", "remote", r.RemoteAddr, "error", err)
 		// A plain return would complete the response, and the missing series would look like series that have ended.
@@ -192,10 +194,10 @@ func (h *handler) ended(s *Scrape, outcome string, began time.Time) {
 	}
 }
 
-// write renders a page to the client, and returns its size before compression.
+// write renders a page to the client, and notes its size and what it lacks.
 func (h *handler) write(
-	w http.ResponseWriter, r *http.Request, o *offer, part *part, enc *encoding,
-) (size int64, err error) {
+	w http.ResponseWriter, r *http.Request, o *offer, part *part, enc *encoding, scrape *Scrape,
+) error {
 	deadline := time.Now().Add(h.options.PageTimeout)
 	ctx, cancel := context.WithDeadline(r.Context(), deadline) // a part without any series never writes
 	defer cancel()
@@ -213,21 +215,21 @@ func (h *handler) write(
 	b.page.begin(body, ctx.Err)
 
 	own := h.gather()
-	err = b.page.render(o, part, own, h.families(), b.reader)
-	h.metrics.omitted.Add(float64(len(b.page.omitted)))
+	err := b.page.render(o, part, own, h.families(), b.reader)
+	scrape.Bytes, scrape.Omitted = b.page.rendered, len(b.page.omitted)
+	h.metrics.omitted.Add(float64(scrape.Omitted))
 	h.omissions.report(b.page.omitted)
-	h.oversized.report(r, b.page.rendered)
-	size = b.page.rendered
+	h.oversized.report(r, scrape.Bytes)
 	if err != nil {
-		return size, err
+		return err
 	}
 	if err := body.Close(); err != nil {
-		return size, err
+		return err
 	}
 	if err := b.out.Flush(); err != nil {
-		return size, err
+		return err
 	}
-	return size, client.finish()
+	return client.finish()
 }
 
 // gather returns the exporter's own metrics, after an error those that could be gathered.

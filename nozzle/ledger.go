@@ -40,6 +40,7 @@ type Ledger struct {
 	kinds    *kindAccount
 
 	registerer prometheus.Registerer // for metrics of single sources
+	own        []ownCounter          // of these, what Counts passes
 
 	received, envelopes, samples, dropped, up, last, reconnects, refusals *prometheus.Desc
 }

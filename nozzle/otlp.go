@@ -8,9 +8,9 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"loggregator_exporter/internal/check"
@@ -100,7 +100,7 @@ type OTLP struct {
 
 	conversions chan struct{} // one for each request in JSON that is being converted
 
-	refusedPoints [wire.NumRefusals]prometheus.Counter
+	refusedPoints [wire.NumRefusals]atomic.Uint64
 }
 
 // newOTLP makes a source; Run, which is called once, begins to listen. The options have been checked.
@@ -117,8 +117,12 @@ func newOTLP(options OTLPOptions, env *Env) (*OTLP, error) {
 	o.clients = o.newClients(otlpTLSKey, config)
 	o.clients.limit = otlpMaxConnections
 	o.account.refusals.expect(watch.ReasonOversized, reasonOverload, reasonEncoding)
-	if err := o.registerRefusals(env.Ledger.registerer); err != nil {
-		return nil, err
+	for r := wire.Taken + 1; r < wire.NumRefusals; r++ {
+		if err := env.Ledger.count("otlp_points_refused_total",
+			"Data points that cannot be taken, by why; their senders are told in the answer.",
+			"reason", r.String(), o.refusedPoints[r].Load); err != nil {
+			return nil, err
+		}
 	}
 	keep, err := compileGlobs(options.ResourceAttributes)
 	if err != nil {
@@ -130,20 +134,6 @@ func newOTLP(options OTLPOptions, env *Env) (*OTLP, error) {
 		return &otlpReceiver{source: o, intake: in}
 	}
 	return o, nil
-}
-
-func (o *OTLP) registerRefusals(registerer prometheus.Registerer) error {
-	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: metricPrefix + "otlp_points_refused_total",
-		Help: "Data points that cannot be taken, by why; their senders are told in the answer.",
-	}, []string{"reason"})
-	if err := registerer.Register(refused); err != nil {
-		return fmt.Errorf("register the metrics of nozzle.otlp: %w", err)
-	}
-	for r := wire.Taken + 1; r < wire.NumRefusals; r++ {
-		o.refusedPoints[r] = refused.WithLabelValues(r.String())
-	}
-	return nil
 }
 
 // compileGlobs returns a function that reports whether one of the patterns matches; nil for no patterns.
@@ -267,7 +257,7 @@ func (o *OTLP) refuse(refused *otlpRefused) (points uint64, message string) {
 		if n == 0 {
 			continue
 		}
-		o.refusedPoints[reason].Add(float64(n))
+		o.refusedPoints[reason].Add(n)
 		points += n
 		if b.Len() > 0 {
 			b.WriteString(", ")

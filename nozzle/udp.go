@@ -8,11 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"loggregator_exporter/internal/throttle"
 	"loggregator_exporter/nozzle/gather"
-	"loggregator_exporter/nozzle/watch"
 )
 
 // UDPOptions configure the dropsonde UDP source.
@@ -28,9 +25,6 @@ const (
 
 	// A datagram of UDP cannot be longer: none is ever cut off.
 	maxDatagram = 65535
-
-	// dropsInterval is how often the kernel is asked what it dropped.
-	dropsInterval = 10 * time.Second
 )
 
 // UDP receives dropsonde envelopes, one a datagram, from the components of a VM: it stands in the place of
@@ -39,20 +33,14 @@ type UDP struct {
 	sourceBase
 	port
 	options UDPOptions
-	dropped prometheus.Counter
+	drops   udpDrops
 }
 
 // newUDP makes a source that listens from Run on, which is called once. The options have been checked.
 func newUDP(options UDPOptions, env *Env) (*UDP, error) {
 	u := &UDP{sourceBase: env.newBase(nameUDP), port: newPort(), options: options}
-	u.dropped = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: metricPrefix + "udp_dropped_datagrams_total",
-		Help: "Datagrams that the kernel dropped since the socket's receive buffer was full.",
-	})
-	if err := env.Ledger.registerer.Register(u.dropped); err != nil {
-		return nil, fmt.Errorf("register the metrics of nozzle.udp: %w", err)
-	}
-	return u, nil
+	u.drops.log = u.log
+	return u, u.drops.register(env.Ledger)
 }
 
 // Run implements Source. It fails where the address cannot be listened on, and where the socket breaks.
@@ -79,19 +67,11 @@ func (u *UDP) Run(ctx context.Context) error {
 	u.open(conn.LocalAddr().(*net.UDPAddr).AddrPort())
 	u.log.Info("listening for dropsonde envelopes", "address", u.addr.String())
 
-	drops := make(chan struct{})
-	watchCtx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer close(drops)
-		u.watchDrops(watchCtx, func() (uint64, error) { return receiveDrops(conn) })
-	}()
-	err = u.receive(datagrams)
-	cancel()
-	<-drops
-	if ctx.Err() != nil {
-		return nil
+	u.drops.open(receiveDrops(conn))
+	if err := u.receive(datagrams); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 func (u *UDP) listen(ctx context.Context) (*net.UDPConn, error) {
@@ -133,32 +113,6 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 	}
 }
 
-// watchDrops counts what the kernel drops, as it says itself, until ctx is done. It logs the first loss, and those
-// after it at most once a minute.
-func (u *UDP) watchDrops(ctx context.Context, total func() (uint64, error)) {
-	var seen, reported uint64
-	var lossy throttle.Throttle
-	for watch.Wait(ctx, dropsInterval) {
-		n, err := total()
-		if err != nil {
-			if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, net.ErrClosed) {
-				u.log.Warn("cannot read what the kernel drops: such losses are not counted", "error", err)
-			}
-			return
-		}
-		if n <= seen {
-			continue
-		}
-		u.dropped.Add(float64(n - seen))
-		seen = n
-		if _, due := lossy.Add(time.Now()); due {
-			u.log.Warn("the kernel drops datagrams since the receive buffer is full", "dropped_since_last_report", n-reported,
-				"advice", "give the exporter more CPU, or raise nozzle.udp.receive_buffer_bytes and net.core.rmem_max")
-			reported = n
-		}
-	}
-}
-
 // receive reads until the socket is closed or breaks.
 func (u *UDP) receive(datagrams *gather.Datagrams) error {
 	intake := u.env.intake(u.account, intakeOptions{})
@@ -173,6 +127,7 @@ func (u *UDP) receive(datagrams *gather.Datagrams) error {
 			return fmt.Errorf("nozzle.udp: receive on %s: %w", u.addr, err)
 		}
 		now := time.Now()
+		u.drops.report(now)
 		if intake.V1(buffer[:n], now) {
 			continue
 		}

@@ -1,13 +1,10 @@
 package nozzle
 
 import (
-	"bufio"
 	"errors"
-	"io"
 	"net"
-	"os"
-	"strconv"
-	"strings"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,42 +20,34 @@ func receiveBuffer(conn *net.UDPConn) (int, error) {
 	return size / 2, err
 }
 
-// receiveDrops is how many datagrams the kernel has dropped since the socket was opened because its receive buffer was
-// full.
-func receiveDrops(conn *net.UDPConn) (uint64, error) {
-	var stat unix.Stat_t
-	if err := withSocket(conn, func(fd int) error { return unix.Fstat(fd, &stat) }); err != nil {
-		return 0, err
+// receiveDrops returns a function that says how many datagrams the kernel has dropped since the socket was opened because
+// its receive buffer was full. It allocates nothing, and makes its system call, which never waits, without telling the
+// runtime: in a process at rest that would wake up the thread that watches over system calls.
+func receiveDrops(conn *net.UDPConn) func() (uint32, error) {
+	var info [unix.SK_MEMINFO_VARS]uint32
+	var errno syscall.Errno
+	ask := func(fd uintptr) {
+		size := uint32(unsafe.Sizeof(info))
+		_, _, errno = unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0) //nolint:gosec // the call keeps both
 	}
-	for _, path := range []string{"/proc/self/net/udp", "/proc/self/net/udp6"} {
-		table, err := os.Open(path)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // no IPv6
-		}
+	raw, err := conn.SyscallConn()
+	return func() (uint32, error) {
 		if err != nil {
 			return 0, err
 		}
-		drops, found, err := socketDrops(table, stat.Ino)
-		if err := errors.Join(err, table.Close()); found || err != nil {
-			return drops, err
+		if err := raw.Control(ask); err != nil {
+			return 0, err
+		}
+		switch errno {
+		case 0:
+			return info[unix.SK_MEMINFO_DROPS], nil
+		case unix.ENOPROTOOPT: // before Linux 4.12
+			return 0, errors.ErrUnsupported
+		default:
+			return 0, errno
 		}
 	}
-	return 0, errors.New("the socket is not in /proc/self/net/udp")
-}
-
-// socketDrops finds a socket in a table of the kernel, by the fields inode and drops.
-func socketDrops(table io.Reader, inode uint64) (drops uint64, found bool, err error) {
-	const inodeField, dropsField = 9, 12
-	want := strconv.FormatUint(inode, 10)
-	lines := bufio.NewScanner(table)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > dropsField && fields[inodeField] == want {
-			drops, err = strconv.ParseUint(fields[dropsField], 10, 64)
-			return drops, true, err
-		}
-	}
-	return 0, false, lines.Err()
 }
 
 func withSocket(conn *net.UDPConn, f func(fd int) error) error {

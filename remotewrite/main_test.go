@@ -248,7 +248,7 @@ func balance(t *testing.T, p *Pusher, collected float64) {
 func (o *outcomes) ended() float64 {
 	got := testutil.ToFloat64(o.taken) + testutil.ToFloat64(o.failed)
 	for _, reason := range []string{reasonQueueFull, reasonStopped} {
-		got += testutil.ToFloat64(o.dropped.WithLabelValues(reason))
+		got += testutil.ToFloat64(o.dropped[reason])
 	}
 	return got
 }

@@ -3,6 +3,7 @@ package remotewrite
 import (
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -27,15 +28,31 @@ type metrics struct {
 
 // outcomes says what became of one content of requests.
 type outcomes struct {
-	taken, failed, retried prometheus.Counter
-	dropped                *prometheus.CounterVec
+	taken, failed, retried *counter
+	dropped                map[string]*counter // by reason
 	pending                prometheus.Gauge
+}
+
+// counter is a counter that can be read without gathering.
+type counter struct {
+	prometheus.CounterFunc
+	n            atomic.Uint64
+	name, reason string // without the prefix; the value of its label, or ""
+}
+
+// Counts passes the counters of samples, by name without the prefix and by reason; second is always empty. It
+// allocates nothing.
+func (p *Pusher) Counts(yield func(name, reason, second string, n uint64)) {
+	of := &p.rounds.metrics.of[contentSamples]
+	for _, c := range [...]*counter{of.taken, of.failed, of.dropped[reasonQueueFull], of.dropped[reasonStopped]} {
+		yield(c.name, c.reason, "", c.n.Load())
+	}
 }
 
 func newMetrics(reg prometheus.Registerer, o *Options) (*metrics, error) {
 	var all []prometheus.Collector
 	name := func(n string) string { return "loggregator_exporter_remote_write_" + n }
-	counter := func(n, help string) prometheus.Counter {
+	plain := func(n, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name(n), Help: help})
 		all = append(all, c)
 		return c
@@ -45,20 +62,22 @@ func newMetrics(reg prometheus.Registerer, o *Options) (*metrics, error) {
 		all = append(all, g)
 		return g
 	}
-	reasons := func(n, help string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name(n), Help: help}, []string{"reason"})
-		v.WithLabelValues(reasonQueueFull)
-		v.WithLabelValues(reasonStopped)
-		all = append(all, v)
-		return v
+	readable := func(n, help, reason string) *counter {
+		c, opts := &counter{name: "remote_write_" + n, reason: reason}, prometheus.CounterOpts{Name: name(n), Help: help}
+		if reason != "" {
+			opts.ConstLabels = prometheus.Labels{"reason": reason}
+		}
+		c.CounterFunc = prometheus.NewCounterFunc(opts, func() float64 { return float64(c.n.Load()) })
+		all = append(all, c)
+		return c
 	}
 	m := &metrics{
 		queueBytes: gauge("queue_bytes", "Bytes of compressed batches that wait in the queue."),
-		bytes:      counter("bytes_total", "Bytes of requests sent, compressed, repetitions included."),
-		stale: counter("stale_markers_total",
+		bytes:      plain("bytes_total", "Bytes of requests sent, compressed, repetitions included."),
+		stale: plain("stale_markers_total",
 			"Samples and native histograms among those collected that mark the end of a series."),
-		gatherErrors: counter("gather_errors_total", "Rounds from which some of the exporter's own metrics are missing."),
-		omitted: counter("families_omitted_total", "Families left out of rounds, mostly because their names, escaped, "+
+		gatherErrors: plain("gather_errors_total", "Rounds from which some of the exporter's own metrics are missing."),
+		omitted: plain("families_omitted_total", "Families left out of rounds, mostly because their names, escaped, "+
 			"belong to another family; named in the log."),
 		highest: gauge("highest_timestamp_seconds", "Highest timestamp of all samples collected."),
 		highestSent: gauge("queue_highest_sent_timestamp_seconds",
@@ -78,11 +97,15 @@ func newMetrics(reg prometheus.Registerer, o *Options) (*metrics, error) {
 	} {
 		n, help := words.name, func(text string) string { return words.what + " that " + text + words.end }
 		m.of[c] = outcomes{
-			taken:   counter(n+"_total", help("the receiver took")),
-			failed:  counter(n+"_failed_total", help("the receiver refused for good")),
-			retried: counter(n+"_retried_total", help("were sent again after an error that may pass")),
-			dropped: reasons(n+"_dropped_total", help("were dropped before the receiver took or refused them")),
+			taken:   readable(n+"_total", help("the receiver took"), ""),
+			failed:  readable(n+"_failed_total", help("the receiver refused for good"), ""),
+			retried: readable(n+"_retried_total", help("were sent again after an error that may pass"), ""),
 			pending: gauge(n+"_pending", help("wait in the queue or are being sent")),
+			dropped: map[string]*counter{},
+		}
+		for _, reason := range []string{reasonQueueFull, reasonStopped} {
+			m.of[c].dropped[reason] = readable(n+"_dropped_total",
+				help("were dropped before the receiver took or refused them"), reason)
 		}
 	}
 	m.duration = prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -105,26 +128,20 @@ func (m *metrics) queued(b *batch, sign, queueBytes int) {
 }
 
 // add adds the counts to a counter of each content.
-func (m *metrics) add(all *counts, to func(*outcomes) prometheus.Counter) {
+func (m *metrics) add(all *counts, to func(*outcomes) *counter) {
 	for c, n := range all {
-		to(&m.of[c]).Add(float64(n))
+		to(&m.of[c]).n.Add(uint64(n))
 	}
 }
 
 func (m *metrics) dropped(all *counts, reason string) {
-	m.add(all, func(o *outcomes) prometheus.Counter { return o.dropped.WithLabelValues(reason) })
+	m.add(all, func(o *outcomes) *counter { return o.dropped[reason] })
 }
 
-func (m *metrics) taken(all *counts) {
-	m.add(all, func(o *outcomes) prometheus.Counter { return o.taken })
-}
+func (m *metrics) taken(all *counts) { m.add(all, func(o *outcomes) *counter { return o.taken }) }
 
-func (m *metrics) refused(all *counts) {
-	m.add(all, func(o *outcomes) prometheus.Counter { return o.failed })
-}
+func (m *metrics) refused(all *counts) { m.add(all, func(o *outcomes) *counter { return o.failed }) }
 
-func (m *metrics) retried(all *counts) {
-	m.add(all, func(o *outcomes) prometheus.Counter { return o.retried })
-}
+func (m *metrics) retried(all *counts) { m.add(all, func(o *outcomes) *counter { return o.retried }) }
 
 func seconds(milliseconds int64) float64 { return math.Round(float64(milliseconds)) / 1000 }

@@ -257,7 +257,7 @@ func TestOrder(t *testing.T) {
 			t.Error(r.problem)
 		}
 		balance(t, p, testutil.ToFloat64(p.rounds.metrics.of[contentSamples].taken)+
-			testutil.ToFloat64(p.rounds.metrics.of[contentSamples].dropped.WithLabelValues(reasonStopped)))
+			testutil.ToFloat64(p.rounds.metrics.of[contentSamples].dropped[reasonStopped]))
 		for series, values := range r.got {
 			if len(values) < 30 {
 				t.Fatalf("%s: only %d samples", series, len(values))
@@ -295,7 +295,7 @@ func TestDeadReceiver(t *testing.T) {
 		if full != 4 {
 			t.Errorf("the queue was full %d times", full)
 		}
-		if n := testutil.ToFloat64(m.of[contentSamples].dropped.WithLabelValues(reasonQueueFull)); n < 50_000 {
+		if n := testutil.ToFloat64(m.of[contentSamples].dropped[reasonQueueFull]); n < 50_000 {
 			t.Errorf("%v dropped", n)
 		}
 		if !strings.Contains(log.String(), "reason=queue_full") || !strings.Contains(log.String(), "reason=stopped") {

@@ -118,6 +118,10 @@ func (s *registry) add(of *sample) (entryPos, metric.Outcome) {
 	if of.tagset == 0 {
 		of.tagset = s.entries.internTagset(of.hash, of.key)
 	}
+	if s.resting {
+		s.resting = false
+		s.wake <- struct{}{} // it has room: Run rests only after it has taken what was there
+	}
 	pos := s.entries.add(of.tagset, s.entries.internName(of.nameHash, of.kind, of.name, of.unit), of.arrived)
 	s.limits.parts++
 	of.tagset = 0 // it may be removed with the entry

@@ -65,6 +65,9 @@ type registry struct {
 	overrides     overrides
 	sender        Identity // of the last identity that was resolved: see resolve
 	key           []byte   // scratch memory
+
+	resting bool          // Run waits for the first entry
+	wake    chan struct{} // ends that
 }
 
 // New makes an empty store.
@@ -75,7 +78,7 @@ func New(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{}
+	s := &Store{registry: registry{wake: make(chan struct{}, 1)}}
 	s.nativeHistograms = o.NativeHistograms
 	s.families = newFamilies(o.Reserved, &s.entries)
 	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]senderPos{}}
@@ -117,7 +120,7 @@ func (s *Store) Resolver() Resolver {
 	return s.resolver
 }
 
-// Run expires silent series until ctx is done.
+// Run expires silent series until ctx is done. While the store is empty it has no timer.
 func (s *Store) Run(ctx context.Context) error {
 	sweep := time.NewTimer(s.sweepEvery())
 	defer sweep.Stop()
@@ -129,12 +132,28 @@ func (s *Store) Run(ctx context.Context) error {
 			return nil
 		case now := <-sweep.C:
 			s.sweep(now)
-			sweep.Reset(s.sweepEvery())
+			if s.rest() {
+				survey.Stop()
+				s.findOffenders() // there are none
+			} else {
+				sweep.Reset(s.sweepEvery())
+			}
 		case <-survey.C:
 			s.findOffenders()
 			survey.Reset(surveyEvery)
+		case <-s.wake:
+			sweep.Reset(s.sweepEvery())
+			survey.Reset(firstSurvey)
 		}
 	}
+}
+
+// rest reports whether the store is empty; the next entry then wakes Run up.
+func (s *Store) rest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resting = s.entries.inUse() == 0
+	return s.resting
 }
 
 // sweepEvery is the time from one sweep to the next, by the expiration in force.

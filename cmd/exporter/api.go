@@ -20,6 +20,7 @@ func newAPI(s *service, r *reloader, own prometheus.Gatherer) *api.API {
 			Store: s.stores.main, Own: own, Version: version.Version, Reload: r.report,
 			Sources: func() []overview.Source { return sourcesOf(s.ledger.Reports()) },
 			Losses:  func() []overview.Loss { return lossesOf(s.ledger.Losses()) },
+			Counts:  s.counts,
 		},
 		Rules:    func() tagger.Options { return r.inForce.Load().rules },
 		Config:   r.config,
@@ -37,6 +38,17 @@ func filteredBy(o *nozzle.StreamOptions) func(*metric.Envelope) string {
 	return func(e *metric.Envelope) string { return list.RefusedBy(o.Selectors, e) }
 }
 
+// counts passes the counters of the service whose last hour is remembered.
+func (s *service) counts(yield func(c overview.Column, value float64)) {
+	count := func(name, first, second string, n uint64) {
+		yield(overview.Column{Metric: name, First: first, Second: second}, float64(n))
+	}
+	s.ledger.Counts(count)
+	if s.pusher != nil {
+		s.pusher.Counts(count)
+	}
+}
+
 // observeScrapes returns what tells the API of scrapes; nil where there is none.
 func observeScrapes(a *api.API) func(exposition.Scrape) {
 	if a == nil {
@@ -45,7 +57,7 @@ func observeScrapes(a *api.API) func(exposition.Scrape) {
 	return func(s exposition.Scrape) {
 		a.ObserveScrape(overview.Scrape{
 			Remote: s.Remote, UserAgent: s.UserAgent, Format: s.Format, Compression: s.Compression, Outcome: s.Outcome,
-			Bytes: s.Bytes, LimitBytes: s.LimitBytes, Duration: s.Duration,
+			Bytes: s.Bytes, LimitBytes: s.LimitBytes, Duration: s.Duration, Omitted: s.Omitted,
 		})
 	}
 }

@@ -39,10 +39,10 @@ var mayImport = map[string][]string{
 	"docs":        {},
 	"web/api": {
 		"metric", "tagger", "tagger/catalogue", "tagger/learn", "tagger/naming", "resolver", "store", "diff",
-		"internal/suggest", "web/live", "web/overview",
+		"internal/beat", "internal/suggest", "web/live", "web/overview",
 	},
 	"web/live":     {"metric", "store"},
-	"web/overview": {"metric", "store"},
+	"web/overview": {"metric", "store", "internal/beat"},
 	"compat":       {"metric", "store"},
 	"diff": {
 		"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate/documents", "diff/queries",
@@ -57,6 +57,7 @@ var mayImport = map[string][]string{
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",
 		"internal/suggest", "internal/boundedfile", "internal/check", "internal/outgoing",
 	},
+	"internal/beat":         {},
 	"internal/boundedfile":  {},
 	"internal/check":        {"metric", "internal/boundedfile"},
 	"internal/leaks":        {}, // for tests

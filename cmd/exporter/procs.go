@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"loggregator_exporter/internal/beat"
 )
 
 const (
@@ -59,7 +61,7 @@ func (p processors) run(ctx context.Context) {
 			one = false
 		}
 		if share < idleShare {
-			timer.Reset(idleCheck)
+			timer.Reset(beat.Next(idleCheck))
 		} else {
 			timer.Reset(busyCheck)
 		}

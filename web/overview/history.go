@@ -2,7 +2,6 @@ package overview
 
 import (
 	"context"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -51,40 +50,42 @@ func (m *Monitor) History(_ context.Context) (*History, error) {
 	r := &m.recorder
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := &History{StepSeconds: historyStep.Seconds(), Times: make([]int64, len(r.times))}
+	h := &History{StepSeconds: r.step.Seconds(), Times: make([]int64, len(r.times))}
 	for i, t := range r.times {
 		h.Times[i] = t.Unix()
 	}
-	one := func(id, title, unit string, lines ...string) Graph {
-		g := Graph{ID: id, Title: title, Unit: unit, Lines: []Line{}}
-		for i := 0; i+1 < len(lines); i += 2 {
-			g.Lines = append(g.Lines, Line{lines[i], r.line(lines[i+1], false)})
-		}
-		return g
-	}
+	line := func(name string, of Column) Line { return Line{name, r.line(of, false)} }
 	h.Graphs = []Graph{
-		{ID: "samples", Title: "Samples by outcome", Unit: "samples/s", Lines: r.rates("samples_total", "outcome")},
+		{ID: "samples", Title: "Samples by outcome", Unit: "samples/s", Lines: r.rates("samples_total")},
 		{
 			ID: "envelopes", Title: "Envelopes by source", Unit: "envelopes/s",
-			Lines: r.rates("envelopes_received_total", "source"),
+			Lines: r.rates("envelopes_received_total"),
 		},
-		one("series", "Series", "series", "series", "series"),
-		one("scrape_duration", "Longest scrape", "seconds", "duration", columnScrapeSeconds),
-		one("scrape_size", "Largest scrape, not compressed", "bytes", "size", columnScrapeBytes),
-		one("memory", "Memory", "bytes", "resident", "process_resident_memory_bytes", "heap",
-			"go_memstats_heap_inuse_bytes"),
+		{ID: "series", Title: "Series", Unit: "series", Lines: []Line{line("series", columnSeries)}},
+		{
+			ID: "scrape_duration", Title: "Longest scrape", Unit: "seconds",
+			Lines: []Line{line("duration", columnScrapeSeconds)},
+		},
+		{
+			ID: "scrape_size", Title: "Largest scrape, not compressed", Unit: "bytes",
+			Lines: []Line{line("size", columnScrapeBytes)},
+		},
+		{
+			ID: "memory", Title: "Memory", Unit: "bytes",
+			Lines: []Line{line("resident", columnResident), line("heap", columnHeap)},
+		},
 	}
 	return h, nil
 }
 
 // rates returns one line for each series of a counter with one label; mu is held.
-func (r *recorder) rates(name, label string) []Line {
+func (r *recorder) rates(name string) []Line {
 	lines := []Line{}
-	prefix := column(name, label, "")
-	for _, key := range slices.Sorted(maps.Keys(r.columns)) {
-		if value, ok := strings.CutPrefix(key, prefix); ok {
-			lines = append(lines, Line{value, r.line(key, true)})
+	for key := range r.columns {
+		if key.Metric == name {
+			lines = append(lines, Line{key.First, r.line(key, true)})
 		}
 	}
+	slices.SortFunc(lines, func(x, y Line) int { return strings.Compare(x.Name, y.Name) })
 	return lines
 }

@@ -5,32 +5,33 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // TestHistory runs for two hours in which a counter grows by 5 a second.
 func TestHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
-		samples := prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "loggregator_exporter_samples_total", Help: "h",
-		}, []string{"outcome"})
+		time.Sleep(time.Second / 2) // so that nothing is counted at the moment of a point
 		began := time.Now()
-		f.registry.MustRegister(samples, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "loggregator_exporter_series", Help: "h",
-		}, func() float64 { return time.Since(began).Seconds() }))
-		stored := samples.WithLabelValues("stored")
+		var stored atomic.Uint64
+		f.options.Counts = func(yield func(Column, float64)) {
+			yield(Column{"samples_total", "stored", ""}, float64(stored.Load()))
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- f.Run(ctx) }()
 		for range 2 * 3600 {
 			time.Sleep(time.Second)
 			stored.Add(5)
+			if time.Since(began) == time.Hour+5*time.Minute {
+				f.gauge("queue.a.depth")
+			}
 			if time.Since(began) == 2*time.Hour-time.Minute {
 				f.ObserveScrape(Scrape{Remote: "10.0.0.1:5", Outcome: "complete", Bytes: 1000, Duration: time.Second})
 				f.ObserveScrape(Scrape{Remote: "10.0.0.1:6", Outcome: "complete", Bytes: 10, Duration: 2 * time.Second})
@@ -45,7 +46,7 @@ func TestHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(h.Times) != historyLength || h.Times[360]-h.Times[0] != 3600 {
+		if len(h.Times) != historyLength || h.Times[120]-h.Times[0] != 3600 {
 			t.Errorf("%d points over %d s", len(h.Times), h.Times[len(h.Times)-1]-h.Times[0])
 		}
 		last := map[string]string{}
@@ -54,11 +55,11 @@ func TestHistory(t *testing.T) {
 				if len(l.Values) != len(h.Times) {
 					t.Errorf("%s %s: %d values", g.ID, l.Name, len(l.Values))
 				}
-				last[g.ID+" "+l.Name] = fmt.Sprintf("%v %v", l.Values[1], l.Values[355])
+				last[g.ID+" "+l.Name] = fmt.Sprintf("%v %v", l.Values[1], l.Values[119])
 			}
 		}
 		for line, want := range map[string]string{
-			"samples stored": "5 5", "series series": fmt.Sprintf("%v %v", h.Times[1]-began.Unix(), h.Times[355]-began.Unix()),
+			"samples stored": "5 5", "series series": "0 1",
 			"scrape_duration duration": "NaN 2", "scrape_size size": "NaN 1000",
 		} {
 			if last[line] != want {
@@ -70,26 +71,53 @@ func TestHistory(t *testing.T) {
 
 // TestRecorderIsBounded gives a recorder more series than it remembers, and series that come and go.
 func TestRecorderIsBounded(t *testing.T) {
-	var r recorder
+	const step = 30 * time.Second
+	r := recorder{step: step}
 	now := time.Now()
-	for i := range 2 * historyLength {
-		own := &ownMetrics{at: now.Add(time.Duration(i) * historyStep), samples: map[string][]ownSample{}}
-		r.record(own, map[string]float64{"always": float64(i), fmt.Sprint("once ", i): 1})
+	always := Column{Metric: "always"}
+	for i := range 2 * maxColumns {
+		r.begin(now.Add(time.Duration(i) * step))
+		r.set(always, float64(i))
+		r.set(Column{"once", fmt.Sprint(i), ""}, 1)
+		r.set(always, -1) // it has a value
+		r.end()
 	}
 	if len(r.columns) != maxColumns || len(r.times) != historyLength {
 		t.Errorf("%d columns, %d points", len(r.columns), len(r.times))
 	}
 	for key, column := range r.columns {
-		if len(column) != historyLength || cap(column) > 2*historyLength {
-			t.Fatalf("%s: %d values, room for %d", key, len(column), cap(column))
+		if len(column.values) != historyLength || cap(column.values) != historyLength {
+			t.Fatalf("%s: %d values, room for %d", key, len(column.values), cap(column.values))
 		}
 	}
-	at := now.Add(time.Duration(2*historyLength-1) * historyStep)
-	if by, took := r.increase("always", float64(2*historyLength-1), at, time.Minute); by != 6 || took != time.Minute {
+	at := now.Add((2*maxColumns - 1) * step)
+	if by, took := r.increase(always, 2*maxColumns-1, at, time.Minute); by != 2 || took != time.Minute {
 		t.Errorf("%v in %v", by, took)
 	}
-	if by, _ := r.increase("new", 3, at, time.Minute); by != 3 {
+	if by, _ := r.increase(Column{Metric: "new"}, 3, at, time.Minute); by != 3 {
 		t.Errorf("a counter that was not there grew by %v", by)
+	}
+}
+
+// TestPointAllocatesNothing: a point is made twice a minute by a process that has nothing else to do.
+func TestPointAllocatesNothing(t *testing.T) {
+	f := newFixture(t)
+	f.ObserveScrape(Scrape{Outcome: "complete"})
+	f.options.Counts = func(yield func(Column, float64)) { yield(Column{"samples_total", "stored", ""}, 1) }
+	for range historyLength + 1 {
+		f.point()
+	}
+	if n := testing.AllocsPerRun(100, f.point); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestMemory: the system tells what is resident, and the runtime what the heap uses.
+func TestMemory(t *testing.T) {
+	var m residentMemory
+	used := m.read()
+	if runtime.GOOS == "linux" && used.ResidentBytes < used.HeapBytes || used.HeapBytes < 1<<16 || used.HeapBytes > 1<<33 {
+		t.Errorf("%+v", used)
 	}
 }
 

@@ -28,6 +28,7 @@ type fixture struct {
 	losses   []Loss
 	reload   Reload
 	registry *prometheus.Registry
+	counts   map[Column]float64
 }
 
 // compiled returns the rules, which never change.
@@ -47,7 +48,7 @@ rules:
 // newFixture makes a Monitor of a store that has room for ten series.
 func newFixture(tb testing.TB) *fixture {
 	tb.Helper()
-	f := &fixture{reload: Reload{Successful: true}, registry: prometheus.NewRegistry()}
+	f := &fixture{reload: Reload{Successful: true}, registry: prometheus.NewRegistry(), counts: map[Column]float64{}}
 	rules, err := compiled()
 	if err != nil {
 		tb.Fatal(err)
@@ -61,6 +62,11 @@ func newFixture(tb testing.TB) *fixture {
 	f.Monitor = New(Options{
 		Store: f.store, Own: f.registry, Reload: func() Reload { return f.reload },
 		Sources: func() []Source { return f.sources }, Losses: func() []Loss { return f.losses },
+		Counts: func(yield func(Column, float64)) {
+			for c, value := range f.counts {
+				yield(c, value)
+			}
+		},
 	})
 	return f
 }

@@ -3,13 +3,12 @@ package overview
 import (
 	"cmp"
 	"context"
-	"math"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"loggregator_exporter/internal/beat"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
@@ -22,6 +21,11 @@ type Options struct {
 	Store *store.Store
 	// Own gathers the exporter's own metrics.
 	Own prometheus.Gatherer
+	// Counts passes each counter whose last hour is remembered, without gathering: it is called twice a minute even while
+	// nobody asks, and allocates nothing.
+	Counts func(yield func(c Column, value float64))
+	// Recent is the time in which events make a problem; 5 minutes if 0. The history has ten points in it. Tests set less.
+	Recent time.Duration
 	// Sources returns the sources in the order of the documentation.
 	Sources func() []Source
 	// Losses returns what Loggregator itself reports as lost, those that lost most first.
@@ -37,34 +41,64 @@ type Monitor struct {
 	options Options
 
 	recorder recorder
+	set      func(c Column, value float64) // the recorder's, made once
+	memory   residentMemory
 	scrapers scrapers
 	status   statusCache
 	started  time.Time
 }
 
+// recent is the default of Options.Recent; with it the history has a point each 30 s.
+const recent = 5 * time.Minute
+
 // New makes a Monitor. It starts nothing.
-func New(o Options) *Monitor { return &Monitor{options: o, started: time.Now()} }
+func New(o Options) *Monitor {
+	o.Recent = cmp.Or(o.Recent, recent)
+	m := &Monitor{options: o, started: time.Now(), recorder: recorder{step: o.Recent / 10}}
+	m.set = m.recorder.set
+	return m
+}
 
 // Started is when the Monitor was made, with which the exporter starts.
 func (m *Monitor) Started() time.Time { return m.started }
 
 // Run keeps the history of the last hour until ctx is done. It returns nil then.
 func (m *Monitor) Run(ctx context.Context) error {
-	tick := time.NewTicker(historyStep)
-	defer tick.Stop()
 	m.point()
+	timer := time.NewTimer(beat.Next(m.recorder.step))
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-timer.C:
 			m.point()
+			timer.Reset(beat.Next(m.recorder.step))
 		}
 	}
 }
 
 // point adds a point to the history.
-func (m *Monitor) point() { m.recorder.record(m.gather(), m.scrapers.point(time.Now())) }
+func (m *Monitor) point() {
+	now := time.Now()
+	used := m.memory.read()
+	series := m.options.Store.Stats().Series
+	m.recorder.begin(now)
+	defer m.recorder.end()
+	m.counts(m.set)
+	m.set(columnSeries, float64(series))
+	m.set(columnResident, float64(used.ResidentBytes))
+	m.set(columnHeap, float64(used.HeapBytes))
+	m.scrapers.point(now, m.set)
+}
+
+// counts passes each counter whose last hour is remembered.
+func (m *Monitor) counts(yield func(c Column, value float64)) {
+	if m.options.Counts != nil {
+		m.options.Counts(yield)
+	}
+	m.scrapers.counts(yield)
+}
 
 // statusAge is how old a status may be: however many ask, it is found out once in this time.
 const statusAge = time.Second
@@ -85,9 +119,14 @@ func (m *Monitor) Status(_ context.Context) (*Status, error) {
 		return c.last, nil
 	}
 	own := m.gather()
+	used := m.memory.read()
+	if used.ResidentBytes == 0 { // not Linux
+		resident, _ := own.value(columnResident.Metric)
+		used.ResidentBytes = uint64(resident)
+	}
 	s := &Status{
 		Time: own.at.UTC(), Version: m.options.Version, Started: m.started.UTC(), Sources: []Source{}, Losses: []Loss{},
-		Series: m.seriesCount(), Memory: memory(own), Scrapers: m.scrapers.list(own.at), RemoteWrite: m.remoteWrite(own),
+		Series: m.seriesCount(), Memory: used, Scrapers: m.scrapers.list(own.at), RemoteWrite: m.remoteWrite(own),
 	}
 	if m.options.Sources != nil {
 		s.Sources = append(s.Sources, m.options.Sources()...)
@@ -131,16 +170,6 @@ func (m *Monitor) seriesCount() SeriesCount {
 	}
 }
 
-func memory(own *ownMetrics) Memory {
-	resident, _ := own.value("process_resident_memory_bytes")
-	heap, _ := own.value("go_memstats_heap_inuse_bytes")
-	used := Memory{ResidentBytes: uint64(resident), HeapBytes: uint64(heap)}
-	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		used.LimitBytes = uint64(limit)
-	}
-	return used
-}
-
 // remoteWrite returns how pushing fares, nil where it is off.
 func (m *Monitor) remoteWrite(own *ownMetrics) *RemoteWrite {
 	taken, on := own.value("remote_write_samples_total")
@@ -155,7 +184,7 @@ func (m *Monitor) remoteWrite(own *ownMetrics) *RemoteWrite {
 	sent, _ := own.value("remote_write_queue_highest_sent_timestamp_seconds")
 	return &RemoteWrite{
 		LagSeconds: max(0, newest-sent), SamplesPending: number("samples_pending"),
-		SamplesPerSecond: m.recorder.rate("remote_write_samples_total", taken, own.at),
+		SamplesPerSecond: m.recorder.rate(Column{Metric: "remote_write_samples_total"}, taken, own.at),
 		SamplesTaken:     uint64(taken), SamplesFailed: number("samples_failed_total"),
 		SamplesDropped: number("samples_dropped_total"), SamplesRetried: number("samples_retried_total"),
 		QueueBytes: number("queue_bytes"), QueueMaxBytes: number("queue_capacity_bytes"),
@@ -166,12 +195,12 @@ func (m *Monitor) remoteWrite(own *ownMetrics) *RemoteWrite {
 func (m *Monitor) addRates(s *Status, own *ownMetrics) {
 	for i := range s.Sources {
 		of := &s.Sources[i]
-		key := column("envelopes_received_total", "source", of.Name)
+		key := Column{"envelopes_received_total", of.Name, ""}
 		of.EnvelopesPerSecond = m.recorder.rate(key, float64(of.Received), own.at)
 	}
 	for i := range s.Losses {
 		l := &s.Losses[i]
-		key := column("upstream_dropped_total", "direction", l.Direction, "origin", l.Origin)
+		key := Column{"upstream_dropped_total", l.Direction, l.Origin}
 		l.PerSecond = m.recorder.rate(key, float64(l.Count), own.at)
 	}
 }
@@ -234,7 +263,7 @@ func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {
 		for i := range s.Sources {
 			of := &s.Sources[i]
 			f.Count += of.Envelopes[f.Outcome]
-			key := column("envelopes_total", "outcome", f.Outcome, "source", of.Name)
+			key := Column{"envelopes_total", f.Outcome, of.Name}
 			f.PerSecond += m.recorder.rate(key, float64(of.Envelopes[f.Outcome]), own.at)
 		}
 		l.Envelopes = append(l.Envelopes, f)
@@ -243,7 +272,7 @@ func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {
 		for i := range s.Sources {
 			f.Count += s.Sources[i].Samples[f.Outcome]
 		}
-		f.PerSecond = m.recorder.rate(column("samples_total", "outcome", f.Outcome), float64(f.Count), own.at)
+		f.PerSecond = m.recorder.rate(Column{"samples_total", f.Outcome, ""}, float64(f.Count), own.at)
 		l.Samples = append(l.Samples, f)
 	}
 	return l

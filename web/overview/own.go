@@ -9,10 +9,12 @@ import (
 
 const ownPrefix = "loggregator_exporter_"
 
-// ownMetrics are the exporter's own metrics at one moment: gauges and counters by name, without the prefix.
+// ownMetrics are the exporter's own metrics at one moment: gauges and counters by name, without the prefix, and those
+// counters whose last hour is remembered.
 type ownMetrics struct {
 	at      time.Time
 	samples map[string][]ownSample
+	counts  map[Column]float64
 }
 
 // ownSample is one series of them.
@@ -21,10 +23,10 @@ type ownSample struct {
 	value  float64
 }
 
-// label returns the value of a label.
-func (s *ownSample) label(name string) string {
+// setting is the value of the label of that name.
+func (s *ownSample) setting() string {
 	for _, l := range s.labels {
-		if l.GetName() == name {
+		if l.GetName() == "setting" {
 			return l.GetValue()
 		}
 	}
@@ -33,7 +35,8 @@ func (s *ownSample) label(name string) string {
 
 // gather reads the exporter's own metrics. What cannot be gathered is left out: scrapes report that.
 func (m *Monitor) gather() *ownMetrics {
-	own := &ownMetrics{at: time.Now(), samples: map[string][]ownSample{}}
+	own := &ownMetrics{at: time.Now(), samples: map[string][]ownSample{}, counts: map[Column]float64{}}
+	m.counts(func(c Column, value float64) { own.counts[c] = value })
 	families, _ := m.options.Own.Gather()
 	for _, f := range families {
 		name := strings.TrimPrefix(f.GetName(), ownPrefix)
@@ -59,20 +62,4 @@ func (o *ownMetrics) value(name string) (sum float64, ok bool) {
 		sum += s.value
 	}
 	return sum, len(o.samples[name]) > 0
-}
-
-// column names the series of a metric in the history, by pairs of label and value in the order of labels.
-func column(name string, pairs ...string) string {
-	return strings.Join(append([]string{name}, pairs...), "\xff")
-}
-
-// column names the series. The label environment, which all have if any has it, is left out.
-func (s *ownSample) column(name string) string {
-	var pairs []string
-	for _, l := range s.labels {
-		if l.GetName() != "environment" {
-			pairs = append(pairs, l.GetName(), l.GetValue())
-		}
-	}
-	return column(name, pairs...)
 }

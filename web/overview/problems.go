@@ -34,24 +34,19 @@ type Problem struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// recent is the time in which events make a problem.
-const recent = 5 * time.Minute
-
-// lately is recent in words.
-const lately = "5 minutes"
-
 // finder finds what is not well.
 type finder struct {
 	*Status
 
 	monitor *Monitor
 	own     *ownMetrics
+	lately  string // Options.Recent in words
 	found   []Problem
 }
 
 // problems returns what is not well, the most severe first.
 func (m *Monitor) problems(s *Status, own *ownMetrics) []Problem {
-	f := finder{Status: s, monitor: m, own: own, found: []Problem{}}
+	f := finder{Status: s, monitor: m, own: own, lately: inWords(m.options.Recent), found: []Problem{}}
 	for i := range s.Sources {
 		f.source(&s.Sources[i])
 	}
@@ -102,17 +97,26 @@ func count(n float64, noun string) string {
 }
 
 // grown returns how much a counter grew lately.
-func (f *finder) grown(key string, value float64) float64 {
-	by, _ := f.monitor.recorder.increase(key, value, f.own.at, recent)
+func (f *finder) grown(key Column, value float64) float64 {
+	by, _ := f.monitor.recorder.increase(key, value, f.own.at, f.monitor.options.Recent)
 	return by
 }
 
-// grownSamples calls yield for the series of a counter that grew lately.
-func (f *finder) grownSamples(name string, yield func(s *ownSample, by float64)) {
-	for i := range f.own.samples[name] {
-		s := &f.own.samples[name][i]
-		if by := f.grown(s.column(name), s.value); by > 0 {
-			yield(s, by)
+// grownCounts calls yield, with the value of its label, for each series of a counter that grew lately.
+func (f *finder) grownCounts(name string, yield func(label string, by float64)) {
+	for key, value := range f.own.counts {
+		if key.Metric == name {
+			if by := f.grown(key, value); by > 0 {
+				yield(key.First, by)
+			}
 		}
 	}
+}
+
+// inWords spells whole minutes.
+func inWords(d time.Duration) string {
+	if d%time.Minute == 0 {
+		return count(d.Minutes(), "minute")
+	}
+	return d.String()
 }

@@ -25,28 +25,28 @@ func (f *finder) losses() {
 	received := 0.0
 	for i := range f.Sources {
 		s := &f.Sources[i]
-		received += f.grown(column("envelopes_received_total", "source", s.Name), float64(s.Received))
+		received += f.grown(Column{"envelopes_received_total", s.Name, ""}, float64(s.Received))
 	}
 	for i := range f.Losses {
 		l := &f.Losses[i]
-		by := f.grown(column("upstream_dropped_total", "direction", l.Direction, "origin", l.Origin), float64(l.Count))
+		by := f.grown(Column{"upstream_dropped_total", l.Direction, l.Origin}, float64(l.Count))
 		if by == 0 {
 			continue
 		}
 		f.add(Problem{
 			Kind: "upstream_loss", Severity: severe(by / (by + received)), Runbook: "loggregatorexporterupstreamloss",
 			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, at %s (%s): %.2g %% of what it should bring.",
-				count(by, "envelope"), lately, l.Origin, cmp.Or(l.Direction, "both sides"), 100*by/(by+received)),
+				count(by, "envelope"), f.lately, l.Origin, cmp.Or(l.Direction, "both sides"), 100*by/(by+received)),
 			Remedy: cmp.Or(lossRemedies[[2]string{l.Origin, l.Direction}],
 				"Its agent, or the doppler that it sends to, is too slow: see docs/metrics.md, What Loggregator lost."),
 			Link: "/#losses",
 		}, l.Origin+"/"+l.Direction)
 	}
-	f.grownSamples("udp_dropped_datagrams_total", func(_ *ownSample, by float64) {
+	f.grownCounts("udp_dropped_datagrams_total", func(_ string, by float64) {
 		f.add(Problem{
 			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
 			Sentence: fmt.Sprintf("Source udp is given more than the exporter takes: the kernel dropped %s in the last %s.",
-				count(by, "datagram"), lately),
+				count(by, "datagram"), f.lately),
 			Remedy: "Give the exporter more CPU, or raise nozzle.udp.receive_buffer_bytes and net.core.rmem_max.",
 			Link:   "/#source-udp",
 		}, "udp/datagrams")
@@ -58,13 +58,13 @@ func (f *finder) losses() {
 			Remedy:   "Connections stalled, the exporter is too slow, or clocks of VMs differ.", Link: "/#source-syslog",
 		}, "syslog")
 	}
-	f.grownSamples("otlp_points_refused_total", func(s *ownSample, by float64) {
+	f.grownCounts("otlp_points_refused_total", func(reason string, by float64) {
 		f.add(Problem{
 			Kind: "points_refused", Severity: Warning, Runbook: "loggregatorexporterpointsrefused",
-			Sentence: fmt.Sprintf("Source otlp refused %s in the last %s: %s.", count(by, "data point"), lately,
-				s.label("reason")),
+			Sentence: fmt.Sprintf("Source otlp refused %s in the last %s: %s.", count(by, "data point"), f.lately,
+				reason),
 			Remedy: "docs/otlp.md says for each reason what the sender has to change.", Link: "/#source-otlp",
-		}, s.label("reason"))
+		}, reason)
 	})
 }
 
@@ -94,14 +94,14 @@ const shareOutdated = 0.05
 func (f *finder) samples() {
 	all, outdated := 0.0, 0.0
 	for _, flow := range f.Ledger.Samples {
-		by := f.grown(column("samples_total", "outcome", flow.Outcome), float64(flow.Count))
+		by := f.grown(Column{"samples_total", flow.Outcome, ""}, float64(flow.Count))
 		all += by
 		if flow.Outcome == metric.Outdated.String() {
 			outdated = by
 		}
 		for outcome, p := range sampleProblems {
 			if outcome.String() == flow.Outcome && by > 0 {
-				p.Sentence = fmt.Sprintf(p.Sentence, count(by, "sample"), lately, f.example(outcome))
+				p.Sentence = fmt.Sprintf(p.Sentence, count(by, "sample"), f.lately, f.example(outcome))
 				f.add(p, "")
 			}
 		}
@@ -109,7 +109,7 @@ func (f *finder) samples() {
 	if outdated > shareOutdated*all {
 		f.add(Problem{
 			Kind: "outdated", Severity: Warning, Link: "/", Runbook: "loggregatorexporteroutdated",
-			Sentence: fmt.Sprintf("Of the samples of the last %s %.0f %% are older than what is there.", lately,
+			Sentence: fmt.Sprintf("Of the samples of the last %s %.0f %% are older than what is there.", f.lately,
 				100*outdated/all),
 			Remedy: "Clocks in the foundation are apart: synchronize them. Or envelopes come by two ways: enable one source.",
 		}, "")
@@ -191,21 +191,21 @@ func (f *finder) certificates() {
 		left := end.Sub(f.Time)
 		switch {
 		case s.value == 0:
-			p.Severity, p.Sentence = Critical, fmt.Sprintf("No certificate can be read from the file of %s.", s.label("setting"))
+			p.Severity, p.Sentence = Critical, fmt.Sprintf("No certificate can be read from the file of %s.", s.setting())
 		case left > certificateSoon:
 			continue
 		case left <= 0:
 			p.Severity, p.Since = Critical, end
-			p.Sentence = fmt.Sprintf("The certificates of %s are no longer valid since %s.", s.label("setting"),
+			p.Sentence = fmt.Sprintf("The certificates of %s are no longer valid since %s.", s.setting(),
 				end.Format(time.DateTime))
 		default:
 			if left <= certificateNow {
 				p.Severity = Critical
 			}
-			p.Sentence = fmt.Sprintf("The certificates of %s end at %s, in %.0f days.", s.label("setting"),
+			p.Sentence = fmt.Sprintf("The certificates of %s end at %s, in %.0f days.", s.setting(),
 				end.Format(time.DateTime), math.Floor(left.Hours()/24))
 		}
-		f.add(p, s.label("setting"))
+		f.add(p, s.setting())
 	}
 }
 
@@ -223,9 +223,9 @@ func (f *finder) scrapes() {
 			Remedy: "Set max_scrape_size in its scrape configuration, or its flag -promscrape.maxScrapeSize.",
 		}, s.Address)
 	}
-	f.grownSamples("scrapes_total", func(s *ownSample, by float64) {
+	f.grownCounts("scrapes_total", func(outcome string, by float64) {
 		p := Problem{Kind: "scrapes", Severity: Warning, Link: "/#scrapers"}
-		switch s.label("outcome") {
+		switch outcome {
 		case "aborted":
 			p.Sentence, p.Remedy = "ended before all was sent", "Raise scrape_timeout of the scraper, or expose less."
 			p.Runbook = "loggregatorexporterscrapesaborted"
@@ -237,14 +237,14 @@ func (f *finder) scrapes() {
 		default:
 			return
 		}
-		p.Sentence = fmt.Sprintf("%s in the last %s %s.", count(by, "scrape"), lately, p.Sentence)
-		f.add(p, s.label("outcome"))
+		p.Sentence = fmt.Sprintf("%s in the last %s %s.", count(by, "scrape"), f.lately, p.Sentence)
+		f.add(p, outcome)
 	})
-	f.grownSamples("scrape_families_omitted_total", func(_ *ownSample, by float64) {
+	f.grownCounts("scrape_families_omitted_total", func(_ string, by float64) {
 		f.add(Problem{
 			Kind: "scrapes", Severity: Warning, Link: "/#scrapers", Runbook: "loggregatorexporterscrapesincomplete",
 			Sentence: fmt.Sprintf("%.0f times in the last %s a metric was left out of a scrape, since another has its name as "+
-				"the format writes it.", by, lately),
+				"the format writes it.", by, f.lately),
 			Remedy: "Rename one of the two with a rule: the log names them.",
 		}, "omitted")
 	})
@@ -257,11 +257,11 @@ func (f *finder) pushes() {
 	}
 	lost := func(name, what, remedy, runbook string) {
 		total := 0.0
-		f.grownSamples(name, func(_ *ownSample, by float64) { total += by })
+		f.grownCounts(name, func(_ string, by float64) { total += by })
 		if total > 0 {
 			f.add(Problem{
 				Kind: "remote_write", Severity: Critical, Link: "/#remote-write", Runbook: runbook,
-				Sentence: fmt.Sprintf("%s in the last %s %s.", count(total, "sample"), lately, what), Remedy: remedy,
+				Sentence: fmt.Sprintf("%s in the last %s %s.", count(total, "sample"), f.lately, what), Remedy: remedy,
 			}, strings.TrimSuffix(strings.TrimPrefix(name, "remote_write_samples_"), "_total"))
 		}
 	}

@@ -17,7 +17,7 @@ const (
 	// late envelopes do as well.
 	clockAhead  = 10 * time.Second
 	clockBehind = 2 * time.Minute
-	// manyReconnects is how many of one reason lately are a problem: load balancers end streams every 15 minutes.
+	// manyReconnects is how many of one reason f.lately are a problem: load balancers end streams every 15 minutes.
 	manyReconnects = 2
 	sourceReplay   = "replay"
 )
@@ -40,14 +40,14 @@ var harmlessReconnects = []string{"ended", "closing_event"}
 func (f *finder) source(s *Source) {
 	f.connection(s)
 	for _, reason := range slices.Sorted(maps.Keys(s.Refusals)) {
-		key := column("source_refusals_total", "reason", reason, "source", s.Name)
+		key := Column{"source_refusals_total", reason, s.Name}
 		by := f.grown(key, float64(s.Refusals[reason]))
 		if by == 0 || slices.Contains(harmlessRefusals, reason) {
 			continue
 		}
 		f.add(Problem{
 			Kind: "source_refusals", Severity: Warning, Runbook: "loggregatorexporterrefusals",
-			Sentence: fmt.Sprintf("Source %s refused %s in the last %s: %s.", s.Name, count(by, "connection"), lately,
+			Sentence: fmt.Sprintf("Source %s refused %s in the last %s: %s.", s.Name, count(by, "connection"), f.lately,
 				reason),
 			Remedy: "Senders cannot deliver. " + advice(s, reason, "See the reason in docs/metrics.md and the log."),
 			Link:   "/#source-" + s.Name,
@@ -57,12 +57,12 @@ func (f *finder) source(s *Source) {
 		f.reconnects(s, reason)
 	}
 	f.clock(s)
-	malformed := column("envelopes_total", "outcome", "malformed", "source", s.Name)
+	malformed := Column{"envelopes_total", "malformed", s.Name}
 	if by := f.grown(malformed, float64(s.Envelopes["malformed"])); by > 0 {
 		f.add(Problem{
 			Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
 			Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
-				lately),
+				f.lately),
 			Remedy: "Something else sends to the port of the source, or a sender is defective: the log has the number of " +
 				"bytes, for syslog and OTLP also the address.",
 			Link: "/#source-" + s.Name,
@@ -105,7 +105,7 @@ func (f *finder) connection(s *Source) {
 
 // reconnects finds whether a source has to connect again and again.
 func (f *finder) reconnects(s *Source, reason string) {
-	key := column("source_reconnects_total", "reason", reason, "source", s.Name)
+	key := Column{"source_reconnects_total", reason, s.Name}
 	by := f.grown(key, float64(s.Reconnects[reason]))
 	switch {
 	case by == 0 || slices.Contains(harmlessReconnects, reason):
@@ -113,7 +113,7 @@ func (f *finder) reconnects(s *Source, reason string) {
 		f.add(Problem{
 			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
 			Sentence: fmt.Sprintf("Source %s is given more than the exporter takes: %s ended in the last %s (%s).",
-				s.Name, count(by, "stream"), lately, reason),
+				s.Name, count(by, "stream"), f.lately, reason),
 			Remedy: "Give the exporter more CPU, filter what nobody uses, or add exporters with the same nozzle.shard_id.",
 			Link:   "/#source-" + s.Name,
 		}, s.Name+"/"+reason)
@@ -121,7 +121,7 @@ func (f *finder) reconnects(s *Source, reason string) {
 		f.add(Problem{
 			Kind: "source_reconnects", Severity: Warning, Runbook: "loggregatorexporterreconnects",
 			Sentence: fmt.Sprintf("Source %s had to connect again %.0f times in the last %s: %s.", s.Name, by,
-				lately, reason),
+				f.lately, reason),
 			Remedy: advice(s, reason, "See the reason in docs/metrics.md and the log."), Link: "/#source-" + s.Name,
 		}, s.Name+"/"+reason)
 	}

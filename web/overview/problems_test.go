@@ -33,6 +33,7 @@ func (f *fixture) set(name string, value float64, labels ...string) {
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts(opts), names)
 		f.registry.MustRegister(vec)
 		vec.WithLabelValues(values...).Add(value)
+		f.counts[Column{name, strings.Join(values, ""), ""}] = value
 		return
 	}
 	vec := prometheus.NewGaugeVec(opts, names)
@@ -176,18 +177,18 @@ func problemCases() []problemCase {
 			f.ObserveScrape(Scrape{Remote: "10.0.0.9:1", UserAgent: "vm_promscrape", Bytes: 17 << 20, LimitBytes: 16 << 20})
 		}, []string{"critical scrape_too_large/10.0.0.9"}, "vm_promscrape at 10.0.0.9 is given more than it takes"},
 		{
-			"aborted", func(f *fixture) { f.set("scrapes_total", 1, "outcome", "aborted") },
+			"aborted", func(f *fixture) { f.ObserveScrape(Scrape{Outcome: "aborted"}) },
 			[]string{"warning scrapes/aborted"},
 			"1 scrape in the last 5 minutes ended before all was sent.",
 		},
-		{"refused", func(f *fixture) { f.set("scrapes_total", 2, "outcome", "refused") }, []string{"warning scrapes/refused"}, ""},
+		{"refused", func(f *fixture) { f.ObserveScrape(Scrape{Outcome: "refused"}) }, []string{"warning scrapes/refused"}, ""},
 		{
-			"bad selector", func(f *fixture) { f.set("scrapes_total", 2, "outcome", "invalid") },
+			"bad selector", func(f *fixture) { f.ObserveScrape(Scrape{Outcome: "invalid"}) },
 			[]string{"warning scrapes/invalid"},
 			"",
 		},
-		{"complete", func(f *fixture) { f.set("scrapes_total", 2, "outcome", "complete") }, nil, ""},
-		{"left out", func(f *fixture) { f.set("scrape_families_omitted_total", 1) }, []string{"warning scrapes/omitted"}, ""},
+		{"complete", func(f *fixture) { f.ObserveScrape(Scrape{Outcome: "complete"}) }, nil, ""},
+		{"left out", func(f *fixture) { f.ObserveScrape(Scrape{Outcome: "complete", Omitted: 1}) }, []string{"warning scrapes/omitted"}, ""},
 		{"push fails", func(f *fixture) {
 			f.set("remote_write_samples_total", 1)
 			f.set("remote_write_samples_failed_total", 1)
@@ -283,7 +284,7 @@ func TestProblemsEnd(t *testing.T) {
 		f := newFixture(t)
 		f.sources = []Source{well("rlp")}
 		f.point()
-		f.set("scrapes_total", 1, "outcome", "aborted")
+		f.ObserveScrape(Scrape{Outcome: "aborted"})
 		began := time.Now()
 		ids := func() (ids []string) {
 			f.sources = []Source{well("rlp")}
@@ -304,7 +305,7 @@ func TestProblemsEnd(t *testing.T) {
 			if want := time.Since(began) <= recent; (len(got) == 1) != want {
 				t.Fatalf("%q after %v", got, time.Since(began))
 			}
-			time.Sleep(historyStep)
+			time.Sleep(f.recorder.step)
 			f.point()
 		}
 	})

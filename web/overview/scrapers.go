@@ -15,6 +15,8 @@ type Scrape struct {
 	Format, Compression, Outcome string
 	Bytes, LimitBytes            int64
 	Duration                     time.Duration
+	// Omitted is the number of metrics that were left out, since another has their name as the format writes it.
+	Omitted int
 }
 
 const (
@@ -38,6 +40,9 @@ type scrapers struct {
 	bytes    int64
 	last     time.Time
 	begun    bool
+	// Since the start.
+	outcomes map[string]uint64
+	omitted  uint64
 }
 
 // ObserveScrape notes a scrape. It is cheap.
@@ -51,6 +56,11 @@ func (c *scrapers) observe(s *Scrape, now time.Time) {
 	key := scraperKey{host, s.UserAgent[:min(len(s.UserAgent), maxAgentBytes)], s.Format}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.outcomes == nil {
+		c.outcomes = map[string]uint64{}
+	}
+	c.outcomes[s.Outcome]++
+	c.omitted += uint64(s.Omitted)
 	if s.Outcome == "complete" {
 		if !c.begun {
 			c.duration, c.bytes, c.begun = 0, 0, true
@@ -110,13 +120,24 @@ func (c *scrapers) list(now time.Time) []Scraper {
 // keepPoint is how long the last scrape stands in the graphs where no other follows.
 const keepPoint = 2 * time.Minute
 
-// point returns the columns of the history, and begins the next point.
-func (c *scrapers) point(now time.Time) map[string]float64 {
+// point passes the columns of the history, and begins the next point.
+func (c *scrapers) point(now time.Time, yield func(c Column, value float64)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last.IsZero() || now.Sub(c.last) > keepPoint {
-		return nil
+		return
 	}
 	c.begun = false
-	return map[string]float64{columnScrapeSeconds: c.duration.Seconds(), columnScrapeBytes: float64(c.bytes)}
+	yield(columnScrapeSeconds, c.duration.Seconds())
+	yield(columnScrapeBytes, float64(c.bytes))
+}
+
+// counts passes the scrapes since the start by outcome, and the metrics that they left out.
+func (c *scrapers) counts(yield func(c Column, value float64)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for outcome, n := range c.outcomes {
+		yield(Column{"scrapes_total", outcome, ""}, float64(n))
+	}
+	yield(Column{Metric: "scrape_families_omitted_total"}, float64(c.omitted))
 }
