@@ -32,10 +32,8 @@ const (
 	apiNames   = 50_000
 	apiPace    = 50_000 // envelopes a second
 	apiClients = 10
-	// apiWarmUp is when the exporter has listed names, rules and sizes by itself for the first time.
-	apiWarmUp = 30 * time.Second
-	apiRounds = 5
-	apiRound  = 4 * time.Second
+	apiRounds  = 5
+	apiRound   = 4 * time.Second
 )
 
 // manyNames gives the envelopes of VMs names of which there are apiNames together.
@@ -195,11 +193,17 @@ func BenchmarkAPI(b *testing.B) {
 			b.Error(err)
 		}
 	}()
-	time.Sleep(apiWarmUp)
 	b.Run("answers", func(b *testing.B) {
 		feeding, stop := context.WithCancel(b.Context())
 		var group sync.WaitGroup
 		group.Go(func() { x.feed(feeding, b) })
+		for _, path := range []string{"names", "rules", "cardinality"} { // nothing is listed before somebody asks
+			status, took := x.get(path)
+			if status != http.StatusOK {
+				b.Fatal(path, status, took)
+			}
+			b.ReportMetric(float64(took.Microseconds())/1000, "ms-first/"+path)
+		}
 		for _, path := range apiPaths {
 			var times []float64
 			for range 5 {

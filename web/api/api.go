@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"loggregator_exporter/internal/beat"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
@@ -37,52 +38,69 @@ type API struct {
 	index        *live.Index
 	rules        ruleIndexes
 	proposals    proposals
-	surveys      surveys
+	surveys      live.Cache[sizes]
+	growth       growth
+
+	asked      sync.Mutex
+	forgetting *time.Timer // nil before the first request for names
 }
 
 // New makes an API. It starts nothing.
 func New(o Options) *API {
-	return &API{
+	a := &API{
 		Monitor: overview.New(o.Options), options: o, usual: newGate(usual), heavy: newGate(heavy),
 		index: live.NewIndex(o.Store),
 	}
+	a.surveys.Make = a.survey
+	return a
 }
 
-// Run keeps the history of the last hour, and the index of names at hand, until ctx is done. It returns nil then.
+// Run keeps the history of the last hour, and the sizes of metrics in it, until ctx is done. It returns nil then.
 func (a *API) Run(ctx context.Context) error {
 	var history sync.WaitGroup
 	history.Go(func() { _ = a.Monitor.Run(ctx) }) // it never fails
 	defer history.Wait()
-	survey := time.NewTimer(firstSurvey)
-	defer survey.Stop()
+	timer := time.NewTimer(firstGrowth)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-survey.C:
-			began := time.Now()
-			a.survey(ctx)
-			survey.Reset(max(surveyEvery, surveyRest*time.Since(began)))
+		case <-timer.C:
+			a.growth.note(time.Now(), familySizes(a.options.Store))
+			timer.Reset(beat.Next(growthStep))
 		}
 	}
 }
 
-const (
-	// firstSurvey is when names are listed first: by then most have come.
-	firstSurvey = 20 * time.Second
-	surveyEvery = time.Minute
-	// surveyRest is how many times as long as a survey takes it rests at least.
-	surveyRest = 50
-)
+// forgetAfter is how long what is known of names, rules and sizes is kept after the last request that needed it.
+const forgetAfter = 3 * time.Minute
 
-// survey keeps what takes long the first time ready for whoever asks. It fails when ctx is done only.
-func (a *API) survey(ctx context.Context) {
-	s, err := a.index.Renew(ctx)
-	if err != nil {
-		return
+// keep notes a request that needs what forget drops.
+func (a *API) keep() {
+	a.asked.Lock()
+	defer a.asked.Unlock()
+	if a.forgetting == nil {
+		a.forgetting = time.AfterFunc(forgetAfter, a.forget)
+	} else {
+		a.forgetting.Reset(forgetAfter)
 	}
-	_, _ = a.ruleIndex(ctx, s)
-	a.surveys.mu.Lock()
-	defer a.surveys.mu.Unlock()
-	_, _ = a.newSurvey(ctx)
+}
+
+// forget drops what is made for those who ask.
+func (a *API) forget() {
+	a.index.Forget()
+	a.surveys.Forget()
+	a.rules.forget()
+	a.proposals.forget()
+}
+
+// snapshot returns the names. Nothing lists them while nobody asks.
+func (a *API) snapshot(ctx context.Context) (*live.Snapshot, error) {
+	a.keep()
+	s, err := shared(ctx, a.index.Get)
+	if err != nil {
+		return nil, canceled(ctx)
+	}
+	return s, nil
 }

@@ -90,12 +90,27 @@ func (g *gate) admit(ctx context.Context) (answering context.Context, release fu
 	}
 	began := time.Now()
 	answering, cancel := context.WithTimeout(ctx, g.timeout)
-	return answering, func() {
+	var free time.Duration
+	return context.WithValue(answering, freeKey{}, &free), func() {
 		cancel()
-		took := time.Since(began)
+		took := time.Since(began) - free
 		g.tokens.ReserveN(time.Now(), int(min(took, g.saved).Microseconds()))
 		<-g.running
 	}, nil
+}
+
+// freeKey is the key of the time for which an answer is not charged.
+type freeKey struct{}
+
+// shared makes, or waits for, what many answers have in common: lists of names, rules and sizes. The answer that happens
+// to need it first is not charged for it, since how often it is made is bounded already.
+func shared[T any](ctx context.Context, produce func(context.Context) (T, error)) (T, error) {
+	began := time.Now()
+	value, err := produce(ctx)
+	if free, ok := ctx.Value(freeKey{}).(*time.Duration); ok {
+		*free += time.Since(began)
+	}
+	return value, err
 }
 
 // canceled is the error of an answer whose context is done.

@@ -92,3 +92,28 @@ func TestAdmit(t *testing.T) {
 		release()
 	})
 }
+
+// TestShared: an answer is charged for what it needs alone.
+func TestShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(usual)
+		for range 20 {
+			ctx, release, err := g.admit(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := shared(ctx, func(context.Context) (int, error) { time.Sleep(time.Second); return 0, nil }); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(30 * time.Millisecond)
+			release()
+		}
+		// Of the second that was saved 20 times 30 ms are gone, but for what came on top in 20 s.
+		if left := g.tokens.Tokens(); left < 0.95*float64(usual.saved.Microseconds()) {
+			t.Errorf("%v us are left", left)
+		}
+	})
+	if _, err := shared(t.Context(), func(context.Context) (int, error) { return 0, nil }); err != nil { // not admitted
+		t.Error(err)
+	}
+}

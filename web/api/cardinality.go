@@ -123,26 +123,25 @@ type RefusedName struct {
 
 // Cardinality says what makes most series, as it was at most two minutes ago.
 func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality, error) {
-	s, err := a.sizes(ctx)
+	a.keep()
+	s, err := shared(ctx, a.surveys.Get)
 	if err != nil {
-		return nil, err
+		return nil, canceled(ctx)
 	}
 	out := &Cardinality{
 		Time: s.taken.UTC(), Series: s.series, Families: s.families, Metrics: []MetricSize{}, Owners: []OwnerSize{},
 		Grown: []MetricSize{}, Limits: a.limits(s), Refused: []RefusedName{}, Share: s.labels.share, Totals: map[string]int{},
 	}
-	a.surveys.mu.Lock()
-	defer a.surveys.mu.Unlock()
-	g := &a.surveys.growth
-	if len(g.points) > 0 {
-		out.GrownSince = g.points[0].at.UTC()
+	g, ok := a.growth.first()
+	if ok {
+		out.GrownSince = g.at.UTC()
 	}
 	if q.Metric != "" {
-		return out, a.oneMetric(ctx, &q, out, g)
+		return out, a.oneMetric(ctx, &q, out, &g)
 	}
 	all := make([]MetricSize, len(s.metrics))
 	for i := range s.metrics {
-		all[i] = metricSize(&s.metrics[i], g)
+		all[i] = metricSize(&s.metrics[i], &g)
 	}
 	errs := make([]error, 6)
 	out.Metrics, errs[0] = metricList.show(all, &q, out)
@@ -155,7 +154,7 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 	return out, cmp.Or(errs...)
 }
 
-func metricSize(m *store.FamilySize, g *growth) MetricSize {
+func metricSize(m *store.FamilySize, g *growthPoint) MetricSize {
 	return MetricSize{Metric: m.Name, Type: m.Type.String(), Series: m.Series, Grown: g.since(m)}
 }
 
@@ -178,7 +177,7 @@ func (a *API) addLargestLabels(out *Cardinality) {
 }
 
 // oneMetric counts the labels of one metric.
-func (a *API) oneMetric(ctx context.Context, q *CardinalityQuery, out *Cardinality, g *growth) error {
+func (a *API) oneMetric(ctx context.Context, q *CardinalityQuery, out *Cardinality, g *growthPoint) error {
 	size, ok := a.options.Store.FamilyLabelSets(q.Metric, 1, func([]store.LabelSet) bool { return false })
 	if !ok {
 		return a.noMetric(ctx, q.Metric)
@@ -204,9 +203,9 @@ func (a *API) oneMetric(ctx context.Context, q *CardinalityQuery, out *Cardinali
 
 // noMetric says that a metric does not exist, and which ones resemble it.
 func (a *API) noMetric(ctx context.Context, name string) error {
-	s, err := a.index.Snapshot(ctx)
+	s, err := a.snapshot(ctx)
 	if err != nil {
-		return canceled(ctx)
+		return err
 	}
 	names, metrics, err := near(ctx, s, name)
 	if err != nil {

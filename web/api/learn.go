@@ -23,14 +23,20 @@ type proposals struct {
 	of   *tagger.Tagger
 }
 
+func (p *proposals) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last, p.of = nil, nil
+}
+
 // proposalsAge is how long proposals are good for.
 const proposalsAge = time.Minute
 
 // Learn proposes rules for the live names that no rule takes, as they were at most a minute ago.
 func (a *API) Learn(ctx context.Context) (*Proposals, error) {
-	s, err := a.index.Snapshot(ctx)
+	s, err := a.snapshot(ctx)
 	if err != nil {
-		return nil, canceled(ctx)
+		return nil, err
 	}
 	e, err := a.explainer()
 	if err != nil {

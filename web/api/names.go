@@ -104,9 +104,9 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.index.Snapshot(ctx)
+	s, err := a.snapshot(ctx)
 	if err != nil {
-		return nil, canceled(ctx)
+		return nil, err
 	}
 	filter, err := a.nameFilter(ctx, &q, s)
 	if err != nil {

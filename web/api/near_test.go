@@ -15,7 +15,7 @@ func TestNear(t *testing.T) {
 	for i := range 9 {
 		f.gauge("shop", fmt.Sprintf("shop.cart%d.items", i))
 	}
-	s, err := f.index.Snapshot(t.Context())
+	s, err := f.snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

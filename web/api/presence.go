@@ -162,9 +162,9 @@ func (p *Presence) exposed(q *ExplainQuery, s *senders, x *Explained) {
 
 // absence says why nothing of a name is here.
 func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Presence) error {
-	s, err := a.index.Snapshot(ctx)
+	s, err := a.snapshot(ctx)
 	if err != nil {
-		return canceled(ctx)
+		return err
 	}
 	refused := func(r store.Refusal) bool { return r.RawName == q.Name }
 	refusals := a.options.Store.Refusals()

@@ -81,9 +81,9 @@ type RuleText struct {
 
 // Rules lists the rules in force, file by file, with the number of live names that each takes.
 func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
-	s, err := a.index.Snapshot(ctx)
+	s, err := a.snapshot(ctx)
 	if err != nil {
-		return nil, canceled(ctx)
+		return nil, err
 	}
 	x, err := a.ruleIndex(ctx, s)
 	if err != nil {

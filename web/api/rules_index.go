@@ -57,8 +57,18 @@ type ruleIndexes struct {
 	last *ruleIndex
 }
 
+func (x *ruleIndexes) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.last = nil
+}
+
 // ruleIndex returns the index of a snapshot.
 func (a *API) ruleIndex(ctx context.Context, s *live.Snapshot) (*ruleIndex, error) {
+	return shared(ctx, func(ctx context.Context) (*ruleIndex, error) { return a.indexRules(ctx, s) })
+}
+
+func (a *API) indexRules(ctx context.Context, s *live.Snapshot) (*ruleIndex, error) {
 	a.rules.mu.Lock()
 	defer a.rules.mu.Unlock()
 	e, _ := a.options.Store.Resolver().(explainer)

@@ -181,7 +181,8 @@ func TestRulesFollow(t *testing.T) {
 	f := newFixture(t)
 	f.fill()
 	taken := func() int {
-		s, err := f.index.Renew(t.Context())
+		f.index.Forget()
+		s, err := f.index.Get(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

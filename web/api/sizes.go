@@ -27,7 +27,6 @@ const (
 // sizes is what a survey counted. It never changes.
 type sizes struct {
 	taken time.Time
-	took  time.Duration
 
 	series, families int
 	metrics          []store.FamilySize // all, those with most series first
@@ -36,39 +35,19 @@ type sizes struct {
 	largestOwner     live.Owner
 }
 
-// surveys keeps the last survey.
-type surveys struct {
-	mu     sync.Mutex
-	last   *sizes
-	growth growth
-}
-
-// sizes returns the last survey, or makes one where that is quick or there is none.
-func (a *API) sizes(ctx context.Context) (*sizes, error) {
-	a.surveys.mu.Lock()
-	defer a.surveys.mu.Unlock()
-	if s := a.surveys.last; s != nil {
-		age := time.Since(s.taken)
-		if age < time.Second || age < 2*surveyEvery && s.took > quickSurvey {
-			return s, nil
-		}
-	}
-	return a.newSurvey(ctx)
-}
-
-// quickSurvey is how long a survey may take to be made for whoever asks.
-const quickSurvey = 20 * time.Millisecond
-
-// newSurvey counts; surveys.mu is held.
-func (a *API) newSurvey(ctx context.Context) (*sizes, error) {
-	names, err := a.index.Snapshot(ctx)
-	if err != nil {
-		return nil, canceled(ctx)
-	}
-	s := &sizes{taken: time.Now(), metrics: a.options.Store.FamilySizes()}
-	slices.SortFunc(s.metrics, func(x, y store.FamilySize) int {
+// familySizes returns all metrics, those with most series first.
+func familySizes(s *store.Store) []store.FamilySize {
+	all := s.FamilySizes()
+	slices.SortFunc(all, func(x, y store.FamilySize) int {
 		return cmp.Or(cmp.Compare(y.Series, x.Series), strings.Compare(x.Name, y.Name))
 	})
+	return all
+}
+
+// survey counts.
+func (a *API) survey() *sizes {
+	names, _ := a.index.Get(context.Background()) // which is never done
+	s := &sizes{taken: time.Now(), metrics: familySizes(a.options.Store)}
 	s.families = len(s.metrics)
 	for _, m := range s.metrics {
 		s.series += m.Series
@@ -77,20 +56,14 @@ func (a *API) newSurvey(ctx context.Context) (*sizes, error) {
 	stride := 1 + s.series/maxLabelSets // there are no more sets than series
 	a.options.Store.LabelSets(stride, func(chunk []store.LabelSet) bool {
 		s.labels.add(chunk, stride)
-		return ctx.Err() == nil
+		return true
 	})
-	if ctx.Err() != nil {
-		return nil, canceled(ctx)
-	}
 	s.labels.finish(stride)
 	s.owners = a.ownerSizes(names)
 	if len(names.Owners) > 0 {
 		s.largestOwner = names.Owners[0]
 	}
-	s.took = time.Since(s.taken)
-	a.surveys.last = s
-	a.surveys.growth.note(s)
-	return s, nil
+	return s
 }
 
 // labelCount counts labels and their values.
@@ -215,6 +188,9 @@ func (a *API) ownersBy() store.Owner {
 }
 
 const (
+	// firstGrowth is when sizes are noted first: components report every 15 s or more often, so that most series exist
+	// by then.
+	firstGrowth  = 20 * time.Second
 	growthStep   = 5 * time.Minute
 	growthPoints = 13 // an hour
 	// growthMetrics bounds the metrics whose sizes are remembered.
@@ -223,6 +199,7 @@ const (
 
 // growth remembers the sizes of the largest metrics in the last hour: at most 13,000 numbers.
 type growth struct {
+	mu     sync.Mutex
 	points []growthPoint
 }
 
@@ -233,31 +210,39 @@ type growthPoint struct {
 	most int
 }
 
-// note adds a point if one is due.
-func (g *growth) note(s *sizes) {
-	if n := len(g.points); n > 0 && s.taken.Sub(g.points[n-1].at) < growthStep {
-		return
-	}
-	p := growthPoint{at: s.taken, sizes: map[string]int{}}
-	for i, m := range s.metrics {
+// note adds a point. The metrics are sorted by size.
+func (g *growth) note(now time.Time, metrics []store.FamilySize) {
+	p := growthPoint{at: now, sizes: map[string]int{}}
+	for i, m := range metrics {
 		if i == growthMetrics {
 			p.most = m.Series
 			break
 		}
 		p.sizes[m.Name] = m.Series
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(g.points) == growthPoints {
-		g.points = append(g.points[:0], g.points[1:]...)
+		g.points = slices.Delete(g.points, 0, 1)
 	}
 	g.points = append(g.points, p)
 }
 
-// since returns when the first point was, and how many series a metric got since then, at least.
-func (g *growth) since(m *store.FamilySize) int {
+// first returns the earliest point, ok is false if there is none. A point never changes.
+func (g *growth) first() (p growthPoint, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(g.points) == 0 {
+		return growthPoint{}, false
+	}
+	return g.points[0], true
+}
+
+// since returns how many series a metric got since the point, at least; 0 where there is none.
+func (p *growthPoint) since(m *store.FamilySize) int {
+	if p.sizes == nil {
 		return 0
 	}
-	p := &g.points[0]
 	before, ok := p.sizes[m.Name]
 	if !ok {
 		before = min(p.most, m.Series)

@@ -2,11 +2,8 @@ package live
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"loggregator_exporter/metric"
@@ -47,9 +44,8 @@ type Owner struct {
 
 // Snapshot is what a walk found. It never changes.
 type Snapshot struct {
-	// Taken is when the walk began, Took how long it lasted.
+	// Taken is when the walk began.
 	Taken time.Time
-	Took  time.Duration
 	// Names are sorted by name, kind and unit.
 	Names []Name
 	// Texts are the origins and metrics of the names.
@@ -62,75 +58,26 @@ type Snapshot struct {
 	Omitted int
 }
 
-// Index keeps a snapshot of a store's names.
-type Index struct {
-	store *store.Store
-
-	building sync.Mutex // held while a snapshot is made
-	current  atomic.Pointer[Snapshot]
-	renewing atomic.Bool
-}
+// Index keeps a snapshot of a store's names while it is asked for.
+type Index struct{ Cache[Snapshot] }
 
 // NewIndex makes an index. It reads nothing yet.
-func NewIndex(s *store.Store) *Index { return &Index{store: s} }
-
-const (
-	// minAge is how old a snapshot must be to be made anew, and maxAge how old one may be to be of use. In between,
-	// snapshots are made as often as takes no more than one part in restShare of one core.
-	minAge    = time.Second
-	maxAge    = 2 * time.Minute
-	restShare = 50
-	// quick is how long a walk may take to be waited for.
-	quick = 20 * time.Millisecond
-)
-
-// Snapshot returns the names, as they were at most some seconds before the call or the one before. Where a walk takes
-// long the next snapshot is made in the background.
-func (x *Index) Snapshot(ctx context.Context) (*Snapshot, error) {
-	now := x.current.Load()
-	switch {
-	case now == nil, time.Since(now.Taken) > maxAge:
-		return x.renew(ctx, now)
-	case time.Since(now.Taken) < max(minAge, restShare*now.Took):
-		return now, nil
-	case now.Took <= quick:
-		return x.renew(ctx, now)
-	default:
-		if x.renewing.CompareAndSwap(false, true) {
-			go func() {
-				defer x.renewing.Store(false)
-				_, _ = x.renew(context.WithoutCancel(ctx), now) // it ends by itself, soon
-			}()
-		}
-		return now, nil
-	}
+func NewIndex(s *store.Store) *Index {
+	return &Index{Cache[Snapshot]{Make: func() *Snapshot { return snapshot(s) }}}
 }
 
-// Renew makes a snapshot now.
-func (x *Index) Renew(ctx context.Context) (*Snapshot, error) { return x.renew(ctx, x.current.Load()) }
-
-// renew makes a snapshot, unless another call has replaced the one that was found too old.
-func (x *Index) renew(ctx context.Context, old *Snapshot) (*Snapshot, error) {
-	x.building.Lock()
-	defer x.building.Unlock()
-	if now := x.current.Load(); now != old {
-		return now, nil
-	}
-	b := builder{taken: time.Now(), owner: x.store.LimitState().Owner, texts: map[string]uint32{}}
+// snapshot walks through a store.
+func snapshot(s *store.Store) *Snapshot {
+	b := builder{taken: time.Now(), owner: s.LimitState().Owner, texts: map[string]uint32{}}
 	b.owner = cmp.Or(b.owner, store.OwnerSourceID)
-	x.store.Walk(func(chunk []store.Visited) bool {
+	s.Walk(func(chunk []store.Visited) bool {
 		for i := range chunk {
 			b.add(&chunk[i])
 		}
-		return ctx.Err() == nil
+		return true
 	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	b.addRefused(x.store.Refusals())
-	s := b.finish()
-	x.current.Store(s)
-	return s, nil
+	b.addRefused(s.Refusals())
+	return b.finish()
 }
 
 // addRefused adds names that the store does not remember: it has no room for them, or they are no names.
@@ -369,9 +316,8 @@ func (b *builder) finish() *Snapshot {
 	slices.SortFunc(s.Owners, func(x, y Owner) int {
 		return cmp.Or(cmp.Compare(y.Series, x.Series), strings.Compare(x.Name, y.Name))
 	})
-	s.Taken, s.Took = b.taken, time.Since(b.taken)
 	return &Snapshot{
-		Taken: s.Taken, Took: s.Took, Names: slices.Clip(s.Names), Texts: slices.Clip(s.Texts), Owners: s.Owners,
+		Taken: b.taken, Names: slices.Clip(s.Names), Texts: slices.Clip(s.Texts), Owners: s.Owners,
 		Series: s.Series, Identities: s.Identities, Omitted: s.Omitted,
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"loggregator_exporter/internal/leaks"
@@ -86,7 +85,7 @@ func TestSnapshot(t *testing.T) {
 	send(s, metric.KindCounter, "h_count", "origin", "a")
 	send(s, metric.KindCounter, "h_bucket", "origin", "a", "le", "1")
 	send(s, metric.KindGauge, "", "origin", "a")
-	snapshot, err := NewIndex(s).Snapshot(t.Context())
+	snapshot, err := NewIndex(s).Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,58 +115,10 @@ func TestSetsAreBounded(t *testing.T) {
 	for i := range 2 * maxSet {
 		send(s, metric.KindGauge, "x", "origin", fmt.Sprint(i))
 	}
-	snapshot, err := NewIndex(s).Snapshot(t.Context())
+	snapshot, err := NewIndex(s).Get(t.Context())
 	if err != nil || len(snapshot.Names[0].Origins) != maxSet || snapshot.Names[0].Series != 2*maxSet {
 		t.Errorf("%+v, %v", snapshot.Names[0], err)
 	}
-}
-
-// TestSnapshotAge: a snapshot is kept for a second, and is made anew when somebody asks after that.
-func TestSnapshotAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStore(t)
-		send(s, metric.KindGauge, "x")
-		x := NewIndex(s)
-		get := func() *Snapshot {
-			snapshot, err := x.Snapshot(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return snapshot
-		}
-		first := get()
-		time.Sleep(minAge - 1)
-		if get() != first {
-			t.Error("a new snapshot within a second")
-		}
-		time.Sleep(time.Nanosecond)
-		second := get()
-		if second == first {
-			t.Error("no new snapshot after a second")
-		}
-		// One that took long is not waited for, and rests for fifty times as long.
-		slow := *second
-		slow.Took = time.Second
-		x.current.Store(&slow)
-		time.Sleep(restShare*time.Second - 1)
-		if get() != &slow {
-			t.Error("a new snapshot too early")
-		}
-		time.Sleep(time.Nanosecond)
-		if get() != &slow {
-			t.Error("a slow snapshot was waited for")
-		}
-		synctest.Wait()
-		if get() == &slow {
-			t.Error("no new snapshot in the background")
-		}
-		slow.Taken = time.Now()
-		x.current.Store(&slow)
-		time.Sleep(maxAge + 1)
-		if get() == &slow {
-			t.Error("a snapshot of two minutes ago")
-		}
-	})
 }
 
 func TestRepresentatives(t *testing.T) {
