@@ -200,11 +200,11 @@ func BenchmarkSyslogMessage(b *testing.B) {
 }
 
 // BenchmarkSyslogIdle shows what an idle connection with TLS takes, buffers of the kernel not counted: after one
-// message, and after one of 60 KiB.
+// message, after one of 60 KiB, and where as many are open as are accepted unless configured.
 func BenchmarkSyslogIdle(b *testing.B) {
-	const connections = 1000
-	for _, size := range []int{300, 60 << 10} {
-		b.Run(fmt.Sprintf("message=%d", size), func(b *testing.B) {
+	for _, c := range []struct{ connections, size int }{{1000, 300}, {1000, 60 << 10}, {10_000, 300}} {
+		connections, size := c.connections, c.size
+		b.Run(fmt.Sprintf("connections=%d/message=%d", connections, size), func(b *testing.B) {
 			file, config := newCertificate(b)
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
@@ -220,7 +220,7 @@ func BenchmarkSyslogIdle(b *testing.B) {
 				<-sink.got
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric((settled()-before)/connections/1024, "KiB/connection")
+			b.ReportMetric((settled()-before)/float64(connections)/1024, "KiB/connection")
 			cancel()
 			if err := <-done; err != nil {
 				b.Fatal(err)
