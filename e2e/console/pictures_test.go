@@ -26,6 +26,7 @@ var pictures = []struct {
 	{"overview", "/?ledger=total", `document.querySelectorAll("#demo-names tbody tr").length === 20`, 1560},
 	{"explain", "/explain?name=router__1.memoryStats.numBytesAllocated&origin=gorouter", `document.querySelector(".becomes")`, 900},
 	{"workbench", "/rules?view=workbench", `document.querySelector("#result")?.innerText.includes("names change")`, 860},
+	{"cardinality", "/cardinality", `document.querySelector("#found tbody")`, 1120},
 	{"names", "/names?search=memorystats", `document.querySelector("#found tbody")`, 800},
 }
 

@@ -45,6 +45,11 @@ func (p explainPage) Level() string {
 	}
 }
 
+// Known says whether a rule file has an entry for what the name measures.
+func (p explainPage) Known() bool {
+	return slices.ContainsFunc(p.Steps, func(s api.Step) bool { return s.Stage == "metadata" && s.Rule != nil })
+}
+
 // SentBy says whose envelopes the name is explained with, where nobody else was asked for.
 func (p explainPage) SentBy() string {
 	s := p.Sender
