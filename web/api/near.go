@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
@@ -17,6 +18,9 @@ const (
 	// maxNearBytes and maxNearWords bound what is looked at of each text.
 	maxNearBytes = 200
 	maxNearWords = 24
+	// maxWordwise bounds the texts that are compared word by word, which takes some microseconds each: those that have most
+	// groups of three letters in common with the wanted one.
+	maxWordwise = 2000
 	// leastLikeness is how much of a wanted text must be found in one that is offered, from 0 to 1.
 	leastLikeness = 0.6
 )
@@ -24,42 +28,103 @@ const (
 // near returns the raw names and the metrics that resemble a text most. Texts resemble each other by their words, as
 // naming takes them apart, wherever these stand: a misspelt word, and another separator or prefix, are no hindrance.
 func near(ctx context.Context, s *live.Snapshot, text string) (names, metrics []string, err error) {
-	wanted := newLikeness(text)
 	isMetric := make([]bool, len(s.Texts))
-	var found, foundMetrics nearest
-	last := ""
+	var rawNames, allMetrics []string
 	for i := range s.Names {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return nil, nil, canceled(ctx)
-		}
 		n := &s.Names[i]
 		for _, pos := range n.Metrics {
 			isMetric[pos] = true
 		}
-		if n.Name != last || i == 0 { // a name has a row for each kind and unit
-			found.add(n.Name, wanted.of(n.Name))
+		if i == 0 || n.Name != s.Names[i-1].Name { // a name has a row for each kind and unit
+			rawNames = append(rawNames, n.Name)
 		}
-		last = n.Name
 	}
 	for pos, is := range isMetric {
 		if is {
-			foundMetrics.add(s.Texts[pos], wanted.of(s.Texts[pos]))
+			allMetrics = append(allMetrics, s.Texts[pos])
 		}
 	}
-	return found.texts(), foundMetrics.texts(), nil
+	wanted := newLikeness(text)
+	if names, err = wanted.nearest(ctx, rawNames); err != nil {
+		return nil, nil, err
+	}
+	metrics, err = wanted.nearest(ctx, allMetrics)
+	return names, metrics, err
+}
+
+// nearest returns those of the texts that resemble the wanted one most.
+func (l *likeness) nearest(ctx context.Context, texts []string) ([]string, error) {
+	var found nearest
+	for i, text := range l.sift(texts) {
+		if i%256 == 0 && ctx.Err() != nil {
+			return nil, canceled(ctx)
+		}
+		found.add(text, l.of(text))
+	}
+	return found.texts(), nil
+}
+
+// sift returns the texts that are worth to be compared word by word.
+func (l *likeness) sift(texts []string) []string {
+	var counts [maxNearBytes + 1]int // of texts, by the groups of letters that they have in common
+	common := make([]uint8, len(texts))
+	for i, text := range texts {
+		for group := range letterGroups(text) {
+			if l.groups[group] {
+				common[i]++
+			}
+		}
+		counts[common[i]]++
+	}
+	least, room := len(counts), maxWordwise
+	for least > 1 && room >= counts[least-1] {
+		least--
+		room -= counts[least]
+	}
+	kept := make([]string, 0, maxWordwise)
+	for i, text := range texts {
+		if n := int(common[i]); n >= least || n == least-1 && n > 0 && room > 0 {
+			if n < least {
+				room--
+			}
+			kept = append(kept, text)
+		}
+	}
+	return kept
+}
+
+// letterGroups yields a number for each three letters or digits in a row, whatever their case and what stands between.
+func letterGroups(text string) iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		group, n := uint32(0), 0
+		for i := range min(len(text), maxNearBytes) {
+			c := text[i] | 0x20 // lower case; digits have this bit set
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+				continue
+			}
+			group = group<<8&0xffffff | uint32(c)
+			if n++; n >= 3 && !yield(uint16(group*2654435761>>20)) {
+				return
+			}
+		}
+	}
 }
 
 // likeness compares texts with a wanted one.
 type likeness struct {
-	words []string
-	bytes int                // of the words
-	known map[string][]uint8 // how much of each wanted word another word has, in hundredths
+	words  []string
+	bytes  int                // of the words
+	groups [4096]bool         // of letters, that it has; see letterGroups
+	known  map[string][]uint8 // how much of each wanted word another word has, in hundredths
 }
 
 func newLikeness(text string) *likeness {
 	l := &likeness{words: wordsOf(text), known: map[string][]uint8{}}
 	for _, w := range l.words {
 		l.bytes += len(w)
+	}
+	for group := range letterGroups(text) {
+		l.groups[group] = true
 	}
 	return l
 }

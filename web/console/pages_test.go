@@ -78,6 +78,10 @@ func TestContents(t *testing.T) {
 		{"/rules?view=workbench", []string{"before the rules in force", "The result comes as soon as you write."}},
 		{"/rules?view=workbench&file=rules.yaml", []string{"in place of rules.yaml", "version: 1 rules: []"}},
 		{"/rules?view=workbench&name=a{b}", []string{`- pattern: "a\\{b\\}"`}},
+		{"/rules?view=workbench&rule=rules/queues", []string{
+			"before the rules in force", "rules: # A copy of rules/queues, which comes before that one. - - id: x",
+		}},
+		{"/rules?view=workbench&file=go-runtime.yaml", []string{"in place of go-runtime.yaml", "This file is built in."}},
 		{"/rules?view=proposals", []string{
 			"5,000 live names 4,900 have a rule 40 would get one", "learned/queues.queue doubtful",
 			"queues.{queue}.{leaf} : 6 names with 3 values become 2 base names",
