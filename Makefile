@@ -47,9 +47,9 @@ packages:
 corpus:
 	go test -run TestCorpus -count=1 -v ./tagger
 
-## migrate-score: how many queries of the shapes of prometheus-boshrelease's are rewritten, and give the same result on a real Prometheus
+## migrate-score: how many queries of the shapes of prometheus-boshrelease's are rewritten, and give the same result on a real Prometheus that scrapes for ten minutes
 migrate-score:
-	cd e2e && go test ./migrate -run 'TestQueries$$' -v | grep -E 'queries rewritten|left as|another result|FAIL|^ok'
+	cd e2e && go test ./migrate -timeout 40m -run 'TestQueries$$' -v -args -interval 15s | grep -E 'every|queries rewritten|left as|another result|FAIL|^ok'
 
 ## learn-score: how much of what exporter learn proposes for the corpora of real names is right, and how much it finds
 learn-score:

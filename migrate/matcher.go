@@ -20,6 +20,8 @@ type matcher struct {
 	any bool
 	// not: the values are those that it must not have.
 	not bool
+	// pattern is a regular expression for the values.
+	pattern string
 	// variable is text with a variable that stands for the value.
 	variable string
 }
@@ -40,6 +42,10 @@ func (c *matcher) text() string {
 	switch {
 	case c.variable != "":
 		value, op = c.variable, labels.MatchRegexp
+	case c.pattern != "":
+		if value, op = c.pattern, labels.MatchRegexp; c.not {
+			op = labels.MatchNotRegexp
+		}
 	case c.any:
 		op = labels.MatchNotEqual
 	case len(c.values) == 1:
@@ -102,7 +108,8 @@ func (n *names) exclude(others, targets []*known, matchers []*matcher, free stri
 			continue
 		}
 		i := slices.IndexFunc(other.labels, func(l metric.Label) bool {
-			return l.Name != labelOrigin && l.Name != free && !slices.Contains(have, l.Name)
+			given := l.Name == labelComponent && targets[0].anywhere // by the origin, which the old name does not hold
+			return l.Name != labelOrigin && l.Name != free && !given && !slices.Contains(have, l.Name)
 		})
 		switch {
 		case i >= 0:

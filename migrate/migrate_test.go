@@ -25,7 +25,7 @@ func newMigrator(tb testing.TB, names ...Name) *Migrator {
 		Old: old,
 		New: resolver.New(resolver.Options{
 			Tagger: rules, Naming: naming.Style{Namespace: "cf"},
-			HTTP: resolver.HTTPOptions{Labels: []string{
+			HTTP: resolver.HTTPOptions{Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, Labels: []string{
 				"bosh_deployment", "component", "app_id", "app_name", "space_name", "organization_name", "process_type",
 				"method", "status",
 			}},

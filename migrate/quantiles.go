@@ -3,6 +3,7 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,6 +82,47 @@ func (r *rewriter) replaceOperation(n *parser.AggregateExpr, text string) {
 		at.End += len(rest) - len(strings.TrimLeft(rest, " \t\n"))
 	}
 	r.edit(at, text)
+}
+
+// limitBuckets leaves out those buckets of a histogram that the old one had not, where the buckets themselves are asked
+// for. A quantile is no worse for them.
+func (r *rewriter) limitBuckets() error {
+	for _, s := range r.series() {
+		if s.special == nil || s.special.buckets == nil || r.isForQuantile(s.selector.Node) || hasMatcher(s, labelBucket) {
+			continue
+		}
+		is := func(list []float64) func(float64) bool {
+			return func(bound float64) bool { return slices.Contains(list, bound) }
+		}
+		if slices.ContainsFunc(s.special.buckets, func(b float64) bool { return !is(s.special.newBuckets)(b) }) {
+			return fmt.Errorf("%s: the new histogram has not all buckets of the old one: see metrics.http.buckets", s.selector.Name)
+		}
+		excess := slices.DeleteFunc(slices.Clone(s.special.newBuckets), is(s.special.buckets))
+		if len(excess) == 0 {
+			continue
+		}
+		var bounds []string
+		for _, b := range excess {
+			bounds = append(bounds, regexp.QuoteMeta(strconv.FormatFloat(b, 'g', -1, 64)))
+		}
+		pattern := "(" + strings.Join(bounds, "|") + ")([.]0)?" // Prometheus writes whole numbers in either way
+		s.matchers = append(s.matchers, &matcher{label: labelBucket, pattern: pattern, not: true})
+	}
+	return nil
+}
+
+// isForQuantile says whether series are what histogram_quantile is calculated from.
+func (r *rewriter) isForQuantile(n parser.Node) bool {
+	for ; n != nil; n = r.parents[n] {
+		if call, ok := n.(*parser.Call); ok && call.Func.Name == "histogram_quantile" {
+			return true
+		}
+	}
+	return false
+}
+
+func hasMatcher(s *translation, label string) bool {
+	return slices.ContainsFunc(s.selector.Matchers, func(m promql.Matcher) bool { return m.Label == label })
 }
 
 // splitQuantiles writes a query whose result has several quantiles of a summary by their label, such as

@@ -53,7 +53,7 @@ func (r *rewriter) findParents() {
 
 func (r *rewriter) rewriteAll() error {
 	for _, step := range []func() error{
-		r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial, r.ignoreExtras, r.keepValues,
+		r.limitBuckets, r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial, r.ignoreExtras, r.keepValues,
 	} {
 		if err := step(); err != nil {
 			return err

@@ -20,6 +20,8 @@ type special struct {
 	join  string
 	// before and after stand around the new series.
 	before, after string
+	// buckets are the upper bounds of those of the old histogram, and of the new one.
+	buckets, newBuckets []float64
 	// older: a version of firehose_exporter before 7, whose requests had more labels.
 	older bool
 }
@@ -163,6 +165,11 @@ func (m *Migrator) selectHTTP(s *translation, name string) bool {
 		return false
 	}
 	family := m.new.Explain(id, nil)
+	if suffix == "_bucket" && !requests.quantile {
+		was := *id
+		was.Name = "http_duration_seconds"
+		requests.buckets, requests.newBuckets = m.old.Resolve(&was).Buckets, family.Buckets
+	}
 	s.special, s.identity = requests, id
 	s.matchers = []*matcher{{label: labelName, values: []string{family.Metric + suffix}}}
 	return true

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"loggregator_exporter/e2e/peer"
 )
@@ -23,14 +24,16 @@ type series struct {
 // server is a Prometheus with the time that it holds.
 type server struct {
 	address    string
-	start, end int64
+	start, end time.Time // of the first and last scrape
+	names      []string  // that were emitted, as firehose_exporter has them
 }
 
 // ask evaluates a query over all of the time.
 func (s *server) ask(t *testing.T, query string) ([]series, error) {
 	t.Helper()
 	answer := peer.Get(t, "http://"+s.address+"/api/v1/query_range?"+url.Values{
-		"query": {query}, "start": {strconv.FormatInt(s.start, 10)}, "end": {strconv.FormatInt(s.end, 10)}, "step": {"15"},
+		"query": {inProportion(query)}, "start": {s.start.Format(time.RFC3339Nano)}, "end": {s.end.Format(time.RFC3339Nano)},
+		"step": {interval.String()},
 	}.Encode())
 	var result struct {
 		Error string
@@ -51,14 +54,30 @@ var renamed = map[string]string{
 	"application_id": "app_id", "application_name": "app_name", "unit": "", "__name__": "",
 }
 
+// exactness says how far a result may be from the one that it is compared with.
+type exactness struct {
+	relative, absolute float64
+	// common: only times at which both have a value count, and these are most.
+	common bool
+}
+
+// exactnessOf is that of a query. Quantiles that are calculated from buckets are as exact as these are wide: each four
+// times as the one before; of a range they have values where an instant has none. firehose_exporter's times are in
+// seconds.
+func exactnessOf(query string) exactness {
+	e := exactness{relative: 1e-9}
+	if strings.Contains(query, "quantile=") || strings.Contains(query, "(quantile)") {
+		e.relative, e.common = 0.75, true
+	}
+	if strings.Contains(query, "_timestamp{") {
+		e.absolute = 1
+	}
+	return e
+}
+
 // compare says how the result of a query differs from that of the one that it came from: the same series up to the
 // renaming of labels, with the same values at the same times. The new ones may have labels that the names held.
-// Quantiles that are calculated from buckets are as exact as these are wide: each four times as the one before.
-func compare(old, now []series, fromBuckets bool) string {
-	tolerance := 1e-9
-	if fromBuckets {
-		tolerance = 0.75
-	}
+func compare(old, now []series, within exactness) string {
 	if len(old) != len(now) {
 		return fmt.Sprintf("%d series, were %d", len(now), len(old))
 	}
@@ -68,10 +87,7 @@ func compare(old, now []series, fromBuckets bool) string {
 		if i < 0 {
 			return fmt.Sprintf("none is %v: %v", was.Metric, rest[0].Metric)
 		}
-		if fromBuckets {
-			was.Values = was.Values[max(0, len(was.Values)-len(rest[i].Values)):] // a rate begins with the second sample
-		}
-		if d := differ(was.Values, rest[i].Values, tolerance); d != "" {
+		if d := differ(was.Values, rest[i].Values, within); d != "" {
 			return fmt.Sprintf("%v: %s", was.Metric, d)
 		}
 		rest = slices.Delete(rest, i, i+1)
@@ -86,6 +102,9 @@ func sameLabels(old, now map[string]string) bool {
 		if now[name] != value && (!other || to != "" && now[to] != value) {
 			return false
 		}
+	}
+	if old["__name__"] != "" {
+		return true // the series themselves, which may have any labels that the name held
 	}
 	for name := range now {
 		if slices.Contains(slices.Collect(maps.Values(renamed)), name) && name != "" && !hadLabel(old, name) {
@@ -107,14 +126,18 @@ func hadLabel(old map[string]string, name string) bool {
 	return false
 }
 
-func differ(old, now [][2]any, tolerance float64) string {
+func differ(old, now [][2]any, within exactness) string {
+	if within.common {
+		old, now = common(old, now)
+	}
 	if len(old) != len(now) {
 		return fmt.Sprintf("%d values, were %d", len(now), len(old))
 	}
 	for i := range old {
 		a, errA := strconv.ParseFloat(old[i][1].(string), 64)
 		b, errB := strconv.ParseFloat(now[i][1].(string), 64)
-		same := a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= tolerance*math.Max(math.Abs(a), math.Abs(b))
+		allowed := within.absolute + within.relative*math.Max(math.Abs(a), math.Abs(b))
+		same := a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= allowed
 		if errA != nil || errB != nil || old[i][0] != now[i][0] || !same {
 			return fmt.Sprintf("%v at %v, was %v at %v", now[i][1], now[i][0], old[i][1], old[i][0])
 		}
@@ -122,9 +145,24 @@ func differ(old, now [][2]any, tolerance float64) string {
 	return ""
 }
 
+// common returns the values at times that both have, if these are most.
+func common(old, now [][2]any) (oldCommon, nowCommon [][2]any) {
+	for _, a := range old {
+		if i := slices.IndexFunc(now, func(b [2]any) bool { return a[0] == b[0] }); i >= 0 {
+			oldCommon, nowCommon = append(oldCommon, a), append(nowCommon, now[i])
+		}
+	}
+	if 10*len(oldCommon) < 8*len(old) {
+		return old, now
+	}
+	return oldCommon, nowCommon
+}
+
 // valuesOfVariables stand in place of Grafana's variables in both queries.
 var valuesOfVariables = strings.NewReplacer(
-	"$environment", "production", "$bosh_deployment", "cf", "$bosh_job_ip", "10.0.0.*", "$bosh_job", "vm-of-.*",
+	"$environment", "production", "$bosh_deployment", "cf", "$bosh_job_ip", "10.0.0.*",
+	"$bosh_job_name", "vm-of-.*", "$bosh_job_id", ".*", "$bosh_job", "vm-of-.*",
 	"$application_name", "shop", "$application", ".*", "[[cf_component]]", "bbs", "${component}", "rep",
 	"$__rate_interval", "2m", "$__interval", "1m", "$__range", "5m", "$interval", "2m", "$top", "2",
+	"[[exchange]]", "test_vhost",
 )
