@@ -93,12 +93,10 @@ func (c *check) uses() []use {
 				})
 			}
 		case *parser.Call:
-			if n.Func.Name == "label_replace" && len(n.Args) > 3 {
-				if s, ok := n.Args[3].(*parser.StringLiteral); ok {
-					out = append(out, use{
-						labels: []string{s.Val}, selectors: c.within(n, false), what: "and label_replace reads it",
-					})
-				}
+			for _, s := range labelsRead(n) {
+				out = append(out, use{
+					labels: []string{s.Val}, selectors: c.within(n, false), what: "and " + n.Func.Name + " reads it",
+				})
 			}
 		}
 		return nil
@@ -111,6 +109,25 @@ func (c *check) uses() []use {
 		out = append(out, use{labels: shown, selectors: c.within(c.parsed.Expr, false), what: what})
 	}
 	return out
+}
+
+// labelsRead are the arguments of a call that name labels which it reads.
+func labelsRead(n *parser.Call) (names []*parser.StringLiteral) {
+	from, to := len(n.Args), len(n.Args)
+	switch n.Func.Name {
+	case "label_replace":
+		from, to = 3, 4
+	case "label_join":
+		from = 3
+	case "sort_by_label", "sort_by_label_desc":
+		from = 1
+	}
+	for i := from; i < min(to, len(n.Args)); i++ {
+		if s, ok := n.Args[i].(*parser.StringLiteral); ok {
+			names = append(names, s)
+		}
+	}
+	return names
 }
 
 // shown are the labels that legends and templates show.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -25,9 +26,16 @@ func (p *proposal) lists() error {
 			}
 		}
 	}
+	p.ofResult()
 	var err error
 	parser.Inspect(p.parsed.Expr, func(n parser.Node, _ []parser.Node) error {
 		switch n := n.(type) {
+		case *parser.Call:
+			for _, s := range labelsRead(n) {
+				if now := p.now(s.Val); now != s.Val {
+					p.edits = append(p.edits, promql.Edit{Span: p.parsed.SpanOf(s), Text: strconv.Quote(now)})
+				}
+			}
 		case *parser.AggregateExpr:
 			err = errors.Join(err, p.aggregation(n))
 		case *parser.BinaryExpr:
@@ -38,6 +46,32 @@ func (p *proposal) lists() error {
 		return nil
 	})
 	return err
+}
+
+// ofResult adds the labels that the result has by other names to the renames.
+func (p *proposal) ofResult() {
+	for _, i := range p.within(p.parsed.Expr, true) {
+		f := &p.found[i]
+		if len(f.before) == 0 {
+			continue
+		}
+		for _, l := range p.world.pairs[f.before[0]].Before.Labels {
+			now := p.renamed(f, l.Name)
+			if now != "" && now != l.Name && !slices.Contains(p.renames, Rename{l.Name, now}) {
+				p.renames = append(p.renames, Rename{l.Name, now})
+			}
+		}
+	}
+}
+
+// now is the name that a label of the query has in the new series.
+func (p *proposal) now(label string) string {
+	for _, r := range p.renames {
+		if r.Before == label {
+			return r.After
+		}
+	}
+	return label
 }
 
 // everyBefore are all series that a selector found.
@@ -139,10 +173,8 @@ func (p *proposal) list(l *promql.List) {
 		return
 	}
 	for _, label := range l.Labels {
-		for _, r := range p.renames {
-			if r.Before == label.Name {
-				p.edits = append(p.edits, promql.Edit{Span: label.Span, Text: r.After})
-			}
+		if now := p.now(label.Name); now != label.Name {
+			p.edits = append(p.edits, promql.Edit{Span: label.Span, Text: now})
 		}
 	}
 }
