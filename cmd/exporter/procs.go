@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -27,6 +28,7 @@ type processors struct {
 	used func() time.Duration // of the process, since its start
 	one  func()               // use one
 	all  func()               // use as many as the system gives
+	rest func()               // give back what the start has used; it is called once, when little is used
 }
 
 // tuneProcessors lets the process use one processor while that is enough, until ctx is done, unless GOMAXPROCS says how
@@ -35,14 +37,14 @@ func tuneProcessors(ctx context.Context) {
 	if os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1 {
 		return
 	}
-	p := processors{used: processorTime, one: func() { runtime.GOMAXPROCS(1) }, all: runtime.SetDefaultGOMAXPROCS}
+	p := processors{used: processorTime, one: func() { runtime.GOMAXPROCS(1) }, all: runtime.SetDefaultGOMAXPROCS, rest: func() { debug.FreeOSMemory(); unmapProgram() }}
 	p.run(ctx)
 }
 
 func (p processors) run(ctx context.Context) {
 	timer := time.NewTimer(busyCheck)
 	defer timer.Stop()
-	before, began, one := p.used(), time.Now(), false
+	before, began, one, rested := p.used(), time.Now(), false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -61,6 +63,10 @@ func (p processors) run(ctx context.Context) {
 			one = false
 		}
 		if share < idleShare {
+			if !rested {
+				rested = true
+				p.rest()
+			}
 			timer.Reset(beat.Next(idleCheck))
 		} else {
 			timer.Reset(busyCheck)

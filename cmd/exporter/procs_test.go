@@ -42,7 +42,7 @@ func TestProcessors(t *testing.T) {
 			}
 			return sum
 		}
-		p := processors{used: used, one: func() { note("one") }, all: func() { note("all") }}
+		p := processors{used: used, one: func() { note("one") }, all: func() { note("all") }, rest: func() { note("rest") }}
 		done := make(chan struct{})
 		go func() { p.run(ctx); close(done) }()
 		time.Sleep(400 * time.Second)
@@ -58,7 +58,7 @@ func TestProcessors(t *testing.T) {
 				looks++
 			}
 		}
-		if want := []event{{15, "one"}, {95, "all"}, {135, "one"}}; !reflect.DeepEqual(changes, want) {
+		if want := []event{{15, "one"}, {95, "all"}, {135, "one"}, {135, "rest"}}; !reflect.DeepEqual(changes, want) {
 			t.Errorf("got %v, want %v", changes, want)
 		}
 		if looks != 4 {

@@ -60,7 +60,11 @@ func (a *API) Run(ctx context.Context) error {
 	var history sync.WaitGroup
 	history.Go(func() { _ = a.Monitor.Run(ctx) }) // it never fails
 	defer history.Wait()
-	timer := time.NewTimer(firstGrowth)
+	first := beat.Next(time.Minute)
+	if first < leastGrowth {
+		first += time.Minute
+	}
+	timer := time.NewTimer(first)
 	defer timer.Stop()
 	for {
 		select {

@@ -33,7 +33,7 @@ func TestHandler(t *testing.T) {
 	}{
 		{"GET", "/api/v1/status", "", "", 200, `{"status":"success","data":{"time":`},
 		{"HEAD", "/api/v1/status", "", "", 200, ""},
-		{"GET", "/api/v1/history", "", "", 200, `"step_seconds":30`},
+		{"GET", "/api/v1/history", "", "", 200, `"step_seconds":60`},
 		{"GET", "/api/v1/names?search=mail", "", "", 200, `"total":1`},
 		{"GET", "/api/v1/explain?name=queue.mail.depth", "", "", 200, `"rule":"user/queue"`},
 		{"GET", "/api/v1/rules?file=user.yaml&unused=true", "", "", 200, `"id":"user/unused"`},

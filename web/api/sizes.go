@@ -188,9 +188,9 @@ func (a *API) ownersBy() store.Owner {
 }
 
 const (
-	// firstGrowth is when sizes are noted first: components report every 15 s or more often, so that most series exist
-	// by then.
-	firstGrowth  = 20 * time.Second
+	// leastGrowth is when sizes are noted first, at the earliest: components report every 15 s or more often, so that
+	// most series exist by then.
+	leastGrowth  = 20 * time.Second
 	growthStep   = 5 * time.Minute
 	growthPoints = 13 // an hour
 	// growthMetrics bounds the metrics whose sizes are remembered.

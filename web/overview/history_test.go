@@ -46,7 +46,7 @@ func TestHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(h.Times) != historyLength || h.Times[120]-h.Times[0] != 3600 {
+		if len(h.Times) != historyLength || h.Times[60]-h.Times[0] != 3600 {
 			t.Errorf("%d points over %d s", len(h.Times), h.Times[len(h.Times)-1]-h.Times[0])
 		}
 		last := map[string]string{}
@@ -55,7 +55,7 @@ func TestHistory(t *testing.T) {
 				if len(l.Values) != len(h.Times) {
 					t.Errorf("%s %s: %d values", g.ID, l.Name, len(l.Values))
 				}
-				last[g.ID+" "+l.Name] = fmt.Sprintf("%v %v", l.Values[1], l.Values[119])
+				last[g.ID+" "+l.Name] = fmt.Sprintf("%v %v", l.Values[1], l.Values[60])
 			}
 		}
 		for line, want := range map[string]string{
@@ -71,7 +71,7 @@ func TestHistory(t *testing.T) {
 
 // TestRecorderIsBounded gives a recorder more series than it remembers, and series that come and go.
 func TestRecorderIsBounded(t *testing.T) {
-	const step = 30 * time.Second
+	const step = time.Minute
 	r := recorder{step: step}
 	now := time.Now()
 	always := Column{Metric: "always"}
@@ -91,7 +91,7 @@ func TestRecorderIsBounded(t *testing.T) {
 		}
 	}
 	at := now.Add((2*maxColumns - 1) * step)
-	if by, took := r.increase(always, 2*maxColumns-1, at, time.Minute); by != 2 || took != time.Minute {
+	if by, took := r.increase(always, 2*maxColumns-1, at, time.Minute); by != 1 || took != time.Minute {
 		t.Errorf("%v in %v", by, took)
 	}
 	if by, _ := r.increase(Column{Metric: "new"}, 3, at, time.Minute); by != 3 {
@@ -99,7 +99,7 @@ func TestRecorderIsBounded(t *testing.T) {
 	}
 }
 
-// TestPointAllocatesNothing: a point is made twice a minute by a process that has nothing else to do.
+// TestPointAllocatesNothing: a point is made each minute by a process that has nothing else to do.
 func TestPointAllocatesNothing(t *testing.T) {
 	f := newFixture(t)
 	f.ObserveScrape(Scrape{Outcome: "complete"})

@@ -21,10 +21,10 @@ type Options struct {
 	Store *store.Store
 	// Own gathers the exporter's own metrics.
 	Own prometheus.Gatherer
-	// Counts passes each counter whose last hour is remembered, without gathering: it is called twice a minute even while
+	// Counts passes each counter whose last hour is remembered, without gathering: it is called each minute even while
 	// nobody asks, and allocates nothing.
 	Counts func(yield func(c Column, value float64))
-	// Recent is the time in which events make a problem; 5 minutes if 0. The history has ten points in it. Tests set less.
+	// Recent is the time in which events make a problem; 5 minutes if 0. The history has five points in it. Tests set less.
 	Recent time.Duration
 	// Sources returns the sources in the order of the documentation.
 	Sources func() []Source
@@ -48,13 +48,13 @@ type Monitor struct {
 	started  time.Time
 }
 
-// recent is the default of Options.Recent; with it the history has a point each 30 s.
+// recent is the default of Options.Recent; with it the history has a point each minute.
 const recent = 5 * time.Minute
 
 // New makes a Monitor. It starts nothing.
 func New(o Options) *Monitor {
 	o.Recent = cmp.Or(o.Recent, recent)
-	m := &Monitor{options: o, started: time.Now(), recorder: recorder{step: o.Recent / 10}}
+	m := &Monitor{options: o, started: time.Now(), recorder: recorder{step: o.Recent / 5}}
 	m.set = m.recorder.set
 	return m
 }

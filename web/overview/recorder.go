@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	historyLength = 121 // an hour and the point before it, in steps of historyStep
+	historyLength = 61 // an hour and the point before it, a point a minute
 	// maxColumns bounds the series that are remembered: sources, outcomes and reasons are some hundred.
 	maxColumns = 512
 )
