@@ -52,6 +52,9 @@ var olderRequestLabels = []string{"bosh_deployment", "bosh_job_name", "bosh_job_
 // newLabel returns what a label of firehose_exporter is in the new names, for the series of a translation; ok is false if
 // no label holds what it held.
 func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool) {
+	if s.recorded != nil {
+		return s.recordedLabel(label), true
+	}
 	of := s.identity
 	if of == nil {
 		return label, label == labelEnvironment || slices.Contains(targetLabels, label)

@@ -36,6 +36,8 @@ type Migrator struct {
 	old   *compat.Resolver
 	new   *resolver.Resolver
 	names *names
+
+	recorded map[string][]Rename // labels of what recording rules write
 }
 
 // New makes a Migrator.

@@ -81,7 +81,8 @@ func (r *rewriter) renameList(list *promql.List, all []*reference, names map[*re
 			continue
 		}
 		twin := func(other string) bool { return other != ref.label && tagOf(other) == tagOf(ref.label) }
-		if leaveOut && len(ref.providers) > 0 && hasTwin(ref.label) && !slices.ContainsFunc(olds, twin) {
+		bySender := slices.ContainsFunc(ref.providers, func(s *translation) bool { return s.recorded == nil })
+		if leaveOut && bySender && hasTwin(ref.label) && !slices.ContainsFunc(olds, twin) {
 			continue
 		}
 		news = append(news, name)

@@ -73,6 +73,7 @@ type translation struct {
 	mul, div  float64 // the new value is the old one * mul / div
 	delta     bool
 	special   *special // of series that are no gauge or counter of a component
+	recorded  []Rename // of a series that a recording rule writes: its labels that have other names
 	bridged   []string // labels that keep their old names, by label_replace
 	variables []VariableUse
 	notes     []string
@@ -145,7 +146,7 @@ func (r *rewriter) rewriteSelectors() error {
 			old = nameMatcher(s.selector).Value
 		}
 		rename := Rename{old, strings.Join(s.matchers[0].values, "|")}
-		if !slices.Contains(r.result.Metrics, rename) {
+		if rename.Old != rename.New && !slices.Contains(r.result.Metrics, rename) {
 			r.result.Metrics = append(r.result.Metrics, rename)
 		}
 		for _, n := range s.notes {
@@ -262,6 +263,9 @@ func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool,
 		return false, nil // a matcher takes its place
 	case m.Label == labelQuantile && s.special != nil && s.special.quantile:
 		return false, nil // it is an argument of histogram_quantile
+	case s.recorded != nil:
+		r.edit(m.LabelAt, s.recordedLabel(m.Label))
+		return true, nil
 	case m.Label == labelUnit:
 		if err := checkUnit(s, m); err != nil {
 			return false, err

@@ -25,6 +25,9 @@ func nameMatcher(s *promql.Selector) *promql.Matcher {
 
 // selectSeries says what a selector becomes; nil if it does not select old names.
 func (m *Migrator) selectSeries(s *promql.Selector) (*translation, error) {
+	if recorded := m.selectRecorded(s); recorded != nil {
+		return recorded, nil
+	}
 	prefix := m.old.Prefix()
 	name, byPattern := s.Name, false
 	if name == "" {

@@ -23,6 +23,7 @@ func (m *migration) files(args []string) error {
 	if err := m.checkTargets(files); err != nil {
 		return err
 	}
+	m.follow(files)
 	failed, left := 0, 0
 	for i := range files {
 		report, err := m.file(&files[i])
@@ -46,6 +47,17 @@ func (m *migration) files(args []string) error {
 		return fmt.Errorf("queries that stay as they are: %d; the list says why", left)
 	}
 	return nil
+}
+
+// follow lets queries follow the labels of what the files record. Files that cannot be read are told of later.
+func (m *migration) follow(files []documentFile) {
+	var records rewrite.Records
+	for i := range files {
+		if document, err := files[i].read(); err == nil {
+			records.Add(document)
+		}
+	}
+	m.migrator = records.Follow(m.migrator)
 }
 
 // checkTargets makes sure that no two files are written to one place.

@@ -66,10 +66,11 @@ type Query struct {
 	// Datasource is the type of Grafana's data source, such as prometheus. It is empty where the document does not tell:
 	// the query is then possibly of another language, such as Loki's.
 	Datasource string
-	Name       string  // of the panel's query (A), the variable, the annotation or the rule
-	Panel      *Panel  // nil outside of panels
-	Expr       *Text   // the query
-	Labels     []*Text // names of labels of the result: in legends, in label_values(metric, label), in templates of rules
+	Name       string   // of the panel's query (A), the variable, the annotation or the rule
+	Panel      *Panel   // nil outside of panels
+	Expr       *Text    // the query
+	Labels     []*Text  // names of labels of the result: in legends, in label_values(metric, label), in templates of rules
+	Sets       []string // names of labels that a recording rule sets itself
 	// Regex picks the values of a variable from what the query gives; nil where there is none. It is applied to label
 	// values, to names of metrics, or to whole series: name{label="value"} 1 1700000000000.
 	Regex *Text

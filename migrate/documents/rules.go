@@ -29,7 +29,13 @@ func (d *Document) rule(n *node, group string) {
 		d.note(n, group, "it is a rule that Grafana manages, which is not read here")
 		return
 	}
-	rule := d.query(n.get("expr"), Query{Kind: kind, Datasource: "prometheus", Name: name, Place: Place{Where: where}})
+	q := Query{Kind: kind, Datasource: "prometheus", Name: name, Place: Place{Where: where}}
+	if labels := n.get("labels"); kind == Record && labels.isObject() {
+		for _, key := range labels.keys {
+			q.Sets = append(q.Sets, key.value)
+		}
+	}
+	rule := d.query(n.get("expr"), q)
 	for _, templates := range []string{"labels", "annotations"} {
 		in := n.get(templates)
 		for i, template := range in.values() {

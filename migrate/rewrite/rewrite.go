@@ -154,7 +154,7 @@ func (r *rewriter) query(q *documents.Query) {
 		}
 	}
 	if q.Kind == documents.Record && len(result.Labels) > 0 {
-		change.Why = append(change.Why, "queries of "+q.Name+" must follow its labels")
+		change.Why = append(change.Why, "queries of "+q.Name+" follow its labels, if they are in the same run")
 	}
 	change.New = result.Migrated
 	r.report.Changes = append(r.report.Changes, change)
