@@ -59,7 +59,8 @@ func newTable(v *tagger.Vocabulary, components map[string]bool, tagValues map[st
 // maxSegments bounds the depth of the names that are looked at.
 const maxSegments = 24
 
-// split cuts a text into segments: at slashes where it has any, else at dots, and before a GUID behind a colon.
+// split cuts a text into segments: at slashes where it has any, else at dots, before a GUID behind a colon, and before a
+// class of status codes at the end of a segment, such as status_2xx.
 func (t *table) split(dst []uint32, text string) []uint32 {
 	separator := byte('.')
 	if strings.IndexByte(text, '/') >= 0 {
@@ -67,7 +68,8 @@ func (t *table) split(dst []uint32, text string) []uint32 {
 	}
 	start := 0
 	for i := 1; i <= len(text); i++ {
-		if i < len(text) && text[i] != separator && (text[i] != ':' || tagger.TypeOf(text[i+1:]) != "guid") {
+		if i < len(text) && text[i] != separator && (text[i] != ':' || tagger.TypeOf(text[i+1:]) != "guid") &&
+			!startsClass(text[i:], separator) {
 			continue
 		}
 		dst = append(dst, t.intern(text[start:i]))
@@ -76,12 +78,19 @@ func (t *table) split(dst []uint32, text string) []uint32 {
 	return dst
 }
 
+// startsClass says whether a text starts with an underscore and a class of status codes, which end a segment.
+func startsClass(text string, separator byte) bool {
+	const size = len("_2xx")
+	return len(text) >= size && text[0] == '_' && (len(text) == size || text[size] == separator) &&
+		strings.EqualFold(text[2:size], "xx") && tagger.TypeOf(text[1:size]) == "status"
+}
+
 func (t *table) intern(text string) uint32 {
 	if id, ok := t.byText[text]; ok {
 		return id
 	}
 	s := segment{id: uint32(len(t.segments)), text: text, value: text}
-	if text != "" && strings.IndexByte("./:", text[0]) >= 0 {
+	if text != "" && (strings.IndexByte("./:", text[0]) >= 0 || startsClass(text, 0)) {
 		s.value = text[1:]
 	}
 	var known bool
