@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -78,6 +79,15 @@ func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool)
 		}
 	}
 	return "", false
+}
+
+// noLabel says that no label of the new series holds what an old one held, and how to have it if that is a setting.
+func noLabel(label string, s *translation) error {
+	ofRequests := s.identity != nil && s.identity.Kind == metric.KindTimer && slices.Contains(requestLabels, label)
+	if ofRequests && !slices.Contains([]string{labelStatusCode, "host", "scheme", "node_index"}, label) {
+		return fmt.Errorf("no label of the new series holds what %s held: metrics.http.labels may name it", label)
+	}
+	return fmt.Errorf("no label of the new series holds what %s held", label)
 }
 
 // followTag sends an envelope with a tag through both resolvers: where the old one makes the label of it, it returns

@@ -306,7 +306,7 @@ func (r *rewriter) addBridges(s *translation) error {
 	for _, label := range s.bridged {
 		name, ok := r.newName(s, label)
 		if !ok {
-			return fmt.Errorf("no label of the new series holds what %s held", label)
+			return noLabel(label, s)
 		}
 		n, err := r.vectorOf(s)
 		if err != nil {

@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -47,7 +46,7 @@ func (r *rewriter) nameOf(ref *reference) (string, error) {
 		case !ok && leaveOut:
 			return "", nil
 		case !ok:
-			return "", fmt.Errorf("no label of the new series holds what %s held", ref.label)
+			return "", noLabel(ref.label, s)
 		case s.hasClasses(ref.label) && !leaveOut:
 			return "", errors.New(name + classesReason)
 		case slices.Contains(s.bridged, ref.label):

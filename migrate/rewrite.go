@@ -278,7 +278,7 @@ func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool,
 	}
 	name, ok := r.newName(s, m.Label)
 	if !ok {
-		return false, fmt.Errorf("no label of the new series holds what %s held", m.Label)
+		return false, noLabel(m.Label, s)
 	}
 	if s.hasClasses(m.Label) {
 		return true, r.rewriteStatus(m, name)

@@ -47,6 +47,8 @@ func (m *Migrator) selectSeries(s *promql.Selector) (*translation, error) {
 		return nil, nil
 	case len(variables) > 0:
 		return m.selectByVariable(s, name, variables)
+	case strings.Contains(name, ":"): // recorded by a rule
+		return nil, nil
 	default:
 		return m.selectByName(s, name)
 	}

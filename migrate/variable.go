@@ -86,7 +86,7 @@ func (m *Migrator) labelValues(arguments string) Result {
 			return refused(arguments, now+classesReason)
 		}
 		if !ok || name != "" && name != now {
-			return refused(arguments, fmt.Sprintf("no label of the new series holds what %s held", label))
+			return refused(arguments, noLabel(label, selected).Error())
 		}
 		name = now
 	}

@@ -90,6 +90,9 @@ func (d *Document) walk() error {
 		case isRules(root):
 			d.Format = Rules
 			d.rules(root)
+		case slices.ContainsFunc(root.get("rules").array(), func(rule *node) bool { return rule.get("expr") != nil }):
+			d.Format = Rules
+			d.group(root)
 		case root.get("elements").isObject():
 			d.Format = DashboardV2
 			d.dashboardV2(root)
@@ -137,6 +140,9 @@ func (d *Document) roots() []*node {
 func wrapped(n *node) *node {
 	if strings.HasSuffix(n.get("kind").text(), "List") {
 		return n.get("items")
+	}
+	if in := n.get("value"); n.get("path") != nil && (in.isObject() || in.array() != nil) { // an operation on a manifest of BOSH
+		return in
 	}
 	for _, key := range []string{"dashboard", "spec", "result", "model"} {
 		if in := n.get(key); in.isObject() {

@@ -12,10 +12,14 @@ import (
 // rules finds the queries of groups of rules, and those in their templates.
 func (d *Document) rules(root *node) {
 	for _, group := range root.get("groups").array() {
-		where := "group " + group.get("name").scalar()
-		for _, rule := range group.get("rules").array() {
-			d.rule(rule, where)
-		}
+		d.group(group)
+	}
+}
+
+func (d *Document) group(n *node) {
+	where := "group " + n.get("name").scalar()
+	for _, rule := range n.get("rules").array() {
+		d.rule(rule, where)
 	}
 }
 
