@@ -47,6 +47,10 @@ var requestLabels = []string{
 	"method", "scheme", "host", labelSourceID, labelOrigin, "node_index",
 }
 
+// withoutSetting are those that the new series cannot have by any setting. instance_id is the index of an instance in the
+// new ones, and was its GUID.
+var withoutSetting = []string{labelStatusCode, labelInstanceID, "scheme", "host", "node_index"}
+
 // olderRequestLabels are those that they had before version 7 as well: of the gorouter's VM.
 var olderRequestLabels = []string{"bosh_deployment", "bosh_job_name", "bosh_job_id", "bosh_job_ip"}
 
@@ -84,7 +88,7 @@ func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool)
 // noLabel says that no label of the new series holds what an old one held, and how to have it if that is a setting.
 func noLabel(label string, s *translation) error {
 	ofRequests := s.identity != nil && s.identity.Kind == metric.KindTimer && slices.Contains(requestLabels, label)
-	if ofRequests && !slices.Contains([]string{labelStatusCode, "host", "scheme", "node_index"}, label) {
+	if ofRequests && !slices.Contains(withoutSetting, label) {
 		return fmt.Errorf("no label of the new series holds what %s held: metrics.http.labels may name it", label)
 	}
 	return fmt.Errorf("no label of the new series holds what %s held", label)
