@@ -75,6 +75,10 @@ func TestCheck(t *testing.T) {
 			"histogram_quantile(0.9, sum by (le) (rate(g_bucket[5m])))", "",
 		},
 		{"rate(h_sum[5m]) / rate(h_count[5m])", "", "nothing", "rate(g_sum[5m]) / rate(g_count[5m])", ""},
+		{"max(q_$q) by (a)", "", "nothing", `max(q{q=~"$q"}) by (a)`, ""},
+		{`q_[[q]]{a=~"$a"} > 1`, "", "nothing", `q{a=~"$a",q=~"[[q]]"} > 1`, ""},
+		{"gon$x", "", "nothing", "", "gone is gone: a rule drops it"},
+		{"$x", "", "", "", ""},
 		{`{__name__=~"q_.*"}`, "", "nothing", "", "the name holds a variable, or stands in a condition"},
 	} {
 		r, err := Check(t.Context(), somePairs(), []*documents.Document{documentOf(t, tt.query, tt.legend)})

@@ -57,7 +57,8 @@ func (p *proposal) selector(f *found) error {
 	if len(f.before) == 0 {
 		return nil // of something else
 	}
-	name, err := p.nameOf(f)
+	variable := p.outOfName(f)
+	name, err := p.nameOf(f, variable != "")
 	if err != nil {
 		return err
 	}
@@ -78,6 +79,9 @@ func (p *proposal) selector(f *found) error {
 	if err != nil {
 		return err
 	}
+	if variable != "" {
+		more = append(more, variable)
+	}
 	if len(more) > 0 {
 		edits = append(edits, insertion(f.selector, more))
 	}
@@ -85,9 +89,32 @@ func (p *proposal) selector(f *found) error {
 	return nil
 }
 
-// nameOf returns the name that all series of a selector have now.
-func (p *proposal) nameOf(f *found) (string, error) {
-	stays := f.selector.Name == "" || p.parsed.HasVariable(f.selector.NameAt)
+// outOfName returns a condition in place of the variable in a name, if a label that the series did not have holds what
+// the variable stands for; "" if there is none.
+func (p *proposal) outOfName(f *found) string {
+	variables := p.parsed.VariablesIn(f.selector.NameAt)
+	gone := func(i int32) bool { return p.world.pairs[i].After == nil }
+	if f.selector.Name == "" || len(variables) != 1 || slices.ContainsFunc(f.before, gone) {
+		return ""
+	}
+	v := variables[0]
+	prefix, suffix := p.parsed.Text[f.selector.NameAt.Start:v.Start], p.parsed.Text[v.End:f.selector.NameAt.End]
+	for _, label := range p.newLabels(f) {
+		holds := func(i int32) bool {
+			was, is := p.world.pairs[i].Before, p.world.pairs[i].After
+			return isPlain(was.Type) && isPlain(is.Type) && was.Metric == prefix+is.label(label)+suffix
+		}
+		if p.isNew(f, label) && !slices.ContainsFunc(f.before, func(i int32) bool { return !holds(i) }) {
+			return label + `=~"` + p.parsed.Text[v.Start:v.End] + `"`
+		}
+	}
+	return ""
+}
+
+// nameOf returns the name that all series of a selector have now. moved says that a condition takes the place of the
+// variable in it.
+func (p *proposal) nameOf(f *found, moved bool) (string, error) {
+	stays := f.selector.Name == "" || p.parsed.HasVariable(f.selector.NameAt) && !moved
 	var names []string
 	for _, i := range f.before {
 		was, is := p.world.pairs[i].Before, p.world.pairs[i].After
@@ -100,6 +127,8 @@ func (p *proposal) nameOf(f *found) (string, error) {
 			return "", fmt.Errorf("%s is a %s instead of a %s", is.Metric, is.Type, was.Type)
 		case stays && was.Metric != is.Metric:
 			return "", errors.New("the name holds a variable, or stands in a condition")
+		case moved:
+			names = append(names, is.Metric)
 		case !stays:
 			names = append(names, is.Metric+suffixOf(f.name, was))
 		}

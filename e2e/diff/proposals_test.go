@@ -188,7 +188,8 @@ func (s *scene) load(t *testing.T, side int) string {
 
 // variables stand in place of Grafana's in both queries.
 var variables = strings.NewReplacer(
-	"$__rate_interval", "2m", "$__interval", "1m", "$__range", "5m", "$job", job, "$c", ".*", "$limit", "3",
+	"$__rate_interval", "2m", "$__interval", "1m", "$__range", "5m", "$job", job, "$c", ".*", "$limit", "3", "[[queue]]", "orders",
+	"${queue}", "orders",
 )
 
 // database holds the series of a side.
@@ -321,7 +322,7 @@ func TestProposals(t *testing.T) {
 			}
 		}
 	}
-	if proposed < 54 {
+	if proposed < 56 {
 		t.Errorf("%d queries have proposals, want 54 at least", proposed)
 	}
 }
