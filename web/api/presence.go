@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -213,7 +214,7 @@ func (a *API) down() (names []string) {
 	}
 	sources := a.options.Sources()
 	for i := range sources {
-		if !sources[i].Up {
+		if sources[i].Away(time.Now()) {
 			names = append(names, sources[i].Name)
 		}
 	}

@@ -103,7 +103,7 @@ func (m *Monitor) counts(yield func(c Column, value float64)) {
 // statusAge is how old a status may be: however many ask, it is found out once in this time.
 const statusAge = time.Second
 
-// statusCache keeps the last status, and since when each problem has been seen.
+// statusCache keeps the last status, and since when each problem has been there, zero where that is not known.
 type statusCache struct {
 	mu    sync.Mutex
 	last  *Status
@@ -145,13 +145,18 @@ func (m *Monitor) Status(_ context.Context) (*Status, error) {
 	return s, nil
 }
 
-// date says since when problems have been there, where they do not say so themselves.
+// watched is how long before a status another must have been made, so that a problem only in the later one has just
+// begun. Without the other it may have been there for long.
+const watched = time.Minute
+
+// date says since when problems have been there, where they do not say so themselves and that is known.
 func (c *statusCache) date(s *Status) {
 	since := map[string]time.Time{}
+	begins := c.last != nil && s.Time.Sub(c.last.Time) <= watched
 	for i := range s.Problems {
 		p := &s.Problems[i]
 		first, ok := c.since[p.ID]
-		if !ok {
+		if !ok && begins {
 			first = s.Time
 		}
 		since[p.ID] = first
@@ -280,8 +285,3 @@ func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {
 
 // severityOrder has the most severe first.
 var severityOrder = map[Severity]int{Critical: 0, Warning: 1, Notice: 2}
-
-// compareProblems orders problems by severity and ID.
-func compareProblems(x, y Problem) int {
-	return cmp.Or(cmp.Compare(severityOrder[x.Severity], severityOrder[y.Severity]), cmp.Compare(x.ID, y.ID))
-}

@@ -1,6 +1,7 @@
 package overview
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -44,22 +45,19 @@ type finder struct {
 	found   []Problem
 }
 
-// problems returns what is not well, the most severe first.
+// problems returns what is not well, the most severe first, of those the nearest to the source of the data.
 func (m *Monitor) problems(s *Status, own *ownMetrics) []Problem {
 	f := finder{Status: s, monitor: m, own: own, lately: inWords(m.options.Recent), found: []Problem{}}
-	for i := range s.Sources {
-		f.source(&s.Sources[i])
+	for _, find := range []func(){
+		f.everySource, f.losses, f.samples, f.limits, f.scrapes, f.pushes, f.tokens, f.configuration, f.certificates, f.names,
+	} {
+		from := len(f.found)
+		find()
+		slices.SortFunc(f.found[from:], func(x, y Problem) int { return cmp.Compare(x.ID, y.ID) })
 	}
-	f.losses()
-	f.samples()
-	f.limits()
-	f.names()
-	f.configuration()
-	f.certificates()
-	f.scrapes()
-	f.pushes()
-	f.tokens()
-	slices.SortStableFunc(f.found, compareProblems)
+	slices.SortStableFunc(f.found, func(x, y Problem) int {
+		return cmp.Compare(severityOrder[x.Severity], severityOrder[y.Severity])
+	})
 	return f.found
 }
 
@@ -94,6 +92,14 @@ func count(n float64, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%.0f %ss", n, noun)
+}
+
+// percent spells a share, two digits of it where it is small.
+func percent(share float64) string {
+	if share >= 0.1 {
+		return fmt.Sprintf("%.0f %%", 100*share)
+	}
+	return fmt.Sprintf("%.2g %%", 100*share)
 }
 
 // grown returns how much a counter grew lately.

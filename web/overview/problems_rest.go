@@ -35,8 +35,8 @@ func (f *finder) losses() {
 		}
 		f.add(Problem{
 			Kind: "upstream_loss", Severity: severe(by / (by + received)), Runbook: "loggregatorexporterupstreamloss",
-			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, at %s (%s): %.2g %% of what it should bring.",
-				count(by, "envelope"), f.lately, l.Origin, cmp.Or(l.Direction, "both sides"), 100*by/(by+received)),
+			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, at %s (%s): %s of what it should bring.",
+				count(by, "envelope"), f.lately, l.Origin, cmp.Or(l.Direction, "both sides"), percent(by/(by+received))),
 			Remedy: cmp.Or(lossRemedies[[2]string{l.Origin, l.Direction}],
 				"Its agent, or the doppler that it sends to, is too slow: see docs/metrics.md, What Loggregator lost."),
 			Link: "/#losses",
@@ -202,11 +202,19 @@ func (f *finder) certificates() {
 			if left <= certificateNow {
 				p.Severity = Critical
 			}
-			p.Sentence = fmt.Sprintf("The certificates of %s end at %s, in %.0f days.", s.setting(),
-				end.Format(time.DateTime), math.Floor(left.Hours()/24))
+			p.Sentence = fmt.Sprintf("The certificates of %s end at %s, in %s.", s.setting(), end.Format(time.DateTime),
+				days(left))
 		}
 		f.add(p, s.setting())
 	}
+}
+
+// days spells how long it is, in hours where that matters.
+func days(d time.Duration) string {
+	if hours := math.Floor(d.Hours()); hours < 72 {
+		return count(hours, "hour")
+	}
+	return count(math.Floor(d.Hours()/24), "day")
 }
 
 // scrapes finds readers that do not get all.
@@ -243,8 +251,8 @@ func (f *finder) scrapes() {
 	f.grownCounts("scrape_families_omitted_total", func(_ string, by float64) {
 		f.add(Problem{
 			Kind: "scrapes", Severity: Warning, Link: "/#scrapers", Runbook: "loggregatorexporterscrapesincomplete",
-			Sentence: fmt.Sprintf("%.0f times in the last %s a metric was left out of a scrape, since another has its name as "+
-				"the format writes it.", by, f.lately),
+			Sentence: fmt.Sprintf("%s in the last %s a metric was left out of a scrape, since another has its name as "+
+				"the format writes it.", count(by, "time"), f.lately),
 			Remedy: "Rename one of the two with a rule: the log names them.",
 		}, "omitted")
 	})

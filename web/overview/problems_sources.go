@@ -11,7 +11,8 @@ import (
 const (
 	// startGrace is how long after the start sources may be without a connection.
 	startGrace = 30 * time.Second
-	// muteAfter is how long a connected source may bring nothing.
+	// muteAfter is how long a connected source may bring nothing, and one that waits for senders may have none: syslog
+	// agents replace their connections each minute.
 	muteAfter = 2 * time.Minute
 	// Clocks may differ by this much: the first where a sender's is ahead, the second where all seem to be behind, which
 	// late envelopes do as well.
@@ -36,9 +37,17 @@ var harmlessRefusals = []string{"closed_in_handshake", "cut_frame", "idle"}
 // harmlessReconnects are how streams end in a foundation that is well.
 var harmlessReconnects = []string{"ended", "closing_event"}
 
+func (f *finder) everySource() {
+	for i := range f.Sources {
+		f.source(&f.Sources[i])
+	}
+}
+
 // source finds what is not well with a source.
 func (f *finder) source(s *Source) {
-	f.connection(s)
+	if !f.malformed(s) {
+		f.connection(s)
+	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Refusals)) {
 		key := Column{"source_refusals_total", reason, s.Name}
 		by := f.grown(key, float64(s.Refusals[reason]))
@@ -57,17 +66,30 @@ func (f *finder) source(s *Source) {
 		f.reconnects(s, reason)
 	}
 	f.clock(s)
-	malformed := Column{"envelopes_total", "malformed", s.Name}
-	if by := f.grown(malformed, float64(s.Envelopes["malformed"])); by > 0 {
-		f.add(Problem{
-			Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
-			Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
-				f.lately),
-			Remedy: "Something else sends to the port of the source, or a sender is defective: the log has the number of " +
-				"bytes, for syslog and OTLP also the address.",
-			Link: "/#source-" + s.Name,
-		}, s.Name)
+}
+
+// malformed finds whether envelopes cannot be read, and reports whether that is all that arrives.
+func (f *finder) malformed(s *Source) (all bool) {
+	key := Column{"envelopes_total", "malformed", s.Name}
+	by := f.grown(key, float64(s.Envelopes["malformed"]))
+	if by == 0 {
+		return false
 	}
+	p := Problem{
+		Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
+		Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
+			f.lately),
+		Remedy: "Something else sends to the port of the source, or a sender is defective: the log has the number of " +
+			"bytes, for syslog and OTLP also the address.",
+		Link: "/#source-" + s.Name,
+	}
+	if all = f.Time.Sub(s.LastEnvelope) > muteAfter; all {
+		p.Severity = Critical
+		p.Sentence = fmt.Sprintf("Nothing that source %s receives can be read: %s in the last %s.", s.Name,
+			count(by, "envelope"), f.lately)
+	}
+	f.add(p, s.Name)
+	return all
 }
 
 // connection finds whether a source is connected and brings anything.
@@ -76,11 +98,11 @@ func (f *finder) connection(s *Source) {
 	switch {
 	case s.Name == sourceReplay:
 	case !s.Up && s.Connections == 0:
-		if sinceStart < startGrace {
+		if sinceStart < startGrace || !s.Away(f.Time) {
 			return
 		}
 		p := Problem{
-			Kind: "source_down", Severity: Critical, Since: s.LastEnvelope, Runbook: "loggregatorexportersourcedown",
+			Kind: "source_down", Severity: Critical, Since: latest(s.LastEnvelope, f.Started), Runbook: "loggregatorexportersourcedown",
 			Sentence: fmt.Sprintf("Source %s is not connected%s.", s.Name, f.since(s.LastEnvelope)),
 			Remedy:   advice(s, "", "The log says why, as reason, and what to do, as advice."), Link: "/#source-" + s.Name,
 		}
@@ -94,13 +116,18 @@ func (f *finder) connection(s *Source) {
 		f.add(p, s.Name)
 	case f.Time.Sub(latest(s.LastEnvelope, s.ConnectedSince, f.Started)) > muteAfter || !s.Up:
 		f.add(Problem{
-			Kind: "source_mute", Severity: Critical, Since: s.LastEnvelope, Runbook: "loggregatorexportersourcemute",
+			Kind: "source_mute", Severity: Critical, Since: latest(s.LastEnvelope, f.Started), Runbook: "loggregatorexportersourcemute",
 			Sentence: fmt.Sprintf("Source %s is connected, but mute%s.", s.Name, f.since(s.LastEnvelope)),
 			Remedy: "Look whether Loggregator's components run and send, and what nozzle.filters and nozzle.selectors " +
 				"exclude. The exporter opens new streams by itself.",
 			Link: "/#source-" + s.Name,
 		}, s.Name)
 	}
+}
+
+// Away reports whether a source is not connected, for longer than senders are between two connections.
+func (s *Source) Away(now time.Time) bool {
+	return !s.Up && s.Connections == 0 && (waiting[s.Name] == "" || now.Sub(s.LastEnvelope) >= muteAfter)
 }
 
 // reconnects finds whether a source has to connect again and again.

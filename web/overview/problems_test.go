@@ -107,6 +107,22 @@ func problemCases() []problemCase {
 			[]string{"warning malformed/rlp"},
 			"Source rlp received 1 envelope in the last 5 minutes that cannot be read.",
 		},
+		{
+			"all malformed", source(func(s *Source) {
+				s.Envelopes, s.LastEnvelope = map[string]uint64{"malformed": 7}, time.Time{}
+			}),
+			[]string{"critical malformed/rlp"},
+			"Nothing that source rlp receives can be read: 7 envelopes in the last 5 minutes.",
+		},
+		{"between two connections of an agent", func(f *fixture) {
+			s := well("syslog")
+			s.Up, s.Connections, s.LastEnvelope = false, 0, time.Now().Add(-time.Minute)
+			f.sources = append(f.sources, s)
+		}, nil, ""},
+		{"a source, and a certificate", func(f *fixture) {
+			f.sources[0].Up, f.sources[0].Connections = false, 0
+			f.set("certificate_expiry_timestamp_seconds", float64(time.Now().Add(47*time.Hour).Unix()), "setting", "a")
+		}, []string{"critical source_down/rlp", "critical certificate/a"}, ""},
 		{"losses", func(f *fixture) {
 			f.sources[0].Received = 990
 			f.losses = []Loss{{Origin: "loggregator.rlp", Direction: "egress", Count: 10}}
@@ -114,7 +130,7 @@ func problemCases() []problemCase {
 		{
 			"many losses", func(f *fixture) { f.losses = []Loss{{Origin: "x", Count: 1}} },
 			[]string{"critical upstream_loss/x/"},
-			"",
+			"at x (both sides): 100 % of what it should bring.",
 		},
 		{
 			"old data", func(f *fixture) { f.set("syslog_oldest_data_seconds", 121) },
@@ -220,7 +236,7 @@ func TestProblems(t *testing.T) {
 				for _, p := range s.Problems {
 					got = append(got, string(p.Severity)+" "+p.ID)
 					kinds[p.Kind] = true
-					if p.Sentence == "" || p.Remedy == "" || p.Link == "" || p.Since.IsZero() || p.Kind != strings.Split(p.ID, "/")[0] {
+					if p.Sentence == "" || p.Remedy == "" || p.Link == "" || p.Kind != strings.Split(p.ID, "/")[0] {
 						t.Errorf("%+v", p)
 					}
 				}
@@ -278,12 +294,31 @@ func TestNobodyConnected(t *testing.T) {
 	}
 }
 
+// TestProblemsUnwatched: of a problem that is there when somebody looks for the first time nobody knows when it began.
+func TestProblemsUnwatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.set("syslog_oldest_data_seconds", 121)
+		for range 2 {
+			time.Sleep(2 * statusAge)
+			s, err := f.Status(t.Context())
+			if err != nil || len(s.Problems) != 1 || !s.Problems[0].Since.IsZero() {
+				t.Errorf("%+v, %v", s, err)
+			}
+		}
+	})
+}
+
 // TestProblemsEnd: events are problems for some minutes, and a problem keeps the time at which it began.
 func TestProblemsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.sources = []Source{well("rlp")}
 		f.point()
+		if s, err := f.Status(t.Context()); err != nil || len(s.Problems) > 0 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		time.Sleep(2 * statusAge)
 		f.ObserveScrape(Scrape{Outcome: "aborted"})
 		began := time.Now()
 		ids := func() (ids []string) {
