@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/version"
 
@@ -13,14 +15,19 @@ import (
 	"loggregator_exporter/web/overview"
 )
 
+// eventsLast is overview.Options.Recent as text. Tests in a browser let the linker set it, so as not to wait for minutes.
+var eventsLast string
+
 // newAPI makes what the console and the JSON API show of a service.
 func newAPI(s *service, r *reloader, own prometheus.Gatherer) *api.API {
+	recent, _ := time.ParseDuration(eventsLast) // empty is the default
 	return api.New(api.Options{
 		Options: overview.Options{
 			Store: s.stores.main, Own: own, Version: version.Version, Reload: r.report,
 			Sources: func() []overview.Source { return sourcesOf(s.ledger.Reports()) },
 			Losses:  func() []overview.Loss { return lossesOf(s.ledger.Losses()) },
 			Counts:  s.counts,
+			Recent:  recent,
 		},
 		Rules:    func() tagger.Options { return r.inForce.Load().rules },
 		Config:   r.config,

@@ -28,7 +28,7 @@ type processors struct {
 	used func() time.Duration // of the process, since its start
 	one  func()               // use one
 	all  func()               // use as many as the system gives
-	rest func()               // give back what the start has used; it is called once, when little is used
+	rest func()               // give back what the start has used; it is called once, when the process is calm for the first time
 }
 
 // tuneProcessors lets the process use one processor while that is enough, until ctx is done, unless GOMAXPROCS says how
@@ -58,15 +58,15 @@ func (p processors) run(ctx context.Context) {
 		case !one && share < calmShare:
 			p.one()
 			one = true
+			if !rested {
+				p.rest()
+				rested = true
+			}
 		case one && share > busyShare:
 			p.all()
 			one = false
 		}
 		if share < idleShare {
-			if !rested {
-				rested = true
-				p.rest()
-			}
 			timer.Reset(beat.Next(idleCheck))
 		} else {
 			timer.Reset(busyCheck)

@@ -58,7 +58,7 @@ func TestProcessors(t *testing.T) {
 				looks++
 			}
 		}
-		if want := []event{{15, "one"}, {95, "all"}, {135, "one"}, {135, "rest"}}; !reflect.DeepEqual(changes, want) {
+		if want := []event{{15, "one"}, {15, "rest"}, {95, "all"}, {135, "one"}}; !reflect.DeepEqual(changes, want) {
 			t.Errorf("got %v, want %v", changes, want)
 		}
 		if looks != 4 {

@@ -24,7 +24,8 @@ type Options struct {
 	// Counts passes each counter whose last hour is remembered, without gathering: it is called each minute even while
 	// nobody asks, and allocates nothing.
 	Counts func(yield func(c Column, value float64))
-	// Recent is the time in which events make a problem; 5 minutes if 0. The history has five points in it. Tests set less.
+	// Recent is the time in which events make a problem; 5 minutes if 0. The history has five points in it, and no source
+	// may be silent for longer. Tests set less.
 	Recent time.Duration
 	// Sources returns the sources in the order of the documentation.
 	Sources func() []Source

@@ -119,6 +119,9 @@ func (f *finder) grownCounts(name string, yield func(label string, by float64)) 
 	}
 }
 
+// atMost shortens a time after which something is a problem to that in which events are.
+func (f *finder) atMost(d time.Duration) time.Duration { return min(d, f.monitor.options.Recent) }
+
 // inWords spells whole minutes.
 func inWords(d time.Duration) string {
 	if d%time.Minute == 0 {

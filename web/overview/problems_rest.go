@@ -291,7 +291,7 @@ func (f *finder) pushes() {
 // tokens finds a token that has expired.
 func (f *finder) tokens() {
 	end, on := f.own.value("uaa_token_expiry_timestamp_seconds")
-	if !on || end == 0 && f.Time.Sub(f.Started) < startGrace || end > float64(f.Time.Unix()) {
+	if !on || end == 0 && f.Time.Sub(f.Started) < f.atMost(startGrace) || end > float64(f.Time.Unix()) {
 		return
 	}
 	f.add(Problem{

@@ -98,7 +98,7 @@ func (f *finder) connection(s *Source) {
 	switch {
 	case s.Name == sourceReplay:
 	case !s.Up && s.Connections == 0:
-		if sinceStart < startGrace || !s.Away(f.Time) {
+		if sinceStart < f.atMost(startGrace) || !s.Away(f.Time) {
 			return
 		}
 		p := Problem{
@@ -114,7 +114,7 @@ func (f *finder) connection(s *Source) {
 			}
 		}
 		f.add(p, s.Name)
-	case f.Time.Sub(latest(s.LastEnvelope, s.ConnectedSince, f.Started)) > muteAfter || !s.Up:
+	case f.Time.Sub(latest(s.LastEnvelope, s.ConnectedSince, f.Started)) > f.atMost(muteAfter) || !s.Up:
 		f.add(Problem{
 			Kind: "source_mute", Severity: Critical, Since: latest(s.LastEnvelope, f.Started), Runbook: "loggregatorexportersourcemute",
 			Sentence: fmt.Sprintf("Source %s is connected, but mute%s.", s.Name, f.since(s.LastEnvelope)),

@@ -283,7 +283,7 @@ func TestNobodyConnected(t *testing.T) {
 		{now.Add(time.Minute), "client_certificate", "Look at " + waiting["syslog"]},
 		{time.Time{}, "closed_in_handshake", "Look at " + waiting["syslog"]},
 	} {
-		f := finder{Status: &Status{Time: now.Add(time.Hour), Started: now.Add(-time.Hour)}}
+		f := finder{Status: &Status{Time: now.Add(time.Hour), Started: now.Add(-time.Hour)}, monitor: New(Options{})}
 		f.connection(&Source{
 			Name: "syslog", LastEnvelope: tc.last,
 			LastError: &SourceError{Time: now, Reason: tc.reason, Text: "no certificate"},
