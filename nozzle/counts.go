@@ -31,6 +31,9 @@ func (l *Ledger) Counts(yield CountFunc) {
 	for i, n := range samples {
 		yield("samples_total", metric.Outcome(i).String(), "", n)
 	}
+	for i, kind := range sampleKindNames {
+		yield("received_samples_total", kind, "", l.kinds.counts[i].Load())
+	}
 	l.upstream.each(func(key upstreamKey, n uint64) { yield("upstream_dropped_total", key.direction, key.origin, n) })
 	for i := range l.own {
 		yield(l.own[i].name, l.own[i].value, "", l.own[i].read())

@@ -28,6 +28,7 @@ func TestCounts(t *testing.T) {
 	account.received.Add(3)
 	account.envelopes[malformed].Add(2)
 	account.samples[1].Add(4)
+	ledger.kinds.counts[kindCounter].Add(6)
 	ledger.upstream.lost[upstreamKey{"loggregator.rlp", "egress"}].total = 5
 
 	want := map[string]uint64{}
