@@ -35,12 +35,14 @@ func TestHostileNames(t *testing.T) {
 	b.await(t, fmt.Sprintf(`document.querySelectorAll("#found tbody tr").length === %d`, len(hostile)))
 	long := strings.Repeat("n", 10_000)
 	pages := []string{
-		"/", "/names", "/names?search=%3Cscript", "/rules", "/rules?view=proposals", "/cardinality", "/config",
+		"/", "/names", "/names?search=%3Cscript", "/rules", "/rules?view=proposals", "/cardinality", "/cardinality?list=owners", "/cardinality?list=label_values", "/config",
+		"/cardinality?search=" + long,
 		"/names?search=" + long, "/rules?search=" + long, "/config?search=" + long, "/rules?view=workbench&name=" + long,
 	}
 	for _, name := range hostile {
 		pages = append(pages, "/explain?name="+url.QueryEscape(name)+"&origin="+url.QueryEscape(name),
-			"/rules?view=workbench&name="+url.QueryEscape(name), "/names?search="+url.QueryEscape(name))
+			"/rules?view=workbench&name="+url.QueryEscape(name), "/rules?view=workbench&rule="+url.QueryEscape(name),
+			"/names?search="+url.QueryEscape(name), "/cardinality?search="+url.QueryEscape(name))
 	}
 	for _, page := range pages {
 		b.show(t, page)
@@ -57,7 +59,9 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 	b.expectComplaints(true) // of statuses 400
-	for _, page := range []string{"/explain?name=" + long, "/explain?name=x&kind=" + long, "/names?state=" + url.QueryEscape(hostile[0])} {
+	for _, page := range []string{"/explain?name=" + long, "/explain?name=x&kind=" + long, "/names?state=" + url.QueryEscape(hostile[0]),
+		"/cardinality?metric=" + url.QueryEscape(hostile[1]), "/docs?page=" + url.QueryEscape(hostile[1]), "/docs?page=" + long,
+	} {
 		b.show(t, page)
 		b.do(t, chromedp.EmulateViewport(360, 900))
 		b.assertFits(t, fmt.Sprintf("%.60s", page))
