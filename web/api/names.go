@@ -133,7 +133,12 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	for _, i := range found[shown.from:shown.to] {
 		page.Names = append(page.Names, nameOf(s, &s.Names[i], explainer))
 	}
-	if wanted := cmp.Or(q.Search, q.Metric); len(found) == 0 && wanted != "" {
+	matching := 0 // in whatever state
+	for _, n := range page.States {
+		matching += n
+	}
+	wanted := cmp.Or(q.Search, q.Metric)
+	if wanted != "" && matching == 0 && q.Rule == "" && q.Owner == "" {
 		page.NearNames, page.NearMetrics, err = near(ctx, s, wanted)
 	}
 	return page, err

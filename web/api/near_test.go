@@ -55,6 +55,8 @@ func TestNearOnPage(t *testing.T) {
 		{NamesQuery{Metric: "cf_queue_deptt"}, []string{"queue.chat.depth", "queue.mail.depth"}, []string{"cf_queue_depth"}},
 		{NamesQuery{Search: "queue.mail.depth"}, nil, nil},
 		{NamesQuery{State: StateRefused}, nil, nil},
+		{NamesQuery{Search: "queue.mail.depth", State: StateRefused}, nil, nil},
+		{NamesQuery{Search: "queue.mial.depth", Owner: "rep"}, nil, nil},
 	} {
 		page, err := f.Names(t.Context(), tc.q)
 		if err != nil || !slices.Equal(page.NearNames, tc.names) || !slices.Equal(page.NearMetrics, tc.metrics) {
