@@ -125,6 +125,14 @@ func useKeyboard(t *testing.T, b *tab) {
 	}
 }
 
+// misnumbered are the numbers of lines that do not stand beside their lines.
+const misnumbered = `(() => {
+  const text = document.getElementById("text"), style = getComputedStyle(text);
+  const first = text.getBoundingClientRect().top + parseFloat(style.paddingTop), height = parseFloat(style.lineHeight);
+  return [...document.querySelector(".editor pre").children].filter((e, i) =>
+    Math.abs(e.getBoundingClientRect().top - first - i * height) > 1).map((e) => e.innerText).join(" ");
+})()`
+
 // useWorkbench writes a rule file with a mistake, mends it, and sees what it would change, while nothing changes.
 func useWorkbench(t *testing.T, b *tab) {
 	t.Helper()
@@ -138,6 +146,9 @@ func useWorkbench(t *testing.T, b *tab) {
 	b.awaitText(t, "#result", "line 4, column 5")
 	b.awaitText(t, "#result", `"nane"`)
 	b.await(t, `document.querySelector(".editor mark")?.innerText.trim() === "4"`)
+	if wrong := eval[string](t, b, misnumbered); wrong != "" {
+		t.Errorf("numbers beside the text stand elsewhere than its lines: %s", wrong)
+	}
 	b.do(t, chromedp.Click(chromedp.CSS("#result [data-line]")))
 	b.await(t, `document.activeElement.id === "text" && document.activeElement.selectionStart === 68`)
 

@@ -113,7 +113,7 @@ for (const form of document.querySelectorAll("[data-bench]")) {
     const bad = new Set([...result.querySelectorAll("[data-line]")].map((e) => Number(e.dataset.line)));
     const lines = text.value.split("\n").map((_, i) => {
       const line = document.createElement(bad.has(i + 1) ? "mark" : "span");
-      line.textContent = `${i + 1}\n`;
+      line.textContent = i + 1;
       return line;
     });
     gutter.replaceChildren(...lines);
