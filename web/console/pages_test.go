@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"loggregator_exporter/diff"
 	"loggregator_exporter/metric"
@@ -225,5 +226,23 @@ func TestParts(t *testing.T) {
 		if b.String() != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, b.String(), tc.want)
 		}
+	}
+}
+
+// The time beside a reload is that of the reload; what is in force after one that failed is older.
+func TestReload(t *testing.T) {
+	f := newFake(t)
+	if text, want := read(t, f, "/config"), "Last reload successful 2 h ago Started"; !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
+	}
+	f.config.Reload.LastAttempt = time.Time{}
+	if text, want := read(t, f, "/config"), "Last reload none since the start"; !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
+	}
+	f.config.Reload.Successful, f.config.Reload.Error = false, "no such file"
+	f.config.Reload.LastAttempt = now.Add(-10 * time.Second)
+	want := "Last reload failed 10 s ago In force as loaded 2 h ago Why it failed no such file"
+	if text := read(t, f, "/config"); !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
 	}
 }
