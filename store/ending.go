@@ -87,7 +87,7 @@ func (s *registry) endFamily(pos familyPos) {
 	composite := s.families.at(pos).makeup == ofParts
 	for _, m := range s.families.members(pos) {
 		switch {
-		case !s.entries.alive(m.ref):
+		case !s.entries.alive(m):
 		case composite:
 			s.removeAlone(m.pos)
 		default:

@@ -152,10 +152,7 @@ func (n *entries) add(tagset tagsetPos, name namePos, arrived int64) entryPos {
 	e := n.at(pos)
 	e.tagset, e.name, e.arrived, e.state = tagset, name, arrived, stateLoose
 	n.hold(tagset, name)
-	n.pairs.insert(n.hashPair(tagset, name), pos, func(p entryPos) uint64 {
-		e := n.at(p)
-		return n.hashPair(e.tagset, e.name)
-	})
+	n.pairs.insert(n.hashPair(tagset, name), pos)
 	return pos
 }
 

@@ -9,10 +9,7 @@ import (
 	"loggregator_exporter/metric"
 )
 
-type (
-	familyPos uint32
-	labelsPos uint32
-)
+type familyPos uint32
 
 // family is a name with one type, unit and help, and the series that have it.
 type family struct {
@@ -28,7 +25,7 @@ type family struct {
 	gen    uint32 // 0 where the position is free
 	live   int
 	sorted []member // by label text; may hold dead ones; replaced as a whole, never changed, because scrapes hold it
-	fresh  []member // added since, unordered, without their labels
+	fresh  []ref    // added since, unordered
 	dead   int      // how many of sorted and fresh are dead
 
 	beingSorted bool // a scrape is about to replace sorted and fresh
@@ -67,7 +64,7 @@ type families struct {
 	arena[familyPos, family]
 
 	claims     map[string]familyPos // sample and metadata names to the family that writes them
-	series     map[seriesKey]entryPos
+	series     index[entryPos]      // owners by seriesKey
 	labels     labelSets
 	reserved   []string // prefixes of names that belong to others
 	composites int      // families of composites
@@ -91,8 +88,8 @@ var ownPrefixes = [...]string{"loggregator_exporter_", "go_", "process_", "promh
 
 func newFamilies(reserved []string, entries *entries) families {
 	fs := families{
-		claims: map[string]familyPos{}, series: map[seriesKey]entryPos{}, reserved: slices.Concat(ownPrefixes[:], reserved),
-		labels: labelSets{by: map[metric.Labels]labelsPos{}}, entries: entries,
+		claims: map[string]familyPos{}, reserved: slices.Concat(ownPrefixes[:], reserved),
+		labels: labelSets{identities: &entries.identities}, entries: entries,
 	}
 	fs.add(family{})
 	return fs
@@ -212,12 +209,24 @@ func (fs *families) removeIfEmpty(pos familyPos) {
 	fs.version++
 }
 
+func (fs *families) hash(k seriesKey) uint64 {
+	return mix(uint32(k.family), uint32(k.labels)) & fs.entries.mask
+}
+
+// owner returns the entry that owns a series, or 0.
+func (fs *families) owner(k seriesKey) entryPos {
+	return fs.series.find(fs.hash(k), func(pos entryPos) bool {
+		e := fs.entries.at(pos)
+		return e.family == k.family && e.labels == k.labels
+	})
+}
+
 // addSeries makes an entry the owner of a series; it holds the caller's reference to the labels from then on.
 func (fs *families) addSeries(k seriesKey, owner ref) {
-	fs.series[k] = owner.pos
+	fs.series.insert(fs.hash(k), owner.pos)
 	f := fs.at(k.family)
 	f.live++
-	f.fresh = append(f.fresh, member{ref: owner})
+	f.fresh = append(f.fresh, owner)
 }
 
 // maxDead is how many dead series a family keeps in its lists beyond as many as it has live ones.
@@ -225,7 +234,7 @@ const maxDead = 64
 
 // removeSeries is the inverse of addSeries, for an entry whose gen has changed. The family goes with its last series.
 func (fs *families) removeSeries(k seriesKey) {
-	delete(fs.series, k)
+	fs.series.remove(fs.hash(k), fs.owner(k))
 	fs.labels.release(k.labels)
 	f := fs.at(k.family)
 	f.live--
@@ -233,98 +242,19 @@ func (fs *families) removeSeries(k seriesKey) {
 	if f.live > 0 && !f.beingSorted && f.dead > f.live+maxDead {
 		// A scrape would do this too, but perhaps there is none. One in progress may hold sorted: it is replaced, not
 		// changed.
-		dead := func(m member) bool { return !fs.entries.alive(m.ref) }
-		f.fresh = slices.DeleteFunc(f.fresh, dead)
-		f.sorted = slices.DeleteFunc(slices.Clone(f.sorted), dead)
+		f.fresh = slices.DeleteFunc(f.fresh, func(r ref) bool { return !fs.entries.alive(r) })
+		f.sorted = slices.DeleteFunc(slices.Clone(f.sorted), func(m member) bool { return !fs.entries.alive(m.ref) })
 		f.dead = 0
 	}
 	fs.removeIfEmpty(k.family)
 }
 
 // members lists the series of a family, including dead ones. The list stays valid when series leave.
-func (fs *families) members(pos familyPos) []member {
+func (fs *families) members(pos familyPos) []ref {
 	f := fs.at(pos)
-	return slices.Concat(f.sorted, f.fresh)
-}
-
-// living copies a list without its dead members, with labels.
-func (fs *families) living(members []member) []member {
-	out := make([]member, 0, len(members))
-	for _, m := range members {
-		if fs.entries.alive(m.ref) {
-			set := fs.labels.at(fs.entries.at(m.pos).labels)
-			out = append(out, member{m.ref, set.pairs, set.text})
-		}
+	all := make([]ref, 0, len(f.sorted)+len(f.fresh))
+	for i := range f.sorted {
+		all = append(all, f.sorted[i].ref)
 	}
-	return out
-}
-
-// labelSets interns rendered label sets.
-type labelSets struct {
-	arena[labelsPos, labelSet]
-
-	by    map[metric.Labels]labelsPos
-	shelf strings.Builder // packed texts are parts of it
-}
-
-type labelSet struct {
-	text   metric.Labels
-	refs   uint32
-	pairs  int16 // as in Sample
-	packed bool  // it is part of a shelf
-}
-
-// shelfBytes is the size of the memory that packed texts share, and so of what one of them keeps alive.
-const shelfBytes = 32 << 10
-
-// pack returns the text of a set, after moving it to the shelf unless it is on one.
-func (ls *labelSets) pack(pos labelsPos) metric.Labels {
-	set := ls.at(pos)
-	if set.packed {
-		return set.text
-	}
-	set.packed = true
-	from := ls.shelf.Len()
-	if from+len(set.text) > ls.shelf.Cap() {
-		ls.shelf, from = strings.Builder{}, 0
-		ls.shelf.Grow(max(shelfBytes, len(set.text)))
-	}
-	ls.shelf.WriteString(string(set.text))
-	set.text = metric.Labels(ls.shelf.String()[from:])
-	ls.by[set.text] = pos // this replaces the key too
-	return set.text
-}
-
-// plainPairs counts labels for Sample.Pairs.
-func plainPairs(text metric.Labels) int16 {
-	if strings.IndexByte(string(text), '\\') >= 0 {
-		return 0
-	}
-	n := int16(0)
-	for name, value := range text.All() {
-		if n++; len(name)+len(value) > PairBytes {
-			return 0
-		}
-	}
-	return n
-}
-
-// intern returns the position of a set. The caller owns one reference.
-func (ls *labelSets) intern(text metric.Labels) labelsPos {
-	if pos := ls.by[text]; pos != 0 {
-		ls.at(pos).refs++
-		return pos
-	}
-	pos := ls.add(labelSet{text: text, refs: 1, pairs: plainPairs(text)})
-	ls.by[text] = pos
-	return pos
-}
-
-func (ls *labelSets) release(pos labelsPos) {
-	l := ls.at(pos)
-	if l.refs--; l.refs > 0 {
-		return
-	}
-	delete(ls.by, l.text)
-	ls.remove(pos)
+	return append(all, f.fresh...)
 }

@@ -134,12 +134,16 @@ func (d *identities) hash(of *sample) {
 	of.hash, of.nameHash = d.hashBytes(of.key), d.hashName(of.kind, of.name, of.unit)
 }
 
-// hashPair mixes two positions; both halves of the result depend on both.
 func (d *identities) hashPair(tagset tagsetPos, name namePos) uint64 {
-	h := (uint64(tagset)<<32 | uint64(name)) * 0x9e3779b97f4a7c15
+	return mix(uint32(tagset), uint32(name)) & d.mask
+}
+
+// mix hashes two positions; both halves of the result depend on both.
+func mix(a, b uint32) uint64 {
+	h := (uint64(a)<<32 | uint64(b)) * 0x9e3779b97f4a7c15
 	h ^= h >> 29
 	h *= 0xbf58476d1ce4e5b9
-	return (h ^ h>>32) & d.mask
+	return h ^ h>>32
 }
 
 func (d *identities) findTagset(hash uint64, key []byte) tagsetPos {
@@ -154,7 +158,7 @@ func (d *identities) internTagset(hash uint64, key []byte) tagsetPos {
 	t := tagset{key: string(key), hash: hash}
 	t.sender = d.limits.hold(t.key)
 	pos := d.tagsets.add(t)
-	d.tagsetIndex.insert(hash, pos, func(p tagsetPos) uint64 { return d.tagsets.all[p].hash })
+	d.tagsetIndex.insert(hash, pos)
 	return pos
 }
 
@@ -170,7 +174,7 @@ func (d *identities) internName(hash uint64, kind nameKind, text, unit []byte) n
 		return pos
 	}
 	pos := d.names.add(name{text: string(text), unit: string(unit), kind: kind, hash: hash})
-	d.nameIndex.insert(hash, pos, func(p namePos) uint64 { return d.names.all[p].hash })
+	d.nameIndex.insert(hash, pos)
 	return pos
 }
 

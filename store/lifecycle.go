@@ -247,8 +247,8 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 		family = s.families.create(r, makeup)
 	}
 	f := s.families.at(family)
-	key := seriesKey{family, s.families.labels.intern(metric.Labels(r.Text))}
-	if owner := s.families.series[key]; owner != 0 {
+	key := seriesKey{family, s.families.labels.intern(r.Text)}
+	if owner := s.families.owner(key); owner != 0 {
 		s.families.labels.release(key.labels)
 		o := s.entries.at(owner)
 		e.setDependsOn(ref{owner, o.gen})

@@ -102,7 +102,7 @@ func (s *registry) livePlacement(pos entryPos) Placement {
 	f, c := s.families.at(e.family), &s.conversions[e.conversion]
 	return Placement{
 		Outcome: metric.Stored, Series: uint32(pos), Metric: f.name, Help: f.help, Unit: f.unit, Type: f.typ, Bounds: f.bounds,
-		DefaultHelp: f.defaultHelp, Labels: s.families.labels.at(e.labels).text, Mul: c.mul, Div: c.div,
+		DefaultHelp: f.defaultHelp, Labels: s.families.labels.text(e.labels), Mul: c.mul, Div: c.div,
 	}
 }
 

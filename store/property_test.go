@@ -206,7 +206,7 @@ func checkEmpty(s *Store) error {
 	for what, n := range map[string]int{
 		"live": s.limits.live, "others": s.limits.others, "parts": s.limits.parts, "pairs": s.entries.pairs.live, "tag sets": s.entries.tagsetIndex.live,
 		"names": s.entries.nameIndex.live, "untagged": s.entries.untagged, "owners": len(s.limits.byName), "families": s.families.count(),
-		"claims": len(s.families.claims), "exposed": len(s.families.series), "label sets": len(s.families.labels.by), "shared totals": s.counters.totals.inUse(),
+		"claims": len(s.families.claims), "exposed": s.families.series.live, "label sets": s.families.labels.index.live, "shared totals": s.counters.totals.inUse(),
 		"histograms": s.distributions.inUse(), "composites": s.composites.inUse(),
 		"counters": s.counters.states.inUse(), "entries": s.entries.inUse(),
 	} {

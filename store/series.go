@@ -136,10 +136,10 @@ func (s *Store) fillSeries(out *SeriesState, pos entryPos, e *entry) {
 		return
 	}
 	owner := s.entries.at(at.pos)
-	f, set := s.families.at(owner.family), s.families.labels.at(owner.labels)
-	out.Type, out.Labels = f.typ, set.text
+	f, labels := s.families.at(owner.family), s.families.labels.text(owner.labels)
+	out.Type, out.Labels = f.typ, labels
 	if out.State == EntryLive {
-		out.family = Family{Name: f.name, Type: f.typ, store: s, members: []member{{at, set.pairs, set.text}}}
+		out.family = Family{Name: f.name, Type: f.typ, store: s, members: []member{{at, s.families.labels.at(owner.labels).pairs, labels}}}
 	}
 }
 

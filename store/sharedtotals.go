@@ -75,7 +75,7 @@ func (t *sharedTotals) join(pos entryPos, e *entry) {
 	if found == 0 {
 		found = t.add(sharedTotal{hash: key.hash, tagset: e.tagset, name: e.name, first: pos})
 		t.entries.hold(e.tagset, e.name)
-		t.index.insert(key.hash, found, func(p totalPos) uint64 { return t.at(p).hash })
+		t.index.insert(key.hash, found)
 		t.joinNameless(e, &key)
 	}
 	t.at(found).members++

@@ -167,11 +167,17 @@ const sweepChunk = 4096
 
 // sweep removes every entry that has been silent for too long, a chunk at a time so that the lock is held briefly.
 func (s *Store) sweep(now time.Time) {
-	for from := entryPos(1); ; from += sweepChunk {
-		if !s.sweepChunk(from, now.UnixNano()) {
-			return
-		}
+	for from := entryPos(1); s.sweepChunk(from, now.UnixNano()); from += sweepChunk {
 	}
+	for from := labelsPos(0); s.compactLabels(from); from += sweepChunk {
+	}
+}
+
+// compactLabels reports whether there is more to do.
+func (s *Store) compactLabels(from labelsPos) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.families.labels.texts.wasteful() && s.families.labels.compact(from, sweepChunk)
 }
 
 // sweepChunk reports whether there are more entries.
@@ -270,7 +276,7 @@ func (s *registry) unchanged(e *entry) bool {
 	f := s.families.at(e.family)
 	if r.Dropped || f.name != r.Metric || f.typ != r.Type ||
 		f.typ == metric.TypeHistogram && !slices.Equal(f.bounds, r.Buckets) ||
-		string(s.families.labels.at(e.labels).text) != string(r.Text) ||
+		string(s.families.labels.text(e.labels)) != string(r.Text) ||
 		s.conversions[e.conversion] != conversionOf(s.entries.kindOf(e), &r) {
 		return false
 	}

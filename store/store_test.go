@@ -317,9 +317,7 @@ func TestExpiry(t *testing.T) {
 		if got := s.Stats(); got != (Stats{}) {
 			t.Errorf("left at the end: %+v", got)
 		}
-		if n := len(s.families.claims) + len(s.families.series) + len(
-			s.families.labels.by,
-		) + s.entries.nameIndex.live + s.entries.tagsetIndex.live + s.entries.pairs.live; n != 0 {
+		if n := len(s.families.claims) + s.families.series.live + s.families.labels.index.live + s.entries.nameIndex.live + s.entries.tagsetIndex.live + s.entries.pairs.live; n != 0 {
 			t.Errorf("%d entries of the indexes are left", n)
 		}
 	})

@@ -132,8 +132,8 @@ func (v *view) renew(s *Store) {
 // PairBytes bounds the labels that Sample.Pairs counts.
 const PairBytes = 120
 
-// member is a series in the list of its family. What a scrape writes of it is here once the list is sorted, because
-// a scrape of many series waits for memory: to reach labels through the entry would be two waits more for each line.
+// member is a series in the list of its family once that is sorted, with what a scrape writes of it: a scrape of many
+// series waits for memory, and to reach labels through the entry would be two waits more for each line.
 type member struct {
 	ref
 
@@ -156,10 +156,10 @@ func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 		return out, true
 	}
 	f.beingSorted = true
-	gen, taken, dead := f.gen, len(f.fresh), f.dead
-	sorted, fresh := s.families.living(f.sorted), s.families.living(f.fresh)
+	gen, dead, all, old := f.gen, f.dead, s.families.members(pos), len(f.sorted)
 	s.mu.Unlock()
 
+	sorted, fresh := s.living(all[:old]), s.living(all[old:])
 	slices.SortFunc(fresh, func(a, b member) int { return strings.Compare(string(a.labels), string(b.labels)) })
 	for chunk := range slices.Chunk(fresh, readChunk) {
 		s.pack(chunk)
@@ -171,10 +171,26 @@ func (v *view) family(s *Store, pos familyPos) (Family, bool) {
 	if f = s.families.at(pos); f.gen == gen {
 		f.beingSorted = false
 		f.sorted = out.members
-		f.fresh = append(f.fresh[:0], f.fresh[taken:]...)
+		f.fresh = slices.Clone(f.fresh[len(all)-old:]) // which frees the memory of those before
 		f.dead -= dead
 	}
 	return out, true
+}
+
+// living makes the list of those series that live, as their labels are.
+func (s *Store) living(series []ref) []member {
+	out := make([]member, 0, len(series))
+	for chunk := range slices.Chunk(series, readChunk) {
+		s.mu.Lock()
+		for _, r := range chunk {
+			if s.entries.alive(r) {
+				labels := s.entries.at(r.pos).labels
+				out = append(out, member{r, s.families.labels.at(labels).pairs, s.families.labels.text(labels)})
+			}
+		}
+		s.mu.Unlock()
+	}
+	return out
 }
 
 // pack puts the labels of sorted members side by side, so that a scrape finds in a row what it writes in a row.

@@ -229,7 +229,7 @@ func (s *Store) labelSets(dst []LabelSet, from, stride int) (chunk []LabelSet, n
 	sets := s.families.labels.all
 	for looked := 0; from < len(sets) && looked < walkChunk; looked++ {
 		if set := &sets[from]; set.refs > 0 {
-			dst = append(dst, LabelSet{set.text, int(set.refs)})
+			dst = append(dst, LabelSet{s.families.labels.text(labelsPos(from)), int(set.refs)})
 		}
 		from += stride
 	}
@@ -273,26 +273,24 @@ func (s *Store) FamilyLabelSets(name string, stride int, visit func(chunk []Labe
 	}
 	f := s.families.at(pos)
 	size = FamilySize{f.name, f.typ, f.live}
-	lists := [...][]member{f.sorted, append([]member(nil), f.fresh...)} // sorted never changes
+	list := s.families.members(pos)
 	s.mu.Unlock()
 	var chunk []LabelSet
-	for _, list := range lists {
-		for from := 0; from < len(list); {
-			chunk, from = s.labelsOf(chunk[:0], list, from, stride)
-			if len(chunk) > 0 && !visit(chunk) {
-				return size, true
-			}
+	for from := 0; from < len(list); {
+		chunk, from = s.labelsOf(chunk[:0], list, from, stride)
+		if len(chunk) > 0 && !visit(chunk) {
+			break
 		}
 	}
 	return size, true
 }
 
-func (s *Store) labelsOf(dst []LabelSet, list []member, from, stride int) (chunk []LabelSet, next int) {
+func (s *Store) labelsOf(dst []LabelSet, list []ref, from, stride int) (chunk []LabelSet, next int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for looked := 0; from < len(list) && looked < walkChunk; looked++ {
-		if m := &list[from]; s.entries.alive(m.ref) {
-			dst = append(dst, LabelSet{s.families.labels.at(s.entries.at(m.pos).labels).text, 1})
+		if m := list[from]; s.entries.alive(m) {
+			dst = append(dst, LabelSet{s.families.labels.text(s.entries.at(m.pos).labels), 1})
 		}
 		from += stride
 	}
