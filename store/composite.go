@@ -169,8 +169,10 @@ func (cs *composites) loosen(e *entry) {
 func (s *registry) compose(pos entryPos, r *Resolved) (at entryPos, outcome metric.Outcome, ok bool) {
 	e := s.entries.at(pos)
 	n := s.entries.names.at(e.name)
-	key := []byte(s.entries.tagsets.at(e.tagset).key)
-	p := partNameOf(n.kind, []byte(n.text), []byte(n.unit), key)
+	tagset := s.entries.tagsets.at(e.tagset).key
+	s.part = append(append(append(s.part[:0], tagset...), n.text...), n.unit...)
+	key, name, unit := s.part[:len(tagset)], s.part[len(tagset):len(tagset)+len(n.text)], s.part[len(tagset)+len(n.text):]
+	p := partNameOf(n.kind, name, unit, key)
 	if p.role == roleNone || !s.identification.Load().Composites {
 		return 0, 0, false
 	}
@@ -288,7 +290,7 @@ func (s *registry) findComposite(kind nameKind, key, base []byte, arrived int64)
 		s.makeLoose(pos)
 	}
 	id, r := s.resolve(s.entries.at(pos))
-	return s.settleAlone(pos, &id, &r)
+	return s.settleAlone(pos, id, &r)
 }
 
 // attachEarlierParts makes x_sum and x_count that came before their composite parts of it. If the composite is dropped or

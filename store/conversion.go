@@ -32,9 +32,16 @@ func (cs *conversions) intern(c conversion) conversionPos {
 	return conversionPos(len(*cs) - 1)
 }
 
-// compact forgets conversions that no entry uses, so that reload after reload adds none.
+// manyConversions is more than rules have at a time.
+const manyConversions = 256
+
+// compact forgets conversions that no entry uses, so that reload after reload adds none. It looks at all entries, and so
+// only when there are many conversions.
 func (cs *conversions) compact(entries *entries) {
 	before := *cs
+	if len(before) < manyConversions {
+		return
+	}
 	*cs = newConversions()
 	for pos := entryPos(1); pos <= entries.last; pos++ {
 		e := entries.at(pos)

@@ -152,11 +152,11 @@ func (s *registry) settle(pos entryPos) (entryPos, metric.Outcome) {
 			return at, outcome
 		}
 	}
-	return s.settleAlone(pos, &id, &r)
+	return s.settleAlone(pos, id, &r)
 }
 
-// resolve asks the resolver what becomes of an entry. Labels and tags are valid until the next call.
-func (s *registry) resolve(e *entry) (id Identity, r Resolved) {
+// resolve asks the resolver what becomes of an entry. The identity and the labels are valid until the next call.
+func (s *registry) resolve(e *entry) (id *Identity, r Resolved) {
 	if s.session == nil {
 		s.session = s.resolver
 		if of, ok := s.resolver.(sessions); ok {
@@ -164,14 +164,15 @@ func (s *registry) resolve(e *entry) (id Identity, r Resolved) {
 		}
 	}
 	s.resolved++
-	if key := s.entries.tagsets.at(e.tagset).key; s.sender.Sender != key {
-		s.sender.Sender = key
-		s.sender.SourceID, s.sender.InstanceID, s.sender.Tags = appendTags(s.sender.Tags[:0], key)
+	id = &s.identity
+	if key := s.entries.tagsets.at(e.tagset).key; id.Sender != key {
+		id.Sender = key
+		id.SourceID, id.InstanceID, id.Tags = appendTags(id.Tags[:0], key)
 	}
-	id, name := s.sender, s.entries.names.at(e.name)
+	name := s.entries.names.at(e.name)
 	id.Kind, id.Composite, id.ResponseSize = name.kind.kind(), name.kind.composite(), name.kind == nameHTTPSize
 	id.Name, id.Unit = name.text, name.unit
-	r = s.session.Resolve(&id)
+	r = s.session.Resolve(id)
 	if r.Text == nil {
 		r.Text = []byte(metric.RenderLabels(r.Labels))
 	}

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"bytes"
-	"hash/maphash"
-)
+import "hash/maphash"
 
 // sharedTotals finds the counters that share an agent's running total: same name, source id and tags, and another
 // instance id. A counter takes part from its first sample that has both a delta and a total. Those without an
@@ -13,6 +10,7 @@ type sharedTotals struct {
 
 	index   index[totalPos]
 	entries *entries
+	key     []byte // scratch memory
 }
 
 type totalPos uint32
@@ -31,18 +29,18 @@ type sharedTotal struct {
 // instance id.
 type totalKey struct {
 	name           namePos
-	before, behind []byte
+	before, behind string
 	hash           uint64
 }
 
 // keyOf returns the key of a counter, and its instance id.
-func (t *sharedTotals) keyOf(tagset tagsetPos, name namePos) (k totalKey, instance []byte) {
-	key := []byte(t.entries.tagsets.at(tagset).key)
-	_, rest := nextField(key)
+func (t *sharedTotals) keyOf(tagset tagsetPos, name namePos) (k totalKey, instance string) {
+	key := t.entries.tagsets.at(tagset).key
+	_, rest := cutField(key)
 	k = totalKey{name: name, before: key[:len(key)-len(rest)]}
-	instance, k.behind = nextField(rest)
+	instance, k.behind = cutField(rest)
 	seed := t.entries.seed
-	h := maphash.Bytes(seed, k.before)*0x9e3779b97f4a7c15 ^ maphash.Bytes(seed, k.behind)
+	h := maphash.String(seed, k.before)*0x9e3779b97f4a7c15 ^ maphash.String(seed, k.behind)
 	k.hash = (h ^ uint64(name)*0xbf58476d1ce4e5b9) & t.entries.mask
 	return k, instance
 }
@@ -54,7 +52,7 @@ func (t *sharedTotals) find(k *totalKey) totalPos {
 			return false
 		}
 		other, _ := t.keyOf(total.tagset, total.name)
-		return bytes.Equal(other.before, k.before) && bytes.Equal(other.behind, k.behind)
+		return other.before == k.before && other.behind == k.behind
 	})
 }
 
@@ -83,7 +81,8 @@ func (t *sharedTotals) join(pos entryPos, e *entry) {
 
 // joinNameless looks for the counter of the same running total that has no instance id.
 func (t *sharedTotals) joinNameless(e *entry, k *totalKey) {
-	key := append(append(bytes.Clone(k.before), 0), k.behind...)
+	t.key = append(append(append(t.key[:0], k.before...), 0), k.behind...)
+	key := t.key
 	tagset := t.entries.findTagset(t.entries.hashBytes(key), key)
 	if tagset == 0 {
 		return

@@ -63,8 +63,8 @@ type registry struct {
 	expiry        expiry
 	refusals      refusals
 	overrides     overrides
-	sender        Identity // of the last identity that was resolved: see resolve
-	key           []byte   // scratch memory
+	identity      Identity // the last one that was resolved
+	key, part     []byte   // scratch memory
 
 	resting bool          // Run waits for the first entry
 	wake    chan struct{} // ends that
