@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,12 +18,12 @@ import (
 // State is what becomes of a raw name.
 type State string
 
-// The states. A name of which several hold has the first of them.
+// The states. Where several hold of a name, the first is shown, and a search for any of them finds it.
 const (
 	StateConflict State = "conflict" // some of its samples belong to the series, or the family, of another name
 	StateRefused  State = "refused"  // some of its samples are refused by a limit, or are invalid
 	StateDropped  State = "dropped"  // a rule drops it
-	StateUntagged State = "untagged" // exposed, but no rule matches and the quarantine finds nothing
+	StateUntagged State = "untagged" // no rule matches from some sender, and the quarantine finds nothing
 	StateTagged   State = "tagged"   // exposed, with the tags of a rule
 )
 
@@ -60,7 +61,8 @@ type NamesPage struct {
 	All   int `json:"all"`
 	// Omitted counts identities whose names are not listed, since there are more than 200,000 names.
 	Omitted int `json:"omitted"`
-	// States counts the names by state that the query would find without its own state.
+	// States counts the names that the query would find with each state in place of its own. A name of which several hold
+	// counts with each.
 	States map[State]int `json:"states"`
 	// From is the number of the first row of the page, from 0.
 	From int `json:"from"`
@@ -200,17 +202,23 @@ func texts(s *live.Snapshot, positions []uint32) []string {
 	return list
 }
 
-func stateOf(n *live.Name) State {
-	switch {
-	case n.Conflicts > 0:
-		return StateConflict
-	case n.OverLimit+n.Invalid > 0:
-		return StateRefused
-	case n.Dropped > 0:
-		return StateDropped
-	case n.Untagged > 0:
-		return StateUntagged
+// holds reports whether a name has a state.
+func holds(n *live.Name, s State) bool {
+	switch s {
+	case StateConflict:
+		return n.Conflicts > 0
+	case StateRefused:
+		return n.OverLimit+n.Invalid > 0
+	case StateDropped:
+		return n.Dropped > 0
+	case StateUntagged:
+		return n.Untagged > 0
 	default:
-		return StateTagged
+		return n.Conflicts+n.OverLimit+n.Invalid+n.Dropped+n.Untagged == 0
 	}
+}
+
+// stateOf returns the first state that a name has.
+func stateOf(n *live.Name) State {
+	return states[slices.IndexFunc(states[:], func(s State) bool { return holds(n, s) })]
 }

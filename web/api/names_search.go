@@ -105,9 +105,12 @@ func (f *nameFilter) run(page *NamesPage) []int {
 				continue
 			}
 		}
-		state := stateOf(n)
-		page.States[state]++
-		if f.state == "" || f.state == state {
+		for _, state := range states {
+			if holds(n, state) {
+				page.States[state]++
+			}
+		}
+		if f.state == "" || holds(n, f.state) {
 			found = append(found, i)
 		}
 	}

@@ -41,9 +41,10 @@ type RulesPage struct {
 	From     int    `json:"from"`
 	Next     string `json:"next,omitempty"`
 	Previous string `json:"previous,omitempty"`
-	// Quarantine counts the names that only the quarantine takes.
+	// Quarantine counts the names in which the quarantine finds something, as a search for its rule does.
 	Quarantine int `json:"quarantine"`
-	// Untagged counts the names with series that nothing takes.
+	// Untagged counts the names that nothing takes from some sender, as SeriesCount.UntaggedNames and the state untagged of
+	// NamesPage do.
 	Untagged int `json:"untagged"`
 }
 

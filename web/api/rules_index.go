@@ -149,9 +149,9 @@ func (x *ruleIndex) add(e explainer, n *live.Name, trace *resolver.Trace) {
 // quarantined stands for the quarantine among the positions of rules.
 const quarantined = ^uint32(0)
 
-// count adds a name to what its rules take. Rules for origins and metrics say nothing about who takes the name.
+// count adds a name to what its rules take.
 func (x *ruleIndex) count(n *live.Name, taken []uint32) {
-	found, inQuarantine := false, false
+	inQuarantine := false
 	for _, pos := range taken {
 		if pos == quarantined {
 			inQuarantine = true
@@ -160,15 +160,12 @@ func (x *ruleIndex) count(n *live.Name, taken []uint32) {
 		u := &x.usage[pos]
 		u.add(n.Name)
 		u.series += n.Series
-		section := x.rules[pos].Section
-		found = found || section == "rules" || section == "mappings"
 	}
-	switch {
-	case found || n.Kind == 0:
-	case inQuarantine:
-		x.quarantine++
-	case n.Untagged > 0:
+	if n.Untagged > 0 {
 		x.untagged++
+	}
+	if inQuarantine {
+		x.quarantine++
 	}
 }
 

@@ -24,8 +24,8 @@ type Name struct {
 	Sender store.Sender
 	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each.
 	Origins, Metrics []uint32
-	// Series is the number of identities that have a series, alone, as part of another, or with another; Untagged is how
-	// many of them no rule matches. The others have none.
+	// Series is the number of identities that have a series, alone, as part of another, or with another; the others have
+	// none. Untagged is how many of all no rule matches.
 	Series, Untagged, Conflicts, OverLimit, Invalid, Dropped int
 	// LastSeen is the time of the last sample, in nanoseconds since the epoch.
 	LastSeen int64
@@ -202,12 +202,12 @@ func (n *Name) Forget() {
 
 // Count adds what became of an identity.
 func (n *Name) Count(v *store.Visited) {
+	if v.Untagged {
+		n.Untagged++
+	}
 	switch v.State {
 	case store.EntryLive, store.EntryPart, store.EntryJoined:
 		n.Series++
-		if v.Untagged {
-			n.Untagged++
-		}
 		return
 	case store.EntryDropped:
 		n.Dropped++
