@@ -14,6 +14,8 @@ type Origin struct {
 	From string
 	// Place is file and line, variable or flag; empty for defaults.
 	Place string
+	// Overridden are the values of lower layers.
+	Overridden []Overridden
 
 	objects string // the value of a list of objects, in one line
 }
@@ -28,7 +30,7 @@ func (l *loader) origins() map[string]Origin {
 	all := make(map[string]Origin, len(l.settings))
 	for _, s := range l.settings {
 		g := l.given[s.Key]
-		o := Origin{From: layerNames[g.from]}
+		o := Origin{From: layerNames[g.from], Overridden: l.overridden(s)}
 		if g.from != fromDefault {
 			o.Place = strings.TrimSuffix(l.where(s.Key), ": "+s.Key)
 		}
@@ -56,14 +58,14 @@ func objects(s *Setting, value any) string {
 		if s.Kind != KindSecretVals || !ok {
 			continue
 		}
-		masked := map[string]any{}
+		shownFields := map[string]any{}
 		for key, v := range fields {
 			if key == "value" {
 				v = hidden
 			}
-			masked[key] = v
+			shownFields[key] = v
 		}
-		shown[i] = masked
+		shown[i] = shownFields
 	}
 	text, err := json.Marshal(shown)
 	if err != nil {
@@ -106,12 +108,16 @@ func (c *Config) Report() []Reported {
 	return all
 }
 
-// spelled spells a value. Of addresses what may be secret is masked: users, passwords, queries.
+// spelled spells the value in force.
 func (c *Config) spelled(s *Setting, o *Origin) string {
 	if !s.Kind.inFlags() {
 		return o.objects
 	}
-	text := plain(c.value(s.Key))
+	return masked(s, plain(c.value(s.Key)))
+}
+
+// masked hides secrets. Of addresses what may be secret is masked: users, passwords, queries.
+func masked(s *Setting, text string) string {
 	switch {
 	case s.Kind == KindSecret && text != "":
 		return hidden

@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"reflect"
 	"testing"
 )
 
@@ -49,5 +50,34 @@ remote_write:
 	}
 	if n := len(cfg.Report()); n != len(Settings()) {
 		t.Errorf("%d of %d settings", n, len(Settings()))
+	}
+}
+
+// TestOverridden says of a setting also what the layers below say, masked as what is in force.
+func TestOverridden(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "exporter.yml")
+	writeFile(t, file, "metrics:\n  max_series: 300\nuaa:\n  client_secret: secret\nlog:\n  level: warn\n")
+	t.Setenv("LOGGREGATOR_EXPORTER_METRICS_MAX_SERIES", "200")
+	t.Setenv("LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET", "other")
+	t.Setenv("LOGGREGATOR_EXPORTER_LOG_LEVEL", "error")
+	cfg, _, err := loadWithOrigins(t, "--config", file, "--log.level=debug")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]Overridden{}
+	for _, r := range cfg.Report() {
+		if r.Overridden != nil {
+			got[r.Key] = r.Overridden
+		}
+	}
+	want := map[string][]Overridden{
+		"metrics.max_series": {{"file", file + ":2", "300"}},
+		"uaa.client_secret":  {{"file", file + ":4", "(hidden)"}},
+		"log.level": {
+			{"environment", "LOGGREGATOR_EXPORTER_LOG_LEVEL", "error"}, {"file", file + ":6", "warn"},
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

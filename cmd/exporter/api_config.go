@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
 
 	"loggregator_exporter/config"
@@ -12,13 +13,13 @@ import (
 // config returns the settings in force: those that a reload changes as they were loaded last, the others as the process
 // was started with.
 func (r *reloader) config() api.Config {
-	c := api.Config{File: r.running.File, Settings: []api.Setting{}, Flags: []string{}}
+	c := api.Config{File: absolute(r.running.File), Settings: []api.Setting{}, Flags: []string{}}
 	inForce := settingsInForce(r.running, r.inForce.Load().config)
 	for i := range inForce {
 		s := &inForce[i]
 		c.Settings = append(c.Settings, api.Setting{
 			Key: s.Key, Value: s.Value, Default: s.Fallback, From: s.From, Place: s.Place, Reloads: s.Reloads(),
-			Secret: s.Kind == config.KindSecret || s.Kind == config.KindSecretVals, Kind: s.Kind.String(), Help: s.Help,
+			Overridden: overridden(s.Overridden), Secret: s.Kind == config.KindSecret || s.Kind == config.KindSecretVals, Kind: s.Kind.String(), Help: s.Help,
 		})
 		if s.From == "flag" {
 			c.Flags = append(c.Flags, s.Place+"="+s.Value)
@@ -28,6 +29,22 @@ func (r *reloader) config() api.Config {
 		c.Pending = r.pending(inForce)
 	}
 	return c
+}
+
+// absolute returns the path of a file with its directory, and "" for none.
+func absolute(file string) string {
+	if path, err := filepath.Abs(file); err == nil && file != "" {
+		return path
+	}
+	return file
+}
+
+func overridden(values []config.Overridden) []api.Overridden {
+	var all []api.Overridden
+	for _, v := range values {
+		all = append(all, api.Overridden(v))
+	}
+	return all
 }
 
 func settingsInForce(running, reloaded *config.Config) []config.Reported {

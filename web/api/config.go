@@ -11,7 +11,7 @@ import (
 
 // Config is the settings in force, and the program that they are in force in.
 type Config struct {
-	// File is the configuration file, or empty.
+	// File is the configuration file with its directory, or empty.
 	File     string          `json:"file"`
 	Settings []Setting       `json:"settings"`
 	Reload   overview.Reload `json:"reload"`
@@ -37,10 +37,20 @@ type Setting struct {
 	// file, environment or flag. Place is file and line, variable or flag.
 	From  string `json:"from"`
 	Place string `json:"place,omitempty"`
+	// Overridden are values of the file or the environment that Value overrides, the strongest first.
+	Overridden []Overridden `json:"overridden,omitempty"`
 	// Reloads says that a reload puts it in force; others need a restart.
 	Reloads bool   `json:"reloads"`
 	Kind    string `json:"kind"`
 	Help    string `json:"help"`
+}
+
+// Overridden is a value of a setting that another one overrides; secrets are masked as in Setting.
+type Overridden struct {
+	// From is file or environment. Place is file and line, or the variable.
+	From  string `json:"from"`
+	Place string `json:"place"`
+	Value string `json:"value"`
 }
 
 // Pending is what a reload would do now.

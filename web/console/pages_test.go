@@ -102,7 +102,7 @@ func TestContents(t *testing.T) {
 		{"/config", []string{
 			"exporter.yml", "Put changed rules in force: rules.yaml", "metrics.expiration : 10m0s 5m0s",
 			"These have changed as well, but need a restart: nozzle.rlp.address : rlp:8082 rlp:8083",
-			"set by you 2 derived 1 all 4", "uaa.client_secret Its secret. (hidden) environment LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET by a restart",
+			"set by you 2 derived 1 all 4", "uaa.client_secret Its secret. (hidden) environment LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET exporter.yml:9 says (hidden) , overridden by a restart",
 		}},
 		{"/config?list=derived", []string{"A change takes effect nozzle.udp.enabled Take datagrams. true default false derived by a restart Program"}},
 		{"/config?search=expiration", []string{"metrics.expiration Time without a sample. 10m0s default by a reload"}},
@@ -235,7 +235,10 @@ func TestReload(t *testing.T) {
 	if text, want := read(t, f, "/config"), "Last reload successful 2 h ago Started"; !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
-	f.config.Reload.LastAttempt = time.Time{}
+	f.config.Reload.LastAttempt, f.config.Pending = time.Time{}, nil
+	if text := read(t, f, "/config?list=all"); strings.Contains(text, "by a reload") {
+		t.Errorf("a change takes effect by a reload, where nothing can be loaded again, in\n%s", text)
+	}
 	if text, want := read(t, f, "/config"), "Last reload none since the start"; !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
