@@ -72,6 +72,8 @@ type Rule struct {
 	Series int `json:"series"`
 	// Examples are up to 3 of the names.
 	Examples []string `json:"examples"`
+	// Nearest is the live name that is nearest to the pattern, of a rule that is tried and takes none.
+	Nearest string `json:"nearest,omitempty"`
 }
 
 // RuleText is the text of a rule file in force.

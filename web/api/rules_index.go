@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"loggregator_exporter/resolver"
@@ -36,7 +37,7 @@ const maxRuleExamples = 3
 // add counts one more name.
 func (u *ruleUsage) add(name string) {
 	u.names++
-	if len(u.examples) < maxRuleExamples {
+	if len(u.examples) < maxRuleExamples && !slices.Contains(u.examples, name) {
 		u.examples = append(u.examples, name)
 	}
 }

@@ -97,6 +97,8 @@ func (a *API) Try(ctx context.Context, q TryQuery) (*TryReport, error) {
 		return nil, err
 	}
 	out.Rules = t.rules()
+	out.Warnings = append(out.Warnings, t.mixed.warnings(out.Rules)...)
+	t.nearest(ctx, out.Rules)
 	out.Report, err = diff.Compare(ctx, slices.Values(t.concerned(out)), &diff.Side{Own: &sides[0]},
 		&diff.Side{Own: &sides[1]}, diff.Options{MaxNames: maxCompared, MaxChanges: cmp.Or(q.Limit, defaultLimit)})
 	if err != nil && ctx.Err() != nil {
@@ -170,6 +172,7 @@ type trial struct {
 	changed []bool // by representative
 	metrics map[string]bool
 	usage   map[string]*ruleUsage // of the rules of the file, by id
+	mixed   mixedUnits
 }
 
 // read finds the representatives that are resolved otherwise than before, and counts what the rules of the file take.
@@ -209,6 +212,7 @@ func (t *trial) read(s *store.Store, out *TryReport) error {
 		if !was.Same(&is.Resolved) {
 			t.changed[i] = true
 			t.metrics[was.Metric], t.metrics[is.Metric] = true, true
+			t.mixed.add(r.Name, &was, &is)
 		}
 	}
 	delete(t.metrics, "")

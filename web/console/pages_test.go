@@ -152,9 +152,9 @@ func TestWorkbench(t *testing.T) {
 	}
 	text := show()
 	for _, want := range []string{
-		"12 names change of 5,000 whose rules would differ", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 renamed",
-		"line 4 b : can never match: rule a takes all its names", "rules/queues 3 12", "rules/none 6 none", "By rules/queues",
-		`shop.queues.orders.depth of shop: renamed, label gained cf_shop_queues_orders_depth cf_queue_depth queue="orders" zone="z1" 1`,
+		"12 names change of 5,000 that were compared Here a name counts once for each sender, kind and unit; each of these can have several series.", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 series renamed",
+		"line 4 b : can never match: rule a takes all its names", "rules/queues 3 12", "rules/none takes no live name, nearest is shop.queue ; upper and lower case count 6 none", "By rules/queues",
+		`shop.queues.orders.depth of shop: renamed, label gained cf_shop_queues_orders_depth cf_queue_depth unit none bytes values times 1 1024 kind gauge counter queue="orders" zone="z1" 1`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -164,7 +164,7 @@ func TestWorkbench(t *testing.T) {
 		Report: &diff.Report{}, Rules: []api.Rule{{RuleRef: api.RuleRef{ID: "rules/same", Line: 3}, Names: 12}},
 	}
 	text = show()
-	if want := "Nothing changes Its rules Rule Line Live names rules/same 3 12"; !strings.Contains(text, want) {
+	if want := "Nothing changes Its rules Rule Line Live names, each once rules/same 3 12"; !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 	f.report = api.TryReport{Errors: []api.RuleError{{Line: 4, Column: 5, Rule: "a", Text: "unknown key <nane>"}, {Text: "no rules"}}}

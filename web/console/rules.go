@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"loggregator_exporter/diff"
 	"loggregator_exporter/web/api"
 )
 
@@ -218,32 +217,4 @@ func ruleFor(name string) string {
 		"  # Put captures in braces where the name has a dimension, as in \"queues.{queue}.depth\". Each becomes a label.\n" +
 		"  # Then say what is left: name: \"queues.depth\".\n" +
 		"  - pattern: " + strconv.QuoteToGraphic(special.ReplaceAllString(name, `\$0`)) + "\n"
-}
-
-// trial is what a rule file would change, made ready to be shown.
-type trial struct {
-	*api.TryReport
-
-	Kinds []diff.Count // of all groups together, the most series first
-}
-
-func newTrial(report *api.TryReport) *trial {
-	t := &trial{TryReport: report}
-	if report.Report == nil {
-		return t
-	}
-	at := map[diff.Kind]int{}
-	for _, g := range report.Report.Groups {
-		for _, k := range g.Kinds {
-			i, ok := at[k.Kind]
-			if !ok {
-				i = len(t.Kinds)
-				at[k.Kind] = i
-				t.Kinds = append(t.Kinds, diff.Count{Kind: k.Kind})
-			}
-			t.Kinds[i].Series += k.Series
-		}
-	}
-	slices.SortStableFunc(t.Kinds, func(a, b diff.Count) int { return b.Series - a.Series })
-	return t
 }

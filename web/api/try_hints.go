@@ -1,0 +1,115 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/resolver"
+	"loggregator_exporter/tagger/naming"
+)
+
+const (
+	maxMixed     = 20 // metrics that are warned of because of their units
+	maxNearRules = 20 // rules without a live name for which the nearest one is looked for
+)
+
+// mixedUnits finds metrics that a rule of the file makes of names with different units.
+type mixedUnits struct {
+	rules    map[string]string            // by metric
+	examples map[string]map[string]string // by metric and unit, a name
+}
+
+// add notes a name that has another metric than before.
+func (m *mixedUnits) add(name string, was, is *resolver.Resolution) {
+	if is.Metric == "" || is.Metric == was.Metric || was.Metric == "" {
+		return
+	}
+	if m.examples == nil {
+		m.rules, m.examples = map[string]string{}, map[string]map[string]string{}
+	}
+	of := m.examples[is.Metric]
+	if of == nil {
+		of = map[string]string{}
+		m.rules[is.Metric], m.examples[is.Metric] = is.Rules.Rule, of
+	}
+	// A base unit: milliseconds and nanoseconds are converted to the same one.
+	unit := cmp.Or(naming.Style{}.Name("x", was.Rules.Unit, metric.TypeGauge).Unit, "none")
+	if _, ok := of[unit]; !ok {
+		of[unit] = name
+	}
+}
+
+// warnings are in the order of metrics.
+func (m *mixedUnits) warnings(rules []Rule) []RuleError {
+	var all []RuleError
+	for _, name := range slices.Sorted(maps.Keys(m.examples)) {
+		i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == m.rules[name] })
+		of := m.examples[name]
+		if len(of) < 2 || i < 0 || len(all) == maxMixed {
+			continue
+		}
+		var units []string
+		for _, unit := range slices.Sorted(maps.Keys(of)) {
+			units = append(units, unit+" ("+of[unit]+")")
+		}
+		all = append(all, RuleError{
+			File: rules[i].File, Line: rules[i].Line, Rule: rules[i].ID,
+			Text: fmt.Sprintf("%s gets values of different units: %s; keep what the name says of the quantity in the base name",
+				name, strings.Join(units, ", ")),
+		})
+	}
+	return all
+}
+
+// nearest says of the rules that take no live name which one has most of the words of their patterns, whatever the case.
+func (t *trial) nearest(ctx context.Context, rules []Rule) {
+	looked := 0
+	for i := range rules {
+		r := &rules[i]
+		words := literals(r.Pattern)
+		if r.Names > 0 || len(words) == 0 || looked == maxNearRules || ctx.Err() != nil {
+			continue
+		}
+		looked++
+		best := (len(words) - 1) / 2 // more than half of the words
+		for j := range t.all {
+			name := strings.ToLower(t.all[j].Name)
+			found := 0
+			for _, w := range words {
+				if strings.Contains(name, w) {
+					found++
+				}
+			}
+			if found > best {
+				r.Nearest, best = t.all[j].Name, found
+			}
+			if best == len(words) {
+				break
+			}
+		}
+	}
+}
+
+// literals are the words of a pattern outside of captures, in lower case.
+func literals(pattern string) []string {
+	var text strings.Builder
+	depth := 0
+	for _, c := range strings.ToLower(pattern) {
+		switch c {
+		case '{':
+			depth++
+		case '}':
+			depth = max(0, depth-1)
+			c = ' '
+		}
+		if depth == 0 {
+			text.WriteRune(c)
+		}
+	}
+	return strings.FieldsFunc(text.String(), func(r rune) bool { return strings.ContainsRune("./_-:[]=,\\ ", r) })
+}
