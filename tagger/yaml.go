@@ -253,8 +253,12 @@ func (d *document) decode(n *yaml.Node, what string, dst any) (given []string) {
 			d.fail(key, "key %q of %s is from earlier versions: write %s", key.Value, what, successorOf(dst, key.Value))
 		case field == nil:
 			known := sortedKeys(fields)
-			d.fail(key, "unknown key %q in %s%s: known are %s", key.Value, what, hint(key.Value, known),
-				strings.Join(known, ", "))
+			remedy := ""
+			if _, ok := dst.(*labelsSpec); ok {
+				remedy = "; a label with a value of its own belongs under tags"
+			}
+			d.fail(key, "unknown key %q in %s%s: known are %s%s", key.Value, what, hint(key.Value, known),
+				strings.Join(known, ", "), remedy)
 		case slices.Contains(given, key.Value):
 			d.fail(key, "key %q is there twice in %s: keep one", key.Value, what)
 		default:
