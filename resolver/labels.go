@@ -81,16 +81,16 @@ func (r *Resolver) label(id *store.Identity, b *labelBuilder) {
 	}
 	b.labelComponent(source)
 	if isHTTP(id) {
-		b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool { return !r.httpLabels[l.Name] })
+		b.remove("metrics.http.labels", func(name string) bool { return !r.httpLabels[name] })
 	}
 	for _, n := range b.rules.RenameLabels {
 		b.rename(n.Name, n.Value)
 	}
-	b.drop(b.rules.DropLabels)
+	b.drop(b.rules.DropLabels, "a rule")
 	for _, n := range r.options.Labels.Rename {
 		b.rename(n.From, n.To)
 	}
-	b.drop(r.options.Labels.Drop)
+	b.drop(r.options.Labels.Drop, settingDrop)
 	slices.SortFunc(b.labels, func(x, y metric.Label) int { return strings.Compare(x.Name, y.Name) })
 }
 
@@ -195,6 +195,19 @@ func (b *labelBuilder) rename(from, to string) {
 	}
 }
 
-func (b *labelBuilder) drop(names []string) {
-	b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool { return slices.Contains(names, l.Name) })
+func (b *labelBuilder) drop(names []string, by string) {
+	if len(names) > 0 {
+		b.remove(by, func(name string) bool { return slices.Contains(names, name) })
+	}
+}
+
+// remove removes labels, as a rule or setting says.
+func (b *labelBuilder) remove(by string, which func(name string) bool) {
+	b.labels = slices.DeleteFunc(b.labels, func(l metric.Label) bool {
+		removed := which(l.Name)
+		if removed && b.trace != nil {
+			b.trace.Removed = append(b.trace.Removed, RemovedLabel{l, by})
+		}
+		return removed
+	})
 }

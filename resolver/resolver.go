@@ -89,6 +89,9 @@ type Trace struct {
 	Rules tagger.Trace
 	// Sources says for each label where its value came from. It stays empty with Rules.NoAttempts.
 	Sources map[string]string
+	// Removed are labels that the series would have but for a rule or setting, in the order in which they were removed. It
+	// stays empty with Rules.NoAttempts.
+	Removed []RemovedLabel
 }
 
 // Tagger returns the rules that the resolver runs.

@@ -144,7 +144,7 @@ func (s *sender) set(r *Resolver, id *store.Identity, router bool) bool {
 	r.labelConstants(&b)
 	r.labelSender(id, &b, router)
 	s.simple = len(b.overrides) == 0 && metric.LabelValue(id.Tags, tagUnit) == ""
-	b.drop(r.options.Labels.Drop)
+	b.drop(r.options.Labels.Drop, settingDrop)
 	s.labels.set(b.labels)
 	s.buffer = b.labels
 	return s.simple

@@ -28,10 +28,19 @@ func (s *Store) Stats() Stats {
 
 // Refusals lists what was refused, by name, bounded; entries that count nothing are left out.
 func (s *Store) Refusals() []Refusal {
+	all, by := s.refused()
+	for i := range all {
+		all[i].explain(by)
+	}
+	return all
+}
+
+// refused is Refusals without the reasons that are made from rivals, which take some microseconds each.
+func (s *Store) refused() ([]Refusal, Resolver) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	all := slices.Clone(s.refusals.all)
-	s.mu.Unlock()
-	return slices.DeleteFunc(all, func(r Refusal) bool { return r.Count == 0 })
+	return slices.DeleteFunc(all, func(r Refusal) bool { return r.Count == 0 }), s.resolver
 }
 
 // collector shows the store's own metrics.
@@ -95,7 +104,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.series, stats.Series)
 	gauge(c.families, stats.Families)
 	gauge(c.untagged, stats.UntaggedNames)
-	for _, r := range c.store.Refusals() {
+	refused, _ := c.store.refused()
+	for i := range refused {
+		r := &refused[i]
 		ch <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(r.Count),
 			r.Outcome.String(), r.Metric, r.RawName)
 	}

@@ -209,7 +209,7 @@ func (s *registry) refusePart(pos, of, against entryPos, reason string) (entryPo
 	}
 	exposed := s.families.at(s.entries.at(of).family).name
 	e.setDependsOn(ref{against, s.entries.at(against).gen})
-	s.refuse(e, outcome, s.entries.names.at(e.name).text, exposed, reason)
+	s.refuse(e, outcome, exposed, cause{reason: reason})
 	return s.removeCrowded(pos), outcome
 }
 
@@ -285,7 +285,7 @@ func (s *registry) findComposite(kind nameKind, key, base []byte, arrived int64)
 		case e.state == stateDropped:
 			return pos, metric.DroppedByRule
 		case s.stillRefused(e):
-			return pos, s.refusals.count(s.entries.kindOf(e), e.refusal())
+			return pos, s.refusals.count(s.entries.kindOf(e), e.refusal(), e.arrived)
 		}
 		s.makeLoose(pos)
 	}

@@ -160,7 +160,7 @@ func (s *registry) setDistribution(pos entryPos, env *metric.Envelope, of *check
 	of.convertBounds(d, c)
 	sameBounds := slices.Equal(of.bounds, x.bounds)
 	if !sameBounds && isHistogram && !areBounds(of.bounds) { // two have become one
-		s.refusals.countName(metric.Invalid, s.entries.kindOf(e), env.Name, reasonBounds)
+		s.countRefused(e, metric.Invalid, reasonBounds)
 		if len(x.counts) == 0 {
 			s.remove(pos) // it was made for this
 		}

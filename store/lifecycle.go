@@ -1,8 +1,6 @@
 package store
 
 import (
-	"fmt"
-
 	"loggregator_exporter/metric"
 )
 
@@ -37,10 +35,10 @@ type sample struct {
 func (s *registry) findOrAdd(of *sample) (entryPos, metric.Outcome) {
 	switch {
 	case len(of.name) > metric.MaxNameBytes:
-		s.refusals.countName(metric.Invalid, of.kind, of.name, reasonLongName)
+		s.refusals.countName(metric.Invalid, of, reasonLongName)
 		return 0, metric.Invalid
 	case of.invalid != "" || len(of.name) == 0:
-		s.refusals.countName(metric.Invalid, of.kind, of.name, of.invalid)
+		s.refusals.countName(metric.Invalid, of, of.invalid)
 		return 0, metric.Invalid
 	}
 	if of.tagset == 0 {
@@ -72,7 +70,7 @@ func (s *registry) revisit(pos entryPos, of *sample) (entryPos, metric.Outcome) 
 		return pos, metric.DroppedByRule
 	case stateRefused:
 		if s.stillRefused(e) {
-			return pos, s.refusals.count(s.entries.kindOf(e), e.refusal())
+			return pos, s.refusals.count(s.entries.kindOf(e), e.refusal(), e.arrived)
 		}
 	case stateJoined, statePart:
 		if other := e.dependsOn(); s.entries.alive(other) {
@@ -103,7 +101,7 @@ func (s *registry) revisitOther(pos entryPos, arrived int64) (outcome metric.Out
 		return metric.DroppedByRule, true
 	default:
 		if s.stillRefused(e) {
-			return s.refusals.count(s.entries.kindOf(e), e.refusal()), true
+			return s.refusals.count(s.entries.kindOf(e), e.refusal(), e.arrived), true
 		}
 		return 0, false
 	}
@@ -112,7 +110,7 @@ func (s *registry) revisitOther(pos entryPos, arrived int64) (outcome metric.Out
 // add makes the entry of an identity that is not known, unless there is no room: then its samples cost no rules.
 func (s *registry) add(of *sample) (entryPos, metric.Outcome) {
 	if !s.hasRoom(of) {
-		s.refusals.countName(metric.OverLimit, of.kind, of.name, reasonMaxSeries)
+		s.refusals.countName(metric.OverLimit, of, reasonMaxSeries)
 		return 0, metric.OverLimit
 	}
 	if of.tagset == 0 {
@@ -183,7 +181,7 @@ func (s *registry) resolve(e *entry) (id *Identity, r Resolved) {
 func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPos, metric.Outcome) {
 	e := s.entries.at(pos)
 	if s.limits.full() {
-		s.refusals.countName(metric.OverLimit, s.entries.kindOf(e), []byte(id.Name), reasonMaxSeries)
+		s.countRefused(e, metric.OverLimit, reasonMaxSeries)
 		s.remove(pos)
 		return 0, metric.OverLimit
 	}
@@ -197,7 +195,7 @@ func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPo
 	case r.Invalid != "":
 		outcome = metric.Invalid
 		e.setDependsOn(ref{pos, e.gen}) // on itself, which is alive until a reload: stillRefused stays true
-		s.refuse(e, outcome, id.Name, "", r.Invalid)
+		s.refuse(e, outcome, "", cause{reason: r.Invalid})
 	case r.Dropped:
 		outcome = metric.DroppedByRule
 		s.setAside(e, stateDropped)
@@ -240,10 +238,10 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 			f := s.families.at(blocker)
 			e.setRefusingFamily(blocker, f.gen)
 			e.flags |= flagFamily
-			s.refuse(e, metric.Conflict, id.Name, r.Metric, conflictReason(f, blocker, r, makeup))
+			s.refuse(e, metric.Conflict, r.Metric, cause{reason: conflictReason(f, blocker, r, makeup)})
 			return metric.Conflict
 		case reason != "":
-			return s.refuseFull(e, blocker, id, r, reason)
+			return s.refuseFull(e, blocker, r, reason)
 		}
 		family = s.families.create(r, makeup)
 	}
@@ -258,13 +256,12 @@ func (s *registry) expose(pos entryPos, e *entry, id *Identity, r *Resolved) met
 			s.setAside(e, stateJoined)
 			return metric.Stored
 		}
-		reason := fmt.Sprintf("its series belongs to raw name %q", s.entries.names.at(o.name).text)
-		s.refuse(e, metric.Conflict, id.Name, r.Metric, reason)
+		s.refuse(e, metric.Conflict, r.Metric, cause{rival: s.rival(o)})
 		return metric.Conflict
 	}
 	if reason := s.limits.refuses(f, s.entries.tagsets.at(e.tagset).sender); reason != "" {
 		s.families.labels.release(key.labels)
-		outcome := s.refuseFull(e, family, id, r, reason)
+		outcome := s.refuseFull(e, family, r, reason)
 		s.families.removeIfEmpty(family)
 		return outcome
 	}

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"fmt"
-
 	"loggregator_exporter/metric"
 )
 
@@ -132,7 +130,9 @@ func (s *registry) notLivePlacement(pos entryPos) Placement {
 	default:
 		p.Outcome = metric.Conflict
 		owner := s.entries.at(e.dependsOn().pos)
-		p.Reason = fmt.Sprintf("its series belongs to raw name %q", s.entries.names.at(owner.name).text)
+		rival := s.rival(owner)
+		other := rival.identity()
+		p.Reason = rivalReason(s.resolver, &id, &other)
 		p.Series = uint32(e.dependsOn().pos)
 		if owner.state == statePart {
 			p.Series, p.IsPart = uint32(owner.dependsOn().pos), true

@@ -22,6 +22,16 @@ type Refusal struct {
 	Metric, RawName string
 	Reason          string // the latest
 	Count           uint64
+	// Kind, Unit and Sender are those of the first sample that was refused. They are not set where RawName is empty; the
+	// sender's identity is empty where it exceeds the bounds.
+	Kind   metric.Kind
+	Unit   string
+	Sender Sender
+	// Arrived is the time of the last sample, in nanoseconds since the epoch.
+	Arrived int64
+
+	raw   string // RawName as it was sent
+	rival Rival  // of the latest; then Reason is made from it
 }
 
 // refusals counts what is not stored by name, and logs each name once.
@@ -30,6 +40,8 @@ type refusals struct {
 	by  map[refusalKey]refusalPos
 	of  [metric.NumOutcomes]int // how many names each outcome has
 	log *slog.Logger
+
+	resolver func() Resolver // that in force
 }
 
 type refusalKey struct {
@@ -37,39 +49,74 @@ type refusalKey struct {
 	metric, name string
 }
 
-func newRefusals(log *slog.Logger) refusals {
-	r := refusals{by: map[refusalKey]refusalPos{}, log: log}
+func newRefusals(log *slog.Logger, resolver func() Resolver) refusals {
+	r := refusals{by: map[refusalKey]refusalPos{}, log: log, resolver: resolver}
 	for o := range metric.Outcome(metric.NumOutcomes) {
-		r.all = append(r.all, Refusal{Outcome: o, Reason: "no name, or names beyond the bound of this list"})
+		r.all = append(r.all, Refusal{
+			Outcome: o, Reason: fmt.Sprintf("samples without a name, and names after the first %d of this kind", maxRefusals),
+		})
 	}
 	return r
 }
 
-// add returns the position that counts a name.
-func (r *refusals) add(outcome metric.Outcome, exposed, raw, reason string) refusalPos {
-	raw = printable(raw)
-	key := refusalKey{outcome, exposed, raw}
-	if pos, ok := r.by[key]; ok {
-		r.all[pos].Reason = reason
+// isNamed reports whether a position counts one name.
+func (p refusalPos) isNamed() bool { return p >= metric.NumOutcomes }
+
+// cause is why a sample is refused: for the reason, or because its series is that of the rival.
+type cause struct {
+	reason string
+	rival  Rival
+}
+
+// add returns the position that counts a name of a metric, which was sent as said. It keeps what is sent only if the
+// name is new: key and unit are cloned then.
+func (r *refusals) add(outcome metric.Outcome, exposed, raw string, kind nameKind, unit, key []byte, why cause) refusalPos {
+	text := printable(raw)
+	at := refusalKey{outcome, exposed, text}
+	if pos, ok := r.by[at]; ok {
+		r.all[pos].Reason, r.all[pos].rival = why.reason, why.rival
 		return pos
 	}
-	if exposed == "" && raw == "" || r.of[outcome] >= maxRefusals {
+	if exposed == "" && text == "" || r.of[outcome] >= maxRefusals {
 		return refusalPos(outcome)
 	}
 	r.of[outcome]++
 	pos := refusalPos(len(r.all))
-	key.name = strings.Clone(raw)
-	r.by[key] = pos
-	r.all = append(r.all, Refusal{Outcome: outcome, Metric: exposed, RawName: key.name, Reason: reason})
-	r.log.Warn("samples are refused", "outcome", outcome.String(), "raw_name", raw, "metric", exposed, "reason", reason)
+	at.name = strings.Clone(text)
+	r.by[at] = pos
+	refused := Refusal{
+		Outcome: outcome, Metric: exposed, RawName: at.name, Reason: why.reason, rival: why.rival,
+		Kind: kind.kind(), Unit: string(unit), Sender: Sender{string(key), kind}, raw: strings.Clone(raw),
+	}
+	r.all = append(r.all, refused)
+	refused.explain(r.resolver())
+	r.log.Warn("samples are refused", "outcome", outcome.String(), "raw_name", text, "metric", exposed, "reason", refused.Reason)
 	return pos
+}
+
+// explain makes the reason from the rival, where there is one.
+func (r *Refusal) explain(by Resolver) {
+	if r.rival.Name == "" {
+		return
+	}
+	own, rival := r.Sender.Identity(r.raw, r.Unit), r.rival.identity()
+	r.Reason = rivalReason(by, &own, &rival)
+}
+
+// Visited returns the identity that was refused, as a walk would pass it if the store remembered it.
+func (r *Refusal) Visited() Visited {
+	return Visited{
+		Name: r.raw, Unit: r.Unit, Kind: r.Kind, Sender: r.Sender, Composite: r.Sender.kind.composite() != metric.TypeGauge,
+		State: EntryRefused, Outcome: r.Outcome, Metric: r.Metric, Arrived: r.Arrived, reason: r.Reason, Rival: r.rival,
+	}
 }
 
 // count counts a sample of an entry of a kind, and returns its outcome. That of a response size is counted with the
 // duration's.
-func (r *refusals) count(kind nameKind, pos refusalPos) metric.Outcome {
+func (r *refusals) count(kind nameKind, pos refusalPos, arrived int64) metric.Outcome {
 	if kind != nameHTTPSize {
 		r.all[pos].Count++
+		r.all[pos].Arrived = arrived
 	}
 	return r.all[pos].Outcome
 }
@@ -80,22 +127,21 @@ const (
 	reasonTags      = "the envelope's tags exceed the bounds"
 	reasonTimer     = "the timer ends before it starts"
 	reasonMaxSeries = "metrics.max_series is reached"
+	reasonReserved  = "its name begins like those of the exporter's own metrics, or of metrics.compatibility"
 )
 
 // countName counts a sample that has no entry.
-func (r *refusals) countName(outcome metric.Outcome, kind nameKind, name []byte, reason string) {
-	if kind == nameHTTPSize {
+func (r *refusals) countName(outcome metric.Outcome, of *sample, reason string) {
+	if of.kind == nameHTTPSize {
 		return // as in count; nor is it logged
 	}
-	if len(name) > maxPrintable {
-		name = name[:maxPrintable]
-	}
+	name := of.name[:min(len(of.name), maxPrintable)]
 	if pos, ok := r.by[refusalKey{outcome, "", string(name)}]; ok {
 		r.all[pos].Reason = reason
-		r.count(kind, pos)
+		r.count(of.kind, pos, of.arrived)
 		return
 	}
-	r.count(kind, r.add(outcome, "", string(name), reason))
+	r.count(of.kind, r.add(outcome, "", string(name), of.kind, of.unit, of.key, cause{reason: reason}), of.arrived)
 }
 
 const maxPrintable = 120
@@ -111,18 +157,21 @@ func printable(name string) string {
 	return metric.Printable(name)
 }
 
-// refuse notes why a loose entry has no series.
-func (s *registry) refuse(e *entry, outcome metric.Outcome, raw, exposed, reason string) {
+// refuse notes why a loose entry has no series of a metric.
+func (s *registry) refuse(e *entry, outcome metric.Outcome, exposed string, why cause) {
 	s.setAside(e, stateRefused)
-	e.extra = uint32(s.refusals.add(outcome, exposed, raw, reason))
-	s.refusals.count(s.entries.kindOf(e), e.refusal())
+	n, key := s.entries.names.at(e.name), s.entries.tagsets.at(e.tagset).key
+	s.key = append(append(s.key[:0], key...), n.unit...)
+	pos := s.refusals.add(outcome, exposed, n.text, n.kind, s.key[len(key):], s.key[:len(key)], why)
+	e.extra = uint32(pos)
+	s.refusals.count(n.kind, pos, e.arrived)
 }
 
 // refuseFull refuses an entry that a limit has no room for. It is tried again once there may be some.
-func (s *registry) refuseFull(e *entry, family familyPos, id *Identity, r *Resolved, reason string) metric.Outcome {
+func (s *registry) refuseFull(e *entry, family familyPos, r *Resolved, reason string) metric.Outcome {
 	e.setRefusingFamily(family, s.families.at(family).gen)
 	e.flags |= flagFull
-	s.refuse(e, metric.OverLimit, id.Name, r.Metric, reason)
+	s.refuse(e, metric.OverLimit, r.Metric, cause{reason: reason})
 	return metric.OverLimit
 }
 
@@ -160,7 +209,7 @@ func (s *registry) removeCrowded(pos entryPos) entryPos {
 func conflictReason(f *family, pos familyPos, r *Resolved, m makeup) string {
 	switch {
 	case pos == ownFamily:
-		return "its name begins like those of the exporter's own metrics, or of metrics.compatibility"
+		return reasonReserved
 	case f.name != r.Metric, f.typ != r.Type:
 		return fmt.Sprintf("%s of type %s has the name of this %s", f.name, f.typ, r.Type)
 	case f.makeup != m:

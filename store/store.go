@@ -83,7 +83,8 @@ func New(o Options) (*Store, error) {
 	s.families = newFamilies(o.Reserved, &s.entries)
 	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]senderPos{}}
 	s.conversions = newConversions()
-	s.refusals, s.overrides = newRefusals(o.Log), overrides{}
+	s.refusals = newRefusals(o.Log, func() Resolver { return s.resolver })
+	s.overrides = overrides{}
 	s.entries = newEntries(&s.limits)
 	s.counters = counters{conversions: &s.conversions, totals: sharedTotals{entries: &s.entries}}
 	s.composites = composites{entries: &s.entries, families: &s.families, conversions: &s.conversions}

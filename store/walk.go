@@ -41,12 +41,15 @@ type Visited struct {
 	Untagged bool
 	// Metric is the name of the family of its series, or of the series that it was refused for, as far as it is known.
 	Metric string
-	// Outcome is set where State is EntryRefused, and so is Reason.
+	// Outcome is set where State is EntryRefused; Store.Reason then says why. Rival is the identity whose series it would
+	// be, where that is why.
 	Outcome metric.Outcome
-	Reason  string
+	Rival   Rival
 	// Arrived is the time of the last sample, Stamp what its sender's clock said of the value, in nanoseconds since the
 	// epoch.
 	Arrived, Stamp int64
+
+	reason string // as far as it does not depend on Rival
 }
 
 // Sender is what an identity has beside its name: source id, instance id and tags.
@@ -160,16 +163,20 @@ func (s *registry) visit(v *Visited, e *entry) {
 	}
 }
 
-// visitRefused fills in why a refused entry has no series.
+// visitRefused fills in why a refused entry has no series. What the list of names has no room for is found out from the
+// entry.
 func (s *registry) visitRefused(v *Visited, e *entry) {
 	r := &s.refusals.all[e.refusal()]
-	v.State, v.Outcome, v.Metric, v.Reason = EntryRefused, r.Outcome, r.Metric, r.Reason
+	v.State, v.Outcome, v.Metric, v.reason = EntryRefused, r.Outcome, r.Metric, r.Reason
+	if !e.refusal().isNamed() {
+		v.reason = s.reasonOf(e)
+	}
 	if e.flags&refusalFlags != 0 {
 		return
 	}
 	if other := e.dependsOn(); s.entries.alive(other) {
 		if owner := s.entries.at(other.pos); owner.state == stateLive {
-			v.MetricPos, v.Metric = uint32(owner.family), s.families.at(owner.family).name
+			v.MetricPos, v.Metric, v.Rival = uint32(owner.family), s.families.at(owner.family).name, s.rival(owner)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func walked(s *Store) (lines []string) {
 				line += " composite"
 			}
 			if v.State == EntryRefused {
-				line += fmt.Sprintf(" %s: %s", v.Outcome, v.Reason)
+				line += fmt.Sprintf(" %s: %s", v.Outcome, s.Reason(v))
 			}
 			lines = append(lines, line)
 		}

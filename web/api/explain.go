@@ -308,7 +308,7 @@ func (a *API) liveSeries(search store.SeriesQuery, q *ExplainQuery, at *cursor, 
 	}
 	states, more := a.options.Store.Series(search)
 	for i := range states {
-		out.Live = append(out.Live, liveSeriesOf(&states[i]))
+		out.Live = append(out.Live, a.liveSeriesOf(&states[i]))
 	}
 	if len(states) == 0 {
 		return
@@ -323,7 +323,7 @@ func (a *API) liveSeries(search store.SeriesQuery, q *ExplainQuery, at *cursor, 
 	}
 }
 
-func liveSeriesOf(s *store.SeriesState) LiveSeries {
+func (a *API) liveSeriesOf(s *store.SeriesState) LiveSeries {
 	id := s.Identity(s.Name, s.Unit)
 	out := LiveSeries{
 		State: s.State.String(), Kind: s.Kind.String(), Unit: s.Unit, Metric: s.Metric,
@@ -333,7 +333,7 @@ func liveSeriesOf(s *store.SeriesState) LiveSeries {
 		out.Labels = maps.Collect(s.Labels.All())
 	}
 	if s.State == store.EntryRefused {
-		out.Outcome, out.Reason = s.Outcome.String(), s.Reason
+		out.Outcome, out.Reason = s.Outcome.String(), a.options.Store.Reason(&s.Visited)
 	}
 	if s.Owner != nil {
 		owner := s.Owner.Identity(s.Owner.Name, s.Owner.Unit)

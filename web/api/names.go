@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
@@ -62,8 +61,9 @@ type NamesPage struct {
 	// Omitted counts identities whose names are not listed, since there are more than 200,000 names.
 	Omitted int `json:"omitted"`
 	// States counts the names that the query would find with each state in place of its own. A name of which several hold
-	// counts with each.
-	States map[State]int `json:"states"`
+	// counts with each. Matching counts each name once.
+	States   map[State]int `json:"states"`
+	Matching int           `json:"matching"`
 	// From is the number of the first row of the page, from 0.
 	From int `json:"from"`
 	// Next is the cursor of the next page, Previous that of the page before; empty where there is none.
@@ -77,7 +77,7 @@ type NamesPage struct {
 // Name is one raw name of one kind and unit, as components emit it.
 type Name struct {
 	Name string `json:"name"`
-	// Kind is gauge, counter, timer, histogram or summary; empty for a name that the store has no room to remember.
+	// Kind is gauge, counter, timer, histogram or summary.
 	Kind string `json:"kind"`
 	Unit string `json:"unit"`
 	// Origins are the first 8 origins, or source ids where there is none, that emit it; OriginCount is the number of all,
@@ -95,7 +95,7 @@ type Name struct {
 	// LastSeen is when the last sample arrived.
 	LastSeen time.Time `json:"last_seen,omitzero"`
 	State    State     `json:"state"`
-	// Reason says why it is refused or in conflict.
+	// Reason says why it is in conflict or refused.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -133,14 +133,10 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	page.From, page.Next, page.Previous = shown.from, shown.next, shown.previous
 	explainer, _ := a.options.Store.Resolver().(explainer)
 	for _, i := range found[shown.from:shown.to] {
-		page.Names = append(page.Names, nameOf(s, &s.Names[i], explainer))
-	}
-	matching := 0 // in whatever state
-	for _, n := range page.States {
-		matching += n
+		page.Names = append(page.Names, a.nameOf(s, &s.Names[i], explainer))
 	}
 	wanted := cmp.Or(q.Search, q.Metric)
-	if wanted != "" && matching == 0 && q.Rule == "" && q.Owner == "" {
+	if wanted != "" && page.Matching == 0 && q.Rule == "" && q.Owner == "" {
 		page.NearNames, page.NearMetrics, err = near(ctx, s, wanted)
 	}
 	return page, err
@@ -150,6 +146,7 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 type explainer interface {
 	store.Resolver
 	Explain(id *store.Identity, tr *resolver.Trace) resolver.Resolution
+	Removed(a, b *store.Identity) []resolver.RemovedLabel
 	Tagger() *tagger.Tagger
 	Options() resolver.Options
 }
@@ -163,26 +160,39 @@ func (a *API) explainer() (explainer, error) {
 	return e, nil
 }
 
-// nameOf returns a row of the list. The rule is found here, for the names of one page, rather than kept for all.
-func nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
+// nameOf returns a row of the list. The rule, and why it is refused, are found here, for the names of one page, rather
+// than kept for all.
+func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 	out := Name{
-		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, State: stateOf(n), Reason: n.Reason,
+		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, State: stateOf(n), Reason: a.reason(n),
 		Refused: n.Conflicts + n.OverLimit + n.Invalid + n.Dropped,
 		Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics), MetricCount: len(n.Metrics),
 	}
 	if n.LastSeen > 0 {
 		out.LastSeen = time.Unix(0, n.LastSeen).UTC()
 	}
-	if n.Kind == metric.KindNone {
-		out.Kind = ""
-		return out // nobody remembers who sent it
-	}
 	if e != nil {
 		id := n.Identity()
 		r := e.Explain(&id, nil)
 		out.Rule = r.Rules.Rule
+		if out.MetricCount == 0 && r.Metric != "" { // the store has no room to remember it
+			out.Metrics, out.MetricCount = []string{r.Metric}, 1
+		}
 	}
 	return out
+}
+
+// reason says why identities of a name are refused, for each outcome once.
+func (a *API) reason(n *live.Name) string {
+	var all []string
+	for _, o := range refusals {
+		for i := range n.Refused {
+			if n.Refused[i].Outcome == o {
+				all = append(all, a.options.Store.Reason(&n.Refused[i]))
+			}
+		}
+	}
+	return strings.Join(all, "; of others: ")
 }
 
 const (

@@ -105,6 +105,7 @@ func (f *nameFilter) run(page *NamesPage) []int {
 				continue
 			}
 		}
+		page.Matching++
 		for _, state := range states {
 			if holds(n, state) {
 				page.States[state]++

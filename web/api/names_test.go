@@ -125,7 +125,7 @@ func TestNamesWithoutRoom(t *testing.T) {
 	f.gauge("rep", "first")
 	f.gauge("rep", "second")
 	got, _ := rows(t, f.API, NamesQuery{State: StateRefused})
-	if want := []string{"second||||" + "|0/1|refused"}; !slices.Equal(got, want) {
+	if want := []string{"second|gauge|rep|cf_second||0/1|refused"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -31,88 +30,6 @@ type Presence struct {
 	NearMetrics []string `json:"near_metrics"`
 }
 
-// senders are the identities of a name, counted by what became of them.
-type senders struct {
-	series, dropped, waiting int
-	refused                  map[metric.Outcome]int
-	reason                   string
-	states                   map[string]int
-	first                    *store.Visited // one that has a series, where there is one
-}
-
-// count passes all identities of a query.
-func (a *API) count(q store.SeriesQuery) senders {
-	var s senders
-	s.refused, s.states = map[metric.Outcome]int{}, map[string]int{}
-	keep := q.Keep
-	q.Limit = 1
-	q.Keep = func(v *store.Visited) bool {
-		if keep != nil && !keep(v) {
-			return false
-		}
-		s.add(v)
-		return false // none is listed
-	}
-	a.options.Store.Series(q)
-	return s
-}
-
-func (s *senders) add(v *store.Visited) {
-	s.states[v.State.String()]++
-	hasSeries := false
-	switch v.State {
-	case store.EntryLive, store.EntryPart, store.EntryJoined:
-		hasSeries = true
-	case store.EntryDropped:
-		s.dropped++
-	case store.EntryWaiting:
-		s.waiting++
-	case store.EntryRefused:
-		s.refused[v.Outcome]++
-		s.reason = cmp.Or(s.reason, v.Reason)
-	}
-	if s.first == nil || hasSeries && s.series == 0 {
-		kept := *v
-		s.first = &kept
-	}
-	if hasSeries {
-		s.series++
-	}
-}
-
-// without is how many identities are refused.
-func (s *senders) without() (n int) {
-	for _, count := range s.refused {
-		n += count
-	}
-	return n
-}
-
-// outcome is why most of the refused identities have no series.
-func (s *senders) outcome() metric.Outcome {
-	most := metric.Conflict
-	for _, o := range []metric.Outcome{metric.OverLimit, metric.Invalid} {
-		if s.refused[o] > s.refused[most] {
-			most = o
-		}
-	}
-	return most
-}
-
-// remedies say what to do about refused samples.
-var remedies = map[metric.Outcome]Presence{
-	metric.Conflict: {
-		Remedy: "Two senders lead to one series, and the first one has it. Write a rule that gives them different labels or metrics, " +
-			"or drop one of them.",
-		Link: "/rules?view=workbench",
-	},
-	metric.OverLimit: {
-		Remedy: "See which metrics and owners have most series: filter or drop what nobody needs, or raise the limit.",
-		Link:   "/cardinality",
-	},
-	metric.Invalid: {Remedy: "It must be mended where it is sent, or renamed by a rule.", Link: "/rules?view=workbench"},
-}
-
 // presence says whether the name of a query is exposed, with x as far as it is explained.
 func (a *API) presence(ctx context.Context, q *ExplainQuery, s *senders, x *Explained) error {
 	p := Presence{NearNames: []string{}, NearMetrics: []string{}}
@@ -122,13 +39,11 @@ func (a *API) presence(ctx context.Context, q *ExplainQuery, s *senders, x *Expl
 	case total == 0:
 		return a.absence(ctx, q, x, &p)
 	case s.series > 0:
-		p.exposed(q, s, x)
+		a.exposed(q, s, x, &p)
 	case s.without() > 0:
-		outcome := s.outcome()
-		p = remedies[outcome]
-		p.NearNames, p.NearMetrics = []string{}, []string{}
-		p.State = outcome.String()
-		p.Sentence = "The name arrives, but has no series: " + s.reason + "."
+		a.remedy(s, &p)
+		p.State = s.outcomes()[0].String()
+		p.Sentence = "The name arrives, but has no series: " + a.reasons(s) + "."
 	case s.dropped > 0:
 		p.State, p.Sentence = "dropped", "The name arrives, but rule "+x.Rule+" drops it."
 		p.Remedy = "If it is wanted, write a rule that takes it before this one, or take this one out."
@@ -140,7 +55,7 @@ func (a *API) presence(ctx context.Context, q *ExplainQuery, s *senders, x *Expl
 }
 
 // exposed fills in what is said of a name that has series.
-func (p *Presence) exposed(q *ExplainQuery, s *senders, x *Explained) {
+func (a *API) exposed(q *ExplainQuery, s *senders, x *Explained, p *Presence) {
 	senders := "one sender"
 	if s.series > 1 {
 		senders = fmt.Sprintf("%d senders", s.series)
@@ -149,10 +64,9 @@ func (p *Presence) exposed(q *ExplainQuery, s *senders, x *Explained) {
 	p.Sentence = "The name arrives, and is exposed: " + senders + "."
 	switch {
 	case s.without() > 0:
-		outcome := s.outcome()
-		of := remedies[outcome]
-		p.State, p.Remedy, p.Link = "partly", of.Remedy, of.Link
-		p.Sentence = fmt.Sprintf("The name is exposed for %s, but refused for %d more: %s.", senders, s.without(), s.reason)
+		a.remedy(s, p)
+		p.State = "partly"
+		p.Sentence = fmt.Sprintf("The name is exposed for %s, but refused for %d more: %s.", senders, s.without(), a.reasons(s))
 	case x.Rule == tagger.Quarantine:
 		p.State = "quarantined"
 		p.Sentence = "No rule takes the name. The quarantine made labels of the ids and numbers in it, so that their series have one metric."
@@ -227,11 +141,6 @@ func (p *Presence) elsewhere(s *live.Snapshot, q *ExplainQuery) bool {
 	var as []string
 	for i := from; i < len(s.Names) && s.Names[i].Name == q.Name; i++ {
 		n := &s.Names[i]
-		if n.Kind == metric.KindNone {
-			p.State, p.Remedy, p.Link = "over_limit", remedies[metric.OverLimit].Remedy, remedies[metric.OverLimit].Link
-			p.Sentence = "The name arrives, but has no series: " + n.Reason + "."
-			return true
-		}
 		words := n.Kind.String()
 		if n.Unit != "" {
 			words += " in " + quote(n.Unit)

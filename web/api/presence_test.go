@@ -34,7 +34,7 @@ func TestPresence(t *testing.T) {
 		return ""
 	}
 	conflict := "|Two senders lead to one series, and the first one has it. Write a rule that gives them different labels or " +
-		"metrics, or drop one of them.|/rules?view=workbench|"
+		"metrics, or drop one of them.|/rules?name=rep.memoryStats.numBytesAllocated&view=workbench|"
 	unseen := "unseen|No component has sent this name since the start, or not within metrics.expiration.|"
 	for _, tc := range []struct {
 		q    ExplainQuery

@@ -58,13 +58,9 @@ func (c *Console) names(r *http.Request, f *frame) error {
 }
 
 func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {
-	all := 0
-	for _, n := range page.States {
-		all += n
-	}
 	wanted := q.State
 	q.State = ""
-	chips := []stateChip{{Name: "all", Count: all, Current: wanted == "", Query: namesQuery(q, "")}}
+	chips := []stateChip{{Name: "all", Count: page.Matching, Current: wanted == "", Query: namesQuery(q, "")}}
 	for _, s := range []api.State{
 		api.StateTagged, api.StateUntagged, api.StateConflict, api.StateRefused, api.StateDropped,
 	} {

@@ -29,8 +29,8 @@ type Name struct {
 	Series, Untagged, Conflicts, OverLimit, Invalid, Dropped int
 	// LastSeen is the time of the last sample, in nanoseconds since the epoch.
 	LastSeen int64
-	// Reason says why one of the identities is refused, or is empty.
-	Reason string
+	// Refused are identities that have no series, one of each outcome: store.Store.Reason says why.
+	Refused []store.Visited
 
 	sender uint32 // position of Sender, while the index is built
 }
@@ -76,37 +76,58 @@ func snapshot(s *store.Store) *Snapshot {
 		}
 		return true
 	})
-	b.addRefused(s.Refusals())
+	refusals := s.Refusals()
+	for i := range refusals {
+		b.addRefused(&refusals[i])
+	}
 	return b.finish()
 }
 
-// addRefused adds names that the store does not remember: it has no room for them, or they are no names.
-func (b *builder) addRefused(refusals []store.Refusal) {
-	for i := range refusals {
-		r := &refusals[i]
-		if r.RawName == "" || r.Metric != "" {
-			continue
-		}
-		key := rowKey{name: r.RawName}
-		if _, ok := b.rows[key]; ok || slices.ContainsFunc(kinds, func(k metric.Kind) bool {
-			_, ok := b.rows[rowKey{name: r.RawName, kind: k}]
-			return ok
-		}) {
-			continue
-		}
-		n := Name{Name: r.RawName, Reason: r.Reason}
-		if r.Outcome == metric.OverLimit {
-			n.OverLimit = 1
-		} else {
-			n.Invalid = 1
-		}
-		b.Names = append(b.Names, n)
+const (
+	// lately is how long ago the last sample of a name may be that the store only counts.
+	lately = 5 * time.Minute
+	// atOnce is how much older than the last sample of a name its last refused one may be: components report every minute
+	// or more often.
+	atOnce = time.Minute
+)
+
+// addRefused adds what the store has no room to remember: it counts it by name.
+func (b *builder) addRefused(r *store.Refusal) {
+	v := r.Visited()
+	if r.RawName == "" || v.Composite || !IsCurrent(&v, b.taken, 0) {
+		return
 	}
+	row := b.rows[rowKey{v.Name, v.Unit, v.Kind}]
+	if row == 0 {
+		b.Names = append(b.Names, Name{
+			Name: v.Name, Unit: v.Unit, Kind: v.Kind, Sender: v.Sender, Origins: []uint32{b.text(OriginOf(v.Sender))},
+		})
+		row = uint32(len(b.Names))
+	}
+	n := &b.Names[row-1]
+	if n.of(v.Outcome) > 0 || !IsCurrent(&v, b.taken, n.LastSeen) {
+		return
+	}
+	n.LastSeen = max(n.LastSeen, v.Arrived)
+	n.Count(&v)
 }
 
-// kinds are those that names may have.
-var kinds = []metric.Kind{
-	metric.KindGauge, metric.KindCounter, metric.KindTimer, metric.KindHistogram, metric.KindSummary,
+// IsCurrent reports whether a name is refused still, of which the store remembers only the last refused sample: lastSeen is
+// the time of the last one of all senders that it remembers, or 0.
+func IsCurrent(v *store.Visited, now time.Time, lastSeen int64) bool {
+	return now.Sub(time.Unix(0, v.Arrived)) <= lately && lastSeen-v.Arrived <= int64(atOnce)
+}
+
+// of returns how many identities are refused with an outcome.
+func (n *Name) of(outcome metric.Outcome) int {
+	switch outcome {
+	case metric.Conflict:
+		return n.Conflicts
+	case metric.OverLimit:
+		return n.OverLimit
+	default:
+		return n.Invalid
+	}
 }
 
 // builder makes a snapshot of what a walk passes.
@@ -197,7 +218,7 @@ func (b *builder) add(v *store.Visited) {
 
 // Forget leaves out what became of all identities.
 func (n *Name) Forget() {
-	n.Series, n.Untagged, n.Conflicts, n.OverLimit, n.Invalid, n.Dropped, n.Reason = 0, 0, 0, 0, 0, 0, ""
+	n.Series, n.Untagged, n.Conflicts, n.OverLimit, n.Invalid, n.Dropped, n.Refused = 0, 0, 0, 0, 0, 0, nil
 }
 
 // Count adds what became of an identity.
@@ -216,6 +237,9 @@ func (n *Name) Count(v *store.Visited) {
 	case store.EntryWaiting:
 		return
 	}
+	if n.of(v.Outcome) == 0 {
+		n.Refused = append(n.Refused, *v)
+	}
 	switch v.Outcome {
 	case metric.Conflict:
 		n.Conflicts++
@@ -223,9 +247,6 @@ func (n *Name) Count(v *store.Visited) {
 		n.OverLimit++
 	default:
 		n.Invalid++
-	}
-	if n.Reason == "" || v.Outcome == metric.Conflict && n.Conflicts == 1 {
-		n.Reason = v.Reason
 	}
 }
 

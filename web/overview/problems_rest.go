@@ -72,8 +72,8 @@ func (f *finder) losses() {
 var sampleProblems = map[metric.Outcome]Problem{
 	metric.Conflict: {
 		Kind: "conflicts", Severity: Warning, Link: "/names?state=conflict", Runbook: "loggregatorexporterconflicts",
-		Sentence: "%s in the last %s came for the series, or the family, of another name%s.",
-		Remedy:   "Give one of the names another name or label with a rule, or drop it.",
+		Sentence: "%s in the last %s came for the series, or the family, of another sender or name%s.",
+		Remedy:   "Give one of the two another name or label with a rule, or drop it; where a setting removes what tells them apart, change that.",
 	},
 	metric.OverLimit: {
 		Kind: "over_limit", Severity: Critical, Link: "/cardinality", Runbook: "loggregatorexporteroverlimit",
