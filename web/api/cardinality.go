@@ -21,6 +21,8 @@ type CardinalityQuery struct {
 	// Search keeps rows that contain each of its words, whatever their case: a metric's name, a label with its value,
 	// an owner or the names of its app, space and organization.
 	Search string
+	// Owners keeps the owners that are apps, or components; empty keeps both.
+	Owners string
 	// List asks for one list only, page by page: metrics, owners, labels, label_values, grown or refused. Sort is what it
 	// is sorted by: name, or one of the numbers of its rows; without it those with most come first.
 	List       string
@@ -146,13 +148,36 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 	errs := make([]error, 6)
 	out.Metrics, errs[0] = metricList.show(all, &q, out)
 	out.Grown, errs[1] = grownList.show(grown(all), &q, out)
-	out.Owners, errs[2] = ownerList.show(s.owners, &q, out)
+	out.Owners, errs[2] = ownerList.show(ownersOf(s.owners, q.Owners), &q, out)
 	out.Labels, errs[3] = labelList.show(s.labels.sorted, &q, out)
 	out.LabelValues, errs[4] = valueList.show(s.labels.top, &q, out)
 	out.Refused, errs[5] = refusedList.show(a.refused(), &q, out)
 	a.addLargestLabels(out)
 	return out, cmp.Or(errs...)
 }
+
+// Values of CardinalityQuery.Owners.
+const (
+	OwnersApps       = "apps"
+	OwnersComponents = "components"
+)
+
+// ownersOf returns the owners of a kind, in the same order.
+func ownersOf(owners []OwnerSize, kind string) []OwnerSize {
+	if kind == "" {
+		return owners
+	}
+	var kept []OwnerSize
+	for i := range owners {
+		if owners[i].IsApp() == (kind == OwnersApps) {
+			kept = append(kept, owners[i])
+		}
+	}
+	return kept
+}
+
+// IsApp says whether it is an app, or a space of apps: a GUID, or something that an app is named of.
+func (o *OwnerSize) IsApp() bool { return o.App != "" || metric.IsGUID(o.Owner) }
 
 func metricSize(m *store.FamilySize, g *growthPoint) MetricSize {
 	return MetricSize{Metric: m.Name, Type: m.Type.String(), Series: m.Series, Grown: g.since(m)}

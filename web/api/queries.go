@@ -105,7 +105,8 @@ func ParseCardinalityQuery(values url.Values) (CardinalityQuery, error) {
 	lists := sizeLists()
 	q := CardinalityQuery{
 		Metric: p.text("metric"), Search: p.text("search"), List: p.choice("list", "", slices.Collect(maps.Keys(lists))...),
-		Limit: p.number("limit", defaultSizes, 1, maxLimit), Cursor: p.text("cursor"),
+		Owners: p.choice("owners", "", OwnersApps, OwnersComponents),
+		Limit:  p.number("limit", defaultSizes, 1, maxLimit), Cursor: p.text("cursor"),
 	}
 	if keys := lists[q.List]; keys != nil {
 		q.Sort, q.Descending = p.choice("sort", "", keys...), p.descending()

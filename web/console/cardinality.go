@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -20,6 +21,9 @@ type cardinalityPage struct {
 	Query api.CardinalityQuery
 	Bare  template.URL // the page without list and search
 	Back  template.URL // all lists, with the same search
+	Since string       // the time that growth is counted from, in words; "" where nothing is known of it
+	// OwnerChips keep apps or components in the list of owners.
+	OwnerChips []ownerChip
 }
 
 // sizeTable is what stands around the rows of one list.
@@ -39,12 +43,12 @@ var sizeTitles = map[string]struct {
 	"metrics": {"Metrics", "by number of series", []heading{
 		{"name", "Metric", "", false},
 		{"series", "Series", "num", true},
-		{"", "", "share", false},
+		{"", "Share", "share", false},
 		{"grown", "Grown", "num", true},
 		{"", "Most values", "", false},
 	}},
 	"owners": {"Owners", "apps and components whose series they are", []heading{
-		{"name", "Owner", "", false}, {"series", "Series", "num", true}, {"", "", "share", false}, {"", "Names", "num", false},
+		{"name", "Owner", "", false}, {"series", "Series", "num", true}, {"", "Share", "share", false}, {"", "Names", "num", false},
 	}},
 	"grown": {"Grown most", "", []heading{
 		{"name", "Metric", "", false}, {"grown", "Grown", "num", true}, {"series", "Series", "num", true},
@@ -53,7 +57,7 @@ var sizeTitles = map[string]struct {
 		{"name", "Label", "", false}, {"values", "Values", "num", true}, {"series", "Series", "num", true},
 	}},
 	"label_values": {"Label values", "by number of series", []heading{
-		{"name", "Label and value", "", false}, {"series", "Series", "num", true}, {"", "", "share", false},
+		{"name", "Label and value", "", false}, {"series", "Series", "num", true}, {"", "Share", "share", false},
 	}},
 	"refused": {"Refused", "by limits or as invalid, since the start", []heading{
 		{"name", "Name", "", false}, {"", "Metric", "", false}, {"", "Why", "", false}, {"samples", "Samples", "num", true},
@@ -76,10 +80,27 @@ func (c *Console) cardinality(r *http.Request, f *frame) error {
 		return err
 	}
 	f.API = "api/v1/cardinality" + question(r.URL.Query())
-	f.Page = cardinalityPage{
-		Cardinality: answer, Query: q, Bare: query("metric", q.Metric), Back: query("metric", q.Metric, "search", q.Search),
+	p := cardinalityPage{
+		Cardinality: answer, Query: q, Bare: query("metric", q.Metric),
+		Back: query("metric", q.Metric, "search", q.Search, "owners", q.Owners),
 	}
+	if !answer.GrownSince.IsZero() {
+		p.Since = since(f.Now, answer.GrownSince)
+	}
+	for _, kind := range []string{"", api.OwnersApps, api.OwnersComponents} {
+		of := q
+		of.Owners = kind
+		p.OwnerChips = append(p.OwnerChips, ownerChip{cmp.Or(kind, "all"), q.Owners == kind, sizesQuery(of, "")})
+	}
+	f.Page = p
 	return nil
+}
+
+// ownerChip keeps one kind of owners.
+type ownerChip struct {
+	Name    string
+	Current bool
+	Query   template.URL
 }
 
 // Shows says whether a list stands on the page.
@@ -95,6 +116,13 @@ func (p cardinalityPage) Table(list string) sizeTable {
 	of := sizeTitles[list]
 	q := p.Query
 	t := sizeTable{List: list, Title: of.title, Note: of.note, Total: p.Totals[list]}
+	switch {
+	case p.Since == "":
+	case list == "metrics":
+		t.Note += ", growth since " + p.Since
+	case list == "grown":
+		t.Note = "since " + p.Since
+	}
 	sorted, descending := q.Sort, q.Descending
 	if sorted == "" {
 		descending = true
@@ -132,6 +160,6 @@ func sizesQuery(q api.CardinalityQuery, cursor string) template.URL {
 	if q.Limit != sizesTogether && q.Limit != sizesPerPage {
 		limit = strconv.Itoa(q.Limit)
 	}
-	return query("metric", q.Metric, "search", q.Search, "list", q.List, "sort", q.Sort, "order", order(q.Descending),
+	return query("metric", q.Metric, "search", q.Search, "owners", q.Owners, "list", q.List, "sort", q.Sort, "order", order(q.Descending),
 		"limit", limit, "cursor", cursor)
 }

@@ -139,7 +139,7 @@ func (l *ledger) draw() *drawing {
 	d.Heads = []*label{
 		{X: atReceived, Y: 18, Name: "Received", Text: l.amount(received) + " envelopes"},
 		{X: atConverted, Y: 18, Name: "Converted", Text: l.amount(l.Envelopes[0].Count) + " envelopes"},
-		{X: atSamples, Y: 18, Name: "They held", Text: l.amount(samples) + " samples"},
+		{X: atSamples, Y: 18, Name: "Samples in them", Text: l.amount(samples)},
 		{X: atOutcomes, Y: 18, Name: "Stored", Text: l.amount(l.Samples[0].Count) + " samples"},
 	}
 	trunk := d.post(atReceived, flowTop, received*scale, branchGood)

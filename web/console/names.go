@@ -20,6 +20,8 @@ type namesPage struct {
 	Columns []column
 	Pager   pager
 	Bare    template.URL // without metric, rule and owner
+	// Owner is that of the query with the names of its app, where they are known.
+	Owner *api.OwnerSize
 }
 
 // stateChip keeps the names of one state.
@@ -53,8 +55,28 @@ func (c *Console) names(r *http.Request, f *frame) error {
 	p.Bare = namesQuery(bare, "")
 	p.States = stateChips(page, q)
 	p.Columns = nameColumns(q)
+	if p.Owner, err = c.owner(r, q.Owner); err != nil {
+		return err
+	}
 	f.Page = p
 	return nil
+}
+
+// owner finds an owner by what identifies it; nil without one.
+func (c *Console) owner(r *http.Request, id string) (*api.OwnerSize, error) {
+	if id == "" {
+		return nil, nil //nolint:nilnil // there is none to find
+	}
+	sizes, err := c.options.Data.Cardinality(r.Context(), api.CardinalityQuery{Search: id, List: "owners", Limit: 100})
+	if err != nil {
+		return nil, err
+	}
+	for i := range sizes.Owners {
+		if sizes.Owners[i].Owner == id {
+			return &sizes.Owners[i], nil
+		}
+	}
+	return &api.OwnerSize{Owner: id}, nil
 }
 
 func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {

@@ -39,7 +39,7 @@ func TestContents(t *testing.T) {
 			"critical The source syslog is not connected. for 7 min No agent has a certificate that tls.ca_file accepts: issue " +
 				"them again, or name the right CA. Runbook Show what is behind this",
 			"1 thing can be made better notice 41 names are taken by no rule.",
-			"Received 4,850/s envelopes Converted 4,120/s envelopes They held 9,250/s samples Stored 9,110/s samples",
+			"Received 4,850/s envelopes Converted 4,120/s envelopes Samples in them 9,250/s Stored 9,110/s samples",
 			"loggregator.doppler ingress 210/s never came", "malformed 2.0/s, < 0.1 %", "over limit 0.6/min, < 0.1 %",
 			"rlp connected 2 4,210/s 812,345,678 just now none",
 			"syslog not connected 0 0/s 123,456 7 min ago client certificate, 7 min ago",
@@ -56,6 +56,9 @@ func TestContents(t *testing.T) {
 			"untagged shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
 			"conflict rep.memoryStats.numFrees its series belongs to memoryStats.numFrees rep counter cf_num_frees_total " +
 				"go-runtime/memory-stats 0 2 without 2 s ago",
+		}},
+		{"/names?owner=0e98fd00-47b2-4589-94f0-385f78b3a04d", []string{
+			"Only names of the app checkout in shop / prod, 0e98fd00-47b2-4589-94f0-385f78b3a04d . Show all",
 		}},
 		{"/names?metric=cf_x&sort=series&order=desc", []string{"Only names of the metric cf_x . Show all", "Series ↓"}},
 		{"/explain", []string{"Name as a component sends it"}},
@@ -91,13 +94,13 @@ func TestContents(t *testing.T) {
 		{"/cardinality", []string{
 			"metrics.max_series 2,000,000 48,211 2.4 %",
 			"rep.memoryStats.numFrees cf_num_frees_total conflict the series belongs to memoryStats.numFrees 12,345",
-			"Metrics by number of series all 812", "cf_http_request_duration_seconds 12,000 +400 app_id 900",
-			"cf_container_cpu_ratio 9,000 -10",
-			"checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 12", `bosh_deployment="cf" 48,000`,
+			"Metrics by number of series, growth since 1 h ago all 812", "cf_http_request_duration_seconds 12,000 25 % +400 app_id 900",
+			"cf_container_cpu_ratio 9,000 19 % -10",
+			"all apps components Owner Series ↓ Share Names checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 8.3 % 12", "Grown most since 1 h ago", `bosh_deployment="cf" 48,000`,
 		}},
 		{"/cardinality?metric=cf_x", []string{"of cf_x , 48,211 series: names that make it , all metrics"}},
 		{"/cardinality?list=metrics&search=cf&sort=name", []string{
-			"all lists", "Metrics by number of series 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
+			"all lists", "Metrics by number of series, growth since 1 h ago 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
 		}},
 		{"/config", []string{
 			"exporter.yml", "Put changed rules in force: rules.yaml", "metrics.expiration : 10m0s 5m0s",
@@ -122,7 +125,7 @@ func TestQuestions(t *testing.T) {
 	get(t, f, "/names?search=a+b&state=conflict&metric=m&rule=r&owner=o&sort=series&order=desc&cursor=c")
 	get(t, f, "/explain?name=n&origin=o&kind=timer&unit=ms&source_id=s&tags=a%3D1%0D%0Ab%3D2%3D%0A&series=3&cursor=c")
 	get(t, f, "/rules?file=f&unused=true&search=s&cursor=c")
-	get(t, f, "/cardinality?metric=m&limit=7")
+	get(t, f, "/cardinality?metric=m&owners=apps&limit=7")
 	ask(t, f, http.MethodPost, "/rules?replaces=f&limit=9", "application/yaml", "rules: []")
 	for _, tc := range []struct{ got, want any }{
 		{f.askedNames, []api.NamesQuery{{
@@ -133,7 +136,9 @@ func TestQuestions(t *testing.T) {
 			Tags: []metric.Label{{Name: "a", Value: "1"}, {Name: "b", Value: "2="}},
 		}}},
 		{f.askedRules, []api.RulesQuery{{File: "f", Unused: true, Search: "s", Sort: "place", Limit: 50, Cursor: "c"}}},
-		{f.askedMetrics, []api.CardinalityQuery{{Metric: "m", Limit: 7}}},
+		{f.askedMetrics, []api.CardinalityQuery{
+			{Search: "o", List: "owners", Limit: 100}, {Metric: "m", Owners: "apps", Limit: 7},
+		}},
 		{f.askedTry, []api.TryQuery{{Text: []byte("rules: []"), Replaces: "f", Limit: 9}}},
 	} {
 		if !reflect.DeepEqual(tc.got, tc.want) {

@@ -1,0 +1,42 @@
+package api
+
+import (
+	"slices"
+	"testing"
+)
+
+// The list of owners can be kept to apps or components; a cursor holds for one of these lists only.
+func TestOwners(t *testing.T) {
+	const app = "0e98fd00-47b2-4589-94f0-385f78b3a04d"
+	all := []OwnerSize{{Owner: "rep"}, {Owner: app}, {Owner: "space", App: "checkout"}, {Owner: "bbs"}}
+	for kind, want := range map[string][]string{
+		"": {"rep", app, "space", "bbs"}, OwnersApps: {app, "space"}, OwnersComponents: {"rep", "bbs"},
+	} {
+		var got []string
+		for _, o := range ownersOf(all, kind) {
+			got = append(got, o.Owner)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", kind, got, want)
+		}
+	}
+	out := &Cardinality{Totals: map[string]int{}}
+	if _, err := ownerList.show(all, &CardinalityQuery{List: "owners", Limit: 1}, out); err != nil || out.Next == "" {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	q := CardinalityQuery{List: "owners", Owners: OwnersApps, Limit: 1, Cursor: out.Next}
+	if _, err := ownerList.show(ownersOf(all, q.Owners), &q, out); err == nil {
+		t.Error("the cursor of another list is taken")
+	}
+}
+
+// A rule's examples name no name twice, whatever its kinds and units.
+func TestRuleExamples(t *testing.T) {
+	var u ruleUsage
+	for _, name := range []string{"a", "a", "b", "c", "d"} {
+		u.add(name)
+	}
+	if want := []string{"a", "b", "c"}; u.names != 5 || !slices.Equal(u.examples, want) {
+		t.Errorf("%d, %q", u.names, u.examples)
+	}
+}
