@@ -19,7 +19,8 @@ import (
 type Presence struct {
 	// State is exposed, quarantined (exposed after the quarantine took ids and numbers out), partly (some of its senders
 	// have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another kind, unit or
-	// origin than asked for), filtered, metric (it is the name of a metric) or unseen.
+	// origin than asked for), filtered, metric (it is the name of a metric,
+	// or of a series of one), own (of one of the exporter's own) or unseen.
 	State string `json:"state"`
 	// Sentence is that in words, Remedy what to do about it, or empty, and Link the page that shows more, or empty.
 	Sentence string `json:"sentence"`
@@ -94,12 +95,15 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		p.State, p.Sentence = "filtered", by+" leaves the name out before it becomes a sample; whether it arrives is not known."
 		p.Remedy = "If it is wanted, change " + by + "."
 		p.Link = "/config?" + url.Values{"search": {strings.TrimRight(by, "[]0123456789")}}.Encode()
-	case p.metric(s, q.Name):
+	case p.metric(a, s, q.Name):
 	case x.Invalid != "":
 		p.State, p.Sentence = "invalid", "Samples of this name are refused: "+x.Invalid+"."
 		p.Remedy = remedies[metric.Invalid].Remedy
 	default:
 		p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name)
+		if origin, name, _ := strings.Cut(q.Name, "."); err == nil && len(p.NearNames) == 0 && slices.Contains(s.Texts, origin) {
+			p.NearNames, _, err = near(ctx, s, name)
+		}
 		p.unseen(a.down())
 	}
 	return err
@@ -108,7 +112,7 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 // unseen fills in what is said of a name that never came.
 func (p *Presence) unseen(down []string) {
 	p.State = "unseen"
-	p.Sentence = "No component has sent this name since the start, or not within metrics.expiration."
+	p.Sentence = "No component has sent this name since the start, or not within metrics.expiration, and no metric is called so."
 	switch {
 	case len(p.NearNames)+len(p.NearMetrics) > 0:
 		p.Remedy = "Look at the names that resemble it. If it is none of them, see whether the component runs and sends it."
@@ -159,24 +163,6 @@ func (p *Presence) elsewhere(s *live.Snapshot, q *ExplainQuery) bool {
 	p.Sentence = "The name arrives, but not as it is asked for. It is sent as " + strings.Join(as, "; ") + "."
 	p.Remedy = "Leave origin, kind and unit empty to see what becomes of it."
 	p.Link = "/explain?" + url.Values{"name": {q.Name}}.Encode()
-	return true
-}
-
-// metric reports whether the name is that of a metric.
-func (p *Presence) metric(s *live.Snapshot, name string) bool {
-	at := slices.Index(s.Texts, name)
-	leads := 0
-	for i := range s.Names {
-		if at >= 0 && slices.Contains(s.Names[i].Metrics, uint32(at)) {
-			leads++
-		}
-	}
-	if leads == 0 {
-		return false
-	}
-	p.State, p.Link = "metric", "/names?"+url.Values{"metric": {name}}.Encode()
-	p.Sentence = fmt.Sprintf("This is the name of a metric, not one that a component sends. Raw names that lead to it: %d.", leads)
-	p.Remedy = "Explain one of those."
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -27,6 +28,7 @@ func TestPresence(t *testing.T) {
 	f := newFixture(t)
 	f.fill()
 	f.gauge("shop", "orders.0e98fd00-47b2-4589-94f0-385f78b3a04d")
+	f.send(&metric.Envelope{Kind: metric.KindTimer, Name: []byte("wait"), Start: 1, Stop: 2, Arrived: time.Now().UnixNano()}, "rep")
 	f.options.Filtered = func(e *metric.Envelope) string {
 		if string(e.Name) == "filtered.name" && e.Kind != metric.KindTimer {
 			return "nozzle.filters[2]"
@@ -35,7 +37,7 @@ func TestPresence(t *testing.T) {
 	}
 	conflict := "|Two senders lead to one series, and the first one has it. Write a rule that gives them different labels or " +
 		"metrics, or drop one of them.|/rules?name=rep.memoryStats.numBytesAllocated&view=workbench|"
-	unseen := "unseen|No component has sent this name since the start, or not within metrics.expiration.|"
+	unseen := "unseen|No component has sent this name since the start, or not within metrics.expiration, and no metric is called so.|"
 	for _, tc := range []struct {
 		q    ExplainQuery
 		want string
@@ -76,6 +78,26 @@ func TestPresence(t *testing.T) {
 			ExplainQuery{Name: "cf_queue_depth"},
 			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2.|Explain one of " +
 				"those.|/names?metric=cf_queue_depth|",
+		},
+		{
+			ExplainQuery{Name: `rate(cf_queue_depth{queue="mail"}[5m])`},
+			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2.|Explain one of " +
+				"those.|/names?metric=cf_queue_depth|",
+		},
+		{
+			ExplainQuery{Name: "loggregator_exporter_series"},
+			"own|The exporter's own metrics have names that begin so: no component sends them.|The documentation of the metrics says " +
+				"what each means.|/docs?page=metrics|",
+		},
+		{
+			ExplainQuery{Name: "cf_wait_seconds_bucket"},
+			"metric|This is a series of the histogram or summary cf_wait_seconds, not a name that a component sends. Raw names that lead " +
+				"to it: 1.|Explain one of those.|/names?metric=cf_wait_seconds|",
+		},
+		{
+			ExplainQuery{Name: "router__0.memoryStats.numBytesAlocated"},
+			unseen + "Look at the names that resemble it. If it is none of them, see whether the component runs and sends it.||" +
+				"memoryStats.numBytesAllocated rep.memoryStats.numBytesAllocated",
 		},
 		{
 			ExplainQuery{Name: "queue.mial.depth"},
