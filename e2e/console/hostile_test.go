@@ -59,7 +59,8 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 	b.expectComplaints(true) // of statuses 400
-	for _, page := range []string{"/explain?name=" + long, "/explain?name=x&kind=" + long, "/names?state=" + url.QueryEscape(hostile[0]),
+	for _, page := range []string{
+		"/explain?name=" + long, "/explain?name=x&kind=" + long, "/names?state=" + url.QueryEscape(hostile[0]),
 		"/cardinality?metric=" + url.QueryEscape(hostile[1]), "/docs?page=" + url.QueryEscape(hostile[1]), "/docs?page=" + long,
 	} {
 		b.show(t, page)
