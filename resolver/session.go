@@ -3,6 +3,7 @@ package resolver
 import (
 	"bytes"
 	"encoding/binary"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 	"loggregator_exporter/tagger"
 )
 
-// maxNames bounds the names that a session remembers, each of which takes some 600 bytes.
+// maxNames bounds the names that a session remembers, each of which takes some 400 bytes.
 const maxNames = 1 << 16
 
 // session implements store.Session. What rules and naming make of a name they make once, for all senders; the labels
@@ -22,15 +23,17 @@ type session struct {
 	tagsRead map[metric.Kind][]string // tags that rules for metrics of a kind read
 	sourceID bool                     // rules read source ids
 
-	names  map[string]*named // by what the rules look at
-	key    []byte
-	sender sender
-	text   []byte
+	names    map[string]*named // by what the rules look at
+	families map[string]*store.Resolved
+	key      []byte
+	sender   sender
+	labels   pairs // scratch memory, as is text
+	text     []byte
 }
 
 // named is what names become for which the rules look at the same.
 type named struct {
-	store.Resolved
+	*store.Resolved // which names of a family share
 
 	simple bool  // no rule or setting changes the labels of the sender
 	router bool  // the origin is the gorouter's
@@ -50,6 +53,7 @@ type sender struct {
 func (r *Resolver) Session() store.Session {
 	s := &session{
 		resolver: r, tagsRead: map[metric.Kind][]string{}, sourceID: r.options.Tagger.ReadsSourceID(), names: map[string]*named{},
+		families: map[string]*store.Resolved{},
 	}
 	for k := metric.KindNone; k <= metric.KindSummary; k++ {
 		s.tagsRead[k] = r.options.Tagger.TagsRead(k)
@@ -61,11 +65,11 @@ func (r *Resolver) Session() store.Session {
 func (s *session) Resolve(id *store.Identity) store.Resolved {
 	n := s.named(id)
 	if n.Dropped || n.Invalid != "" {
-		return n.Resolved
+		return *n.Resolved
 	}
 	if n.simple && s.sender.set(s.resolver, id, n.router) {
 		if text, ok := merge(s.text[:0], &s.sender.labels, &n.labels); ok {
-			out := n.Resolved
+			out := *n.Resolved
 			s.text, out.Text = text, text
 			return out
 		}
@@ -93,6 +97,7 @@ func (s *session) named(id *store.Identity) *named {
 	}
 	if len(s.names) >= maxNames {
 		clear(s.names)
+		clear(s.families)
 	}
 	n := s.resolveName(id, subject)
 	s.names[string(key)] = n
@@ -117,7 +122,7 @@ func (s *session) resolveName(id *store.Identity, subject tagger.Subject) *named
 	own.Name, own.Unit = subject.Name, subject.Unit
 	var r Resolution
 	s.resolver.resolveName(&own, &subject, &r, nil)
-	n := &named{Resolved: r.Resolved}
+	n := &named{Resolved: s.share(&r.Resolved)}
 	if r.Rules.Dropped {
 		return n
 	}
@@ -129,8 +134,20 @@ func (s *session) resolveName(id *store.Identity, subject tagger.Subject) *named
 		len(s.resolver.options.Labels.Rename) == 0 &&
 		!slices.ContainsFunc(b.labels, func(l metric.Label) bool { return slices.Contains(drop, l.Name) })
 	n.router = metric.IsRouter(r.Rules.OriginTag("component"))
-	n.labels.set(b.labels)
+	s.labels.set(b.labels)
+	n.labels = pairs{slices.Clone(s.labels.text), slices.Clone(s.labels.all)}
 	return n
+}
+
+// share returns what another name of the family became, if that is the same, so that it is kept once.
+func (s *session) share(r *store.Resolved) *store.Resolved {
+	known := s.families[r.Metric]
+	if known == nil || !reflect.DeepEqual(known, r) {
+		known = new(store.Resolved)
+		*known = *r
+		s.families[r.Metric] = known
+	}
+	return known
 }
 
 // set renders the labels of a sender, unless they are there already, and reports whether they are the same for all
