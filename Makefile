@@ -6,7 +6,7 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e e2e/otlp e2e/programs/kubernetes bench bench/peers tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus learn-score migrate-score fuzz bench bench-million bench-pace manifests packages build sbom clean
+.PHONY: help test unit race nested lint corpus learn-score migrate-score fuzz bench bench-million bench-pace bench-cold manifests packages build sbom clean
 
 ## help: the targets
 help:
@@ -79,7 +79,7 @@ fuzz:
 
 ## bench: what it costs, with floors and peers in the same run; the first time it builds the peers, which takes minutes
 bench:
-	cd bench && go test -run '^$$' -bench . -skip '^Benchmark(Million|Pace|Idle)$$' -benchmem ./...
+	cd bench && go test -run '^$$' -bench . -skip '^Benchmark(Million|Pace|Idle|Cold|Expiry)$$' -benchmem ./...
 	cd bench/peers && go test -run '^$$' -bench . ./...
 
 ## bench-million: the memory of the running exporter with a million series, in three minutes
@@ -89,6 +89,10 @@ bench-million:
 ## bench-pace: what an envelope costs at the pace of a foundation, and an exporter with nothing to do; beside the build that BENCH_BASELINE names. Half an hour
 bench-pace:
 	cd bench && go test -run '^$$' -bench '^Benchmark(Pace|Idle)$$' -benchtime 1x -timeout 3h ./...
+
+## bench-cold: what a million new series cost, a reload that renames them and their expiry; beside the build that BENCH_BASELINE names. Some ten minutes
+bench-cold:
+	cd bench && go test -run '^$$' -bench '^Benchmark(Cold|Expiry)$$' -benchtime 1x -timeout 3h ./...
 
 ## clean: remove what build made
 clean:
