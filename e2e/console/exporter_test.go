@@ -36,7 +36,8 @@ func startExporter(t *testing.T, config string, patterns ...string) *running {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	found := service.Start(t, exec.Command(peer.Exporter(t), "run", "--config", file), append([]string{
+	program := peer.Exporter(t, "-X main.eventsLast="+eventsLast.String())
+	found := service.Start(t, exec.Command(program, "run", "--config", file), append([]string{
 		`Listening on.* address=(\S+)`, `listening for dropsonde.* address=(\S+)`,
 	}, patterns...)...).Found
 	conn, err := net.Dial("udp", found[1])

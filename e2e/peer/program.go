@@ -61,13 +61,13 @@ func Kubeconform() *Program {
 }
 
 // Exporter builds the exporter as `make build` does, and returns a file of the test's own with it. It is linked
-// once, not for each test.
-func Exporter(t *testing.T) string {
+// once, not for each test. flags are more ones for the linker.
+func Exporter(t *testing.T, flags ...string) string {
 	t.Helper()
-	root := Root(t)
-	built := filepath.Join(cache(t), fmt.Sprintf("exporter-%08x", crc32.ChecksumIEEE([]byte(root)))) // one for each tree
+	root, linker := Root(t), strings.Join(flags, " ")
+	built := filepath.Join(cache(t), fmt.Sprintf("exporter-%08x", crc32.ChecksumIEEE([]byte(root+linker)))) // one for each tree
 	defer lock(t, built+".lock")()
-	Go(t, root, []string{"CGO_ENABLED=0"}, "build", "-trimpath", "-o", built, "./cmd/exporter")
+	Go(t, root, []string{"CGO_ENABLED=0"}, "build", "-trimpath", "-ldflags", linker, "-o", built, "./cmd/exporter")
 	program, err := os.ReadFile(built)
 	if err != nil {
 		t.Fatal(err)
