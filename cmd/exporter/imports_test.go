@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 		"internal/beat", "internal/suggest", "web/live", "web/overview",
 	},
 	"web/live":     {"metric", "store"},
-	"web/overview": {"metric", "store", "internal/beat"},
+	"web/overview": {"metric", "store", "internal/beat", "internal/check"},
 	"compat":       {"metric", "store"},
 	"diff": {
 		"metric", "store", "resolver", "tagger", "tagger/naming", "compat", "migrate/documents", "diff/queries",

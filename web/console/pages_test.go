@@ -157,7 +157,7 @@ func TestWorkbench(t *testing.T) {
 	}
 	text := show()
 	for _, want := range []string{
-		"12 names change of 5,000 that were compared Here a name counts once for each sender, kind and unit; each of these can have several series.", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 series renamed",
+		"12 names change of 5,000 that were compared Here a name counts once for each sender, kind and unit; each of these can have several series.", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 series: renamed",
 		"line 4 b : can never match: rule a takes all its names", "rules/queues 3 12", "rules/none takes no live name, nearest is shop.queue ; upper and lower case count 6 none", "By rules/queues",
 		`shop.queues.orders.depth of shop: renamed, label gained cf_shop_queues_orders_depth cf_queue_depth unit none bytes values times 1 1024 kind gauge counter queue="orders" zone="z1" 1`,
 	} {

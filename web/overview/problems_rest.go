@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"loggregator_exporter/internal/check"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
@@ -127,7 +128,7 @@ func (f *finder) example(outcome metric.Outcome) string {
 	if most.RawName == "" {
 		return ""
 	}
-	return fmt.Sprintf(", for example %s: %s", most.RawName, most.Reason)
+	return fmt.Sprintf(", for example %s: %s", check.Shorten(most.RawName), most.Reason)
 }
 
 // nearLimit is the share of a limit from which it is worth a look.

@@ -147,6 +147,11 @@ func problemCases() []problemCase {
 			f.gauge("rep.queue.a.depth")
 			f.sources[0].Samples = map[string]uint64{"stored": 99, "conflict": 1}
 		}, []string{"warning conflicts"}, "for example rep.queue.a.depth: its series belongs to raw name"},
+		{"conflict of a long name", func(f *fixture) {
+			f.gauge("queue.a." + strings.Repeat("x", 200))
+			f.gauge("rep.queue.a." + strings.Repeat("x", 200))
+			f.sources[0].Samples = map[string]uint64{"stored": 99, "conflict": 1}
+		}, []string{"warning conflicts", "notice untagged_names"}, "for example rep.queue.a." + strings.Repeat("x", 88) + "...: its series"},
 		{
 			"over limit", source(func(s *Source) { s.Samples = map[string]uint64{"over_limit": 2} }),
 			[]string{"critical over_limit"},
