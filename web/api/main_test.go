@@ -92,11 +92,11 @@ func (f *fixture) gauge(origin, name string, tags ...string) {
 	f.send(&e, origin, tags...)
 }
 
-func (f *fixture) counter(origin, name string, tags ...string) {
+func (f *fixture) counter(origin, name string) {
 	f.send(&metric.Envelope{
 		Kind: metric.KindCounter, Timestamp: time.Now().UnixNano(), Arrived: time.Now().UnixNano(), Name: []byte(name),
 		Delta: 1, Total: 1,
-	}, origin, tags...)
+	}, origin)
 }
 
 func (f *fixture) send(e *metric.Envelope, origin string, tags ...string) {

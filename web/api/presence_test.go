@@ -206,3 +206,13 @@ func TestExplainPagesBackwards(t *testing.T) {
 		q.Cursor = seen[0]
 	}
 }
+
+// TestNearBehindOrigin: a name written behind its origin is looked for without it.
+func TestNearBehindOrigin(t *testing.T) {
+	f := newFixture(t)
+	f.gauge("longwindedcomponent", "hits")
+	x, err := f.Explain(t.Context(), ExplainQuery{Name: "longwindedcomponent.hit", Series: 1})
+	if err != nil || !slices.Equal(x.Presence.NearNames, []string{"hits"}) {
+		t.Errorf("%+v, %v", x.Presence, err)
+	}
+}

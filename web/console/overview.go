@@ -136,11 +136,11 @@ func newLedger(s *overview.Status, rates bool) *ledger {
 	for _, loss := range s.Losses {
 		l.Upstream = append(l.Upstream, branch{
 			Name: strings.TrimSpace(loss.Origin + " " + loss.Direction), Kind: branchLoss,
-			Count: amount(loss.Count, loss.PerSecond),
+			Count: amount(loss.Count, loss.PerSecond), Link: "#losses",
 		})
 	}
 	if len(l.Upstream) > 3 {
-		rest := branch{Name: "other components", Kind: branchLoss, Count: total(l.Upstream[2:])}
+		rest := branch{Name: "other components", Kind: branchLoss, Count: total(l.Upstream[2:]), Link: "#losses"}
 		l.Upstream = append(l.Upstream[:2:2], rest)
 	}
 	l.Envelopes = branches(s.Ledger.Envelopes, "converted", amount)
