@@ -71,7 +71,7 @@ var sentences = map[string]string{
 	"upstream_loss/loggregator.rlp/egress":      "Loggregator lost",
 	"old_data/syslog":                           "Syslog agents send data that is 5m0s old",
 	"points_refused/no_name":                    "Source otlp refused",
-	"conflicts":                                 "came for the series, or the family, of another name",
+	"conflicts":                                 "came for the series, or the family, of another sender or name",
 	"over_limit":                                "had no room",
 	"invalid":                                   "could not become a metric",
 	"outdated":                                  "are older than what is there",

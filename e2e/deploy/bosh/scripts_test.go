@@ -267,7 +267,7 @@ func copyTree(t *testing.T) string {
 	}
 	for _, entry := range entries {
 		if name := entry.Name(); strings.HasPrefix(name, ".") ||
-			slices.Contains([]string{"bench", "bin", "deploy", "docs", "e2e"}, name) {
+			slices.Contains([]string{"bench", "bin", "deploy", "e2e"}, name) {
 			continue
 		}
 		if out, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, entry.Name()), copied).
