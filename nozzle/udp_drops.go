@@ -34,7 +34,7 @@ type udpDrops struct {
 func (d *udpDrops) open(ask func() (uint32, error)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ask = ask
+	d.ask, d.seen = ask, 0
 }
 
 // count returns the number since the start.

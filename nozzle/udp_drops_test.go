@@ -68,6 +68,10 @@ loggregator_exporter_udp_dropped_datagrams_total 790
 			}
 			drain(lines)
 		}
+		u.drops.open(func() (uint32, error) { return 5, nil }) // another socket counts from 0
+		if n := u.drops.count(); n != 795 {
+			t.Errorf("%d with another socket", n)
+		}
 	})
 }
 

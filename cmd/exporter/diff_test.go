@@ -24,17 +24,7 @@ func TestDiffURL(t *testing.T) {
 	}
 	for _, capture := range captures {
 		t.Run(filepath.Base(filepath.Dir(capture)), func(t *testing.T) {
-			cfg := testConfig()
-			cfg.Nozzle.UDP.Enabled = false
-			cfg.Nozzle.Replay = nozzle.ReplayOptions{Enabled: true, File: capture}
-			r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
-			defer func() {
-				if err := stop(); err != nil {
-					t.Error(err)
-				}
-			}()
-			awaitIdle(t, r)
-			url := "http://" + r.Web.String()
+			url := replay(t, capture)
 			for _, names := range [][]string{{"--url", url}, {"--capture", capture}} {
 				status, out, errs := command(t, append([]string{"diff", "--old-url", url, "-o", "json"}, names...)...)
 				var report diff.Report
@@ -49,19 +39,25 @@ func TestDiffURL(t *testing.T) {
 	}
 }
 
-// TestDiffURLCauses: what changes against a running exporter is told by the settings that differ, or the rules.
-func TestDiffURLCauses(t *testing.T) {
+// replay starts an exporter that has read a capture, and returns its address.
+func replay(t *testing.T, capture string) string {
+	t.Helper()
 	cfg := testConfig()
 	cfg.Nozzle.UDP.Enabled = false
-	cfg.Nozzle.Replay = nozzle.ReplayOptions{Enabled: true, File: "testdata/cases/app-id-for-every-kind/in.capture"}
+	cfg.Nozzle.Replay = nozzle.ReplayOptions{Enabled: true, File: capture}
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
-	defer func() {
+	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	awaitIdle(t, r)
-	url := "http://" + r.Web.String()
+	return "http://" + r.Web.String()
+}
+
+// TestDiffURLCauses: what changes against a running exporter is told by the settings that differ, or the rules.
+func TestDiffURLCauses(t *testing.T) {
+	url := replay(t, "testdata/cases/app-id-for-every-kind/in.capture")
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
 	if err := os.WriteFile(rules, []byte("version: 1\nrules: [{id: c, pattern: cpu, name: processor}]\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ var largeFrames = sync.Pool{New: func() any { b := make([]byte, largeFrame); ret
 // back to a pool.
 //
 // All that an AheadReader has at hand is read before the first message of it is returned: to decrypt one record after
-// the other, and then to decode one message after the other, costs a quarter less than to do both in turns.
+// the other, and then to decode one message after the other, costs less than to do both in turns.
 type SyslogFrames struct {
 	reader   io.Reader
 	ahead    AheadReader // the reader, or nil

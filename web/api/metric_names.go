@@ -14,15 +14,19 @@ import (
 // ownPrefix begins the names of the exporter's own metrics.
 const ownPrefix = "loggregator_exporter_"
 
+// maxWords is how many words of an expression are looked up: each costs a walk over all names.
+const maxWords = 50
+
 // metricNames returns what of a text may be the name of a metric: all of it or, if it is a selector or an expression, each
-// of its words.
+// of its first words.
 func metricNames(text string) []string {
 	if !strings.ContainsAny(text, "{([") {
 		return []string{text}
 	}
-	return strings.FieldsFunc(text, func(r rune) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool {
 		return r != '_' && r != ':' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	})
+	return words[:min(len(words), maxWords)]
 }
 
 // metric reports whether a text is about a metric, not a name that a component sends.

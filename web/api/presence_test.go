@@ -216,3 +216,17 @@ func TestNearBehindOrigin(t *testing.T) {
 		t.Errorf("%+v, %v", x.Presence, err)
 	}
 }
+
+// TestMetricNames: of a long expression the first words are looked up.
+func TestMetricNames(t *testing.T) {
+	long := "sum(" + strings.Repeat("a ", 1000) + ")"
+	for text, want := range map[string][]string{
+		"a b":                {"a b"},
+		`rate(a_b:c{d="e"})`: {"rate", "a_b:c", "d", "e"},
+		long:                 append([]string{"sum"}, slices.Repeat([]string{"a"}, maxWords-1)...),
+	} {
+		if got := metricNames(text); !slices.Equal(got, want) {
+			t.Errorf("%.30q: %q", text, got)
+		}
+	}
+}
