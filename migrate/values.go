@@ -74,6 +74,15 @@ func (r *rewriter) valuesOf(n parser.Expr) (flow, error) {
 }
 
 func (r *rewriter) valuesOfAggregation(n *parser.AggregateExpr) (flow, error) {
+	if n.Param != nil { // a number, which may be made of series
+		f, err := r.valuesOf(n.Param)
+		if err == nil {
+			err = r.settle(n.Param, f)
+		}
+		if err != nil {
+			return f, err
+		}
+	}
 	f, err := r.valuesOf(n.Expr)
 	if err != nil {
 		return f, err
@@ -206,6 +215,9 @@ func (r *rewriter) valuesOfOperation(n *parser.BinaryExpr) (flow, error) {
 	if err != nil {
 		return right, err
 	}
+	if fills(n) {
+		return plain, r.settleBoth(n, left, right)
+	}
 	switch n.Op {
 	case parser.LAND, parser.LUNLESS:
 		return left, nil
@@ -228,6 +240,15 @@ func (r *rewriter) valuesOfOperation(n *parser.BinaryExpr) (flow, error) {
 		result = plain
 	}
 	return result, err
+}
+
+// fills says whether a number other than 0, which is in the old unit, stands for series that are missing on a side.
+func fills(n *parser.BinaryExpr) bool {
+	if n.VectorMatching == nil {
+		return false
+	}
+	fill := n.VectorMatching.FillValues
+	return fill.LHS != nil && *fill.LHS != 0 || fill.RHS != nil && *fill.RHS != 0
 }
 
 func (r *rewriter) settleBoth(n *parser.BinaryExpr, left, right flow) error {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/promql/parser/posrange"
 )
 
 // Span is a part of a query's text, in bytes.
@@ -85,10 +84,16 @@ type Edit struct {
 	Text string
 }
 
-// SpanOf is where a node stands.
-func (q *Query) SpanOf(n parser.Node) Span { return spanOf(n.PositionRange()) }
-
-func spanOf(r posrange.PositionRange) Span { return Span{int(r.Start), int(r.End)} }
+// SpanOf is where a node stands. The parser leaves "anchored" and "smoothed" out where they end a selector
+// (Prometheus 3.15).
+func (q *Query) SpanOf(n parser.Node) Span {
+	at := n.PositionRange()
+	s := Span{int(at.Start), int(at.End)}
+	if i := q.tokenAt(s.End); q.is(i, parser.ANCHORED, parser.SMOOTHED) {
+		s.End = q.span(i).End
+	}
+	return s
+}
 
 // TextOf is the text of a node as its author wrote it.
 func (q *Query) TextOf(n parser.Node) string { return q.Slice(q.SpanOf(n)) }
