@@ -8,13 +8,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"maps"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,6 +58,32 @@ func newTestLedger(tb testing.TB) (*Ledger, *prometheus.Registry) {
 // testEnv is what a source under test gets.
 func testEnv(ledger *Ledger, newSink func() Sink, log *slog.Logger) *Env {
 	return &Env{Ledger: ledger, NewSink: newSink, Log: log}
+}
+
+// listener is a source that listens, and what comes of it.
+type listener struct {
+	address string
+	ledger  *Ledger
+	reg     *prometheus.Registry
+	got     channelSink
+	lines   chan logLine
+	stop    func()
+}
+
+// newListener makes all but the source, and what that gets.
+func newListener(tb testing.TB) (listener, *Env) {
+	tb.Helper()
+	l := listener{got: make(channelSink, 1000)}
+	l.ledger, l.reg = newTestLedger(tb)
+	log, lines := newTestLog()
+	l.lines = lines
+	return l, testEnv(l.ledger, func() Sink { return l.got }, log)
+}
+
+// await returns the next log line with the message.
+func (l *listener) await(tb testing.TB, message string) logLine {
+	tb.Helper()
+	return awaitLine(tb, l.lines, message)
 }
 
 // nonZero returns the counts of a source that are not 0: those of its envelopes by outcome, and of its samples.
@@ -259,25 +282,7 @@ func (a *authority) client(tb testing.TB) *tls.Config {
 // files writes the authority and a client certificate as PEM files.
 func (a *authority) files(tb testing.TB, dir string) TLSOptions {
 	tb.Helper()
-	cert := a.issue(tb, "exporter")
-	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	o := TLSOptions{
-		CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"),
-		KeyFile: filepath.Join(dir, "key.pem"),
-	}
-	for file, block := range map[string]*pem.Block{
-		o.CAFile:   {Type: "CERTIFICATE", Bytes: a.cert.Raw},
-		o.CertFile: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]},
-		o.KeyFile:  {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return o
+	return a.filesFor(tb, dir, "exporter")
 }
 
 func mustTLS(tb testing.TB, r *RLP) *tls.Config {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"code.cloudfoundry.org/go-loggregator/v10/rpc/loggregator_v2"
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -22,38 +21,19 @@ import (
 	"loggregator_exporter/nozzle/watch"
 )
 
-// runningIngress is a source that listens.
-type runningIngress struct {
-	address string
-	ledger  *Ledger
-	reg     *prometheus.Registry
-	got     channelSink
-	lines   chan logLine
-	stop    func()
-}
-
-func runIngress(t *testing.T, options IngressOptions) *runningIngress {
+func runIngress(t *testing.T, options IngressOptions) *listener {
 	t.Helper()
-	r := &runningIngress{got: make(channelSink, 1000)}
-	r.ledger, r.reg = newTestLedger(t)
-	log, lines := newTestLog()
-	r.lines = lines
+	l, env := newListener(t)
 	if options.ListenAddress == "" {
 		options.ListenAddress = "127.0.0.1:0"
 	}
-	source, err := newIngress(options, testEnv(r.ledger, func() Sink { return r.got }, log))
+	source, err := newIngress(options, env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.stop = run(t, source.Run)
-	r.address = listening(t, source.Addr)
-	return r
-}
-
-// await returns the next log line with the message.
-func (r *runningIngress) await(t *testing.T, message string) logLine {
-	t.Helper()
-	return awaitLine(t, r.lines, message)
+	l.stop = run(t, source.Run)
+	l.address = listening(t, source.Addr)
+	return &l
 }
 
 // metronClient is what a forwarder agent shows and demands.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	collectorlogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectortrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -25,29 +24,21 @@ import (
 
 // runningOTLP is a source that listens.
 type runningOTLP struct {
-	source  *OTLP
-	address string // of gRPC
-	url     string // of HTTP
-	ledger  *Ledger
-	reg     *prometheus.Registry
-	got     channelSink
-	lines   chan logLine
-	stop    func()
+	listener // its address is that of gRPC
+
+	source *OTLP
+	url    string // of HTTP
 }
 
 func runOTLP(t *testing.T, options OTLPOptions, prepare ...func(*OTLP, *Env)) *runningOTLP {
 	t.Helper()
-	r := &runningOTLP{got: make(channelSink, 1000)}
-	r.ledger, r.reg = newTestLedger(t)
-	log, lines := newTestLog()
-	r.lines = lines
+	l, env := newListener(t)
 	if options.ListenAddress == "" {
 		options.ListenAddress, options.HTTPListenAddress = "127.0.0.1:0", "127.0.0.1:0"
 	}
 	if options.MaxRequestBytes == 0 {
 		options.MaxRequestBytes = 1 << 20
 	}
-	env := testEnv(r.ledger, func() Sink { return r.got }, log)
 	source, err := newOTLP(options, env)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +46,7 @@ func runOTLP(t *testing.T, options OTLPOptions, prepare ...func(*OTLP, *Env)) *r
 	for _, f := range prepare {
 		f(source, env)
 	}
-	r.source = source
+	r := &runningOTLP{listener: l, source: source}
 	r.stop = run(t, source.Run)
 	r.address = listening(t, source.Addr)
 	r.url = "http://" + listening(t, source.HTTPAddr)
@@ -63,12 +54,6 @@ func runOTLP(t *testing.T, options OTLPOptions, prepare ...func(*OTLP, *Env)) *r
 		r.url = "https" + strings.TrimPrefix(r.url, "http")
 	}
 	return r
-}
-
-// await returns the next log line with the message.
-func (r *runningOTLP) await(t *testing.T, message string) logLine {
-	t.Helper()
-	return awaitLine(t, r.lines, message)
 }
 
 func dialOTLP(tb testing.TB, address string, config *tls.Config) *grpc.ClientConn {

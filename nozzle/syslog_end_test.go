@@ -216,11 +216,11 @@ func TestSyslogEndToEnd(t *testing.T) {
 func TestSyslogThousandAgents(t *testing.T) {
 	const agents, messages = 1000, 5
 	ca := newAuthority(t)
-	ledger, reg := newTestLedger(t)
+	l, env := newListener(t)
 	sink := newGateSink()
-	log, _ := newTestLog()
-	r := &runningSyslog{t: t, ledger: ledger, reg: reg}
-	r.start(testEnv(ledger, func() Sink { return sink }, log), SyslogOptions{
+	env.NewSink = func() Sink { return sink }
+	r := &runningSyslog{listener: l, t: t}
+	r.start(env, SyslogOptions{
 		TLSConfig: ca.server(t, drainName), MaxConnections: 2 * agents, // as many as are replaced at a time
 	})
 	config := agentTLS(t, ca)
@@ -255,7 +255,7 @@ func TestSyslogThousandAgents(t *testing.T) {
 	}
 	sink.await(2 * agents * messages)
 	r.stop()
-	if n := total(t, reg, "envelopes_total"); n != 2*agents*messages {
+	if n := total(t, r.reg, "envelopes_total"); n != 2*agents*messages {
 		t.Errorf("%d outcomes", n)
 	}
 }

@@ -29,23 +29,17 @@ func framed(message string) string { return fmt.Sprintf("%d %s", len(message), m
 
 // runningSyslog is a source that listens.
 type runningSyslog struct {
-	t       *testing.T
-	source  *Syslog
-	address string
-	ledger  *Ledger
-	reg     *prometheus.Registry
-	got     channelSink
-	lines   chan logLine
-	stop    func()
+	listener
+
+	t      *testing.T
+	source *Syslog
 }
 
 func runSyslog(t *testing.T, options SyslogOptions) *runningSyslog {
 	t.Helper()
-	ledger, reg := newTestLedger(t)
-	r := &runningSyslog{t: t, got: make(channelSink, 1000), ledger: ledger, reg: reg}
-	log, lines := newTestLog()
-	r.lines = lines
-	r.start(testEnv(ledger, func() Sink { return r.got }, log), options)
+	l, env := newListener(t)
+	r := &runningSyslog{listener: l, t: t}
+	r.start(env, options)
 	return r
 }
 

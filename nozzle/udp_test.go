@@ -11,36 +11,22 @@ import (
 	"github.com/cloudfoundry/dropsonde/emitter"
 	"github.com/cloudfoundry/dropsonde/metric_sender"
 	"github.com/cloudfoundry/sonde-go/events"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/internal/wiretest"
 	"loggregator_exporter/metric"
 )
 
-// runningUDP is a source that listens.
-type runningUDP struct {
-	address string
-	ledger  *Ledger
-	reg     *prometheus.Registry
-	got     channelSink
-	lines   chan logLine
-	stop    func()
-}
-
-func runUDP(t *testing.T, options UDPOptions) *runningUDP {
+func runUDP(t *testing.T, options UDPOptions) *listener {
 	t.Helper()
-	r := &runningUDP{got: make(channelSink, 1000)}
-	r.ledger, r.reg = newTestLedger(t)
-	log, lines := newTestLog()
-	r.lines = lines
+	l, env := newListener(t)
 	options.ListenAddress = "127.0.0.1:0"
-	u, err := newUDP(options, testEnv(r.ledger, func() Sink { return r.got }, log))
+	u, err := newUDP(options, env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.stop = run(t, u.Run)
-	r.address = listening(t, u.Addr)
-	return r
+	l.stop = run(t, u.Run)
+	l.address = listening(t, u.Addr)
+	return &l
 }
 
 // TestUDPFromDropsonde: what components send with the public client library arrives.
