@@ -118,6 +118,9 @@ func (s *shelf) add(text []byte) shelfAt {
 		s.begin(max(shelfBytes, len(text)))
 		from = 0
 	}
+	if len(text) == 0 {
+		return shelfAt{} // it is in every block, and must not depend on one that may go
+	}
 	s.end.Write(text)
 	b := &s.blocks[s.filled]
 	b.text = s.end.String()
