@@ -59,9 +59,12 @@ func (s *Sink) Add(e *metric.Envelope, tally *metric.Tally) {
 	before := *tally
 	switch e.Kind {
 	case metric.KindTimer:
-		tally[s.timer(e)]++
+		outcome := s.timer(e)
+		s.writer.LeaveOut(e, outcome)
+		tally[outcome]++
 	case metric.KindHistogram, metric.KindSummary:
-		tally[metric.DroppedByRule]++ // firehose_exporter knows none
+		s.writer.LeaveOut(e, metric.DroppedByRule) // firehose_exporter knows none
+		tally[metric.DroppedByRule]++
 	default:
 		s.writer.Add(e, tally)
 	}

@@ -47,7 +47,7 @@ func request(pairs ...string) *metric.Envelope {
 // The outcome of a timer is told once, whatever becomes of its three families.
 func TestTimerOutcomes(t *testing.T) {
 	const app = "6ba7b811-9dad-11d1-80b4-00c04fd430c8"
-	s, _, r := sink(t)
+	s, of, r := sink(t)
 	change := func(e *metric.Envelope, f func(*metric.Envelope)) *metric.Envelope {
 		f(e)
 		return e
@@ -82,6 +82,13 @@ func TestTimerOutcomes(t *testing.T) {
 	want[metric.Stored], want[metric.Duplicate], want[metric.Invalid], want[metric.DroppedByRule] = 5, 3, 5, 1
 	if got := r.samples(); got != want {
 		t.Errorf("%v, want %v", got, want)
+	}
+	var leftOut metric.Tally
+	for _, by := range of.LeftOut() {
+		leftOut[by.Outcome] += by.Count
+	}
+	if leftOut != (metric.Tally{metric.Duplicate: 3, metric.DroppedByRule: 1}) {
+		t.Errorf("left out by name: %v", leftOut)
 	}
 }
 

@@ -53,7 +53,7 @@ func (b *batch) reset() {
 // Flush brings what Add has taken into the store, in order, and adds one outcome for each of these samples to the
 // tally. The lock is held once.
 func (w *Writer) Flush(tally *metric.Tally) {
-	if len(w.batch.samples) > 0 {
+	if len(w.batch.samples) > 0 || w.repeats.count > 0 {
 		w.takeAll(w.batch.samples, tally)
 		w.batch.reset()
 	}
@@ -71,30 +71,35 @@ func (w *Writer) takeAll(samples []sample, tally *metric.Tally) {
 		of := &samples[i]
 		switch {
 		case !of.follows:
-			outcome = s.take(of, removals)
+			var pos entryPos
+			if pos, outcome = s.take(of, removals); outcome != metric.Stored {
+				s.leaveOut(pos, of, outcome)
+			}
 			tally[outcome]++
 		case outcome == metric.Stored:
 			s.take(of, removals)
 		}
 	}
+	w.repeats.take(&s.registry)
 }
 
-// take brings one sample into the store. removals is what it was at locate. The caller holds the lock.
-func (s *registry) take(of *sample, removals uint64) metric.Outcome {
+// take brings one sample into the store, and returns its entry, or 0. removals is what it was at locate. The caller
+// holds the lock.
+func (s *registry) take(of *sample, removals uint64) (entryPos, metric.Outcome) {
 	pos, outcome := s.reach(of, removals)
 	if outcome != metric.Stored {
-		return outcome
+		return pos, outcome
 	}
 	switch e := s.entries.at(pos); {
 	case of.kind == nameGauge:
-		return e.setGauge(of.value, &s.conversions[e.conversion], of.stamp, of.arrived)
+		return pos, e.setGauge(of.value, &s.conversions[e.conversion], of.stamp, of.arrived)
 	case of.kind.counter() && of.began > 0:
-		return s.counters.setSince(pos, e, of)
+		return pos, s.counters.setSince(pos, e, of)
 	case of.kind.counter():
-		return s.counters.set(pos, e, of)
+		return pos, s.counters.set(pos, e, of)
 	default:
 		s.observe(e, of)
-		return metric.Stored
+		return pos, metric.Stored
 	}
 }
 

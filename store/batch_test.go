@@ -104,6 +104,11 @@ func playBatches(all []Settings, first int, plan []batchAction, constant bool) e
 	if one, other := fmt.Sprint(stores[0].Refusals()), fmt.Sprint(stores[1].Refusals()); one != other {
 		return fmt.Errorf("refused one by one: %s\nin batches: %s", one, other)
 	}
+	for i, s := range stores {
+		if err := checkCounted(s, tallies[i]); err != nil {
+			return fmt.Errorf("store %d: %w", i, err)
+		}
+	}
 	return checkEmpty(stores[1])
 }
 

@@ -39,8 +39,12 @@ func (s *Store) Refusals() []Refusal {
 func (s *Store) refused() ([]Refusal, Resolver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.Clone(s.refusals.all)
-	return slices.DeleteFunc(all, func(r Refusal) bool { return r.Count == 0 }), s.resolver
+	return withSamples(s.refusals.all), s.resolver
+}
+
+// withSamples returns a copy of those that have counted something.
+func withSamples(all []Refusal) []Refusal {
+	return slices.DeleteFunc(slices.Clone(all), func(r Refusal) bool { return r.Count == 0 })
 }
 
 // collector shows the store's own metrics.

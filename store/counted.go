@@ -41,6 +41,7 @@ func (w *Writer) countedBySender(e *metric.Envelope) metric.Outcome {
 	if outcome == metric.Stored {
 		outcome = s.setDistribution(pos, e, &w.checked)
 	}
+	s.leaveOut(pos, &of, outcome)
 	return outcome
 }
 

@@ -24,6 +24,7 @@ type tagset struct {
 type name struct {
 	text, unit string
 	kind       nameKind
+	leftOut    refusalPos // that counts the last sample of it that was left out, 0 if there was none
 	hash       uint64
 	refs       uint32
 	untagged   uint32 // number of its entries that no rule matched

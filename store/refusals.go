@@ -11,10 +11,11 @@ import (
 
 type refusalPos uint32
 
-// maxRefusals bounds how many names are counted one by one for each outcome. What comes after is counted together.
+// maxRefusals bounds how many refused names are counted one by one for each outcome. What comes after is counted
+// together.
 const maxRefusals = 100
 
-// Refusal says what was refused, how often and why.
+// Refusal says of samples of one name, or of several together, that they were refused or left out, how often and why.
 type Refusal struct {
 	Outcome metric.Outcome
 	// Metric is the exposed name that the refusal is about, RawName the name as emitted that lost. Both are empty in
@@ -29,6 +30,9 @@ type Refusal struct {
 	Sender Sender
 	// Arrived is the time of the last sample, in nanoseconds since the epoch.
 	Arrived int64
+	// Late is how much older the last outdated sample was than the value of its series, in nanoseconds, MostLate the most
+	// of all. Both are 0 for other outcomes.
+	Late, MostLate int64
 
 	raw   string // RawName as it was sent
 	rival Rival  // of the latest; then Reason is made from it
@@ -36,24 +40,28 @@ type Refusal struct {
 
 // refusals counts what is not stored by name, and logs each name once.
 type refusals struct {
-	all []Refusal // the first ones count what exceeds the bound, one an outcome
-	by  map[refusalKey]refusalPos
-	of  [metric.NumOutcomes]int // how many names each outcome has
-	log *slog.Logger
+	all  []Refusal // the first ones count what exceeds the bound, one an outcome
+	by   map[refusalKey]refusalPos
+	of   [metric.NumOutcomes]int // how many names each outcome has
+	most int                     // how many it may have
+	log  *slog.Logger
 
 	resolver func() Resolver // that in force
 }
 
+// refusalKey is what samples are counted by. Kind and unit are set for samples that are left out.
 type refusalKey struct {
 	outcome      metric.Outcome
+	kind         nameKind
 	metric, name string
+	unit         string
 }
 
-func newRefusals(log *slog.Logger, resolver func() Resolver) refusals {
-	r := refusals{by: map[refusalKey]refusalPos{}, log: log, resolver: resolver}
+func newRefusals(most int, log *slog.Logger, resolver func() Resolver) refusals {
+	r := refusals{by: map[refusalKey]refusalPos{}, most: most, log: log, resolver: resolver}
 	for o := range metric.Outcome(metric.NumOutcomes) {
 		r.all = append(r.all, Refusal{
-			Outcome: o, Reason: fmt.Sprintf("samples without a name, and names after the first %d of this kind", maxRefusals),
+			Outcome: o, Reason: fmt.Sprintf("samples without a name, and names after the first %d of this kind", most),
 		})
 	}
 	return r
@@ -72,25 +80,34 @@ type cause struct {
 // name is new: key and unit are cloned then.
 func (r *refusals) add(outcome metric.Outcome, exposed, raw string, kind nameKind, unit, key []byte, why cause) refusalPos {
 	text := printable(raw)
-	at := refusalKey{outcome, exposed, text}
+	at := refusalKey{outcome: outcome, metric: exposed, name: text}
 	if pos, ok := r.by[at]; ok {
 		r.all[pos].Reason, r.all[pos].rival = why.reason, why.rival
 		return pos
 	}
-	if exposed == "" && text == "" || r.of[outcome] >= maxRefusals {
+	if exposed == "" && text == "" || r.full(outcome) {
 		return refusalPos(outcome)
 	}
-	r.of[outcome]++
-	pos := refusalPos(len(r.all))
 	at.name = strings.Clone(text)
-	r.by[at] = pos
 	refused := Refusal{
 		Outcome: outcome, Metric: exposed, RawName: at.name, Reason: why.reason, rival: why.rival,
 		Kind: kind.kind(), Unit: string(unit), Sender: Sender{string(key), kind}, raw: strings.Clone(raw),
 	}
-	r.all = append(r.all, refused)
+	pos := r.insert(at, &refused)
 	refused.explain(r.resolver())
 	r.log.Warn("samples are refused", "outcome", outcome.String(), "raw_name", text, "metric", exposed, "reason", refused.Reason)
+	return pos
+}
+
+// full reports whether an outcome has all the names that are counted one by one.
+func (r *refusals) full(outcome metric.Outcome) bool { return r.of[outcome] >= r.most }
+
+// insert begins to count a name, for which there is room.
+func (r *refusals) insert(at refusalKey, refused *Refusal) refusalPos {
+	pos := refusalPos(len(r.all))
+	r.of[at.outcome]++
+	r.by[at] = pos
+	r.all = append(r.all, *refused)
 	return pos
 }
 
@@ -102,6 +119,9 @@ func (r *Refusal) explain(by Resolver) {
 	own, rival := r.Sender.Identity(r.raw, r.Unit), r.rival.identity()
 	r.Reason = rivalReason(by, &own, &rival)
 }
+
+// Name returns the name as it was sent, which RawName has cut and printable.
+func (r *Refusal) Name() string { return r.raw }
 
 // Visited returns the identity that was refused, as a walk would pass it if the store remembered it.
 func (r *Refusal) Visited() Visited {
@@ -136,7 +156,7 @@ func (r *refusals) countName(outcome metric.Outcome, of *sample, reason string) 
 		return // as in count; nor is it logged
 	}
 	name := of.name[:min(len(of.name), maxPrintable)]
-	if pos, ok := r.by[refusalKey{outcome, "", string(name)}]; ok {
+	if pos, ok := r.by[refusalKey{outcome: outcome, name: string(name)}]; ok {
 		r.all[pos].Reason = reason
 		r.count(of.kind, pos, of.arrived)
 		return

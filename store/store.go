@@ -62,6 +62,7 @@ type registry struct {
 	conversions   conversions
 	expiry        expiry
 	refusals      refusals
+	leftOut       refusals
 	overrides     overrides
 	identity      Identity // the last one that was resolved
 	key, part     []byte   // scratch memory
@@ -83,7 +84,8 @@ func New(o Options) (*Store, error) {
 	s.families = newFamilies(o.Reserved, &s.entries)
 	s.limits = limits{LimitOptions: o.Limits, maxSeries: o.MaxSeries, byName: map[string]senderPos{}}
 	s.conversions = newConversions()
-	s.refusals = newRefusals(o.Log, func() Resolver { return s.resolver })
+	s.refusals = newRefusals(maxRefusals, o.Log, func() Resolver { return s.resolver })
+	s.leftOut = newRefusals(maxLeftOut, nil, nil)
 	s.overrides = overrides{}
 	s.entries = newEntries(&s.limits)
 	s.counters = counters{conversions: &s.conversions, totals: sharedTotals{entries: &s.entries}}

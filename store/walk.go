@@ -58,6 +58,15 @@ type Sender struct {
 	kind nameKind
 }
 
+// NewSender returns a sender of a kind of envelopes, without an instance id. The tags are in the order of their names.
+func NewSender(kind metric.Kind, sourceID string, tags ...metric.Label) Sender {
+	key := appendField(appendField(nil, []byte(sourceID)), nil)
+	for _, t := range tags {
+		key = appendField(appendField(key, []byte(t.Name)), []byte(t.Value))
+	}
+	return Sender{string(key), nameKindOf(kind)}
+}
+
 // Identity returns the identity of a name of the sender.
 func (s Sender) Identity(name, unit string) Identity {
 	id := newIdentity(s.key, s.kind, name)

@@ -9,6 +9,7 @@ type Writer struct {
 	identifier
 	store   *Store
 	batch   batch
+	repeats repeats
 	checked checked
 }
 
@@ -82,6 +83,7 @@ func (w *Writer) timer(e *metric.Envelope, tally *metric.Tally) {
 	w.identification = w.store.identification.Load()
 	t := w.identifyTimer(e)
 	if http && t.invalid == "" && t.duplicate {
+		w.repeats.add(e.Arrived, w.key)
 		tally[metric.Duplicate]++
 		return
 	}
