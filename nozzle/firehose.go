@@ -158,7 +158,7 @@ func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 			return s.explain(err)
 		}
 		if kind != websocket.MessageBinary {
-			s.intake.Unreadable(time.Now())
+			s.intake.Unreadable("a text message", time.Now())
 			return watch.Failure{
 				Reason: watch.ReasonTextFrame,
 				Advice: "what answers at nozzle.firehose.url sends text, which no traffic controller does; is there something " +
@@ -201,7 +201,7 @@ func (s *firehoseStream) explain(err error) watch.Failure {
 	status := websocket.CloseStatus(err)
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		s.intake.Unreadable(time.Now())
+		s.intake.Unreadable("a message that is too long", time.Now())
 		return watch.Failure{
 			Reason: watch.ReasonOversized,
 			Advice: fmt.Sprintf("a message is longer than the %d bytes that are accepted", maxFrame), Err: err,

@@ -198,10 +198,10 @@ func (s *gatewayStream) read() watch.Failure {
 func (s *gatewayStream) explain(err error) watch.Failure {
 	switch {
 	case errors.Is(err, errOversizedEvent):
-		s.intake.Unreadable(time.Now())
+		s.intake.Unreadable(err.Error(), time.Now())
 		return watch.Failure{Reason: watch.ReasonOversized, Advice: "an event is longer than what is accepted", Err: err}
 	case errors.Is(err, errNoEventField):
-		s.intake.Unreadable(time.Now())
+		s.intake.Unreadable(err.Error(), time.Now())
 		return watch.Failure{
 			Reason: watch.ReasonMalformedStream,
 			Advice: "what comes is no stream of events; is there something between the RLP gateway and us that changes it?",

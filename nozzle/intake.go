@@ -7,6 +7,7 @@ import (
 	"loggregator_exporter/internal/throttle"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/nozzle/filter"
+	"loggregator_exporter/nozzle/leftout"
 	"loggregator_exporter/nozzle/watch"
 	"loggregator_exporter/nozzle/wire"
 )
@@ -35,6 +36,7 @@ type Intake struct {
 	envelopes [numEnvelopeOutcomes]uint64
 	samples   metric.Tally
 	kinds     kindCounts
+	events    leftout.EventCounts
 
 	broken throttle.Throttle // messages with malformed envelopes
 }
@@ -45,6 +47,7 @@ type intakeOptions struct {
 	pulse  *watch.Pulse             // of the stream that is read; nil where there is no keeper
 	retime func(e *metric.Envelope) // changes the timestamps; nil where they stay
 	log    *slog.Logger             // for malformed envelopes; nil where the source logs them itself, or nobody does
+	from   func() string            // where the message comes from; nil where only its envelopes say that
 }
 
 // otlpRefused counts the points of a request that cannot be taken, by reason.
@@ -78,6 +81,9 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 	}
 	now := in.begin(arrived)
 	ok := in.v1.Decode(envelope, &in.view)
+	if !ok {
+		in.fault(leftout.Malformed{Why: wire.WhyV1, Message: envelope}, now)
+	}
 	in.take(ok, now)
 	in.complain(in.end(now), len(envelope), arrived)
 	return ok
@@ -93,8 +99,8 @@ func (in *Intake) V2(batch []byte, arrived time.Time) int {
 		in.recorder.RecordV2(in.account.name, batch, arrived)
 	}
 	now := in.begin(arrived)
-	if !in.v2.Batch(batch, &in.view, func(ok bool) { in.take(ok, now) }) {
-		in.unreadable()
+	if !in.v2.Batch(batch, &in.view, func(ok bool) { in.takeV2(ok, now) }) {
+		in.unreadable(leftout.Malformed{Error: "a batch that cannot be told into envelopes", Message: batch}, now)
 	}
 	return in.complain(in.end(now), len(batch), arrived)
 }
@@ -106,8 +112,8 @@ func (in *Intake) JSON(batch []byte, arrived time.Time) int {
 		in.recordJSON(batch, arrived)
 	}
 	now := in.begin(arrived)
-	if !in.json.Batch(batch, &in.view, func(ok bool) { in.take(ok, now) }) {
-		in.unreadable()
+	if !in.json.Batch(batch, &in.view, func(ok bool) { in.takeJSON(ok, now) }) {
+		in.unreadable(leftout.Malformed{Error: "a batch that is no JSON, or cannot be told into envelopes", Message: batch}, now)
 	}
 	return in.complain(in.end(now), len(batch), arrived)
 }
@@ -119,7 +125,7 @@ func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) int {
 		in.recorder.RecordV2(in.account.name, wire.AppendBatch(nil, envelope), arrived)
 	}
 	now := in.begin(arrived)
-	in.take(in.v2.Decode(envelope, &in.view), now)
+	in.takeV2(in.v2.Decode(envelope, &in.view), now)
 	return in.complain(in.end(now), len(envelope), arrived)
 }
 
@@ -130,6 +136,9 @@ func (in *Intake) Syslog(message []byte, arrived time.Time) bool {
 	ok := in.syslog.Decode(message, &in.view)
 	if in.recorder != nil {
 		in.recordView(ok, arrived)
+	}
+	if !ok {
+		in.fault(leftout.Malformed{Error: wire.WhySyslog(&in.view), Message: message}, now)
 	}
 	in.take(ok, now)
 	return ok
@@ -148,7 +157,7 @@ func (in *Intake) OTLP(request []byte, arrived time.Time) (refused otlpRefused, 
 		in.otlp.each = in.otlpPoint
 	}
 	if ok = in.otlp.Request(request, &in.view, in.otlp.each); !ok {
-		in.unreadable()
+		in.unreadable(leftout.Malformed{Error: "a request that is no OTLP in protobuf", Message: request}, now)
 	}
 	in.complain(in.end(now), len(request), arrived)
 	return in.otlp.refused, ok
@@ -158,38 +167,16 @@ func (in *Intake) otlpPoint(r wire.Refusal) {
 	if in.recorder != nil {
 		in.recordView(r == wire.Taken, in.otlp.arrived)
 	}
+	now := in.otlp.arrived.UnixNano()
 	if r != wire.Taken {
 		in.otlp.refused[r]++
+		fault := leftout.Malformed{Error: pointFaults[r]}
+		if r != wire.Malformed {
+			fault.Message = in.view.Name
+		}
+		in.fault(fault, now)
 	}
-	in.take(r == wire.Taken, in.otlp.arrived.UnixNano())
-}
-
-// IgnoredOTLP counts the records of a request of traces or logs, and reports whether it was well formed.
-func (in *Intake) IgnoredOTLP(request []byte, arrived time.Time) (ok bool) {
-	records, ok := wire.OTLPRecords(request)
-	in.ignore(records, ok, arrived)
-	return ok
-}
-
-// Unreadable counts one message of which nothing can be read.
-func (in *Intake) Unreadable(arrived time.Time) {
-	now := in.begin(arrived)
-	in.unreadable()
-	in.end(now)
-}
-
-// ignore counts envelopes that hold no metric, and one that is malformed unless ok is set.
-func (in *Intake) ignore(envelopes int, ok bool, arrived time.Time) {
-	now := in.begin(arrived)
-	in.received += uint64(envelopes)
-	in.envelopes[ignored] += uint64(envelopes)
-	if in.recorder != nil && envelopes > 0 {
-		in.recorder.LeaveOut(envelopes)
-	}
-	if !ok {
-		in.unreadable()
-	}
-	in.end(now)
+	in.take(r == wire.Taken, now)
 }
 
 // begin tells the keeper that a message is being taken.
@@ -198,12 +185,6 @@ func (in *Intake) begin(arrived time.Time) (now int64) {
 		in.pulse.Begin()
 	}
 	return arrived.UnixNano()
-}
-
-// unreadable counts a part of a message that cannot be told into envelopes.
-func (in *Intake) unreadable() {
-	in.received++
-	in.envelopes[malformed]++
 }
 
 // take counts a decoded envelope, and hands it to the sink unless it is filtered, malformed or holds no metric.
@@ -217,7 +198,10 @@ func (in *Intake) take(ok bool, now int64) {
 	case !ok:
 		in.envelopes[malformed]++
 	case e.Samples() == 0:
+		as := leftout.EventOf(e)
 		in.envelopes[ignored]++
+		in.events[as]++
+		in.account.events.Note(as, e, now)
 	default:
 		e.Arrived = now
 		if in.retime != nil {
@@ -228,7 +212,11 @@ func (in *Intake) take(ok bool, now int64) {
 		}
 		if in.filter != nil && !in.filter.Pass(e, &in.samples) {
 			in.envelopes[filtered]++
+			in.account.ledger.filtered.Add(e, in.filter.Refused(), true)
 			return
+		}
+		if in.filter != nil && len(in.filter.Refused()) > 0 {
+			in.account.ledger.filtered.Add(e, in.filter.Refused(), false)
 		}
 		duplicates := in.samples[metric.Duplicate]
 		in.sink.Add(e, &in.samples)
@@ -258,10 +246,14 @@ func (in *Intake) end(now int64) int {
 		in.received = 0
 	}
 	for i, n := range in.envelopes {
-		if n > 0 {
-			in.account.envelopes[i].Add(n)
-			in.envelopes[i] = 0
+		if n == 0 {
+			continue
 		}
+		if i == ignored {
+			in.account.events.Flush(&in.events, now)
+		}
+		in.account.envelopes[i].Add(n)
+		in.envelopes[i] = 0
 	}
 	for i, n := range in.samples {
 		if n > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/leftout"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -38,6 +39,7 @@ type Ledger struct {
 
 	upstream *upstream
 	kinds    *kindAccount
+	filtered *leftout.Names
 
 	registerer prometheus.Registerer // for metrics of single sources
 	own        []ownCounter          // of these, what Counts passes
@@ -53,6 +55,7 @@ func NewLedger(reg prometheus.Registerer) (*Ledger, error) {
 	l := &Ledger{
 		upstream:   newUpstream(),
 		kinds:      newKindAccount(),
+		filtered:   leftout.NewNames(),
 		registerer: reg,
 		received:   desc("envelopes_received_total", "Envelopes received from Loggregator.", "source"),
 		envelopes:  desc("envelopes_total", "Envelopes by what became of them.", "source", "outcome"),
@@ -81,7 +84,7 @@ func (l *Ledger) Source(name string) *SourceLedger {
 			return s
 		}
 	}
-	s := &SourceLedger{name: name, ledger: l}
+	s := &SourceLedger{name: name, ledger: l, faults: leftout.NewFaults()}
 	l.sources = append(l.sources, s)
 	return s
 }
@@ -161,6 +164,9 @@ type SourceLedger struct {
 	received  atomic.Uint64
 	envelopes [numEnvelopeOutcomes]atomic.Uint64
 	samples   [metric.NumOutcomes]atomic.Uint64
+
+	events leftout.Events  // what was ignored
+	faults *leftout.Faults // what was malformed
 
 	failure    atomic.Pointer[SourceFailure] // the last one
 	clock      senderClock

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"loggregator_exporter/nozzle/leftout"
 )
 
 var errOverload = errors.New("too many requests at a time")
@@ -27,6 +29,14 @@ const (
 	otlpTraces
 	otlpLogs
 )
+
+// event is what the records of traces and logs are.
+func (s otlpSignal) event() leftout.Event {
+	if s == otlpLogs {
+		return leftout.LogRecord
+	}
+	return leftout.Span
+}
 
 // otlpServices are the gRPC services, all with one method Export, and the paths of HTTP.
 var otlpServices = [...]struct{ service, path string }{ // constant
@@ -131,7 +141,7 @@ func (r *otlpReceiver) take(request []byte) {
 	now := time.Now()
 	r.rejected, r.message, r.answer = 0, "", r.answer[:0]
 	if r.signal != otlpMetrics {
-		r.ok = r.intake.IgnoredOTLP(request, now)
+		r.ok = r.intake.IgnoredOTLP(request, r.signal.event(), now)
 		return
 	}
 	var refused otlpRefused

@@ -116,7 +116,7 @@ func (o *OTLP) refuseRequest(a otlpAnswer, in *otlpReceiver, err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.Canceled):
 		a.retry(err.Error())
 	default:
-		in.intake.Unreadable(time.Now())
+		in.intake.Unreadable(err.Error(), time.Now())
 		a.fail(http.StatusBadRequest, codes.InvalidArgument, err.Error())
 	}
 }
@@ -197,7 +197,7 @@ func (r *otlpReceiver) takeJSON() error {
 		if !ok {
 			return errors.New("the request is no OTLP in JSON")
 		}
-		r.intake.ignore(records, true, time.Now())
+		r.intake.ignore(records, r.signal.event(), time.Now())
 		return nil
 	}
 	request, err := wire.OTLPFromJSON(r.scratch)

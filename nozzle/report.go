@@ -2,15 +2,14 @@ package nozzle
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/nozzle/leftout"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -33,6 +32,10 @@ type SourceReport struct {
 	ClockAhead  time.Duration
 	ClockSender string
 	ClockKnown  bool
+	// Ignored and Malformed say what was ignored, and what was wrong with what is malformed: their counts add up to those
+	// of Envelopes.
+	Ignored   []leftout.EventReport
+	Malformed []leftout.Fault
 }
 
 // SourceFailure is why a connection could not be made, was lost or was refused.
@@ -46,6 +49,8 @@ type SourceFailure struct {
 type LossReport struct {
 	Origin, Direction string
 	Count             uint64
+	// VMs are those that lost most, the rest of Count was lost by others.
+	VMs []LossVM
 }
 
 // Reports returns the accounts of all sources, in the order in which they were opened.
@@ -62,7 +67,7 @@ func (l *Ledger) Reports() []SourceReport {
 func (l *Ledger) Losses() []LossReport {
 	var losses []LossReport
 	for key, n := range l.upstream.snapshot() {
-		losses = append(losses, LossReport{key.origin, key.direction, n})
+		losses = append(losses, LossReport{key.origin, key.direction, n, l.upstream.vmsOf(key)})
 	}
 	slices.SortFunc(losses, func(a, b LossReport) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Direction, b.Direction))
@@ -70,11 +75,16 @@ func (l *Ledger) Losses() []LossReport {
 	return losses
 }
 
+// Filtered returns what filters and selectors left out, by name, in no order; the last entry is what is counted
+// together.
+func (l *Ledger) Filtered() []leftout.Name { return l.filtered.List() }
+
 func (s *SourceLedger) report() SourceReport {
 	r := SourceReport{
 		Name: s.name, Up: s.Up(), Connections: s.Connections(), LastFailure: s.failure.Load(), Received: s.received.Load(),
 		Envelopes: map[string]uint64{}, Samples: map[string]uint64{},
 		Reconnects: map[string]uint64{}, Refusals: map[string]uint64{},
+		Ignored: s.events.Report(), Malformed: s.faults.Report(),
 	}
 	maps.Copy(r.Reconnects, s.reconnects.snapshot())
 	maps.Copy(r.Refusals, s.refusals.snapshot())
@@ -145,7 +155,7 @@ func (c *senderClock) note(e *metric.Envelope, now int64) {
 	c.most.Store(ahead)
 	c.minute.Store(minute) // last, so that nobody compares with what was the most of another minute
 	if c.sender = ""; ahead >= namedFrom {
-		c.sender = senderOf(e)
+		c.sender = leftout.SenderOf(e)
 	}
 }
 
@@ -164,16 +174,4 @@ func (c *senderClock) read(now int64) (ahead time.Duration, sender string, known
 		}
 	}
 	return ahead, sender, known
-}
-
-// senderOf says who sent an envelope, in a line.
-func senderOf(e *metric.Envelope) string {
-	var text strings.Builder
-	text.WriteString(metric.Printable(fmt.Sprintf("origin %q", e.Tag("origin"))))
-	for _, tag := range [...]string{"job", "index", "ip"} {
-		if value := e.Tag(tag); len(value) > 0 {
-			fmt.Fprintf(&text, ", %s %q", tag, value)
-		}
-	}
-	return text.String()
 }

@@ -45,6 +45,7 @@ func (s *Syslog) serve(ctx context.Context, raw net.Conn) {
 	defer cancel()
 	defer func() { _ = raw.Close() }()
 	c := &syslogConnection{source: s, raw: &aheadConn{Conn: raw}, peer: peerOf(raw)}
+	c.from = c.peer.String
 	var conn net.Conn = c.raw
 	if s.clients.config != nil {
 		secured, err := s.secure(ctx, c.raw, c.peer)
@@ -130,8 +131,9 @@ type syslogConnection struct {
 	peer   netip.Addr
 	frames *wire.SyslogFrames
 
-	intake   *Intake   // while messages are at hand; other goroutines use it while this one waits
-	renewed  time.Time // when the deadline was last set
+	from     func() string // the peer, as text
+	intake   *Intake       // while messages are at hand; other goroutines use it while this one waits
+	renewed  time.Time     // when the deadline was last set
 	messages uint64
 }
 
@@ -151,9 +153,10 @@ func (c *syslogConnection) receive() error {
 		}
 		if c.intake == nil {
 			c.intake = s.intakes.take()
+			c.intake.from = c.from
 		}
 		if tooLong {
-			c.intake.Unreadable(c.raw.arrived)
+			c.intake.Unreadable("longer than nozzle.syslog.max_message_bytes", c.raw.arrived)
 			s.oversized(c.peer, c.raw.arrived)
 			continue
 		}

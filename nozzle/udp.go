@@ -115,7 +115,7 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 
 // receive reads until the socket is closed or breaks.
 func (u *UDP) receive(datagrams *gather.Datagrams) error {
-	intake := u.env.intake(u.account, intakeOptions{})
+	intake := u.env.intake(u.account, intakeOptions{from: func() string { return datagrams.From().String() }})
 	buffer := make([]byte, maxDatagram)
 	var garbage throttle.Throttle
 	for {

@@ -86,6 +86,7 @@ type upstream struct {
 
 	mu       sync.Mutex
 	lost     map[upstreamKey]*upstreamLoss
+	vms      map[upstreamVM]*upstreamVMLoss
 	emitters map[uint64]upstreamEmitter // by a hash of what identifies them: if two have one hash, a loss may be missed
 }
 
@@ -97,7 +98,9 @@ func newUpstream() *upstream {
 			lost[upstreamKey{origin, direction}] = &upstreamLoss{}
 		}
 	}
-	return &upstream{seed: maphash.MakeSeed(), lost: lost, emitters: map[uint64]upstreamEmitter{}}
+	return &upstream{
+		seed: maphash.MakeSeed(), lost: lost, vms: map[upstreamVM]*upstreamVMLoss{}, emitters: map[uint64]upstreamEmitter{},
+	}
 }
 
 // note decides whether a counter reports a loss of Loggregator's, and if so adds it.
@@ -132,6 +135,9 @@ func (u *upstream) note(e *metric.Envelope) {
 		}
 	}
 	u.add(key, lost, e.Arrived)
+	if lost > 0 {
+		u.addVM(key, e, lost)
+	}
 }
 
 // add counts losses, and logs when some begin, and when there were none for a while; mu is held.

@@ -15,13 +15,14 @@ import (
 var mayImport = map[string][]string{
 	"metric": {},
 	"nozzle": {
-		"metric", "nozzle/wire", "nozzle/gather", "nozzle/watch", "nozzle/filter", "nozzle/capture",
-		"internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle", "internal/wholefile",
+		"metric", "nozzle/wire", "nozzle/gather", "nozzle/watch", "nozzle/filter", "nozzle/leftout",
+		"nozzle/capture", "internal/outgoing", "internal/boundedfile", "internal/check", "internal/throttle", "internal/wholefile",
 	},
 	"nozzle/wire":      {"metric"},
 	"nozzle/gather":    {},
 	"nozzle/watch":     {"metric"},
 	"nozzle/filter":    {"metric"},
+	"nozzle/leftout":   {"metric", "nozzle/filter"},
 	"nozzle/capture":   {"metric", "nozzle/wire"},
 	"foundation":       {"metric", "nozzle/wire"},
 	"tagger":           {"metric", "tagger/naming", "internal/suggest"},

@@ -34,6 +34,9 @@ const batchEnvelope = 1<<3 | Bytes
 // need not be UTF-8: labels are made valid later, and nothing else of the envelope is lost. Its zero value is ready;
 // it serves one goroutine.
 type V2 struct {
+	// Broken is the last malformed envelope, valid as long as its message.
+	Broken []byte
+
 	scratch []byte // numbers of deprecated tags, rendered
 }
 
@@ -77,14 +80,16 @@ func (d *V2) Decode(b []byte, e *metric.Envelope) bool {
 			ok = wellFormed(f.Bytes)
 		}
 		if !ok {
+			d.Broken = b
 			return false
 		}
 	}
-	if f.Bad {
+	// Slow path: a reader of the RLP that asks for preferred tags gets no deprecated ones.
+	if f.Bad || deprecated && !d.allTags(b, e) {
+		d.Broken = b
 		return false
 	}
-	// Slow path: a reader of the RLP that asks for preferred tags gets no deprecated ones.
-	return !deprecated || d.allTags(b, e)
+	return true
 }
 
 // Batch decodes each envelope of an EnvelopeBatch into the view and calls each, which is told whether the envelope
