@@ -12,6 +12,7 @@ import (
 	"loggregator_exporter/nozzle/filter"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/live"
 	"loggregator_exporter/web/overview"
 )
 
@@ -32,6 +33,7 @@ func newAPI(s *service, r *reloader, own prometheus.Gatherer) *api.API {
 		Rules:    func() tagger.Options { return r.inForce.Load().rules },
 		Config:   r.config,
 		Filtered: filteredBy(&r.running.Nozzle.Stream),
+		LeftOut:  func() []live.LeftOut { return filteredNames(s.ledger.Filtered()) },
 		Revision: version.GetRevision(),
 	})
 }
@@ -77,20 +79,13 @@ func sourcesOf(reports []nozzle.SourceReport) []overview.Source {
 			Name: r.Name, Up: r.Up, Connections: r.Connections, ConnectedSince: r.Opened.UTC(), LastEnvelope: r.Heard.UTC(),
 			Received: r.Received, Envelopes: r.Envelopes, Samples: r.Samples, Reconnects: r.Reconnects, Refusals: r.Refusals,
 			ClockAheadSeconds: r.ClockAhead.Seconds(), ClockSender: r.ClockSender,
+			Ignored: ignoredOf(r.Ignored), Malformed: malformedOf(r.Malformed),
 		}
 		if f := r.LastFailure; f != nil {
 			sources[i].LastError = &overview.SourceError{Time: f.At.UTC(), Reason: f.Reason, Advice: f.Advice, Text: f.Text}
 		}
 	}
 	return sources
-}
-
-func lossesOf(reports []nozzle.LossReport) []overview.Loss {
-	losses := make([]overview.Loss, len(reports))
-	for i, r := range reports {
-		losses[i] = overview.Loss{Origin: r.Origin, Direction: r.Direction, Count: r.Count}
-	}
-	return losses
 }
 
 // report says how the last attempt to load the configuration went.

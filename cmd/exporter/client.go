@@ -204,6 +204,9 @@ func (a *exporterAPI) names(ctx context.Context, yield func(*question)) error {
 			return err
 		}
 		for i := range page.Names {
+			if page.Names[i].State == api.StateFiltered {
+				continue // it would become no series, whatever the rules
+			}
 			if err := a.yieldName(&page.Names[i], yield); err != nil {
 				return err
 			}

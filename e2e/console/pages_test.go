@@ -37,7 +37,8 @@ func demo(t *testing.T) string {
 
 // paths are the pages, in all their views.
 var paths = []string{
-	"/", "/?ledger=total", "/names", "/names?state=untagged", "/names?search=no+such+name", "/explain",
+	"/", "/?ledger=total", "/names", "/names?state=untagged", "/names?reason=duplicate&sort=samples&order=desc",
+	"/names?search=no+such+name", "/explain",
 	"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", "/explain?name=my.own.metric&kind=counter",
 	"/explain?name=bbs.memoryStats.numBytesAlocated", "/rules", "/rules?unused=true", "/rules?search=memory", "/rules?view=workbench",
 	"/rules?view=workbench&file=10-runtime.yaml", "/rules?view=proposals", "/cardinality", "/cardinality?list=owners&search=retail",

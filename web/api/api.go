@@ -24,6 +24,8 @@ type Options struct {
 	// Filtered returns the key of the setting that leaves out an envelope of one metric, whose name is its Name; "" if it is
 	// kept. nil keeps all.
 	Filtered func(e *metric.Envelope) (by string)
+	// LeftOut returns what was filtered before it came to the store, by name; nil for nothing.
+	LeftOut func() []live.LeftOut
 	// Revision is that of the build.
 	Revision string
 }
@@ -49,7 +51,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{
 		Monitor: overview.New(o.Options), options: o, usual: newGate(usual), heavy: newGate(heavy),
-		index: live.NewIndex(o.Store),
+		index: live.NewIndex(o.Store, o.LeftOut),
 	}
 	a.surveys.Make = a.survey
 	return a

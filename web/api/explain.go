@@ -66,6 +66,9 @@ type Explained struct {
 	SeriesPrevious string       `json:"series_previous,omitempty"`
 	// States counts all of them by state.
 	States map[string]int `json:"states"`
+	// NotStored says how many samples of the name were not stored since the start, of any origin, and why, for each reason
+	// once.
+	NotStored []NotStored `json:"not_stored"`
 }
 
 // Step is one step of the parse.
@@ -157,6 +160,7 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 		return nil, err
 	}
 	out := &Explained{Steps: []Step{}, Nearest: []RuleRef{}, Live: []LiveSeries{}, LabelSources: map[string]string{}}
+	out.NotStored = []NotStored{}
 	out.Tags, out.Labels = map[string]string{}, map[string]string{}
 	if q.Series == 0 {
 		out.States = map[string]int{}
@@ -164,7 +168,7 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 	}
 	search := seriesQuery(&q)
 	senders := a.count(search)
-	out.States = senders.states
+	out.States, out.NotStored = senders.states, a.notStoredNow(&q)
 	a.liveSeries(search, &q, at, of, out)
 	if ctx.Err() != nil {
 		return nil, canceled(ctx)

@@ -64,7 +64,7 @@ func routes() []route {
 		{method: http.MethodGet, path: "history", data: overview.History{}, answer: plain((*API).History)},
 		{
 			method: http.MethodGet, path: "names", data: NamesPage{}, answer: get(ParseNamesQuery, (*API).Names),
-			parameters: []string{"search", "state", "metric", "rule", "owner", "sort", "order", "limit", "cursor"},
+			parameters: []string{"search", "state", "metric", "rule", "owner", "reason", "sort", "order", "limit", "cursor"},
 		},
 		{
 			method: http.MethodGet, path: "explain", data: Explained{}, answer: get(ParseExplainQuery, (*API).Explain),

@@ -50,7 +50,7 @@ func TestHandler(t *testing.T) {
 		{"GET", "/api/v1/status?x=1", "", "", 400, `\"x\": this path has no parameters`},
 		{"GET", "/api/v1/names?limit=0", "", "", 400, `limit: \"0\" is not a number from 1 to 1000`},
 		{"GET", "/api/v1/names?limit=1&limit=2", "", "", 400, `limit: it is there 2 times`},
-		{"GET", "/api/v1/names?state=good", "", "", 400, `state: \"good\" is not one of conflict, dropped, refused, tagged,`},
+		{"GET", "/api/v1/names?state=good", "", "", 400, `state: \"good\" is not one of conflict, dropped, filtered, refused, tagged,`},
 		{"GET", "/api/v1/names?sarch=a", "", "", 400, `did you mean search?`},
 		{"GET", "/api/v1/names?search=" + long, "", "", 400, `search: it has 32769 bytes`},
 		{"GET", "/api/v1/names?cursor=e30", "", "", 400, `cursor: it belongs to another query`},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
@@ -22,12 +23,13 @@ const (
 	StateConflict State = "conflict" // some of its samples belong to the series, or the family, of another name
 	StateRefused  State = "refused"  // some of its samples are refused by a limit, or are invalid
 	StateDropped  State = "dropped"  // a rule drops it
+	StateFiltered State = "filtered" // nozzle.filters or nozzle.selectors leave it out
 	StateUntagged State = "untagged" // no rule matches from some sender, and the quarantine finds nothing
 	StateTagged   State = "tagged"   // exposed, with the tags of a rule
 )
 
 // states lists all.
-var states = [...]State{StateConflict, StateRefused, StateDropped, StateUntagged, StateTagged}
+var states = [...]State{StateConflict, StateRefused, StateDropped, StateFiltered, StateUntagged, StateTagged}
 
 // NamesQuery says which raw names to list.
 type NamesQuery struct {
@@ -40,8 +42,11 @@ type NamesQuery struct {
 	Rule   string
 	// Owner keeps the names of that owner; see OwnerSize.
 	Owner string
-	// Sort is name, origin, kind, unit, metric, series, last_seen or state; the default is name. Ties are in the order of
-	// names.
+	// Reason keeps the names of which samples were not stored for that reason since the start, also those that are no
+	// longer sent; see NotStored.
+	Reason string
+	// Sort is name, origin, kind, unit, metric, series, last_seen, state or samples, which is the number that were not
+	// stored, for the reason that is asked for; the default is name. Ties are in the order of names.
 	Sort       string
 	Descending bool
 	// Limit is the number of names of a page, 1 to 1000; 0 is 100.
@@ -64,6 +69,10 @@ type NamesPage struct {
 	// counts with each. Matching counts each name once.
 	States   map[State]int `json:"states"`
 	Matching int           `json:"matching"`
+	// Reasons counts the names that the query would find with each reason in place of its own.
+	Reasons map[string]int `json:"reasons"`
+	// NotStored is how many samples were not stored for the reason that is asked for, of all names.
+	NotStored *ReasonTotal `json:"not_stored,omitempty"`
 	// From is the number of the first row of the page, from 0.
 	From int `json:"from"`
 	// Next is the cursor of the next page, Previous that of the page before; empty where there is none.
@@ -94,14 +103,17 @@ type Name struct {
 	Refused int `json:"refused"`
 	// LastSeen is when the last sample arrived.
 	LastSeen time.Time `json:"last_seen,omitzero"`
-	State    State     `json:"state"`
+	// State is empty for a name that no longer arrives.
+	State State `json:"state"`
 	// Reason says why it is in conflict or refused.
 	Reason string `json:"reason,omitempty"`
+	// NotStored says how many samples were not stored since the start, and why, for each reason once.
+	NotStored []NotStored `json:"not_stored"`
 }
 
 // Names lists raw names, as they were at most some seconds ago.
 func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
-	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Sort, strconv.FormatBool(q.Descending))
+	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Reason, q.Sort, strconv.FormatBool(q.Descending))
 	after, err := decodeCursor(q.Cursor, of)
 	if err != nil {
 		return nil, err
@@ -116,7 +128,10 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	}
 	page := &NamesPage{
 		Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), Omitted: s.Omitted, States: map[State]int{},
-		NearNames: []string{}, NearMetrics: []string{},
+		NearNames: []string{}, NearMetrics: []string{}, Reasons: map[string]int{},
+	}
+	if reason := reasonOf(q.Reason); reason != metric.Stored {
+		page.NotStored = totalOf(s, reason)
 	}
 	for _, state := range states {
 		page.States[state] = 0
@@ -124,7 +139,8 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	s = filter.Snapshot
 	found := filter.run(page)
 	by := cmp.Or(q.Sort, "name")
-	order := nameOrder{Snapshot: s, key: nameKeys[by], byName: by == "name", descending: q.Descending}
+	order := nameOrder{nameFilter: filter, key: nameKeys[by], byName: by == "name", descending: q.Descending}
+	order.bySamples = by == "samples" && q.Reason != ""
 	order.sort(found)
 	shown, err := order.page(found, after, of, cmp.Or(q.Limit, defaultLimit))
 	if err != nil {
@@ -133,10 +149,10 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	page.From, page.Next, page.Previous = shown.from, shown.next, shown.previous
 	explainer, _ := a.options.Store.Resolver().(explainer)
 	for _, i := range found[shown.from:shown.to] {
-		page.Names = append(page.Names, a.nameOf(s, &s.Names[i], explainer))
+		page.Names = append(page.Names, a.nameOf(s, filter.at(i), explainer))
 	}
 	wanted := cmp.Or(q.Search, q.Metric)
-	if wanted != "" && page.Matching == 0 && q.Rule == "" && q.Owner == "" {
+	if wanted != "" && page.Matching == 0 && q.Rule == "" && q.Owner == "" && q.Reason == "" {
 		page.NearNames, page.NearMetrics, err = near(ctx, s, wanted)
 	}
 	return page, err
@@ -165,8 +181,8 @@ func (a *API) explainer() (explainer, error) {
 func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 	out := Name{
 		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, State: stateOf(n), Reason: a.reason(n),
-		Refused: n.Conflicts + n.OverLimit + n.Invalid + n.Dropped,
-		Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics), MetricCount: len(n.Metrics),
+		Refused:   n.Conflicts + n.OverLimit + n.Invalid + n.Dropped,
+		NotStored: notStored(n), Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics), MetricCount: len(n.Metrics),
 	}
 	if n.LastSeen > 0 {
 		out.LastSeen = time.Unix(0, n.LastSeen).UTC()
@@ -221,14 +237,19 @@ func holds(n *live.Name, s State) bool {
 		return n.OverLimit+n.Invalid > 0
 	case StateDropped:
 		return n.Dropped > 0
+	case StateFiltered:
+		return n.Filtered
 	case StateUntagged:
 		return n.Untagged > 0
 	default:
-		return n.Conflicts+n.OverLimit+n.Invalid+n.Dropped+n.Untagged == 0
+		return n.Conflicts+n.OverLimit+n.Invalid+n.Dropped+n.Untagged == 0 && !n.Filtered && !n.Gone
 	}
 }
 
-// stateOf returns the first state that a name has.
+// stateOf returns the first state that a name has; empty where it does not arrive.
 func stateOf(n *live.Name) State {
+	if n.Gone {
+		return ""
+	}
 	return states[slices.IndexFunc(states[:], func(s State) bool { return holds(n, s) })]
 }

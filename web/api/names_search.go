@@ -23,8 +23,17 @@ type nameFilter struct {
 	// dot. Operators write a name as origin.name.
 	behind [][][]byte
 	state  State
-	metric int          // position of the text, -1 for none, -2 for any
-	only   map[int]bool // positions of names; nil for all
+	reason metric.Outcome // Stored for any
+	metric int            // position of the text, -1 for none, -2 for any
+	only   map[int]bool   // positions of names; nil for all
+}
+
+// at returns the name at a position: one of Names, or of the Others behind them.
+func (f *nameFilter) at(i int) *live.Name {
+	if i < len(f.Names) {
+		return &f.Names[i]
+	}
+	return &f.Others[i-len(f.Names)]
 }
 
 // anyMetric and noMetric stand for a position of a text.
@@ -36,7 +45,8 @@ const (
 // nameFilter prepares a query. Origins and metrics, which many names have in common, are searched once.
 func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (*nameFilter, error) {
 	f := &nameFilter{
-		Snapshot: s, words: strings.Fields(strings.ToLower(q.Search)), state: q.State, metric: anyMetric,
+		Snapshot: s, words: strings.Fields(strings.ToLower(q.Search)), state: q.State, reason: reasonOf(q.Reason),
+		metric: anyMetric,
 	}
 	for _, word := range f.words {
 		in := make([]bool, len(s.Texts))
@@ -90,12 +100,16 @@ func namesBehind(texts []string, word []byte) (behind [][]byte) {
 	return behind
 }
 
-// run returns the positions of the names that the query finds, and counts them by state.
+// run returns the positions of the names that the query finds, and counts them by state and reason. Names that do not
+// arrive are found by their reason only.
 func (f *nameFilter) run(page *NamesPage) []int {
 	var found []int
 	var lower []byte
-	for i := range f.Names {
-		n := &f.Names[i]
+	for i := range len(f.Names) + len(f.Others) {
+		n := f.at(i)
+		if n.Filtered {
+			page.All++
+		}
 		if f.only != nil && !f.only[i] || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) {
 			continue
 		}
@@ -105,18 +119,34 @@ func (f *nameFilter) run(page *NamesPage) []int {
 				continue
 			}
 		}
+		inState := f.state == "" || holds(n, f.state)
+		if inState && len(n.LeftOut) > 0 {
+			page.countReasons(n)
+		}
+		if n.Gone && f.reason == metric.Stored || f.reason != metric.Stored && n.Of(f.reason) == nil {
+			continue
+		}
 		page.Matching++
 		for _, state := range states {
 			if holds(n, state) {
 				page.States[state]++
 			}
 		}
-		if f.state == "" || holds(n, f.state) {
+		if inState {
 			found = append(found, i)
 		}
 	}
 	page.Total = len(found)
 	return found
+}
+
+// countReasons counts a name with each reason for which samples of it were not stored.
+func (p *NamesPage) countReasons(n *live.Name) {
+	for _, reason := range reasons {
+		if n.Of(reason) != nil {
+			p.Reasons[reason.String()]++
+		}
+	}
 }
 
 // matches reports whether each word is in the name, which is in lower case, or in one of its origins or metrics, or is
@@ -198,6 +228,13 @@ var nameKeys = map[string]func(s *live.Snapshot, n *live.Name) (string, int64){
 	"state": func(_ *live.Snapshot, n *live.Name) (string, int64) {
 		return "", int64(slices.Index(states[:], stateOf(n)))
 	},
+	"samples": func(_ *live.Snapshot, n *live.Name) (string, int64) {
+		sum := uint64(0)
+		for i := range n.LeftOut {
+			sum += n.LeftOut[i].Samples
+		}
+		return "", int64(sum)
+	},
 }
 
 func firstText(s *live.Snapshot, positions []uint32) string {
@@ -209,23 +246,34 @@ func firstText(s *live.Snapshot, positions []uint32) string {
 
 // nameOrder is the order of a list of names.
 type nameOrder struct {
-	*live.Snapshot
+	*nameFilter
 
 	key        func(*live.Snapshot, *live.Name) (string, int64)
 	byName     bool // names have no other key
+	bySamples  bool // those of one reason
 	descending bool
+}
+
+// sortKey is what a name is sorted by, a text or a number.
+func (o *nameOrder) sortKey(n *live.Name) (string, int64) {
+	if o.bySamples {
+		if l := n.Of(o.reason); l != nil {
+			return "", int64(l.Samples)
+		}
+	}
+	return o.key(o.Snapshot, n)
 }
 
 func (o *nameOrder) sort(found []int) {
 	slices.SortFunc(found, func(x, y int) int {
-		text, number := o.key(o.Snapshot, &o.Names[x])
-		return -o.compare(&o.Names[y], text, number, &o.Names[x])
+		text, number := o.sortKey(o.at(x))
+		return -o.compare(o.at(y), text, number, o.at(x))
 	})
 }
 
 // compare compares a name with another, whose key is given.
 func (o *nameOrder) compare(n *live.Name, text string, number int64, other *live.Name) int {
-	ownText, ownNumber := o.key(o.Snapshot, n)
+	ownText, ownNumber := o.sortKey(n)
 	by := cmp.Or(strings.Compare(ownText, text), cmp.Compare(ownNumber, number))
 	names := live.Compare(n, other)
 	if o.descending {
@@ -239,7 +287,7 @@ func (o *nameOrder) compare(n *live.Name, text string, number int64, other *live
 
 // cursor is where a page ends with a name.
 func (o *nameOrder) cursor(n *live.Name) cursor {
-	text, number := o.key(o.Snapshot, n)
+	text, number := o.sortKey(n)
 	return cursor{
 		Key: []byte(text), Number: number, Text: [][]byte{[]byte(n.Name), []byte(n.Kind.String()), []byte(n.Unit)},
 	}
@@ -259,12 +307,12 @@ func (o *nameOrder) page(found []int, c *cursor, query uint32, limit int) (page,
 	}
 	p.to = min(p.from+limit, len(found))
 	if p.to < len(found) {
-		last := o.cursor(&o.Names[found[p.to-1]])
+		last := o.cursor(o.at(found[p.to-1]))
 		last.Query = query
 		p.next = last.encode()
 	}
 	if p.from > 0 && p.from < len(found) {
-		first := o.cursor(&o.Names[found[p.from]])
+		first := o.cursor(o.at(found[p.from]))
 		first.Query, first.Before = query, true
 		p.previous = first.encode()
 	}
@@ -280,7 +328,7 @@ func (o *nameOrder) position(found []int, c *cursor) (int, error) {
 	row := live.Name{Name: string(c.Text[0]), Unit: string(c.Text[2])}
 	row.Kind, _ = metric.ParseKind(string(c.Text[1]))
 	return sort.Search(len(found), func(i int) bool {
-		order := o.compare(&o.Names[found[i]], string(c.Key), c.Number, &row)
+		order := o.compare(o.at(found[i]), string(c.Key), c.Number, &row)
 		return order > 0 || order == 0 && c.Before
 	}), nil
 }

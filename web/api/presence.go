@@ -93,8 +93,11 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		p.Sentence = fmt.Sprintf("%d samples of the name were refused since the start: %s.", r.Count, r.Reason)
 	case by != "":
 		p.State, p.Sentence = "filtered", by+" leaves the name out before it becomes a sample; whether it arrives is not known."
+		if i := slices.IndexFunc(x.NotStored, func(n NotStored) bool { return n.Reason == metric.Filtered.String() }); i >= 0 {
+			p.Sentence = "The name arrives, but " + by + " leaves it out before it becomes a sample."
+		}
 		p.Remedy = "If it is wanted, change " + by + "."
-		p.Link = "/config?" + url.Values{"search": {strings.TrimRight(by, "[]0123456789")}}.Encode()
+		p.Link = settingPage(by)
 	case p.metric(a, s, q.Name):
 	case x.Invalid != "":
 		p.State, p.Sentence = "invalid", "Samples of this name are refused: "+x.Invalid+"."

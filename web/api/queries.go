@@ -23,7 +23,7 @@ const (
 	maxParameterBytes = 32 << 10
 )
 
-// ParseNamesQuery reads the parameters search, state, metric, rule, owner, sort, order, limit and cursor.
+// ParseNamesQuery reads the parameters search, state, metric, rule, owner, reason, sort, order, limit and cursor.
 func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 	p := parameters{values: values}
 	q := NamesQuery{
@@ -32,6 +32,7 @@ func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 		Metric: p.text("metric"),
 		Rule:   p.text("rule"),
 		Owner:  p.text("owner"),
+		Reason: p.choice("reason", "", Reasons()...),
 		Sort:   p.choice("sort", "name", slices.Collect(maps.Keys(nameKeys))...),
 		Limit:  p.number("limit", defaultLimit, 1, maxLimit),
 		Cursor: p.text("cursor"),

@@ -2,8 +2,11 @@ package console
 
 import (
 	"cmp"
+	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
+	"strings"
 
 	"loggregator_exporter/web/api"
 )
@@ -17,9 +20,10 @@ type namesPage struct {
 
 	Query   api.NamesQuery
 	States  []stateChip
+	Reasons []stateChip // why samples were not stored
 	Columns []column
 	Pager   pager
-	Bare    template.URL // without metric, rule and owner
+	Bare    template.URL // without metric, rule, owner and reason
 	// Owner is that of the query with the names of its app, where they are known.
 	Owner *api.OwnerSize
 }
@@ -51,9 +55,9 @@ func (c *Console) names(r *http.Request, f *frame) error {
 	p.Pager = newPager("names", page.From, len(page.Names), page.Total, page.Previous, page.Next,
 		func(cursor string) template.URL { return namesQuery(q, cursor) })
 	bare := q
-	bare.Metric, bare.Rule, bare.Owner = "", "", ""
+	bare.Metric, bare.Rule, bare.Owner, bare.Reason = "", "", "", ""
 	p.Bare = namesQuery(bare, "")
-	p.States = stateChips(page, q)
+	p.States, p.Reasons = stateChips(page, q), reasonChips(page, q)
 	p.Columns = nameColumns(q)
 	if p.Owner, err = c.owner(r, q.Owner); err != nil {
 		return err
@@ -84,12 +88,54 @@ func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {
 	q.State = ""
 	chips := []stateChip{{Name: "all", Count: page.Matching, Current: wanted == "", Query: namesQuery(q, "")}}
 	for _, s := range []api.State{
-		api.StateTagged, api.StateUntagged, api.StateConflict, api.StateRefused, api.StateDropped,
+		api.StateTagged, api.StateUntagged, api.StateConflict, api.StateRefused, api.StateDropped, api.StateFiltered,
 	} {
 		q.State = s
 		chips = append(chips, stateChip{string(s), page.States[s], wanted == s, namesQuery(q, "")})
 	}
 	return chips
+}
+
+// reasonChips keep the names of which samples were not stored for a reason. A click on the one in force shows all again.
+func reasonChips(page *api.NamesPage, q api.NamesQuery) (chips []stateChip) {
+	wanted := q.Reason
+	for _, reason := range api.Reasons() {
+		n := page.Reasons[reason]
+		if n == 0 && reason != wanted {
+			continue
+		}
+		if q.Reason, q.Sort, q.Descending = reason, "samples", true; reason == wanted {
+			q.Reason, q.Sort, q.Descending = "", "", false
+		}
+		chips = append(chips, stateChip{strings.ReplaceAll(reason, "_", " "), n, reason == wanted, namesQuery(q, "")})
+	}
+	return chips
+}
+
+// Samples are the samples of a name that were not stored for the reason that is asked for.
+func (p namesPage) Samples(n api.Name) *api.NotStored {
+	for i := range n.NotStored {
+		if n.NotStored[i].Reason == p.Query.Reason {
+			return &n.NotStored[i]
+		}
+	}
+	return nil
+}
+
+// Summary says how many samples were not stored for the reason that is asked for.
+func (p namesPage) Summary() string {
+	t := p.NotStored
+	count := func(n uint64, what string) string { return plural(int(n), what, what+"s") }
+	text := count(t.Samples, "sample") + " since the start."
+	if t.Envelopes > 0 {
+		text = fmt.Sprintf("%s since the start: %s in %s of which nothing was kept, and %s of others.", count(t.Samples, "sample"),
+			count(t.EnvelopeSamples, "sample"), count(t.Envelopes, "envelope"), count(t.Samples-t.EnvelopeSamples, "sample"))
+	}
+	if t.Others > 0 {
+		text += fmt.Sprintf(" Of them %s at none of the names below: without a name, or of names after the first ones.",
+			count(t.Others, "sample"))
+	}
+	return text
 }
 
 // nameHeadings are those of the list of names.
@@ -107,7 +153,11 @@ var nameHeadings = []heading{
 
 func nameColumns(q api.NamesQuery) []column {
 	sorted := cmp.Or(q.Sort, "name")
-	return columns("names", nameHeadings, sorted, q.Descending, func(key string, descending bool) template.URL {
+	headings := nameHeadings
+	if q.Reason != "" {
+		headings = slices.Insert(slices.Clone(headings), 2, heading{"samples", "Samples", "num", true})
+	}
+	return columns("names", headings, sorted, q.Descending, func(key string, descending bool) template.URL {
 		q.Sort, q.Descending = key, descending
 		return namesQuery(q, "")
 	})
@@ -115,5 +165,5 @@ func nameColumns(q api.NamesQuery) []column {
 
 func namesQuery(q api.NamesQuery, cursor string) template.URL {
 	return query("search", q.Search, "state", string(q.State), "metric", q.Metric, "rule", q.Rule, "owner", q.Owner,
-		"sort", q.Sort, "order", order(q.Descending), "cursor", cursor)
+		"reason", q.Reason, "sort", q.Sort, "order", order(q.Descending), "cursor", cursor)
 }

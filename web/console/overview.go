@@ -93,6 +93,37 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 	return nil
 }
 
+// ignoredRow and malformedRow are rows with the source that they belong to.
+type ignoredRow struct {
+	Source string
+	overview.Ignored
+}
+
+type malformedRow struct {
+	Source string
+	overview.Malformed
+}
+
+// Ignored is what all sources ignored.
+func (p overviewPage) Ignored() (rows []ignoredRow) {
+	for i := range p.Sources {
+		for _, ignored := range p.Sources[i].Ignored {
+			rows = append(rows, ignoredRow{p.Sources[i].Name, ignored})
+		}
+	}
+	return rows
+}
+
+// Malformed is what all sources could not read.
+func (p overviewPage) Malformed() (rows []malformedRow) {
+	for i := range p.Sources {
+		for _, malformed := range p.Sources[i].Malformed {
+			rows = append(rows, malformedRow{p.Sources[i].Name, malformed})
+		}
+	}
+	return rows
+}
+
 // facts are the figures below the verdict.
 func facts(s *overview.Status) []string {
 	up := 0

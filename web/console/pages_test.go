@@ -43,14 +43,17 @@ func TestContents(t *testing.T) {
 			"loggregator.doppler ingress 210/s never came", "malformed 2.0/s, < 0.1 %", "over limit 0.6/min, < 0.1 %",
 			"rlp connected 2 4,210/s 812,345,678 just now none",
 			"syslog not connected 0 0/s 123,456 7 min ago client certificate, 7 min ago",
-			"loggregator.doppler ingress 210/s 900",
+			"loggregator.doppler ingress all 210/s 900", "cf / doppler a1 10.0.16.2 600 10 s ago", "not said 100 1 min ago", "others 200",
+			`syslog no header of a syslog message (RFC 5424) 10.0.16.8 "GET / <b>HTTP</b>/1.1" 700 7 min ago syslog other errors 1 7 min ago`,
+			`syslog log message logs hold no metric origin "cell", ip "10.0.16.4" 100,000,000 7 min ago`,
 			"Prometheus/3.15.0 10.0.16.7 4 s ago openmetrics 1.0.0, gzip 14.0 MiB 182 ms 15 s",
 			"vm_promscrape 10.0.16.9 14 s ago aborted text 0.0.4 19.0 MiB its limit: 16.0 MiB 2.4 s 30 s",
 			"Memory 210 MiB, heap 150 MiB", "Behind by 12 s Pushes 3,200/s samples Waiting 2,000 samples, 3.0 MiB of at most 64.0 MiB",
 		}},
 		{"/?ledger=total", []string{"Stored 1,400,000,000 samples", "conflict 20,000", "loggregator.doppler ingress 900 never came"}},
 		{"/names", []string{
-			"all 812 tagged 760 untagged 41 conflict 3 refused 8 dropped 0", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
+			"all 812 tagged 760 untagged 41 conflict 3 refused 8 dropped 0 filtered 0",
+			"not stored since the start: outdated 1 filtered 7", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
 			"tagged router__0.memoryStats.numBytesAllocated router__0 gauge count cf_num_bytes_allocated " +
 				"go-runtime/memory-stats 3 2 s ago",
 			"untagged shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
@@ -61,11 +64,18 @@ func TestContents(t *testing.T) {
 			"Only names of the app checkout in shop / prod, 0e98fd00-47b2-4589-94f0-385f78b3a04d . Show all",
 		}},
 		{"/names?metric=cf_x&sort=series&order=desc", []string{"Only names of the metric cf_x . Show all", "Series ↓"}},
+		{"/names?reason=outdated&sort=samples&order=desc", []string{
+			"12,346 samples since the start. Of them 1 sample at none of the names below: without a name, or of names after the first ones.",
+			"Raw name Samples ↓ Origin", "conflict rep.memoryStats.numFrees 12345 samples were older than the value that the series had: the " +
+				"last by 3s. Synchronize clocks. 12,345 last 30 s ago rep counter",
+		}},
 		{"/explain", []string{"Name as a component sends it"}},
 		{"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", []string{
 			`cf_num_bytes_allocated{ bosh_deployment="cf" , component="router" , index="0" , origin="router__0" , type="vm_memory" }`,
 			"partly The name is exposed for one sender, but refused for 1 more: the series belongs to another name. Write a rule. Show " +
 				"Did you mean memoryStats.numFrees cf_num_frees metric",
+			"Not stored since the start of any sender duplicate 3 samples were there already. The last came 1 s ago. The first was sent " +
+				"by origin router__0 source id router instance 0. Nothing is lost. Show",
 			"as sent by router__0, source id router, instance 0", "all 2 live 1 refused 1",
 			"go-runtime.yaml, line 12", `- id: go-runtime/memory-stats pattern: "{component}__{index:int}.memoryStats.{stat}"`,
 			"bosh_deployment cf the envelope's tag deployment",

@@ -31,6 +31,10 @@ type Name struct {
 	LastSeen int64
 	// Refused are identities that have no series, one of each outcome: store.Store.Reason says why.
 	Refused []store.Visited
+	// LeftOut is what was not stored of it since the start, by outcome.
+	LeftOut []LeftOut
+	// Filtered says, of one of Snapshot.Others, that it arrives and is filtered; Gone says that it does not arrive.
+	Filtered, Gone bool
 
 	sender uint32 // position of Sender, while the index is built
 }
@@ -48,6 +52,11 @@ type Snapshot struct {
 	Taken time.Time
 	// Names are sorted by name, kind and unit.
 	Names []Name
+	// Others are names of which no identity is known, since all of their samples were left out or the last one is long
+	// ago; sorted as Names.
+	Others []Name
+	// Total is how many samples were not stored since the start, by outcome, Together those that are at no name.
+	Total, Together [metric.NumOutcomes]LeftOut
 	// Texts are the origins and metrics of the names.
 	Texts []string
 	// Owners are those with most series first.
@@ -61,14 +70,18 @@ type Snapshot struct {
 // Index keeps a snapshot of a store's names while it is asked for.
 type Index struct{ Cache[Snapshot] }
 
-// NewIndex makes an index. It reads nothing yet.
-func NewIndex(s *store.Store) *Index {
-	return &Index{Cache[Snapshot]{Make: func() *Snapshot { return snapshot(s) }}}
+// NewIndex makes an index. It reads nothing yet. filtered returns what was filtered before it came to the store, by name;
+// nil for nothing.
+func NewIndex(s *store.Store, filtered func() []LeftOut) *Index {
+	return &Index{Cache[Snapshot]{Make: func() *Snapshot { return snapshot(s, filtered) }}}
 }
 
 // snapshot walks through a store.
-func snapshot(s *store.Store) *Snapshot {
-	b := builder{taken: time.Now(), owner: s.LimitState().Owner, texts: map[string]uint32{}}
+func snapshot(s *store.Store, filtered func() []LeftOut) *Snapshot {
+	b := builder{
+		taken: time.Now(), owner: s.LimitState().Owner, texts: map[string]uint32{}, rows: map[rowKey]uint32{},
+		others: map[rowKey]uint32{},
+	}
 	b.owner = cmp.Or(b.owner, store.OwnerSourceID)
 	s.Walk(func(chunk []store.Visited) bool {
 		for i := range chunk {
@@ -79,6 +92,10 @@ func snapshot(s *store.Store) *Snapshot {
 	refusals := s.Refusals()
 	for i := range refusals {
 		b.addRefused(&refusals[i])
+	}
+	leftOut := AllLeftOut(s, filtered)
+	for i := range leftOut {
+		b.leaveOut(&leftOut[i])
 	}
 	return b.finish()
 }
@@ -97,12 +114,14 @@ func (b *builder) addRefused(r *store.Refusal) {
 	if r.RawName == "" || v.Composite || !IsCurrent(&v, b.taken, 0) {
 		return
 	}
-	row := b.rows[rowKey{v.Name, v.Unit, v.Kind}]
+	key := rowKey{v.Name, v.Unit, v.Kind}
+	row := b.rows[key]
 	if row == 0 {
 		b.Names = append(b.Names, Name{
 			Name: v.Name, Unit: v.Unit, Kind: v.Kind, Sender: v.Sender, Origins: []uint32{b.text(OriginOf(v.Sender))},
 		})
 		row = uint32(len(b.Names))
+		b.rows[key] = row
 	}
 	n := &b.Names[row-1]
 	if n.of(v.Outcome) > 0 || !IsCurrent(&v, b.taken, n.LastSeen) {
@@ -144,6 +163,7 @@ type builder struct {
 	senders []senderRow
 	metrics []textRow
 	rows    map[rowKey]uint32
+	others  map[rowKey]uint32 // of Others
 	owners  map[string]uint32
 }
 
@@ -263,9 +283,6 @@ func (b *builder) name(v *store.Visited) *Name {
 	b.names = grow(b.names, v.NamePos)
 	at := &b.names[v.NamePos]
 	if at.row == 0 || at.name != v.Name || at.unit != v.Unit || at.kind != v.Kind {
-		if b.rows == nil {
-			b.rows = map[rowKey]uint32{}
-		}
 		key := rowKey{v.Name, v.Unit, v.Kind}
 		row := b.rows[key]
 		if row == 0 && len(b.Names) == maxNames {
@@ -327,19 +344,24 @@ func OwnerOf(s store.Sender, by store.Owner) string {
 // finish sorts what was found.
 func (b *builder) finish() *Snapshot {
 	s := &b.Snapshot
+	byName := func(x, y Name) int { return Compare(&x, &y) }
 	for i := range s.Names {
 		n := &s.Names[i]
 		byText := func(x, y uint32) int { return strings.Compare(s.Texts[x], s.Texts[y]) }
 		slices.SortFunc(n.Origins, byText)
 		slices.SortFunc(n.Metrics, byText)
 	}
-	slices.SortFunc(s.Names, func(x, y Name) int { return Compare(&x, &y) })
+	slices.SortFunc(s.Names, byName)
+	for i := range s.Others {
+		s.Others[i].Gone = !s.Others[i].Filtered
+	}
+	slices.SortFunc(s.Others, byName)
 	slices.SortFunc(s.Owners, func(x, y Owner) int {
 		return cmp.Or(cmp.Compare(y.Series, x.Series), strings.Compare(x.Name, y.Name))
 	})
 	return &Snapshot{
 		Taken: b.taken, Names: slices.Clip(s.Names), Texts: slices.Clip(s.Texts), Owners: s.Owners,
-		Series: s.Series, Identities: s.Identities, Omitted: s.Omitted,
+		Others: s.Others, Total: s.Total, Together: s.Together, Series: s.Series, Identities: s.Identities, Omitted: s.Omitted,
 	}
 }
 

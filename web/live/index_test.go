@@ -85,7 +85,7 @@ func TestSnapshot(t *testing.T) {
 	send(s, metric.KindCounter, "h_count", "origin", "a")
 	send(s, metric.KindCounter, "h_bucket", "origin", "a", "le", "1")
 	send(s, metric.KindGauge, "", "origin", "a")
-	snapshot, err := NewIndex(s).Get(t.Context())
+	snapshot, err := NewIndex(s, nil).Get(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestSetsAreBounded(t *testing.T) {
 	for i := range 2 * maxSet {
 		send(s, metric.KindGauge, "x", "origin", fmt.Sprint(i))
 	}
-	snapshot, err := NewIndex(s).Get(t.Context())
+	snapshot, err := NewIndex(s, nil).Get(t.Context())
 	if err != nil || len(snapshot.Names[0].Origins) != maxSet || snapshot.Names[0].Series != 2*maxSet {
 		t.Errorf("%+v, %v", snapshot.Names[0], err)
 	}

@@ -215,39 +215,46 @@ func (m *Monitor) addRates(s *Status, own *ownMetrics) {
 var (
 	envelopeMeanings = []Flow{
 		{Outcome: "converted", Meaning: "Their samples go on to the store."},
-		{Outcome: "filtered", Meaning: "nozzle.filters or nozzle.selectors exclude them."},
-		{Outcome: "ignored", Meaning: "They hold no metric: logs, events, traces."},
-		{Outcome: "malformed", Meaning: "Their bytes cannot be read.", Lost: true},
+		{Outcome: "filtered", Meaning: "nozzle.filters or nozzle.selectors exclude them.", Link: namesOf(metric.Filtered)},
+		{Outcome: "ignored", Meaning: "They hold no metric: logs, events, traces.", Link: "/#ignored"},
+		{Outcome: "malformed", Meaning: "Their bytes cannot be read.", Lost: true, Link: "/#malformed"},
 	}
 	sampleMeanings = []Flow{
 		{Outcome: metric.Stored.String(), Meaning: "They are, or updated, the value of a series.", Link: "/cardinality"},
-		{Outcome: metric.Filtered.String(), Meaning: "nozzle.filters excludes them."},
+		{Outcome: metric.Filtered.String(), Meaning: "nozzle.filters excludes them.", Link: namesOf(metric.Filtered)},
 		{
 			Outcome: metric.DroppedByRule.String(), Meaning: "A rule says that they have no series.",
-			Link: "/names?state=dropped",
+			Link: namesOf(metric.DroppedByRule),
 		},
 		{
 			Outcome: metric.Duplicate.String(),
 			Meaning: "They came before: the gorouter's second timer of a request, or a delta by OTLP.",
+			Link:    namesOf(metric.Duplicate),
 		},
 		{
 			Outcome: metric.Outdated.String(), Lost: true,
 			Meaning: "They are older than the value that the series has: clocks differ, or envelopes come by two ways.",
+			Link:    namesOf(metric.Outdated),
 		},
 		{
 			Outcome: metric.Conflict.String(), Meaning: "Their series, or the family of that name, belongs to another name.",
-			Lost: true, Link: "/names?state=conflict",
+			Lost: true, Link: namesOf(metric.Conflict),
 		},
 		{
 			Outcome: metric.OverLimit.String(), Meaning: "A limit on series has no room for them.", Lost: true,
-			Link: "/cardinality",
+			Link: namesOf(metric.OverLimit),
 		},
 		{
 			Outcome: metric.Invalid.String(), Meaning: "They have no name, too long a name, too many tags, or no sense.",
-			Lost: true, Link: "/cardinality#refused-title",
+			Lost: true, Link: namesOf(metric.Invalid),
 		},
 	}
 )
+
+// namesOf is the page with the names whose samples have an outcome, those with most samples first.
+func namesOf(outcome metric.Outcome) string {
+	return "/names?reason=" + outcome.String() + "&sort=samples&order=desc"
+}
 
 // ledger adds up the accounts of the sources.
 func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {

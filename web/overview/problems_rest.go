@@ -109,7 +109,7 @@ func (f *finder) samples() {
 	}
 	if outdated > shareOutdated*all {
 		f.add(Problem{
-			Kind: "outdated", Severity: Warning, Link: "/", Runbook: "loggregatorexporteroutdated",
+			Kind: "outdated", Severity: Warning, Link: namesOf(metric.Outdated), Runbook: "loggregatorexporteroutdated",
 			Sentence: fmt.Sprintf("Of the samples of the last %s %.0f %% are older than what is there.", f.lately,
 				100*outdated/all),
 			Remedy: "Clocks in the foundation are apart: synchronize them. Or envelopes come by two ways: enable one source.",

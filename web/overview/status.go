@@ -49,6 +49,34 @@ type Source struct {
 	// where all were behind. ClockSender says which sender that was.
 	ClockAheadSeconds float64 `json:"clock_ahead_seconds"`
 	ClockSender       string  `json:"clock_sender,omitempty"`
+	// Ignored is what held no metric, Malformed what was wrong with what could not be read: their counts add up to those
+	// of Envelopes.
+	Ignored   []Ignored   `json:"ignored"`
+	Malformed []Malformed `json:"malformed"`
+}
+
+// Ignored counts envelopes of one kind that hold no metric.
+type Ignored struct {
+	// What is log message, event, envelope without message, gauge without metrics, span or log record; Why says why it is
+	// ignored.
+	What  string `json:"what"`
+	Why   string `json:"why"`
+	Count uint64 `json:"count"`
+	// LastSeen is when the last one came, Sender who sent one of the last second, where that is known.
+	LastSeen time.Time `json:"last_seen"`
+	Sender   string    `json:"sender,omitempty"`
+}
+
+// Malformed counts envelopes, or parts of messages, that could not be read for one reason.
+type Malformed struct {
+	// Error is what was wrong; empty for what comes after the first 32 errors of a source.
+	Error string `json:"error"`
+	Count uint64 `json:"count"`
+	// LastSeen is when the last one came. Sender is the address that one came from, and Excerpt how it begins, quoted,
+	// where they are known.
+	LastSeen time.Time `json:"last_seen"`
+	Sender   string    `json:"sender,omitempty"`
+	Excerpt  string    `json:"excerpt,omitempty"`
 }
 
 // SourceError is why a connection of a source ended, was refused or could not be made.
@@ -93,6 +121,21 @@ type Loss struct {
 	// Count is the number of envelopes since the start.
 	Count     uint64  `json:"count"`
 	PerSecond float64 `json:"per_second"`
+	// VMs are the 20 that lost most of them, Others is what remains of Count.
+	VMs    []LossVM `json:"vms"`
+	Others uint64   `json:"others"`
+}
+
+// LossVM is what a component of Loggregator reports as lost on one VM.
+type LossVM struct {
+	// Deployment, Job, Index and IP are the tags of its counter.
+	Deployment string `json:"deployment,omitempty"`
+	Job        string `json:"job,omitempty"`
+	Index      string `json:"index,omitempty"`
+	IP         string `json:"ip,omitempty"`
+	Count      uint64 `json:"count"`
+	// LastSeen is when the last loss was reported.
+	LastSeen time.Time `json:"last_seen"`
 }
 
 // SeriesCount is how much the store holds.

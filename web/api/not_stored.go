@@ -1,0 +1,161 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/web/live"
+)
+
+// NotStored says of samples of one name that they were not stored since the start, and why.
+type NotStored struct {
+	// Reason is the outcome of the metric samples_total: conflict, over_limit, invalid, dropped_by_rule, filtered, outdated
+	// or duplicate.
+	Reason string `json:"reason"`
+	// Samples is their number. Envelopes is, of filtered ones, how many envelopes of which nothing was kept have the name
+	// as their first.
+	Samples   uint64 `json:"samples"`
+	Envelopes uint64 `json:"envelopes,omitempty"`
+	// LastSeen is when the last one came.
+	LastSeen time.Time `json:"last_seen"`
+	// Sentence says in words what became of them, Remedy what to do about it, and Link is the page to go to, or empty.
+	Sentence string `json:"sentence"`
+	Remedy   string `json:"remedy"`
+	Link     string `json:"link,omitempty"`
+	// Setting is the key of the setting that filtered the last one.
+	Setting string `json:"setting,omitempty"`
+	// LateSeconds is how much older the last outdated sample was than the value of its series, MostLateSeconds the most of
+	// all.
+	LateSeconds     float64 `json:"late_seconds,omitempty"`
+	MostLateSeconds float64 `json:"most_late_seconds,omitempty"`
+	// Sender sent the first of them, as far as that is known.
+	Sender *Sender `json:"sender,omitempty"`
+}
+
+// ReasonTotal is how many samples were not stored for a reason, since the start.
+type ReasonTotal struct {
+	// Samples is the number of all, Others of those that are at no name: they have none, or come after the first 100 names
+	// (of conflict, over_limit and invalid) or 1000.
+	Samples uint64 `json:"samples"`
+	Others  uint64 `json:"others"`
+	// Envelopes counts filtered envelopes of which nothing was kept, EnvelopeSamples the samples in them, and
+	// OtherEnvelopes those that are at no name.
+	Envelopes       uint64 `json:"envelopes"`
+	EnvelopeSamples uint64 `json:"envelope_samples"`
+	OtherEnvelopes  uint64 `json:"other_envelopes"`
+}
+
+// reasons are why samples are not stored, in the order in which they are shown.
+var reasons = [...]metric.Outcome{
+	metric.Conflict, metric.OverLimit, metric.Invalid, metric.Outdated, metric.Duplicate, metric.Filtered,
+	metric.DroppedByRule,
+}
+
+// Reasons returns why samples are not stored, in the order in which they are shown.
+func Reasons() []string {
+	names := make([]string, len(reasons))
+	for i, r := range reasons {
+		names[i] = r.String()
+	}
+	return names
+}
+
+// reasonOf returns the outcome of a name as Reasons has it; Stored for none.
+func reasonOf(name string) metric.Outcome {
+	i := slices.IndexFunc(reasons[:], func(o metric.Outcome) bool { return o.String() == name })
+	if i < 0 {
+		return metric.Stored
+	}
+	return reasons[i]
+}
+
+// totalOf says how many samples were not stored for a reason.
+func totalOf(s *live.Snapshot, reason metric.Outcome) *ReasonTotal {
+	all, others := &s.Total[reason], &s.Together[reason]
+	return &ReasonTotal{
+		Samples: all.Samples, Others: others.Samples, Envelopes: all.Envelopes, EnvelopeSamples: all.InEnvelopes,
+		OtherEnvelopes: others.Envelopes,
+	}
+}
+
+// notStored says what was not stored of a name, for each reason once.
+func notStored(n *live.Name) []NotStored {
+	all := []NotStored{}
+	for _, reason := range reasons {
+		if l := n.Of(reason); l != nil {
+			all = append(all, notStoredOf(l))
+		}
+	}
+	return all
+}
+
+// notStoredNow is notStored for the name of a query, of all kinds and units that it asks for.
+func (a *API) notStoredNow(q *ExplainQuery) []NotStored {
+	var n live.Name
+	for _, l := range live.AllLeftOut(a.options.Store, a.options.LeftOut) {
+		if l.Name == q.Name && (q.Kind == "" || q.Kind == l.Kind.String()) && (q.Unit == "" || q.Unit == l.Unit) {
+			n.LeftOut = append(n.LeftOut, l)
+		}
+	}
+	return notStored(&n)
+}
+
+func notStoredOf(l *live.LeftOut) NotStored {
+	out := NotStored{
+		Reason: l.Outcome.String(), Samples: l.Samples, Envelopes: l.Envelopes, LastSeen: l.Last.UTC(), Setting: l.Setting,
+		LateSeconds: l.Late.Seconds(), MostLateSeconds: l.MostLate.Seconds(),
+	}
+	samples := fmt.Sprintf("%d samples were", l.Samples)
+	if l.Samples == 1 {
+		samples = "1 sample was"
+	}
+	switch l.Outcome {
+	case metric.Outdated:
+		out.Sentence = fmt.Sprintf("%s older than the value that the series had: the last by %v", samples, round(l.Late))
+		if l.MostLate > l.Late {
+			out.Sentence += fmt.Sprintf(", one by %v", round(l.MostLate))
+		}
+		out.Sentence += "."
+		out.Remedy = "Clocks of senders are apart: synchronize them. Or envelopes come by two ways, as by two sources: enable one of them."
+	case metric.Duplicate:
+		out.Sentence = fmt.Sprintf("%s there already: %s.", samples, l.Reason)
+		out.Remedy = "Nothing is lost. If two senders have the same tags, though, give them tags that tell them apart."
+		if l.Kind == metric.KindTimer {
+			out.Remedy = "Nothing is lost: each request counts once."
+		}
+	case metric.Filtered:
+		out.Sentence = fmt.Sprintf("%s left out by %s.", samples, l.Setting)
+		out.Remedy = "If they are wanted, change " + l.Setting + "."
+		out.Link = settingPage(l.Setting)
+	case metric.DroppedByRule:
+		out.Sentence = samples + " dropped by a rule."
+		out.Remedy = "If they are wanted, write a rule that takes them before that one, or take that one out."
+		out.Link = "/explain?" + url.Values{"name": {l.Name}}.Encode()
+	default:
+		of := remedies[l.Outcome]
+		out.Sentence = fmt.Sprintf("%s refused: %s.", samples, l.Reason)
+		out.Remedy, out.Link = of.Remedy, of.Link
+	}
+	if id := l.Sender.Identity(l.Name, l.Unit); id.SourceID != "" || id.InstanceID != "" || len(id.Tags) > 0 {
+		out.Sender = &Sender{SourceID: id.SourceID, InstanceID: id.InstanceID, Tags: labelMap(id.Tags)}
+	}
+	return out
+}
+
+// round cuts a duration to three digits.
+func round(d time.Duration) time.Duration {
+	step := time.Duration(1)
+	for step*1000 <= d {
+		step *= 10
+	}
+	return d.Round(step)
+}
+
+// settingPage is the page of the console with a setting.
+func settingPage(key string) string {
+	return "/config?" + url.Values{"search": {strings.TrimRight(key, "[]0123456789")}}.Encode()
+}

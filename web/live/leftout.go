@@ -1,0 +1,107 @@
+package live
+
+import (
+	"cmp"
+	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+)
+
+// LeftOut says of samples of one name, or of several together, that they were not stored for one reason.
+type LeftOut struct {
+	Outcome metric.Outcome
+	// Name is empty for what is counted together.
+	Name, Unit string
+	Kind       metric.Kind
+	Samples    uint64
+	// Envelopes counts, of filtered samples, envelopes of which nothing was kept, each at its first metric; InEnvelopes
+	// the samples in them.
+	Envelopes, InEnvelopes uint64
+	Last                   time.Time
+	// Late is how much older the last outdated sample was than the value of its series, MostLate the most of all.
+	Late, MostLate time.Duration
+	// Reason says why, Setting is the key of the setting that has left out filtered samples.
+	Reason, Setting string
+	// Sender is that of the first sample, as far as it is known.
+	Sender store.Sender
+}
+
+// leftOutOf returns what a store says of samples that it has not stored.
+func leftOutOf(r *store.Refusal) LeftOut {
+	return LeftOut{
+		Outcome: r.Outcome, Name: cmp.Or(r.Name(), r.RawName), Unit: r.Unit, Kind: r.Kind, Samples: r.Count,
+		Last: time.Unix(0, r.Arrived), Late: time.Duration(r.Late), MostLate: time.Duration(r.MostLate), Reason: r.Reason,
+		Sender: r.Sender,
+	}
+}
+
+// AllLeftOut returns what a store has not stored since the start, and what filtered, which may be nil, says.
+func AllLeftOut(s *store.Store, filtered func() []LeftOut) []LeftOut {
+	var all []LeftOut
+	for _, list := range [][]store.Refusal{s.Refusals(), s.LeftOut()} {
+		for i := range list {
+			all = append(all, leftOutOf(&list[i]))
+		}
+	}
+	if filtered != nil {
+		all = append(all, filtered()...)
+	}
+	return all
+}
+
+// add adds up what is counted together.
+func (l *LeftOut) add(more *LeftOut) {
+	if more.Last.After(l.Last) {
+		l.Last = more.Last
+	}
+	l.Outcome = more.Outcome
+	l.Samples += more.Samples
+	l.Envelopes += more.Envelopes
+	l.InEnvelopes += more.InEnvelopes
+}
+
+// leaveOut notes samples that are not stored at their name. Where no identity of it is known, it is one of the others.
+func (b *builder) leaveOut(l *LeftOut) {
+	b.Total[l.Outcome].add(l)
+	if l.Name == "" {
+		b.Together[l.Outcome].add(l)
+		return
+	}
+	key := rowKey{l.Name, l.Unit, l.Kind}
+	if row := b.rows[key]; row > 0 {
+		b.Names[row-1].LeftOut = append(b.Names[row-1].LeftOut, *l)
+		return
+	}
+	row := b.others[key]
+	if row == 0 {
+		b.Others = append(b.Others, Name{
+			Name: l.Name, Unit: l.Unit, Kind: l.Kind, Sender: l.Sender, Origins: []uint32{b.text(OriginOf(l.Sender))},
+		})
+		row = uint32(len(b.Others))
+		b.others[key] = row
+	}
+	n := &b.Others[row-1]
+	n.LeftOut = append(n.LeftOut, *l)
+	n.LastSeen = max(n.LastSeen, l.Last.UnixNano())
+	n.Filtered = n.Filtered || l.Outcome == metric.Filtered && b.taken.Sub(l.Last) <= lately
+}
+
+// Of returns what was not stored of a name with an outcome, or nil. A name that leads to several metrics may have been
+// refused for each.
+func (n *Name) Of(outcome metric.Outcome) *LeftOut {
+	var of *LeftOut
+	for i := range n.LeftOut {
+		l := &n.LeftOut[i]
+		switch {
+		case l.Outcome != outcome:
+		case of == nil:
+			of = l
+		default:
+			sum := *of
+			sum.add(l)
+			of = &sum
+		}
+	}
+	return of
+}
