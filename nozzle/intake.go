@@ -99,7 +99,13 @@ func (in *Intake) V2(batch []byte, arrived time.Time) int {
 		in.recorder.RecordV2(in.account.name, batch, arrived)
 	}
 	now := in.begin(arrived)
-	if !in.v2.Batch(batch, &in.view, func(ok bool) { in.takeV2(ok, now) }) {
+	each := func(ok bool) {
+		if !ok {
+			in.brokenV2(now)
+		}
+		in.take(ok, now)
+	}
+	if !in.v2.Batch(batch, &in.view, each) {
 		in.unreadable(leftout.Malformed{Error: "a batch that cannot be told into envelopes", Message: batch}, now)
 	}
 	return in.complain(in.end(now), len(batch), arrived)
@@ -112,7 +118,13 @@ func (in *Intake) JSON(batch []byte, arrived time.Time) int {
 		in.recordJSON(batch, arrived)
 	}
 	now := in.begin(arrived)
-	if !in.json.Batch(batch, &in.view, func(ok bool) { in.takeJSON(ok, now) }) {
+	each := func(ok bool) {
+		if !ok {
+			in.brokenJSON(now)
+		}
+		in.take(ok, now)
+	}
+	if !in.json.Batch(batch, &in.view, each) {
 		in.unreadable(leftout.Malformed{Error: "a batch that is no JSON, or cannot be told into envelopes", Message: batch}, now)
 	}
 	return in.complain(in.end(now), len(batch), arrived)
@@ -125,7 +137,11 @@ func (in *Intake) V2Envelope(envelope []byte, arrived time.Time) int {
 		in.recorder.RecordV2(in.account.name, wire.AppendBatch(nil, envelope), arrived)
 	}
 	now := in.begin(arrived)
-	in.takeV2(in.v2.Decode(envelope, &in.view), now)
+	ok := in.v2.Decode(envelope, &in.view)
+	if !ok {
+		in.brokenV2(now)
+	}
+	in.take(ok, now)
 	return in.complain(in.end(now), len(envelope), arrived)
 }
 

@@ -49,20 +49,14 @@ func (in *Intake) fault(m leftout.Malformed, now int64) {
 	in.account.faults.Add(m, now)
 }
 
-// takeV2 is take for what the decoder of v2 has decoded.
-func (in *Intake) takeV2(ok bool, now int64) {
-	if !ok {
-		in.fault(leftout.Malformed{Why: wire.WhyV2, Message: in.v2.Broken}, now)
-	}
-	in.take(ok, now)
+// brokenV2 notes what is wrong with the envelope that the decoder of v2 could not read.
+func (in *Intake) brokenV2(now int64) {
+	in.fault(leftout.Malformed{Why: wire.WhyV2, Message: in.v2.Broken}, now)
 }
 
-// takeJSON is take for an envelope of the gateway. The decoder has overwritten its text.
-func (in *Intake) takeJSON(ok bool, now int64) {
-	if !ok {
-		in.fault(leftout.Malformed{Error: "an envelope in JSON of which a field is none, or not of its type"}, now)
-	}
-	in.take(ok, now)
+// brokenJSON does so for an envelope of the gateway. The decoder has overwritten its text.
+func (in *Intake) brokenJSON(now int64) {
+	in.fault(leftout.Malformed{Error: "an envelope in JSON of which a field is none, or not of its type"}, now)
 }
 
 // pointFaults say what is wrong with data points.
