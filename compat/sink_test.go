@@ -1,7 +1,6 @@
 package compat
 
 import (
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -134,27 +133,6 @@ func TestSinkDoesNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations", what, n)
 		}
 	}
-}
-
-func FuzzSchemeHost(f *testing.F) {
-	for _, uri := range []string{
-		"http://h/a", "https://h.example.com:8443/x?y=%zz", "http://h", "http://h:/", "http://h:x/", "http://h%zz/", "http://h/%zz", "http://h/#%zz", "http://h?#", "HTTP://h/", "/a", "//h/a",
-		"http:h", "http://u:p@h/", "http://[::1]:80/", "http://h/ b", "http://h/\x7f", "http:///a", "ftp://h/", "httpss://h", "http://h\\a", "http://h:80:90/", "://", "http://é/",
-	} {
-		f.Add(uri)
-	}
-	f.Fuzz(func(t *testing.T, uri string) {
-		if uri == "" {
-			return
-		}
-		var wantScheme, wantHost string
-		if u, err := url.Parse(uri); err == nil {
-			wantScheme, wantHost = u.Scheme, u.Host
-		}
-		if scheme, host := schemeHost([]byte(uri)); string(scheme) != wantScheme || string(host) != wantHost {
-			t.Errorf("%q: %q %q, want %q %q", uri, scheme, host, wantScheme, wantHost)
-		}
-	})
 }
 
 // Whatever tags are called, labels are legal and none stands twice.

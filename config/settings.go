@@ -150,7 +150,9 @@ func metricsSettings() []Setting {
 			},
 			Example: "app_name,method,status",
 			Help: "The only labels of the HTTP histograms. Requests that differ in nothing else share a series, " +
-				"so a label such as a request id costs nothing while it is not listed here.",
+				"so a label such as a request id costs nothing while it is not listed here. Beside the labels that other " +
+				"metrics have: `status`, the class of the status code (`5xx`), `status_code`, the code itself, `scheme` and " +
+				"`host` of the URI, which clients choose, `instance_id`, the app's instance, and any tag of the envelopes.",
 		},
 		{
 			Key: "metrics.compatibility", Kind: KindEnum, Default: "none", Values: []string{"none", "firehose_exporter"},

@@ -42,8 +42,8 @@ func newCauses(c *comparison) *causes {
 	}
 	if before, after := c.made[oldSide].resolver, c.made[newSide].resolver; before != nil && after != nil {
 		was, is := before.Identification(), after.Identification()
-		s.oneIdentity = was.Composites == is.Composites && maps.Equal(was.HTTPTags, is.HTTPTags) &&
-			maps.Equal(was.TimerTags, is.TimerTags)
+		s.oneIdentity = was.Composites == is.Composites && was.StatusCodes == is.StatusCodes &&
+			maps.Equal(was.HTTPTags, is.HTTPTags) && maps.Equal(was.TimerTags, is.TimerTags)
 	}
 	return s
 }

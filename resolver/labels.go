@@ -143,7 +143,8 @@ func (b *labelBuilder) labelTags(id *store.Identity, router bool) {
 			case t.Name == tagStatusGroup && router:
 				name = labelStatus
 			case t.Name == tagStatusCode && isHTTP(id):
-				name = labelStatus
+				b.labelStatus(t.Value, rank)
+				continue
 			case name == t.Name:
 				of = 1
 			default:
@@ -158,6 +159,20 @@ func (b *labelBuilder) labelTags(id *store.Identity, router bool) {
 			}
 			b.setEnvelope(name, t.Value, source)
 		}
+	}
+}
+
+// labelStatus sets the labels of a status code, which stands in an identity as its class unless codes are wanted.
+func (b *labelBuilder) labelStatus(code string, rank int) {
+	const source = "envelope tag " + tagStatusCode
+	isCode := metric.IsStatusCode(code)
+	switch {
+	case rank == 0 && isCode:
+		b.setEnvelope(labelStatus, string(metric.StatusClass(code)), source)
+	case rank == 0:
+		b.setEnvelope(labelStatus, code, source)
+	case rank == 1 && isCode:
+		b.setEnvelope(tagStatusCode, code, source)
 	}
 }
 

@@ -4,6 +4,7 @@ package resolver
 
 import (
 	"fmt"
+	"slices"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
@@ -64,7 +65,9 @@ func New(o Options) *Resolver {
 	for _, l := range o.Labels.Add {
 		r.httpLabels[l.Name] = true
 	}
-	r.identification = store.Identification{HTTPTags: tagsOf(o.HTTP.Labels), Composites: true}
+	r.identification = store.Identification{
+		HTTPTags: tagsOf(o.HTTP.Labels), StatusCodes: slices.Contains(o.HTTP.Labels, tagStatusCode), Composites: true,
+	}
 	r.identification.TimerTags = tagsOf(usualLabels[:])
 	for tag := range r.identification.HTTPTags {
 		if tag != tagStatusCode {

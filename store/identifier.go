@@ -54,9 +54,11 @@ func (d *identifier) identify(e *metric.Envelope) (invalid string) {
 const (
 	timerHTTP     = "http" // the timer of HTTP requests
 	tagStatusCode = "status_code"
+	tagScheme     = "scheme"
+	tagHost       = "host"
 )
 
-var appIDKey = []byte("app_id")
+var appIDKey, schemeKey, hostKey = []byte("app_id"), []byte(tagScheme), []byte(tagHost)
 
 // timing is what a timer says beside its identity.
 type timing struct {
@@ -109,58 +111,85 @@ func (d *identifier) readTag(tag metric.Tag, t *timing, wanted map[string]bool) 
 	}
 }
 
-// httpRequest reads the tags of an HTTP request, and returns the source id and instance id of its identity. The
-// status code is taken as its class, and the app's id from the source id, so that no request id or address ever
-// makes an entry.
+// request is what the tags of an HTTP request say beside its identity.
+type request struct {
+	client, hasApp, hasInstance bool
+	origin                      []byte
+}
+
+// httpRequest reads the tags of an HTTP request, and returns the source id and instance id of its identity. The app's id
+// is taken from the source id as well.
 func (d *identifier) httpRequest(e *metric.Envelope, t *timing) (sourceID, instanceID []byte) {
 	wanted := d.identification.HTTPTags
-	client, hasApp := false, false
-	var origin []byte
-	for _, tag := range e.Tags {
-		switch string(tag.Key) {
-		case "peer_type":
-			client = string(tag.Value) == "Client"
-		case "content_length":
-			t.length = metric.ContentLength(tag.Value)
-		case "origin":
-			origin = tag.Value
-		case tagStatusCode:
-			tag.Value = statusClass(tag.Value)
-		case "app_id":
-			hasApp = hasApp || len(tag.Value) > 0
-		}
-		d.readTag(tag, t, wanted)
-	}
-	sender := origin
+	r := d.httpTags(e, t)
+	sender := r.origin
 	if len(sender) == 0 {
 		sender = e.SourceID
 	}
-	t.duplicate = client && metric.IsRouter(sender)
+	fromRouter := metric.IsRouter(sender)
+	t.duplicate = r.client && fromRouter
 	isApp := metric.IsGUID(e.SourceID)
-	if isApp && !hasApp && wanted["app_id"] {
+	if isApp && !r.hasApp && wanted["app_id"] {
 		d.tags = append(d.tags, metric.Tag{Key: appIDKey, Value: e.SourceID})
 	}
-	if wanted["source_id"] || !isApp && len(origin) == 0 {
+	if wanted["source_id"] || !isApp && len(r.origin) == 0 {
 		sourceID = e.SourceID // otherwise the origin names the component
 	}
-	if wanted["instance_id"] {
-		instanceID = e.InstanceID
+	if wanted[tagInstanceID] && !r.hasInstance && !fromRouter {
+		instanceID = e.InstanceID // of the gorouter's requests it is 0 where no app's instance is known
 	}
 	return sourceID, instanceID
 }
 
-// statusClass makes 2xx of 200; what is not a status code is no class.
-func statusClass(code []byte) []byte {
-	digit := func(c byte) bool { return '0' <= c && c <= '9' }
-	if len(code) != 3 || code[0] == '0' || !digit(code[0]) || !digit(code[1]) || !digit(code[2]) {
-		return nil
+// httpTags takes the tags of an HTTP request into its identity that are wanted: scheme and host are those of the uri, and
+// unless codes are wanted, the status code is taken as its class, so that no request id or address ever makes an entry.
+func (d *identifier) httpTags(e *metric.Envelope, t *timing) (r request) {
+	wanted := d.identification.HTTPTags
+	for _, tag := range e.Tags {
+		switch string(tag.Key) {
+		case "peer_type":
+			r.client = string(tag.Value) == "Client"
+		case "content_length":
+			t.length = metric.ContentLength(tag.Value)
+		case "origin":
+			r.origin = tag.Value
+		case tagStatusCode:
+			tag.Value = d.statusOf(tag.Value)
+		case "app_id":
+			r.hasApp = r.hasApp || len(tag.Value) > 0
+		case tagInstanceID:
+			r.hasInstance = r.hasInstance || len(tag.Value) > 0
+		case "uri":
+			d.readURI(tag.Value, t)
+		case tagScheme, tagHost:
+			continue
+		}
+		d.readTag(tag, t, wanted)
 	}
-	return statusClasses[code[0]-'1']
+	return r
 }
 
-var statusClasses = [...][]byte{
-	[]byte("1xx"), []byte("2xx"), []byte("3xx"), []byte("4xx"), []byte("5xx"), []byte("6xx"), []byte("7xx"),
-	[]byte("8xx"), []byte("9xx"),
+// statusOf is what tells requests apart by their status code: the code itself or its class, nil where it is no code.
+func (d *identifier) statusOf(code []byte) []byte {
+	switch {
+	case !d.identification.StatusCodes:
+		return metric.StatusClass(code)
+	case metric.IsStatusCode(code):
+		return code
+	default:
+		return nil
+	}
+}
+
+// readURI takes scheme and host of a request into its identity if they are wanted.
+func (d *identifier) readURI(uri []byte, t *timing) {
+	wanted := d.identification.HTTPTags
+	if len(uri) == 0 || !wanted[tagScheme] && !wanted[tagHost] {
+		return
+	}
+	scheme, host := metric.SchemeHost(uri)
+	d.readTag(metric.Tag{Key: schemeKey, Value: scheme}, t, wanted)
+	d.readTag(metric.Tag{Key: hostKey, Value: host}, t, wanted)
 }
 
 // keyPrefix returns the first eight bytes of a key as a number that compares as the bytes do; shorter keys end in

@@ -34,8 +34,12 @@ type sessions interface {
 // Identification says what belongs to the identity of a series.
 type Identification struct {
 	// HTTPTags are the envelope tags that belong to the identity of an HTTP request, TimerTags those of other timers,
-	// with source id and instance id. All tags belong to the identity of a gauge or counter.
+	// with source id and instance id. All tags belong to the identity of a gauge or counter. scheme and host of an HTTP
+	// request are those of its tag uri.
 	HTTPTags, TimerTags map[string]bool
+	// StatusCodes says that the tag status_code of an HTTP request belongs to its identity as it is sent, and not as a
+	// class such as 2xx.
+	StatusCodes bool
 	// Composites says that the histograms and summaries that Cloud Foundry's prom scraper has taken apart are put
 	// together again. If not, each of their parts is a series.
 	Composites bool

@@ -81,12 +81,52 @@ func TestTimerBounds(t *testing.T) {
 func TestAllowedSourceOfTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testStore(t, func(o *Settings) { o.TimerLabels = []string{"source_id", "instance_id"} })
-		e := timer("http", time.Second, "origin", "gorouter", "method", "GET")
-		e.SourceID, e.InstanceID = []byte("a"), []byte("7")
-		write(s, e)
-		want := `histogram cf_http_request_duration_seconds{instance_id="7",source_id="a"} [0.1 1] [0 1 0] count=1 sum=1` + "\n"
+		for _, e := range []*metric.Envelope{
+			timer("http", time.Second, "origin", "cc", "method", "GET"),
+			timer("http", time.Second, "origin", "gorouter", "instance_id", "3"),
+			timer("http", time.Second, "origin", "gorouter"), // of no app: the field is a 0 that no one sent
+		} {
+			e.SourceID, e.InstanceID = []byte("a"), []byte("7")
+			write(s, e)
+		}
+		want := `histogram cf_http_request_duration_seconds{instance_id="3",source_id="a"} [0.1 1] [0 1 0] count=1 sum=1
+histogram cf_http_request_duration_seconds{instance_id="7",source_id="a"} [0.1 1] [0 1 0] count=1 sum=1
+histogram cf_http_request_duration_seconds{source_id="a"} [0.1 1] [0 1 0] count=1 sum=1
+`
 		if got := dump(s); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
+}
+
+// Scheme and host of requests are those of their URIs, and status codes are labels, where these are wanted.
+func TestLabelsOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t, func(o *Settings) { o.TimerLabels = []string{"host", "scheme", "status", "status_code"} })
+		for _, tags := range [][]string{
+			{"uri", "https://shop.example.com/a?b", "status_code", "200"},
+			{"uri", "https://shop.example.com/c", "status_code", "200", "host", "mine", "scheme", "mine"},
+			{"uri", "http://[::1]:80/", "status_code", "503"},
+			{"uri", "/relative", "status_code", "0"},
+			{"uri", "", "status_code", "none"},
+			{"status_code", "1000"},
+		} {
+			if got := write(s, timer("http", time.Second, append(tags, "origin", "gorouter")...)); got != "stored" {
+				t.Errorf("%s: %s", tags, got)
+			}
+		}
+		want := `histogram cf_http_request_duration_seconds{} [0.1 1] [0 2 0] count=2 sum=2
+histogram cf_http_request_duration_seconds{host="[::1]:80",scheme="http",status="5xx",status_code="503"} [0.1 1] [0 1 0] count=1 sum=1
+histogram cf_http_request_duration_seconds{host="shop.example.com",scheme="https",status="2xx",status_code="200"} [0.1 1] [0 2 0] count=2 sum=2
+histogram cf_http_request_duration_seconds{status_code="0"} [0.1 1] [0 1 0] count=1 sum=1
+`
+		if got := dump(s); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+		e := timer("http", time.Second, "origin", "gorouter", "uri", "https://shop.example.com/c", "status_code", "200")
+		w, tally := s.Writer(), metric.Tally{}
+		if n := testing.AllocsPerRun(100, func() { w.Write(e, &tally) }); n != 0 {
+			t.Errorf("%v allocations", n)
 		}
 	})
 }
