@@ -211,31 +211,15 @@ func (q question) parse(line string) (question, error) {
 	return q, nil
 }
 
-// envelope is the question as the nozzle would hand it over.
-func (q *question) envelope() *metric.Envelope {
-	e := &metric.Envelope{Kind: q.kind, SourceID: []byte(q.sourceID), Name: []byte(q.name)}
-	e.InstanceID = []byte(q.instanceID)
-	for _, t := range q.tags {
-		e.AddTag([]byte(t.Name), []byte(t.Value))
-	}
-	if q.origin != "" {
-		e.AddTag([]byte("origin"), []byte(q.origin))
-	}
-	if q.kind == metric.KindGauge {
-		e.Points = []metric.Point{{Name: []byte(q.name), Unit: []byte(q.unit)}}
-	}
-	return e
-}
-
 // identity is what the store would look for.
 func (q *question) identity(r store.Resolver) (*store.Identity, error) {
-	ids, err := store.Identities(r, q.envelope())
+	id, err := (&store.Question{
+		Kind: q.kind, Origin: q.origin, Name: q.name, Unit: q.unit, SourceID: q.sourceID, InstanceID: q.instanceID, Tags: q.tags,
+	}).Identity(r)
 	if err != nil {
 		return nil, fmt.Errorf("%q would be counted as invalid: %w", shorten(q.name), err)
 	}
-	id := ids[0]
-	id.Unit = q.unit // counters and timers come without, but rules may look at it
-	return &id, nil
+	return id, nil
 }
 
 // shorten cuts a name to what a line of a terminal can bear.

@@ -212,7 +212,9 @@ func (a *API) parse(q *ExplainQuery, out *Explained) error {
 	if !ok {
 		return badData("kind: " + quote(q.Kind) + " is not one of " + strings.Join(kindNames(), ", "))
 	}
-	id, err := identity(r, q, kind)
+	id, err := (&store.Question{
+		Kind: kind, Origin: q.Origin, Name: q.Name, Unit: q.Unit, SourceID: q.SourceID, InstanceID: q.InstanceID, Tags: q.Tags,
+	}).Identity(r)
 	if err != nil {
 		out.Invalid = err.Error()
 		return nil //nolint:nilerr // that is the answer
@@ -247,27 +249,6 @@ func (a *API) parse(q *ExplainQuery, out *Explained) error {
 }
 
 const maxNearest = 3
-
-// identity is what the store would look for.
-func identity(r store.Resolver, q *ExplainQuery, kind metric.Kind) (*store.Identity, error) {
-	e := &metric.Envelope{Kind: kind, SourceID: []byte(q.SourceID), Name: []byte(q.Name)}
-	e.InstanceID = []byte(q.InstanceID)
-	for _, t := range q.Tags {
-		e.AddTag([]byte(t.Name), []byte(t.Value))
-	}
-	if q.Origin != "" {
-		e.AddTag([]byte("origin"), []byte(q.Origin))
-	}
-	if kind == metric.KindGauge {
-		e.Points = []metric.Point{{Name: []byte(q.Name), Unit: []byte(q.Unit)}}
-	}
-	ids, err := store.Identities(r, e)
-	if err != nil {
-		return nil, err
-	}
-	ids[0].Unit = q.Unit // counters and timers come without, but rules may look at it
-	return &ids[0], nil
-}
 
 // describe fills in what becomes of values, and the series.
 func (x *Explained) describe(r *store.Resolved) {
