@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"loggregator_exporter/metric"
-	"loggregator_exporter/store"
+	"loggregator_exporter/resolver"
 )
 
 const (
@@ -27,12 +27,17 @@ const (
 	exportedPrefix = "exported_" // Prometheus' for labels that a target's own labels hide
 )
 
-// probe is a value of a tag that is recognised again in a label.
-const probe = "probe-of-migrate"
+// probe is a value of a tag that is recognised again in a label, probeCode one of a status code.
+const (
+	probe     = "probe-of-migrate"
+	probeCode = "599"
+)
+
+const tagDeployment = "deployment"
 
 // tagsBehind are the tags that a label of firehose_exporter may repeat under another name.
 var tagsBehind = map[string]string{
-	"bosh_deployment": "deployment", "bosh_job_name": "job", "bosh_job_id": "index", "bosh_job_ip": "ip",
+	"bosh_deployment": tagDeployment, "bosh_job_name": "job", "bosh_job_id": "index", "bosh_job_ip": "ip",
 	"application_id": "app_id", "application_name": "app_name",
 }
 
@@ -40,22 +45,8 @@ var tagsBehind = map[string]string{
 // stores with exportedPrefix unless the scrape says honor_labels.
 var targetLabels = []string{"job", "instance"}
 
-// requestLabels are those that firehose_exporter's series of requests have.
-var requestLabels = []string{
-	labelStatusCode, "app_name", "app_id", "application_name", "application_id", "space_name", "space_id",
-	"organization_name", "organization_id", "process_id", "process_instance_id", "process_type", labelInstanceID,
-	"method", "scheme", "host", labelSourceID, labelOrigin, "node_index",
-}
-
-// withoutSetting are those that the new series cannot have by any setting. instance_id is the index of an instance in the
-// new ones, and was its GUID.
-var withoutSetting = []string{labelStatusCode, labelInstanceID, "scheme", "host", "node_index"}
-
-// olderRequestLabels are those that they had before version 7 as well: of the gorouter's VM.
-var olderRequestLabels = []string{"bosh_deployment", "bosh_job_name", "bosh_job_id", "bosh_job_ip"}
-
 // newLabel returns what a label of firehose_exporter is in the new names, for the series of a translation; ok is false if
-// no label holds what it held.
+// no label holds what it held. Of requests it is a label that metrics.http.labels can list, see need.
 func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool) {
 	if s.recorded != nil {
 		return s.recordedLabel(label), true
@@ -67,10 +58,14 @@ func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool)
 	if label == labelEnvironment || label == labelName || label == labelBucket || slices.Contains(targetLabels, label) {
 		return label, true
 	}
-	older := s.special != nil && s.special.older && slices.Contains(olderRequestLabels, label)
-	if label == labelUnit || of.Kind == metric.KindTimer && !older && !slices.Contains(requestLabels, label) {
+	if label == labelUnit || of.Kind == metric.KindTimer && !s.special.has(label) {
 		return "", false // the unit is one of the envelope, not a tag
 	}
+	return m.follow(m.wide, label, s)
+}
+
+// follow is newLabel by one of the resolvers, for labels of tags.
+func (m *Migrator) follow(now *resolver.Resolver, label string, s *translation) (name string, ok bool) {
 	if bare, exported := strings.CutPrefix(label, exportedPrefix); exported && slices.Contains(targetLabels, bare) {
 		label = bare
 	}
@@ -78,57 +73,56 @@ func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool)
 		if tag == "" {
 			continue
 		}
-		if name, ok = m.followTag(tag, label, of, older); ok {
+		if name, ok = m.followTag(now, tag, label, s); ok {
 			return name, true
 		}
 	}
 	return "", false
 }
 
-// noLabel says that no label of the new series holds what an old one held, and how to have it if that is a setting.
-func noLabel(label string, s *translation) error {
-	ofRequests := s.identity != nil && s.identity.Kind == metric.KindTimer && slices.Contains(requestLabels, label)
-	if ofRequests && !slices.Contains(withoutSetting, label) {
-		return fmt.Errorf("no label of the new series holds what %s held: metrics.http.labels may name it", label)
-	}
+// noLabel says that no label of the new series holds what an old one held.
+func noLabel(label string) error {
 	return fmt.Errorf("no label of the new series holds what %s held", label)
 }
 
 // followTag sends an envelope with a tag through both resolvers: where the old one makes the label of it, it returns
 // what the new one makes. Of older versions it is known without asking.
-func (m *Migrator) followTag(tag, label string, of *store.Identity, older bool) (string, bool) {
+func (m *Migrator) followTag(now *resolver.Resolver, tag, label string, s *translation) (string, bool) {
+	of, value := s.identity, probe
 	id := *of
 	id.Tags = slices.DeleteFunc(slices.Clone(of.Tags), func(l metric.Label) bool { return l.Name == tag })
-	switch tag {
-	case labelSourceID:
-		id.SourceID = probe
-	case labelInstanceID:
-		id.InstanceID = probe
+	switch {
+	case tag == labelSourceID:
+		id.SourceID = value
+	case tag == labelInstanceID && of.Kind != metric.KindTimer:
+		id.InstanceID = value
+	case tag == labelStatusCode:
+		value = probeCode
+		fallthrough
 	default:
-		id.Tags = append(id.Tags, metric.Label{Name: tag, Value: probe})
+		id.Tags = append(id.Tags, metric.Label{Name: tag, Value: value})
 		slices.SortFunc(id.Tags, func(a, b metric.Label) int { return strings.Compare(a.Name, b.Name) })
 	}
 	was := id
+	older := false
 	if of.Kind == metric.KindTimer {
 		was.Name = "http_total"
+		older = tag == tagDeployment
 	}
-	if !older && metric.LabelValue(m.old.Resolve(&was).Labels, label) != probe {
+	if !older && metric.LabelValue(m.old.Resolve(&was).Labels, label) != value {
 		return "", false
 	}
-	now := m.new.Explain(&id, nil).Labels
-	if metric.LabelValue(now, label) == probe {
+	made := now.Explain(&id, nil).Labels
+	if metric.LabelValue(made, label) == value {
 		return label, true
 	}
-	for _, l := range now {
-		if l.Value == probe {
+	for _, l := range made {
+		if l.Value == value {
 			return l.Name, true
 		}
 	}
 	return "", false
 }
-
-// classesReason says behind a label's name why it cannot take the place of one that holds codes.
-const classesReason = " holds classes of status codes, such as 5xx, and no codes"
 
 // statusClasses are the classes of status codes that the new names tell apart.
 var statusClasses = []string{"1xx", "2xx", "3xx", "4xx", "5xx"}

@@ -35,6 +35,7 @@ type Options struct {
 type Migrator struct {
 	old   *compat.Resolver
 	new   *resolver.Resolver
+	wide  *resolver.Resolver // new, with all labels that requests can have
 	names *names
 
 	recorded map[string][]Rename // labels of what recording rules write
@@ -45,7 +46,7 @@ func New(o Options) (*Migrator, error) {
 	if o.Old == nil || o.New == nil {
 		return nil, errors.New("both resolvers are needed")
 	}
-	m := &Migrator{old: o.Old, new: o.New}
+	m := &Migrator{old: o.Old, new: o.New, wide: widen(o.New)}
 	known, err := builtInNames()
 	if err != nil {
 		return nil, err
@@ -71,6 +72,9 @@ type Result struct {
 	Metrics []Rename
 	// Variables are the variables of Grafana that stood inside of a metric's name, and stand for a label's value.
 	Variables []VariableUse
+	// Needs are the labels that metrics.http.labels must list beside what it lists, for the result to be that of the old
+	// query. Notes say so, too.
+	Needs []string
 }
 
 // Rename is an old and a new name.
@@ -85,7 +89,11 @@ type VariableUse struct {
 }
 
 // Query rewrites a query of PromQL, in which variables and macros of Grafana may stand.
-func (m *Migrator) Query(expr string) Result { return m.query(expr, (*rewriter).rewriteAll) }
+func (m *Migrator) Query(expr string) Result {
+	r := m.query(expr, (*rewriter).rewriteAll)
+	r.tellNeeds()
+	return r
+}
 
 // seriesOf rewrites a selector of which labels or names are asked, and no values.
 func (m *Migrator) seriesOf(selector string) Result {

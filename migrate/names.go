@@ -101,7 +101,8 @@ func (n *names) add(old *compat.Resolver, now *resolver.Resolver, of *Name) {
 	k.mul, k.div = r.Mul, r.Div
 	k.anywhere = old.Name("a", of.Name, of.Kind) == old.Name("b", of.Name, of.Kind)
 	if !k.anywhere && of.Origin != "" {
-		k.tail = strings.TrimPrefix(k.old, strings.TrimSuffix(old.Name(of.Origin, "", of.Kind), "_total"))
+		before := strings.TrimSuffix(strings.TrimSuffix(old.Name(of.Origin, "", of.Kind), "_total"), "_")
+		k.tail = strings.TrimPrefix(k.old, before)
 	}
 	if bare, ok := strings.CutPrefix(of.Name, of.Origin+"."); ok {
 		k.short = old.Name(of.Origin, bare, of.Kind)
@@ -151,7 +152,7 @@ func (n *names) likeOthers(old string) (origin string, like []*known) {
 		if len(valuesOf(like, labelOrigin)) < severalOrigins || len(valuesOf(like, labelName)) > 1 {
 			continue
 		}
-		for _, kind := range []string{"_value_metric_", "_counter_event_"} {
+		for _, kind := range kindWords {
 			if _, origin, ok := strings.Cut(old[:at], kind); ok && origin != "" {
 				return origin, like
 			}
@@ -190,5 +191,24 @@ func (n *names) lookUp(old string) []*known {
 	if found := n.byOld[old+"_total"]; len(found) > 0 {
 		return found // counters had no suffix
 	}
-	return n.byOld[old+"l"] // prometheus-boshrelease has _tota in place of _total
+	if found := n.byOld[old+"l"]; len(found) > 0 {
+		return found // prometheus-boshrelease has _tota in place of _total
+	}
+	return n.withoutOrigin(old)
+}
+
+// kindWords stand before the origin in the names of value metrics and counter events.
+var kindWords = []string{"_value_metric_", "_counter_event_"}
+
+// withoutOrigin is for a name that is sent without an origin, as log-cache once did: it returns the metrics with that name
+// if they have an origin in common.
+func (n *names) withoutOrigin(old string) []*known {
+	for _, kind := range kindWords {
+		if _, tail, ok := strings.Cut(old, kind); ok && strings.HasPrefix(tail, "_") {
+			if found := n.byTail[tail]; len(valuesOf(found, labelOrigin)) == 1 {
+				return found
+			}
+		}
+	}
+	return nil
 }

@@ -25,18 +25,12 @@ func (r *rewriter) rewriteQuantile(s *translation) error {
 	n := s.selector.Node
 	r.note("quantiles are calculated from the buckets of a histogram, over ten minutes: they are less exact")
 	outer, _ := r.parents[n].(*parser.AggregateExpr)
-	if outer != nil && !keepsLabels(outer.Op) && outer.Op != parser.AVG && outer.Op != parser.MAX && outer.Op != parser.MIN {
-		return fmt.Errorf("%s of quantiles depends on the labels of the series, of which the new ones have fewer", outer.Op)
-	}
-	if outer == nil || keepsLabels(outer.Op) {
-		r.wrap(n, "histogram_quantile("+quantile+", rate(", "[10m]))")
-		r.note("the series of a histogram have fewer labels (metrics.http.labels)")
+	merges := outer != nil && !outer.Without && (outer.Op == parser.AVG || outer.Op == parser.MAX || outer.Op == parser.MIN)
+	if !merges {
+		r.quantilesOfSeries(s, quantile, outer == nil || keepsLabels(outer.Op))
 		return nil
 	}
-	list := r.q.Grouping(outer)
-	switch {
-	case outer.Without:
-		return errors.New("quantiles without labels cannot be made from a histogram")
+	switch list := r.q.Grouping(outer); {
 	case list == nil:
 		r.replaceOperation(outer, "sum by (le) ")
 	case len(list.Labels) == 0:
@@ -46,8 +40,33 @@ func (r *rewriter) rewriteQuantile(s *translation) error {
 		r.insert(list.Inside.End, ", le")
 		r.replaceOperation(outer, "sum")
 	}
-	r.wrap(n, "rate(", "[10m])")
 	r.wrap(outer, "histogram_quantile("+quantile+", ", ")")
+	return nil
+}
+
+// quantilesOfSeries makes a quantile of each series that the summary had, and gives them its label where they are shown.
+func (r *rewriter) quantilesOfSeries(s *translation, quantile string, shown bool) {
+	before, after := "histogram_quantile("+quantile+", ", ")"
+	if excess := r.excessLabels(s); excess != "" {
+		before, after = before+"sum without ("+excess+") (", ")"+after
+	}
+	if shown {
+		before, after = "label_replace("+before, after+`, "quantile", `+quote(quantile)+`, "", "")`
+	}
+	r.wrap(s.selector.Node, before, after)
+}
+
+// rateQuantiles makes rates of what quantiles are made of, before anything else stands around these.
+func (r *rewriter) rateQuantiles() error {
+	for _, s := range r.series() {
+		if s.special == nil || !s.special.quantile {
+			continue
+		}
+		if _, err := r.quantileOf(s); err != nil {
+			return fmt.Errorf("%s: %w", shorten(r.q.Slice(s.selector.Span)), err)
+		}
+		r.wrap(s.selector.Node, "rate(", "[10m])")
+	}
 	return nil
 }
 

@@ -306,15 +306,16 @@ func (r *rewriter) addBridges(s *translation) error {
 	for _, label := range s.bridged {
 		name, ok := r.newName(s, label)
 		if !ok {
-			return noLabel(label, s)
+			return noLabel(label)
 		}
 		n, err := r.vectorOf(s)
 		if err != nil {
 			return err
 		}
-		if s.special != nil && (!s.special.coarse || s.special.quantile) {
-			return fmt.Errorf("quantiles and the exporter's own metrics cannot be joined by %s", label)
+		if s.special != nil && !s.special.coarse {
+			return fmt.Errorf("the exporter's own metrics cannot be joined by %s", label)
 		}
+		r.needLabel(label, s)
 		r.wrap(n, "label_replace(", fmt.Sprintf(`, %s, "$1", %s, "(.*)")`, quote(label), quote(name)))
 		r.note("%s is compared with series that keep this label: label_replace makes it of %s", label, name)
 	}

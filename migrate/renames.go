@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -19,6 +18,11 @@ func (r *rewriter) renameReferences(all []*reference) error {
 			return err
 		}
 		names[ref] = name
+		for _, s := range ref.providers {
+			if !ref.leavesOut() {
+				r.needLabel(ref.label, s)
+			}
+		}
 		if ref.at.Start == ref.at.End || ref.list != nil {
 			continue
 		}
@@ -37,18 +41,26 @@ func (r *rewriter) renameReferences(all []*reference) error {
 	return nil
 }
 
+// leavesOut says of a label that a list leaves it out.
+func (r *reference) leavesOut() bool {
+	return r.list != nil && (r.list.Keyword == "without" || r.list.Keyword == "ignoring")
+}
+
+// groupsByNothing says that a label groups series of which none has it.
+func (r *reference) groupsByNothing() bool {
+	hasIt := func(s *translation) bool { return !s.lacks(r.label) }
+	return r.list != nil && r.list.Keyword == "by" && !r.fixed && !slices.ContainsFunc(r.providers, hasIt)
+}
+
 // nameOf is what a label is called after the change; "" if it is left out.
 func (r *rewriter) nameOf(ref *reference) (string, error) {
 	for _, s := range ref.providers {
 		name, ok := r.newName(s, ref.label)
-		leaveOut := ref.list != nil && (ref.list.Keyword == "without" || ref.list.Keyword == "ignoring")
 		switch {
-		case !ok && leaveOut:
+		case !ok && (ref.leavesOut() || ref.groupsByNothing()):
 			return "", nil
 		case !ok:
-			return "", noLabel(ref.label, s)
-		case s.hasClasses(ref.label) && !leaveOut:
-			return "", errors.New(name + classesReason)
+			return "", noLabel(ref.label)
 		case slices.Contains(s.bridged, ref.label):
 			return ref.label, nil
 		default:
@@ -73,7 +85,6 @@ func (r *rewriter) renameList(list *promql.List, all []*reference, names map[*re
 	if same && !slices.ContainsFunc(olds, hasTwin) {
 		return
 	}
-	leaveOut := list.Keyword == "without" || list.Keyword == "ignoring"
 	for _, ref := range all {
 		name := names[ref]
 		if ref.list != list || name == "" || slices.Contains(news, name) {
@@ -81,7 +92,7 @@ func (r *rewriter) renameList(list *promql.List, all []*reference, names map[*re
 		}
 		twin := func(other string) bool { return other != ref.label && tagOf(other) == tagOf(ref.label) }
 		bySender := slices.ContainsFunc(ref.providers, func(s *translation) bool { return s.recorded == nil })
-		if leaveOut && bySender && hasTwin(ref.label) && !slices.ContainsFunc(olds, twin) {
+		if ref.leavesOut() && bySender && hasTwin(ref.label) && !slices.ContainsFunc(olds, twin) {
 			continue
 		}
 		news = append(news, name)

@@ -3,6 +3,7 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ func (r *rewriter) findParents() {
 
 func (r *rewriter) rewriteAll() error {
 	for _, step := range []func() error{
-		r.limitBuckets, r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial, r.ignoreExtras, r.keepValues,
+		r.limitBuckets, r.rateQuantiles, r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial, r.ignoreExtras, r.keepValues,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -88,11 +89,6 @@ func (r *rewriter) series() []*translation {
 		}
 	}
 	return all
-}
-
-// hasClasses says whether what became of a label holds classes of status codes, such as 5xx, in place of codes.
-func (s *translation) hasClasses(label string) bool {
-	return label == labelStatusCode && s.special != nil
 }
 
 // translationOf is what the selector of a node becomes; nil if it does not select old names.
@@ -256,6 +252,9 @@ func (r *rewriter) renameMetric(s *translation, name *matcher) {
 	}
 }
 
+// wholeBound matches bounds of buckets as other versions of Prometheus store them.
+var wholeBound = regexp.MustCompile(`^[0-9]+$`)
+
 // rewriteMatcher edits a matcher as the author wrote it, and says whether it is kept.
 func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool, err error) {
 	switch {
@@ -277,27 +276,21 @@ func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool,
 		return true, nil
 	}
 	name, ok := r.newName(s, m.Label)
-	if !ok {
-		return false, noLabel(m.Label, s)
+	switch {
+	case !ok && s.lacks(m.Label):
+		return r.rewriteLacking(s, m)
+	case !ok:
+		return false, noLabel(m.Label)
+	case s.special != nil && m.Label == labelStatusCode:
+		r.rewriteStatus(s, m, name)
+		return true, nil
 	}
-	if s.hasClasses(m.Label) {
-		return true, r.rewriteStatus(m, name)
+	if m.Label == labelBucket && wholeBound.MatchString(m.Value) {
+		r.note("Prometheus 3 stores the bound of a bucket as %s.0: le=\"%[1]s\" finds none there, neither before nor now", m.Value)
 	}
+	r.needLabel(m.Label, s)
 	r.edit(m.LabelAt, name)
 	return true, nil
-}
-
-// rewriteStatus makes a matcher on status codes one on their classes.
-func (r *rewriter) rewriteStatus(m *promql.Matcher, name string) error {
-	if r.q.HasVariable(m.ValueAt) {
-		return fmt.Errorf("%s holds classes of status codes, such as 5xx, and a variable holds codes", name)
-	}
-	value, of, ok := classesOf(m.Type, m.Value)
-	if !ok {
-		return fmt.Errorf("%s holds classes of status codes, such as 5xx: %s is not one", name, m.Value)
-	}
-	r.edit(m.Span, (&labels.Matcher{Type: of, Name: name, Value: value}).String())
-	return nil
 }
 
 // checkUnit says whether a matcher on the unit holds for the series that are selected, as far as their units are

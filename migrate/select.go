@@ -13,6 +13,9 @@ import (
 	"loggregator_exporter/migrate/promql"
 )
 
+// firstNamespace began the names of the first versions of firehose_exporter, and usualPrefix those of all others.
+const firstNamespace, usualPrefix = "firehose_exporter_", "firehose_"
+
 // nameMatcher is the matcher on __name__, or nil.
 func nameMatcher(s *promql.Selector) *promql.Matcher {
 	for i := range s.Matchers {
@@ -39,6 +42,9 @@ func (m *Migrator) selectSeries(s *promql.Selector) (*translation, error) {
 	}
 	if !strings.Contains(name, prefix) {
 		return nil, nil
+	}
+	if rest, ok := strings.CutPrefix(name, firstNamespace); ok && prefix == usualPrefix {
+		name = prefix + rest
 	}
 	switch variables := promql.FindVariables(name); {
 	case byPattern:

@@ -49,7 +49,7 @@ func (r *rewriter) rewriteSpecial() error {
 		case s.special.quantile:
 			err = r.rewriteQuantile(s)
 		case s.special.coarse:
-			err = r.checkCoarse(s)
+			err = r.sumRequests(s)
 		case s.special.split != "":
 			err = r.joinSplit(s)
 		case s.special.before != "":
@@ -60,38 +60,6 @@ func (r *rewriter) rewriteSpecial() error {
 		}
 	}
 	return nil
-}
-
-var errCoarse = errors.New("the new series have fewer labels (metrics.http.labels): " +
-	"only a sum over rates or increases stays what it was")
-
-// checkCoarse says whether a query sums series up before it does anything else with them.
-func (r *rewriter) checkCoarse(s *translation) error {
-	for n, p := parser.Node(s.selector.Node), r.parents[s.selector.Node]; p != nil; n, p = p, r.parents[p] {
-		switch p := p.(type) {
-		case *parser.MatrixSelector, *parser.ParenExpr:
-		case *parser.Call:
-			if f := p.Func.Name; f != "rate" && f != "irate" && f != "increase" {
-				return errCoarse
-			}
-		case *parser.BinaryExpr:
-			other := p.LHS
-			if other == n {
-				other = p.RHS
-			}
-			if _, ok := numberOf(other); !ok || p.Op != parser.MUL && (p.Op != parser.DIV || other == p.LHS) {
-				return errCoarse
-			}
-		case *parser.AggregateExpr:
-			if p.Op != parser.SUM || p.Without {
-				return errCoarse
-			}
-			return nil
-		default:
-			return errCoarse
-		}
-	}
-	return errCoarse
 }
 
 // joinSplit joins series by which the exporter divides what was one.

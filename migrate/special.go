@@ -22,8 +22,10 @@ type special struct {
 	before, after string
 	// buckets are the upper bounds of those of the old histogram, and of the new one.
 	buckets, newBuckets []float64
-	// older: a version of firehose_exporter before 7, whose requests had more labels.
+	// older: the name is one of versions of firehose_exporter before 7, whose requests had the label bosh_deployment.
 	older bool
+	// codes: the old series of requests have the status code.
+	codes bool
 }
 
 // goneNames are the names that firehose_exporter has of itself, or had, and why there is nothing to translate them to.
@@ -38,7 +40,11 @@ var goneNames = []struct {
 	{regexp.MustCompile(`^(?:total_envelopes_dropped|dropped_messages)$`), "there is no queue that could drop any"},
 	{
 		regexp.MustCompile(`^http_start_stop_client_request_duration_seconds(?:_sum|_count)?$`),
-		"requests are counted once here, by the gorouter's timer as a server; those of its timer as a client are left out",
+		"requests are counted once here, by the gorouter's timer as a server: it no longer sends one as a client",
+	},
+	{
+		regexp.MustCompile(`^http_start_stop_last_request_timestamp$`),
+		"when an app was requested last is not kept: see loggregator_exporter_last_sample_timestamp_seconds for all requests",
 	},
 }
 
@@ -147,18 +153,18 @@ var httpFamilies = []struct {
 func (m *Migrator) selectHTTP(s *translation, name string) bool {
 	id := &store.Identity{Kind: metric.KindTimer, Name: "http", Tags: []metric.Label{{Name: labelOrigin, Value: "gorouter"}}}
 	found, suffix := false, ""
-	if name == "http_total" || name == "http_start_stop_requests" {
+	if name == "http_total" || name == "http_start_stop_requests" || name == "http_start_stop_request_total" {
 		found, suffix = true, "_count"
 	}
-	requests := &special{coarse: true, older: strings.HasPrefix(name, "http_start_stop_")}
+	requests := &special{coarse: true, older: strings.HasPrefix(name, "http_start_stop_"), codes: suffix != ""}
 	for _, f := range httpFamilies {
 		rest, ok := strings.CutPrefix(name, f.old)
 		switch {
 		case !ok:
 		case rest == "_sum", rest == "_count", rest == "_bucket" && !f.summary:
-			found, suffix, id.ResponseSize = true, rest, f.size
+			found, suffix, id.ResponseSize, requests.codes = true, rest, f.size, f.size
 		case rest == "" && f.summary:
-			found, suffix, id.ResponseSize, requests.quantile = true, "_bucket", f.size, true
+			found, suffix, id.ResponseSize, requests.quantile, requests.codes = true, "_bucket", f.size, true, f.size
 		}
 	}
 	if !found {

@@ -25,7 +25,7 @@ func (m *Migrator) Variable(query string) Result {
 	var r Result
 	switch call[2] {
 	case "query_result":
-		r = m.Query(argument)
+		r = m.query(argument, (*rewriter).rewriteAll)
 	case "metrics":
 		if r = m.metricsOf(argument); !r.OK {
 			if values := m.valuesOfNames(argument); values.OK {
@@ -41,6 +41,7 @@ func (m *Migrator) Variable(query string) Result {
 		r.Migrated = query
 		return r
 	}
+	r.tellNeeds()
 	r.Migrated = before + r.Migrated + after
 	r.Changed = r.Migrated != query
 	return r
@@ -82,13 +83,11 @@ func (m *Migrator) labelValues(arguments string) Result {
 			continue
 		}
 		now, ok := m.newLabel(label, selected)
-		if selected.hasClasses(label) {
-			return refused(arguments, now+classesReason)
-		}
 		if !ok || name != "" && name != now {
-			return refused(arguments, noLabel(label, selected).Error())
+			return refused(arguments, noLabel(label).Error())
 		}
 		name = now
+		r.need(m.need(label, selected))
 	}
 	return r.with(r.Migrated + separator + name)
 }

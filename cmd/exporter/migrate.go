@@ -22,8 +22,9 @@ type migration struct {
 	out    io.Writer
 	errs   io.Writer
 
-	namespace string // of the old names
-	migrator  *migrate.Migrator
+	namespace  string   // of the old names
+	httpLabels []string // metrics.http.labels
+	migrator   *migrate.Migrator
 }
 
 func newMigrate() *cobra.Command {
@@ -100,7 +101,7 @@ func (m *migration) prepare(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	m.namespace = cfg.Metrics.CompatibilityNamespace
+	m.namespace, m.httpLabels = cfg.Metrics.CompatibilityNamespace, cfg.Metrics.HTTP.Labels
 	m.migrator, err = migrate.New(o)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"loggregator_exporter/internal/wholefile"
@@ -25,6 +26,7 @@ func (m *migration) files(args []string) error {
 	}
 	m.follow(files)
 	failed, left := 0, 0
+	needs := slices.Clone(m.httpLabels)
 	for i := range files {
 		report, err := m.file(&files[i])
 		switch {
@@ -35,10 +37,14 @@ func (m *migration) files(args []string) error {
 			failed++
 		default:
 			left += len(report.Left)
+			needs = append(needs, report.Needs...)
 			if err := m.list(report); err != nil {
 				return err
 			}
 		}
+	}
+	if err := m.listNeeds(needs); err != nil {
+		return err
 	}
 	switch {
 	case failed > 0:
@@ -125,6 +131,16 @@ func (m *migration) list(r *rewrite.Report) error {
 		fmt.Fprintf(&b, "  line %d, %s: %s\n", n.Line, where, n.Text)
 	}
 	_, err := io.WriteString(m.out, metric.Printable(b.String())) // a terminal obeys control characters
+	return err
+}
+
+// listNeeds writes the setting that new queries of all files need, where it is not the one in force.
+func (m *migration) listNeeds(labels []string) error {
+	slices.Sort(labels)
+	if labels = slices.Compact(labels); len(labels) == len(m.httpLabels) || m.format == "json" {
+		return nil
+	}
+	_, err := fmt.Fprintf(m.out, "the new queries need this setting:\nmetrics: {http: {labels: [%s]}}\n", strings.Join(labels, ", "))
 	return err
 }
 

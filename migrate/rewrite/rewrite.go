@@ -28,6 +28,8 @@ type Report struct {
 	Left []Change `json:"left"`
 	// Notes are what a person has to look at, apart from the queries.
 	Notes []Note `json:"notes"`
+	// Needs are the labels that metrics.http.labels must list as well for the new queries.
+	Needs []string `json:"needs,omitempty"`
 }
 
 // Change is a query and what it became, or why it stays.
@@ -140,6 +142,11 @@ func (r *rewriter) query(q *documents.Query) {
 		return
 	}
 	r.results[q] = result
+	for _, label := range result.Needs {
+		if !slices.Contains(r.report.Needs, label) {
+			r.report.Needs = append(r.report.Needs, label)
+		}
+	}
 	r.regex(q, &result)
 	if q.Kind == documents.Hint {
 		if len(result.Metrics) == 1 {
