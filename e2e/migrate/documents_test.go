@@ -6,8 +6,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/grafana-tools/sdk"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboardv2beta1"
@@ -24,6 +26,8 @@ func TestMigratedDocuments(t *testing.T) {
 	plugins.RegisterDefaultPlugins()
 	for name, check := range map[string]func(*testing.T, []byte){
 		"grafana12_2025": checkDashboard,
+		"grafana4_2017":  checkOlderDashboard,
+		"grafana6_2019":  checkOlderDashboard,
 		"second_schema":  checkSecondSchema,
 		"rules":          checkRules,
 	} {
@@ -51,6 +55,59 @@ func checkDashboard(t *testing.T, text []byte) {
 	}
 	if err := d.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// checkOlderDashboard reads a dashboard as a client of Grafana 4 to 8 does, whose queries must be there before and after.
+func checkOlderDashboard(t *testing.T, text []byte) {
+	t.Helper()
+	var exported struct{ Dashboard json.RawMessage }
+	if err := json.Unmarshal(text, &exported); err == nil && exported.Dashboard != nil {
+		text = exported.Dashboard
+	}
+	var board sdk.Board
+	if err := json.Unmarshal(text, &board); err != nil {
+		t.Fatal(err)
+	}
+	panels := board.Panels
+	for _, row := range board.Rows {
+		for i := range row.Panels {
+			panels = append(panels, &row.Panels[i])
+		}
+	}
+	for _, p := range board.Panels {
+		if p.RowPanel != nil {
+			for i := range p.Panels {
+				panels = append(panels, &p.Panels[i])
+			}
+		}
+	}
+	queries := 0
+	for _, p := range panels {
+		if targets := p.GetTargets(); targets != nil {
+			for i := range *targets {
+				checkQuery(t, (*targets)[i].Expr)
+				queries++
+			}
+		}
+	}
+	if queries < 4 || len(board.Templating.List) < 3 {
+		t.Errorf("%d queries, %d variables", queries, len(board.Templating.List))
+	}
+	for i := range board.Annotations.List {
+		checkQuery(t, board.Annotations.List[i].Expr)
+	}
+}
+
+// checkQuery says that the one query of the documents that stays is the only one with an old name once they are migrated.
+func checkQuery(t *testing.T, expr string) {
+	t.Helper()
+	if expr == "" {
+		t.Error("an empty query")
+	}
+	old := strings.Contains(expr, "firehose_") && !strings.Contains(expr, "firehose_value_metric_shop_basket_size")
+	if strings.HasSuffix(t.Name(), "/out.json") && old {
+		t.Errorf("it stays: %s", expr)
 	}
 }
 

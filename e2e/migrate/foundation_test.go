@@ -3,9 +3,11 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +97,7 @@ type row struct {
 	emitter
 
 	old, series string
+	rank        int // of the ways in which one series is sent the one with the lowest is
 }
 
 // addNames adds two VMs for each name of the corpus. Of the ways in which releases have spelled a name, a foundation
@@ -133,46 +136,42 @@ func (f *emitters) rows() (rows []row) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	for _, file := range []string{"boshrelease_metrics.tsv", "firehose_exporter.tsv"} {
-		text, err := os.ReadFile(filepath.Join(peer.Root(f.t), "compat", "testdata", file))
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
-			fields := append(strings.Split(line, "\t"), "")
-			r := row{emitter: emitter{origin: fields[0], name: fields[1], unit: fields[3], kind: metric.KindGauge}}
-			if file == "boshrelease_metrics.tsv" {
-				r.unit = unitOf(f.t, r.origin, r.name)
-			}
-			if fields[2] == "counter" {
-				r.kind = metric.KindCounter
-			}
-			id := store.Identity{
-				Kind: r.kind, Name: r.name, Unit: r.unit, Tags: []metric.Label{{Name: "origin", Value: r.origin}},
-			}
-			now := own.Resolve(&id)
-			r.series, r.old = now.Metric+"{"+string(metric.RenderLabels(now.Labels))+"}", old.Name(r.origin, r.name, r.kind)
-			if r.grows = now.Type == metric.TypeCounter; !now.Dropped {
-				rows = append(rows, r)
-			}
+	ranks := map[string]int{}
+	for _, file := range []string{"compat/testdata/boshrelease_metrics.tsv", "migrate/testdata/older.tsv"} {
+		for line := range f.lines(file) {
+			ranks[strings.Join(strings.Split(line, "\t")[:3], "\t")] = -1 // dashboards ask for it
 		}
 	}
+	for line := range f.lines("migrate/names.tsv") {
+		fields := strings.Split(line, "\t")
+		r := row{emitter: emitter{origin: fields[0], name: fields[1], unit: fields[3], kind: metric.KindGauge}}
+		if fields[2] == "counter" {
+			r.kind = metric.KindCounter
+		}
+		if r.rank = ranks[strings.Join(fields[:3], "\t")]; strings.HasPrefix(r.name, r.origin+".") {
+			r.rank++ // most releases do not repeat the origin
+		}
+		id := store.Identity{
+			Kind: r.kind, Name: r.name, Unit: r.unit, Tags: []metric.Label{{Name: "origin", Value: r.origin}},
+		}
+		now := own.Resolve(&id)
+		r.series, r.old = now.Metric+"{"+string(metric.RenderLabels(now.Labels))+"}", old.Name(r.origin, r.name, r.kind)
+		if r.grows = now.Type == metric.TypeCounter; !now.Dropped && r.origin != "" {
+			rows = append(rows, r)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return a.rank - b.rank })
 	return rows
 }
 
-// unitOf looks in the corpus for the unit that a name is sent with.
-func unitOf(t *testing.T, origin, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(peer.Root(t), "tagger", "testdata", "corpus", "emitters.tsv"))
+// lines are those of a file of the project.
+func (f *emitters) lines(path string) iter.Seq[string] {
+	f.t.Helper()
+	text, err := os.ReadFile(filepath.Join(peer.Root(f.t), filepath.FromSlash(path)))
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Split(line, "\t"); fields[1] == origin && fields[2] == name {
-			return fields[4]
-		}
-	}
-	return ""
+	return strings.SplitSeq(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
 // warmUp lets every combination of labels of requests be there, so that no series begins later than another one, and
@@ -202,6 +201,9 @@ func (f *emitters) send(e *loggregator_v2.Envelope, tags ...string) {
 	f.rlp.Publish(e)
 }
 
+// isState matches names of gauges that are 1 or 0, by which queries select.
+var isState = regexp.MustCompile(`(?:IsLeader|UnhealthyCell|HealthCheckFailed|LockHeld)$`)
+
 func gaugeOf(values map[string]*loggregator_v2.GaugeValue) *loggregator_v2.Envelope_Gauge {
 	return &loggregator_v2.Envelope_Gauge{Gauge: &loggregator_v2.Gauge{Metrics: values}}
 }
@@ -213,6 +215,8 @@ func (f *emitters) emit(s *emitter, step int) {
 	switch {
 	case s.grows || s.kind == metric.KindCounter:
 		s.value += float64(f.random.IntN(500))
+	case isState.MatchString(s.name):
+		s.value = float64(f.random.IntN(2))
 	default:
 		s.value = 1 + float64(f.random.IntN(100_000))/8
 	}
@@ -249,8 +253,8 @@ func (f *emitters) containers() {
 					"disk_quota":   {Unit: "bytes", Value: 1 << 29},
 				}),
 			}
-			f.send(e, append(f.appTags(a), "origin", "rep", "deployment", "cf", "job", "cell", "index", strconv.Itoa(index),
-				"ip", "10.0.1."+strconv.Itoa(index))...)
+			f.send(e, append(f.appTags(a), "origin", "rep", "deployment", "cf", "job", "vm-of-rep", "index", strconv.Itoa(index),
+				"ip", "10.0.0."+strconv.Itoa(index))...)
 		}
 	}
 }
@@ -258,28 +262,38 @@ func (f *emitters) containers() {
 // requests sends some of each combination of labels. All series of requests grow in proportion: rate and increase guess
 // what happened before the first sample and after the last one, so that a sum of rates is the rate of the sum only then.
 func (f *emitters) requests(times int) {
-	for i, a := range f.apps {
+	for i, a := range append(f.apps, app{}) { // the last are requests to what is no app
 		for _, method := range []string{"GET", "POST"} {
 			for c, code := range []string{"200", "204", "302", "404", "500", "502"} {
 				for n := range times * 4 {
 					took := time.Duration(1+c+7*i) * time.Duration(1+n%4*n%4) * 17 * time.Millisecond
-					f.request(a, method, code, took, (1+n%4)*(1+i)*5000)
+					f.request(a, n, took, "method", method, "status_code", code,
+						"content_length", strconv.Itoa((1+n%4)*(1+i)*5000))
 				}
 			}
 		}
 	}
 }
 
-func (f *emitters) request(a app, method, code string, took time.Duration, size int) {
+// request sends a request to one of two instances of an app, by one of two schemes.
+func (f *emitters) request(a app, n int, took time.Duration, tags ...string) {
 	now := time.Now()
+	instance, scheme := strconv.Itoa(n%2), []string{"http", "https"}[n/2%2]
 	e := &loggregator_v2.Envelope{
-		SourceId: a.guid, InstanceId: "0",
+		SourceId: a.guid, InstanceId: instance,
 		Message: &loggregator_v2.Envelope_Timer{Timer: &loggregator_v2.Timer{
 			Name: "http", Start: now.UnixNano(), Stop: now.Add(took).UnixNano(),
 		}},
 	}
-	f.send(e, append(f.appTags(a), "origin", "gorouter", "deployment", "cf", "peer_type", "Server", "method", method,
-		"uri", "https://"+a.name+".example.com/", "status_code", code, "content_length", strconv.Itoa(size))...)
+	tags = append(tags, "origin", "gorouter", "deployment", "cf", "peer_type", "Server")
+	if a.guid == "" {
+		e.SourceId, e.InstanceId = "gorouter", "0"
+		tags = append(tags, "uri", scheme+"://api.example.com/v3/info")
+	} else {
+		tags = append(append(tags, f.appTags(a)...), "uri", scheme+"://"+a.name+".example.com/", "instance_id", instance,
+			"process_id", a.guid, "process_instance_id", "1f8b7ad0-"+instance+"111-4222-8333-"+a.guid[24:])
+	}
+	f.send(e, tags...)
 }
 
 // others are series of exporters that the queries of dashboards join with: cf_exporter's and bosh_exporter's.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,12 +24,15 @@ var today = strings.NewReplacer(
 	"firehose_http_start_stop_response_size_bytes", "firehose_http_response_size_bytes",
 	"firehose_http_start_stop_server_request_duration_seconds", "firehose_http_duration_seconds",
 	"firehose_total_http_start_stop_processed", "firehose_total_http_metrics_received",
-	"firehose_total_http_start_stop_", "firehose_total_http_metrics_", "_processed{", "_received{",
+	"firehose_total_http_start_stop_", "firehose_total_http_metrics_",
 	"firehose_last_http_start_stop_", "firehose_last_http_metric_",
 	"sum_over_time(firehose_counter_event_stager_staging_requests_failed_delta",
 	"increase(firehose_counter_event_stager_staging_requests_failed_total", "_failed_delta", "_failed_total",
 	"responses_5_xx_tota{", "responses_5_xx_total{", "firehose_cpu", "firehose_container_metric_cpu_percentage",
 )
+
+// processed matches the names of firehose_exporter's own counters that have other ones today.
+var processed = regexp.MustCompile(`(firehose_total_\w+)_processed\b`)
 
 // migrated is what `exporter migrate --expr -o json` says of a query.
 type migrated struct {
@@ -57,13 +61,31 @@ func migrateAll(t *testing.T, queries []byte) []migrated {
 	return all
 }
 
-// olderLabel is a matcher that selected nothing else in older versions, and nothing at all today.
-var olderLabel = regexp.MustCompile(`(firehose_http_start_stop_\w+\{[^}]*?),bosh_deployment=~"[^"]*"`)
+// needs matches the note that says which labels of requests a query needs.
+var needs = regexp.MustCompile(`^needs metrics\.http\.labels to list (.*) as well$`)
+
+// needed returns the labels of requests that queries need.
+func needed(queries []migrated) (labels []string) {
+	for i := range queries {
+		for _, note := range queries[i].Notes {
+			if m := needs.FindStringSubmatch(note); m != nil {
+				labels = append(labels, strings.Split(m[1], ", ")...)
+			}
+		}
+	}
+	slices.Sort(labels)
+	return slices.Compact(labels)
+}
+
+// olderLabel is a matcher that selected nothing else in older versions, and nothing at all today, though
+// firehose_exporter's documentation names the label.
+var olderLabel = regexp.MustCompile(`(firehose_http_\w+\{[^}]*?),bosh_deployment=~"[^"]*"`)
 
 // original is a query as firehose_exporter's names of today have it, with values for variables. Today a slash and an
 // underscore before a word are two underscores, and every counter ends in _total.
 func (s *server) original(query string) string {
-	query = withValues(today.Replace(olderLabel.ReplaceAllString(query, "$1")))
+	query = strings.ReplaceAll(olderLabel.ReplaceAllString(query, "$1"), "[[cf_component]]", "p_redis")
+	query = withValues(processed.ReplaceAllString(today.Replace(query), "${1}_received"))
 	return oldName.ReplaceAllStringFunc(query, func(name string) string {
 		for _, emitted := range s.names {
 			if strings.ReplaceAll(emitted, "__", "_") == name || emitted == name+"_total" {
@@ -82,7 +104,11 @@ var otherVariables = regexp.MustCompile(`\$\{?[a-zA-Z_]\w*\}?`)
 // equalsVariable matches a comparison with a variable, which has any value.
 var equalsVariable = regexp.MustCompile(`="\$\w+"`)
 
+// wholeBound matches a bucket as firehose_exporter writes it. Prometheus 3 stores whole bounds as 1.0.
+var wholeBound = regexp.MustCompile(`\ble="(\d+)"`)
+
 func withValues(query string) string {
+	query = wholeBound.ReplaceAllString(query, `le="$1.0"`)
 	query = equalsVariable.ReplaceAllString(query, `=~".*"`)
 	return otherVariables.ReplaceAllString(valuesOfVariables.Replace(query), ".*")
 }
@@ -113,25 +139,67 @@ func (n *tally) run(t *testing.T, s *server, m *migrated) {
 		return
 	}
 	n.rewritten++
-	if !hasOriginal(m.Expr) {
-		n.incomparable++
+	if values := labelValues.FindStringSubmatch(m.Expr); values != nil {
+		n.runValues(t, s, m, values[1:])
 		return
 	}
-	old, err := s.ask(t, s.original(m.Expr))
+	if !hasOriginal(m.Expr) {
+		n.incomparable++
+		t.Logf("without an original: %s", m.Expr)
+		return
+	}
+	n.compare(t, s, m.Expr, m.Migrated)
+}
+
+// threshold matches the comparison at the end of an alert's query.
+var threshold = regexp.MustCompile(`\s*(?:[<>]=?|[!=]=)\s*[-+]?[\d.e]+$`)
+
+// compare compares the results of two queries. Where the first has none since its threshold is not reached, they are
+// compared without it as well.
+func (n *tally) compare(t *testing.T, s *server, before, after string) {
+	t.Helper()
+	old, err := s.ask(t, s.original(before))
 	if err != nil {
 		t.Error(err)
 	}
-	now, err := s.ask(t, withValues(m.Migrated))
+	now, err := s.ask(t, withValues(after))
 	if err != nil {
 		t.Error(err)
 	}
 	if len(old) == 0 {
+		if was, is := threshold.ReplaceAllString(before, ""), threshold.ReplaceAllString(after, ""); was != before && is != after {
+			n.compare(t, s, was, is)
+		} else {
+			n.empty++
+			t.Logf("without a result: %s", before)
+		}
+	}
+	if d := compare(old, now, exactnessOf(before)); d != "" {
+		n.wrong++
+		t.Errorf("another result: %s\n%s\n%s", d, before, after)
+	}
+}
+
+// labelValues matches the query of a variable for the values of a label.
+var labelValues = regexp.MustCompile(`^label_values\((.*),\s*(\w+)\)$`)
+
+// runValues compares the values that variables have before and after.
+func (n *tally) runValues(t *testing.T, s *server, m *migrated, before []string) {
+	t.Helper()
+	after := labelValues.FindStringSubmatch(m.Migrated)
+	if before[1] == "__name__" || after == nil {
+		n.incomparable++
+		t.Logf("without an original: %s", m.Expr)
+		return
+	}
+	old, now := s.values(t, s.original(before[0]), before[1]), s.values(t, withValues(after[1]), after[2])
+	if len(old) == 0 {
 		n.empty++
 		t.Logf("without a result: %s", m.Expr)
 	}
-	if d := compare(old, now, exactnessOf(m.Expr)); d != "" {
+	if !slices.Equal(old, now) {
 		n.wrong++
-		t.Errorf("another result: %s\n%s\n%s", d, m.Expr, m.Migrated)
+		t.Errorf("other values: %q, were %q\n%s\n%s", now, old, m.Expr, m.Migrated)
 	}
 }
 
@@ -156,7 +224,7 @@ func TestQueries(t *testing.T) {
 		}
 		further = migrateAll(t, queries)
 	}
-	s := startServer(t)
+	s := startServer(t, needed(slices.Concat(all, further)))
 	names := migrateAll(t, []byte(strings.Join(s.names, "\n")+"\n"))
 	var shapes, bare, others tally
 	for i := range all {

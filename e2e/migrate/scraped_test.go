@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"loggregator_exporter/config"
 	"loggregator_exporter/e2e/peer"
 )
 
@@ -33,6 +35,7 @@ type site struct {
 	emitters *emitters
 	dir      string
 	config   string        // of the exporter
+	labels   []string      // metrics.http.labels
 	exporter *peer.Process // nil while it is stopped
 	asked    chan scrape
 }
@@ -44,11 +47,13 @@ type scrape struct {
 	done chan struct{}
 }
 
-// startServer returns a Prometheus that has scraped the exporter for all of the time.
-func startServer(t *testing.T) *server {
+// startServer returns a Prometheus that has scraped the exporter for all of the time. Its requests have the usual labels,
+// and those that are given.
+func startServer(t *testing.T, labels []string) *server {
 	t.Helper()
 	prometheus := peer.Prometheus().File(t)
 	s := &site{t: t, emitters: newEmitters(t), dir: t.TempDir(), asked: make(chan scrape)}
+	s.labels = slices.Concat(config.Default().Metrics.HTTP.Labels, labels)
 	s.startExporter(10)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		one := scrape{w, r, make(chan struct{})}
@@ -63,7 +68,7 @@ func startServer(t *testing.T) *server {
 		_, _ = io.WriteString(w, s.emitters.others())
 	}))
 	t.Cleanup(others.Close)
-	config := s.write("prometheus.yml", fmt.Sprintf(`
+	settings := s.write("prometheus.yml", fmt.Sprintf(`
 global: {scrape_interval: %[1]v, scrape_timeout: %[1]v}
 scrape_configs:
   - {job_name: loggregator, static_configs: [{targets: [%[2]q], labels: {instance: "exporter:9286"}}]}
@@ -71,7 +76,7 @@ scrape_configs:
     fallback_scrape_protocol: PrometheusText0.0.4
     static_configs: [{targets: [%[3]q]}]
 `, *interval, host(page.URL), host(others.URL)))
-	answers := &server{names: s.emitters.names, address: peer.Start(t, listensAt, prometheus, "--config.file="+config,
+	answers := &server{names: s.emitters.names, address: peer.Start(t, listensAt, prometheus, "--config.file="+settings,
 		"--storage.tsdb.path="+filepath.Join(s.dir, "data"), "--web.listen-address=127.0.0.1:0").Found}
 	for step := range scrapes {
 		s.prepare(step)
@@ -110,9 +115,13 @@ func (s *site) startExporter(rounds int) {
 		s.config = s.write("exporter.yml", fmt.Sprintf(`
 nozzle:
   rlp: {enabled: true, address: %q, tls: {ca_file: %q, cert_file: %q, key_file: %q}}
-metrics: {environment: production, expiration: 1h, compatibility: firehose_exporter}
+metrics:
+  environment: production
+  expiration: 1h
+  compatibility: firehose_exporter
+  http: {labels: [%s]}
 web: {listen_address: "127.0.0.1:0"}
-`, s.emitters.rlp.RLPAddress(), files.CA, files.Certificate, files.Key))
+`, s.emitters.rlp.RLPAddress(), files.CA, files.Certificate, files.Key, strings.Join(s.labels, ", ")))
 	}
 	s.exporter = peer.Start(s.t, listensAt, peer.Exporter(s.t), "run", "--config", s.config)
 	if err := s.emitters.rlp.AwaitReaders(peer.Within(s.t, peer.Patience), 1); err != nil {
