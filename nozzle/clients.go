@@ -50,8 +50,10 @@ func (b *sourceBase) newClients(tlsKey string, config func() (*tls.Config, error
 // that a client that sends nothing holds up no other. Closing it, or the end of ctx, ends the handshakes.
 func (c *clients) listen(ctx context.Context, raw net.Listener) net.Listener {
 	ctx, cancel := context.WithCancel(ctx)
-	if c.inTurns {
-		raw = turnsListener{raw} // under the limit, whose connections hide the socket
+	if c.inTurns { // under the limit, whose connections hide the socket
+		raw = wrappedListener{raw, func(conn net.Conn) net.Conn { return gather.New(conn, nil) }}
+	} else {
+		raw = wrappedListener{raw, gather.NewPrompt}
 	}
 	l := &clientListener{
 		Listener: netutil.LimitListener(raw, c.limit), clients: c, accepted: make(chan acceptedConn), cancel: cancel,
@@ -61,16 +63,19 @@ func (c *clients) listen(ctx context.Context, raw net.Listener) net.Listener {
 	return l
 }
 
-// turnsListener accepts connections that are read in turns.
-type turnsListener struct{ net.Listener }
+// wrappedListener wraps the connections that it accepts.
+type wrappedListener struct {
+	net.Listener
+	wrap func(net.Conn) net.Conn
+}
 
 // Accept implements net.Listener.
-func (l turnsListener) Accept() (net.Conn, error) {
+func (l wrappedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return gather.New(conn), nil
+	return l.wrap(conn), nil
 }
 
 type clientListener struct {

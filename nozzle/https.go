@@ -45,9 +45,10 @@ type httpsPeer struct {
 	what string // for the log: the RLP gateway
 	url  string
 	tls  ServerTLSOptions
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
+	dial dialContext // nil: net.Dialer
 	// streams says that answers are streams, whose connections are read in turns.
 	streams bool
+	drained func() // is called when all that a connection of a stream has at hand was read; nil for nothing
 }
 
 func (p httpsPeer) tlsConfig() (*tls.Config, error) {
@@ -77,12 +78,11 @@ func (p httpsPeer) client() (*http.Client, error) {
 		return nil, err
 	}
 	dial := p.dial
-	switch {
-	case dial != nil:
-	case p.streams:
-		dial = dialInTurns
-	default:
+	if dial == nil {
 		dial = httpsDialer.DialContext
+	}
+	if p.streams {
+		dial = inTurns(dial, p.drained)
 	}
 	return &http.Client{
 		Transport: &http.Transport{
@@ -100,13 +100,18 @@ func (p httpsPeer) client() (*http.Client, error) {
 
 var httpsDialer = net.Dialer{Timeout: httpsDialTimeout}
 
-// dialInTurns opens a connection that is read in turns.
-func dialInTurns(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := httpsDialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
+// dialContext is how a client of HTTP opens connections.
+type dialContext = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// inTurns opens connections that are read in turns. drained is what gather.New takes.
+func inTurns(dial dialContext, drained func()) dialContext {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return gather.New(conn, drained), nil
 	}
-	return gather.New(conn), nil
 }
 
 // explain returns why a request got no answer.

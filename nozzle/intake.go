@@ -76,16 +76,34 @@ func (env *Env) intake(account *SourceLedger, o intakeOptions) *Intake {
 // V1 takes one dropsonde envelope, received at the time given, and reports whether it was well formed. The ledger is
 // written when it returns.
 func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
+	return in.V1Batch([][]byte{envelope}, arrived) == 0
+}
+
+// V1Batch takes dropsonde envelopes that came by one read, received at the time given, and returns how many of them were
+// malformed. The ledger is written when it returns.
+func (in *Intake) V1Batch(envelopes [][]byte, arrived time.Time) int {
+	now, bytes := in.begin(arrived), 0
+	for _, envelope := range envelopes {
+		in.takeV1(envelope, now, arrived)
+		bytes += len(envelope)
+	}
+	return in.complain(in.end(now), bytes, arrived)
+}
+
+// Datagram takes one dropsonde envelope, received at the time given, and reports whether it was well formed. Flush
+// writes the ledger: many datagrams are read in a row.
+func (in *Intake) Datagram(envelope []byte, arrived time.Time) bool {
+	return in.takeV1(envelope, in.begin(arrived), arrived)
+}
+
+func (in *Intake) takeV1(envelope []byte, now int64, arrived time.Time) (ok bool) {
 	if in.recorder != nil {
 		in.recorder.RecordV1(in.account.name, envelope, arrived)
 	}
-	now := in.begin(arrived)
-	ok := in.v1.Decode(envelope, &in.view)
-	if !ok {
+	if ok = in.v1.Decode(envelope, &in.view); !ok {
 		in.fault(leftout.Malformed{Why: wire.WhyV1, Message: envelope}, now)
 	}
 	in.take(ok, now)
-	in.complain(in.end(now), len(envelope), arrived)
 	return ok
 }
 
@@ -160,7 +178,7 @@ func (in *Intake) Syslog(message []byte, arrived time.Time) bool {
 	return ok
 }
 
-// Flush writes what Syslog has counted to the ledger. The last of it was received at the time given.
+// Flush writes what Syslog and Datagram have counted to the ledger. The last of it was received at the time given.
 func (in *Intake) Flush(arrived time.Time) { in.end(arrived.UnixNano()) }
 
 // OTLP takes one ExportMetricsServiceRequest, received at the time given, and returns how many of its points were

@@ -49,6 +49,8 @@ const (
 	// otlpMaxRequests bounds what is received or decoded at a time, on all connections. Further requests are answered
 	// Unavailable, so that their senders send them again.
 	otlpMaxRequests = 128
+	// otlpWorkers is how many requests at a time need no new goroutine. Senders have one under way, or some.
+	otlpWorkers = 4
 	// otlpRequestTimeout is how long a request may take to arrive.
 	otlpRequestTimeout = time.Minute
 

@@ -47,7 +47,8 @@ var otlpServices = [...]struct{ service, path string }{ // constant
 
 // serveGRPC serves until ctx is done.
 func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
-	server := newGRPCServer(o.options.MaxRequestBytes, grpc.InTapHandle(o.limitTime))
+	// Each request is a stream: a goroutine that exists need not enlarge its stack.
+	server := newGRPCServer(o.options.MaxRequestBytes, grpc.InTapHandle(o.limitTime), grpc.NumStreamWorkers(otlpWorkers))
 	for signal, s := range otlpServices {
 		server.RegisterService(&grpc.ServiceDesc{
 			ServiceName: s.service, HandlerType: (*any)(nil),
@@ -70,8 +71,8 @@ func (o *OTLP) serveGRPC(ctx context.Context, listener net.Listener) error {
 
 // limitTime ends requests that take too long to arrive: a client that stalls would keep the place of others.
 func (o *OTLP) limitTime(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	limited, cancel := context.WithTimeout(ctx, o.timeout)
-	context.AfterFunc(ctx, cancel)
+	limited, cancel := context.WithTimeout(ctx, o.timeout) //nolint:gosec // gRPC ends ctx with the stream
+	_ = cancel
 	return limited, nil
 }
 

@@ -61,7 +61,7 @@ func dialTCP(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gather.New(conn), nil
+	return gather.New(conn, nil), nil
 }
 
 func newAttempt(config *tls.Config, d dialer) *attempt {

@@ -57,7 +57,10 @@ func (u *UDP) Run(ctx context.Context) error {
 	if err != nil {
 		buffer = 0
 	}
-	datagrams := gather.NewDatagrams(conn, buffer)
+	var datagrams *gather.Datagrams
+	from := func() string { return datagrams.From().String() }
+	intake := &datagramIntake{Intake: u.env.intake(u.account, intakeOptions{from: from})}
+	datagrams = gather.NewDatagrams(conn, buffer, intake.flush)
 	defer func() { _ = datagrams.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = datagrams.Close() })
 	defer stop()
@@ -68,7 +71,7 @@ func (u *UDP) Run(ctx context.Context) error {
 	u.log.Info("listening for dropsonde envelopes", "address", u.addr.String())
 
 	u.drops.open(receiveDrops(conn))
-	if err := u.receive(datagrams); ctx.Err() == nil {
+	if err := u.receive(datagrams, intake); ctx.Err() == nil {
 		return err
 	}
 	return nil
@@ -113,9 +116,35 @@ func (u *UDP) enlargeBuffer(conn *net.UDPConn) {
 	}
 }
 
+// datagramIntake takes the datagrams that are at hand as one batch.
+type datagramIntake struct {
+	*Intake
+	taken   int // since the last flush
+	arrived time.Time
+}
+
+// maxDatagrams is how many datagrams are one batch: where they come faster than they can be taken there are always some
+// at hand.
+const maxDatagrams = 100
+
+func (i *datagramIntake) take(datagram []byte, arrived time.Time) (ok bool) {
+	if i.taken == maxDatagrams {
+		i.flush()
+	}
+	i.taken, i.arrived = i.taken+1, arrived
+	return i.Datagram(datagram, arrived)
+}
+
+func (i *datagramIntake) flush() {
+	if i.taken > 0 {
+		i.Flush(i.arrived)
+		i.taken = 0
+	}
+}
+
 // receive reads until the socket is closed or breaks.
-func (u *UDP) receive(datagrams *gather.Datagrams) error {
-	intake := u.env.intake(u.account, intakeOptions{from: func() string { return datagrams.From().String() }})
+func (u *UDP) receive(datagrams *gather.Datagrams, intake *datagramIntake) error {
+	defer intake.flush()
 	buffer := make([]byte, maxDatagram)
 	var garbage throttle.Throttle
 	for {
@@ -128,7 +157,7 @@ func (u *UDP) receive(datagrams *gather.Datagrams) error {
 		}
 		now := time.Now()
 		u.drops.report(now)
-		if intake.V1(buffer[:n], now) {
+		if intake.take(buffer[:n], now) {
 			continue
 		}
 		if count, due := garbage.Add(now); due {

@@ -18,16 +18,18 @@ type Datagrams struct {
 	socket socket // nil to read one by one
 	sender netip.AddrPort
 	rhythm
-	pauses time.Duration
-	came   bool // something came since the last pause
+	pauses  time.Duration
+	came    bool // something came since the last pause
+	drained func()
 }
 
-// NewDatagrams reads c, whose receive buffer has so many bytes.
-func NewDatagrams(c *net.UDPConn, receiveBuffer int) *Datagrams {
-	d := &Datagrams{conn: c, rhythm: rhythm{began: time.Now()}}
+// NewDatagrams reads c, whose receive buffer has so many bytes. drained is called by a Read for which nothing is at hand:
+// it waits.
+func NewDatagrams(c *net.UDPConn, receiveBuffer int, drained func()) *Datagrams {
+	d := &Datagrams{conn: c, rhythm: rhythm{began: time.Now()}, drained: drained}
 	d.pauses = time.Duration(min(float64(receiveBuffer)/ampleBuffer, 1) * float64(Pause))
 	if d.pauses >= leastPause {
-		d.socket = newSocket(c)
+		d.socket = newSocket(c, true)
 	}
 	return d
 }
@@ -43,6 +45,7 @@ func (d *Datagrams) Close() error {
 // Read reads a datagram.
 func (d *Datagrams) Read(b []byte) (n int, err error) {
 	if d.socket == nil {
+		d.drained() // which may not be so
 		n, d.sender, err = d.conn.ReadFromUDPAddrPort(b)
 		return n, err
 	}
@@ -53,12 +56,14 @@ func (d *Datagrams) Read(b []byte) (n int, err error) {
 			d.came = true
 			return n, err
 		case d.often == oftenEnough && d.came:
+			d.drained()
 			d.came = false
 			d.socket.pause(d.pauses)
 			continue
 		case d.often == oftenEnough:
 			d.often = 0
 		}
+		d.drained()
 		n, err = d.socket.await(b)
 		d.came = true
 		d.wakes(time.Now())

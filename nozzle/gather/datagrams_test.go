@@ -19,7 +19,7 @@ func datagramsOf(t *testing.T, s *fakeSocket, pauses time.Duration, d delivery) 
 		}
 		s.end()
 	}()
-	r := &Datagrams{socket: s, rhythm: rhythm{began: time.Now()}, pauses: pauses}
+	r := &Datagrams{socket: s, rhythm: rhythm{began: time.Now()}, pauses: pauses, drained: func() {}}
 	b, total := make([]byte, 1), 0
 	for {
 		n, err := r.Read(b)
@@ -77,7 +77,7 @@ func TestDatagramSocket(t *testing.T) {
 				continue
 			}
 			conn := packets.(*net.UDPConn)
-			d := NewDatagrams(conn, buffer)
+			d := NewDatagrams(conn, buffer, func() {})
 			if turns := d.socket != nil; turns != (buffer > 0) {
 				t.Errorf("a buffer of %d: in turns: %t", buffer, turns)
 			}

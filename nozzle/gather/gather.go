@@ -43,6 +43,8 @@ type socket interface {
 	take(b []byte) (int, error)
 	// await reads what has come, and waits for something if nothing has.
 	await(b []byte) (int, error)
+	// send writes all of b.
+	send(b []byte) (int, error)
 	// from is the sender of the last datagram that was read.
 	from() netip.AddrPort
 	// pause waits. What comes meanwhile ends no wait of any thread. It returns early when the socket is closed.
@@ -52,21 +54,28 @@ type socket interface {
 }
 
 // New returns a connection that reads c much at a time, and in turns where c is a TCP connection and the system Linux.
-func New(c net.Conn) net.Conn {
-	if s := newSocket(c); s != nil {
+// drained, unless nil, is called by a Read for which nothing is at hand: it may wait.
+func New(c net.Conn, drained func()) net.Conn {
+	if s := newSocket(c, true); s != nil {
 		c = newTurns(c, s)
 	}
-	return &buffered{Conn: c, reader: bufio.NewReaderSize(c, bufferBytes)}
+	return &buffered{Conn: c, reader: bufio.NewReaderSize(c, bufferBytes), drained: drained}
 }
 
 // buffered reads ahead: TLS asks for a few bytes at a time.
 type buffered struct {
 	net.Conn
-	reader *bufio.Reader
+	reader  *bufio.Reader
+	drained func()
 }
 
 // Read implements net.Conn.
-func (c *buffered) Read(b []byte) (int, error) { return c.reader.Read(b) }
+func (c *buffered) Read(b []byte) (int, error) {
+	if c.drained != nil && c.reader.Buffered() == 0 {
+		c.drained()
+	}
+	return c.reader.Read(b)
+}
 
 // turns is a connection that is read in turns. Its reader asks for the same number of bytes each time.
 type turns struct {

@@ -106,6 +106,8 @@ func (s *fakeSocket) pause(d time.Duration) {
 
 func (s *fakeSocket) from() netip.AddrPort { return netip.AddrPort{} }
 
+func (s *fakeSocket) send(b []byte) (int, error) { return len(b), nil }
+
 func (s *fakeSocket) close()       { close(s.closed) }
 func (s *fakeSocket) Close() error { return nil }
 
@@ -278,4 +280,27 @@ func TestCloseInPause(t *testing.T) {
 			t.Errorf("ended %v ago", time.Since(at))
 		}
 	})
+}
+
+// TestDrained: a reader is told when nothing more is at hand, and only then.
+func TestDrained(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer func() { _ = theirs.Close() }()
+	drained := 0
+	c := New(ours, func() { drained++ })
+	defer func() { _ = c.Close() }()
+	b := make([]byte, 2)
+	for i, text := range []string{"abcd", "e", "fg"} {
+		go func() { _, _ = theirs.Write([]byte(text)) }()
+		for read := 0; read < len(text); {
+			n, err := c.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read += n
+		}
+		if drained != i+1 {
+			t.Errorf("told %d times after %q", drained, text)
+		}
+	}
 }

@@ -19,16 +19,19 @@ import (
 // call. A pause is that of a timer of the kernel: for one of the runtime threads wake up three times.
 type kernelSocket struct {
 	conn      syscall.RawConn
-	datagrams bool // it is no stream
-	timer     *os.File
+	datagrams bool            // it is no stream
+	timer     *os.File        // or nil
 	ticks     syscall.RawConn // of timer
 
 	// The functions are made once, since each would be allocated. Their arguments and results are below.
-	reading, awaiting, pausing, quieting func(fd uintptr) bool
+	reading, awaiting, pausing, quieting, sending func(fd uintptr) bool
 
 	memory []byte
 	n      int
 	err    error
+
+	unsent  []byte // by send
+	sendErr error
 
 	sender       unix.RawSockaddrAny
 	senderLength uint32
@@ -38,7 +41,8 @@ type kernelSocket struct {
 	quiet  bool // the low-water mark is quietBytes
 }
 
-func newSocket(c net.Conn) socket {
+// newSocket returns nil where c is no socket. Without a timer there are no pauses.
+func newSocket(c net.Conn, timer bool) socket {
 	system, ok := c.(syscall.Conn)
 	if !ok {
 		return nil
@@ -47,21 +51,30 @@ func newSocket(c net.Conn) socket {
 	if err != nil {
 		return nil
 	}
+	s := &kernelSocket{conn: conn}
+	_, s.datagrams = c.(*net.UDPConn)
+	s.awaiting, s.sending = s.readOrWait, s.write
+	if !timer {
+		return s
+	}
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
 		return nil
 	}
-	s := &kernelSocket{conn: conn, timer: os.NewFile(uintptr(fd), "timer")}
-	_, s.datagrams = c.(*net.UDPConn)
+	s.timer = os.NewFile(uintptr(fd), "timer")
 	if s.ticks, err = s.timer.SyscallConn(); err != nil {
 		s.close()
 		return nil
 	}
-	s.reading, s.awaiting, s.pausing, s.quieting = s.read, s.readOrWait, s.setTimer, s.quieten
+	s.reading, s.pausing, s.quieting = s.read, s.setTimer, s.quieten
 	return s
 }
 
-func (s *kernelSocket) close() { _ = s.timer.Close() }
+func (s *kernelSocket) close() {
+	if s.timer != nil {
+		_ = s.timer.Close()
+	}
+}
 
 func (s *kernelSocket) take(b []byte) (int, error) { return s.do(s.reading, b) }
 
@@ -126,6 +139,38 @@ func (s *kernelSocket) readOrWait(fd uintptr) (done bool) {
 	}
 	s.read(fd)
 	return !errors.Is(s.err, errEmpty)
+}
+
+// send writes all of b, and waits where the socket is full.
+func (s *kernelSocket) send(b []byte) (int, error) {
+	s.unsent, s.sendErr = b, nil
+	err := s.conn.Write(s.sending)
+	n := len(b) - len(s.unsent)
+	s.unsent = nil
+	if err != nil {
+		return n, err // closed, or the deadline is over
+	}
+	return n, s.sendErr
+}
+
+// write is called again when the socket has room.
+func (s *kernelSocket) write(fd uintptr) (done bool) {
+	for len(s.unsent) > 0 {
+		from := unsafe.Pointer(unsafe.SliceData(s.unsent)) //nolint:gosec // send keeps it
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(from), uintptr(len(s.unsent)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		switch errno {
+		case 0:
+			s.unsent = s.unsent[n:]
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			s.sendErr = os.NewSyscallError("sendto", errno)
+			return true
+		}
+	}
+	return true
 }
 
 func (s *kernelSocket) pause(d time.Duration) {

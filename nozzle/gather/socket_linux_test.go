@@ -35,7 +35,7 @@ func pair(tb testing.TB) (ours, theirs *net.TCPConn) {
 func newKernelSocket(tb testing.TB) (s *kernelSocket, ours, theirs *net.TCPConn) {
 	tb.Helper()
 	ours, theirs = pair(tb)
-	s, ok := newSocket(ours).(*kernelSocket)
+	s, ok := newSocket(ours, true).(*kernelSocket)
 	if !ok {
 		tb.Fatal("no socket")
 	}
@@ -152,14 +152,14 @@ func TestSocketReset(t *testing.T) {
 // TestSocketClosed: closing ends a wait and a pause, which would last for an hour.
 func TestSocketClosed(t *testing.T) {
 	ours, _ := pair(t)
-	c := newTurns(ours, newSocket(ours))
+	c := newTurns(ours, newSocket(ours, true))
 	ended := make(chan error, 2)
 	go func() {
 		_, err := c.Read(make([]byte, 10))
 		ended <- err
 	}()
 	other, _ := pair(t)
-	p := newTurns(other, newSocket(other))
+	p := newTurns(other, newSocket(other, true))
 	go func() {
 		p.pause(time.Hour)
 		ended <- net.ErrClosed
@@ -179,19 +179,19 @@ func TestSocketClosed(t *testing.T) {
 func TestNoSocket(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer func() { _ = ours.Close(); _ = theirs.Close() }()
-	if newSocket(ours) != nil {
+	if newSocket(ours, true) != nil {
 		t.Error("a pipe is no socket")
 	}
 	go func() { _, _ = theirs.Write([]byte("abc")) }()
 	b := make([]byte, 10)
-	if n, err := New(ours).Read(b); n != 3 || err != nil {
+	if n, err := New(ours, nil).Read(b); n != 3 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 }
 
 func TestAllocNothing(t *testing.T) {
 	ours, theirs := pair(t)
-	c := New(ours)
+	c := New(ours, nil)
 	defer func() { _ = c.Close() }()
 	turn := c.(*buffered).Conn.(*turns)
 	b, text := make([]byte, 10), []byte("abc")

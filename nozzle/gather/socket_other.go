@@ -5,4 +5,4 @@ package gather
 import "net"
 
 // newSocket returns nil: other systems have no such timers.
-func newSocket(net.Conn) socket { return nil }
+func newSocket(net.Conn, bool) socket { return nil }

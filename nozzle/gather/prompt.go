@@ -1,0 +1,38 @@
+package gather
+
+import (
+	"net"
+	"sync"
+)
+
+// NewPrompt returns a connection that is read at once: for clients that await answers. Where c is a TCP connection and
+// the system Linux, its system calls are not told to the runtime, which they cost as much as themselves.
+func NewPrompt(c net.Conn) net.Conn {
+	if s := newSocket(c, false); s != nil {
+		return &prompt{Conn: c, socket: s}
+	}
+	return c
+}
+
+// prompt is a connection whose one reader waits for each message.
+type prompt struct {
+	net.Conn
+	socket
+	writing sync.Mutex
+}
+
+// Read implements net.Conn.
+func (c *prompt) Read(b []byte) (int, error) { return c.await(b) }
+
+// Write implements net.Conn.
+func (c *prompt) Write(b []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.send(b)
+}
+
+// Close implements net.Conn.
+func (c *prompt) Close() error {
+	defer c.close()
+	return c.Conn.Close()
+}
