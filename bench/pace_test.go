@@ -189,12 +189,19 @@ func pacedRun(b *testing.B, binary, source, sender string, listens bool, series 
 // use is what a program uses in some time.
 func (p *program) use(b *testing.B, took time.Duration) usage {
 	b.Helper()
-	received, cpu, switches, began := p.value(b, receivedTotal), p.cpu(b), p.switches(b), time.Now()
+	received := p.value(b, receivedTotal)
+	u := p.sleep(b, took)
+	u.envelopes = p.value(b, receivedTotal) - received
+	return u
+}
+
+// sleep is what a program uses in some time, without what came.
+func (p *program) sleep(b *testing.B, took time.Duration) usage {
+	b.Helper()
+	cpu, switches, began := p.cpu(b), p.switches(b), time.Now()
 	time.Sleep(took)
-	u := usage{
+	return usage{
 		cpu: float64(p.cpu(b) - cpu), switches: float64(p.switches(b) - switches), seconds: time.Since(began).Seconds(),
 		resident: p.memory(b, "VmRSS"),
 	}
-	u.envelopes = p.value(b, receivedTotal) - received
-	return u
 }

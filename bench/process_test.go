@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 		holdEnv:   holdAsSyslogAgent,
 		udpEnv:    sendDatagrams,
 		coldEnv:   sendCold,
+		floorEnv:  readFrames,
 	} {
 		file := os.Getenv(variable)
 		if file == "" {
