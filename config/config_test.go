@@ -318,7 +318,7 @@ func TestLoadSections(t *testing.T) {
 	for _, tc := range []struct{ name, text, address, problem string }{
 		{"good", "web: {listen_address: ':1'}", ":1", ""},
 		{"broken elsewhere", "web: {listen_address: ':1'}\nmetrics: {expiration: x}\nlgo: {}", ":1", ""},
-		{"no YAML", "web: {listen_address: :1}", "", path + ":1: not valid YAML, here or in the next line: did not find " +
+		{"no YAML", "web: {listen_address: ]}", "", path + ":1:23: not valid YAML: while parsing a flow node: did not find " +
 			"expected node content"},
 		{"wrong value", "web: {listen_address: x}", "", path + ":1: web.listen_address: \"x\" is not host:port, for " +
 			"example :9286"},

@@ -2,20 +2,19 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 
 	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/internal/check"
+	"loggregator_exporter/internal/yamlplace"
 	"loggregator_exporter/nozzle/filter"
 )
 
@@ -53,7 +52,7 @@ func parseFile(t *table, path string, text []byte) *file {
 		return f
 	}
 	if err != nil {
-		f.mistakes = []mistake{{everySetting, f.syntaxError(err)}}
+		f.mistakes = []mistake{{everySetting, f.syntaxError(err, text)}}
 		return f
 	}
 	if err := decoder.Decode(&next); !errors.Is(err, io.EOF) {
@@ -65,16 +64,10 @@ func parseFile(t *table, path string, text []byte) *file {
 	return f
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// syntaxError puts the place first, as every other error does. The reader counts some lines from 0, and leaves a 0
-// out.
-func (f *file) syntaxError(err error) error {
-	line, problem := "1", err.Error()
-	if m := yamlLine.FindStringSubmatch(problem); m != nil {
-		line, problem = cmp.Or(m[1], line), m[2]
-	}
-	return fmt.Errorf("%s:%s: not valid YAML, here or in the next line: %s", f.path, line, problem)
+// syntaxError puts the place first, as every other error does.
+func (f *file) syntaxError(err error, text []byte) error {
+	line, column, problem := yamlplace.Of(err, text)
+	return fmt.Errorf("%s:%d:%d: not valid YAML: %s", f.path, max(line, 1), max(column, 1), problem)
 }
 
 // fail adds a mistake in a key, or in a part of it; in none where path is "".

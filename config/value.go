@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"github.com/prometheus/common/model"
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 
 	"loggregator_exporter/internal/check"
 )

@@ -12,14 +12,14 @@ import (
 	"strings"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 
 	"loggregator_exporter/internal/boundedfile"
 	"loggregator_exporter/internal/check"
 )
 
 // consolePages are the paths of the console's pages, and of what they load.
-var consolePages = []string{"names", "explain", "rules", "cardinality", "config", "assets"}
+var consolePages = []string{"names", "explain", "rules", "cardinality", "config", "docs", "assets"}
 
 func (w *Web) check(s check.Section) {
 	s.Address("listen_address", w.ListenAddress, 0)

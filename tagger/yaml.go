@@ -9,15 +9,15 @@ import (
 	"maps"
 	"math"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 
 	"loggregator_exporter/internal/suggest"
+	"loggregator_exporter/internal/yamlplace"
 )
 
 // Bounds of a file. Aliases let few bytes stand for very many nodes.
@@ -121,8 +121,6 @@ func (d *document) errors() []error {
 	return all
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
 // root parses the file and returns its top-level node, aliases and merge keys resolved. It returns nil if the file
 // is empty, or after an error.
 func (d *document) root(data []byte) *yaml.Node {
@@ -141,10 +139,8 @@ func (d *document) root(data []byte) *yaml.Node {
 			"more than one YAML document, or garbage after the first: keep one per file")
 		return nil
 	case err != nil:
-		line, _ := strconv.Atoi(yamlLine.FindStringSubmatch(err.Error())[1])
-		d.failAt(text{line: line},
-			"not valid YAML, here or in the next line: %s (quote patterns, and do not indent with tabs)",
-			yamlLine.ReplaceAllString(err.Error(), ""))
+		line, column, problem := yamlplace.Of(err, data)
+		d.failAt(text{line: line, column: column}, "not valid YAML: %s (quote patterns, and do not indent with tabs)", problem)
 		return nil
 	}
 	n := first.Content[0]

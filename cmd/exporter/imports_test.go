@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"nozzle/leftout":   {"metric", "nozzle/filter"},
 	"nozzle/capture":   {"metric", "nozzle/wire"},
 	"foundation":       {"metric", "nozzle/wire"},
-	"tagger":           {"metric", "tagger/naming", "internal/suggest"},
+	"tagger":           {"metric", "tagger/naming", "internal/suggest", "internal/yamlplace"},
 	"tagger/naming":    {"metric"},
 	"tagger/learn":     {"metric", "tagger", "tagger/naming"},
 	"tagger/catalogue": {},
@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	// The option types that it fills, and what checks them.
 	"config": {
 		"metric", "nozzle", "nozzle/filter", "tagger", "store", "remotewrite", "compat",
-		"internal/suggest", "internal/boundedfile", "internal/check", "internal/outgoing",
+		"internal/suggest", "internal/boundedfile", "internal/check", "internal/outgoing", "internal/yamlplace",
 	},
 	"internal/beat":         {},
 	"internal/boundedfile":  {},
@@ -68,6 +68,7 @@ var mayImport = map[string][]string{
 	"internal/wiretest":     {"metric"}, // for tests
 	"internal/suggest":      {},
 	"internal/wholefile":    {},
+	"internal/yamlplace":    {},
 	"cmd/exporter":          nil, // the only place that wires: everything
 }
 
