@@ -109,6 +109,13 @@ func (r *Resolver) Identification() store.Identification { return r.identificati
 // Resolve implements store.Resolver.
 func (r *Resolver) Resolve(id *store.Identity) store.Resolved { return r.Explain(id, nil).Resolved }
 
+// ApplyRules runs the rules on a name, and makes no series of what they leave; see tagger.Tagger.Apply.
+func (r *Resolver) ApplyRules(id *store.Identity, dst *tagger.Result, tr *tagger.Trace) {
+	subject := subjectOf(id)
+	subject.SourceID, subject.Tags = id.SourceID, id.Tags
+	r.options.Tagger.Apply(&subject, dst, tr)
+}
+
 // As many as there are usually at most: tags of an origin, tags of a name, and labels of a series beside constants, and
 // tags of the name and of the envelope.
 const (

@@ -111,15 +111,16 @@ func (l *limits) senderOf(tagset string) string {
 
 // ownerOf returns whose an identity is.
 func ownerOf(by Owner, tagset string) string {
-	source, _, tags := parseIdentity(tagset)
+	s := Sender{key: tagset}
+	source := s.SourceID()
 	if by == OwnerSourceID {
 		if source == "" {
-			source = metric.LabelValue(tags, "app_id") // the identity of an app's HTTP request has no source id
+			source = s.Tag("app_id") // the identity of an app's HTTP request has no source id
 		}
 		return source
 	}
 	for _, tag := range senderTags[by] {
-		if v := metric.LabelValue(tags, tag); v != "" {
+		if v := s.Tag(tag); v != "" {
 			return v
 		}
 	}

@@ -14,6 +14,8 @@ type SeriesQuery struct {
 	Kind metric.Kind
 	// Keep keeps an identity; nil keeps all. It is called without the lock.
 	Keep func(*Visited) bool
+	// Each, unless nil, is called with every identity of the name, whether it is listed or not, without the lock.
+	Each func(*Visited)
 	// After is where the list goes on: SeriesState.Position of the last one before. Before, unless 0, is where it ends:
 	// the last ones before that position are listed. Limit bounds it.
 	After, Before uint32
@@ -44,30 +46,49 @@ func (s *Store) Series(q SeriesQuery) (list []SeriesState, more bool) {
 	if len(names) == 0 {
 		return nil, false
 	}
-	for from := entryPos(q.After) + 1; ; from += readChunk {
-		chunk, last := s.seriesChunk(names, &q, from)
+	l := seriesList{SeriesQuery: &q}
+	from := entryPos(1)
+	if q.Each == nil {
+		from += entryPos(q.After)
+	}
+	for last := from; from <= last && (q.Each != nil || !l.done); from += readChunk {
+		var chunk []SeriesState
+		chunk, last = s.seriesChunk(names, &q, from)
 		for i := range chunk {
-			if q.Before > 0 && chunk[i].Position >= q.Before {
-				s.readValues(list)
-				return list, more
-			}
-			if q.Keep != nil && !q.Keep(&chunk[i].Visited) {
-				continue
-			}
-			if len(list) == q.Limit && q.Before > 0 {
-				list, more = append(list[:0], list[1:]...), true
-			}
-			if len(list) == q.Limit {
-				s.readValues(list)
-				return list, true
-			}
-			list = append(list, chunk[i])
-		}
-		if from+readChunk > last {
-			s.readValues(list)
-			return list, more
+			l.add(&chunk[i])
 		}
 	}
+	s.readValues(l.list)
+	return l.list, l.more
+}
+
+// seriesList is what Series returns, while it is made.
+type seriesList struct {
+	*SeriesQuery
+
+	list       []SeriesState
+	more, done bool
+}
+
+// add adds the next identity of the name.
+func (l *seriesList) add(next *SeriesState) {
+	if l.Each != nil {
+		l.Each(&next.Visited)
+	}
+	if l.done || next.Position <= l.After || l.Keep != nil && !l.Keep(&next.Visited) {
+		return
+	}
+	switch full := len(l.list) == l.Limit; {
+	case l.Before > 0 && next.Position >= l.Before:
+		l.done = true
+		return
+	case full && l.Before > 0:
+		l.list, l.more = append(l.list[:0], l.list[1:]...), true
+	case full:
+		l.more, l.done = true, true
+		return
+	}
+	l.list = append(l.list, *next)
 }
 
 // namePositions finds the positions of a name by all kinds and units that are asked for.

@@ -153,40 +153,61 @@ func (s *registry) visit(v *Visited, e *entry) {
 	v.Second = n.kind == nameHTTPSize
 	v.Sender = Sender{s.entries.tagsets.at(e.tagset).key, n.kind}
 	v.Arrived, v.Stamp, v.Untagged = e.arrived, e.stamp, e.flags&flagUntagged != 0
-	at := e
+	at := s.deciding(e)
+	v.State = e.becomes(at)
+	switch v.State {
+	case EntryLive, EntryPart, EntryJoined:
+		v.MetricPos, v.Metric = uint32(at.family), s.families.at(at.family).name
+	case EntryRefused:
+		s.visitRefused(v, at)
+	case EntryWaiting, EntryDropped:
+	}
+}
+
+// deciding returns the entry that decides what becomes of one: its composite, the timer that it has joined, or itself.
+func (s *registry) deciding(e *entry) *entry {
 	if e.state == stateJoined || e.state == statePart {
 		if other := e.dependsOn(); s.entries.alive(other) {
-			at = s.entries.at(other.pos)
+			return s.entries.at(other.pos)
 		}
 	}
-	switch at.state {
+	return e
+}
+
+// becomes returns the state of an entry, given the one that decides.
+func (e *entry) becomes(by *entry) EntryState {
+	switch by.state {
 	case stateLive:
-		v.MetricPos, v.Metric = uint32(at.family), s.families.at(at.family).name
-		v.State = [...]EntryState{stateLive: EntryLive, stateJoined: EntryJoined, statePart: EntryPart}[e.state]
+		return [...]EntryState{stateLive: EntryLive, stateJoined: EntryJoined, statePart: EntryPart}[e.state]
 	case stateDropped:
-		v.State = EntryDropped
+		return EntryDropped
 	case stateRefused:
-		s.visitRefused(v, at)
+		return EntryRefused
 	default:
-		v.State = EntryWaiting
+		return EntryWaiting
 	}
+}
+
+// ownerOf returns the entry whose series a refused one would have; nil if that is not why, or if it has gone.
+func (s *registry) ownerOf(e *entry) *entry {
+	if other := e.dependsOn(); e.flags&refusalFlags == 0 && s.entries.alive(other) {
+		if owner := s.entries.at(other.pos); owner.state == stateLive {
+			return owner
+		}
+	}
+	return nil
 }
 
 // visitRefused fills in why a refused entry has no series. What the list of names has no room for is found out from the
 // entry.
 func (s *registry) visitRefused(v *Visited, e *entry) {
 	r := &s.refusals.all[e.refusal()]
-	v.State, v.Outcome, v.Metric, v.reason = EntryRefused, r.Outcome, r.Metric, r.Reason
+	v.Outcome, v.Metric, v.reason = r.Outcome, r.Metric, r.Reason
 	if !e.refusal().isNamed() {
 		v.reason = s.reasonOf(e)
 	}
-	if e.flags&refusalFlags != 0 {
-		return
-	}
-	if other := e.dependsOn(); s.entries.alive(other) {
-		if owner := s.entries.at(other.pos); owner.state == stateLive {
-			v.MetricPos, v.Metric, v.Rival = uint32(owner.family), s.families.at(owner.family).name, s.rival(owner)
-		}
+	if owner := s.ownerOf(e); owner != nil {
+		v.MetricPos, v.Metric, v.Rival = uint32(owner.family), s.families.at(owner.family).name, s.rival(owner)
 	}
 }
 

@@ -66,6 +66,10 @@ func TestWalk(t *testing.T) {
 			"timer http live origin=gorouter cf_http_request_duration_seconds",
 			"timer http live origin=gorouter cf_http_response_size_bytes",
 		}},
+		{"family of another type", []*metric.Envelope{gauge("b", 1), sent("b", nil, []uint64{1})}, []string{
+			"gauge b live origin= cf_b untagged",
+			"histogram b refused origin= cf_b untagged conflict: cf_b of type gauge has the name of this histogram",
+		}},
 		{"parts", []*metric.Envelope{
 			counter("x_count", 1, 1, rep...), counter("x_bucket", 1, 1, append(rep, "le", "1")...),
 		}, []string{
@@ -79,11 +83,12 @@ func TestWalk(t *testing.T) {
 			for _, e := range tc.send {
 				write(s, e)
 			}
-			got := walked(s)
-			slices.Sort(got)
 			slices.Sort(tc.want)
-			if !slices.Equal(got, tc.want) {
-				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
+			for _, got := range [][]string{walked(s), scanned(s)} {
+				slices.Sort(got)
+				if !slices.Equal(got, tc.want) {
+					t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tc.want, "\n"))
+				}
 			}
 		})
 	}

@@ -152,7 +152,7 @@ func (s *search) parseOrigin(origins *ruleSet, dst *Result, tr *Trace) {
 	dst.OriginTags = appendTag(dst.OriginTags, labelComponent, origin)
 	if tr != nil {
 		tr.addMatch(StageOrigin, s, r)
-		tr.last().Tags = slices.Clone(dst.OriginTags)
+		tr.addTags(dst.OriginTags)
 	}
 }
 
@@ -178,8 +178,8 @@ func promoteOrigin(dst *Result, fixedComponent bool, tr *Trace) {
 	}
 	rotate(dst.Tags, before)
 	if tr != nil {
-		tags := slices.Clone(dst.Tags[:len(dst.Tags)-before])
-		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base, Tags: tags})
+		tr.Steps = append(tr.Steps, Step{Stage: StageFromOrigin, Text: dst.Base})
+		tr.addTags(dst.Tags[:len(dst.Tags)-before])
 	}
 }
 
@@ -207,7 +207,7 @@ func (s *search) applyMetadata(entries *ruleSet, dst *Result, made *decisions, t
 		r.addMetadata(dst, made, s.subject, s.values[:])
 		if tr != nil {
 			tr.addMatch(StageMetadata, s, r)
-			tr.last().addMetadata(r)
+			tr.addMetadata(r)
 		}
 		if made.kind && made.unit && dst.MetricBase != "" && dst.Help != "" && dst.Expiry != 0 && dst.Buckets != nil {
 			return

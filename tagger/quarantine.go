@@ -1,7 +1,6 @@
 package tagger
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -52,8 +51,8 @@ func quarantine(dst *Result, tr *Trace) {
 		dst.Rule = Quarantine
 	}
 	if tr != nil {
-		tags := slices.Clone(dst.Tags[before:])
-		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: Quarantine, Base: rest, Tags: tags})
+		tr.Steps = append(tr.Steps, Step{Stage: StageQuarantine, Text: base, Rule: Quarantine, Base: rest})
+		tr.addTags(dst.Tags[before:])
 	}
 }
 

@@ -28,6 +28,8 @@ type Trace struct {
 	Steps []Step
 	// NoAttempts leaves Tried empty, which costs most of a trace's time.
 	NoAttempts bool
+	// OnlyRules leaves all but Stage and Rule empty, which costs little beside the rules.
+	OnlyRules bool
 }
 
 // Step is one step of Apply.
@@ -61,6 +63,10 @@ func (t *Trace) last() *Step { return &t.Steps[len(t.Steps)-1] }
 
 // addMatch adds a step for a search and the rule that it found, nil for none.
 func (t *Trace) addMatch(stage Stage, s *search, r *rule) {
+	if t.OnlyRules {
+		t.addRule(stage, r)
+		return
+	}
 	step := Step{Stage: stage, Text: s.text}
 	if r != nil {
 		step.Rule, step.Pattern, step.Place = r.id, r.source, r.place.String()
@@ -77,9 +83,19 @@ func (t *Trace) addMatch(stage Stage, s *search, r *rule) {
 	t.Steps = append(t.Steps, step)
 }
 
+func (t *Trace) addRule(stage Stage, r *rule) {
+	t.Steps = append(t.Steps, Step{Stage: stage})
+	if r != nil {
+		t.last().Rule = r.id
+	}
+}
+
 // addEffect adds to the last step what the rule did: the tags from before on are its own.
 func (t *Trace) addEffect(r *rule, s *search, tags []metric.Label, before int, left string, isRest bool) {
 	step := t.last()
+	if t.OnlyRules {
+		return
+	}
 	step.Tags = slices.Clone(tags[before:])
 	for _, l := range r.appendTags(nil, s.subject, s.values[:]) {
 		if v := metric.LabelValue(tags[:before], l.Name); v != "" && v != l.Value {
@@ -91,11 +107,22 @@ func (t *Trace) addEffect(r *rule, s *search, tags []metric.Label, before int, l
 	} else {
 		step.Base = left
 	}
-	step.addMetadata(r)
+	t.addMetadata(r)
 }
 
-// addMetadata adds what the rule sets of the metric.
-func (s *Step) addMetadata(r *rule) {
+// addTags says what tags the last step set.
+func (t *Trace) addTags(tags []metric.Label) {
+	if !t.OnlyRules {
+		t.last().Tags = slices.Clone(tags)
+	}
+}
+
+// addMetadata adds to the last step what the rule sets of the metric.
+func (t *Trace) addMetadata(r *rule) {
+	if t.OnlyRules {
+		return
+	}
+	s := t.last()
 	add := func(isSet bool, format string, args ...any) {
 		if isSet {
 			s.Metadata = append(s.Metadata, fmt.Sprintf(format, args...))

@@ -197,7 +197,8 @@ func watchLive(t *testing.T, b *tab) {
 	b.do(t, chromedp.Click(chromedp.ID("pause")))
 	b.await(t, `document.getElementById("pause").innerText.includes("Live")`)
 	b.expectComplaints(true)
-	eval[any](t, b, `window.fetch = () => Promise.reject(new Error("away"))`)
-	b.await(t, `!document.getElementById("silence").hidden`)
-	b.awaitText(t, "#silence", "No answer from the exporter since")
+	eval[any](t, b, `window.fetch = () => Promise.resolve(new Response("", {status: 503}))`)
+	b.awaitText(t, "#silence", "the exporter is busy")
+	eval[any](t, b, `window.fetch = () => Promise.reject(new TypeError("away"))`)
+	b.awaitText(t, "#silence", "no answer from the exporter")
 }

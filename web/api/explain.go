@@ -166,10 +166,8 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 		out.States = map[string]int{}
 		return out, a.parse(&q, out)
 	}
-	search := seriesQuery(&q)
-	senders := a.count(search)
+	senders := a.liveSeries(&q, at, of, out)
 	out.States, out.NotStored = senders.states, a.notStoredNow(&q)
-	a.liveSeries(search, &q, at, of, out)
 	if ctx.Err() != nil {
 		return nil, canceled(ctx)
 	}
@@ -180,7 +178,7 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 	if err := a.parse(&q, out); err != nil {
 		return nil, err
 	}
-	return out, a.presence(ctx, &asked, &senders, out)
+	return out, a.presence(ctx, &asked, senders, out)
 }
 
 // asSent completes a query with what an identity of the name has. Source id, instance id and tags go together.
@@ -279,9 +277,15 @@ func seriesQuery(q *ExplainQuery) store.SeriesQuery {
 	return search
 }
 
-// liveSeries lists a page of identities.
-func (a *API) liveSeries(search store.SeriesQuery, q *ExplainQuery, at *cursor, of uint32, out *Explained) {
-	keep := search.Keep
+// liveSeries lists a page of identities, and counts all of them.
+func (a *API) liveSeries(q *ExplainQuery, at *cursor, of uint32, out *Explained) *senders {
+	search := seriesQuery(q)
+	all, keep := newSenders(), search.Keep
+	search.Each = func(v *store.Visited) {
+		if keep == nil || keep(v) {
+			all.add(v)
+		}
+	}
 	search.Limit = q.Series
 	search.Keep = func(v *store.Visited) bool {
 		return (q.State == "" || v.State.String() == q.State) && (keep == nil || keep(v))
@@ -295,8 +299,9 @@ func (a *API) liveSeries(search store.SeriesQuery, q *ExplainQuery, at *cursor, 
 	for i := range states {
 		out.Live = append(out.Live, a.liveSeriesOf(&states[i]))
 	}
+	a.countForgotten(all, &search, keep)
 	if len(states) == 0 {
-		return
+		return all
 	}
 	if more || search.Before > 0 {
 		next := cursor{Query: of, Number: int64(states[len(states)-1].Position)}
@@ -306,6 +311,7 @@ func (a *API) liveSeries(search store.SeriesQuery, q *ExplainQuery, at *cursor, 
 		previous := cursor{Query: of, Number: int64(states[0].Position), Before: true}
 		out.SeriesPrevious = previous.encode()
 	}
+	return all
 }
 
 func (a *API) liveSeriesOf(s *store.SeriesState) LiveSeries {

@@ -81,6 +81,9 @@ type NamesPage struct {
 	// NearNames and NearMetrics are raw names and metrics that resemble what was searched for, where nothing was found.
 	NearNames   []string `json:"near_names"`
 	NearMetrics []string `json:"near_metrics"`
+	// OwnMetrics are the first 10 metrics of the exporter itself that a search finds: no component sends them, and no rule
+	// makes them.
+	OwnMetrics []OwnMetric `json:"own_metrics"`
 }
 
 // Name is one raw name of one kind and unit, as components emit it.
@@ -128,13 +131,10 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	}
 	page := &NamesPage{
 		Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), Omitted: s.Omitted, States: map[State]int{},
-		NearNames: []string{}, NearMetrics: []string{}, Reasons: map[string]int{},
+		NearNames: []string{}, NearMetrics: []string{}, OwnMetrics: []OwnMetric{}, Reasons: map[string]int{},
 	}
 	if reason := reasonOf(q.Reason); reason != metric.Stored {
 		page.NotStored = totalOf(s, reason)
-	}
-	for _, state := range states {
-		page.States[state] = 0
 	}
 	s = filter.Snapshot
 	found := filter.run(page)
@@ -153,7 +153,9 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	}
 	wanted := cmp.Or(q.Search, q.Metric)
 	if wanted != "" && page.Matching == 0 && q.Rule == "" && q.Owner == "" && q.Reason == "" {
-		page.NearNames, page.NearMetrics, err = near(ctx, s, wanted)
+		if page.OwnMetrics = a.searchOwn(wanted); len(page.OwnMetrics) == 0 {
+			page.NearNames, page.NearMetrics, err = near(ctx, s, wanted)
+		}
 	}
 	return page, err
 }
@@ -162,6 +164,7 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 type explainer interface {
 	store.Resolver
 	Explain(id *store.Identity, tr *resolver.Trace) resolver.Resolution
+	ApplyRules(id *store.Identity, dst *tagger.Result, tr *tagger.Trace)
 	Removed(a, b *store.Identity) []resolver.RemovedLabel
 	Tagger() *tagger.Tagger
 	Options() resolver.Options

@@ -17,11 +17,7 @@ import (
 type nameFilter struct {
 	*live.Snapshot
 
-	words  []string // in lower case
-	inText [][]bool // of each word, by text of the snapshot: whether it contains the word
-	// behind is what follows an origin and a dot at the start of each word, by text of the snapshot; nil where there is no
-	// dot. Operators write a name as origin.name.
-	behind [][][]byte
+	words  []searchWord
 	state  State
 	reason metric.Outcome // Stored for any
 	metric int            // position of the text, -1 for none, -2 for any
@@ -36,6 +32,14 @@ func (f *nameFilter) at(i int) *live.Name {
 	return &f.Others[i-len(f.Names)]
 }
 
+// searchWord says where a word is.
+type searchWord struct {
+	inName, inText []bool // by position
+	// behind is what follows an origin and a dot at the start of the word, by text of the snapshot; nil where there is no
+	// dot. Operators write a name as origin.name.
+	behind [][]byte
+}
+
 // anyMetric and noMetric stand for a position of a text.
 const (
 	noMetric  = -1
@@ -44,26 +48,20 @@ const (
 
 // nameFilter prepares a query. Origins and metrics, which many names have in common, are searched once.
 func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (*nameFilter, error) {
-	f := &nameFilter{
-		Snapshot: s, words: strings.Fields(strings.ToLower(q.Search)), state: q.State, reason: reasonOf(q.Reason),
-		metric: anyMetric,
-	}
-	for _, word := range f.words {
-		in := make([]bool, len(s.Texts))
-		var lower []byte
-		for i, text := range s.Texts {
-			lower = appendLower(lower[:0], text)
-			in[i] = bytes.Contains(lower, []byte(word))
-		}
-		f.inText = append(f.inText, in)
-		f.behind = append(f.behind, namesBehind(s.Texts, []byte(word)))
+	f := &nameFilter{Snapshot: s, state: q.State, reason: reasonOf(q.Reason), metric: anyMetric}
+	for text := range strings.FieldsSeq(strings.ToLower(q.Search)) {
+		word := searchWord{inName: make([]bool, len(s.Names)+len(s.Others)), inText: make([]bool, len(s.Texts))}
+		s.NamesWith(text, func(i int) { word.inName[i] = true })
+		s.TextsWith(text, func(i int) { word.inText[i] = true })
+		word.behind = namesBehind(s, []byte(text))
+		f.words = append(f.words, word)
 	}
 	if q.Metric != "" {
 		f.metric = slices.Index(s.Texts, q.Metric) // noMetric if there is none
 	}
 	var err error
 	if q.Rule != "" {
-		if f.only, err = a.takenBy(ctx, s, q.Rule); err != nil {
+		if f.only, err = a.namesOf(ctx, s, q.Rule); err != nil {
 			return nil, err
 		}
 	}
@@ -84,40 +82,31 @@ func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (
 }
 
 // namesBehind returns what of a word follows each text and a dot; nil for texts with which the word does not start.
-func namesBehind(texts []string, word []byte) (behind [][]byte) {
+func namesBehind(s *live.Snapshot, word []byte) (behind [][]byte) {
 	if !bytes.Contains(word, []byte(".")) {
 		return nil
 	}
-	behind = make([][]byte, len(texts))
-	var lower []byte
-	for i, text := range texts {
-		lower = append(appendLower(lower[:0], text), '.')
-		behind[i], _ = bytes.CutPrefix(word, lower)
-		if len(behind[i]) == len(word) {
-			behind[i] = nil
+	behind = make([][]byte, len(s.Texts))
+	for i := range behind {
+		if rest, ok := bytes.CutPrefix(word, s.FoldedText(i)); ok && len(rest) > 1 && rest[0] == '.' {
+			behind[i] = rest[1:]
 		}
 	}
 	return behind
 }
 
-// run returns the positions of the names that the query finds, and counts them by state and reason. Names that do not
+// run returns the positions of the names that the query finds, ascending, and counts them by state and reason. Names that do not
 // arrive are found by their reason only.
 func (f *nameFilter) run(page *NamesPage) []int {
 	var found []int
-	var lower []byte
+	var counts [len(states)]int
 	for i := range len(f.Names) + len(f.Others) {
 		n := f.at(i)
 		if n.Filtered {
 			page.All++
 		}
-		if f.only != nil && !f.only[i] || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) {
+		if f.only != nil && !f.only[i] || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) || !f.matches(i) {
 			continue
-		}
-		if len(f.words) > 0 {
-			lower = appendLower(lower[:0], n.Name)
-			if !f.matches(n, lower) {
-				continue
-			}
 		}
 		inState := f.state == "" || holds(n, f.state)
 		if inState && len(n.LeftOut) > 0 {
@@ -127,14 +116,17 @@ func (f *nameFilter) run(page *NamesPage) []int {
 			continue
 		}
 		page.Matching++
-		for _, state := range states {
+		for at, state := range states {
 			if holds(n, state) {
-				page.States[state]++
+				counts[at]++
 			}
 		}
 		if inState {
 			found = append(found, i)
 		}
+	}
+	for at, state := range states {
+		page.States[state] = counts[at]
 	}
 	page.Total = len(found)
 	return found
@@ -149,38 +141,22 @@ func (p *NamesPage) countReasons(n *live.Name) {
 	}
 }
 
-// matches reports whether each word is in the name, which is in lower case, or in one of its origins or metrics, or is
-// an origin, a dot and the start of the name.
-func (f *nameFilter) matches(n *live.Name, lower []byte) bool {
-	for w, word := range f.words {
-		in := f.inText[w]
-		has := func(pos uint32) bool { return in[pos] }
+// matches reports whether each word is in the name, or in one of its origins or metrics, or is an origin, a dot and the
+// start of the name.
+func (f *nameFilter) matches(i int) bool {
+	n := f.at(i)
+	for w := range f.words {
+		word := &f.words[w]
+		has := func(pos uint32) bool { return word.inText[pos] }
 		follows := func(pos uint32) bool {
-			rest := f.behind[w]
-			return rest != nil && len(rest[pos]) > 0 && bytes.HasPrefix(lower, rest[pos])
+			return word.behind != nil && word.behind[pos] != nil && bytes.HasPrefix(f.FoldedName(i), word.behind[pos])
 		}
-		if !bytes.Contains(lower, []byte(word)) && !slices.ContainsFunc(n.Origins, has) &&
-			!slices.ContainsFunc(n.Metrics, has) && !slices.ContainsFunc(n.Origins, follows) {
+		if !word.inName[i] && !slices.ContainsFunc(n.Origins, has) && !slices.ContainsFunc(n.Metrics, has) &&
+			!slices.ContainsFunc(n.Origins, follows) {
 			return false
 		}
 	}
 	return true
-}
-
-// appendLower appends a text in lower case. Names are ASCII nearly always; other letters stay as they are only where
-// all of the text is not.
-func appendLower(dst []byte, text string) []byte {
-	for i := range len(text) {
-		c := text[i]
-		if c >= 0x80 {
-			return append(dst[:len(dst)-i], strings.ToLower(text)...)
-		}
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		dst = append(dst, c)
-	}
-	return dst
 }
 
 // ownedBy returns the positions of the names of an owner, and the snapshot with what became of the owner's alone.
@@ -189,26 +165,50 @@ func (a *API) ownedBy(s *live.Snapshot, owner string) (*live.Snapshot, map[int]b
 	own := *s
 	own.Names = slices.Clone(s.Names)
 	owned := map[int]bool{}
-	a.options.Store.Walk(func(chunk []store.Visited) bool {
-		for i := range chunk {
-			v := &chunk[i]
-			if v.Composite || live.OwnerOf(v.Sender, by) != owner {
+	var owns []bool // by number of the sender
+	var rows []int  // by number of the name: its position, or -1
+	var refused []store.Mark
+	a.options.Store.Scan(func(chunk *store.Scan) bool {
+		for _, sender := range chunk.Senders[len(owns):] {
+			owns = append(owns, live.OwnerOf(sender, by) == owner)
+		}
+		for i := len(rows); i < len(chunk.Names); i++ {
+			rows = append(rows, rowOf(s, &chunk.Names[i]))
+		}
+		for i := range chunk.Marks {
+			m := &chunk.Marks[i]
+			at := rows[m.Name]
+			if at < 0 || !owns[m.Sender] {
 				continue
 			}
-			n := live.Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind}
-			at, ok := find(s, &n)
-			if !ok {
-				continue
-			}
+			n := &own.Names[at]
 			if !owned[at] {
 				owned[at] = true
-				own.Names[at].Forget()
+				n.Forget()
 			}
-			own.Names[at].Count(v)
+			if n.Count(m.State, m.Outcome, m.Untagged) {
+				refused = append(refused, *m)
+			}
 		}
 		return true
 	})
+	visited := a.options.Store.Visit(refused)
+	for i := range visited {
+		v := &visited[i]
+		if at, ok := find(s, &live.Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind}); ok && v.State == store.EntryRefused {
+			own.Names[at].Keep(v)
+		}
+	}
 	return &own, owned
+}
+
+// rowOf returns the position of a scanned name, or -1.
+func rowOf(s *live.Snapshot, n *store.ScannedName) int {
+	at, ok := find(s, &live.Name{Name: n.Name, Unit: n.Unit, Kind: n.Kind()})
+	if n.Composite() || !ok {
+		return -1
+	}
+	return at
 }
 
 // find returns the position of a name.
@@ -264,11 +264,38 @@ func (o *nameOrder) sortKey(n *live.Name) (string, int64) {
 	return o.key(o.Snapshot, n)
 }
 
+// sort orders positions, which ascend: those of Names are in the order of names, in which ties are.
 func (o *nameOrder) sort(found []int) {
-	slices.SortFunc(found, func(x, y int) int {
-		text, number := o.sortKey(o.at(x))
-		return -o.compare(o.at(y), text, number, o.at(x))
+	mixed := len(found) > 0 && found[len(found)-1] >= len(o.Names)
+	if o.byName && !mixed {
+		if o.descending {
+			slices.Reverse(found)
+		}
+		return
+	}
+	type keyed struct {
+		text   string
+		number int64
+		at     int
+	}
+	keys := make([]keyed, len(found))
+	for i, at := range found {
+		keys[i].text, keys[i].number = o.sortKey(o.at(at))
+		keys[i].at = at
+	}
+	slices.SortFunc(keys, func(x, y keyed) int {
+		if mixed {
+			return -o.compare(o.at(y.at), x.text, x.number, o.at(x.at))
+		}
+		by := cmp.Or(cmp.Compare(x.number, y.number), strings.Compare(x.text, y.text))
+		if o.descending {
+			by = -by
+		}
+		return cmp.Or(by, cmp.Compare(x.at, y.at))
 	})
+	for i := range keys {
+		found[i] = keys[i].at
+	}
 }
 
 // compare compares a name with another, whose key is given.

@@ -30,13 +30,15 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// A rule's examples name no name twice, whatever its kinds and units.
+// A rule's examples name no name twice, whatever its kinds and units, and each row is counted once.
 func TestRuleExamples(t *testing.T) {
 	var u ruleUsage
-	for _, name := range []string{"a", "a", "b", "c", "d"} {
-		u.add(name)
+	for i, name := range []string{"a", "a", "b", "c", "d"} {
+		u.add(i+1, 2)
+		u.add(i+1, 2)
+		u.examples = addExample(u.examples, name)
 	}
-	if want := []string{"a", "b", "c"}; u.names != 5 || !slices.Equal(u.examples, want) {
-		t.Errorf("%d, %q", u.names, u.examples)
+	if want := []string{"a", "b", "c"}; u.names != 5 || u.series != 10 || !slices.Equal(u.examples, want) {
+		t.Errorf("%d names, %d series, %q", u.names, u.series, u.examples)
 	}
 }

@@ -19,16 +19,24 @@ import (
 type Presence struct {
 	// State is exposed, quarantined (exposed after the quarantine took ids and numbers out), partly (some of its senders
 	// have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another kind, unit or
-	// origin than asked for), filtered, metric (it is the name of a metric,
-	// or of a series of one), own (of one of the exporter's own) or unseen.
+	// origin than asked for), filtered, metric (it is the name of a metric, or of a series of one), own (of one of the
+	// exporter's own), no_metric (it has the form of a metric's name, but none has it) or unseen.
 	State string `json:"state"`
 	// Sentence is that in words, Remedy what to do about it, or empty, and Link the page that shows more, or empty.
 	Sentence string `json:"sentence"`
 	Remedy   string `json:"remedy,omitempty"`
 	Link     string `json:"link,omitempty"`
-	// NearNames and NearMetrics are raw names and metrics that resemble one that never came.
+	// NearNames and NearMetrics are raw names and metrics that resemble one that never came; of a metric, NearNames are the
+	// first names that lead to it.
 	NearNames   []string `json:"near_names"`
 	NearMetrics []string `json:"near_metrics"`
+	// Own is the metric of the exporter itself that has the name.
+	Own *OwnMetric `json:"own,omitempty"`
+}
+
+// OfMetric says that the text is about a metric: no component would send it.
+func (p *Presence) OfMetric() bool {
+	return slices.Contains([]string{"metric", "own", "no_metric"}, p.State)
 }
 
 // presence says whether the name of a query is exposed, with x as far as it is explained.
@@ -103,6 +111,9 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		p.State, p.Sentence = "invalid", "Samples of this name are refused: "+x.Invalid+"."
 		p.Remedy = remedies[metric.Invalid].Remedy
 	default:
+		if about, err := p.notExposed(ctx, a, s, q); about || err != nil {
+			return err
+		}
 		p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name)
 		if origin, name, _ := strings.Cut(q.Name, "."); err == nil && len(p.NearNames) == 0 && slices.Contains(s.Texts, origin) {
 			p.NearNames, _, err = near(ctx, s, name)

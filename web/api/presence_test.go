@@ -77,22 +77,27 @@ func TestPresence(t *testing.T) {
 		{
 			ExplainQuery{Name: "cf_queue_depth"},
 			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2.|Explain one of " +
-				"those.|/names?metric=cf_queue_depth|",
+				"those.|/names?metric=cf_queue_depth|queue.chat.depth queue.mail.depth",
 		},
 		{
 			ExplainQuery{Name: `rate(cf_queue_depth{queue="mail"}[5m])`},
 			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2.|Explain one of " +
-				"those.|/names?metric=cf_queue_depth|",
+				"those.|/names?metric=cf_queue_depth|queue.chat.depth queue.mail.depth",
 		},
 		{
 			ExplainQuery{Name: "loggregator_exporter_series"},
-			"own|The exporter's own metrics have names that begin so: no component sends them.|The documentation of the metrics says " +
-				"what each means.|/docs?page=metrics|",
+			"no_metric|The exporter has no metric of this name now.|Some of its metrics are there only where what they count is switched " +
+				"on, or has happened. The documentation has all of them.|/docs?page=metrics|",
+		},
+		{
+			ExplainQuery{Name: "cf_none"},
+			"no_metric|No metric of this name is exposed, and no component sends a name like this.|A metric is there from the first " +
+				"sample of a raw name that leads to it until metrics.expiration after the last: search Names for a word of it.|/names|",
 		},
 		{
 			ExplainQuery{Name: "cf_wait_seconds_bucket"},
 			"metric|This is a series of the histogram or summary cf_wait_seconds, not a name that a component sends. Raw names that lead " +
-				"to it: 1.|Explain one of those.|/names?metric=cf_wait_seconds|",
+				"to it: 1.|Explain one of those.|/names?metric=cf_wait_seconds|wait",
 		},
 		{
 			ExplainQuery{Name: "router__0.memoryStats.numBytesAlocated"},

@@ -70,8 +70,9 @@ type Rule struct {
 	// Names is how many live raw names it takes, alone or with others; Series is how many series these have.
 	Names  int `json:"names"`
 	Series int `json:"series"`
-	// Examples are up to 3 of the names.
+	// Examples are up to 3 of the names, Origins up to 3 of the origins that it takes: their names are counted as well.
 	Examples []string `json:"examples"`
+	Origins  []string `json:"origins"`
 	// Nearest is the live name that is nearest to the pattern, of a rule that is tried and takes none.
 	Nearest string `json:"nearest,omitempty"`
 }
@@ -157,7 +158,8 @@ func ruleOf(r *tagger.RuleInfo, u *ruleUsage, texts *ruleTexts) Rule {
 		RuleRef: RuleRef{
 			ID: r.ID, Pattern: r.Pattern, File: r.File, Line: r.Line, Text: texts.text(r.File, r.Line, r.Column),
 		},
-		Section: r.Section, Drops: r.Drops, Names: u.names, Series: u.series, Examples: append([]string{}, u.examples...),
+		Section: r.Section, Drops: r.Drops, Names: u.names, Series: u.series,
+		Examples: append([]string{}, u.examples...), Origins: append([]string{}, u.origins...),
 	}
 }
 
@@ -181,11 +183,11 @@ func ruleFilesOf(x *ruleIndex, texts *ruleTexts) []RuleFile {
 	}
 	counted := make([]int, len(files)) // the last name that was counted for a file, from 1
 	for name := range x.names.Names {
-		for _, pos := range x.of(name) {
-			if pos == quarantined || fileOf[pos] < 0 {
+		for _, by := range x.of(name) {
+			if by == quarantined || fileOf[by.rule()] < 0 {
 				continue
 			}
-			if i := fileOf[pos]; counted[i] != name+1 {
+			if i := fileOf[by.rule()]; counted[i] != name+1 {
 				counted[i] = name + 1
 				files[i].Names++
 			}

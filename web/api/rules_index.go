@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"loggregator_exporter/resolver"
+	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
 )
@@ -17,33 +17,53 @@ type ruleIndex struct {
 	rules  []tagger.RuleInfo
 	byID   map[string]int // positions of rules
 
-	// taken are the positions of the rules of all names, those of name i from ends[i-1] to ends[i].
-	taken []uint32
+	// taken are the rules of all names, those of name i from ends[i-1] to ends[i].
+	taken []takenBy
 	ends  []uint32
 	usage []ruleUsage // by rule
 
 	quarantine, untagged int
 }
 
+// takenBy is the position of a rule that takes a name or, with the highest bit, its origin.
+type takenBy uint32
+
+const (
+	ofOrigin takenBy = 1 << 31
+	// quarantined stands for the quarantine among the positions of rules.
+	quarantined = ofOrigin - 1
+)
+
+func (t takenBy) rule() takenBy { return t &^ ofOrigin }
+
 // ruleUsage is what a rule takes.
 type ruleUsage struct {
-	names, series int
-	examples      []string
-	last          int // number of the name that was counted last, from 1
+	names, series     int
+	examples, origins []string
+	last              int // number of the name that was counted last, from 1
 }
 
 const maxRuleExamples = 3
 
-// add counts one more name.
-func (u *ruleUsage) add(name string) {
-	u.names++
-	if len(u.examples) < maxRuleExamples && !slices.Contains(u.examples, name) {
-		u.examples = append(u.examples, name)
+// add counts a name, which has a number, and its series, once.
+func (u *ruleUsage) add(number, series int) {
+	if u.last != number {
+		u.last = number
+		u.names++
+		u.series += series
 	}
 }
 
-// of returns the positions of the rules of a name.
-func (x *ruleIndex) of(name int) []uint32 {
+// addExample adds a text to a short list.
+func addExample(list []string, text string) []string {
+	if len(list) < maxRuleExamples && !slices.Contains(list, text) {
+		list = append(list, text)
+	}
+	return list
+}
+
+// of returns the rules of a name.
+func (x *ruleIndex) of(name int) []takenBy {
 	from := uint32(0)
 	if name > 0 {
 		from = x.ends[name-1]
@@ -106,7 +126,7 @@ func (x *ruleIndex) list(rules []tagger.RuleInfo) {
 
 // fill runs the names through the rules, but for those that the old index has already.
 func (x *ruleIndex) fill(ctx context.Context, e explainer, old *ruleIndex) error {
-	var trace resolver.Trace
+	run := ruleRun{trace: tagger.Trace{OnlyRules: true}}
 	at := 0
 	for i := range x.names.Names {
 		if i%256 == 0 && ctx.Err() != nil {
@@ -122,45 +142,62 @@ func (x *ruleIndex) fill(ctx context.Context, e explainer, old *ruleIndex) error
 			old.names.Names[at].Sender.Same(n.Sender) {
 			x.taken = append(x.taken, old.of(at)...)
 		} else if n.Kind != 0 {
-			x.add(e, n, &trace)
+			x.add(e, n, &run)
 		}
 		x.ends[i] = uint32(len(x.taken))
-		x.count(n, x.of(i))
+		x.count(i, n)
 	}
 	return nil
 }
 
+// ruleRun is memory for running rules, with the last identity: names that follow each other often have the same sender.
+type ruleRun struct {
+	result tagger.Result
+	trace  tagger.Trace
+	sender store.Sender
+	id     store.Identity
+}
+
 // add appends the rules that take a name.
-func (x *ruleIndex) add(e explainer, n *live.Name, trace *resolver.Trace) {
-	id := n.Identity()
-	trace.Rules = tagger.Trace{Steps: trace.Rules.Steps[:0], NoAttempts: true}
-	e.Explain(&id, trace)
-	for i := range trace.Rules.Steps {
-		step := &trace.Rules.Steps[i]
+func (x *ruleIndex) add(e explainer, n *live.Name, run *ruleRun) {
+	if run.sender.Same(n.Sender) {
+		run.id.Name, run.id.Unit, run.id.Kind = n.Name, n.Unit, n.Kind
+	} else {
+		run.sender, run.id = n.Sender, n.Identity()
+	}
+	run.trace.Steps = run.trace.Steps[:0]
+	e.ApplyRules(&run.id, &run.result, &run.trace)
+	for i := range run.trace.Steps {
+		step := &run.trace.Steps[i]
 		if step.Rule == tagger.Quarantine {
 			x.taken = append(x.taken, quarantined)
 			continue
 		}
 		if pos, ok := x.byID[step.Rule]; ok && step.Rule != "" {
-			x.taken = append(x.taken, uint32(pos))
+			by := takenBy(pos)
+			if step.Stage == tagger.StageOrigin {
+				by |= ofOrigin
+			}
+			x.taken = append(x.taken, by)
 		}
 	}
 }
 
-// quarantined stands for the quarantine among the positions of rules.
-const quarantined = ^uint32(0)
-
-// count adds a name to what its rules take.
-func (x *ruleIndex) count(n *live.Name, taken []uint32) {
+// count adds a name, whose position is given, to what its rules take.
+func (x *ruleIndex) count(at int, n *live.Name) {
 	inQuarantine := false
-	for _, pos := range taken {
-		if pos == quarantined {
+	for _, by := range x.of(at) {
+		if by == quarantined {
 			inQuarantine = true
 			continue
 		}
-		u := &x.usage[pos]
-		u.add(n.Name)
-		u.series += n.Series
+		u := &x.usage[by.rule()]
+		u.add(at+1, n.Series)
+		if by != by.rule() {
+			u.origins = addExample(u.origins, live.OriginOf(n.Sender))
+		} else {
+			u.examples = addExample(u.examples, n.Name)
+		}
 	}
 	if n.Untagged > 0 {
 		x.untagged++
@@ -170,8 +207,8 @@ func (x *ruleIndex) count(n *live.Name, taken []uint32) {
 	}
 }
 
-// takenBy returns the positions of the names that a rule takes.
-func (a *API) takenBy(ctx context.Context, s *live.Snapshot, rule string) (map[int]bool, error) {
+// namesOf returns the positions of the names that a rule takes.
+func (a *API) namesOf(ctx context.Context, s *live.Snapshot, rule string) (map[int]bool, error) {
 	x, err := a.ruleIndex(ctx, s)
 	if err != nil {
 		return nil, err
@@ -182,12 +219,12 @@ func (a *API) takenBy(ctx context.Context, s *live.Snapshot, rule string) (map[i
 		if !ok {
 			return nil, &Error{Type: ErrorNotFound, Text: "no rule in force has the id " + quote(rule)}
 		}
-		want = uint32(pos)
+		want = takenBy(pos)
 	}
 	names := map[int]bool{}
 	for i := range s.Names {
-		for _, pos := range x.of(i) {
-			if pos == want {
+		for _, by := range x.of(i) {
+			if by.rule() == want {
 				names[i] = true
 			}
 		}

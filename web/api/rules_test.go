@@ -329,3 +329,20 @@ func TestCardinality(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
+
+// TestRuleTakesOrigins: a rule that takes the origin of a name has that among its examples, not the name, and counts the
+// name once, even if it takes the name as well.
+func TestRuleTakesOrigins(t *testing.T) {
+	f := newFixture(t)
+	f.gauge("router__0", "queue.mail.depth")
+	f.gauge("router__1", "router__1.queue.chat.depth")
+	page, err := f.Rules(t.Context(), RulesQuery{Search: "instance/job__index"})
+	if err != nil || len(page.Rules) != 1 {
+		t.Fatal(page, err)
+	}
+	r := page.Rules[0]
+	if r.Names != 2 || r.Series != 2 || !slices.Equal(r.Examples, []string{"router__1.queue.chat.depth"}) ||
+		!slices.Equal(r.Origins, []string{"router__0", "router__1"}) {
+		t.Errorf("%+v", r)
+	}
+}

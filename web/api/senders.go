@@ -22,31 +22,16 @@ type senders struct {
 	first                    *store.Visited                   // one that has a series, where there is one
 }
 
-// count passes all identities of a query.
-func (a *API) count(q store.SeriesQuery) senders {
-	var s senders
-	s.refused, s.states, s.examples = map[metric.Outcome]int{}, map[string]int{}, map[metric.Outcome]store.Visited{}
-	keep := q.Keep
-	q.Limit = 1
-	q.Keep = func(v *store.Visited) bool {
-		if keep != nil && !keep(v) {
-			return false
-		}
-		s.add(v)
-		return false // none is listed
-	}
-	a.options.Store.Series(q)
-	q.Keep = keep
-	a.countForgotten(&s, &q)
-	return s
+func newSenders() *senders {
+	return &senders{refused: map[metric.Outcome]int{}, states: map[string]int{}, examples: map[metric.Outcome]store.Visited{}}
 }
 
 // countForgotten adds identities that the store has no room to remember, one of each outcome.
-func (a *API) countForgotten(s *senders, q *store.SeriesQuery) {
+func (a *API) countForgotten(s *senders, q *store.SeriesQuery, keep func(*store.Visited) bool) {
 	for _, r := range a.options.Store.Refusals() {
 		v := r.Visited()
 		if v.Name != q.Name || v.Composite || s.refused[v.Outcome] > 0 || !live.IsCurrent(&v, time.Now(), s.lastSeen) ||
-			q.Kind != metric.KindNone && v.Kind != q.Kind || q.Unit != nil && v.Unit != *q.Unit || q.Keep != nil && !q.Keep(&v) {
+			q.Kind != metric.KindNone && v.Kind != q.Kind || q.Unit != nil && v.Unit != *q.Unit || keep != nil && !keep(&v) {
 			continue
 		}
 		s.refused[v.Outcome], s.examples[v.Outcome] = 1, v

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"loggregator_exporter/web/live"
 )
 
 // sizeList is one of the lists of Cardinality.
@@ -125,7 +127,7 @@ func (l *sizeList[T]) search(rows []T, text string) []T {
 	var raw, lower []byte
 	for i := range rows {
 		raw = l.text(raw[:0], &rows[i])
-		lower = appendLower(lower[:0], string(raw))
+		lower = live.AppendLower(lower[:0], string(raw))
 		if !slices.ContainsFunc(words, func(word []byte) bool { return !bytes.Contains(lower, word) }) {
 			found = append(found, rows[i])
 		}

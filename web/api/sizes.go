@@ -145,41 +145,42 @@ func (a *API) ownerSizes(s *live.Snapshot) []OwnerSize {
 			at[o.Name] = i
 		}
 	}
-	by := a.ownersBy()
-	type known struct {
-		store.Sender
-		owner int // one more than the position; 0 is not looked at yet, below 0 none
+	for i, names := range a.ownedNames(at) {
+		owners[i].Names = names
 	}
-	var senders []known
-	names := make([]map[uint32]struct{}, min(len(owners), maxCountedOwners))
-	a.options.Store.Walk(func(chunk []store.Visited) bool {
-		for i := range chunk {
-			v := &chunk[i]
-			if int(v.TagsPos) >= len(senders) {
-				senders = append(senders, make([]known, int(v.TagsPos)+1-len(senders))...)
+	return owners
+}
+
+// ownedNames counts the names of some owners, which have numbers.
+func (a *API) ownedNames(numbers map[string]int) []int {
+	by := a.ownersBy()
+	var senders []int // the owner of each, -1 for none of them
+	counts, has := make([]int, len(numbers)), make([][]bool, len(numbers))
+	a.options.Store.Scan(func(chunk *store.Scan) bool {
+		for _, sender := range chunk.Senders[len(senders):] {
+			owner, ok := numbers[live.OwnerOf(sender, by)]
+			if !ok {
+				owner = -1
 			}
-			k := &senders[v.TagsPos]
-			if k.owner == 0 || !k.Same(v.Sender) {
-				*k = known{v.Sender, -1}
-				if o, ok := at[live.OwnerOf(v.Sender, by)]; ok {
-					k.owner = o + 1
-				}
-			}
-			if k.owner < 0 || v.Composite || v.Second {
+			senders = append(senders, owner)
+		}
+		for i := range chunk.Marks {
+			m := &chunk.Marks[i]
+			owner := senders[m.Sender]
+			if owner < 0 {
 				continue
 			}
-			of := &names[k.owner-1]
-			if *of == nil {
-				*of = map[uint32]struct{}{}
+			if more := len(chunk.Names) - len(has[owner]); more > 0 {
+				has[owner] = append(has[owner], make([]bool, more)...)
 			}
-			(*of)[v.NamePos] = struct{}{}
+			if name := &chunk.Names[m.Name]; !has[owner][m.Name] && !name.Composite() && !name.Second() {
+				has[owner][m.Name] = true
+				counts[owner]++
+			}
 		}
 		return true
 	})
-	for i := range names {
-		owners[i].Names = len(names[i])
-	}
-	return owners
+	return counts
 }
 
 // ownersBy is what owners are told apart by.

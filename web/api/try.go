@@ -196,7 +196,7 @@ func (t *trial) read(s *store.Store, out *TryReport) error {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(i, j int) int { return t.all[i].Compare(&t.all[j]) })
-	trace := resolver.Trace{Rules: tagger.Trace{NoAttempts: true}}
+	trace := resolver.Trace{Rules: tagger.Trace{NoAttempts: true, OnlyRules: true}}
 	for at, i := range order {
 		if at%256 == 0 && t.ctx.Err() != nil {
 			return canceled(t.ctx)
@@ -226,12 +226,15 @@ func (t *trial) count(r *live.Representative, steps []tagger.Step, name int) {
 		if u == nil || steps[i].Rule == "" {
 			continue
 		}
-		u.series += r.Identities
-		if u.last == name {
-			continue
+		if !slices.ContainsFunc(steps[:i], func(s tagger.Step) bool { return s.Rule == steps[i].Rule }) { // its origin may be, too
+			u.series += r.Identities
 		}
-		u.last = name
-		u.add(r.Name)
+		u.add(name, 0)
+		if steps[i].Stage == tagger.StageOrigin {
+			u.origins = addExample(u.origins, live.OriginOf(r.Sender))
+		} else {
+			u.examples = addExample(u.examples, r.Name)
+		}
 	}
 }
 

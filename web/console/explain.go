@@ -38,7 +38,7 @@ func (p explainPage) Level() string {
 		return "ok"
 	case "conflict", "over_limit", "invalid", "partly":
 		return "bad"
-	case "unseen", "quarantined":
+	case "unseen", "quarantined", "no_metric":
 		return "warn"
 	default:
 		return "note"

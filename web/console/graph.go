@@ -82,6 +82,20 @@ func newest(values []float64) (float64, bool) {
 	return 0, false
 }
 
+// Key are the lines after the first, which has them all, with their newest values: the key to the graph.
+func (g *graph) Key() (key []line) {
+	if g.Lines[0].Name == "all" {
+		key = g.Lines[1:]
+	}
+	return key
+}
+
+// Newest is the newest value of a line.
+func (g *graph) Newest(l line) string {
+	v, _ := newest(l.Values)
+	return g.Write(v)
+}
+
 // Words say what a reader of the graph sees.
 func (g *graph) Words() string {
 	var b strings.Builder

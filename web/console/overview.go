@@ -21,7 +21,7 @@ type verdict struct {
 // unknown is the verdict where the exporter cannot say.
 var unknown = verdict{Level: "warn", Sign: "?", Text: "The exporter cannot say how it fares.", Short: "unknown"}
 
-// judge makes one line of all problems.
+// judge makes one line of all problems: what the most severe one says, of which problems has the first.
 func judge(problems []overview.Problem) verdict {
 	by := map[overview.Severity]int{}
 	for _, p := range problems {
@@ -31,9 +31,9 @@ func judge(problems []overview.Problem) verdict {
 	attention := plural(urgent, "thing needs attention", "things need attention")
 	switch {
 	case by[overview.Critical] > 0:
-		return verdict{"bad", "■", attention, attention}
+		return verdict{"bad", "■", problems[0].Sentence, attention}
 	case by[overview.Warning] > 0:
-		return verdict{"warn", "▲", attention, attention}
+		return verdict{"warn", "▲", problems[0].Sentence, attention}
 	case len(problems) > 0:
 		better := plural(len(problems), "thing can", "things can") + " be made better"
 		return verdict{"note", "●", "Nothing is lost, " + better, "Nothing is lost"}
@@ -47,7 +47,8 @@ type overviewPage struct {
 	*overview.Status
 
 	Facts   []string
-	Urgent  []problem
+	First   *problem // the most severe one, which the verdict says
+	Others  []problem
 	Notices []problem
 	Ledger  *ledger
 	Drawing *drawing
@@ -76,10 +77,13 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 		if !found.Since.IsZero() {
 			shown.Lasts = span(s.Time.Sub(found.Since).Truncate(time.Second))
 		}
-		if found.Severity == overview.Notice {
+		switch {
+		case found.Severity == overview.Notice:
 			p.Notices = append(p.Notices, shown)
-		} else {
-			p.Urgent = append(p.Urgent, shown)
+		case p.First == nil:
+			p.First = &shown
+		default:
+			p.Others = append(p.Others, shown)
 		}
 	}
 	p.Ledger = newLedger(s, p.Rates)
@@ -207,22 +211,28 @@ func graphsOf(h *overview.History) (out []*graph) {
 	}
 	ago := span(time.Duration(float64(len(h.Times))*h.StepSeconds) * time.Second)
 	for _, g := range h.Graphs {
+		base := 1000.0
+		if g.Unit == "bytes" {
+			base = 1024
+		}
+		add := func(title string, lines []line) {
+			if len(lines) > 0 {
+				out = append(out, newGraph(title, ago, writer(g.Unit), base, lines...))
+			}
+		}
 		var lines []line
 		for _, l := range g.Lines {
 			lines = append(lines, lineOf(l))
 		}
 		switch g.ID {
 		case "samples":
-			lines = storedAndLost(lines)
+			stored, others := byOutcome(lines)
+			add("Samples stored", stored)
+			add("Samples not stored", others)
 		case "envelopes":
-			lines = sum("received", lines)
-		}
-		if len(lines) > 0 {
-			base := 1000.0
-			if g.Unit == "bytes" {
-				base = 1024
-			}
-			out = append(out, newGraph(g.Title, ago, writer(g.Unit), base, lines...))
+			add(g.Title, sum("received", lines))
+		default:
+			add(g.Title, lines)
 		}
 	}
 	return out
@@ -236,24 +246,31 @@ func lineOf(l overview.Line) line {
 	return out
 }
 
-// storedAndLost makes two lines of the outcomes of samples: those stored, and all others that nobody asked for.
-func storedAndLost(lines []line) []line {
-	out := []line{{Name: "stored"}, {Name: "refused", Kind: branchLoss}}
+// outcomeKinds are the looks of the lines of outcomes.
+var outcomeKinds = map[string]string{
+	"conflict": branchLoss, "over limit": "d", "invalid": "e", "outdated": "b", "duplicate": "c", "filtered": branchAside,
+	"dropped by rule": "a",
+}
+
+// byOutcome makes a line of the samples that were stored, and of the others one of all and one of each outcome that there
+// was in the hour.
+func byOutcome(lines []line) (stored, others []line) {
+	all := line{Name: "all"}
 	for _, l := range lines {
-		switch l.Name {
-		case "stored":
-			out[0].Values = l.Values
-		case "conflict", "over limit", "invalid":
-			out[1].Values = addUp(out[1].Values, l.Values)
+		if l.Name == "stored" {
+			stored = []line{l}
+			continue
+		}
+		all.Values = addUp(all.Values, l.Values)
+		if highest(l.Values) > 0 {
+			l.Kind = outcomeKinds[l.Name]
+			others = append(others, l)
 		}
 	}
-	if out[0].Values == nil {
-		return lines
+	if all.Values != nil {
+		others = append([]line{all}, others...)
 	}
-	if top, ok := newest(out[1].Values); !ok || top == 0 && highest(out[1].Values) == 0 {
-		out = out[:1]
-	}
-	return out
+	return stored, others
 }
 
 // sum makes one line of several.

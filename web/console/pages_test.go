@@ -34,10 +34,9 @@ func TestContents(t *testing.T) {
 		want []string
 	}{
 		{"/", []string{
-			"■ 2 things need attention",
+			"■ critical: The source syslog is not connected. for 7 min No agent has a certificate that tls.ca_file accepts: issue " +
+				"them again, or name the right CA. Runbook Show what is behind this 1 more thing needs attention warning",
 			"2 of 3 sources connected · last envelope just now · 48,211 series of 812 metrics · last scrape 4 s ago",
-			"critical The source syslog is not connected. for 7 min No agent has a certificate that tls.ca_file accepts: issue " +
-				"them again, or name the right CA. Runbook Show what is behind this",
 			"1 thing can be made better notice 41 names are taken by no rule.",
 			"Received 4,850/s envelopes Converted 4,120/s envelopes Samples in them 9,250/s Stored 9,110/s samples",
 			"loggregator.doppler ingress 210/s never came", "malformed 2.0/s, < 0.1 %", "over limit 0.6/min, < 0.1 %",
@@ -197,12 +196,12 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"", verdict{"ok", "✓", "All is well", "All is well"}},
 		{"notice", verdict{"note", "●", "Nothing is lost, 1 thing can be made better", "Nothing is lost"}},
-		{"notice warning", verdict{"warn", "▲", "1 thing needs attention", "1 thing needs attention"}},
-		{"critical warning notice", verdict{"bad", "■", "2 things need attention", "2 things need attention"}},
+		{"warning notice", verdict{"warn", "▲", "warning is there", "1 thing needs attention"}},
+		{"critical warning notice", verdict{"bad", "■", "critical is there", "2 things need attention"}},
 	} {
 		var problems []overview.Problem
 		for s := range strings.FieldsSeq(tc.severities) {
-			problems = append(problems, overview.Problem{Severity: overview.Severity(s)})
+			problems = append(problems, overview.Problem{Severity: overview.Severity(s), Sentence: s + " is there"})
 		}
 		if got := judge(problems); got != tc.want {
 			t.Errorf("%q: %+v, want %+v", tc.severities, got, tc.want)

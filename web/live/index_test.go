@@ -121,6 +121,43 @@ func TestSetsAreBounded(t *testing.T) {
 	}
 }
 
+// TestOrder: names are in the order of their bytes, however many of these are the same, then of kinds and units.
+func TestOrder(t *testing.T) {
+	s := newStore(t)
+	long := strings.Repeat("a", 20)
+	for _, name := range []string{long + "b", "b", long, "a", "a\x00", "a\x00b", "", long + "a", "aaaaaaaab", "aaaaaaaa"} {
+		send(s, metric.KindCounter, name, "origin", "x")
+		send(s, metric.KindGauge, name, "origin", "x")
+	}
+	snapshot, err := NewIndex(s, nil).Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSortedFunc(snapshot.Names, func(x, y Name) int { return Compare(&x, &y) }) || len(snapshot.Names) != 18 {
+		t.Errorf("%d names: %q", len(snapshot.Names), lines(snapshot))
+	}
+}
+
+// TestRequests: durations and sizes of requests are one name with one state.
+func TestRequests(t *testing.T) {
+	s := newStore(t)
+	e := metric.Envelope{
+		Kind: metric.KindTimer, Arrived: time.Now().UnixNano(), Name: []byte("http"), Start: 1, Stop: 2,
+	}
+	for _, tag := range [][2]string{{"content_length", "5"}, {"origin", "gorouter"}, {"status_code", "200"}} {
+		e.AddTag([]byte(tag[0]), []byte(tag[1]))
+	}
+	var tally metric.Tally
+	s.Writer().Write(&e, &tally)
+	snapshot, err := NewIndex(s, nil).Get(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := lines(snapshot); len(got) != 1 || !strings.HasPrefix(got[0], "http timer  [] [http] 1 0 1 ") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestRepresentatives(t *testing.T) {
 	s := newStore(t)
 	for i := range 10 {

@@ -62,29 +62,29 @@ func (l *LeftOut) add(more *LeftOut) {
 }
 
 // leaveOut notes samples that are not stored at their name. Where no identity of it is known, it is one of the others.
-func (b *builder) leaveOut(l *LeftOut) {
-	b.Total[l.Outcome].add(l)
+func (c *census) leaveOut(l *LeftOut) {
+	c.Total[l.Outcome].add(l)
 	if l.Name == "" {
-		b.Together[l.Outcome].add(l)
+		c.Together[l.Outcome].add(l)
 		return
 	}
 	key := rowKey{l.Name, l.Unit, l.Kind}
-	if row := b.rows[key]; row > 0 {
-		b.Names[row-1].LeftOut = append(b.Names[row-1].LeftOut, *l)
+	if at, ok := named(c.Names, key); ok {
+		c.Names[at].LeftOut = append(c.Names[at].LeftOut, *l)
 		return
 	}
-	row := b.others[key]
-	if row == 0 {
-		b.Others = append(b.Others, Name{
-			Name: l.Name, Unit: l.Unit, Kind: l.Kind, Sender: l.Sender, Origins: []uint32{b.text(OriginOf(l.Sender))},
+	at, ok := c.others[key]
+	if !ok {
+		at = len(c.Others)
+		c.others[key] = at
+		c.Others = append(c.Others, Name{
+			Name: l.Name, Unit: l.Unit, Kind: l.Kind, Sender: l.Sender, Origins: []uint32{c.text(OriginOf(l.Sender))},
 		})
-		row = uint32(len(b.Others))
-		b.others[key] = row
 	}
-	n := &b.Others[row-1]
+	n := &c.Others[at]
 	n.LeftOut = append(n.LeftOut, *l)
 	n.LastSeen = max(n.LastSeen, l.Last.UnixNano())
-	n.Filtered = n.Filtered || l.Outcome == metric.Filtered && b.taken.Sub(l.Last) <= lately
+	n.Filtered = n.Filtered || l.Outcome == metric.Filtered && c.Taken.Sub(l.Last) <= lately
 }
 
 // Of returns what was not stored of a name with an outcome, or nil. A name that leads to several metrics may have been

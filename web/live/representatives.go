@@ -63,6 +63,11 @@ func Representatives(
 	return list, complete, nil
 }
 
+type rowKey struct {
+	name, unit string
+	kind       metric.Kind
+}
+
 // groupKey is what the senders of a group have in common.
 type groupKey struct {
 	rowKey

@@ -31,6 +31,7 @@ function swap(fresh, ids) {
 
 async function load(address, options) {
   const answer = await fetch(address, { cache: "no-store", ...options });
+  if (answer.status === 503) throw new Error("the exporter is busy");
   if (!answer.ok && answer.status !== 400) throw new Error(`the exporter answered ${answer.status}`);
   return parse(await answer.text());
 }
@@ -52,8 +53,9 @@ async function renew() {
     document.title = fresh.title;
     answered = new Date();
     silence.hidden = true;
-  } catch {
-    silence.textContent = `No answer from the exporter since ${answered.toLocaleTimeString()}. The page shows what it said then.`;
+  } catch (e) {
+    const why = e instanceof TypeError ? "no answer from the exporter" : e.message; // fetch says so if nothing answers
+    silence.textContent = `Not renewed since ${answered.toLocaleTimeString()}: ${why}. The page shows what it said then.`;
     silence.hidden = false;
   }
 }
