@@ -47,12 +47,18 @@ func (a *arena[P, T]) remove(p P) {
 
 // index is an open-addressing hash table from identities, which are kept elsewhere, to their positions. A slot is
 // eight bytes: half of the hash, which says where the slot is and avoids most comparisons of identities, and the
-// position. So it grows without a look at the identities: by some 10 ns a slot. It holds no pointers, so the garbage
-// collector never looks inside.
+// position. So it grows without a look at the identities. It holds no pointers, so the garbage collector never looks
+// inside.
+//
+// Growing moves a few slots with each insertion, so that no sample waits until a large table is copied and all of its new
+// memory is touched.
 type index[P ~uint32] struct {
 	slots []slot[P]
-	used  int // slots that are not empty, including the deleted ones
-	live  int
+	used  int // slots that are not empty, including the deleted ones, and those that positions of old will take
+	live  int // positions, those in old included
+
+	old   []slot[P] // the table before, while slots are moved; a slot that was moved is a deleted one
+	moved int       // how many of old
 }
 
 type slot[P ~uint32] struct {
@@ -63,6 +69,7 @@ type slot[P ~uint32] struct {
 const (
 	slotDeleted = ^uint32(0)
 	minSlots    = 64
+	movedSlots  = 16 // with each insertion
 )
 
 // find returns the position whose identity has this hash and for which equal returns true, or 0. The hash only
@@ -71,9 +78,16 @@ func (x *index[P]) find(hash uint64, equal func(pos P) bool) P {
 	if x.live == 0 {
 		return 0
 	}
-	mask := uint32(len(x.slots) - 1)
+	if pos := find(x.slots, hash, equal); pos != 0 || x.old == nil {
+		return pos
+	}
+	return find(x.old, hash, equal)
+}
+
+func find[P ~uint32](slots []slot[P], hash uint64, equal func(pos P) bool) P {
+	mask := uint32(len(slots) - 1)
 	for i := uint32(hash) & mask; ; i = (i + 1) & mask {
-		s := x.slots[i]
+		s := slots[i]
 		if s.pos == 0 {
 			return 0
 		}
@@ -86,7 +100,8 @@ func (x *index[P]) find(hash uint64, equal func(pos P) bool) P {
 // begin returns a part of the slot in which the search for a hash begins. The index is not empty.
 func (x *index[P]) begin(hash uint64) uint32 { return x.slots[uint32(hash)&uint32(len(x.slots)-1)].tag }
 
-// candidate returns the first position that has this hash, as far as the index itself knows, or 0.
+// candidate returns the first position that has this hash, as far as the index itself knows, or 0. It does not look at
+// what is to be moved yet.
 func (x *index[P]) candidate(hash uint64) P {
 	mask := uint32(len(x.slots) - 1)
 	for i := uint32(hash) & mask; ; i = (i + 1) & mask {
@@ -102,6 +117,7 @@ func (x *index[P]) insert(hash uint64, pos P) {
 	if 4*(x.used+1) > 3*len(x.slots) {
 		x.grow()
 	}
+	x.move(movedSlots)
 	x.place(slot[P]{uint32(hash), pos})
 	x.live++
 }
@@ -120,27 +136,58 @@ func (x *index[P]) place(s slot[P]) {
 
 // remove deletes a position that was inserted with this hash.
 func (x *index[P]) remove(hash uint64, pos P) {
-	mask := uint32(len(x.slots) - 1)
-	for i := uint32(hash) & mask; x.slots[i].pos != 0; i = (i + 1) & mask {
-		if x.slots[i].pos == pos {
-			x.slots[i] = slot[P]{pos: P(slotDeleted)}
-			x.live--
-			return
-		}
+	switch {
+	case remove(x.slots, hash, pos):
+		x.live--
+	case x.old != nil && remove(x.old, hash, pos):
+		x.live--
+		x.used--
 	}
 }
 
-// grow makes room for twice as many positions as are live, and drops the deleted slots.
+func remove[P ~uint32](slots []slot[P], hash uint64, pos P) bool {
+	mask := uint32(len(slots) - 1)
+	for i := uint32(hash) & mask; slots[i].pos != 0; i = (i + 1) & mask {
+		if slots[i].pos == pos {
+			slots[i] = slot[P]{pos: P(slotDeleted)}
+			return true
+		}
+	}
+	return false
+}
+
+// grow makes room for twice as many positions as are live, and drops the deleted slots. If slots of the growth before are
+// left they are moved at once.
 func (x *index[P]) grow() {
 	size := minSlots
 	for size < 2*(x.live+1) {
 		size *= 2
 	}
-	old := x.slots
+	left := x.old[x.moved:]
+	x.old, x.moved = x.slots, 0
 	x.slots, x.used = make([]slot[P], size), 0
-	for _, s := range old {
+	for _, s := range left {
 		if s.pos != 0 && s.pos != P(slotDeleted) {
 			x.place(s)
 		}
+	}
+	x.used = x.live
+}
+
+// move moves up to n slots of the table before.
+func (x *index[P]) move(n int) {
+	if x.old == nil {
+		return
+	}
+	end := min(x.moved+n, len(x.old))
+	for i := x.moved; i < end; i++ {
+		if s := x.old[i]; s.pos != 0 && s.pos != P(slotDeleted) {
+			x.old[i] = slot[P]{pos: P(slotDeleted)}
+			x.place(s)
+			x.used--
+		}
+	}
+	if x.moved = end; end == len(x.old) {
+		x.old, x.moved = nil, 0
 	}
 }

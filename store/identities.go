@@ -127,7 +127,7 @@ func (d *identities) hashBytes(b []byte) uint64 { return maphash.Bytes(d.seed, b
 
 func (d *identities) hashName(kind nameKind, text, unit []byte) uint64 {
 	h := maphash.Bytes(d.seed, text)
-	return (h ^ uint64(kind)<<59 ^ uint64(len(unit))<<53) & d.mask
+	return (h ^ uint64(kind)<<27 ^ uint64(len(unit))<<21) & d.mask // bits that the index looks at
 }
 
 // hash sets the hashes of a sample.

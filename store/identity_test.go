@@ -108,13 +108,23 @@ gauge cf_b{component="y",origin="y"} 2
 	}
 }
 
+// taken is how many slots hold a position, or did.
+func taken(slots []slot[uint32], deleted bool) (n int) {
+	for _, s := range slots {
+		if s.pos != 0 && (deleted || s.pos != slotDeleted) {
+			n++
+		}
+	}
+	return n
+}
+
 func TestIndexGrowsAndShrinks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var x index[uint32]
 		hash := func(pos uint32) uint64 { return uint64(pos % 7) } // many collisions
 		live := map[uint32]bool{}
-		for range rapid.IntRange(0, 400).Draw(t, "operations") {
-			pos := rapid.Uint32Range(1, 100).Draw(t, "position")
+		for range rapid.IntRange(0, 1000).Draw(t, "operations") {
+			pos := rapid.Uint32Range(1, 200).Draw(t, "position")
 			if live[pos] {
 				x.remove(hash(pos), pos)
 				delete(live, pos)
@@ -122,8 +132,12 @@ func TestIndexGrowsAndShrinks(t *testing.T) {
 				x.insert(hash(pos), pos)
 				live[pos] = true
 			}
+			x.move(rapid.SampledFrom([]int{0, 0, 0, 50}).Draw(t, "moved"))
+			if used := taken(x.slots, true) + taken(x.old, false); x.used != used || 4*used > 3*len(x.slots) || x.live != len(live) {
+				t.Fatalf("%d of %d slots are used, it says %d; %d positions, it says %d", used, len(x.slots), x.used, len(live), x.live)
+			}
 		}
-		for pos := uint32(1); pos <= 100; pos++ {
+		for pos := uint32(1); pos <= 200; pos++ {
 			got := x.find(hash(pos), func(p uint32) bool { return p == pos })
 			if (got != 0) != live[pos] || got != 0 && got != pos {
 				t.Fatalf("find(%d) = %d, want %v", pos, got, live[pos])

@@ -308,7 +308,7 @@ func typeOf(word string) metric.Type {
 	panic("no type " + word)
 }
 
-// Writers, scrapers and the sweep at once: the race detector watches, and nothing may be shown twice.
+// Writers, scrapers, the sweep and reloads at once: the race detector watches, and nothing may be shown twice.
 func TestConcurrentUse(t *testing.T) {
 	s := testStore(t, func(o *Settings) { o.Expiration = time.Nanosecond })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -333,6 +333,18 @@ func TestConcurrentUse(t *testing.T) {
 	background.Go(func() {
 		for ctx.Err() == nil {
 			s.sweep(time.Now())
+		}
+	})
+	o := testSettings(t)
+	o.Expiration, o.Naming.Namespace = time.Nanosecond, "pcf"
+	other := o.options()
+	o.Naming.Namespace = "cf"
+	both := [...]Options{other, o.options()}
+	background.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			if _, err := s.Reload(both[i%len(both)]); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	for w := range 3 {

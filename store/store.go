@@ -187,6 +187,7 @@ func (s *Store) compactLabels(from labelsPos) bool {
 func (s *Store) sweepChunk(from entryPos, now int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleIndexes()
 	to := min(from+sweepChunk, s.entries.last+1)
 	for pos := from; pos < to; pos++ {
 		e := s.entries.at(pos)
@@ -211,6 +212,15 @@ func (s *Store) sweepChunk(from entryPos, now int64) bool {
 	}
 	s.resolved = 0
 	return false
+}
+
+// settleIndexes goes on with indexes that grow, also where no series is new.
+func (s *registry) settleIndexes() {
+	s.entries.pairs.move(sweepChunk)
+	s.entries.tagsetIndex.move(sweepChunk)
+	s.entries.nameIndex.move(sweepChunk)
+	s.families.series.move(sweepChunk)
+	s.families.labels.index.move(sweepChunk)
 }
 
 // Reloaded says what a reload did to the entries that were there.
