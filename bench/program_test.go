@@ -156,15 +156,22 @@ func memoryOf(b *testing.B, pid, key string) float64 {
 	return 0
 }
 
-// cpu is the processor time that the program has used, as the kernel counts it, in nanoseconds.
+// cpu is the processor time that the program has used.
 func (p *program) cpu(b *testing.B) time.Duration {
 	b.Helper()
-	const scheduled = 2 // CPUCLOCK_SCHED: the clock of all threads of a process
-	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^p.pid<<3|scheduled), &t); err != nil {
+	used, err := cpuOf(p.pid)
+	if err != nil {
 		b.Fatal(err)
 	}
-	return time.Duration(t.Nano())
+	return used
+}
+
+// cpuOf is the processor time that a process has used, as the kernel counts it.
+func cpuOf(pid int) (time.Duration, error) {
+	const scheduled = 2 // CPUCLOCK_SCHED: the clock of all threads of a process
+	var t unix.Timespec
+	err := unix.ClockGettime(int32(^pid<<3|scheduled), &t)
+	return time.Duration(t.Nano()), err
 }
 
 // switches is how often a thread of the program went to sleep so far: each time it has to be woken again.
