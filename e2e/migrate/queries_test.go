@@ -20,7 +20,10 @@ import (
 // today are names that firehose_exporter has today in place of some that dashboards still query: the original is
 // evaluated with these, and with others that are spelled otherwise today, see original.
 var today = strings.NewReplacer(
+	"firehose_exporter_", "firehose_", "firehose_http_start_stop_request_total", "firehose_http_total",
 	"firehose_http_start_stop_requests", "firehose_http_total",
+	"firehose_value_metric__log_cache_", "firehose_value_metric_log_cache_log_cache_",
+	"firehose_counter_event__log_cache_", "firehose_counter_event_log_cache_log_cache_",
 	"firehose_http_start_stop_response_size_bytes", "firehose_http_response_size_bytes",
 	"firehose_http_start_stop_server_request_duration_seconds", "firehose_http_duration_seconds",
 	"firehose_total_http_start_stop_processed", "firehose_total_http_metrics_received",
