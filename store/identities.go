@@ -202,9 +202,13 @@ func (d *identities) release(tagset tagsetPos, name namePos) {
 	d.tagsets.remove(tagset)
 }
 
-// countUntagged notes that no rule matches an entry of a name (1), or that the entry is gone or tagged now (-1).
+// countUntagged notes that no rule matches an entry of a name (1), or that the entry is gone or tagged now (-1). Names of
+// composites do not count: nobody has sent them.
 func (d *identities) countUntagged(pos namePos, change int) {
 	n := d.names.at(pos)
+	if n.kind.composite() != metric.TypeGauge {
+		return
+	}
 	if n.untagged == 0 {
 		d.untagged++
 	}

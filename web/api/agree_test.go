@@ -3,6 +3,9 @@ package api
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"loggregator_exporter/metric"
 )
 
 // TestCountsAgree: what several answers count has one number, also where names have several states at once, or are taken
@@ -18,6 +21,8 @@ func TestCountsAgree(t *testing.T) {
 	f.counter("rep", "x.10.0.0.1.y") // in quarantine
 	f.gauge("rep", "queue.post.depth", "app_id", "f1a3c2d0-7a7e-4c55-9f0f-2f0b9d3a4b11")
 
+	f.send(&metric.Envelope{Kind: metric.KindCounter, Name: []byte("parts_bucket"), Total: 1, Arrived: time.Now().UnixNano()}, "rep", "le", "1")
+	f.counter("rep", "parts_count")
 	status, err := f.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
