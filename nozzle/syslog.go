@@ -12,6 +12,7 @@ import (
 
 	"loggregator_exporter/internal/check"
 	"loggregator_exporter/internal/throttle"
+	"loggregator_exporter/nozzle/gather"
 	"loggregator_exporter/nozzle/watch"
 )
 
@@ -66,6 +67,7 @@ type Syslog struct {
 	clients clients // which accepts none: there are too many to wait for one another
 	metrics *syslogMetrics
 	intakes pool[*Intake]
+	group   *gather.Group // of all connections
 
 	handshakes chan struct{} // holds an element for each handshake that is going on
 
@@ -112,9 +114,14 @@ func (s *Syslog) Run(ctx context.Context) error {
 	s.log.Info("listening for syslog agents", "address", s.addr.String(), "tls", s.clients.config != nil)
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
-	var connections sync.WaitGroup
+	s.group = gather.NewGroup()
+	running, cancel := context.WithCancel(ctx)
+	var connections, group sync.WaitGroup
+	group.Go(func() { s.group.Run(running) })
 	err = s.accept(ctx, listener, &connections)
 	connections.Wait()
+	cancel()
+	group.Wait()
 	return err
 }
 
@@ -142,7 +149,7 @@ func (s *Syslog) accept(ctx context.Context, listener net.Listener, connections 
 			if s.admit(conn) {
 				connections.Go(func() {
 					defer s.metrics.connections.Add(-1)
-					s.serve(ctx, conn)
+					s.serve(ctx, s.group.Join(conn))
 				})
 			}
 		}

@@ -269,7 +269,7 @@ func (c *aheadConn) Read(b []byte) (int, error) {
 		if c.atHand {
 			return 0, errNotAtHand
 		}
-		if !c.filled {
+		if !c.await() {
 			return c.read(b)
 		}
 		c.memory = aheadBuffers.Get().(*[]byte)
@@ -287,10 +287,19 @@ func (c *aheadConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (c *aheadConn) read(b []byte) (int, error) {
+// await is called before the connection is read, and says whether more is probably there than was asked for.
+func (c *aheadConn) await() bool {
 	if c.waits != nil {
 		c.waits()
 	}
+	if inTurns, ok := c.Conn.(interface{ Await() }); ok {
+		inTurns.Await()
+		return true
+	}
+	return c.filled
+}
+
+func (c *aheadConn) read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.arrived = time.Now()
 	c.filled = n == len(b)

@@ -4,6 +4,8 @@
 //
 // What waits is bounded: by Pause, and by turnBytes, beyond which the pauses become shorter. While a connection brings
 // more than its reader takes there is no pause, so that flow control is as it is without.
+//
+// The many connections of a Group, each of which brings little, are read in common turns.
 package gather
 
 import (

@@ -91,22 +91,33 @@ func (s *kernelSocket) do(f func(fd uintptr) bool, b []byte) (int, error) {
 }
 
 func (s *kernelSocket) read(fd uintptr) (done bool) {
-	to := unsafe.Pointer(unsafe.SliceData(s.memory)) //nolint:gosec // do keeps it
-	from := unsafe.Pointer(&s.sender)                //nolint:gosec // it is on the heap
 	s.senderLength = unix.SizeofSockaddrAny
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(to), uintptr(len(s.memory)), unix.MSG_DONTWAIT,
-		uintptr(from), uintptr(unsafe.Pointer(&s.senderLength))) //nolint:gosec // as sender
-	switch {
-	case errno == unix.EAGAIN, errno == unix.EINTR:
-		s.err = errEmpty
-	case errno != 0:
-		s.err = os.NewSyscallError("recvfrom", errno)
-	case n == 0 && !s.datagrams:
+	s.n, s.err = receive(fd, s.memory, &s.sender, &s.senderLength)
+	if s.n == 0 && s.err == nil && !s.datagrams {
 		s.err = io.EOF
-	default:
-		s.n, s.err = int(n), nil
 	}
 	return true
+}
+
+// receive reads what has come; the error is errEmpty if nothing has. Where there is a sender it is written to memory
+// on the heap.
+func receive(fd uintptr, b []byte, sender *unix.RawSockaddrAny, length *uint32) (int, error) {
+	to := unsafe.Pointer(unsafe.SliceData(b)) //nolint:gosec // the call keeps it
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(to), uintptr(len(b)), unix.MSG_DONTWAIT,
+		uintptr(unsafe.Pointer(sender)), uintptr(unsafe.Pointer(length))) //nolint:gosec // the call keeps them
+	return result("recvfrom", n, errno)
+}
+
+// result is that of a call that reads or writes: errEmpty if nothing can be read or written.
+func result(call string, n uintptr, errno unix.Errno) (int, error) {
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EAGAIN, unix.EINTR:
+		return 0, errEmpty
+	default:
+		return 0, os.NewSyscallError(call, errno)
+	}
 }
 
 // from is the sender of the last datagram.

@@ -6,3 +6,6 @@ import "net"
 
 // newSocket returns nil: other systems have no such timers.
 func newSocket(net.Conn, bool) socket { return nil }
+
+// newKernel returns nil as well.
+func newKernel() kernel { return nil }
