@@ -125,7 +125,7 @@ func TestEvents(t *testing.T) {
 	if err := theirs.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	for !next().ends { //nolint:revive // the byte may have been told of twice
+	for !next().ends { // the byte may be told of again
 	}
 	if n, err := k.receive(fd, make([]byte, 10)); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
