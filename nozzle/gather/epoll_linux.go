@@ -16,8 +16,8 @@ import (
 const eventsAtATime = 128
 
 // epoll has the connections of a group in an instance of epoll of its own, of which the runtime knows nothing: during a
-// pause what comes wakes no thread. The runtime watches over another instance, in which are that one, while a sleep may
-// end early, and a timer. As by kernelSocket, system calls that never wait are not told to the runtime.
+// pause what comes wakes no thread. The runtime watches over another instance, in which are a timer and, while it waits
+// for events, that one. As by kernelSocket, system calls that never wait are not told to the runtime.
 type epoll struct {
 	members int // the instance for connections, edge-triggered
 	timer   int
@@ -25,12 +25,14 @@ type epoll struct {
 	file    *os.File // has outer
 	conn    syscall.RawConn
 
-	sleeping func(fd uintptr) bool // made once, since it would be allocated; its arguments are below
+	// The functions are made once, since each would be allocated. Their arguments and results are below.
+	pausing, waiting func(fd uintptr) bool
+
 	length   unix.ItimerSpec
-	early    bool // members may end the sleep
-	armed    bool // the sleep has begun
-	mask     uint32
+	set      bool   // the timer is set
+	mask     uint32 // of members in outer
 	err      error
+	happened []event // that ready has yet to return
 
 	events [eventsAtATime]unix.EpollEvent
 }
@@ -61,11 +63,11 @@ func (e *epoll) open() (err error) {
 	if e.conn, err = e.file.SyscallConn(); err != nil {
 		return err
 	}
-	e.sleeping = e.sleepOrWake
+	e.pausing, e.waiting = e.setTimer, e.collect
 	return errors.Join(
 		unix.EpollCtl(e.outer, unix.EPOLL_CTL_ADD, e.members, &unix.EpollEvent{}),
 		unix.EpollCtl(e.outer, unix.EPOLL_CTL_ADD, e.timer, &unix.EpollEvent{Events: unix.EPOLLIN}),
-		e.sleep(1, false),
+		e.pause(1),
 	)
 }
 
@@ -111,47 +113,64 @@ func (e *epoll) send(fd int, b []byte) (int, error) {
 func (e *epoll) release(fd int) error { return os.NewSyscallError("close", unix.Close(fd)) }
 
 func (e *epoll) ready(events []event) []event {
-	for {
-		into := unsafe.Pointer(&e.events) //nolint:gosec // it is on the heap
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.members), uintptr(into), eventsAtATime, 0, 0, 0)
+	e.take()
+	events = append(events, e.happened...)
+	e.happened = e.happened[:0]
+	return events
+}
+
+// take adds to what has happened.
+func (e *epoll) take() {
+	for n := uintptr(eventsAtATime); n == eventsAtATime; {
+		to := unsafe.Pointer(&e.events) //nolint:gosec // it is on the heap
+		var errno unix.Errno
+		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.members), uintptr(to), eventsAtATime, 0, 0, 0)
 		if errno != 0 {
-			return events
+			return
 		}
 		for _, of := range e.events[:n] {
-			events = append(events, event{
+			e.happened = append(e.happened, event{
 				fd: int(of.Fd), ends: of.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0,
 			})
 		}
-		if n < eventsAtATime {
-			return events
-		}
 	}
 }
 
-func (e *epoll) sleep(d time.Duration, early bool) error {
-	e.length.Value, e.early, e.armed, e.err = unix.NsecToTimespec(int64(d)), early, false, nil
-	return errors.Join(e.conn.Read(e.sleeping), e.err)
+func (e *epoll) wait() error {
+	return errors.Join(e.conn.Read(e.waiting), e.err)
 }
 
-// sleepOrWake is called again when the sleep may be over. The instance of connections is set each time that it may end
-// one, so that it does if something has happened before.
-func (e *epoll) sleepOrWake(uintptr) (done bool) {
-	if e.armed {
+// collect is called again when something may have happened. It looks for itself each time: of what happened before the
+// runtime began to wait, the kernel does not tell.
+func (e *epoll) collect(uintptr) (done bool) {
+	e.watch(unix.EPOLLIN)
+	e.take()
+	return len(e.happened) > 0 || e.err != nil
+}
+
+func (e *epoll) pause(d time.Duration) error {
+	e.length.Value, e.set = unix.NsecToTimespec(int64(d)), false
+	return errors.Join(e.conn.Read(e.pausing), e.err)
+}
+
+// setTimer is called again when the time is over.
+func (e *epoll) setTimer(uintptr) (done bool) {
+	if e.set {
 		return true
 	}
-	e.armed = true
-	mask := uint32(0)
-	if e.early {
-		mask = unix.EPOLLIN
-	}
-	if e.early || e.mask != 0 {
-		e.mask = mask
-		e.err = unix.EpollCtl(e.outer, unix.EPOLL_CTL_MOD, e.members, &unix.EpollEvent{Events: mask})
-	}
-	if e.err == nil {
+	e.set = true
+	if e.watch(0); e.err == nil {
 		e.err = unix.TimerfdSettime(e.timer, 0, &e.length, nil)
 	}
 	return e.err != nil
+}
+
+// watch sets for which events of members the runtime wakes up.
+func (e *epoll) watch(mask uint32) {
+	if e.mask != mask {
+		e.mask = mask
+		e.err = unix.EpollCtl(e.outer, unix.EPOLL_CTL_MOD, e.members, &unix.EpollEvent{Events: mask})
+	}
 }
 
 func (e *epoll) end() { _ = e.file.Close() }

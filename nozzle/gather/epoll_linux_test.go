@@ -110,7 +110,7 @@ func TestEvents(t *testing.T) {
 	defer func() { _ = k.release(fd) }()
 	next := func() event {
 		for {
-			if err := k.sleep(0, true); err != nil {
+			if err := k.wait(); err != nil {
 				t.Fatal(err)
 			}
 			if events := k.ready(nil); len(events) > 0 {

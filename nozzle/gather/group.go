@@ -17,7 +17,7 @@ const (
 	memberBytes = 32 << 10
 )
 
-// kernel has the connections of a group. No call but sleep waits.
+// kernel has the connections of a group. No call but wait and pause waits.
 type kernel interface {
 	// adopt returns a descriptor for a connection, of which the kernel tells from now on. The connection itself is not
 	// used any more afterwards, and is closed by the caller.
@@ -28,9 +28,10 @@ type kernel interface {
 	release(fd int) error
 	// ready appends what has happened since the last call.
 	ready(events []event) []event
-	// sleep returns after a time, or, if it may end early, when something has happened; a time of 0 has no end. It fails
-	// after end.
-	sleep(d time.Duration, early bool) error
+	// wait returns when something has happened since the last call of ready. pause returns after a time, and what happens
+	// meanwhile ends no wait of any thread. Both fail after end.
+	wait() error
+	pause(d time.Duration) error
 	end()
 	close()
 }
@@ -97,11 +98,13 @@ func (g *Group) Run(ctx context.Context) {
 	pause, silent := Pause, patience
 	for {
 		waits := silent == patience // else it pauses
-		d := pause
+		var err error
 		if waits {
-			d = 0
+			err = g.kernel.wait()
+		} else {
+			err = g.kernel.pause(pause)
 		}
-		if g.kernel.sleep(d, waits) != nil {
+		if err != nil {
 			return
 		}
 		now := time.Now()

@@ -104,25 +104,13 @@ func (k *fakeKernel) ready(events []event) []event {
 	return events
 }
 
-func (k *fakeKernel) sleep(d time.Duration, early bool) error {
-	var over <-chan time.Time
-	if d > 0 {
-		over = time.After(d)
-	}
-	happens := k.happens
-	if early {
-		k.waits++
-	} else {
-		k.pauses = append(k.pauses, d)
-		happens = nil
-	}
+func (k *fakeKernel) wait() error {
+	k.waits++
 	for {
 		select {
-		case <-over:
-			return nil
 		case <-k.ended:
 			return net.ErrClosed
-		case <-happens:
+		case <-k.happens:
 			k.mu.Lock()
 			happened := len(k.happened) > 0
 			k.mu.Unlock()
@@ -130,6 +118,16 @@ func (k *fakeKernel) sleep(d time.Duration, early bool) error {
 				return nil
 			}
 		}
+	}
+}
+
+func (k *fakeKernel) pause(d time.Duration) error {
+	k.pauses = append(k.pauses, d)
+	select {
+	case <-time.After(d):
+		return nil
+	case <-k.ended:
+		return net.ErrClosed
 	}
 }
 
