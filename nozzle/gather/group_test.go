@@ -245,7 +245,7 @@ func TestGroupSparse(t *testing.T) {
 			t.read(time.Duration(i)*50*time.Millisecond, delivery{1_000_000, 250 * time.Millisecond, 20})
 		}
 		t.wait()
-		if late := t.late(); late != 0 || len(t.pauses) > 0 {
+		if late := t.late(); late != 0 || len(t.pauses) > patience { // which may come after the beginnings, all at one time
 			t.Errorf("unread for %v, %d pauses", late, len(t.pauses))
 		}
 	})
