@@ -57,6 +57,7 @@ func (m *member) Write(b []byte) (written int, err error) {
 		switch {
 		case errors.Is(err, errEmpty):
 			<-m.happened
+			m.empty = false // what happened may be that something came
 		case err != nil:
 			return written, err
 		}
