@@ -114,12 +114,34 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		if about, err := p.notExposed(ctx, a, s, q); about || err != nil {
 			return err
 		}
-		p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name)
-		if origin, name, _ := strings.Cut(q.Name, "."); err == nil && len(p.NearNames) == 0 && slices.Contains(s.Texts, origin) {
-			p.NearNames, _, err = near(ctx, s, name)
+		if p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name); err == nil {
+			err = p.nearOrigin(ctx, s, q.Name)
 		}
 		p.unseen(a.down())
 	}
+	return err
+}
+
+// nearOrigin puts names of an origin first, where the text begins with that.
+func (p *Presence) nearOrigin(ctx context.Context, s *live.Snapshot, text string) error {
+	origin, name, _ := strings.Cut(text, ".")
+	pos := slices.Index(s.Texts, origin)
+	if pos < 0 || name == "" {
+		return nil
+	}
+	var names []string
+	for i := range s.Names {
+		if n := &s.Names[i]; slices.Contains(n.Origins, uint32(pos)) && (len(names) == 0 || names[len(names)-1] != n.Name) {
+			names = append(names, n.Name)
+		}
+	}
+	first, err := newLikeness(name).nearest(ctx, names)
+	for _, other := range p.NearNames {
+		if !slices.Contains(first, other) {
+			first = append(first, other)
+		}
+	}
+	p.NearNames = first[:min(len(first), maxNear)]
 	return err
 }
 

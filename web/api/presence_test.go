@@ -220,6 +220,14 @@ func TestNearBehindOrigin(t *testing.T) {
 	if err != nil || !slices.Equal(x.Presence.NearNames, []string{"hits"}) {
 		t.Errorf("%+v, %v", x.Presence, err)
 	}
+	f = newFixture(t)
+	f.gauge("shop", "longwindedcomponent.sumtotal0")
+	f.gauge("other", "sumtotal")
+	f.gauge("longwindedcomponent", "sumtotals")
+	x, err = f.Explain(t.Context(), ExplainQuery{Name: "longwindedcomponent.sumtotal", Series: 1})
+	if err != nil || len(x.Presence.NearNames) < 2 || x.Presence.NearNames[0] != "sumtotals" {
+		t.Errorf("the names of the origin come first: %+v, %v", x.Presence, err)
+	}
 }
 
 // TestMetricNames: of a long expression the first words are looked up.

@@ -2,12 +2,16 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 
 	"loggregator_exporter/web/api"
 )
@@ -204,8 +208,32 @@ func (c *Console) copyOf(ctx context.Context, id string) (string, error) {
 		}
 		return ""
 	})
-	return "version: 1\n" + r.Section + ":\n  # A copy of " + id + ", which comes before that one.\n  - " +
+	types, err := c.typesOf(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	return "version: 1\n" + types + r.Section + ":\n  # A copy of " + id + ", which comes before that one.\n  - " +
 		strings.ReplaceAll(text, "\n", "\n    ") + "\n", nil
+}
+
+// typesOf writes the types that a rule uses of its file, each of which declares its own.
+func (c *Console) typesOf(ctx context.Context, r *api.Rule) (string, error) {
+	file, err := c.options.Data.RuleText(ctx, r.File)
+	if err != nil {
+		return "", err
+	}
+	var of struct {
+		Types map[string][]string `yaml:"types"`
+	}
+	if err := yaml.Unmarshal([]byte(file.Text), &of); err != nil {
+		return "", fmt.Errorf("types of %s: %w", r.File, err)
+	}
+	maps.DeleteFunc(of.Types, func(name string, _ []string) bool { return !strings.Contains(r.Text, ":"+name+"}") })
+	if len(of.Types) == 0 {
+		return "", nil
+	}
+	types, err := yaml.Marshal(of)
+	return string(types), err
 }
 
 // special are the characters with a meaning in patterns.
