@@ -25,7 +25,7 @@ const (
 	// syslogOfAgent a second.
 	syslogBurst   = 10
 	syslogOfAgent = 100
-	// warmRate is the least rate at which the first cycle is sent.
+	// warmRate is the least rate at which the first cycle is sent, by all senders together.
 	warmRate = 10_000
 )
 
@@ -47,6 +47,8 @@ func seriesToSend() int {
 // pacer spreads what one sender of a process sends over time.
 type pacer struct {
 	rate  float64 // envelopes a second; 0 for as many as can be
+	warm  float64 // the rate of the first cycle
+	first int     // how many envelopes that is
 	burst int     // how many come at a time
 	began time.Time
 	sent  int
@@ -55,7 +57,10 @@ type pacer struct {
 // newPacer makes the pacer of one of some senders that share the rate.
 func newPacer(senders int) *pacer {
 	rate, _ := strconv.ParseFloat(os.Getenv(paceRateEnv), 64) // 0 where it is not set
-	p := &pacer{rate: rate / float64(senders), burst: batchSize, began: time.Now()}
+	p := &pacer{
+		rate: rate / float64(senders), warm: max(rate, warmRate) / float64(senders), first: seriesToSend() / senders,
+		burst: batchSize, began: time.Now(),
+	}
 	if rate > 0 {
 		p.burst = max(1, min(batchSize, int(p.rate*gathered.Seconds())))
 	}
@@ -70,8 +75,8 @@ func (p *pacer) wait(envelopes int) {
 	if p.rate == 0 {
 		return
 	}
-	first := min(p.sent, seriesToSend())
-	due := float64(first)/max(p.rate, warmRate) + float64(p.sent-first)/p.rate
+	first := min(p.sent, p.first)
+	due := float64(first)/p.warm + float64(p.sent-first)/p.rate
 	p.sent += envelopes
 	time.Sleep(time.Until(p.began.Add(time.Duration(due * float64(time.Second)))))
 }
