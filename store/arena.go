@@ -69,7 +69,7 @@ type slot[P ~uint32] struct {
 const (
 	slotDeleted = ^uint32(0)
 	minSlots    = 64
-	movedSlots  = 16 // with each insertion
+	movedSlots  = 128 // with each insertion
 )
 
 // find returns the position whose identity has this hash and for which equal returns true, or 0. The hash only
