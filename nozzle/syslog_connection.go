@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"loggregator_exporter/nozzle/gather"
 	"loggregator_exporter/nozzle/watch"
 	"loggregator_exporter/nozzle/wire"
 )
@@ -42,7 +41,6 @@ func peerOf(conn net.Conn) netip.Addr {
 
 // serve takes the messages of one connection to its end.
 func (s *Syslog) serve(ctx context.Context, raw net.Conn) {
-	raw = gather.NewPrompt(raw)
 	cancel := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer cancel()
 	defer func() { _ = raw.Close() }()
