@@ -150,11 +150,17 @@ func TestBatchAllocatesNothing(t *testing.T) {
 		batch = append(batch, gauge(fmt.Sprint("g", i%11), 1, "origin", origin), counter("c", 0, 1, "origin", origin),
 			timer("http", time.Second, "origin", origin, "content_length", "5"))
 	}
+	requireNoAllocations(t, w, batch, &tally)
+}
+
+// requireNoAllocations takes a batch in once, and then again without an allocation.
+func requireNoAllocations(t *testing.T, w *Writer, batch []*metric.Envelope, tally *metric.Tally) {
+	t.Helper()
 	take := func() {
 		for _, e := range batch {
-			w.Add(e, &tally)
+			w.Add(e, tally)
 		}
-		w.Flush(&tally)
+		w.Flush(tally)
 	}
 	take()
 	if n := testing.AllocsPerRun(100, take); n != 0 {

@@ -196,16 +196,7 @@ func TestLeftOutAllocatesNothing(t *testing.T) {
 		gauge("a", 1, "origin", "rep"), gauge("gone.x", 1, "origin", "rep"),
 		timer("http", time.Second, "origin", "gorouter", "peer_type", "Client"),
 	}
-	take := func() {
-		for _, e := range batch {
-			w.Add(e, &tally)
-		}
-		w.Flush(&tally)
-	}
-	take()
-	if n := testing.AllocsPerRun(100, take); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	requireNoAllocations(t, w, batch, &tally)
 	if tally[metric.Stored] != 1 {
 		t.Error(tally)
 	}

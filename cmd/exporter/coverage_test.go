@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
+	"loggregator_exporter/config"
 	"loggregator_exporter/foundation"
 )
 
@@ -106,9 +107,9 @@ func coverageV1() []*events.Envelope {
 	return []*events.Envelope{value, counter, container, http, log, failed}
 }
 
-// TestEnvelopeCoverage sends every shape of envelope the whole way, from the protocol to the scrape, and expects
-// each to be told in exactly one way: as the series that it means, or as the outcome for what means none.
-func TestEnvelopeCoverage(t *testing.T) {
+// coverageConfig is for a service that takes datagrams, and envelopes of the foundation's agents.
+func coverageConfig(t *testing.T) (*foundation.Foundation, *config.Config) {
+	t.Helper()
 	f, err := foundation.New(foundation.Options{Apps: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +117,13 @@ func TestEnvelopeCoverage(t *testing.T) {
 	cfg := testConfig()
 	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0",
 		f.DownstreamTLS()
+	return f, cfg
+}
+
+// TestEnvelopeCoverage sends every shape of envelope the whole way, from the protocol to the scrape, and expects
+// each to be told in exactly one way: as the series that it means, or as the outcome for what means none.
+func TestEnvelopeCoverage(t *testing.T) {
+	f, cfg := coverageConfig(t)
 	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
 	sendV2(t, f, r.Listening["ingress"].String(), coverageV2())
 	sendV1(t, r.Listening["udp"].String(), coverageV1())

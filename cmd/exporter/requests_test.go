@@ -11,19 +11,12 @@ import (
 	"github.com/cloudfoundry/sonde-go/events"
 
 	"loggregator_exporter/config"
-	"loggregator_exporter/foundation"
 )
 
 // TestLabelsOfRequests: the same request has the same labels, those that metrics.http.labels may list as well, whether a
 // timer or a HttpStartStop tells of it; and firehose_exporter's series of it have the same values.
 func TestLabelsOfRequests(t *testing.T) {
-	f, err := foundation.New(foundation.Options{Apps: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := testConfig()
-	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0",
-		f.DownstreamTLS()
+	f, cfg := coverageConfig(t)
 	cfg.Metrics.Compatibility = "firehose_exporter"
 	cfg.Metrics.HTTP.Labels = slices.Concat(config.Default().Metrics.HTTP.Labels,
 		[]string{"host", "instance_id", "scheme", "status_code"})
