@@ -118,7 +118,9 @@ func (cs *composites) attach(pos, to entryPos, p *partName) (against entryPos, r
 
 // makePart makes a loose entry a part of a composite, which may be refused or dropped.
 func (cs *composites) makePart(e *entry, of entryPos) {
-	e.setDependsOn(ref{of, cs.entries.at(of).gen})
+	whole := cs.entries.at(of)
+	cs.entries.tagAs(e, whole)
+	e.setDependsOn(ref{of, whole.gen})
 	e.state = statePart
 }
 
@@ -207,7 +209,9 @@ func (s *registry) refusePart(pos, of, against entryPos, reason string) (entryPo
 		outcome = metric.OverLimit
 		e.flags |= flagCrowded
 	}
-	exposed := s.families.at(s.entries.at(of).family).name
+	whole := s.entries.at(of)
+	exposed := s.families.at(whole.family).name
+	s.entries.tagAs(e, whole)
 	e.setDependsOn(ref{against, s.entries.at(against).gen})
 	s.refuse(e, outcome, exposed, cause{reason: reason})
 	return s.removeCrowded(pos), outcome

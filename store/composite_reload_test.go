@@ -192,3 +192,37 @@ func TestSumsOfOthersNames(t *testing.T) {
 		}
 	}
 }
+
+// TestUntaggedParts: rules go by the name of a histogram, so that its parts have a rule exactly if it has one, also after a
+// reload that changes nothing else.
+func TestUntaggedParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o Settings
+		s := testStore(t, func(options *Settings) {
+			options.Tagger = rules(t, "rules: []")
+			o = *options
+		})
+		for _, e := range scrapedHistogram("x", 5, 3, map[string]uint64{"1": 2, "+Inf": 3}) {
+			write(s, e)
+		}
+		untagged := func(when string, want int) {
+			t.Helper()
+			if got := s.Stats().UntaggedNames; got != want {
+				t.Errorf("%s: %d names without a rule, want %d", when, got, want)
+			}
+		}
+		untagged("without rules", 3)
+		for _, step := range []struct {
+			rules string
+			want  int
+		}{
+			{"rules: [{pattern: x}]", 0}, {"rules: [{pattern: x_bucket}]", 3}, {"rules: [{pattern: x}]", 0}, {"rules: []", 3},
+		} {
+			o.Tagger = rules(t, step.rules)
+			if done, err := s.Reload(o.options()); err != nil || done.Retired > 0 {
+				t.Fatal(done, err)
+			}
+			untagged(step.rules, step.want)
+		}
+	})
+}

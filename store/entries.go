@@ -190,6 +190,9 @@ func (n *entries) contentHash(e *entry) uint64 {
 	return (n.tagsets.at(e.tagset).hash ^ bits.RotateLeft64(n.names.at(e.name).hash, 32)) * 0x9e3779b97f4a7c15
 }
 
+// tagAs notes of a part what tag noted of its composite, by whose name rules go.
+func (n *entries) tagAs(part, composite *entry) { n.tag(part, composite.flags&flagUntagged != 0) }
+
 // tag notes whether no rule matched an entry.
 func (n *entries) tag(e *entry, untagged bool) {
 	switch was := e.flags&flagUntagged != 0; {

@@ -23,8 +23,8 @@ type Refusal struct {
 	Metric, RawName string
 	Reason          string // the latest
 	Count           uint64
-	// Kind, Unit and Sender are those of the first sample that was refused. They are not set where RawName is empty; the
-	// sender's identity is empty where it exceeds the bounds.
+	// Kind, Unit and Sender are those of the first sample that was refused; of those counted together, Kind and Sender are
+	// those of the first one without a name. The sender's identity is empty where it exceeds the bounds.
 	Kind   metric.Kind
 	Unit   string
 	Sender Sender
@@ -161,7 +161,11 @@ func (r *refusals) countName(outcome metric.Outcome, of *sample, reason string) 
 		r.count(of.kind, pos, of.arrived)
 		return
 	}
-	r.count(of.kind, r.add(outcome, "", string(name), of.kind, of.unit, of.key, cause{reason: reason}), of.arrived)
+	pos := r.add(outcome, "", string(name), of.kind, of.unit, of.key, cause{reason: reason})
+	if together := &r.all[pos]; len(name) == 0 && together.Sender.key == "" {
+		together.Kind, together.Sender = of.kind.kind(), Sender{string(of.key), of.kind}
+	}
+	r.count(of.kind, pos, of.arrived)
 }
 
 const maxPrintable = 120

@@ -46,6 +46,7 @@ type Mark struct {
 	State                EntryState
 	Outcome              metric.Outcome
 	Untagged             bool
+	Part                 metric.Type // as Visited.Part
 
 	of ref
 }
@@ -118,6 +119,7 @@ func (c *scanner) mark(pos entryPos, e *entry) {
 		Name: c.name(e.name), Sender: c.sender(e.tagset), Arrived: e.arrived, Untagged: e.flags&flagUntagged != 0, of: ref{pos, e.gen},
 	}
 	by := s.deciding(e)
+	m.Part = s.partOf(e, by)
 	switch m.State = e.becomes(by); m.State {
 	case EntryLive, EntryPart, EntryJoined:
 		m.Metric = c.family(by.family)

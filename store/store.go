@@ -297,7 +297,9 @@ func (s *registry) unchanged(e *entry) bool {
 	e.expiry = s.expiry.period(r.Expiry)
 	if f.makeup == ofParts {
 		for pos := range s.composites.at(e.composite()).all() {
-			s.entries.at(pos).expiry = e.expiry
+			part := s.entries.at(pos)
+			s.entries.tagAs(part, e)
+			part.expiry = e.expiry
 		}
 	}
 	return true

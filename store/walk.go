@@ -37,8 +37,10 @@ type Visited struct {
 	// Composite says that it is a histogram or summary that is put together from parts, which are passed as well.
 	Composite bool
 	State     EntryState
-	// Untagged says that no rule matches the name.
+	// Untagged says that no rule matches the name or, of a part, that of its histogram or summary.
 	Untagged bool
+	// Part is TypeHistogram or TypeSummary if it is a part of one, by whose name rules go, else TypeGauge; see Whole.
+	Part metric.Type
 	// Metric is the name of the family of its series, or of the series that it was refused for, as far as it is known.
 	Metric string
 	// Outcome is set where State is EntryRefused; Store.Reason then says why. Rival is the identity whose series it would
@@ -74,12 +76,32 @@ func (s Sender) Identity(name, unit string) Identity {
 	return id
 }
 
+// Whole returns the identity of the histogram or summary, as the type says, that a name of the sender is a part of.
+func (s Sender) Whole(name, unit string, as metric.Type) Identity {
+	p := partNameOf(s.kind, []byte(name), []byte(unit), []byte(s.key))
+	kind := nameCompositeHistogram
+	switch {
+	case as == metric.TypeGauge, p.role == roleNone:
+		return s.Identity(name, unit)
+	case as == metric.TypeSummary:
+		kind = nameCompositeSummary
+	}
+	return newIdentity(string(compositeKey(nil, []byte(s.key), p.role.tag())), kind, string(p.base))
+}
+
 // Same reports whether source id, instance id and tags are those of another.
 func (s Sender) Same(as Sender) bool { return s.key == as.key }
 
 // SourceID returns the source id.
 func (s Sender) SourceID() string {
 	id, _ := cutField(s.key)
+	return id
+}
+
+// InstanceID returns the instance id.
+func (s Sender) InstanceID() string {
+	_, rest := cutField(s.key)
+	id, _ := cutField(rest)
 	return id
 }
 
@@ -154,7 +176,7 @@ func (s *registry) visit(v *Visited, e *entry) {
 	v.Sender = Sender{s.entries.tagsets.at(e.tagset).key, n.kind}
 	v.Arrived, v.Stamp, v.Untagged = e.arrived, e.stamp, e.flags&flagUntagged != 0
 	at := s.deciding(e)
-	v.State = e.becomes(at)
+	v.State, v.Part = e.becomes(at), s.partOf(e, at)
 	switch v.State {
 	case EntryLive, EntryPart, EntryJoined:
 		v.MetricPos, v.Metric = uint32(at.family), s.families.at(at.family).name
@@ -172,6 +194,14 @@ func (s *registry) deciding(e *entry) *entry {
 		}
 	}
 	return e
+}
+
+// partOf returns the type of what an entry is a part of, given the one that decides; TypeGauge if it is no part.
+func (s *registry) partOf(e, by *entry) metric.Type {
+	if e.state != statePart || by == e {
+		return metric.TypeGauge
+	}
+	return s.entries.kindOf(by).composite()
 }
 
 // becomes returns the state of an entry, given the one that decides.

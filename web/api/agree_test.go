@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +24,10 @@ func TestCountsAgree(t *testing.T) {
 
 	f.send(&metric.Envelope{Kind: metric.KindCounter, Name: []byte("parts_bucket"), Total: 1, Arrived: time.Now().UnixNano()}, "rep", "le", "1")
 	f.counter("rep", "parts_count")
+	f.gauge("rep", "total_requests") // described by an entry of metrics, and taken by no rule
+	f.send(&metric.Envelope{
+		Kind: metric.KindTimer, Name: []byte("http"), Arrived: time.Now().UnixNano(), Start: 1, Stop: 2,
+	}, "gorouter", "peer_type", "Server")
 	status, err := f.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +59,8 @@ func TestCountsAgree(t *testing.T) {
 			}
 		}
 	}
-	equal("names without a rule", status.Series.UntaggedNames, names.States[StateUntagged], rules.Untagged)
+	equal("names without a rule", status.Series.UntaggedNames, names.States[StateUntagged], rules.Untagged, proposals.Untagged)
+	equal("names in quarantine", rules.Quarantine, proposals.Quarantine)
 	equal("series", status.Series.Series, sizes.Series, sizes.Limits[0].Highest, sum(sizes.Metrics))
 	equal("families", status.Series.Families, sizes.Families, len(sizes.Metrics))
 	equal("the limit", status.Series.MaxSeries, sizes.Limits[0].Limit)
@@ -66,6 +72,16 @@ func TestCountsAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(fmt.Sprint("names that are ", state), n, page.Total, len(page.Names))
+		for i := range page.Names {
+			if has := &page.Names[i]; !slices.Contains(has.States, state) || has.State != has.States[0] {
+				t.Errorf("%s is listed as %s: %v", has.Name, state, has.States)
+			}
+		}
+	}
+	for i := range names.Names {
+		if n := &names.Names[i]; n.State == StateTagged && n.Rule == "" && !n.BuiltIn {
+			t.Errorf("%s is tagged, by no rule", n.Name)
+		}
 	}
 	for i := range rules.Rules {
 		r := &rules.Rules[i]
@@ -73,9 +89,18 @@ func TestCountsAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		series := 0
+		series, without := 0, 0
 		for j := range page.Names {
 			series += page.Names[j].Series
+			if page.Names[j].Rule == "" {
+				without++
+			}
+		}
+		if r.Section != "metrics" && without > page.RuleOrigins {
+			t.Errorf("rule %s takes %d names that have none, and the origin of %d", r.ID, without, page.RuleOrigins)
+		}
+		if page.RuleSection != r.Section {
+			t.Errorf("rule %s is of %s, not %s", r.ID, r.Section, page.RuleSection)
 		}
 		equal("names of rule "+r.ID, r.Names, page.Total)
 		equal("series of rule "+r.ID, r.Series, series)

@@ -16,8 +16,10 @@ const defaultSizes = 20
 
 // CardinalityQuery says what to count.
 type CardinalityQuery struct {
-	// Metric asks for the labels and values of one metric only.
-	Metric string
+	// Metric asks for the labels and values of one metric only. Label and Value ask for the metrics that have series with
+	// that value of that label.
+	Metric       string
+	Label, Value string
 	// Search keeps rows that contain each of its words, whatever their case: a metric's name, a label with its value,
 	// an owner or the names of its app, space and organization.
 	Search string
@@ -107,9 +109,11 @@ type Limit struct {
 	Setting string `json:"setting"`
 	// Limit is 0 where there is none.
 	Limit int `json:"limit"`
-	// Highest is the most that anything has that it limits, and Of what that is.
+	// Highest is the most that anything has that it limits, and Of what that is. Full is how many are at the limit, or above
+	// it: series that were there when it was lowered stay.
 	Highest int    `json:"highest"`
 	Of      string `json:"of,omitempty"`
+	Full    int    `json:"full"`
 }
 
 // RefusedName is a name whose samples were refused. Name is empty where names beyond the first 100 are counted
@@ -138,8 +142,11 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 	if ok {
 		out.GrownSince = g.at.UTC()
 	}
-	if q.Metric != "" {
+	switch {
+	case q.Metric != "":
 		return out, a.oneMetric(ctx, &q, out, &g)
+	case q.Label != "":
+		return out, a.oneValue(ctx, &q, s, out)
 	}
 	all := make([]MetricSize, len(s.metrics))
 	for i := range s.metrics {
@@ -263,7 +270,21 @@ func (a *API) limits(s *sizes) []Limit {
 	if len(s.metrics) > 0 {
 		all[1].Highest, all[1].Of = s.metrics[0].Series, s.metrics[0].Name
 	}
+	all[0].count(state.Series)
+	for i := range s.metrics {
+		all[1].count(s.metrics[i].Series)
+	}
+	for i := range s.owners {
+		all[2].count(s.owners[i].Series)
+	}
 	return all
+}
+
+// count counts something that has some series, if that is as many as it may have.
+func (l *Limit) count(series int) {
+	if l.Limit > 0 && series >= l.Limit {
+		l.Full++
+	}
 }
 
 // refused lists what limits refused, and what is invalid.

@@ -43,6 +43,10 @@ type Explained struct {
 	Presence *Presence `json:"presence,omitempty"`
 	// Sender is the one whose envelopes it is explained with, where it is live and the query names none.
 	Sender *Sender `json:"sender,omitempty"`
+	// BuiltIn says that it needs no rule: HTTP requests.
+	BuiltIn bool `json:"built_in,omitempty"`
+	// PartOf is the histogram or summary that it is a part of, by whose name rules go; empty where it is none.
+	PartOf string `json:"part_of,omitempty"`
 	// Invalid says why its samples would be refused, or is empty.
 	Invalid string `json:"invalid,omitempty"`
 	// Steps are those of the production path.
@@ -57,6 +61,9 @@ type Explained struct {
 	Conversion string `json:"conversion,omitempty"`
 	// Series is metric and labels as exposed; empty where it is dropped or invalid.
 	Series string `json:"series,omitempty"`
+	// Metrics are all that the name becomes, or would, that of Series first; at most 16. There are several where requests
+	// have one of their time and one of their size, or where a rule looks at more than the name.
+	Metrics []Becomes `json:"metrics"`
 	// Nearest are rules that nearly match, where none does.
 	Nearest []RuleRef `json:"nearest"`
 	// Live are series of the name as they are now, of any origin unless one is asked for. SeriesNext and SeriesPrevious
@@ -113,7 +120,8 @@ type Attempt struct {
 
 // LiveSeries is one identity of a name, and its series.
 type LiveSeries struct {
-	// State is live, refused, dropped, joined, part or waiting.
+	// State is live, refused, dropped, joined, part or waiting. Metric and Labels are those of its series or, where it has
+	// none, those that it would have.
 	State  string            `json:"state"`
 	Metric string            `json:"metric,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"`
@@ -160,11 +168,11 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 		return nil, err
 	}
 	out := &Explained{Steps: []Step{}, Nearest: []RuleRef{}, Live: []LiveSeries{}, LabelSources: map[string]string{}}
-	out.NotStored = []NotStored{}
+	out.NotStored, out.Metrics = []NotStored{}, []Becomes{}
 	out.Tags, out.Labels = map[string]string{}, map[string]string{}
 	if q.Series == 0 {
 		out.States = map[string]int{}
-		return out, a.parse(&q, out)
+		return out, a.parse(&q, nil, out)
 	}
 	senders := a.liveSeries(&q, at, of, out)
 	out.States, out.NotStored = senders.states, a.notStoredNow(&q)
@@ -172,50 +180,58 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 		return nil, canceled(ctx)
 	}
 	asked := q
+	var id *store.Identity
 	if senders.first != nil {
-		out.asSent(&q, senders.first)
+		id = out.asSent(&q, senders.first)
 	}
-	if err := a.parse(&q, out); err != nil {
+	if err := a.parse(&q, id, out); err != nil {
 		return nil, err
 	}
+	out.addMetrics(a.options.Store.Resolver(), senders)
 	return out, a.presence(ctx, &asked, senders, out)
 }
 
-// asSent completes a query with what an identity of the name has. Source id, instance id and tags go together.
-func (x *Explained) asSent(q *ExplainQuery, v *store.Visited) {
+// asSent completes a query with what an identity of the name has. Source id, instance id and tags go together: where the
+// query names none, the identity that rules see of that sender is returned.
+func (x *Explained) asSent(q *ExplainQuery, v *store.Visited) *store.Identity {
 	if q.Kind == "" && v.Kind != metric.KindNone {
 		q.Kind = v.Kind.String()
 	}
 	q.Unit = cmp.Or(q.Unit, v.Unit)
 	if q.SourceID != "" || q.InstanceID != "" || len(q.Tags) > 0 {
-		return
+		return nil
 	}
-	id := v.Identity(v.Name, v.Unit)
-	q.SourceID, q.InstanceID = id.SourceID, id.InstanceID
-	x.Sender = &Sender{SourceID: id.SourceID, InstanceID: id.InstanceID, Tags: labelMap(id.Tags)}
-	for _, t := range id.Tags {
-		if t.Name == "origin" {
-			q.Origin = t.Value
-		} else {
-			q.Tags = append(q.Tags, t)
-		}
-	}
+	sent, id := v.Identity(v.Name, v.Unit), v.Whole(v.Name, v.Unit, v.Part)
+	q.Origin = metric.LabelValue(sent.Tags, "origin")
+	x.Sender = &Sender{SourceID: sent.SourceID, InstanceID: sent.InstanceID, Tags: labelMap(sent.Tags)}
+	return &id
 }
 
-// parse runs the name through the resolver in force, with a trace.
-func (a *API) parse(q *ExplainQuery, out *Explained) error {
+// identityOf returns what the store would look for. It fails for what the store would count as invalid.
+func identityOf(q *ExplainQuery, r store.Resolver) (*store.Identity, error) {
+	kind, _ := metric.ParseKind(cmp.Or(q.Kind, metric.KindGauge.String()))
+	question := store.Question{
+		Kind: kind, Origin: q.Origin, Name: q.Name, Unit: q.Unit, SourceID: q.SourceID, InstanceID: q.InstanceID, Tags: q.Tags,
+	}
+	return question.Identity(r)
+}
+
+// parse runs the name through the resolver in force, with a trace: as the identity says or, without one, as the query.
+func (a *API) parse(q *ExplainQuery, id *store.Identity, out *Explained) error {
 	r := a.options.Store.Resolver()
 	out.Origin, out.RawName, out.Kind, out.Unit = q.Origin, q.Name, q.Kind, q.Unit
-	kind, ok := metric.ParseKind(cmp.Or(q.Kind, metric.KindGauge.String()))
-	if !ok {
+	if _, ok := metric.ParseKind(cmp.Or(q.Kind, metric.KindGauge.String())); !ok {
 		return badData("kind: " + quote(q.Kind) + " is not one of " + strings.Join(kindNames(), ", "))
 	}
-	id, err := (&store.Question{
-		Kind: kind, Origin: q.Origin, Name: q.Name, Unit: q.Unit, SourceID: q.SourceID, InstanceID: q.InstanceID, Tags: q.Tags,
-	}).Identity(r)
-	if err != nil {
-		out.Invalid = err.Error()
-		return nil //nolint:nilerr // that is the answer
+	if id == nil {
+		var err error
+		if id, err = identityOf(q, r); err != nil {
+			out.Invalid = err.Error()
+			return nil //nolint:nilerr // that is the answer
+		}
+	}
+	if id.Composite != metric.TypeGauge {
+		out.PartOf = id.Name
 	}
 	e, ok := r.(explainer)
 	if !ok {
@@ -231,6 +247,7 @@ func (a *API) parse(q *ExplainQuery, out *Explained) error {
 	resolution := e.Explain(id, &trace)
 	out.Explanation = resolution.Explanation(q.Origin, q.Name)
 	out.describe(&resolution.Resolved)
+	out.BuiltIn = builtIn(&resolution)
 	texts := newRuleTexts(a.options.Rules)
 	for i := range trace.Rules.Steps {
 		out.Steps = append(out.Steps, stepOf(&trace.Rules.Steps[i], texts))
@@ -238,7 +255,7 @@ func (a *API) parse(q *ExplainQuery, out *Explained) error {
 	if trace.Sources != nil {
 		out.LabelSources = trace.Sources
 	}
-	if resolution.Rules.Rule == "" && !resolution.Dropped {
+	if resolution.Untagged {
 		for _, s := range e.Tagger().Nearest(q.Name, maxNearest) {
 			out.Nearest = append(out.Nearest, texts.ref(s.Rule, s.Pattern, s.Place))
 		}
@@ -251,14 +268,11 @@ const maxNearest = 3
 // describe fills in what becomes of values, and the series.
 func (x *Explained) describe(r *store.Resolved) {
 	x.Invalid = r.Invalid
-	switch {
-	case r.Dropped || r.Invalid != "":
+	if r.Dropped || r.Invalid != "" {
 		return
-	case r.Div != 0 && r.Div != 1:
-		x.Conversion = fmt.Sprintf("values are divided by %v, to %s", r.Div, r.Unit)
-	case r.Mul != 0 && r.Mul != 1:
-		x.Conversion = fmt.Sprintf("values are multiplied by %v, to %s", r.Mul, r.Unit)
 	}
+	x.Metrics = append(x.Metrics, becomesOf(r))
+	x.Conversion = conversionOf(r)
 	x.Type = r.Type.String()
 	x.Series = fmt.Sprintf("%s{%s}", r.Metric, metric.RenderLabels(r.Labels))
 	x.Overrides = append([]string{}, r.Overrides...)
@@ -322,6 +336,11 @@ func (a *API) liveSeriesOf(s *store.SeriesState) LiveSeries {
 	}
 	if s.Labels != "" {
 		out.Labels = maps.Collect(s.Labels.All())
+	} else { // the store remembers none of what has no series
+		whole := s.Whole(s.Name, s.Unit, s.Part)
+		if r := a.options.Store.Resolver().Resolve(&whole); !r.Dropped && r.Invalid == "" {
+			out.Metric, out.Labels = r.Metric, labelMap(r.Labels)
+		}
 	}
 	if s.State == store.EntryRefused {
 		out.Outcome, out.Reason = s.Outcome.String(), a.options.Store.Reason(&s.Visited)

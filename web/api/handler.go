@@ -85,7 +85,7 @@ func routes() []route {
 		{method: http.MethodGet, path: "learn", data: Proposals{}, answer: plain((*API).Learn), heavy: true},
 		{
 			method: http.MethodGet, path: "cardinality", data: Cardinality{}, answer: get(ParseCardinalityQuery, (*API).Cardinality),
-			parameters: []string{"metric", "search", "owners", "list", "sort", "order", "limit", "cursor"},
+			parameters: []string{"metric", "label", "value", "search", "owners", "list", "sort", "order", "limit", "cursor"},
 		},
 		{method: http.MethodGet, path: "config", data: Config{}, answer: plain((*API).Config)},
 	}

@@ -80,7 +80,11 @@ func (a *API) propose(ctx context.Context, s *live.Snapshot) (*Proposals, error)
 	if err != nil {
 		return nil, err
 	}
-	out := &Proposals{Time: time.Now().UTC()}
+	x, err := a.ruleIndex(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	out := &Proposals{Time: time.Now().UTC(), Untagged: x.untagged, Quarantine: x.quarantine}
 	for i := range s.Names {
 		n := &s.Names[i]
 		if n.Kind == metric.KindNone || out.Names == maxLearned {
@@ -89,9 +93,9 @@ func (a *API) propose(ctx context.Context, s *live.Snapshot) (*Proposals, error)
 		if i%256 == 0 && ctx.Err() != nil {
 			return nil, canceled(ctx)
 		}
-		id := n.Identity()
+		id := n.Ruled()
 		origin, tags := cutOrigin(id.Tags)
-		learner.Add(&learn.Name{Origin: origin, Name: n.Name, Unit: n.Unit, Kind: n.Kind, Tags: tags})
+		learner.Add(&learn.Name{Origin: origin, Name: id.Name, Unit: id.Unit, Kind: id.Kind, Tags: tags})
 		out.Names++
 	}
 	if out.Proposal, err = learner.Propose(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 	"loggregator_exporter/web/live"
+	"loggregator_exporter/web/overview"
 )
 
 // maxWords is how many words of an expression are looked up: each costs a walk over all names.
@@ -99,7 +100,7 @@ func (a *API) isMetric(text string) bool {
 // ofMetric fills in what is said of a metric.
 func (p *Presence) ofMetric(name, sentence string, leads []string) {
 	p.State, p.Link = "metric", "/names?"+url.Values{"metric": {name}}.Encode()
-	p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %d.", sentence, len(leads))
+	p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s.", sentence, overview.Number(float64(len(leads))))
 	p.Remedy = "Explain one of those."
 	p.NearNames = leads[:min(len(leads), maxNear)]
 }

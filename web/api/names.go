@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +35,8 @@ type NamesQuery struct {
 	// Search keeps names of which the name, an origin or a metric contains each of its words, whatever their case, or
 	// which a word writes as origin.name.
 	Search string
-	// State, Metric and Rule keep the names with that state, that lead to that metric, that a rule with that id takes.
+	// State, Metric and Rule keep the names with that state, that lead to that metric, that a rule with that id takes, whose
+	// origin it takes, or whose metric it describes; see NamesPage.RuleSection.
 	State  State
 	Metric string
 	Rule   string
@@ -81,6 +81,10 @@ type NamesPage struct {
 	// NearNames and NearMetrics are raw names and metrics that resemble what was searched for, where nothing was found.
 	NearNames   []string `json:"near_names"`
 	NearMetrics []string `json:"near_metrics"`
+	// RuleSection is where the rule that is asked for stands: those of rules and mappings take names; entries of metrics
+	// describe the metrics of names, which may be untagged. RuleOrigins is of how many names it takes only the origin.
+	RuleSection string `json:"rule_section,omitempty"`
+	RuleOrigins int    `json:"rule_origins,omitempty"`
 	// OwnMetrics are the first 10 metrics of the exporter itself that a search finds: no component sends them, and no rule
 	// makes them.
 	OwnMetrics []OwnMetric `json:"own_metrics"`
@@ -99,15 +103,17 @@ type Name struct {
 	// Metrics are the first 8 metrics that it leads to, or would; MetricCount is the number of all, up to 64.
 	Metrics     []string `json:"metrics"`
 	MetricCount int      `json:"metric_count"`
-	// Rule is the id of the last rule that matched, or empty.
-	Rule string `json:"rule"`
+	// Rule is the id of the last rule that matched, or empty. BuiltIn says that it needs none: HTTP requests.
+	Rule    string `json:"rule"`
+	BuiltIn bool   `json:"built_in,omitempty"`
 	// Series is how many it has; Refused how many identities have none, for whatever reason.
 	Series  int `json:"series"`
 	Refused int `json:"refused"`
 	// LastSeen is when the last sample arrived.
 	LastSeen time.Time `json:"last_seen,omitzero"`
-	// State is empty for a name that no longer arrives.
-	State State `json:"state"`
+	// State is the first of States, which are all that it has; empty for a name that no longer arrives.
+	State  State   `json:"state"`
+	States []State `json:"states"`
 	// Reason says why it is in conflict or refused.
 	Reason string `json:"reason,omitempty"`
 	// NotStored says how many samples were not stored since the start, and why, for each reason once.
@@ -132,9 +138,10 @@ func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	page := &NamesPage{
 		Time: s.Taken.UTC(), Names: []Name{}, All: len(s.Names), Omitted: s.Omitted, States: map[State]int{},
 		NearNames: []string{}, NearMetrics: []string{}, OwnMetrics: []OwnMetric{}, Reasons: map[string]int{},
+		RuleSection: filter.ruled.section, RuleOrigins: filter.ruled.origins,
 	}
 	if reason := reasonOf(q.Reason); reason != metric.Stored {
-		page.NotStored = totalOf(s, reason)
+		page.NotStored = a.totalOf(s, reason)
 	}
 	s = filter.Snapshot
 	found := filter.run(page)
@@ -170,6 +177,11 @@ type explainer interface {
 	Options() resolver.Options
 }
 
+// builtIn reports whether a name needs no rule, since what it becomes is fixed.
+func builtIn(r *resolver.Resolution) bool {
+	return r.Rules.Rule == "" && !r.Untagged && !r.Rules.Dropped
+}
+
 // explainer returns the resolver, where it is one that knows rules.
 func (a *API) explainer() (explainer, error) {
 	e, ok := a.options.Store.Resolver().(explainer)
@@ -183,17 +195,20 @@ func (a *API) explainer() (explainer, error) {
 // than kept for all.
 func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 	out := Name{
-		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, State: stateOf(n), Reason: a.reason(n),
+		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, States: statesOf(n), Reason: a.reason(n),
 		Refused:   n.Conflicts + n.OverLimit + n.Invalid + n.Dropped,
 		NotStored: notStored(n), Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics), MetricCount: len(n.Metrics),
+	}
+	if len(out.States) > 0 {
+		out.State = out.States[0]
 	}
 	if n.LastSeen > 0 {
 		out.LastSeen = time.Unix(0, n.LastSeen).UTC()
 	}
 	if e != nil {
-		id := n.Identity()
+		id := n.Ruled()
 		r := e.Explain(&id, nil)
-		out.Rule = r.Rules.Rule
+		out.Rule, out.BuiltIn = r.Rules.Rule, builtIn(&r)
 		if out.MetricCount == 0 && r.Metric != "" { // the store has no room to remember it
 			out.Metrics, out.MetricCount = []string{r.Metric}, 1
 		}
@@ -249,10 +264,13 @@ func holds(n *live.Name, s State) bool {
 	}
 }
 
-// stateOf returns the first state that a name has; empty where it does not arrive.
-func stateOf(n *live.Name) State {
-	if n.Gone {
-		return ""
+// statesOf returns the states that a name has; none where it does not arrive.
+func statesOf(n *live.Name) []State {
+	all := []State{}
+	for _, s := range states {
+		if holds(n, s) {
+			all = append(all, s)
+		}
 	}
-	return states[slices.IndexFunc(states[:], func(s State) bool { return holds(n, s) })]
+	return all
 }

@@ -22,6 +22,7 @@ type nameFilter struct {
 	reason metric.Outcome // Stored for any
 	metric int            // position of the text, -1 for none, -2 for any
 	only   map[int]bool   // positions of names; nil for all
+	ruled  ruledNames     // those of the rule that is asked for
 }
 
 // at returns the name at a position: one of Names, or of the Others behind them.
@@ -59,11 +60,12 @@ func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (
 	if q.Metric != "" {
 		f.metric = slices.Index(s.Texts, q.Metric) // noMetric if there is none
 	}
-	var err error
 	if q.Rule != "" {
-		if f.only, err = a.namesOf(ctx, s, q.Rule); err != nil {
+		ruled, err := a.namesOf(ctx, s, q.Rule)
+		if err != nil {
 			return nil, err
 		}
+		f.ruled, f.only = *ruled, ruled.at
 	}
 	if q.Owner != "" {
 		var owned map[int]bool
@@ -226,7 +228,7 @@ var nameKeys = map[string]func(s *live.Snapshot, n *live.Name) (string, int64){
 	"series":    func(_ *live.Snapshot, n *live.Name) (string, int64) { return "", int64(n.Series) },
 	"last_seen": func(_ *live.Snapshot, n *live.Name) (string, int64) { return "", n.LastSeen },
 	"state": func(_ *live.Snapshot, n *live.Name) (string, int64) {
-		return "", int64(slices.Index(states[:], stateOf(n)))
+		return "", int64(slices.IndexFunc(states[:], func(state State) bool { return holds(n, state) }))
 	},
 	"samples": func(_ *live.Snapshot, n *live.Name) (string, int64) {
 		sum := uint64(0)

@@ -9,6 +9,7 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/web/live"
+	"loggregator_exporter/web/overview"
 )
 
 // NotStored says of samples of one name that they were not stored since the start, and why.
@@ -47,6 +48,10 @@ type ReasonTotal struct {
 	Envelopes       uint64 `json:"envelopes"`
 	EnvelopeSamples uint64 `json:"envelope_samples"`
 	OtherEnvelopes  uint64 `json:"other_envelopes"`
+	// Sources are the sources by which they came, with the number of each.
+	Sources map[string]uint64 `json:"sources"`
+	// Sender sent the first one that has no name, as far as that is known.
+	Sender *Sender `json:"sender,omitempty"`
 }
 
 // reasons are why samples are not stored, in the order in which they are shown.
@@ -74,12 +79,30 @@ func reasonOf(name string) metric.Outcome {
 }
 
 // totalOf says how many samples were not stored for a reason.
-func totalOf(s *live.Snapshot, reason metric.Outcome) *ReasonTotal {
+func (a *API) totalOf(s *live.Snapshot, reason metric.Outcome) *ReasonTotal {
 	all, others := &s.Total[reason], &s.Together[reason]
-	return &ReasonTotal{
+	total := &ReasonTotal{
 		Samples: all.Samples, Others: others.Samples, Envelopes: all.Envelopes, EnvelopeSamples: all.InEnvelopes,
-		OtherEnvelopes: others.Envelopes,
+		OtherEnvelopes: others.Envelopes, Sources: map[string]uint64{}, Sender: senderOfSamples(others),
 	}
+	if a.options.Sources != nil {
+		sources := a.options.Sources()
+		for i := range sources {
+			if n := sources[i].Samples[reason.String()]; n > 0 {
+				total.Sources[sources[i].Name] = n
+			}
+		}
+	}
+	return total
+}
+
+// senderOfSamples returns who sent the first of samples, nil where that is not known.
+func senderOfSamples(l *live.LeftOut) *Sender {
+	id := l.Sender.Identity(l.Name, l.Unit)
+	if id.SourceID == "" && id.InstanceID == "" && len(id.Tags) == 0 {
+		return nil
+	}
+	return &Sender{SourceID: id.SourceID, InstanceID: id.InstanceID, Tags: labelMap(id.Tags)}
 }
 
 // notStored says what was not stored of a name, for each reason once.
@@ -109,7 +132,7 @@ func notStoredOf(l *live.LeftOut) NotStored {
 		Reason: l.Outcome.String(), Samples: l.Samples, Envelopes: l.Envelopes, LastSeen: l.Last.UTC(), Setting: l.Setting,
 		LateSeconds: l.Late.Seconds(), MostLateSeconds: l.MostLate.Seconds(),
 	}
-	samples := fmt.Sprintf("%d samples were", l.Samples)
+	samples := overview.Number(float64(l.Samples)) + " samples were"
 	if l.Samples == 1 {
 		samples = "1 sample was"
 	}
@@ -140,9 +163,7 @@ func notStoredOf(l *live.LeftOut) NotStored {
 		out.Sentence = fmt.Sprintf("%s refused: %s.", samples, l.Reason)
 		out.Remedy, out.Link = of.Remedy, of.Link
 	}
-	if id := l.Sender.Identity(l.Name, l.Unit); id.SourceID != "" || id.InstanceID != "" || len(id.Tags) > 0 {
-		out.Sender = &Sender{SourceID: id.SourceID, InstanceID: id.InstanceID, Tags: labelMap(id.Tags)}
-	}
+	out.Sender = senderOfSamples(l)
 	return out
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 	"loggregator_exporter/web/live"
+	"loggregator_exporter/web/overview"
 )
 
 // filteredNames is what a nozzle has left out.
@@ -103,7 +105,8 @@ func TestNamesByReason(t *testing.T) {
 					n.NotStored[at].Samples, n.NotStored[at].Envelopes))
 				listed += n.NotStored[at].Samples
 			}
-			if !slices.Equal(got, tc.want) || *page.NotStored != tc.total {
+			tc.total.Sources = map[string]uint64{}
+			if !slices.Equal(got, tc.want) || !reflect.DeepEqual(*page.NotStored, tc.total) {
 				t.Errorf("%+v: %q, %+v", tc.q, got, page.NotStored)
 			}
 			if tc.q.State == "" && listed != page.NotStored.Samples {
@@ -217,5 +220,26 @@ func TestRound(t *testing.T) {
 		if got := round(d).String(); got != want {
 			t.Errorf("%d: %s, want %s", d, got, want)
 		}
+	}
+}
+
+// TestTotalsSayFromWhere: of samples that were not stored it is said by which sources they came, and who sent those without
+// a name.
+func TestTotalsSayFromWhere(t *testing.T) {
+	f := newFixture(t)
+	f.gauge("shop", "", "index", "7")
+	f.gauge("bbs", "")
+	f.options.Sources = func() []overview.Source {
+		return []overview.Source{
+			{Name: "rlp", Samples: map[string]uint64{"invalid": 0, "stored": 9}}, {Name: "udp", Samples: map[string]uint64{"invalid": 2}},
+		}
+	}
+	page, err := f.Names(t.Context(), NamesQuery{Reason: "invalid"})
+	want := ReasonTotal{
+		Samples: 2, Others: 2, Sources: map[string]uint64{"udp": 2},
+		Sender: &Sender{Tags: map[string]string{"origin": "shop", "index": "7"}},
+	}
+	if err != nil || !reflect.DeepEqual(*page.NotStored, want) {
+		t.Errorf("%+v, %v", page.NotStored, err)
 	}
 }

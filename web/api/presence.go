@@ -13,6 +13,7 @@ import (
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
+	"loggregator_exporter/web/overview"
 )
 
 // Presence says in plain words whether a name is exposed, and if not, why and what to do next.
@@ -65,17 +66,18 @@ func (a *API) presence(ctx context.Context, q *ExplainQuery, s *senders, x *Expl
 
 // exposed fills in what is said of a name that has series.
 func (a *API) exposed(q *ExplainQuery, s *senders, x *Explained, p *Presence) {
-	senders := "one sender"
-	if s.series > 1 {
-		senders = fmt.Sprintf("%d senders", s.series)
-	}
+	senders := s.words()
 	p.State = "exposed"
 	p.Sentence = "The name arrives, and is exposed: " + senders + "."
 	switch {
 	case s.without() > 0:
 		a.remedy(s, p)
 		p.State = "partly"
-		p.Sentence = fmt.Sprintf("The name is exposed for %s, but refused for %d more: %s.", senders, s.without(), a.reasons(s))
+		more := overview.Number(float64(s.without())) + " more"
+		if s.sets > len(s.from) {
+			more += " sets of tags"
+		}
+		p.Sentence = fmt.Sprintf("The name is exposed for %s, but refused for %s: %s.", senders, more, a.reasons(s))
 	case x.Rule == tagger.Quarantine:
 		p.State = "quarantined"
 		p.Sentence = "No rule takes the name. The quarantine made labels of the ids and numbers in it, so that their series have one metric."
@@ -98,7 +100,8 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		r := refusals[slices.IndexFunc(refusals, refused)]
 		of := remedies[r.Outcome]
 		p.State, p.Remedy, p.Link = r.Outcome.String(), of.Remedy, of.Link
-		p.Sentence = fmt.Sprintf("%d samples of the name were refused since the start: %s.", r.Count, r.Reason)
+		p.Sentence = fmt.Sprintf("%s samples of the name were refused since the start: %s.",
+			overview.Number(float64(r.Count)), r.Reason)
 	case by != "":
 		p.State, p.Sentence = "filtered", by+" leaves the name out before it becomes a sample; whether it arrives is not known."
 		if i := slices.IndexFunc(x.NotStored, func(n NotStored) bool { return n.Reason == metric.Filtered.String() }); i >= 0 {
@@ -188,7 +191,7 @@ func (p *Presence) elsewhere(s *live.Snapshot, q *ExplainQuery) bool {
 		const most = 3
 		origins := texts(s, n.Origins[:min(len(n.Origins), most)])
 		if more := len(n.Origins) - len(origins); more > 0 {
-			origins = append(origins, fmt.Sprintf("%d more", more))
+			origins = append(origins, overview.Number(float64(more))+" more")
 		}
 		as = append(as, words+" of "+strings.Join(origins, ", "))
 	}

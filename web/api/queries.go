@@ -100,14 +100,17 @@ func ParseTryQuery(values url.Values) (TryQuery, error) {
 	return q, p.finish()
 }
 
-// ParseCardinalityQuery reads the parameters metric, search, list, sort, order, limit and cursor.
+// ParseCardinalityQuery reads the parameters metric, label, value, search, owners, list, sort, order, limit and cursor.
 func ParseCardinalityQuery(values url.Values) (CardinalityQuery, error) {
 	p := parameters{values: values}
 	lists := sizeLists()
 	q := CardinalityQuery{
-		Metric: p.text("metric"), Search: p.text("search"), List: p.choice("list", "", slices.Collect(maps.Keys(lists))...),
+		Metric: p.text("metric"), Label: p.text("label"), Value: p.text("value"), Search: p.text("search"), List: p.choice("list", "", slices.Collect(maps.Keys(lists))...),
 		Owners: p.choice("owners", "", OwnersApps, OwnersComponents),
 		Limit:  p.number("limit", defaultSizes, 1, maxLimit), Cursor: p.text("cursor"),
+	}
+	if q.Metric != "" && q.Label != "" {
+		p.fail("label", "it cannot be asked for together with a metric: search the labels of that for %s", quote(q.Label+"="+q.Value))
 	}
 	if keys := lists[q.List]; keys != nil {
 		q.Sort, q.Descending = p.choice("sort", "", keys...), p.descending()

@@ -54,7 +54,7 @@ type RuleFile struct {
 	// Catalogue says that it is built in.
 	Catalogue bool `json:"catalogue"`
 	Rules     int  `json:"rules"`
-	// Unused is how many of its rules take no live name, Names how many names its rules take.
+	// Unused is how many of its rules take no live name, Names how many names its rules take or describe.
 	Unused int `json:"unused"`
 	Names  int `json:"names"`
 	Bytes  int `json:"bytes"`
@@ -67,7 +67,8 @@ type Rule struct {
 	// Section is rules, origins, metrics or mappings.
 	Section string `json:"section"`
 	Drops   bool   `json:"drops"`
-	// Names is how many live raw names it takes, alone or with others; Series is how many series these have.
+	// Names is how many live raw names it takes, alone or with others; of origins, names whose origin it takes, and of metrics,
+	// names whose metric it describes. Series is how many series these have.
 	Names  int `json:"names"`
 	Series int `json:"series"`
 	// Examples are up to 3 of the names, Origins up to 3 of the origins that it takes: their names are counted as well.
@@ -208,9 +209,11 @@ func (a *API) RuleText(_ context.Context, file string) (*RuleText, error) {
 // Proposals are what learning from the live names proposes.
 type Proposals struct {
 	Time time.Time `json:"time"`
-	// Names is how many live names were learned from.
-	Names    int             `json:"names"`
-	Proposal *learn.Proposal `json:"proposal"`
+	// Names is how many live names were learned from. Untagged and Quarantine are those of RulesPage.
+	Names      int             `json:"names"`
+	Untagged   int             `json:"untagged"`
+	Quarantine int             `json:"quarantine"`
+	Proposal   *learn.Proposal `json:"proposal"`
 	// File is the rule file that exporter learn would write.
 	File string `json:"file"`
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
@@ -139,7 +140,7 @@ func (x *ruleIndex) fill(ctx context.Context, e explainer, old *ruleIndex) error
 			}
 		}
 		if old != nil && at < len(old.names.Names) && live.Compare(&old.names.Names[at], n) == 0 &&
-			old.names.Names[at].Sender.Same(n.Sender) {
+			old.names.Names[at].Sender.Same(n.Sender) && old.names.Names[at].Part == n.Part {
 			x.taken = append(x.taken, old.of(at)...)
 		} else if n.Kind != 0 {
 			x.add(e, n, &run)
@@ -160,9 +161,12 @@ type ruleRun struct {
 
 // add appends the rules that take a name.
 func (x *ruleIndex) add(e explainer, n *live.Name, run *ruleRun) {
-	if run.sender.Same(n.Sender) {
+	switch {
+	case n.Part != metric.TypeGauge:
+		run.sender, run.id = store.Sender{}, n.Ruled()
+	case run.sender.Same(n.Sender):
 		run.id.Name, run.id.Unit, run.id.Kind = n.Name, n.Unit, n.Kind
-	} else {
+	default:
 		run.sender, run.id = n.Sender, n.Identity()
 	}
 	run.trace.Steps = run.trace.Steps[:0]
@@ -207,27 +211,37 @@ func (x *ruleIndex) count(at int, n *live.Name) {
 	}
 }
 
-// namesOf returns the positions of the names that a rule takes.
-func (a *API) namesOf(ctx context.Context, s *live.Snapshot, rule string) (map[int]bool, error) {
+// ruledNames are the names that a rule takes or describes: their positions, the section of the rule, and of how many names
+// it takes only the origin.
+type ruledNames struct {
+	at      map[int]bool
+	section string
+	origins int
+}
+
+// namesOf finds the names of a rule.
+func (a *API) namesOf(ctx context.Context, s *live.Snapshot, rule string) (*ruledNames, error) {
 	x, err := a.ruleIndex(ctx, s)
 	if err != nil {
 		return nil, err
 	}
+	names := ruledNames{at: map[int]bool{}}
 	want := quarantined
 	if rule != tagger.Quarantine {
 		pos, ok := x.byID[rule]
 		if !ok {
 			return nil, &Error{Type: ErrorNotFound, Text: "no rule in force has the id " + quote(rule)}
 		}
-		want = takenBy(pos)
+		want, names.section = takenBy(pos), x.rules[pos].Section
 	}
-	names := map[int]bool{}
 	for i := range s.Names {
-		for _, by := range x.of(i) {
-			if by.rule() == want {
-				names[i] = true
-			}
+		of := x.of(i)
+		if slices.Contains(of, want) {
+			names.at[i] = true
+		} else if slices.Contains(of, want|ofOrigin) {
+			names.at[i] = true
+			names.origins++
 		}
 	}
-	return names, nil
+	return &names, nil
 }

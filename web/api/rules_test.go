@@ -122,8 +122,8 @@ func TestRequestsHaveNoRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names.States[StateTagged] != 1 || page.Untagged != 0 {
-		t.Errorf("%v, %d without a rule", names.States, page.Untagged)
+	if names.States[StateTagged] != 1 || page.Untagged != 0 || !names.Names[0].BuiltIn {
+		t.Errorf("%+v, %d without a rule", names, page.Untagged)
 	}
 }
 
@@ -315,9 +315,9 @@ func TestCardinality(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if want := []Limit{
-		{"metrics.max_series", 100_000, 20, ""},
-		{"metrics.max_series_per_metric", 20, 20, "cf_queue_depth"},
-		{"metrics.max_series_per_owner", 50, 20, "s"},
+		{"metrics.max_series", 100_000, 20, "", 0},
+		{"metrics.max_series_per_metric", 20, 20, "cf_queue_depth", 1},
+		{"metrics.max_series_per_owner", 50, 20, "s", 0},
 	}; !slices.Equal(c.Limits, want) {
 		t.Errorf("%+v", c.Limits)
 	}

@@ -20,10 +20,17 @@ type senders struct {
 	states                   map[string]int                   // of those that the store remembers
 	lastSeen                 int64                            // when the last sample of those arrived
 	first                    *store.Visited                   // one that has a series, where there is one
+	// Of those that have a series: sets of tags, senders and metrics.
+	sets    int
+	from    map[senderKey]bool
+	metrics []sentAs
 }
 
 func newSenders() *senders {
-	return &senders{refused: map[metric.Outcome]int{}, states: map[string]int{}, examples: map[metric.Outcome]store.Visited{}}
+	return &senders{
+		refused: map[metric.Outcome]int{}, states: map[string]int{}, examples: map[metric.Outcome]store.Visited{},
+		from: map[senderKey]bool{},
+	}
 }
 
 // countForgotten adds identities that the store has no room to remember, one of each outcome.
@@ -63,7 +70,7 @@ func (s *senders) add(v *store.Visited) {
 		s.first = &kept
 	}
 	if hasSeries {
-		s.series++
+		s.addSeries(v)
 	}
 }
 

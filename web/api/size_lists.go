@@ -107,7 +107,7 @@ func (l *sizeList[T]) show(rows []T, q *CardinalityQuery, out *Cardinality) ([]T
 			return by(&x, &y)
 		})
 	}
-	of := checksum(q.Metric, q.Search, q.Owners, q.List, q.Sort, map[bool]string{true: "desc"}[q.Descending])
+	of := checksum(q.Metric, q.Label, q.Value, q.Search, q.Owners, q.List, q.Sort, map[bool]string{true: "desc"}[q.Descending])
 	at, err := decodeCursor(q.Cursor, of)
 	if err != nil {
 		return nil, err

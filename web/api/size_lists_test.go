@@ -71,6 +71,10 @@ func TestSizeLists(t *testing.T) {
 		{"list=label_values&search=app_name%3Dshop07", "app_name=Shop07 2"},
 		{"list=label_values&metric=cf_queue_depth&search=queue", "cf_queue_depth 49, queue=q0 25, queue=q1 16, queue=q2 8"},
 		{"list=refused", ""},
+		{"label=queue&value=q1", "cf_queue_depth 16"},
+		{"label=queue&value=q1&search=other", ""},
+		{"label=queue&value=q9", ""},
+		{"label=app_id", ""}, // without such a label
 		{"search=shop07", "Shop07 2, app_name=Shop07 2"},
 	} {
 		if names, _ := listed(t, f, tc.query); strings.Join(names, ", ") != tc.want {
@@ -110,6 +114,7 @@ func TestSizeRefusals(t *testing.T) {
 		"cursor=x":              "list: it is missing: say which list",
 		"list=apps":             `list: "apps" is not one of grown, label_values, labels, metrics, owners, refused`,
 		"list=owners&sort=grow": `sort: "grow" is not one of name, series`,
+		"metric=m&label=l":      "label: it cannot be asked for together with a metric",
 	} {
 		values, err := url.ParseQuery(query)
 		if err != nil {

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"loggregator_exporter/diff"
+	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
+	"loggregator_exporter/web/overview"
 )
 
 // TryQuery says what to try.
@@ -183,7 +185,8 @@ func (t *trial) read(s *store.Store, out *TryReport) error {
 		return canceled(t.ctx)
 	}
 	if !complete {
-		out.Incomplete = fmt.Sprintf("there are more than %d senders of names; the others were not tried", maxTriedSenders)
+		out.Incomplete = fmt.Sprintf("there are more than %s senders of names; the others were not tried",
+			overview.Number(maxTriedSenders))
 	}
 	t.changed, t.metrics, t.usage = make([]bool, len(t.all)), map[string]bool{}, map[string]*ruleUsage{}
 	for _, r := range t.after.Tagger().Rules() {
@@ -202,7 +205,7 @@ func (t *trial) read(s *store.Store, out *TryReport) error {
 			return canceled(t.ctx)
 		}
 		r := &t.all[i]
-		id := r.Identity()
+		id := r.Ruled()
 		trace.Rules.Steps = trace.Rules.Steps[:0]
 		was, is := t.before.Explain(&id, nil), t.after.Explain(&id, &trace)
 		if at == 0 || t.all[order[at-1]].Compare(r) != 0 {
@@ -260,15 +263,19 @@ func (t *trial) concerned(out *TryReport) []*diff.Name {
 	var names []*diff.Name
 	for i := range t.all {
 		r := &t.all[i]
-		id := r.Identity()
+		id := r.Ruled()
+		if r.Part != metric.TypeGauge && r.Name != id.Name && r.Name != id.Name+"_bucket" {
+			continue // buckets stand for the whole: by sum or count alone it is not known that there is one
+		}
 		if !t.changed[i] && (len(t.metrics) == 0 || !t.metrics[t.before.Resolve(&id).Metric]) {
 			continue
 		}
 		if len(names) == maxCompared {
-			out.Incomplete = fmt.Sprintf("the change concerns more than %d senders of names; the others were not compared",
-				maxCompared)
+			out.Incomplete = fmt.Sprintf("the change concerns more than %s senders of names; the others were not compared",
+				overview.Number(maxCompared))
 			break
 		}
+		id = r.Identity()
 		origin, tags := cutOrigin(id.Tags)
 		names = append(names, &diff.Name{
 			Origin: origin, Name: r.Name, Unit: r.Unit, Kind: r.Kind, SourceID: id.SourceID, InstanceID: id.InstanceID,

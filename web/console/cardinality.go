@@ -81,8 +81,8 @@ func (c *Console) cardinality(r *http.Request, f *frame) error {
 	}
 	f.API = "api/v1/cardinality" + question(r.URL.Query())
 	p := cardinalityPage{
-		Cardinality: answer, Query: q, Bare: query("metric", q.Metric),
-		Back: query("metric", q.Metric, "search", q.Search, "owners", q.Owners),
+		Cardinality: answer, Query: q, Bare: query("metric", q.Metric, "label", q.Label, "value", q.Value),
+		Back: query("metric", q.Metric, "label", q.Label, "value", q.Value, "search", q.Search, "owners", q.Owners),
 	}
 	if !answer.GrownSince.IsZero() {
 		p.Since = since(f.Now, answer.GrownSince)
@@ -103,12 +103,34 @@ type ownerChip struct {
 	Query   template.URL
 }
 
+// Full says that something has reached a limit, and what that means; "" where nothing has.
+func (cardinalityPage) Full(l api.Limit) string {
+	if l.Full == 0 {
+		return ""
+	}
+	text := "full: new series are refused"
+	if l.Of != "" {
+		text = plural(l.Full, "is full: new series of it are refused", "are full: new series of them are refused")
+	}
+	if l.Highest > l.Limit {
+		text += "; those that were there when the limit was lowered stay"
+	}
+	return text + "."
+}
+
 // Shows says whether a list stands on the page.
 func (p cardinalityPage) Shows(list string) bool {
 	if p.Query.List != "" {
 		return p.Query.List == list
 	}
-	return p.Query.Metric == "" || list == "labels" || list == "label_values"
+	switch {
+	case p.Query.Metric != "":
+		return list == "labels" || list == "label_values"
+	case p.Query.Label != "":
+		return list == "metrics"
+	default:
+		return true
+	}
 }
 
 // Table is what stands around the rows of a list.
@@ -160,6 +182,6 @@ func sizesQuery(q api.CardinalityQuery, cursor string) template.URL {
 	if q.Limit != sizesTogether && q.Limit != sizesPerPage {
 		limit = strconv.Itoa(q.Limit)
 	}
-	return query("metric", q.Metric, "search", q.Search, "owners", q.Owners, "list", q.List, "sort", q.Sort, "order", order(q.Descending),
+	return query("metric", q.Metric, "label", q.Label, "value", q.Value, "search", q.Search, "owners", q.Owners, "list", q.List, "sort", q.Sort, "order", order(q.Descending),
 		"limit", limit, "cursor", cursor)
 }

@@ -31,6 +31,9 @@ func (explainPage) Kinds() []string {
 	return []string{"gauge", "counter", "timer", "histogram", "summary"}
 }
 
+// Others are the metrics that the name becomes beside the first.
+func (p explainPage) Others() []api.Becomes { return p.Metrics[min(1, len(p.Metrics)):] }
+
 // Level is how urgent it is that the name is exposed, or not: ok, note, warn or bad.
 func (p explainPage) Level() string {
 	switch p.Presence.State {
@@ -56,7 +59,12 @@ func (p explainPage) SentBy() string {
 	if s == nil {
 		return ""
 	}
-	text := "as sent by " + short(cmp.Or(s.Tags["origin"], s.SourceID, "a sender without origin"))
+	return "as sent by " + senderWords(s)
+}
+
+// senderWords name a sender.
+func senderWords(s *api.Sender) string {
+	text := short(cmp.Or(s.Tags["origin"], s.SourceID, "a sender without origin"))
 	if s.SourceID != "" && s.SourceID != s.Tags["origin"] && s.Tags["origin"] != "" {
 		text += ", source id " + short(s.SourceID)
 	}
@@ -113,7 +121,7 @@ func (c *Console) explain(r *http.Request, f *frame) error {
 	}
 	p.Explained = e
 	colours := map[string]string{}
-	p.Parts = partsOf(q.Name, e.Steps, colours)
+	p.Parts = partsOf(cmp.Or(e.PartOf, q.Name), e.Steps, colours)
 	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
 		p.Labels = append(p.Labels, explainedLabel{name, e.Labels[name], e.LabelSources[name], colours[name]})
 	}

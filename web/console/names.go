@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
 	"loggregator_exporter/web/api"
+	"loggregator_exporter/web/overview"
 )
 
 // namesPerPage is the number of rows of a page of names.
@@ -64,6 +66,35 @@ func (c *Console) names(r *http.Request, f *frame) error {
 	}
 	f.Page = p
 	return nil
+}
+
+// Overlap says that some names have several states, so that their counts add up to more than all.
+func (p namesPage) Overlap() bool {
+	sum := 0
+	for _, n := range p.NamesPage.States {
+		sum += n
+	}
+	return sum > p.Matching
+}
+
+// Remedy is what to do about samples that were not stored, where it is the same for all names of the page.
+func (p namesPage) Remedy() string {
+	remedy := ""
+	for i := range p.Names {
+		switch s := p.Samples(p.Names[i]); {
+		case s == nil:
+		case remedy != "" && remedy != s.Remedy:
+			return ""
+		default:
+			remedy = s.Remedy
+		}
+	}
+	return remedy
+}
+
+// Nameless says that all samples that were not stored for the reason that is asked for are at no name.
+func (p namesPage) Nameless() bool {
+	return p.NotStored != nil && p.NotStored.Samples > 0 && p.NotStored.Others == p.NotStored.Samples
 }
 
 // owner finds an owner by what identifies it; nil without one.
@@ -134,6 +165,16 @@ func (p namesPage) Summary() string {
 	if t.Others > 0 {
 		text += fmt.Sprintf(" Of them %s at none of the names below: without a name, or of names after the first ones.",
 			count(t.Others, "sample"))
+	}
+	if t.Sender != nil {
+		text += " The first one without a name was sent by " + senderWords(t.Sender) + "."
+	}
+	if len(t.Sources) > 0 {
+		var by []string
+		for _, source := range slices.Sorted(maps.Keys(t.Sources)) {
+			by = append(by, source+" "+overview.Number(float64(t.Sources[source])))
+		}
+		text += " By source: " + strings.Join(by, ", ") + "."
 	}
 	return text
 }

@@ -34,9 +34,8 @@ func judge(problems []overview.Problem) verdict {
 		return verdict{"bad", "■", problems[0].Sentence, attention}
 	case by[overview.Warning] > 0:
 		return verdict{"warn", "▲", problems[0].Sentence, attention}
-	case len(problems) > 0:
-		better := plural(len(problems), "thing can", "things can") + " be made better"
-		return verdict{"note", "●", "Nothing is lost, " + better, "Nothing is lost"}
+	case len(problems) > 0 && problems[0].Kind == overview.KindNothing:
+		return verdict{"note", "●", problems[0].Sentence, "Nothing yet"}
 	default:
 		return verdict{"ok", "✓", "All is well", "All is well"}
 	}
@@ -71,14 +70,14 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 	}
 	s := f.status
 	f.API = "api/v1/status"
-	p := overviewPage{Status: s, Facts: facts(s), Rates: r.URL.Query().Get("ledger") != "total", Graphs: graphsOf(history)}
+	p := overviewPage{Status: s, Facts: facts(s), Rates: r.URL.Query().Get("ledger") != "total", Graphs: graphsOf(history, s)}
 	for _, found := range s.Problems {
 		shown := problem{Problem: found}
 		if !found.Since.IsZero() {
 			shown.Lasts = span(s.Time.Sub(found.Since).Truncate(time.Second))
 		}
 		switch {
-		case found.Severity == overview.Notice:
+		case found.Severity == overview.Notice && found.Kind != overview.KindNothing:
 			p.Notices = append(p.Notices, shown)
 		case p.First == nil:
 			p.First = &shown
@@ -165,7 +164,8 @@ func newLedger(s *overview.Status, rates bool) *ledger {
 	for i := range s.Sources {
 		source := &s.Sources[i]
 		l.Sources = append(l.Sources, branch{
-			Name: source.Name, Kind: branchGood, Count: amount(source.Received, source.EnvelopesPerSecond), Link: "#sources",
+			Name: source.Name, Kind: branchGood, Count: amount(source.Received, source.EnvelopesPerSecond),
+			Link: "#source-" + source.Name,
 		})
 	}
 	for _, loss := range s.Losses {
@@ -204,12 +204,32 @@ func branches(flows []overview.Flow, first string, amount func(uint64, float64) 
 	return list
 }
 
-// graphsOf makes the small graphs of the last hour.
-func graphsOf(h *overview.History) (out []*graph) {
+// presentOf returns the values of a graph's lines now, by their names.
+func presentOf(graph string, s *overview.Status) map[string]float64 {
+	values := map[string]float64{}
+	switch graph {
+	case "samples":
+		for _, f := range s.Ledger.Samples {
+			values[f.Outcome] = f.PerSecond
+		}
+	case "envelopes":
+		for i := range s.Sources {
+			values[s.Sources[i].Name] = s.Sources[i].EnvelopesPerSecond
+		}
+	case "series":
+		values["series"] = float64(s.Series.Series)
+	case "memory":
+		values["resident"], values["heap"] = float64(s.Memory.ResidentBytes), float64(s.Memory.HeapBytes)
+	}
+	return values
+}
+
+// graphsOf makes the small graphs of the last hour. They end with what the rest of the page shows.
+func graphsOf(h *overview.History, s *overview.Status) (out []*graph) {
 	if len(h.Times) == 0 {
 		return nil
 	}
-	ago := span(time.Duration(float64(len(h.Times))*h.StepSeconds) * time.Second)
+	ago := span(s.Time.Sub(time.Unix(h.Times[0], 0)).Truncate(time.Second))
 	for _, g := range h.Graphs {
 		base := 1000.0
 		if g.Unit == "bytes" {
@@ -221,8 +241,13 @@ func graphsOf(h *overview.History) (out []*graph) {
 			}
 		}
 		var lines []line
+		now := presentOf(g.ID, s)
 		for _, l := range g.Lines {
-			lines = append(lines, lineOf(l))
+			value, known := now[l.Name]
+			if !known {
+				value = math.NaN()
+			}
+			lines = append(lines, lineOf(l, value))
 		}
 		switch g.ID {
 		case "samples":
@@ -238,11 +263,13 @@ func graphsOf(h *overview.History) (out []*graph) {
 	return out
 }
 
-func lineOf(l overview.Line) line {
-	out := line{Name: strings.ReplaceAll(l.Name, "_", " "), Values: make([]float64, len(l.Values))}
+// lineOf makes a line that ends with a value.
+func lineOf(l overview.Line, last float64) line {
+	out := line{Name: strings.ReplaceAll(l.Name, "_", " "), Values: make([]float64, len(l.Values), len(l.Values)+1)}
 	for i, v := range l.Values {
 		out.Values[i] = float64(v)
 	}
+	out.Values = append(out.Values, last)
 	return out
 }
 

@@ -64,9 +64,10 @@ func TestContents(t *testing.T) {
 		}},
 		{"/names?metric=cf_x&sort=series&order=desc", []string{"Only names of the metric cf_x . Show all", "Series ↓"}},
 		{"/names?reason=outdated&sort=samples&order=desc", []string{
-			"12,346 samples since the start. Of them 1 sample at none of the names below: without a name, or of names after the first ones.",
+			"12,346 samples since the start. Of them 1 sample at none of the names below: without a name, or of names after the first ones. " +
+				"Synchronize clocks.",
 			"Raw name Samples ↓ Origin", "conflict rep.memoryStats.numFrees 12345 samples were older than the value that the series had: the " +
-				"last by 3s. Synchronize clocks. 12,345 last 30 s ago rep counter",
+				"last by 3s. 12,345 last 30 s ago rep counter",
 		}},
 		{"/explain", []string{"Name as a component sends it"}},
 		{"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", []string{
@@ -76,6 +77,9 @@ func TestContents(t *testing.T) {
 			"Not stored since the start of any sender duplicate 3 samples were there already. The last came 1 s ago. The first was sent " +
 				"by origin router__0 source id router instance 0. Nothing is lost. Show",
 			"as sent by router__0, source id router, instance 0", "all 2 live 1 refused 1",
+			"Kind gauge Unit bytes Metric cf_num_bytes_allocated Help Bytes allocated and still in use. Series 1 of this name; all names that " +
+				"lead to it , its labels by number of series Metric cf_other_size_bytes Values values are divided by 8, to bytes Help Sizes of " +
+				"others. Series 1,200 of this name;",
 			"go-runtime.yaml, line 12", `- id: go-runtime/memory-stats pattern: "{component}__{index:int}.memoryStats.{stat}"`,
 			"bosh_deployment cf the envelope's tag deployment",
 			`live cf_num_bytes_allocated{component="router", index="0", type="vm_memory"}`, "48,211,968 1 s ago",
@@ -96,18 +100,21 @@ func TestContents(t *testing.T) {
 		}},
 		{"/rules?view=workbench&file=go-runtime.yaml", []string{"in place of go-runtime.yaml", "This file is built in."}},
 		{"/rules?view=proposals", []string{
-			"5,000 live names 4,900 have a rule 40 would get one", "learned/queues.queue doubtful",
+			"5,000 live names 41 without a rule 7 in quarantine 40 would get one", "learned/queues.queue doubtful",
 			"queues.{queue}.{leaf} : 6 names with 3 values become 2 base names",
 			`queues.orders.depth → queues.depth with queue="orders"`, "for queue: the same 2 names stand behind them",
 		}},
 		{"/cardinality", []string{
 			"metrics.max_series 2,000,000 48,211 2.4 %",
+			"metrics.max_series_per_metric 8,000 12,000 150 % cf_http_request_duration_seconds 2 are full: new series of them are refused; " +
+				"those that were there when the limit was lowered stay.",
 			"rep.memoryStats.numFrees cf_num_frees_total conflict the series belongs to memoryStats.numFrees 12,345",
 			"Metrics by number of series, growth since 1 h ago all 812", "cf_http_request_duration_seconds 12,000 25 % +400 app_id 900",
 			"cf_container_cpu_ratio 9,000 19 % -10",
 			"all apps components Owner Series ↓ Share Names checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 8.3 % 12", "Grown most since 1 h ago", `bosh_deployment="cf" 48,000`,
 		}},
 		{"/cardinality?metric=cf_x", []string{"of cf_x , 48,211 series: names that make it , all metrics"}},
+		{"/cardinality?label=zone&value=z1", []string{`of 48,211 series with zone="z1" : all series`, "Search metrics /", "Metrics by number"}},
 		{"/cardinality?list=metrics&search=cf&sort=name", []string{
 			"all lists", "Metrics by number of series, growth since 1 h ago 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
 		}},
@@ -195,13 +202,14 @@ func TestVerdict(t *testing.T) {
 		want       verdict
 	}{
 		{"", verdict{"ok", "✓", "All is well", "All is well"}},
-		{"notice", verdict{"note", "●", "Nothing is lost, 1 thing can be made better", "Nothing is lost"}},
+		{"notice", verdict{"ok", "✓", "All is well", "All is well"}},
+		{overview.KindNothing + " notice", verdict{"note", "●", overview.KindNothing + " is there", "Nothing yet"}},
 		{"warning notice", verdict{"warn", "▲", "warning is there", "1 thing needs attention"}},
 		{"critical warning notice", verdict{"bad", "■", "critical is there", "2 things need attention"}},
 	} {
 		var problems []overview.Problem
 		for s := range strings.FieldsSeq(tc.severities) {
-			problems = append(problems, overview.Problem{Severity: overview.Severity(s), Sentence: s + " is there"})
+			problems = append(problems, overview.Problem{Kind: s, Severity: overview.Severity(s), Sentence: s + " is there"})
 		}
 		if got := judge(problems); got != tc.want {
 			t.Errorf("%q: %+v, want %+v", tc.severities, got, tc.want)

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"loggregator_exporter/web/overview"
 )
 
 // maxShown is how much of a text that someone else chose stands in a table.
@@ -67,23 +69,7 @@ func short(s string) string {
 }
 
 // count writes a number with commas.
-func count(v float64) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	digits := strconv.FormatFloat(math.Abs(math.Round(v)), 'f', 0, 64)
-	var b strings.Builder
-	if v <= -0.5 {
-		b.WriteByte('-')
-	}
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
+func count(v float64) string { return overview.Number(v) }
 
 // rate writes a number of things in a second.
 func rate(v float64) string {

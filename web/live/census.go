@@ -63,6 +63,7 @@ type tally struct {
 	metric                                                   uint32             // the first one
 	more                                                     uint32             // the sets of the others
 	composite                                                bool
+	part                                                     metric.Type // as Name.Part
 }
 
 // fewOrigins is how many origins most names have at most.
@@ -149,6 +150,7 @@ func (n *tally) count(m *store.Mark) (first bool) {
 	if m.Untagged {
 		n.untagged++
 	}
+	n.part = max(n.part, m.Part)
 	switch m.State {
 	case store.EntryLive, store.EntryPart, store.EntryJoined:
 		n.series++
@@ -233,7 +235,7 @@ func (c *census) list(s *store.Scan) {
 		out := Name{
 			Name: name.Name, Unit: name.Unit, Kind: name.Kind(), Sender: name.SentBy(s.Senders[n.sender-1]), LastSeen: n.lastSeen,
 			Series: int(n.series), Untagged: int(n.untagged), Conflicts: int(n.conflicts), OverLimit: int(n.overLimit),
-			Invalid: int(n.invalid), Dropped: int(n.dropped),
+			Invalid: int(n.invalid), Dropped: int(n.dropped), Part: n.part,
 		}
 		more := textSets{}
 		if n.more > 0 {
@@ -259,7 +261,7 @@ func (c *census) list(s *store.Scan) {
 func (n *Name) merge(with *Name) {
 	n.Series, n.Untagged, n.Conflicts = n.Series+with.Series, n.Untagged+with.Untagged, n.Conflicts+with.Conflicts
 	n.OverLimit, n.Invalid, n.Dropped = n.OverLimit+with.OverLimit, n.Invalid+with.Invalid, n.Dropped+with.Dropped
-	n.LastSeen = max(n.LastSeen, with.LastSeen)
+	n.LastSeen, n.Part = max(n.LastSeen, with.LastSeen), max(n.Part, with.Part)
 	for _, pos := range with.Origins {
 		n.Origins = includeText(n.Origins, pos+1)
 	}

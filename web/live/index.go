@@ -21,10 +21,12 @@ type Name struct {
 	Kind       metric.Kind
 	// Sender is one that sends it: of those of a VM the same one for all names, as far as possible.
 	Sender store.Sender
+	// Part is TypeHistogram or TypeSummary if it is a part of one from some sender, else TypeGauge.
+	Part metric.Type
 	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each.
 	Origins, Metrics []uint32
 	// Series is the number of identities that have a series, alone, as part of another, or with another; the others have
-	// none. Untagged is how many of all no rule matches.
+	// none. Untagged is how many of all no rule matches; those of a part go by its histogram or summary.
 	Series, Untagged, Conflicts, OverLimit, Invalid, Dropped int
 	// LastSeen is the time of the last sample, in nanoseconds since the epoch.
 	LastSeen int64
@@ -94,6 +96,10 @@ func Compare(x, y *Name) int {
 
 // Identity returns an identity of the name, as one of its senders sends it.
 func (n *Name) Identity() store.Identity { return n.Sender.Identity(n.Name, n.Unit) }
+
+// Ruled returns the identity that rules see of the name: that of the histogram or summary that it is a part of, else its
+// own.
+func (n *Name) Ruled() store.Identity { return n.Sender.Whole(n.Name, n.Unit, n.Part) }
 
 // Forget leaves out what became of all identities.
 func (n *Name) Forget() {

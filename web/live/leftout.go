@@ -65,7 +65,10 @@ func (l *LeftOut) add(more *LeftOut) {
 func (c *census) leaveOut(l *LeftOut) {
 	c.Total[l.Outcome].add(l)
 	if l.Name == "" {
-		c.Together[l.Outcome].add(l)
+		together := &c.Together[l.Outcome]
+		if together.add(l); l.Outcome != metric.Filtered && together.Sender == (store.Sender{}) {
+			together.Sender = l.Sender
+		}
 		return
 	}
 	key := rowKey{l.Name, l.Unit, l.Kind}

@@ -14,6 +14,7 @@ import (
 type Representative struct {
 	Name, Unit string
 	Kind       metric.Kind
+	Part       metric.Type // as Name.Part
 	Sender     store.Sender
 	Identities int
 }
@@ -39,7 +40,7 @@ func Representatives(
 				continue
 			}
 			shape = appendShape(shape[:0], OriginOf(v.Sender))
-			key := groupKey{rowKey{v.Name, v.Unit, v.Kind}, string(shape)}
+			key := groupKey{rowKey{v.Name, v.Unit, v.Kind}, v.Part, string(shape)}
 			at, ok := groups[key]
 			if !ok {
 				if len(found)*sendersEach >= limit {
@@ -48,7 +49,7 @@ func Representatives(
 				}
 				at = len(found)
 				groups[key] = at
-				found = append(found, group{rowKey: key.rowKey})
+				found = append(found, group{rowKey: key.rowKey, part: v.Part})
 			}
 			found[at].add(v)
 		}
@@ -72,12 +73,14 @@ type rowKey struct {
 type groupKey struct {
 	rowKey
 
+	part  metric.Type
 	shape string // of the origin
 }
 
 type group struct {
 	rowKey
 
+	part       metric.Type
 	identities int
 	positions  []uint32 // of the senders, ascending
 	senders    []store.Sender
@@ -104,7 +107,7 @@ func (g *group) appendTo(list []Representative) []Representative {
 		share := left / (len(g.senders) - i)
 		left -= share
 		list = append(list, Representative{
-			Name: g.name, Unit: g.unit, Kind: g.kind, Sender: sender, Identities: cmp.Or(share, 1),
+			Name: g.name, Unit: g.unit, Kind: g.kind, Part: g.part, Sender: sender, Identities: cmp.Or(share, 1),
 		})
 	}
 	return list
@@ -127,6 +130,9 @@ func appendShape(dst []byte, origin string) []byte {
 func (r *Representative) Compare(with *Representative) int {
 	return cmp.Or(strings.Compare(r.Name, with.Name), cmp.Compare(r.Kind, with.Kind), strings.Compare(r.Unit, with.Unit))
 }
+
+// Ruled returns the identity that rules see, as Name.Ruled does.
+func (r *Representative) Ruled() store.Identity { return r.Sender.Whole(r.Name, r.Unit, r.Part) }
 
 // Identity returns the identity that it stands for.
 func (r *Representative) Identity() store.Identity { return r.Sender.Identity(r.Name, r.Unit) }

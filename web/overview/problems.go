@@ -2,7 +2,6 @@ package overview
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -14,7 +13,7 @@ type Severity string
 const (
 	Critical Severity = "critical" // data is missing now, or will be within hours
 	Warning  Severity = "warning"  // something is lost or wrong, most of it works
-	Notice   Severity = "notice"   // nothing is lost; it can be made better
+	Notice   Severity = "notice"   // all is well; it can be made better
 )
 
 // Problem is one thing that is not well.
@@ -49,7 +48,8 @@ type finder struct {
 func (m *Monitor) problems(s *Status, own *ownMetrics) []Problem {
 	f := finder{Status: s, monitor: m, own: own, lately: inWords(m.options.Recent), found: []Problem{}}
 	for _, find := range []func(){
-		f.everySource, f.losses, f.samples, f.limits, f.scrapes, f.pushes, f.tokens, f.configuration, f.certificates, f.names,
+		f.everySource, f.nothing, f.losses, f.samples, f.limits, f.scrapes, f.pushes, f.tokens, f.configuration,
+		f.certificates, f.names,
 	} {
 		from := len(f.found)
 		find()
@@ -69,42 +69,14 @@ func (f *finder) add(p Problem, subject string) {
 	f.found = append(f.found, p)
 }
 
-// severe is the severity of a loss that is a share of all.
-func severe(share float64) Severity {
-	switch {
-	case share > manyLost:
-		return Critical
-	case share > someLost:
-		return Warning
-	default:
-		return Notice
-	}
-}
-
-const (
-	manyLost = 0.01
-	someLost = 0.001
-)
-
-// count spells a number of things.
-func count(n float64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%.0f %ss", n, noun)
-}
-
-// percent spells a share, two digits of it where it is small.
-func percent(share float64) string {
-	if share >= 0.1 {
-		return fmt.Sprintf("%.0f %%", 100*share)
-	}
-	return fmt.Sprintf("%.2g %%", 100*share)
-}
-
 // grown returns how much a counter grew lately.
 func (f *finder) grown(key Column, value float64) float64 {
-	by, _ := f.monitor.recorder.increase(key, value, f.own.at, f.monitor.options.Recent)
+	return f.grownIn(key, value, f.monitor.options.Recent)
+}
+
+// grownIn returns how much a counter grew in the time before now.
+func (f *finder) grownIn(key Column, value float64, window time.Duration) float64 {
+	by, _ := f.monitor.recorder.increase(key, value, f.own.at, window)
 	return by
 }
 
@@ -121,11 +93,3 @@ func (f *finder) grownCounts(name string, yield func(label string, by float64)) 
 
 // atMost shortens a time after which something is a problem to that in which events are.
 func (f *finder) atMost(d time.Duration) time.Duration { return min(d, f.monitor.options.Recent) }
-
-// inWords spells whole minutes.
-func inWords(d time.Duration) string {
-	if d%time.Minute == 0 {
-		return count(d.Minutes(), "minute")
-	}
-	return d.String()
-}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/url"
 	"strings"
 	"time"
 
@@ -11,63 +12,6 @@ import (
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
-
-// lossRemedies say who was too slow, by origin and direction.
-var lossRemedies = map[[2]string]string{
-	{"loggregator.rlp", "egress"}: "A reader of the reverse log proxy is given more than it takes: this exporter or another " +
-		"nozzle. Compare the exporter's CPU with its limit, and add exporters with the same nozzle.shard_id.",
-	{"loggregator.rlp", "ingress"}:     "The reverse log proxy is too slow: add log-api VMs.",
-	{"loggregator.doppler", "egress"}:  "The reverse log proxy is too slow: add log-api VMs.",
-	{"loggregator.doppler", "ingress"}: "The dopplers are too slow: add doppler VMs.",
-}
-
-// losses finds what Loggregator reports as lost, and what the kernel dropped.
-func (f *finder) losses() {
-	received := 0.0
-	for i := range f.Sources {
-		s := &f.Sources[i]
-		received += f.grown(Column{"envelopes_received_total", s.Name, ""}, float64(s.Received))
-	}
-	for i := range f.Losses {
-		l := &f.Losses[i]
-		by := f.grown(Column{"upstream_dropped_total", l.Direction, l.Origin}, float64(l.Count))
-		if by == 0 {
-			continue
-		}
-		f.add(Problem{
-			Kind: "upstream_loss", Severity: severe(by / (by + received)), Runbook: "loggregatorexporterupstreamloss",
-			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, at %s (%s): %s of what it should bring.",
-				count(by, "envelope"), f.lately, l.Origin, cmp.Or(l.Direction, "both sides"), percent(by/(by+received))),
-			Remedy: cmp.Or(lossRemedies[[2]string{l.Origin, l.Direction}],
-				"Its agent, or the doppler that it sends to, is too slow: see docs/metrics.md, What Loggregator lost."),
-			Link: "/#losses",
-		}, l.Origin+"/"+l.Direction)
-	}
-	f.grownCounts("udp_dropped_datagrams_total", func(_ string, by float64) {
-		f.add(Problem{
-			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
-			Sentence: fmt.Sprintf("Source udp is given more than the exporter takes: the kernel dropped %s in the last %s.",
-				count(by, "datagram"), f.lately),
-			Remedy: "Give the exporter more CPU, or raise nozzle.udp.receive_buffer_bytes and net.core.rmem_max.",
-			Link:   "/#source-udp",
-		}, "udp/datagrams")
-	})
-	if age, ok := f.own.value("syslog_oldest_data_seconds"); ok && age > clockBehind.Seconds() {
-		f.add(Problem{
-			Kind: "old_data", Severity: Warning, Runbook: "loggregatorexporterolddata",
-			Sentence: fmt.Sprintf("Syslog agents send data that is %s old.", time.Duration(age*float64(time.Second)).Round(time.Second)),
-			Remedy:   "Connections stalled, the exporter is too slow, or clocks of VMs differ.", Link: "/#source-syslog",
-		}, "syslog")
-	}
-	f.grownCounts("otlp_points_refused_total", func(reason string, by float64) {
-		f.add(Problem{
-			Kind: "points_refused", Severity: Warning, Runbook: "loggregatorexporterpointsrefused",
-			Sentence: fmt.Sprintf("Source otlp refused %s in the last %s: %s.", count(by, "data point"), f.lately,
-				reason),
-			Remedy: "docs/otlp.md says for each reason what the sender has to change.", Link: "/#source-otlp",
-		}, reason)
-	})
-}
 
 // sampleProblems say what it means that samples have an outcome.
 var sampleProblems = map[metric.Outcome]Problem{
@@ -77,14 +21,14 @@ var sampleProblems = map[metric.Outcome]Problem{
 		Remedy:   "Give one of the two another name or label with a rule, or drop it; where a setting removes what tells them apart, change that.",
 	},
 	metric.OverLimit: {
-		Kind: "over_limit", Severity: Critical, Link: "/cardinality", Runbook: "loggregatorexporteroverlimit",
+		Kind: "over_limit", Severity: Warning, Link: namesOf(metric.OverLimit), Runbook: "loggregatorexporteroverlimit",
 		Sentence: "%s in the last %s had no room, since a limit on series is reached%s.",
 		Remedy:   "Drop what nobody uses with a filter or a rule, talk to the owner, or raise the limit.",
 	},
 	metric.Invalid: {
-		Kind: "invalid", Severity: Warning, Link: "/cardinality#refused-title", Runbook: "loggregatorexporterinvalid",
+		Kind: "invalid", Severity: Warning, Link: namesOf(metric.Invalid), Runbook: "loggregatorexporterinvalid",
 		Sentence: "%s in the last %s could not become a metric%s.",
-		Remedy:   "The sender has to change: the reasons are listed under what is refused.",
+		Remedy:   "The sender has to change: the list says why, and who that is.",
 	},
 }
 
@@ -138,9 +82,10 @@ const nearLimit = 0.9
 func (f *finder) limits() {
 	if s := &f.Series; s.MaxSeries > 0 && s.Series < s.MaxSeries && float64(s.Series) >= nearLimit*float64(s.MaxSeries) {
 		f.add(Problem{
-			Kind: "near_limit", Severity: Warning, Link: "/cardinality", Runbook: "loggregatorexporteroverlimit",
-			Sentence: fmt.Sprintf("There are %d series, of %d that metrics.max_series allows.", s.Series, s.MaxSeries),
-			Remedy:   "Drop what nobody uses with a filter or a rule, or raise the limit: new series will be refused.",
+			Kind: "near_limit", Severity: Warning, Link: "/cardinality#limits-title", Runbook: "loggregatorexporteroverlimit",
+			Sentence: fmt.Sprintf("There are %s series, of %s that metrics.max_series allows.", Number(float64(s.Series)),
+				Number(float64(s.MaxSeries))),
+			Remedy: "Drop what nobody uses with a filter or a rule, or raise the limit: new series will be refused.",
 		}, "max_series")
 	}
 }
@@ -185,8 +130,8 @@ const (
 func (f *finder) certificates() {
 	for _, s := range f.own.samples["certificate_expiry_timestamp_seconds"] {
 		p := Problem{
-			Kind: "certificate", Severity: Warning, Link: "/config", Runbook: "loggregatorexportercertificateexpiressoon",
-			Remedy: "Renew the file: it is read again for each connection, without a restart.",
+			Kind: "certificate", Severity: Warning, Runbook: "loggregatorexportercertificateexpiressoon",
+			Link: "/config?" + url.Values{"search": {s.setting()}}.Encode(), Remedy: "Renew the file: it is read again for each connection, without a restart.",
 		}
 		end := time.Unix(int64(s.value), 0).UTC()
 		left := end.Sub(f.Time)
@@ -205,6 +150,9 @@ func (f *finder) certificates() {
 			}
 			p.Sentence = fmt.Sprintf("The certificates of %s end at %s, in %s.", s.setting(), end.Format(time.DateTime),
 				days(left))
+		}
+		if p.Severity == Critical {
+			p.Runbook = "loggregatorexportercertificateexpires"
 		}
 		f.add(p, s.setting())
 	}
@@ -227,8 +175,9 @@ func (f *finder) scrapes() {
 		}
 		f.add(Problem{
 			Kind: "scrape_too_large", Severity: Critical, Link: "/#scrapers",
-			Sentence: fmt.Sprintf("%s at %s is given more than it takes: the page has %d bytes, and it discards more than %d "+
-				"unless told otherwise.", cmp.Or(s.UserAgent, "A scraper"), s.Address, s.Bytes, s.LimitBytes),
+			Sentence: fmt.Sprintf("%s at %s is given more than it takes: the page has %s bytes, and it discards more than %s "+
+				"unless told otherwise.", cmp.Or(s.UserAgent, "A scraper"), s.Address, Number(float64(s.Bytes)),
+				Number(float64(s.LimitBytes))),
 			Remedy: "Set max_scrape_size in its scrape configuration, or its flag -promscrape.maxScrapeSize.",
 		}, s.Address)
 	}
@@ -295,8 +244,14 @@ func (f *finder) tokens() {
 	if !on || end == 0 && f.Time.Sub(f.Started) < f.atMost(startGrace) || end > float64(f.Time.Unix()) {
 		return
 	}
+	link := "/#sources"
+	for i := range f.Sources {
+		if name := f.Sources[i].Name; name == "gateway" || name == "firehose" {
+			link = "/#source-" + name
+		}
+	}
 	f.add(Problem{
-		Kind: "token", Severity: Critical, Link: "/#source-gateway", Runbook: "loggregatorexportertokenexpired",
+		Kind: "token", Severity: Critical, Link: link, Runbook: "loggregatorexportertokenexpired",
 		Sentence: "There is no valid token of UAA: streams of the gateway and the firehose cannot begin.",
 		Remedy:   "Check uaa.url, the client and its authorities: the log has UAA's answer.",
 	}, "")

@@ -23,6 +23,9 @@ const (
 	sourceReplay   = "replay"
 )
 
+// KindNothing is the kind of the notice that nothing has come yet: with it alone, it cannot be said that all is well.
+const KindNothing = "nothing_received"
+
 // waiting are the sources that are up only while somebody is connected to them.
 var waiting = map[string]string{
 	"ingress": "the forwarder agent of the VM: is its downstream port that of nozzle.ingress.listen_address, and are the " +
@@ -41,6 +44,20 @@ func (f *finder) everySource() {
 	for i := range f.Sources {
 		f.source(&f.Sources[i])
 	}
+}
+
+// nothing says that nothing has come yet, unless it is known why. Where that lasts, it is said of each source.
+func (f *finder) nothing() {
+	came := func(s Source) bool { return s.Received > 0 || !s.LastEnvelope.IsZero() }
+	if len(f.Sources) == 0 || len(f.found) > 0 || slices.ContainsFunc(f.Sources, came) {
+		return
+	}
+	f.add(Problem{
+		Kind: KindNothing, Severity: Notice, Since: f.Started, Link: "/#sources",
+		Sentence: "Nothing has been received since the start.",
+		Remedy: "Wait: components send every 15 to 60 seconds. Sources that are silent for " + inWords(f.atMost(muteAfter)) +
+			" are listed here.",
+	}, "")
 }
 
 // source finds what is not well with a source.
@@ -79,9 +96,9 @@ func (f *finder) malformed(s *Source) (all bool) {
 		Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
 		Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
 			f.lately),
-		Remedy: "Something else sends to the port of the source, or a sender is defective: the log has the number of " +
-			"bytes, for syslog and OTLP also the address.",
-		Link: "/#source-" + s.Name,
+		Remedy: "Something else sends to the port of the source, or a sender is defective: the list says what is wrong with " +
+			"each, and from where one came.",
+		Link: "/#malformed",
 	}
 	if all = f.Time.Sub(s.LastEnvelope) > muteAfter; all {
 		p.Severity = Critical
@@ -138,7 +155,7 @@ func (f *finder) reconnects(s *Source, reason string) {
 	case by == 0 || slices.Contains(harmlessReconnects, reason):
 	case reason == "slow" || reason == "stalled":
 		f.add(Problem{
-			Kind: "too_slow", Severity: Critical, Runbook: "loggregatorexportertooslow",
+			Kind: "too_slow", Severity: Warning, Runbook: "loggregatorexportertooslow",
 			Sentence: fmt.Sprintf("Source %s is given more than the exporter takes: %s ended in the last %s (%s).",
 				s.Name, count(by, "stream"), f.lately, reason),
 			Remedy: "Give the exporter more CPU, filter what nobody uses, or add exporters with the same nozzle.shard_id.",
@@ -147,7 +164,7 @@ func (f *finder) reconnects(s *Source, reason string) {
 	case by > manyReconnects:
 		f.add(Problem{
 			Kind: "source_reconnects", Severity: Warning, Runbook: "loggregatorexporterreconnects",
-			Sentence: fmt.Sprintf("Source %s had to connect again %.0f times in the last %s: %s.", s.Name, by,
+			Sentence: fmt.Sprintf("Source %s had to connect again %s times in the last %s: %s.", s.Name, Number(by),
 				f.lately, reason),
 			Remedy: advice(s, reason, "See the reason in docs/metrics.md and the log."), Link: "/#source-" + s.Name,
 		}, s.Name+"/"+reason)

@@ -84,12 +84,12 @@ func problemCases() []problemCase {
 		},
 		{
 			"too slow", source(func(s *Source) { s.Reconnects = map[string]uint64{"slow": 1} }),
-			[]string{"critical too_slow/rlp/slow"},
+			[]string{"warning too_slow/rlp/slow"},
 			"Source rlp is given more than the exporter takes: 1 stream ended",
 		},
 		{
 			"kernel drops", func(f *fixture) { f.set("udp_dropped_datagrams_total", 7) },
-			[]string{"critical too_slow/udp/datagrams"},
+			[]string{"warning too_slow/udp/datagrams"},
 			"the kernel dropped 7 datagrams",
 		},
 		{
@@ -114,6 +114,9 @@ func problemCases() []problemCase {
 			[]string{"critical malformed/rlp"},
 			"Nothing that source rlp receives can be read: 7 envelopes in the last 5 minutes.",
 		},
+		{"nothing yet", func(f *fixture) {
+			f.sources = []Source{{Name: "udp", Up: true, Connections: 1, ConnectedSince: f.started}}
+		}, []string{"notice nothing_received"}, "Nothing has been received since the start."},
 		{"between two connections of an agent", func(f *fixture) {
 			s := well("syslog")
 			s.Up, s.Connections, s.LastEnvelope = false, 0, time.Now().Add(-time.Minute)
@@ -126,10 +129,16 @@ func problemCases() []problemCase {
 		{"losses", func(f *fixture) {
 			f.sources[0].Received = 990
 			f.losses = []Loss{{Origin: "loggregator.rlp", Direction: "egress", Count: 10}}
-		}, []string{"warning upstream_loss/loggregator.rlp/egress"}, "lost 10 envelopes in the last 5 minutes, at loggregator.rlp (egress)"},
+		}, []string{"notice upstream_loss"}, "lost 10 envelopes in the last 10 minutes, most of them at loggregator.rlp (egress): 1 % of what"},
+		{"losses that are many together", func(f *fixture) {
+			f.sources[0].Received = 1980
+			f.losses = []Loss{
+				{Origin: "loggregator.doppler", Direction: "ingress", Count: 12}, {Origin: "loggregator.rlp", Direction: "egress", Count: 12},
+			}
+		}, []string{"warning upstream_loss/loggregator.doppler/ingress", "warning upstream_loss/loggregator.rlp/egress"}, "0.6 % of what"},
 		{
 			"many losses", func(f *fixture) { f.losses = []Loss{{Origin: "x", Count: 1}} },
-			[]string{"critical upstream_loss/x/"},
+			[]string{"warning upstream_loss/x/"},
 			"at x (both sides): 100 % of what it should bring.",
 		},
 		{
@@ -154,7 +163,7 @@ func problemCases() []problemCase {
 		}, []string{"warning conflicts", "notice untagged_names"}, "for example rep.queue.a." + strings.Repeat("x", 88) + "...: its series"},
 		{
 			"over limit", source(func(s *Source) { s.Samples = map[string]uint64{"over_limit": 2} }),
-			[]string{"critical over_limit"},
+			[]string{"warning over_limit"},
 			"2 samples in the last 5 minutes had no room",
 		},
 		{"invalid", source(func(s *Source) { s.Samples = map[string]uint64{"invalid": 1} }), []string{"warning invalid"}, ""},
@@ -224,7 +233,7 @@ func problemCases() []problemCase {
 // TestProblems makes each fault on an exporter that is well, two minutes after its start. What is only an event is gone
 // some minutes later.
 func TestProblems(t *testing.T) {
-	kinds := map[string]bool{}
+	kinds, alerts := map[string]bool{}, alertsByRunbook(t)
 	for _, tc := range problemCases() {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -243,6 +252,9 @@ func TestProblems(t *testing.T) {
 					kinds[p.Kind] = true
 					if p.Sentence == "" || p.Remedy == "" || p.Link == "" || p.Kind != strings.Split(p.ID, "/")[0] {
 						t.Errorf("%+v", p)
+					}
+					if a := alerts[p.Runbook]; p.Runbook != "" && p.Severity != Notice && a.severity() != p.Severity && tc.name != "all malformed" {
+						t.Errorf("%s is %s, and its alert %q %s", p.ID, p.Severity, a.Alert, a.severity())
 					}
 				}
 				if !slices.Equal(got, tc.want) {

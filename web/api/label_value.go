@@ -1,0 +1,56 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"loggregator_exporter/store"
+)
+
+// maxSetsEach is about how many label sets of one metric are looked at for a value.
+const maxSetsEach = 1000
+
+// oneValue lists the metrics that have series with one value of a label, the most first.
+func (a *API) oneValue(ctx context.Context, q *CardinalityQuery, s *sizes, out *Cardinality) error {
+	looked := 0
+	var rows []MetricSize
+	for i := range s.metrics {
+		m := &s.metrics[i]
+		stride, n := 1+m.Series/maxSetsEach, 0
+		looked += m.Series / stride
+		a.options.Store.FamilyLabelSets(m.Name, stride, func(chunk []store.LabelSet) bool {
+			for k := range chunk {
+				if valueOf(&chunk[k], q.Label) == q.Value {
+					n += stride
+				}
+			}
+			return ctx.Err() == nil
+		})
+		if ctx.Err() != nil {
+			return canceled(ctx)
+		}
+		if n > 0 {
+			rows = append(rows, MetricSize{Metric: m.Name, Type: m.Type.String(), Series: min(n, m.Series)})
+		}
+	}
+	out.Series, out.Families, out.Share = 0, len(rows), min(1, float64(looked)/float64(max(1, s.series)))
+	for i := range rows {
+		out.Series += rows[i].Series
+	}
+	slices.SortStableFunc(rows, func(x, y MetricSize) int { return cmp.Compare(y.Series, x.Series) })
+	out.Labels, out.LabelValues = []LabelSize{}, []LabelValueSize{}
+	var err error
+	out.Metrics, err = metricList.show(rows, q, out)
+	return err
+}
+
+// valueOf returns the value of a label, or "".
+func valueOf(set *store.LabelSet, label string) string {
+	for name, value := range set.Labels.All() {
+		if name == label {
+			return value
+		}
+	}
+	return ""
+}
