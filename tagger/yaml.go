@@ -140,7 +140,7 @@ func (d *document) root(data []byte) *yaml.Node {
 		return nil
 	case err != nil:
 		line, column, problem := yamlplace.Of(err, data)
-		d.failAt(text{line: line, column: column}, "not valid YAML: %s (quote patterns, and do not indent with tabs)", problem)
+		d.failAt(text{line: line, column: column}, "not valid YAML: %s", problem)
 		return nil
 	}
 	n := first.Content[0]
