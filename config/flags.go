@@ -17,12 +17,16 @@ const (
 	configEnv  = EnvPrefix + "CONFIG"
 )
 
-// AddFlags adds --config and a flag for every setting that flags can express, or for those of some sections.
+// Within says whether a key is that of one of some sections or settings, or below one.
+func Within(key string, sections []string) bool {
+	return slices.ContainsFunc(sections, func(s string) bool { return key == s || strings.HasPrefix(key, s+".") })
+}
+
+// AddFlags adds --config and a flag for every setting that flags can express, or for those of some sections or settings.
 func AddFlags(flags *pflag.FlagSet, sections ...string) {
 	flags.StringP(configFlag, "c", "", "Configuration `file` (YAML). Also "+configEnv+".")
 	for _, s := range Settings() {
-		section, _, _ := strings.Cut(s.Key, ".")
-		if !s.Kind.inFlags() || len(sections) > 0 && !slices.Contains(sections, section) {
+		if !s.Kind.inFlags() || len(sections) > 0 && !Within(s.Key, sections) {
 			continue
 		}
 		v := &flagValue{kind: s.Kind, text: plain(s.Default)}

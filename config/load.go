@@ -190,8 +190,7 @@ func (l *loader) chosen(s *Setting, choice any) any {
 func (l *loader) mistaken(sections ...string) error {
 	var errs []error
 	for _, m := range l.mistakes {
-		section, _, _ := strings.Cut(m.key, ".")
-		if m.key == everySetting || slices.Contains(sections, "") || slices.Contains(sections, section) {
+		if m.key == everySetting || slices.Contains(sections, "") || Within(m.key, sections) {
 			errs = append(errs, m.err)
 		}
 	}

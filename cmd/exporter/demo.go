@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"loggregator_exporter/config"
@@ -27,8 +28,6 @@ const (
 )
 
 func newDemo() *cobra.Command {
-	// Sources, UAA and remote write are the demo's own.
-	sections := []string{"tagger", "metrics", "web", "log"}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the exporter on a simulated foundation",
@@ -36,12 +35,12 @@ func newDemo() *cobra.Command {
 			"real protocols: dropsonde datagrams for some VMs, a forwarder agent, OTLP and a syslog agent for one\n" +
 			"each, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the\n" +
 			"loopback interface, certificates are made at start, and no file is written.\n\n" +
-			"Rules, names, web server and log can be set as for exporter run. By default the demo serves at\n" +
-			"127.0.0.1:9286 (port 0 takes any free one), sets the label environment to demo, and logs warnings\n" +
-			"only.",
+			"Filters, rules, names, web server and log can be set, and reloaded, as for exporter run; what says\n" +
+			"where to read from, and remote write, cannot. By default the demo serves at 127.0.0.1:9286 (port 0\n" +
+			"takes any free one), sets the label environment to demo, and logs warnings only.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.LoadSections(cmd.Flags(), sections...)
+			cfg, warnings, err := loadDemo(cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -49,19 +48,20 @@ func newDemo() *cobra.Command {
 			defer stop()
 			context.AfterFunc(ctx, stop)
 			tuneGC()
-			d := demo{settings: cfg, out: cmd.OutOrStdout(), log: newLogger(cfg.Log, cmd.ErrOrStderr())}
+			d := demo{flags: cmd.Flags(), settings: cfg, out: cmd.OutOrStdout(), log: newLogger(cfg.Log, cmd.ErrOrStderr())}
+			for _, w := range warnings {
+				d.log.Warn("configuration", "warning", w)
+			}
 			return d.run(ctx)
 		},
 	}
-	config.AddFlags(cmd.Flags(), sections...)
-	config.SetDefault(cmd.Flags(), "web.listen_address", "127.0.0.1:9286")
-	config.SetDefault(cmd.Flags(), "metrics.environment", "demo")
-	config.SetDefault(cmd.Flags(), "log.level", "warn")
+	addDemoFlags(cmd.Flags())
 	return cmd
 }
 
 // demo is a simulated foundation and the exporter that reads it.
 type demo struct {
+	flags    *pflag.FlagSet
 	settings *config.Config // those of the user
 	out      io.Writer
 	log      *slog.Logger
@@ -93,7 +93,16 @@ func (d *demo) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	started := make(chan running, 1)
 	group.Go(func() error {
-		return serve(ctx, d.config(f), d.log, hooks{started: func(r running) { started <- r }})
+		return serve(ctx, demoConfig(d.settings, f), d.log, hooks{
+			started: func(r running) { started <- r },
+			load: func() (*config.Config, error) {
+				settings, _, err := loadDemo(d.flags)
+				if err != nil {
+					return nil, err
+				}
+				return demoConfig(settings, f), nil
+			},
+		})
 	})
 	group.Go(func() error {
 		select {
@@ -104,23 +113,6 @@ func (d *demo) run(ctx context.Context) error {
 		}
 	})
 	return group.Wait()
-}
-
-// config is what a user would write, with certificates that exist in memory only.
-func (d *demo) config(f *foundation.Foundation) *config.Config {
-	cfg := config.Default()
-	cfg.File, cfg.Tagger, cfg.Metrics, cfg.Web = d.settings.File, d.settings.Tagger, d.settings.Metrics, d.settings.Web
-	cfg.Origins = d.settings.Origins
-	cfg.Web.Demo = true
-	cfg.Nozzle.RLP.Enabled, cfg.Nozzle.RLP.Address, cfg.Nozzle.RLP.TLSConfig = true, f.RLPAddress(), f.ClientTLS()
-	cfg.Nozzle.UDP.Enabled, cfg.Nozzle.UDP.ListenAddress = true, "127.0.0.1:0"
-	cfg.Nozzle.Ingress.Enabled, cfg.Nozzle.Ingress.ListenAddress, cfg.Nozzle.Ingress.TLSConfig = true, "127.0.0.1:0",
-		f.DownstreamTLS()
-	cfg.Nozzle.OTLP.Enabled, cfg.Nozzle.OTLP.ListenAddress, cfg.Nozzle.OTLP.TLSConfig = true, "127.0.0.1:0",
-		f.CollectorTLS()
-	cfg.Nozzle.Syslog.Enabled, cfg.Nozzle.Syslog.ListenAddress, cfg.Nozzle.Syslog.TLSConfig = true, "127.0.0.1:0",
-		f.DrainTLS()
-	return cfg
 }
 
 // play lets the foundation run, now that the exporter is there to read it.

@@ -36,13 +36,18 @@ func newRoot() *cobra.Command {
 var firehoseExporterFlag = regexp.MustCompile(`^(logging|filter|retro_compat)\.|` +
 	`^metrics\.(shard_id|node_index|batch_size|timer_rollup_buffer_size)$`)
 
-// suggestFlag adds the nearest flag to the error about an unknown one, as cobra does for commands.
+// suggestFlag adds the nearest flag to the error about an unknown one, as cobra does for commands; to that of a setting
+// which is no flag there, where it can be set.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-		switch name := unknown.GetSpecifiedName(); {
+		name := unknown.GetSpecifiedName()
+		where := whereToSet(name, slices.ContainsFunc(known, func(k string) bool { return config.IsSetting(cmd.Flags().Lookup(k)) }))
+		switch {
+		case where != "":
+			err = fmt.Errorf("%w: %s", err, where)
 		case firehoseExporterFlag.MatchString(name):
 			err = fmt.Errorf("%w: it is one of firehose_exporter; docs/firehose-exporter.md says what to set here", err)
 		case len(known) > 0:
@@ -50,6 +55,26 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		}
 	}
 	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+}
+
+// whereToSet says where a setting can be set that is no flag of a command, which may have others; it is empty for what is
+// no setting.
+func whereToSet(key string, hasSettings bool) string {
+	all := config.Settings()
+	i := slices.IndexFunc(all, func(s config.Setting) bool { return s.Key == key })
+	switch {
+	case i < 0 || !hasSettings:
+		return ""
+	case all[i].Flag() != "":
+		return "exporter run has it, this command does not use it"
+	default:
+		words := strings.Split(key, ".")
+		inFile := words[len(words)-1] + ": " + all[i].Example
+		for _, section := range slices.Backward(words[:len(words)-1]) {
+			inFile = section + ": {" + inFile + "}"
+		}
+		return "it can stand in the configuration file only, for example " + inFile + ", which --config names"
+	}
 }
 
 // jsonEncoder writes JSON for people and programs, not for pages of HTML.
@@ -80,17 +105,26 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // settingsNote says which settings are flags of a command that does not list them.
 func settingsNote(settings *pflag.FlagSet) string {
-	var sections []string
+	missing := map[string]bool{} // sections of which some are no flags
+	for _, s := range config.Settings() {
+		if section, _, _ := strings.Cut(s.Key, "."); s.Flag() != "" && settings.Lookup(s.Flag()) == nil {
+			missing[section] = true
+		}
+	}
+	if len(missing) == 0 {
+		return "Every setting of the configuration is a flag, too; exporter run --help lists them.\n"
+	}
+	var names []string
 	settings.VisitAll(func(f *pflag.Flag) {
-		if section, _, _ := strings.Cut(f.Name, "."); !slices.Contains(sections, section) {
-			sections = append(sections, section)
+		name, _, _ := strings.Cut(f.Name, ".")
+		if missing[name] {
+			name = f.Name
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	})
-	what := "Every setting of the configuration is a flag, too"
-	if !slices.Contains(sections, "nozzle") {
-		what = "The settings of " + strings.Join(sections, ", ") + " are flags, too"
-	}
-	return what + "; exporter run --help lists them.\n"
+	return "The settings of " + strings.Join(names, ", ") + " are flags, too; exporter run --help lists them.\n"
 }
 
 // usage shows the flags of a command before those for settings, of which there are more than a screen holds:

@@ -15,7 +15,7 @@ type Config struct {
 	File     string          `json:"file"`
 	Settings []Setting       `json:"settings"`
 	Reload   overview.Reload `json:"reload"`
-	// Pending says what a reload would do now. It is missing where the configuration cannot be loaded anew, as in the demo.
+	// Pending says what a reload would do now. It is missing where the configuration cannot be loaded anew.
 	Pending *Pending `json:"pending,omitempty"`
 	Build   Build    `json:"build"`
 	// Flags are those of the command line that set a setting, secrets masked.
