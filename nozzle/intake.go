@@ -191,7 +191,7 @@ func (in *Intake) OTLP(request []byte, arrived time.Time) (refused otlpRefused, 
 		in.otlp.each = in.otlpPoint
 	}
 	if ok = in.otlp.Request(request, &in.view, in.otlp.each); !ok {
-		in.unreadable(leftout.Malformed{Error: "a request that is no OTLP in protobuf", Message: request}, now)
+		in.unreadable(leftout.Malformed{Error: noOTLP, Message: request}, now)
 	}
 	in.complain(in.end(now), len(request), arrived)
 	return in.otlp.refused, ok

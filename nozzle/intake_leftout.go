@@ -12,10 +12,14 @@ func (in *Intake) IgnoredOTLP(request []byte, as leftout.Event, arrived time.Tim
 	records, ok := wire.OTLPRecords(request)
 	in.ignore(records, as, arrived)
 	if !ok {
-		in.Unreadable("a request that is no OTLP in protobuf", arrived)
+		now := in.begin(arrived)
+		in.unreadable(leftout.Malformed{Error: noOTLP, Message: request}, now)
+		in.end(now)
 	}
 	return ok
 }
+
+const noOTLP = "a request that is no OTLP in protobuf"
 
 // Unreadable counts one message of which nothing can be read, and why.
 func (in *Intake) Unreadable(why string, arrived time.Time) {
@@ -54,9 +58,11 @@ func (in *Intake) brokenV2(now int64) {
 	in.fault(leftout.Malformed{Why: wire.WhyV2, Message: in.v2.Broken}, now)
 }
 
-// brokenJSON does so for an envelope of the gateway. The decoder has overwritten its text.
+// brokenJSON does so for an envelope of the gateway.
 func (in *Intake) brokenJSON(now int64) {
-	in.fault(leftout.Malformed{Error: "an envelope in JSON of which a field is none, or not of its type"}, now)
+	in.fault(leftout.Malformed{
+		Error: "an envelope in JSON of which a field is none, or not of its type", Message: in.json.Broken,
+	}, now)
 }
 
 // pointFaults say what is wrong with data points.

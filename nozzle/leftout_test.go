@@ -53,11 +53,13 @@ func TestWhatIsLeftOut(t *testing.T) {
 		},
 		"JSON": {
 			func(in *Intake) {
-				in.JSON([]byte(`{"batch":[{"timestamp":"x"}]}`), at)
+				in.JSON([]byte(`{"batch":[ {"timestamp":"x","tags":{"a":"b"}}, {"tags":{}}]}`), at)
 				in.JSON([]byte(`[1`), at)
 			},
 			[]string{
-				"malformed an envelope in JSON of which a field is none, or not of its type|1|10.0.0.1|",
+				`ignored envelope without message|1|`,
+				`malformed an envelope in JSON of which a field is none, or not of its type|1|10.0.0.1|` +
+					`"{\"timestamp\":\"x\",\"tags\":{\"a\":\"b\"}}"`,
 				`malformed a batch that is no JSON, or cannot be told into envelopes|1|10.0.0.1|"[1"`,
 			},
 		},
@@ -90,7 +92,7 @@ func TestWhatIsLeftOut(t *testing.T) {
 				in.IgnoredOTLP([]byte{0x0a}, leftout.LogRecord, at)
 			},
 			[]string{
-				"ignored log record|3|", "malformed a request that is no OTLP in protobuf|2|10.0.0.1|", "malformed data point: malformed|1|10.0.0.1|",
+				"ignored log record|3|", `malformed a request that is no OTLP in protobuf|2|10.0.0.1|"\n"`, "malformed data point: malformed|1|10.0.0.1|",
 			},
 		},
 	} {

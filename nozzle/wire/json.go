@@ -16,6 +16,9 @@ import (
 // Walking is our own, since decoders without reflection take longer: github.com/go-faster/jx 1.2 was 1.8 times as
 // slow for an envelope in BenchmarkGateway.
 type JSON struct {
+	// Broken is the last malformed envelope, valid as long as its message; escapes in it may have been replaced.
+	Broken []byte
+
 	t     jsonText
 	wrong bool // a value of the envelope at hand has the wrong type
 }
@@ -35,7 +38,12 @@ func (d *JSON) Batch(text []byte, e *metric.Envelope, each func(ok bool)) bool {
 		for open := begun; d.t.more(open, ']'); open = inside {
 			e.Reset()
 			d.wrong = false
+			d.t.peek()
+			from := d.t.at
 			d.envelope(e)
+			if d.wrong {
+				d.Broken = text[from:d.t.at]
+			}
 			if !d.t.bad {
 				each(!d.wrong)
 			}
