@@ -62,7 +62,7 @@ func (r *reloader) pending(inForce []config.Reported) *api.Pending {
 	p := &api.Pending{Reload: []api.SettingChange{}, Restart: []api.SettingChange{}, RuleFiles: []string{}}
 	loaded, err := r.load()
 	if err != nil {
-		p.Error = err.Error()
+		p.Error = withRuleMistakes(loaded, err).Error()
 		return p
 	}
 	restart := config.AwaitRestart(r.running, loaded) // by values, which may be secrets

@@ -33,11 +33,7 @@ func newCheck() *cobra.Command {
 func check(cmd *cobra.Command) error {
 	cfg, warnings, err := config.Load(cmd.Flags())
 	if err != nil {
-		// The rules may have mistakes of their own: all are told at once. Files that cannot be read are in err already.
-		if _, rulesErr := newTagger(readable(&cfg.Tagger)); rulesErr != nil {
-			err = errors.Join(err, rulesErr)
-		}
-		return err
+		return withRuleMistakes(cfg, err)
 	}
 	s, err := assemble(cfg, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -47,6 +43,16 @@ func check(cmd *cobra.Command) error {
 		warnings = append(warnings, w.String())
 	}
 	return report(cmd.OutOrStdout(), cfg, s, warnings)
+}
+
+// withRuleMistakes adds the mistakes of rules to those of the configuration that names their files: all are told at once.
+// Files that cannot be read are in err already.
+func withRuleMistakes(cfg *config.Config, err error) error {
+	if cfg == nil {
+		return err
+	}
+	_, rulesErr := newTagger(readable(&cfg.Tagger))
+	return errors.Join(err, rulesErr)
 }
 
 // readable returns the settings with only those rule files that can be read.

@@ -109,7 +109,7 @@ func (r *reloader) swap() (store.Reloaded, error) {
 	r.read = checksumOf(r.files)
 	cfg, err := r.load()
 	if err != nil {
-		return store.Reloaded{}, err
+		return store.Reloaded{}, withRuleMistakes(cfg, err)
 	}
 	r.read = checksumOf(cfg.Tagger.RulesFiles)
 	options, err := taggerOptions(&cfg.Tagger)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -181,6 +183,35 @@ func TestReloadMissesNoChange(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// A reload names the mistakes of the configuration and those of all rule files at once, and so does what it would do.
+func TestReloadNamesAllMistakes(t *testing.T) {
+	dir := t.TempDir()
+	bad := write(t, filepath.Join(dir, "bad.yaml"), "rules: [{patern: a}]\n")
+	worse := write(t, filepath.Join(dir, "worse.yaml"), "rules: [{pattern: \"{\"}]\n")
+	missing := filepath.Join(dir, "missing.yaml")
+	load := func() (*config.Config, error) { return testConfig(), nil }
+	service, err := assemble(testConfig(), func() (*config.Config, error) { return load() }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := service.reloader
+	if p := r.config().Pending; p == nil || p.Error != "" {
+		t.Errorf("%+v", p)
+	}
+	load = func() (*config.Config, error) {
+		cfg := testConfig()
+		cfg.Tagger.RulesFiles = []string{bad, missing, worse}
+		return cfg, errors.New("tagger.rules_files[1]: no such file")
+	}
+	for what, err := range map[string]string{"reload": fmt.Sprint(r.reload("test")), "pending": r.config().Pending.Error} {
+		for _, want := range []string{"rules_files[1]", bad + ":1:10: ", worse + ":1:20: "} {
+			if strings.Count(err, want) != 1 {
+				t.Errorf("%s: no %s in\n%s", what, want, err)
+			}
+		}
 	}
 }
 
