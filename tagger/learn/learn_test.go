@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +69,29 @@ rules:
 	}
 	if r := p.Rules[0]; r.Doubtful || len(r.Components) != 1 || r.Components[0] != "shop" {
 		t.Errorf("the rule is for %v, and doubtful: %t, against: %q", r.Components, r.Doubtful, r.Against)
+	}
+}
+
+// TestTrusting: without doubts, what a doubtful rule would take is taken as well.
+func TestTrusting(t *testing.T) {
+	names := namesOf("shop\tqueues.a.depth\nshop\tqueues.b.depth\nshop\tqueues.c.depth\nshop\tqueues.a.age\nshop\tqueues.b.age\n" +
+		"shop\tqueues.c.age\nmall\tcars.red.sold\nmall\tcars.blue.sold\nmall\tcars.red.kept\nmall\tcars.blue.kept")
+	p := proposeNames(t, learn.Options{Vocabulary: vocabulary(t)}, names)
+	i := slices.IndexFunc(p.Rules, func(r *learn.Rule) bool { return r.Doubtful })
+	trusting := p.Trusting()
+	if i < 0 || trusting == nil {
+		t.Fatalf("no doubtful rule among %d, %v", len(p.Rules), trusting)
+	}
+	var text strings.Builder
+	if err := trusting.WriteRules(&text); err != nil {
+		t.Fatal(err)
+	}
+	tg, _, err := tagger.Load(tagger.Source{File: "trusting.yaml", Data: []byte(text.String())})
+	if err != nil || len(tg.Rules()) != len(p.Rules) || trusting.Learned != p.Learned+p.Rules[i].Names || !p.Rules[i].Doubtful {
+		t.Errorf("%v, learned %d and %d of\n%s", err, p.Learned, trusting.Learned, text.String())
+	}
+	if again := trusting.Trusting(); again != nil {
+		t.Errorf("there are doubts left: %+v", again)
 	}
 }
 

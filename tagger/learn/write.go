@@ -36,11 +36,7 @@ func (p *Proposal) WriteRules(w io.Writer) error {
 	}
 	b.WriteString("version: 1\n")
 	types := p.writeTypes(&b)
-	if active == 0 {
-		b.WriteString("rules: []\n")
-	} else {
-		b.WriteString("rules:\n")
-	}
+	b.WriteString("rules:\n") // even if all are comments: without their signs they are items of it
 	for i, r := range p.Rules {
 		b.WriteString("\n")
 		r.writeComment(&b)
@@ -48,6 +44,25 @@ func (p *Proposal) WriteRules(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Trusting returns the proposal without doubts in its rules, to see what those would do that have some; nil where none has.
+func (p *Proposal) Trusting() *Proposal {
+	trusting := *p
+	trusting.Rules = nil
+	for _, r := range p.Rules {
+		rule := *r
+		if rule.Doubtful {
+			trusting.Learned += rule.Names
+		}
+		rule.Doubtful = false
+		trusting.Rules = append(trusting.Rules, &rule)
+	}
+	if trusting.Learned == p.Learned {
+		return nil
+	}
+	trusting.Learned = min(trusting.Learned, p.Names-p.Taken)
+	return &trusting
 }
 
 func count(n int, noun string) string {
