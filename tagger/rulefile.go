@@ -19,6 +19,7 @@ type (
 		Rules   []*yaml.Node `yaml:"rules"`   // of ruleSpec
 		Origins []*yaml.Node `yaml:"origins"` // of originKeys
 		Metrics []*yaml.Node `yaml:"metrics"` // of entryKeys
+		Tests   []*yaml.Node `yaml:"tests"`   // of testKeys; they are run by ReadTests only
 	}
 
 	// ruleSpec is an item of any section: an item of origins or metrics has only some of the keys.
@@ -96,6 +97,9 @@ func compileFile(d *document, root *yaml.Node, layer int) *compiledFile {
 		d.failAt(*v, "version %s of the rule language is not known: this program knows version 1", strconv.Quote(v.s))
 	}
 	types := readTypes(d, spec.Types)
+	for _, n := range spec.Tests {
+		readCase(d, n)
+	}
 	section := func(name string, items []*yaml.Node) (rules []*rule) {
 		for i, n := range items {
 			if s := readRule(d, n, name, i+1); s != nil {
@@ -112,6 +116,27 @@ func compileFile(d *document, root *yaml.Node, layer int) *compiledFile {
 		origins: section("origins", spec.Origins),
 		metrics: section("metrics", spec.Metrics),
 	}
+}
+
+// Types returns the types that a rule file declares, with their values; none of a file with mistakes.
+func Types(s Source) map[string][]string {
+	d := &document{file: s.File}
+	root := d.root(s.Data)
+	if root == nil {
+		return nil
+	}
+	var spec ruleFile
+	d.decode(root, "the file", &spec)
+	types := map[string][]string{}
+	for _, p := range spec.Types {
+		for _, v := range d.list(p.value, "type "+p.key.s) {
+			types[p.key.s] = append(types[p.key.s], v.s)
+		}
+	}
+	if d.failed > 0 {
+		return nil
+	}
+	return types
 }
 
 func readTypes(d *document, declared []pair) map[string]*valueSet {

@@ -21,7 +21,9 @@ type TestFile struct {
 	// built-in rules and the quarantine take part (true unless the file says false).
 	RulesFiles            []string
 	Catalogue, Quarantine bool
-	Cases                 []TestCase
+	// HasRules says that the file is a rule file itself, which is under test, too.
+	HasRules bool
+	Cases    []TestCase
 }
 
 // TestCase is one metric and what rules should make of it.
@@ -38,10 +40,10 @@ type expectation struct{ key, want string }
 // A test file as written.
 type (
 	testFileKeys struct {
-		RulesFiles []text       `yaml:"rules_files"`
-		Catalogue  bool         `yaml:"catalogue"`
-		Quarantine bool         `yaml:"quarantine"`
-		Tests      []*yaml.Node `yaml:"tests"` // of testKeys
+		RulesFiles []text `yaml:"rules_files"`
+		Catalogue  bool   `yaml:"catalogue"`
+		Quarantine bool   `yaml:"quarantine"`
+		ruleFile
 	}
 
 	testKeys struct {
@@ -102,6 +104,7 @@ func ReadTests(file string, data []byte) (*TestFile, error) {
 		d.decode(root, "the file", &keys)
 	}
 	f := &TestFile{File: file, Catalogue: keys.Catalogue, Quarantine: keys.Quarantine}
+	f.HasRules = len(keys.Rules)+len(keys.Origins)+len(keys.Metrics) > 0
 	for _, t := range keys.RulesFiles {
 		f.RulesFiles = append(f.RulesFiles, t.s)
 	}
@@ -137,6 +140,25 @@ func readCase(d *document, n *yaml.Node) TestCase {
 		c.Title = strings.TrimSpace(c.Given.Origin + " " + c.Given.Name)
 	}
 	return c
+}
+
+// ReadGiven reads a metric as it is sent: a name, or an object with the keys of given in a test, such as
+// {name: ..., origin: ..., kind: counter}.
+func ReadGiven(given string) (Subject, error) {
+	if !strings.HasPrefix(given, "{") {
+		return Subject{Name: given, Kind: metric.KindGauge}, nil
+	}
+	d := &document{file: "given"}
+	var s Subject
+	if root := d.root([]byte(given)); root != nil {
+		var keys givenKeys
+		d.decode(root, "given", &keys)
+		s = keys.subject(d, root)
+	}
+	if d.failed > 0 {
+		return s, errors.New(d.errs[0].Message) // there is one line, which needs no place
+	}
+	return s, nil
 }
 
 func (k *givenKeys) subject(d *document, n *yaml.Node) Subject {

@@ -1,6 +1,7 @@
 package tagger_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,37 @@ func TestBadRuleTests(t *testing.T) {
 			t.Errorf("%q:\n got %s\nwant %s", data, err, want)
 		}
 	}
+}
+
+func TestReadGiven(t *testing.T) {
+	for given, want := range map[string]string{
+		"a.b":                                 "|a.b||gauge||[]",
+		"{name: a, origin: o, kind: counter}": "o|a||counter||[]",
+		`{"name": "a", "tags": {"b": "c"}, "unit": "ms", "source_id": "s"}`: `|a|ms|gauge|s|[{b c}]`,
+		"{origin: o}":             "given has no name: say name: ...",
+		"{name: a, kind: x}":      `no kind "x": use gauge, counter, timer, histogram, summary`,
+		"{name: [a}":              "not valid YAML: while parsing a flow sequence: did not find expected ',' or ']'",
+		"{name: a, surname: b, }": `unknown key "surname" in given (did you mean "name"?): known are kind, name, origin, source_id, tags, unit`,
+	} {
+		s, err := tagger.ReadGiven(given)
+		got := fmt.Sprintf("%s|%s|%s|%s|%s|%v", s.Origin, s.Name, s.Unit, s.Kind, s.SourceID, s.Tags)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", given, got, want)
+		}
+	}
+}
+
+func FuzzReadGiven(f *testing.F) {
+	f.Add("a.b")
+	f.Add("{name: a, origin: o, kind: counter, tags: {a: b}}")
+	f.Fuzz(func(t *testing.T, given string) {
+		if s, err := tagger.ReadGiven(given); err == nil && s.Name == "" && given != "" {
+			t.Errorf("%q has no name", given)
+		}
+	})
 }
 
 func FuzzRuleTests(f *testing.F) {

@@ -37,7 +37,8 @@ func newTest() *cobra.Command {
 		Use:   "test FILE...",
 		Short: "Run unit tests of rules",
 		Long: "Runs files of rule tests: metrics as they are sent, and what the rules should make of them. Each\n" +
-			"file names the rule files that it tests; names and labels of series are those of the configuration.\n" +
+			"file names the rule files that it tests, or is one; names and labels of series are those of the\n" +
+			"configuration.\n" +
 			"Exit status 1 where a test fails. See docs/rules.md.",
 		Args: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
@@ -107,20 +108,15 @@ func testFile(cfg *config.Config, name string) (*testedFile, error) {
 		}
 		c.RulesFiles = append(c.RulesFiles, file)
 	}
+	if tests.HasRules {
+		c.RulesFiles = append(c.RulesFiles, name)
+	}
 	rules, err := newTagger(&c)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	names := resolver.New(resolverOptions(&cfg.Metrics, rules))
-	results := tests.Run(rules, func(s *tagger.Subject, _ *tagger.Result) tagger.Resolved {
-		q := question{origin: s.Origin, name: s.Name, unit: s.Unit, kind: s.Kind, sourceID: s.SourceID, tags: s.Tags}
-		id, err := q.identity(names)
-		if err != nil {
-			return tagger.Resolved{Metric: err.Error()} // which no test expects
-		}
-		r := names.Resolve(id)
-		return tagger.Resolved{Metric: r.Metric, Labels: r.Labels}
-	})
+	results := tests.Run(rules, names.Series)
 	return &testedFile{name, results, time.Since(began)}, nil
 }
 

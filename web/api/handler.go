@@ -80,7 +80,7 @@ func routes() []route {
 		},
 		{
 			method: http.MethodPost, path: "try", data: TryReport{}, answer: try, heavy: true,
-			parameters: []string{"replaces", "limit"},
+			parameters: []string{"replaces", "name", "limit"},
 		},
 		{method: http.MethodGet, path: "learn", data: Proposals{}, answer: plain((*API).Learn), heavy: true},
 		{

@@ -101,10 +101,16 @@ func (a *API) propose(ctx context.Context, s *live.Snapshot) (*Proposals, error)
 	if out.Proposal, err = learner.Propose(); err != nil {
 		return nil, err
 	}
-	var text strings.Builder
+	var text, trusting strings.Builder
 	if err := out.Proposal.WriteRules(&text); err != nil {
 		return nil, err
 	}
 	out.File = text.String()
+	if trusted := out.Proposal.Trusting(); trusted != nil {
+		if err := trusted.WriteRules(&trusting); err != nil {
+			return nil, err
+		}
+		out.DoubtfulFile = trusting.String()
+	}
 	return out, ctx.Err()
 }

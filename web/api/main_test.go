@@ -56,6 +56,10 @@ var compiled = sync.OnceValues(func() (*tagger.Tagger, error) {
 	return rules, err
 })
 
+func resolverOf(rules *tagger.Tagger) *resolver.Resolver {
+	return resolver.New(resolver.Options{Tagger: rules, Naming: naming.Style{Namespace: "cf"}})
+}
+
 func newFixture(tb testing.TB, change ...func(*store.Options)) *fixture {
 	tb.Helper()
 	f := &fixture{rules: testRules()}
@@ -64,7 +68,7 @@ func newFixture(tb testing.TB, change ...func(*store.Options)) *fixture {
 		tb.Fatal(err)
 	}
 	o := store.Options{
-		Resolver:   resolver.New(resolver.Options{Tagger: rules, Naming: naming.Style{Namespace: "cf"}}),
+		Resolver:   resolverOf(rules),
 		Expiration: time.Hour, MaxSeries: 100_000,
 	}
 	for _, c := range change {

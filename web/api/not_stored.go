@@ -152,7 +152,7 @@ func notStoredOf(l *live.LeftOut) NotStored {
 		}
 	case metric.Filtered:
 		out.Sentence = fmt.Sprintf("%s left out by %s.", samples, l.Setting)
-		out.Remedy = "If they are wanted, change " + l.Setting + "."
+		out.Remedy = "If they are wanted, change that setting."
 		out.Link = settingPage(l.Setting)
 	case metric.DroppedByRule:
 		out.Sentence = samples + " dropped by a rule."

@@ -167,7 +167,7 @@ func TestExplainNotStored(t *testing.T) {
 			{ExplainQuery{Name: "late"}, []string{
 				"outdated|2 samples were older than the value that the series had: the last by 2s, one by 1m30s.|Clocks of senders are " +
 					"apart: synchronize them. Or envelopes come by two ways, as by two sources: enable one of them.||rep",
-				"filtered|2 samples were left out by nozzle.filters[0].|If they are wanted, change nozzle.filters[0].|" +
+				"filtered|2 samples were left out by nozzle.filters[0].|If they are wanted, change that setting.|" +
 					"/config?search=nozzle.filters|bbs",
 			}},
 			{ExplainQuery{Name: "late", Kind: "counter"}, nil},

@@ -93,10 +93,12 @@ func ParseRuleFile(values url.Values) (file string, err error) {
 	return file, p.finish()
 }
 
-// ParseTryQuery reads the parameters replaces and limit. The rule file itself is the body of the request.
+// ParseTryQuery reads the parameters replaces, name (repeated) and limit. The rule file itself is the body of the request.
 func ParseTryQuery(values url.Values) (TryQuery, error) {
 	p := parameters{values: values}
-	q := TryQuery{Replaces: p.text("replaces"), Limit: p.number("limit", defaultLimit, 1, maxLimit)}
+	q := TryQuery{
+		Replaces: p.text("replaces"), Given: p.texts("name", maxTriedNames), Limit: p.number("limit", defaultLimit, 1, maxLimit),
+	}
 	return q, p.finish()
 }
 

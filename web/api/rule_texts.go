@@ -75,9 +75,18 @@ func cutNumber(place string) (rest string, number int) {
 	return place[:i], number
 }
 
-// text returns the lines of the item of a list that begins at a line and column, without their indentation. It ends
-// before the next line that is indented less, blank lines and comments aside.
+// text is whole, cut where it is long.
 func (t *ruleTexts) text(file string, line, column int) string {
+	text := t.whole(file, line, column)
+	if len(text) > maxRuleText {
+		text = strings.ToValidUTF8(text[:maxRuleText], "") + "\n..."
+	}
+	return text
+}
+
+// whole returns the lines of the item of a list that begins at a line and column, without their indentation. It ends
+// before the next line that is indented less, blank lines and comments aside.
+func (t *ruleTexts) whole(file string, line, column int) string {
 	lines := t.linesOf(file)
 	if line < 1 || line > len(lines) || column < 1 || column-1 > len(lines[line-1]) {
 		return ""
@@ -96,10 +105,31 @@ func (t *ruleTexts) text(file string, line, column int) string {
 		}
 	}
 	text := strings.Join(kept[:end], "\n")
-	if len(text) > maxRuleText {
-		text = strings.ToValidUTF8(text[:maxRuleText], "") + "\n..."
+	return text[:bracesEnd(text)]
+}
+
+// bracesEnd returns where the object in braces ends that a text begins with; its length where it begins with none.
+func bracesEnd(text string) int {
+	depth, quote := 0, byte(0)
+	for i := 0; i < len(text) && (i == 0 || depth > 0); i++ {
+		switch c := text[i]; {
+		case quote == '"' && c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case i > 0 && (c == '"' || c == '\'') && strings.IndexByte(" ,:[{", text[i-1]) >= 0:
+			quote = c
+		case c == '{':
+			depth++
+		case c == '}':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
 	}
-	return text
+	return len(text)
 }
 
 func (t *ruleTexts) linesOf(file string) []string {

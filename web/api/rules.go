@@ -3,6 +3,8 @@ package api
 import (
 	"cmp"
 	"context"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,8 +76,10 @@ type Rule struct {
 	// Examples are up to 3 of the names, Origins up to 3 of the origins that it takes: their names are counted as well.
 	Examples []string `json:"examples"`
 	Origins  []string `json:"origins"`
-	// Nearest is the live name that is nearest to the pattern, of a rule that is tried and takes none.
-	Nearest string `json:"nearest,omitempty"`
+	// Nearest is the live name that is nearest to the pattern, of a rule that is tried and takes none. OtherCase says that
+	// it has all words of the pattern, but not all in the same case.
+	Nearest   string `json:"nearest,omitempty"`
+	OtherCase bool   `json:"nearest_in_other_case,omitempty"`
 }
 
 // RuleText is the text of a rule file in force.
@@ -206,6 +210,55 @@ func (a *API) RuleText(_ context.Context, file string) (*RuleText, error) {
 	return &RuleText{File: file, Text: string(source.Data)}, nil
 }
 
+// ownID is the id of a rule in its text: a copy cannot have the same one.
+var ownID = regexp.MustCompile(`(?m)^id:.*\n|\{id: [^,}]*, ?`)
+
+// RuleCopy returns a rule file with a copy of one rule in force, to be changed and tried.
+func (a *API) RuleCopy(_ context.Context, id string) (*RuleText, error) {
+	e, err := a.explainer()
+	if err != nil {
+		return nil, err
+	}
+	all := e.Tagger().Rules()
+	i := slices.IndexFunc(all, func(r tagger.RuleInfo) bool { return r.ID == id })
+	if i < 0 {
+		return nil, &Error{Type: ErrorNotFound, Text: "no rule in force has the id " + quote(id)}
+	}
+	r, texts := &all[i], newRuleTexts(a.options.Rules)
+	text := ownID.ReplaceAllStringFunc(texts.whole(r.File, r.Line, r.Column), func(found string) string {
+		if found[0] == '{' {
+			return "{"
+		}
+		return ""
+	})
+	source, _ := texts.file(r.File)
+	var b strings.Builder
+	if r.Section != "mappings" {
+		b.WriteString("version: 1\n" + usedTypes(source.Source, text))
+	}
+	b.WriteString(r.Section + ":\n  # A copy of " + id + ", which comes before that one.\n  - " +
+		strings.ReplaceAll(text, "\n", "\n    ") + "\n")
+	return &RuleText{File: r.File, Text: b.String()}, nil
+}
+
+// usedTypes writes the types of its file that the text of a rule uses.
+func usedTypes(source tagger.Source, rule string) string {
+	types := tagger.Types(source)
+	maps.DeleteFunc(types, func(name string, _ []string) bool { return !strings.Contains(rule, ":"+name+"}") })
+	if len(types) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("types:\n")
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		b.WriteString("  " + name + ":\n")
+		for _, value := range types[name] {
+			b.WriteString("    - " + strconv.Quote(value) + "\n")
+		}
+	}
+	return b.String()
+}
+
 // Proposals are what learning from the live names proposes.
 type Proposals struct {
 	Time time.Time `json:"time"`
@@ -214,6 +267,8 @@ type Proposals struct {
 	Untagged   int             `json:"untagged"`
 	Quarantine int             `json:"quarantine"`
 	Proposal   *learn.Proposal `json:"proposal"`
-	// File is the rule file that exporter learn would write.
-	File string `json:"file"`
+	// File is the rule file that exporter learn would write; in DoubtfulFile the doubtful rules are no comments. It is
+	// missing where there are none.
+	File         string `json:"file"`
+	DoubtfulFile string `json:"doubtful_file,omitempty"`
 }

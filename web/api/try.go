@@ -25,6 +25,8 @@ type TryQuery struct {
 	// Replaces is the rule file in force that it takes the place of, which may be a built-in one. If it is empty, the file
 	// comes before those in force.
 	Replaces string
+	// Given are names that need not be live: each a name, or an object as given of a rule test has it.
+	Given []string
 	// Limit is the number of changes to list of each cause, 1 to 1000; 0 is 100. All are counted.
 	Limit int
 }
@@ -43,6 +45,8 @@ type TryReport struct {
 	Report *diff.Report `json:"report,omitempty"`
 	// Rules are those of the file with the number of live names that each takes.
 	Rules []Rule `json:"rules"`
+	// Tried are the names of the query and the first tests of the file, up to 200 together.
+	Tried []TriedName `json:"tried"`
 	// Incomplete says why not all live names were tried, or is empty.
 	Incomplete string `json:"incomplete,omitempty"`
 }
@@ -70,7 +74,9 @@ const (
 
 // Try says what a rule file would change. The exporter stays as it is.
 func (a *API) Try(ctx context.Context, q TryQuery) (*TryReport, error) {
-	out := &TryReport{Time: time.Now().UTC(), Errors: []RuleError{}, Warnings: []RuleError{}, Rules: []Rule{}}
+	out := &TryReport{
+		Time: time.Now().UTC(), Errors: []RuleError{}, Warnings: []RuleError{}, Rules: []Rule{}, Tried: []TriedName{},
+	}
 	e, err := a.explainer()
 	if err != nil {
 		return nil, err
@@ -98,7 +104,7 @@ func (a *API) Try(ctx context.Context, q TryQuery) (*TryReport, error) {
 	if err := t.read(a.options.Store, out); err != nil {
 		return nil, err
 	}
-	out.Rules = t.rules()
+	out.Rules, out.Tried = t.rules(), t.names(q.Given)
 	out.Warnings = append(out.Warnings, t.mixed.warnings(out.Rules)...)
 	t.nearest(ctx, out.Rules)
 	out.Report, err = diff.Compare(ctx, slices.Values(t.concerned(out)), &diff.Side{Own: &sides[0]},

@@ -71,7 +71,7 @@ func (t *trial) nearest(ctx context.Context, rules []Rule) {
 	looked := 0
 	for i := range rules {
 		r := &rules[i]
-		words := literals(r.Pattern)
+		words := literals(strings.ToLower(r.Pattern))
 		if r.Names > 0 || len(words) == 0 || looked == maxNearRules || ctx.Err() != nil {
 			continue
 		}
@@ -92,14 +92,31 @@ func (t *trial) nearest(ctx context.Context, rules []Rule) {
 				break
 			}
 		}
+		r.OtherCase = inOtherCase(r.Pattern, r.Nearest)
 	}
 }
 
-// literals are the words of a pattern outside of captures, in lower case.
+// inOtherCase says whether a name has the words of a pattern, of which some differ from those in their case only.
+func inOtherCase(pattern, name string) bool {
+	words := strings.FieldsFunc(name, betweenWords)
+	differs := false
+	for _, wanted := range literals(pattern) {
+		if slices.Contains(words, wanted) {
+			continue
+		}
+		if !slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, wanted) }) {
+			return false
+		}
+		differs = true
+	}
+	return differs
+}
+
+// literals are the words of a pattern outside of captures.
 func literals(pattern string) []string {
 	var text strings.Builder
 	depth := 0
-	for _, c := range strings.ToLower(pattern) {
+	for _, c := range pattern {
 		switch c {
 		case '{':
 			depth++
@@ -111,5 +128,7 @@ func literals(pattern string) []string {
 			text.WriteRune(c)
 		}
 	}
-	return strings.FieldsFunc(text.String(), func(r rune) bool { return strings.ContainsRune("./_-:[]=,\\ ", r) })
+	return strings.FieldsFunc(text.String(), betweenWords)
 }
+
+func betweenWords(r rune) bool { return strings.ContainsRune("./_-:[]=,\\ ", r) }

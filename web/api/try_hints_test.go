@@ -31,7 +31,11 @@ func TestTryHints(t *testing.T) {
 		t.Errorf("%+v", r.Warnings)
 	}
 	r = try(`{id: small, pattern: "{component}.memorystats.{leaf}", name: x}`)
-	if len(r.Rules) != 1 || r.Rules[0].Names != 0 || !strings.HasPrefix(r.Rules[0].Nearest, "rep.memoryStats.") {
+	if len(r.Rules) != 1 || r.Rules[0].Names != 0 || !strings.HasPrefix(r.Rules[0].Nearest, "rep.memoryStats.") || !r.Rules[0].OtherCase {
+		t.Errorf("%+v", r.Rules)
+	}
+	r = try(`{id: long, pattern: "rep.memoryStats.{leaf}.bytes", name: x}`)
+	if len(r.Rules) != 1 || r.Rules[0].Nearest == "" || r.Rules[0].OtherCase {
 		t.Errorf("%+v", r.Rules)
 	}
 	if r := try(`{id: far, pattern: "shop.orders.{leaf}", name: x}`); r.Rules[0].Nearest != "" {

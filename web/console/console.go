@@ -27,6 +27,7 @@ type Data interface {
 	Explain(ctx context.Context, q api.ExplainQuery) (*api.Explained, error)
 	Rules(ctx context.Context, q api.RulesQuery) (*api.RulesPage, error)
 	RuleText(ctx context.Context, file string) (*api.RuleText, error)
+	RuleCopy(ctx context.Context, id string) (*api.RuleText, error)
 	Try(ctx context.Context, q api.TryQuery) (*api.TryReport, error)
 	Learn(ctx context.Context) (*api.Proposals, error)
 	Cardinality(ctx context.Context, q api.CardinalityQuery) (*api.Cardinality, error)

@@ -54,6 +54,10 @@ func (f *fake) Rules(_ context.Context, q api.RulesQuery) (*api.RulesPage, error
 
 func (f *fake) RuleText(context.Context, string) (*api.RuleText, error) { return &f.text, f.err }
 
+func (f *fake) RuleCopy(_ context.Context, id string) (*api.RuleText, error) {
+	return &api.RuleText{Text: "rules: # a copy of " + id}, f.err
+}
+
 func (f *fake) Try(_ context.Context, q api.TryQuery) (*api.TryReport, error) {
 	f.askedTry = append(f.askedTry, q)
 	return &f.report, f.err

@@ -19,7 +19,7 @@ func (c *Console) functions() template.FuncMap {
 		"lines": lines,
 		"prose": c.manual.inline,
 		"hints": c.manual.mentions,
-		"short": short,
+		"short": func(s string) template.HTML { return breakable(short(s)) },
 		"num":   func(v any) string { return count(number(v)) },
 		"value": value,
 		"rate":  func(v any) string { return rate(number(v)) },
@@ -36,6 +36,31 @@ func (c *Console) functions() template.FuncMap {
 			return seriesView{Metric: metric, Labels: labels}
 		},
 	}
+}
+
+// maxUnbroken is how many characters a text may have between two places where a line may end.
+const maxUnbroken = 32
+
+// breakable is a text whose lines end behind the characters that part names, or else in the middle of a long word.
+func breakable(s string) template.HTML {
+	var b strings.Builder
+	unbroken := 0
+	for _, r := range s {
+		if unbroken == maxUnbroken {
+			b.WriteString("<wbr>")
+			unbroken = 0
+		}
+		template.HTMLEscape(&b, []byte(string(r)))
+		unbroken++
+		switch {
+		case r == ' ':
+			unbroken = 0
+		case strings.ContainsRune("_./:-", r):
+			b.WriteString("<wbr>")
+			unbroken = 0
+		}
+	}
+	return template.HTML(b.String()) //nolint:gosec // it is escaped
 }
 
 // relative makes a link of the API relative, since the console may be below a path of a proxy.

@@ -28,6 +28,9 @@ type namesPage struct {
 	Bare    template.URL // without metric, rule, owner and reason
 	// Owner is that of the query with the names of its app, where they are known.
 	Owner *api.OwnerSize
+	// Detail says why samples of all names of the page were not stored, Remedy what to do about it, and Refusal why all are
+	// in conflict or refused; empty where that differs from name to name.
+	Detail, Remedy, Refusal string
 }
 
 // stateChip keeps the names of one state.
@@ -61,6 +64,10 @@ func (c *Console) names(r *http.Request, f *frame) error {
 	p.Bare = namesQuery(bare, "")
 	p.States, p.Reasons = stateChips(page, q), reasonChips(page, q)
 	p.Columns = nameColumns(q)
+	p.Detail, p.Remedy = p.common(p.DetailOf), p.common(p.RemedyOf)
+	if q.State == api.StateConflict || q.State == api.StateRefused {
+		p.Refusal = p.common(func(n api.Name) string { return n.Reason })
+	}
 	if p.Owner, err = c.owner(r, q.Owner); err != nil {
 		return err
 	}
@@ -75,21 +82,6 @@ func (p namesPage) Overlap() bool {
 		sum += n
 	}
 	return sum > p.Matching
-}
-
-// Remedy is what to do about samples that were not stored, where it is the same for all names of the page.
-func (p namesPage) Remedy() string {
-	remedy := ""
-	for i := range p.Names {
-		switch s := p.Samples(p.Names[i]); {
-		case s == nil:
-		case remedy != "" && remedy != s.Remedy:
-			return ""
-		default:
-			remedy = s.Remedy
-		}
-	}
-	return remedy
 }
 
 // Nameless says that all samples that were not stored for the reason that is asked for are at no name.
@@ -153,12 +145,52 @@ func (p namesPage) Samples(n api.Name) *api.NotStored {
 	return nil
 }
 
+// DetailOf says why samples were not stored, without their number, which has a column.
+func (p namesPage) DetailOf(n api.Name) string {
+	s := p.Samples(n)
+	if s == nil {
+		return ""
+	}
+	for _, were := range []string{" samples were ", " sample was "} {
+		if _, detail, ok := strings.Cut(s.Sentence, were); ok {
+			return detail
+		}
+	}
+	return s.Sentence
+}
+
+// RemedyOf says what to do about samples that were not stored.
+func (p namesPage) RemedyOf(n api.Name) string {
+	if s := p.Samples(n); s != nil {
+		return s.Remedy
+	}
+	return ""
+}
+
+// common is what is said of all names of the page that anything is said of; empty where that differs, and of one name.
+func (p namesPage) common(said func(api.Name) string) (all string) {
+	for _, n := range p.Names {
+		switch text := said(n); {
+		case text == "" || text == all:
+		case all != "" || len(p.Names) == 1:
+			return ""
+		default:
+			all = text
+		}
+	}
+	return all
+}
+
 // Summary says how many samples were not stored for the reason that is asked for.
 func (p namesPage) Summary() string {
 	t := p.NotStored
 	count := func(n uint64, what string) string { return plural(int(n), what, what+"s") }
 	text := count(t.Samples, "sample") + " since the start."
-	if t.Envelopes > 0 {
+	switch {
+	case t.Envelopes > 0 && t.EnvelopeSamples == t.Samples:
+		text = fmt.Sprintf("%s since the start, in %s of which nothing was kept.", count(t.Samples, "sample"),
+			count(t.Envelopes, "envelope"))
+	case t.Envelopes > 0:
 		text = fmt.Sprintf("%s since the start: %s in %s of which nothing was kept, and %s of others.", count(t.Samples, "sample"),
 			count(t.EnvelopeSamples, "sample"), count(t.Envelopes, "envelope"), count(t.Samples-t.EnvelopeSamples, "sample"))
 	}

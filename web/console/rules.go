@@ -1,17 +1,11 @@
 package console
 
 import (
-	"context"
-	"fmt"
 	"html/template"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
-
-	"go.yaml.in/yaml/v4"
 
 	"loggregator_exporter/web/api"
 )
@@ -39,6 +33,8 @@ type rulesPage struct {
 
 	Bench     *bench
 	Proposals *api.Proposals
+	// Doubtful is how many of the proposed rules have doubts, DoubtfulNames how many names these would take.
+	Doubtful, DoubtfulNames int
 }
 
 // view is one of the views of a page.
@@ -55,6 +51,7 @@ type bench struct {
 	BuiltIn  bool   // Replaces is one of the catalogue
 	Address  string // to send the text to
 	Files    []api.RuleFile
+	Own      string // names to try that need not be live, one a line
 	Report   *trial
 }
 
@@ -73,7 +70,7 @@ func (c *Console) rules(r *http.Request, f *frame) error {
 		p.Bench, err = c.bench(r)
 	case viewProposals:
 		f.Title, f.API = "Proposed rules", "api/v1/learn"
-		p.Proposals, err = c.options.Data.Learn(r.Context())
+		err = c.proposals(r, &p)
 	default:
 		p.View, f.API = viewRules, "api/v1/rules"
 		err = c.rulesInForce(r, &p, f)
@@ -87,6 +84,19 @@ func (c *Console) rules(r *http.Request, f *frame) error {
 		{"Proposals", query("view", viewProposals), p.View == viewProposals},
 	}
 	f.Page = p
+	return nil
+}
+
+func (c *Console) proposals(r *http.Request, p *rulesPage) (err error) {
+	if p.Proposals, err = c.options.Data.Learn(r.Context()); err != nil {
+		return err
+	}
+	for _, rule := range p.Proposals.Proposal.Rules {
+		if rule.Doubtful {
+			p.Doubtful++
+			p.DoubtfulNames += rule.Names
+		}
+	}
 	return nil
 }
 
@@ -128,29 +138,38 @@ var ruleHeadings = []heading{
 	{"", "Examples", "", false},
 }
 
-// firstText is what the workbench holds if nothing else is asked for.
-const firstText = `version: 1
+// firstText is what the workbench holds if nothing else is asked for, and firstOwn a name that it takes.
+const (
+	firstText = `version: 1
 rules:
   # The first rule that matches a name wins. Names of captures become labels.
   - pattern: "shop.queues.{queue}.{leaf}"
     name: "queue_{leaf}"
 `
+	firstOwn = "shop.queues.orders.depth"
+)
 
 // bench fills the workbench: with the text of a rule file in force, with a copy of one rule, with what learning proposes,
 // or with a rule for one name.
 func (c *Console) bench(r *http.Request) (*bench, error) {
-	b := &bench{Text: firstText, Address: "rules"}
+	b := &bench{Text: firstText, Own: firstOwn, Address: "rules"}
 	list, err := c.options.Data.Rules(r.Context(), api.RulesQuery{Limit: 1})
 	if err != nil {
 		return nil, err
 	}
 	b.Files = list.Files
 	values := r.URL.Query()
-	switch file, rule, name := values.Get("file"), values.Get("rule"), values.Get("name"); {
+	file, rule, name := values.Get("file"), values.Get("rule"), values.Get("name")
+	if file+rule+values.Get("from") != "" {
+		b.Own = ""
+	}
+	switch {
 	case rule != "":
-		if b.Text, err = c.copyOf(r.Context(), rule); err != nil {
+		text, err := c.options.Data.RuleCopy(r.Context(), rule)
+		if err != nil {
 			return nil, err
 		}
+		b.Text = text.Text
 	case file != "":
 		text, err := c.options.Data.RuleText(r.Context(), file)
 		if err != nil {
@@ -165,8 +184,11 @@ func (c *Console) bench(r *http.Request) (*bench, error) {
 			return nil, err
 		}
 		b.Text = proposals.File
+		if values.Has("doubtful") {
+			b.Text = proposals.DoubtfulFile
+		}
 	case name != "":
-		b.Text = ruleFor(name)
+		b.Text, b.Own = ruleFor(name), name
 	}
 	return b, nil
 }
@@ -186,54 +208,6 @@ func (c *Console) try(r *http.Request, f *frame) error {
 	}
 	f.Title, f.Page = "Workbench", rulesPage{View: viewWorkbench, Bench: &bench{Report: newTrial(report)}}
 	return nil
-}
-
-// ownID is the id of a rule in its text: a copy cannot have the same one.
-var ownID = regexp.MustCompile(`(?m)^id:.*\n|\{id: [^,}]*, ?`)
-
-// copyOf writes a rule file with a copy of one rule in force.
-func (c *Console) copyOf(ctx context.Context, id string) (string, error) {
-	page, err := c.options.Data.Rules(ctx, api.RulesQuery{Search: id, Limit: 1000})
-	if err != nil {
-		return "", err
-	}
-	i := slices.IndexFunc(page.Rules, func(r api.Rule) bool { return r.ID == id })
-	if i < 0 {
-		return firstText, nil
-	}
-	r := &page.Rules[i]
-	text := ownID.ReplaceAllStringFunc(r.Text, func(found string) string {
-		if found[0] == '{' {
-			return "{"
-		}
-		return ""
-	})
-	types, err := c.typesOf(ctx, r)
-	if err != nil {
-		return "", err
-	}
-	return "version: 1\n" + types + r.Section + ":\n  # A copy of " + id + ", which comes before that one.\n  - " +
-		strings.ReplaceAll(text, "\n", "\n    ") + "\n", nil
-}
-
-// typesOf writes the types that a rule uses of its file, each of which declares its own.
-func (c *Console) typesOf(ctx context.Context, r *api.Rule) (string, error) {
-	file, err := c.options.Data.RuleText(ctx, r.File)
-	if err != nil {
-		return "", err
-	}
-	var of struct {
-		Types map[string][]string `yaml:"types"`
-	}
-	if err := yaml.Unmarshal([]byte(file.Text), &of); err != nil {
-		return "", fmt.Errorf("types of %s: %w", r.File, err)
-	}
-	maps.DeleteFunc(of.Types, func(name string, _ []string) bool { return !strings.Contains(r.Text, ":"+name+"}") })
-	if len(of.Types) == 0 {
-		return "", nil
-	}
-	types, err := yaml.Marshal(of)
-	return string(types), err
 }
 
 // special are the characters with a meaning in patterns.

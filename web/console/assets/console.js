@@ -110,9 +110,9 @@ for (const form of document.querySelectorAll("[data-search]")) {
 
 // The workbench sends the text of a rule file with a content type that no form can send.
 for (const form of document.querySelectorAll("[data-bench]")) {
-  const text = form.querySelector("textarea"), gutter = form.querySelector(".editor pre"), result = document.getElementById("result");
+  const { text, own } = form.elements, gutter = form.querySelector(".editor pre"), result = document.getElementById("result");
   const number = () => {
-    const bad = new Set([...result.querySelectorAll("[data-line]")].map((e) => Number(e.dataset.line)));
+    const bad = new Set([...result.querySelectorAll(".notice.bad [data-line]")].map((e) => Number(e.dataset.line)));
     const lines = text.value.split("\n").map((_, i) => {
       const line = document.createElement(bad.has(i + 1) ? "mark" : "span");
       line.textContent = i + 1;
@@ -124,9 +124,10 @@ for (const form of document.querySelectorAll("[data-bench]")) {
   const attempt = async (latest) => {
     result.classList.add("busy");
     try {
-      const fresh = await load(form.dataset.bench, {
-        method: "POST", body: text.value, headers: { "Content-Type": "application/yaml" },
-      });
+      const address = new URL(form.dataset.bench, location.href);
+      for (const name of own.value.split("\n")) if (name.trim()) address.searchParams.append("name", name.trim());
+      const fresh = await load(address, { method: "POST", body: text.value, headers: { "Content-Type": "application/yaml" } });
+      if (!fresh.getElementById("result")) throw new Error(fresh.querySelector("main").textContent.trim());
       if (latest()) swap(fresh, ["result"]);
     } catch (e) {
       if (latest()) result.textContent = `The rules could not be tried: ${e.message}.`;
@@ -135,15 +136,16 @@ for (const form of document.querySelectorAll("[data-bench]")) {
       number();
     }
   };
-  typing(text, attempt);
+  typing(form, attempt);
   text.addEventListener("input", number);
   text.addEventListener("scroll", () => { gutter.scrollTop = text.scrollTop; });
-  result.addEventListener("click", (e) => { // an error goes to its place in the text
+  result.addEventListener("click", (e) => { // a line that is named goes to its place in the text
     const place = e.target.closest("[data-line]");
     if (!place) return;
     const start = text.value.split("\n").slice(0, place.dataset.line - 1).join("\n").length + (place.dataset.line > 1 ? 1 : 0);
+    const at = start + Math.max(0, place.dataset.column - 1);
     text.focus();
-    text.setSelectionRange(start + Math.max(0, place.dataset.column - 1), start + Math.max(0, place.dataset.column - 1));
+    text.setSelectionRange(at, at);
   });
   form.querySelector("[type=file]").addEventListener("change", async (e) => {
     if (!e.target.files[0]) return;
