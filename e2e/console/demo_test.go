@@ -125,6 +125,13 @@ func useKeyboard(t *testing.T, b *tab) {
 	}
 }
 
+// fill writes a text into a field of a page, as if it were pasted.
+func (b *tab) fill(t *testing.T, id, text string) {
+	t.Helper()
+	eval[any](t, b, `(() => { const e = document.getElementById("`+id+`"); e.value = `+quote(text)+`;
+		e.dispatchEvent(new Event("input", {bubbles: true})) })()`)
+}
+
 // misnumbered are the numbers of lines that do not stand beside their lines.
 const misnumbered = `(() => {
   const text = document.getElementById("text"), style = getComputedStyle(text);
@@ -138,10 +145,10 @@ func useWorkbench(t *testing.T, b *tab) {
 	t.Helper()
 	write := func(text string) {
 		t.Helper()
-		eval[any](t, b, `(() => { const e = document.getElementById("text"); e.value = `+quote(text)+`;
-			e.dispatchEvent(new Event("input", {bubbles: true})) })()`)
+		b.fill(t, "text", text)
 	}
 	b.awaitText(t, "#result", "Nothing changes")
+	tryOwnNames(t, b)
 	write("version: 1\nrules:\n  - pattern: \"{component}.memoryStats.{stat}\"\n    nane: \"go_{stat}\"\n")
 	b.awaitText(t, "#result", "line 4, column 5")
 	b.awaitText(t, "#result", `"nane"`)
@@ -166,6 +173,23 @@ func useWorkbench(t *testing.T, b *tab) {
 	b.show(t, "/rules?view=workbench&name=shop.queue{0}.depth")
 	b.await(t, `document.getElementById("text").value.includes('pattern: "shop.queue\\\\{0\\\\}.depth"')`)
 	b.awaitText(t, "#result", "Nothing changes")
+}
+
+// tryOwnNames tries names that never came, and tests that stand in the file, each in its place.
+func tryOwnNames(t *testing.T, b *tab) {
+	t.Helper()
+	b.await(t, `document.querySelector("#result ins")?.innerText === 'cf_queue_depth{environment="demo",queue="orders"}'`)
+	b.fill(t, "own", "shop.queues.mail.age\n{name: shop.queues.mail.depth, kind: counter, origin: shop}\n{nam")
+	b.await(t, `[...document.querySelectorAll("#result ins")].map((e) => e.innerText).join() ===
+		'cf_queue_age{environment="demo",queue="mail"},' +
+		'cf_queue_depth_total{component="shop",environment="demo",origin="shop",queue="mail"}'`)
+	b.awaitText(t, "#result", "not valid YAML")
+	b.fill(t, "text", "rules:\n  - {pattern: \"shop.{q}\", name: shop}\ntests:\n  - {given: {name: shop.a}, expect: {metric: cf_mall}}\n"+
+		"  - {given: {name: shop.b}, expect: {tags: {q: b}}}\n")
+	b.await(t, `[...document.querySelectorAll("#result .state")].map((e) => e.innerText).join() === "fails,passes"`)
+	b.awaitText(t, "#result", `metric: got "cf_shop", want "cf_mall"`)
+	b.do(t, chromedp.Click(chromedp.CSS(`#result [data-line="5"]`)))
+	b.await(t, `document.activeElement.id === "text" && document.activeElement.selectionStart === 107`)
 }
 
 // withoutScripts finds all but live parts where scripts are off.

@@ -55,8 +55,7 @@ func TestPictures(t *testing.T) {
 				b.colours(t, scheme)
 				b.show(t, p.path)
 				if p.name == "workbench" {
-					eval[any](t, b, `(() => { const e = document.getElementById("text"); e.value = `+quote(rule)+`;
-						e.dispatchEvent(new Event("input", {bubbles: true})) })()`)
+					b.fill(t, "text", rule)
 				}
 				b.await(t, p.ready)
 				if err := os.WriteFile(file, small(t, run(t, b, chromedp.CaptureScreenshot())), 0o600); err != nil {
