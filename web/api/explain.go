@@ -12,6 +12,7 @@ import (
 	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
 )
 
@@ -80,7 +81,7 @@ type Explained struct {
 
 // Step is one step of the parse.
 type Step struct {
-	// Stage is origin, rule, from_origin, quarantine or metadata.
+	// Stage is origin, rule, from_origin, quarantine, metadata or built_in.
 	Stage string `json:"stage"`
 	// Sentence says in words what happened.
 	Sentence string `json:"sentence"`
@@ -250,7 +251,12 @@ func (a *API) parse(q *ExplainQuery, id *store.Identity, out *Explained) error {
 	out.BuiltIn = builtIn(&resolution)
 	texts := newRuleTexts(a.options.Rules)
 	for i := range trace.Rules.Steps {
-		out.Steps = append(out.Steps, stepOf(&trace.Rules.Steps[i], texts))
+		if step := &trace.Rules.Steps[i]; !out.BuiltIn || step.Stage != tagger.StageMetadata {
+			out.Steps = append(out.Steps, stepOf(step, texts))
+		}
+	}
+	if out.BuiltIn {
+		out.Steps = append(out.Steps, Step{Stage: stageBuiltIn, Sentence: builtInSentence, Text: q.Name})
 	}
 	if trace.Sources != nil {
 		out.LabelSources = trace.Sources

@@ -74,8 +74,8 @@ func (a *API) exposed(q *ExplainQuery, s *senders, x *Explained, p *Presence) {
 		a.remedy(s, p)
 		p.State = "partly"
 		more := overview.Number(float64(s.without())) + " more"
-		if s.sets > len(s.from) {
-			more += " sets of tags"
+		if s.sets > len(s.from) && s.refusedSets > 0 {
+			more = overview.Number(float64(s.refusedSets)) + " more sets of tags"
 		}
 		p.Sentence = fmt.Sprintf("The name is exposed for %s, but refused for %s: %s.", senders, more, a.reasons(s))
 	case x.Rule == tagger.Quarantine:

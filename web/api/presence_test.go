@@ -139,7 +139,7 @@ func TestPresenceOfRefused(t *testing.T) {
 		"queue.chat.depth": "over_limit|The name arrives, but has no series: ",
 	} {
 		got := presence(t, f, ExplainQuery{Name: name})
-		if !strings.HasPrefix(got, want) || !strings.Contains(got, "metrics.max_series_per_metric") || !strings.HasSuffix(got, "|/cardinality|") {
+		if !strings.HasPrefix(got, want) || !strings.Contains(got, "metrics.max_series_per_metric") || !strings.HasSuffix(got, "|/cardinality?metric=cf_queue_depth|") {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}

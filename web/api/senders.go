@@ -20,8 +20,9 @@ type senders struct {
 	states                   map[string]int                   // of those that the store remembers
 	lastSeen                 int64                            // when the last sample of those arrived
 	first                    *store.Visited                   // one that has a series, where there is one
-	// Of those that have a series: sets of tags, senders and metrics.
-	sets    int
+	// Sets of tags of those that have a series, and of those that are refused: the time and the size of a request have one.
+	sets, refusedSets int
+	// Of those that have a series: senders and metrics.
 	from    map[senderKey]bool
 	metrics []sentAs
 }
@@ -61,6 +62,9 @@ func (s *senders) add(v *store.Visited) {
 		s.waiting++
 	case store.EntryRefused:
 		s.refused[v.Outcome]++
+		if !v.Second {
+			s.refusedSets++
+		}
 		if s.refused[v.Outcome] == 1 {
 			s.examples[v.Outcome] = *v
 		}
@@ -118,14 +122,30 @@ func (a *API) remedy(s *senders, p *Presence) {
 	var all []string
 	for _, o := range s.outcomes() {
 		of := remedies[o]
-		if o == metric.Conflict {
+		switch o {
+		case metric.Conflict:
 			of = a.conflictRemedy(s)
+		case metric.OverLimit:
+			of = a.limitRemedy(s)
+		default:
 		}
 		if all = append(all, of.Remedy); len(all) == 1 {
 			p.Link = of.Link
 		}
 	}
 	p.Remedy = strings.Join(all, " ")
+}
+
+// limitRemedy says where to look for what fills a limit.
+func (a *API) limitRemedy(s *senders) Presence {
+	v := s.examples[metric.OverLimit]
+	if v.Metric == "" || !strings.Contains(a.options.Store.Reason(&v), "metrics.max_series_per_metric") {
+		return remedies[metric.OverLimit]
+	}
+	return Presence{
+		Remedy: "See which labels of the metric have most values: filter or drop what nobody needs, or raise the limit.",
+		Link:   "/cardinality?" + url.Values{"metric": {v.Metric}}.Encode(),
+	}
 }
 
 // conflictRemedy says how the two of a conflict can be told apart.

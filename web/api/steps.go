@@ -10,6 +10,13 @@ import (
 // maxTried is how many rules that did not match are listed of a step.
 const maxTried = 20
 
+// The last step of what needs no rule, whose metadata are fixed as well.
+const (
+	stageBuiltIn    = "built_in"
+	builtInSentence = "HTTP requests need no rule: they become histograms of their time and of the size of their responses, with the " +
+		"labels of metrics.http.labels."
+)
+
 // stepOf returns a step of a trace, in words and in parts.
 func stepOf(s *tagger.Step, texts *ruleTexts) Step {
 	out := Step{

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"loggregator_exporter/web/api"
-	"loggregator_exporter/web/overview"
 )
 
 // namesPerPage is the number of rows of a page of names.
@@ -203,10 +202,14 @@ func (p namesPage) Summary() string {
 	}
 	if len(t.Sources) > 0 {
 		var by []string
-		for _, source := range slices.Sorted(maps.Keys(t.Sources)) {
-			by = append(by, source+" "+overview.Number(float64(t.Sources[source])))
+		all := uint64(0)
+		for source := range t.Sources {
+			all += t.Sources[source]
 		}
-		text += " By source: " + strings.Join(by, ", ") + "."
+		for _, source := range slices.Sorted(maps.Keys(t.Sources)) {
+			by = append(by, source+" "+share(float64(t.Sources[source]), float64(all)))
+		}
+		text += " They came by the sources " + strings.Join(by, ", ") + "."
 	}
 	return text
 }

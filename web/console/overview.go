@@ -96,6 +96,34 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 	return nil
 }
 
+// maxLossVMs is how many VMs the page lists of each loss.
+const maxLossVMs = 5
+
+// loss is what one component lost.
+type loss struct{ overview.Loss }
+
+// Worst are the VMs that lost most.
+func (l loss) Worst() []overview.LossVM { return l.VMs[:min(len(l.VMs), maxLossVMs)] }
+
+// Rest is what all others lost.
+func (l loss) Rest() uint64 {
+	rest := l.Others
+	for _, vm := range l.VMs[len(l.Worst()):] {
+		rest += vm.Count
+	}
+	return rest
+}
+
+// Lost lists the components that lost anything.
+func (p overviewPage) Lost() (all []loss) {
+	for _, l := range p.Losses {
+		if l.Count > 0 {
+			all = append(all, loss{l})
+		}
+	}
+	return all
+}
+
 // ignoredRow and malformedRow are rows with the source that they belong to.
 type ignoredRow struct {
 	Source string
