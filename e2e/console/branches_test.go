@@ -127,7 +127,7 @@ web: {listen_address: "127.0.0.1:0"}
 		{"outdated", hostileLate, "2 samples since the start", "older than the value that the series had: the last by 10", 2},
 		{"conflict", "a.b", "1 sample since the start", "its series belongs to raw name", 1},
 		{"over_limit", "memoryStats.numFrees", "3 samples since the start", "metrics.max_series_per_metric is reached", 3},
-		{"invalid", "", "1 sample since the start. Of them 1 sample at none of the names", "", 0},
+		{"invalid", "", "1 sample since the start. Of them 1 is at none of the names", "", 0},
 	} {
 		b.show(t, "/"+by(tc.reason))
 		b.awaitText(t, "#not-stored", tc.summary)

@@ -137,9 +137,12 @@ func (p cardinalityPage) Shows(list string) bool {
 func (p cardinalityPage) Table(list string) sizeTable {
 	of := sizeTitles[list]
 	q := p.Query
+	if q.Label != "" { // nothing else is known of series with one value
+		of.headings = of.headings[:3]
+	}
 	t := sizeTable{List: list, Title: of.title, Note: of.note, Total: p.Totals[list]}
 	switch {
-	case p.Since == "":
+	case p.Since == "", q.Label != "":
 	case list == "metrics":
 		t.Note += ", growth since " + p.Since
 	case list == "grown":

@@ -195,7 +195,7 @@ func (p namesPage) Summary() string {
 	}
 	if t.Others > 0 {
 		text += fmt.Sprintf(" Of them %s at none of the names below: without a name, or of names after the first ones.",
-			count(t.Others, "sample"))
+			plural(int(t.Others), "is", "are"))
 	}
 	if t.Sender != nil {
 		text += " The first one without a name was sent by " + senderWords(t.Sender) + "."
@@ -209,7 +209,10 @@ func (p namesPage) Summary() string {
 		for _, source := range slices.Sorted(maps.Keys(t.Sources)) {
 			by = append(by, source+" "+share(float64(t.Sources[source]), float64(all)))
 		}
-		text += " They came by the sources " + strings.Join(by, ", ") + "."
+		if len(by) == 1 {
+			by = slices.Sorted(maps.Keys(t.Sources))
+		}
+		text += " They came by source " + strings.Join(by, ", ") + "."
 	}
 	return text
 }

@@ -172,12 +172,14 @@ func facts(s *overview.Status) []string {
 		"last envelope " + since(s.Time, last),
 		fmt.Sprintf("%s of %s", plural(s.Series.Series, "series", "series"), plural(s.Series.Families, "metric", "metrics")),
 	}
-	if len(s.Scrapers) > 0 {
-		list = append(list, "last scrape "+since(s.Time, s.Scrapers[0].LastSeen))
-	} else {
-		list = append(list, "not scraped in the last hour")
+	switch {
+	case len(s.Scrapers) > 0:
+		return append(list, "last scrape "+since(s.Time, s.Scrapers[0].LastSeen))
+	case s.Time.Sub(s.Started) < time.Hour:
+		return append(list, "not scraped since the start")
+	default:
+		return append(list, "not scraped in the last hour")
 	}
-	return list
 }
 
 // newLedger makes branches of the ledger: the mean of the last minute, or all since the start.

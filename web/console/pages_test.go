@@ -70,7 +70,7 @@ func TestContents(t *testing.T) {
 		}},
 		{"/names?metric=cf_x&sort=series&order=desc", []string{"Only names of the metric cf_x . Show all", "Series ↓"}},
 		{"/names?reason=outdated&sort=samples&order=desc", []string{
-			"12,346 samples since the start. Of them 1 sample at none of the names below: without a name, or of names after the first ones.",
+			"12,346 samples since the start. Of them 1 is at none of the names below: without a name, or of names after the first ones.",
 			"Those of the names below were older than the value that the series had: the last by 3s. Synchronize clocks.",
 			"Raw name Samples ↓ Origin", "conflict rep.memoryStats.numFrees 12,345 last 30 s ago rep counter",
 		}},
@@ -119,7 +119,7 @@ func TestContents(t *testing.T) {
 			"all apps components Owner Series ↓ Share Names checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 8.3 % 12", "Grown most since 1 h ago", `bosh_deployment="cf" 48,000`,
 		}},
 		{"/cardinality?metric=cf_x", []string{"of cf_x , 48,211 series: names that make it , all metrics"}},
-		{"/cardinality?label=zone&value=z1", []string{`of 48,211 series with zone="z1" : all series`, "Search metrics /", "Metrics by number"}},
+		{"/cardinality?label=zone&value=z1", []string{`of 48,211 series with zone="z1" : all series`, "Search metrics /", "Metrics by number of series all 812 of Metrics Metric Series ↓ Share cf_http"}},
 		{"/cardinality?list=metrics&search=cf&sort=name", []string{
 			"all lists", "Metrics by number of series, growth since 1 h ago 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
 		}},

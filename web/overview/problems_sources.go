@@ -210,7 +210,7 @@ func lastReason(e *SourceError) string {
 // since says when the last envelope came.
 func (f *finder) since(last time.Time) string {
 	if last.IsZero() {
-		return " and has received nothing since the start at " + clock(f.Started)
+		return ", and nothing has come since the start at " + clock(f.Started)
 	}
 	return " since " + clock(last)
 }

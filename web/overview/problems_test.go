@@ -68,7 +68,7 @@ func problemCases() []problemCase {
 		{
 			"nobody connected", func(f *fixture) { f.sources = append(f.sources, Source{Name: "syslog"}) },
 			[]string{"critical source_down/syslog"},
-			"Nobody is connected to source syslog and has received nothing since the start at 00:00:00 UTC.",
+			"Nobody is connected to source syslog, and nothing has come since the start at 00:00:00 UTC.",
 		},
 		{
 			"refused handshakes", source(func(s *Source) {
