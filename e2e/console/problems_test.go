@@ -37,6 +37,7 @@ type patient struct {
 	*api.API
 
 	mu     sync.Mutex
+	silent bool // nothing has come yet
 	wrong  bool
 	events float64 // of each kind since the start: they go on while something is wrong
 }
@@ -107,6 +108,13 @@ func (p *patient) setWrong(wrong bool) {
 	p.wrong = wrong
 }
 
+// setSilent says whether nothing has come yet.
+func (p *patient) setSilent(silent bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent = silent
+}
+
 // happen lets an event of each kind happen while something is wrong; mu is held.
 func (p *patient) happen() {
 	if !p.wrong {
@@ -128,6 +136,11 @@ func (p *patient) sources() []overview.Source {
 		byName[name] = &overview.Source{
 			Name: name, Up: true, Connections: 1, LastEnvelope: time.Now(), Envelopes: map[string]uint64{},
 			Samples: map[string]uint64{}, Reconnects: map[string]uint64{}, Refusals: map[string]uint64{},
+		}
+	}
+	for _, s := range byName {
+		if p.silent {
+			s.LastEnvelope, s.ConnectedSince = time.Time{}, time.Now()
 		}
 	}
 	for _, e := range counters {
@@ -225,7 +238,7 @@ func newPatient(t *testing.T) (p *patient, s *store.Store, address string) {
 		t.Fatal(err)
 	}
 	send(s)
-	p = &patient{}
+	p = &patient{silent: true}
 	own := prometheus.NewRegistry()
 	p.register(own)
 	p.API = api.New(api.Options{Options: overview.Options{
@@ -261,6 +274,9 @@ func TestProblems(t *testing.T) {
 	t.Parallel()
 	p, s, address := newPatient(t)
 	b := open(t, address, "/")
+	b.await(t, `document.querySelector("#verdict").classList.contains("note") && `+ids+` === "nothing_received"`)
+	b.awaitText(t, "#verdict", "Nothing has been received since the start.")
+	p.setSilent(false)
 	b.await(t, `document.querySelector("#verdict").classList.contains("ok") && `+ids+` === ""`)
 
 	p.setWrong(true)
@@ -269,7 +285,7 @@ func TestProblems(t *testing.T) {
 	}
 	send(s)
 	b.await(t, ids+` === `+quote(strings.Join(slices.Sorted(maps.Keys(sentences)), "\n")))
-	kinds := map[string]bool{}
+	kinds := map[string]bool{overview.KindNothing: true}
 	for id, sentence := range sentences {
 		kinds[strings.Split(id, "/")[0]] = true
 		shown := eval[string](t, b, fmt.Sprintf("document.querySelector('[data-problem=%q]').textContent", id))
