@@ -3,7 +3,7 @@ package store
 import "loggregator_exporter/metric"
 
 // end takes a live entry out of its family and frees what begin made for it; a counter keeps its count.
-func (s *registry) end(e *entry) {
+func (s *registry) end(pos entryPos, e *entry) {
 	key := seriesKey{e.family, e.labels}
 	f, kind := s.families.at(key.family), s.entries.kindOf(e)
 	switch {
@@ -21,7 +21,7 @@ func (s *registry) end(e *entry) {
 	s.limits.countLive(s.entries.tagsets.at(e.tagset).sender, -1)
 	s.limits.parts++
 	e.gen++ // before the family looks which of its series are alive
-	s.families.removeSeries(key)
+	s.families.removeSeries(key, pos)
 }
 
 // makeLoose makes an entry loose, whatever it was. A part may leave its composite empty: the caller removes
@@ -30,7 +30,7 @@ func (s *registry) makeLoose(pos entryPos) {
 	e := s.entries.at(pos)
 	switch e.state {
 	case stateLive:
-		s.end(e)
+		s.end(pos, e)
 	case statePart:
 		s.composites.detach(pos)
 	case stateLoose:

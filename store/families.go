@@ -232,9 +232,9 @@ func (fs *families) addSeries(k seriesKey, owner ref) {
 // maxDead is how many dead series a family keeps in its lists beyond as many as it has live ones.
 const maxDead = 64
 
-// removeSeries is the inverse of addSeries, for an entry whose gen has changed. The family goes with its last series.
-func (fs *families) removeSeries(k seriesKey) {
-	fs.series.remove(fs.hash(k), fs.owner(k))
+// removeSeries is the inverse of addSeries, for an owner whose gen has changed. The family goes with its last series.
+func (fs *families) removeSeries(k seriesKey, owner entryPos) {
+	fs.series.remove(fs.hash(k), owner)
 	fs.labels.release(k.labels)
 	f := fs.at(k.family)
 	f.live--

@@ -20,6 +20,7 @@ type labelSets struct {
 type labelSet struct {
 	at     shelfAt
 	refs   uint32
+	hash   uint32 // the half of it that the index looks at
 	pairs  int16 // as in Sample
 	packed bool
 }
@@ -60,7 +61,7 @@ func (ls *labelSets) intern(text []byte) labelsPos {
 		return pos
 	}
 	at := ls.texts.add(text)
-	pos = ls.add(labelSet{at: at, refs: 1, pairs: plainPairs(metric.Labels(ls.texts.at(at)))})
+	pos = ls.add(labelSet{at: at, refs: 1, hash: uint32(hash), pairs: plainPairs(metric.Labels(ls.texts.at(at)))})
 	ls.index.insert(hash, pos)
 	return pos
 }
@@ -70,7 +71,7 @@ func (ls *labelSets) release(pos labelsPos) {
 	if l.refs--; l.refs > 0 {
 		return
 	}
-	ls.index.remove(ls.identities.hashBytes([]byte(ls.text(pos))), pos)
+	ls.index.remove(uint64(l.hash), pos)
 	ls.texts.remove(l.at)
 	ls.remove(pos)
 }

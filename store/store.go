@@ -66,6 +66,7 @@ type registry struct {
 	overrides     overrides
 	identity      Identity // the last one that was resolved
 	key, part     []byte   // scratch memory
+	touched       uint32   // what readAhead read
 
 	resting bool          // Run waits for the first entry
 	wake    chan struct{} // ends that
@@ -164,63 +165,6 @@ func (s *Store) sweepEvery() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(time.Second, min(s.expiry.periods[0]/20, 15*time.Second))
-}
-
-const sweepChunk = 4096
-
-// sweep removes every entry that has been silent for too long, a chunk at a time so that the lock is held briefly.
-func (s *Store) sweep(now time.Time) {
-	for from := entryPos(1); s.sweepChunk(from, now.UnixNano()); from += sweepChunk {
-	}
-	for from := labelsPos(0); s.compactLabels(from); from += sweepChunk {
-	}
-}
-
-// compactLabels reports whether there is more to do.
-func (s *Store) compactLabels(from labelsPos) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.families.labels.texts.wasteful() && s.families.labels.compact(from, sweepChunk)
-}
-
-// sweepChunk reports whether there are more entries.
-func (s *Store) sweepChunk(from entryPos, now int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settleIndexes()
-	to := min(from+sweepChunk, s.entries.last+1)
-	for pos := from; pos < to; pos++ {
-		e := s.entries.at(pos)
-		if e.arrived > now {
-			e.arrived = now // the clock was set back; a series that has ended must not live longer for it
-		}
-		switch {
-		case e.state == stateFree:
-		case s.expiry.expired(e, now):
-			s.expiry.removed(e)
-			s.remove(pos)
-		default:
-			s.expiry.kept(e)
-		}
-	}
-	if to <= s.entries.last {
-		return true
-	}
-	s.expiry.summarize()
-	if s.resolved == 0 {
-		s.session = nil // its memory is for times in which many series are new
-	}
-	s.resolved = 0
-	return false
-}
-
-// settleIndexes goes on with indexes that grow, also where no series is new.
-func (s *registry) settleIndexes() {
-	s.entries.pairs.move(sweepChunk)
-	s.entries.tagsetIndex.move(sweepChunk)
-	s.entries.nameIndex.move(sweepChunk)
-	s.families.series.move(sweepChunk)
-	s.families.labels.index.move(sweepChunk)
 }
 
 // Reloaded says what a reload did to the entries that were there.

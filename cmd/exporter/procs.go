@@ -15,7 +15,7 @@ const (
 	// One processor is enough while less than calmShare of it is used, until more than busyShare is: each goroutine that
 	// wakes up makes the runtime wake a thread for each idle processor, to look for work that is not there, which costs
 	// as much again as the work of most exporters. Figures stand in docs/performance.md.
-	calmShare = 0.2
+	calmShare = 0.3
 	busyShare = 0.5
 	// How often to look. Taking more in than one processor can is left to flow control until then.
 	busyCheck = 5 * time.Second
