@@ -163,7 +163,7 @@ func TestClosingIsRoutine(t *testing.T) {
 						return watch.Failure{Reason: watch.ReasonLost}
 					case <-second.C:
 						p.Begin()
-						p.Took(1)
+						p.Took(1, time.Now().UnixNano())
 					}
 				}
 				return watch.Failure{Reason: watch.ReasonClosing}

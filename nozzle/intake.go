@@ -267,7 +267,7 @@ func (in *Intake) end(now int64) int {
 	in.sink.Flush(&in.samples)
 	bad := in.envelopes[malformed]
 	if in.pulse != nil {
-		in.pulse.Took(in.received - bad)
+		in.pulse.Took(in.received-bad, now)
 	}
 	if in.received > 0 {
 		in.account.received.Add(in.received)

@@ -81,8 +81,7 @@ func (c *buffered) Read(b []byte) (int, error) {
 
 // turns is a connection that is read in turns. Its reader asks for the same number of bytes each time.
 type turns struct {
-	net.Conn
-	socket
+	prompt
 	rhythm
 	turn  time.Time // before what was taken came: when the last pause or the wait before began
 	taken int       // bytes since turn
@@ -91,13 +90,7 @@ type turns struct {
 
 func newTurns(c net.Conn, s socket) *turns {
 	now := time.Now()
-	return &turns{Conn: c, socket: s, rhythm: rhythm{began: now}, turn: now}
-}
-
-// Close implements net.Conn. It ends a Read that waits or pauses.
-func (c *turns) Close() error {
-	defer c.close()
-	return c.Conn.Close()
+	return &turns{prompt: prompt{Conn: c, socket: s}, rhythm: rhythm{began: now}, turn: now}
 }
 
 // Read implements net.Conn.

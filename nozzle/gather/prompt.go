@@ -31,7 +31,7 @@ func (c *prompt) Write(b []byte) (int, error) {
 	return c.send(b)
 }
 
-// Close implements net.Conn.
+// Close implements net.Conn. It ends a Read that waits or pauses.
 func (c *prompt) Close() error {
 	defer c.close()
 	return c.Conn.Close()

@@ -57,7 +57,8 @@ type Keeper struct {
 type run struct {
 	*Keeper
 	events   chan event
-	streams  []*stream // the newest last; two while one replaces the other
+	due      chan struct{} // a check is; readers say so
+	streams  []*stream     // the newest last; two while one replaces the other
 	retry    *time.Timer
 	retryNow <-chan struct{} // ends the wait for retry early; nil if nothing does
 	waiting  bool            // for retry, to open a stream
@@ -82,11 +83,11 @@ func (k *Keeper) Run(ctx context.Context) {
 		k.Retry = Backoff{First: retryFirst, Limit: retryLimit}
 	}
 	r := &run{
-		Keeper: k, events: make(chan event), dopplers: newDopplers(),
+		Keeper: k, events: make(chan event), due: make(chan struct{}, 1), dopplers: newDopplers(),
 		retry: time.NewTimer(0), waiting: true, leave: time.NewTimer(0),
 	}
-	ticker := time.NewTicker(checkInterval)
-	defer ticker.Stop()
+	timer := time.NewTimer(checkInterval)
+	defer timer.Stop()
 	defer r.retry.Stop()
 	defer r.leave.Stop()
 	k.Account.AllowPause(k.Idle)
@@ -103,8 +104,12 @@ func (k *Keeper) Run(ctx context.Context) {
 			r.attempt(ctx)
 		case <-r.leave.C:
 			r.cut()
-		case <-ticker.C:
+		case <-timer.C:
 			r.check(ctx)
+			timer.Reset(checkInterval)
+		case <-r.due:
+			r.check(ctx)
+			timer.Reset(checkInterval + checkLate)
 		}
 	}
 }
@@ -126,7 +131,7 @@ func (r *run) open(ctx context.Context) {
 	// A stream may outlive ctx for a moment, so that it can end between two messages.
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	s := &stream{cancel: cancel, began: time.Now()}
-	s.dopplers = r.dopplers
+	s.dopplers, s.due, s.asked = r.dopplers, r.due, s.began.UnixNano()
 	// A reader goes on only when its event is handled, so that what it logs agrees with the account.
 	s.tell = func(kind streamEvent) {
 		noted := make(chan struct{})

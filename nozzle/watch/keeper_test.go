@@ -97,7 +97,7 @@ func (f *fakeStreams) read(ctx context.Context, p *Pulse) Failure {
 				<-s.hold
 			}
 			f.account.Heard(time.Now().UnixNano())
-			p.Took(uint64(n))
+			p.Took(uint64(n), time.Now().UnixNano())
 		}
 	}
 	return Failure{}

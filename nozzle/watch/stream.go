@@ -14,8 +14,11 @@ const (
 	// stallTimeout is far more than the milliseconds that a store needs for a batch: a reader that needs it for one is
 	// stuck, and the shard's other readers lack its share.
 	stallTimeout = 10 * time.Second
-	// checkInterval is how often a keeper checks its streams: the times that it measures are exact to that.
+	// checkInterval is how often a keeper checks its streams: the times that it measures are exact to that. Readers that
+	// are awake ask for it, since to wake up for a timer costs as much as some batches; checkLate later the keeper does
+	// it by itself.
 	checkInterval = time.Second
+	checkLate     = 200 * time.Millisecond
 )
 
 // checks is how many checks fit into a time, at least one.
@@ -29,7 +32,9 @@ type Pulse struct {
 	leave       atomic.Bool
 
 	// The reader's goroutine only.
-	dopplers  *dopplers // or nil
+	due       chan<- struct{} // asks the keeper for a check; nil if there is none
+	asked     int64           // when it was asked last, nanoseconds
+	dopplers  *dopplers       // or nil
 	tell      func(streamEvent)
 	delivered bool
 }
@@ -47,10 +52,17 @@ func (p *Pulse) Note(e *metric.Envelope) {
 	}
 }
 
-// Took says that a message was taken, and how many envelopes it held.
-func (p *Pulse) Took(envelopes uint64) {
+// Took says that a message was taken, how many envelopes it held, and when it had arrived, in nanoseconds.
+func (p *Pulse) Took(envelopes uint64, arrived int64) {
 	p.envelopes.Add(envelopes)
 	p.done.Store(p.begun.Load())
+	if arrived-p.asked >= int64(checkInterval) {
+		p.asked = arrived
+		select {
+		case p.due <- struct{}{}:
+		default: // it was asked before, or nobody listens
+		}
+	}
 	if !p.delivered && envelopes > 0 {
 		p.delivered = true
 		p.event(streamDelivered)
