@@ -21,7 +21,7 @@ type labelSet struct {
 	at     shelfAt
 	refs   uint32
 	hash   uint32 // the half of it that the index looks at
-	pairs  int16 // as in Sample
+	pairs  int16  // as in Sample
 	packed bool
 }
 

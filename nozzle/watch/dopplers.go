@@ -42,7 +42,7 @@ type dopplers struct {
 
 type doppler struct {
 	heard  bool // since the last check
-	silent int  // checks since it was last heard
+	silent int  // intervals since it was last heard
 	pauses int  // in a row that were short, up to dopplerPauses
 }
 
@@ -83,9 +83,9 @@ func (d *dopplers) note(e *metric.Envelope) {
 	at.heard = true
 }
 
-// check is called each checkInterval while a stream is open, and clears what was heard. It reports whether a doppler
-// is missing, and whether one that was missing is heard again.
-func (d *dopplers) check() (missing, back bool) {
+// check is called while a stream is open, some intervals after the last check, and clears what was heard. It reports
+// whether a doppler is missing, and whether one that was missing is heard again.
+func (d *dopplers) check(intervals int) (missing, back bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for id, at := range d.known {
@@ -101,7 +101,7 @@ func (d *dopplers) check() (missing, back bool) {
 			at.silent = 0
 			continue
 		}
-		if at.silent++; at.silent > checks(dopplerForgotten) {
+		if at.silent += intervals; at.silent > checks(dopplerForgotten) {
 			delete(d.known, id)
 			continue
 		}

@@ -58,6 +58,7 @@ type run struct {
 	*Keeper
 	events   chan event
 	due      chan struct{} // a check is; readers say so
+	checked  time.Time     // when the last check was
 	streams  []*stream     // the newest last; two while one replaces the other
 	retry    *time.Timer
 	retryNow <-chan struct{} // ends the wait for retry early; nil if nothing does
@@ -83,7 +84,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		k.Retry = Backoff{First: retryFirst, Limit: retryLimit}
 	}
 	r := &run{
-		Keeper: k, events: make(chan event), due: make(chan struct{}, 1), dopplers: newDopplers(),
+		Keeper: k, events: make(chan event), due: make(chan struct{}, 1), checked: time.Now(), dopplers: newDopplers(),
 		retry: time.NewTimer(0), waiting: true, leave: time.NewTimer(0),
 	}
 	timer := time.NewTimer(checkInterval)
@@ -109,7 +110,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			timer.Reset(checkInterval)
 		case <-r.due:
 			r.check(ctx)
-			timer.Reset(checkInterval + checkLate)
+			timer.Reset(firstAlone)
 		}
 	}
 }
@@ -264,11 +265,13 @@ func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
 	r.waiting, r.retryNow = true, failure.Retry
 }
 
-// check looks at the streams and at the dopplers, each checkInterval.
+// check looks at the streams and at the dopplers.
 func (r *run) check(ctx context.Context) {
-	connected := false
+	connected, now := false, time.Now()
+	intervals := max(1, int(now.Sub(r.checked).Round(checkInterval)/checkInterval))
+	r.checked = now
 	for i, s := range r.streams {
-		came, pause := s.check()
+		came, pause := s.check(intervals)
 		connected = connected || s.connected
 		if came && i == len(r.streams)-1 {
 			r.pauses.note(pause)
@@ -282,7 +285,7 @@ func (r *run) check(ctx context.Context) {
 	r.Account.AllowPause(r.pauses.limit(r.Idle))
 	missing, back := false, false
 	if connected {
-		missing, back = r.dopplers.check()
+		missing, back = r.dopplers.check(intervals)
 	}
 	if len(r.streams) == 0 || r.waiting {
 		return

@@ -15,10 +15,10 @@ const (
 	// stuck, and the shard's other readers lack its share.
 	stallTimeout = 10 * time.Second
 	// checkInterval is how often a keeper checks its streams: the times that it measures are exact to that. Readers that
-	// are awake ask for it, since to wake up for a timer costs as much as some batches; checkLate later the keeper does
-	// it by itself.
+	// are awake ask for it, since to wake up for a timer costs as much as some batches. firstAlone after the last of
+	// them has asked the keeper goes on by itself.
 	checkInterval = time.Second
-	checkLate     = 200 * time.Millisecond
+	firstAlone    = 3 * checkInterval
 )
 
 // checks is how many checks fit into a time, at least one.
@@ -97,15 +97,15 @@ type stream struct {
 	reason    string // why the keeper cut it off, if it did
 
 	seenDone, seenBegun, seenEnvelopes uint64 // at the last check
-	silent, stuck                      int    // checks without envelopes; checks within one message
+	silent, stuck                      int    // intervals without envelopes; intervals within one message
 }
 
-// check compares a stream with the last check. It returns whether any envelopes came since, and for how many checks
-// none had come before.
-func (s *stream) check() (came bool, pause int) {
+// check compares a stream with the last check, some intervals ago. It returns whether any envelopes came since, and for
+// how many intervals none had come before.
+func (s *stream) check(intervals int) (came bool, pause int) {
 	done, begun := s.done.Load(), s.begun.Load()
 	if begun != done && begun == s.seenBegun && done == s.seenDone {
-		s.stuck++
+		s.stuck += intervals
 	} else {
 		s.stuck = 0
 	}
@@ -114,9 +114,9 @@ func (s *stream) check() (came bool, pause int) {
 	came = envelopes != s.seenEnvelopes
 	s.seenEnvelopes = envelopes
 	if came || !s.connected {
-		pause, s.silent = s.silent, 0
+		pause, s.silent = s.silent+intervals-1, 0
 		return came, pause
 	}
-	s.silent++
+	s.silent += intervals
 	return false, 0
 }
