@@ -84,8 +84,8 @@ func (s *senders) addSeries(v *store.Visited) {
 	if !v.Second {
 		s.sets++
 	}
-	if key := senderOf(v.Sender); len(s.from) < maxSenders {
-		s.from[key] = true
+	if len(s.from) < maxSenders {
+		s.from[senderOf(v.Sender)] = true
 	}
 	at := 0
 	for at < len(s.metrics) && s.metrics[at].first.Metric != v.Metric {

@@ -203,7 +203,7 @@ func (x *Explained) asSent(q *ExplainQuery, v *store.Visited) *store.Identity {
 		return nil
 	}
 	sent, id := v.Identity(v.Name, v.Unit), v.Whole(v.Name, v.Unit, v.Part)
-	q.Origin = metric.LabelValue(sent.Tags, "origin")
+	q.Origin = cmp.Or(metric.LabelValue(sent.Tags, "origin"), q.Origin)
 	x.Sender = &Sender{SourceID: sent.SourceID, InstanceID: sent.InstanceID, Tags: labelMap(sent.Tags)}
 	return &id
 }
