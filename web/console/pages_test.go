@@ -278,3 +278,22 @@ func TestReload(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 }
+
+// A part of a histogram is explained by the name of that, and each bucket says which one it is.
+func TestExplainedPart(t *testing.T) {
+	f := newFake(t)
+	f.explained.PartOf, f.explained.Type, f.explained.RawName = "wait", "histogram", "wait_bucket"
+	f.explained.Live = []api.LiveSeries{
+		{State: "part", Metric: "cf_wait", Labels: map[string]string{"a": "b"}, Tags: map[string]string{"le": "0.5"}},
+		{State: "part", Metric: "cf_wait", Labels: map[string]string{"a": "b"}, Tags: map[string]string{}},
+	}
+	text := read(t, f, "/explain?name=wait_bucket")
+	for _, want := range []string{
+		"wait_bucket, a part of the histogram wait ↓", "rules go by the name of the histogram, wait , whose parts have one series",
+		`part cf_wait{a="b"} bucket le="0.5" its envelopes`, `part cf_wait{a="b"} its envelopes`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
