@@ -98,7 +98,7 @@ func (d *demo) run(ctx context.Context) error {
 			load: func() (*config.Config, error) {
 				settings, _, err := loadDemo(d.flags)
 				if err != nil {
-					return nil, err
+					return settings, err
 				}
 				return demoConfig(settings, f), nil
 			},

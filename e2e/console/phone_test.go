@@ -30,7 +30,7 @@ func TestPhone(t *testing.T) {
 
 	// What one looks for stands in view, each cell with the heading of its column.
 	for _, path := range []string{
-		"/", "/names", "/explain?name=bbs.memoryStats.numBytesAllocated&origin=bbs", "/cardinality", "/config?list=all",
+		"/", "/names", "/explain?name=bbs.memoryStats.numBytesAllocated&origin=bbs", "/cardinality", "/config?list=all", "/rules",
 	} {
 		b.show(t, path)
 		b.await(t, `document.querySelector(".cards tbody tr")`)

@@ -55,7 +55,7 @@ func breakable(s string) template.HTML {
 		switch {
 		case r == ' ':
 			unbroken = 0
-		case strings.ContainsRune("_./:-", r):
+		case strings.ContainsRune("_./:|-", r):
 			b.WriteString("<wbr>")
 			unbroken = 0
 		}

@@ -18,7 +18,7 @@ func TestTexts(t *testing.T) {
 		{visible("\ufffd"), "\ufffd"},
 		{short(strings.Repeat("é", 201)), strings.Repeat("é", 200) + "…"},
 		{short(strings.Repeat("é", 200)), strings.Repeat("é", 200)},
-		{string(breakable("cf_a<b.c-d/e:f g")), "cf_<wbr>a&lt;b.<wbr>c-<wbr>d/<wbr>e:<wbr>f g"},
+		{string(breakable("cf_a<b.c-d/e:f|g h")), "cf_<wbr>a&lt;b.<wbr>c-<wbr>d/<wbr>e:<wbr>f|<wbr>g h"},
 		{string(breakable(strings.Repeat("é", 33) + " " + strings.Repeat("b", 32))), strings.Repeat("é", 32) + "<wbr>é " + strings.Repeat("b", 32)},
 		{lines("a:\r\n\tb\x00\n"), "a:\n    b\\x00\n"},
 		{value("48211968"), "48,211,968"},
