@@ -137,7 +137,7 @@ web: {listen_address: "127.0.0.1:0"}
 			continue
 		}
 		b.awaitText(t, "#found tbody", tc.name)
-		b.awaitText(t, "#found tbody", tc.why)
+		b.awaitText(t, "#found", tc.why) // above the table, where all names have it in common
 		link := eval[string](t, b, fmt.Sprintf(`[...document.querySelectorAll("#found tbody th a")].find((a) => a.textContent === %s).getAttribute("href")`,
 			quote(tc.name)))
 		b.show(t, "/"+link)

@@ -45,6 +45,7 @@ func TestHostileNames(t *testing.T) {
 			"/names?search="+url.QueryEscape(name), "/cardinality?search="+url.QueryEscape(name))
 	}
 	for _, page := range pages {
+		b.expectComplaints(strings.Contains(page, "&rule=")) // of the status 404: there is no such rule
 		b.show(t, page)
 		for _, width := range []int64{1280, 360} {
 			b.do(t, chromedp.EmulateViewport(width, 900))
