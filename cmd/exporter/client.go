@@ -233,7 +233,7 @@ func (a *exporterAPI) yieldName(n *api.Name, yield func(*question)) error {
 		if i < n.Series%len(origins) {
 			series++
 		}
-		yield(&question{origin: origin, name: n.Name, unit: n.Unit, kind: kind, series: series})
+		yield(&question{origin: origin, name: n.Name, partOf: n.PartOf, unit: n.Unit, kind: kind, series: series})
 	}
 	return nil
 }

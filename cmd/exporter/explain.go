@@ -24,6 +24,7 @@ const maxLine = 64 << 10
 // question is one name to explain.
 type question struct {
 	origin, name, unit string
+	partOf             string // the histogram or summary whose name rules see in its place, as far as it is known
 	kind               metric.Kind
 	tags               []metric.Label
 	sourceID           string

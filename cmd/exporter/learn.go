@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -93,7 +94,7 @@ func (l *learning) run(cmd *cobra.Command) error {
 		if read++; read == manyNames {
 			debug.SetGCPercent(usual)
 		}
-		learner.Add(&learn.Name{Origin: q.origin, Name: q.name, Unit: q.unit, Kind: q.kind, Tags: q.tags})
+		learner.Add(&learn.Name{Origin: q.origin, Name: cmp.Or(q.partOf, q.name), Unit: q.unit, Kind: q.kind, Tags: q.tags})
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -87,5 +90,20 @@ func TestLearnFromCapture(t *testing.T) {
 	status, _, errs = command(t, "learn", "--capture", cut)
 	if status != 0 || !strings.Contains(errs, "warning: "+cut) || !strings.Contains(errs, "cut off") {
 		t.Errorf("status %d: %s", status, errs)
+	}
+}
+
+// TestLearnFromParts: of the parts of a histogram that a running exporter has, the histogram's own name is learned from,
+// once: rules see no other.
+func TestLearnFromParts(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"status":"success","data":{"names":[
+{"name":"took_bucket","kind":"counter","part_of":"took"},{"name":"took_sum","kind":"counter","part_of":"took"},{"name":"hits","kind":"counter"}]}}`)
+	}))
+	defer server.Close()
+	status, out, errs := command(t, "learn", "--url", server.URL, "-o", "json")
+	var p learn.Proposal
+	if err := json.Unmarshal([]byte(out), &p); err != nil || status != 0 || p.Names != 2 {
+		t.Errorf("status %d, %d names: %v %s", status, p.Names, err, errs)
 	}
 }

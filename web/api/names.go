@@ -103,6 +103,8 @@ type Name struct {
 	// Metrics are the first 8 metrics that it leads to, or would; MetricCount is the number of all, up to 64.
 	Metrics     []string `json:"metrics"`
 	MetricCount int      `json:"metric_count"`
+	// PartOf is the histogram or summary that it is a part of, by whose name rules go; empty where it is none.
+	PartOf string `json:"part_of,omitempty"`
 	// Rule is the id of the last rule that matched, or empty. BuiltIn says that it needs none: HTTP requests.
 	Rule    string `json:"rule"`
 	BuiltIn bool   `json:"built_in,omitempty"`
@@ -207,6 +209,9 @@ func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 	}
 	if e != nil {
 		id := n.Ruled()
+		if id.Composite != metric.TypeGauge {
+			out.PartOf = id.Name
+		}
 		r := e.Explain(&id, nil)
 		out.Rule, out.BuiltIn = r.Rules.Rule, builtIn(&r)
 		if out.MetricCount == 0 && r.Metric != "" { // the store has no room to remember it

@@ -49,6 +49,9 @@ func TestPartsGoByTheWhole(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
+	if whole := page.Names[2].PartOf; whole != "a.took" {
+		t.Errorf("%s is a part of %q", page.Names[2].Name, whole)
+	}
 	rules, err := f.Rules(t.Context(), RulesQuery{})
 	if err != nil || rules.Rules[0].Names != 3 || rules.Rules[1].Names != 0 || rules.Untagged != 3 || page.States[StateUntagged] != 3 {
 		t.Errorf("%+v, %v", rules, err)
