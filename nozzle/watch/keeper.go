@@ -106,10 +106,10 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-r.leave.C:
 			r.cut()
 		case <-timer.C:
-			r.check(ctx)
+			r.check(ctx, false)
 			timer.Reset(checkInterval)
 		case <-r.due:
-			r.check(ctx)
+			r.check(ctx, true)
 			timer.Reset(firstAlone)
 		}
 	}
@@ -265,13 +265,13 @@ func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
 	r.waiting, r.retryNow = true, failure.Retry
 }
 
-// check looks at the streams and at the dopplers.
-func (r *run) check(ctx context.Context) {
+// check looks at the streams and at the dopplers. asked says that a reader asked for it.
+func (r *run) check(ctx context.Context, asked bool) {
 	connected, now := false, time.Now()
 	intervals := max(1, int(now.Sub(r.checked).Round(checkInterval)/checkInterval))
 	r.checked = now
 	for i, s := range r.streams {
-		came, pause := s.check(intervals)
+		came, pause := s.check(intervals, asked)
 		connected = connected || s.connected
 		if came && i == len(r.streams)-1 {
 			r.pauses.note(pause)

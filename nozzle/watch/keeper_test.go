@@ -129,6 +129,25 @@ func (f *fakeStreams) requireReasons(want map[string]uint64) {
 	wiretest.RequireEqual(f.t, "reconnects", f.account.reconnects, want)
 }
 
+// Readers ask for the checks of a stream that brings much. Once it is mute the keeper goes on alone, as exactly.
+func TestKeeperReplacesABusyStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := keep(t, false)
+		s := f.next()
+		for range 600 {
+			s.send <- 50
+			pass(100 * time.Millisecond)
+		}
+		began := time.Now()
+		<-f.opened
+		if silent := time.Since(began); silent > DefaultIdleTimeout || silent < DefaultIdleTimeout-3*time.Second {
+			t.Errorf("replaced after %v", silent)
+		}
+		f.stop()
+		f.requireReasons(map[string]uint64{ReasonIdle: 1})
+	})
+}
+
 // A stream that goes mute is replaced within the idle timeout, and closed once an envelope came by the new one.
 func TestKeeperReplacesAnIdleStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

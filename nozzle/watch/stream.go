@@ -100,9 +100,9 @@ type stream struct {
 	silent, stuck                      int    // intervals without envelopes; intervals within one message
 }
 
-// check compares a stream with the last check, some intervals ago. It returns whether any envelopes came since, and for
-// how many intervals none had come before.
-func (s *stream) check(intervals int) (came bool, pause int) {
+// check compares a stream with the last check, some intervals ago. asked says that its reader asked for it, with a message
+// at hand. It returns whether any envelopes came since, and for how many intervals none had come before.
+func (s *stream) check(intervals int, asked bool) (came bool, pause int) {
 	done, begun := s.done.Load(), s.begun.Load()
 	if begun != done && begun == s.seenBegun && done == s.seenDone {
 		s.stuck += intervals
@@ -113,10 +113,16 @@ func (s *stream) check(intervals int) (came bool, pause int) {
 	envelopes := s.envelopes.Load()
 	came = envelopes != s.seenEnvelopes
 	s.seenEnvelopes = envelopes
-	if came || !s.connected {
-		pause, s.silent = s.silent+intervals-1, 0
-		return came, pause
+	silent := intervals - 1 // of these intervals, before what came or behind it
+	switch {
+	case !s.connected:
+		pause, s.silent = s.silent, 0
+	case came && asked:
+		pause, s.silent = s.silent+silent, 0
+	case came:
+		pause, s.silent = s.silent, silent
+	default:
+		s.silent += intervals
 	}
-	s.silent += intervals
-	return false, 0
+	return came, pause
 }
