@@ -81,7 +81,9 @@ func senderOf(s store.Sender) senderKey {
 // addSeries counts an identity that has a series: its sender, and its metric.
 func (s *senders) addSeries(v *store.Visited) {
 	s.series++
-	if !v.Second {
+	if v.Second {
+		s.requests = true
+	} else {
 		s.sets++
 	}
 	if len(s.from) < maxSenders {
@@ -106,12 +108,14 @@ func (s *senders) addSeries(v *store.Visited) {
 func (s *senders) words() string {
 	text := "one sender"
 	switch n := len(s.from); {
+	case s.requests && s.sets > 1:
+		text = overview.Number(float64(s.sets)) + " sets of tags"
 	case n == maxSenders:
 		text = "more than " + overview.Number(maxSenders) + " senders"
 	case n > 1:
 		text = overview.Number(float64(n)) + " senders"
 	}
-	if s.sets > len(s.from) {
+	if s.sets > len(s.from) && !s.requests {
 		text += ", with " + overview.Number(float64(s.sets)) + " sets of tags"
 	}
 	if n := len(s.metrics); n > 1 {

@@ -105,7 +105,7 @@ func TestExplainRequests(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
-	sentence := "The name arrives, and is exposed: one sender, with 3 sets of tags, in 2 metrics."
+	sentence := "The name arrives, and is exposed: 3 sets of tags, in 2 metrics."
 	for i, s := range x.Steps {
 		if last := i == len(x.Steps)-1; last != (s.Sentence == builtInSentence) || s.Stage == "metadata" {
 			t.Errorf("step %d: %s", i+1, s.Sentence)

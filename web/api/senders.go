@@ -22,7 +22,8 @@ type senders struct {
 	first                    *store.Visited                   // one that has a series, where there is one
 	// Sets of tags of those that have a series, and of those that are refused: the time and the size of a request have one.
 	sets, refusedSets int
-	// Of those that have a series: senders and metrics.
+	// Of those that have a series: senders and metrics. Requests do not say which of the routers has sent them.
+	requests bool
 	from    map[senderKey]bool
 	metrics []sentAs
 }
