@@ -24,8 +24,8 @@ type senders struct {
 	sets, refusedSets int
 	// Of those that have a series: senders and metrics. Requests do not say which of the routers has sent them.
 	requests bool
-	from    map[senderKey]bool
-	metrics []sentAs
+	from     map[senderKey]bool
+	metrics  []sentAs
 }
 
 func newSenders() *senders {
