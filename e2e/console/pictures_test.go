@@ -56,6 +56,7 @@ func TestPictures(t *testing.T) {
 				b.show(t, p.path)
 				if p.name == "workbench" {
 					b.fill(t, "text", rule)
+					b.fill(t, "own", "shop.memoryStats.numFrees")
 				}
 				b.await(t, p.ready)
 				if err := os.WriteFile(file, small(t, run(t, b, chromedp.CaptureScreenshot())), 0o600); err != nil {

@@ -50,10 +50,8 @@ func (t *trial) names(given []string) []TriedName {
 	if err != nil { // the rules have no mistake: there are no tests, or it is a mapping file
 		return all
 	}
+	tests.Cases = tests.Cases[:min(len(tests.Cases), maxTriedNames-len(all))]
 	for i, result := range tests.Run(t.after.Tagger(), t.after.Series) {
-		if len(all) == maxTriedNames {
-			break
-		}
 		c := &tests.Cases[i]
 		tried := TriedName{Given: result.Title, Line: c.Line, Failures: result.Failures}
 		t.tryName(&c.Given, &tried)
