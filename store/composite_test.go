@@ -198,7 +198,7 @@ histogram cf_x{a="2"} [] [12] count=12 sum=2
 			if got := dump(s); got != want {
 				t.Errorf("got\n%swant\n%s", got, want)
 			}
-			if got := s.Stats(); got.Series != 3 || got.Parts != 7 || got.Refused != 0 || got.UntaggedNames != 0 {
+			if got := s.Stats(); got.Series != 3 || got.Parts != 7 || got.Refused != 0 || got.UntaggedNames != 3 {
 				t.Errorf("%+v", got)
 			}
 			writeAll(

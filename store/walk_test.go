@@ -73,8 +73,8 @@ func TestWalk(t *testing.T) {
 		{"parts", []*metric.Envelope{
 			counter("x_count", 1, 1, rep...), counter("x_bucket", 1, 1, append(rep, "le", "1")...),
 		}, []string{
-			"counter x_count part origin=rep cf_x",
-			"counter x_bucket part origin=rep cf_x",
+			"counter x_count part origin=rep cf_x untagged",
+			"counter x_bucket part origin=rep cf_x untagged",
 			"counter x live origin=rep cf_x untagged composite",
 		}},
 	} {
