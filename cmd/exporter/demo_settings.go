@@ -37,18 +37,19 @@ func loadDemo(flags *pflag.FlagSet) (cfg *config.Config, warnings []string, err 
 		}
 	}
 	if len(others) > 0 {
-		return nil, nil, errors.Join(append(others, fmt.Errorf("these settings are not for exporter demo, which has a foundation "+
-			"of its own: leave them to exporter run, the demo takes %s", strings.Join(demoSections, ", ")))...)
+		others = append(others, fmt.Errorf("these settings are not for exporter demo, which has a foundation of its own: "+
+			"leave them to exporter run, the demo takes %s", strings.Join(demoSections, ", ")))
+		return nil, nil, errors.Join(others...)
 	}
 	return cfg, warnings, err
 }
 
-// demoConfig is what a user would write to read a foundation, with certificates that exist in memory only, and beside it
-// what the user has set.
+// demoConfig is what a user would write to read a foundation, with certificates that exist in memory only, and beside
+// it what the user has set.
 func demoConfig(settings *config.Config, f *foundation.Foundation) *config.Config {
 	cfg := config.Default()
-	cfg.File, cfg.Tagger, cfg.Metrics, cfg.Web, cfg.Log = settings.File, settings.Tagger, settings.Metrics, settings.Web, settings.Log
-	cfg.Nozzle.Stream = settings.Nozzle.Stream
+	cfg.File, cfg.Tagger, cfg.Metrics = settings.File, settings.Tagger, settings.Metrics
+	cfg.Web, cfg.Log, cfg.Nozzle.Stream = settings.Web, settings.Log, settings.Nozzle.Stream
 	cfg.Origins = maps.Clone(settings.Origins)
 	maps.DeleteFunc(cfg.Origins, func(key string, _ config.Origin) bool { return !config.Within(key, demoSections) })
 	cfg.Web.Demo = true

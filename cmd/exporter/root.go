@@ -44,7 +44,8 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 		name := unknown.GetSpecifiedName()
-		where := whereToSet(name, slices.ContainsFunc(known, func(k string) bool { return config.IsSetting(cmd.Flags().Lookup(k)) }))
+		isSetting := func(flag string) bool { return config.IsSetting(cmd.Flags().Lookup(flag)) }
+		where := whereToSet(name, slices.ContainsFunc(known, isSetting))
 		switch {
 		case where != "":
 			err = fmt.Errorf("%w: %s", err, where)
