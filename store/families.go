@@ -28,7 +28,8 @@ type family struct {
 	fresh  []ref    // added since, unordered
 	dead   int      // how many of sorted and fresh are dead
 
-	beingSorted bool // a scrape is about to replace sorted and fresh
+	changes     uint32 // how often a series came or went
+	beingSorted bool   // a scrape is about to replace sorted and fresh
 }
 
 // makeup says how the series of a family are kept. All series of a family have the same.
@@ -226,6 +227,7 @@ func (fs *families) addSeries(k seriesKey, owner ref) {
 	fs.series.insert(fs.hash(k), owner.pos)
 	f := fs.at(k.family)
 	f.live++
+	f.changes++
 	f.fresh = append(f.fresh, owner)
 }
 
@@ -239,6 +241,7 @@ func (fs *families) removeSeries(k seriesKey, owner entryPos) {
 	f := fs.at(k.family)
 	f.live--
 	f.dead++
+	f.changes++
 	if f.live > 0 && !f.beingSorted && f.dead > f.live+maxDead {
 		// A scrape would do this too, but perhaps there is none. One in progress may hold sorted: it is replaced, not
 		// changed.

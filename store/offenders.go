@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,42 +45,108 @@ func (s *Store) Offenders() Offenders {
 	return Offenders{Metrics: []Offender{}, Owners: []Offender{}}
 }
 
-// findOffenders renews what Offenders returns.
+// surveyed is an offender as a survey found it. The labels of a family are not looked at again while no series of it
+// comes or goes, since that takes a thousand times as long as to find the family.
+type surveyed struct {
+	Offender
+
+	family       familyPos
+	gen, changes uint32 // those of the family
+}
+
+// findOffenders renews what Offenders returns. One goroutine calls it.
 func (s *Store) findOffenders() {
-	out := Offenders{Metrics: []Offender{}, Owners: largestOwners(s)}
 	var reader Reader
-	for _, f := range largestFamilies(s) {
-		out.Metrics = append(out.Metrics, surveyFamily(&reader, &f))
-	}
-	s.offenders.Store(&out)
-}
-
-func largestFamilies(s *Store) []Family {
-	families := s.Families()
-	slices.SortStableFunc(families, func(a, b Family) int { return cmp.Compare(len(b.members), len(a.members)) })
-	return families[:min(len(families), maxOffenders)]
-}
-
-func largestOwners(s *Store) []Offender {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := []Offender{}
-	for _, o := range s.limits.senders.all {
-		if o.live > 0 {
-			all = append(all, Offender{Owner: o.name, Series: o.live})
+	families := s.largestFamilies()
+	for i := range families {
+		f := &families[i]
+		if before := slices.IndexFunc(s.surveyed, f.unchanged); before >= 0 {
+			f.Label, f.Values = s.surveyed[before].Label, s.surveyed[before].Values
+		} else {
+			s.survey(&reader, f)
 		}
 	}
-	slices.SortFunc(all, func(a, b Offender) int {
-		return cmp.Or(cmp.Compare(b.Series, a.Series), cmp.Compare(a.Owner, b.Owner))
-	})
-	return all[:min(len(all), maxOffenders)]
+	s.surveyed = families
+	s.offenders.Store(&Offenders{Metrics: families.offenders(), Owners: s.largestOwners().offenders()})
 }
 
-// surveyFamily finds the label with the most values of a family.
-func surveyFamily(r *Reader, f *Family) Offender {
-	out := Offender{Metric: f.Name, Series: len(f.members)}
-	values := map[string]map[string]struct{}{}
-	r.Reset(f)
+// unchanged reports whether an earlier survey found the same series.
+func (x *surveyed) unchanged(before surveyed) bool {
+	return x.family == before.family && x.gen == before.gen && x.changes == before.changes
+}
+
+// largest are the largest families or owners, at most maxOffenders; of equal ones the first by name.
+type largest []surveyed
+
+func (l largest) add(x surveyed) largest {
+	if len(l) == maxOffenders && x.Series < l[maxOffenders-1].Series {
+		return l
+	}
+	at, _ := slices.BinarySearchFunc(l, x, func(a, b surveyed) int {
+		return cmp.Or(cmp.Compare(b.Series, a.Series), strings.Compare(a.Metric, b.Metric), strings.Compare(a.Owner, b.Owner))
+	})
+	if at == maxOffenders {
+		return l
+	}
+	return slices.Insert(l[:min(len(l), maxOffenders-1)], at, x)
+}
+
+func (l largest) offenders() []Offender {
+	all := make([]Offender, len(l))
+	for i := range l {
+		all[i] = l[i].Offender
+	}
+	return all
+}
+
+// largestFamilies holds the lock for one chunk of families at a time.
+func (s *Store) largestFamilies() largest {
+	var all largest
+	for from, more := 0, true; more; from += readChunk {
+		all, more = s.addLargest(all, from)
+	}
+	return all
+}
+
+func (s *Store) addLargest(to largest, from int) (all largest, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	families := s.families.all
+	for i := from; i < min(from+readChunk, len(families)); i++ {
+		f := &families[i]
+		// One that was removed meanwhile and has come back elsewhere would be there twice.
+		same := func(x surveyed) bool { return x.Metric == f.name }
+		if f.live > 0 && !slices.ContainsFunc(to, same) {
+			to = to.add(surveyed{Offender{Metric: f.name, Series: f.live}, familyPos(i), f.gen, f.changes})
+		}
+	}
+	return to, from+readChunk < len(families)
+}
+
+func (s *Store) largestOwners() largest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all largest
+	for i := range s.limits.senders.all {
+		if o := &s.limits.senders.all[i]; o.live > 0 {
+			all = all.add(surveyed{Offender: Offender{Owner: o.name, Series: o.live}})
+		}
+	}
+	return all
+}
+
+// survey finds the label with the most values of a family.
+func (s *Store) survey(r *Reader, of *surveyed) {
+	f, ok := s.familyOf(of)
+	if !ok {
+		return
+	}
+	type seen struct {
+		last   string // series are sorted, so that many have the value of the one before
+		values map[string]struct{}
+	}
+	labels := map[string]*seen{}
+	r.Reset(&f)
 	for looked := 0; looked < maxSurveyed; {
 		samples := r.Next()
 		if len(samples) == 0 {
@@ -88,17 +155,31 @@ func surveyFamily(r *Reader, f *Family) Offender {
 		looked += len(samples)
 		for _, sample := range samples {
 			for name, value := range sample.Labels.All() {
-				if values[name] == nil {
-					values[name] = map[string]struct{}{}
+				l := labels[name]
+				if l == nil {
+					l = &seen{values: map[string]struct{}{}}
+					labels[name] = l
 				}
-				values[name][value] = struct{}{}
+				if l.last != value || len(l.values) == 0 {
+					l.last, l.values[value] = value, struct{}{}
+				}
 			}
 		}
 	}
-	for name, set := range values {
-		if len(set) > out.Values || len(set) == out.Values && name < out.Label {
-			out.Label, out.Values = name, len(set)
+	for name, l := range labels {
+		if n := len(l.values); n > of.Values || n == of.Values && name < of.Label {
+			of.Label, of.Values = strings.Clone(name), n // of a text that may go
 		}
 	}
-	return out
+}
+
+// familyOf returns a family as it is now; ok is false if it is gone.
+func (s *Store) familyOf(of *surveyed) (f Family, ok bool) {
+	s.view.mu.Lock()
+	defer s.view.mu.Unlock()
+	if f, ok = s.view.family(s, of.family); f.Name != of.Metric {
+		return f, false
+	}
+	f.store, f.now = s, time.Now().UnixNano()
+	return f, ok
 }

@@ -42,7 +42,8 @@ type Store struct {
 	registry
 
 	view      view
-	offenders atomic.Pointer[Offenders] // as of the last survey
+	surveyed  largest                   // by the last survey
+	offenders atomic.Pointer[Offenders] // of the last survey
 }
 
 // registry is what the lock guards: the entries and all that belongs to them.

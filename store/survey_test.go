@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,68 @@ func TestRunRests(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// The labels of a family are looked at again only where a series has come or gone, also where as many are left.
+func TestSurveyOfChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testStore(t, func(o *Settings) { o.Expiration = 10 * time.Minute })
+		values := func() map[string]int {
+			s.findOffenders()
+			got := map[string]int{}
+			for _, o := range s.Offenders().Metrics {
+				got[o.Metric] = o.Values
+			}
+			return got
+		}
+		want := func(what string, a, b int) {
+			t.Helper()
+			if got := values(); got["cf_a"] != a || got["cf_b"] != b {
+				t.Errorf("%s: %v, want %d and %d", what, got, a, b)
+			}
+		}
+		for i := range 3 {
+			write(s, at(time.Duration(i/2)*time.Minute, gauge("a", 1, "id", fmt.Sprint(i))))
+			write(s, at(time.Minute, gauge("b", 1, "id", fmt.Sprint(i))))
+		}
+		want("at first", 3, 3)
+		s.surveyed[0].Values, s.surveyed[1].Values = 7, 8
+		want("nothing has changed", 7, 8)
+		write(s, at(time.Minute, gauge("a", 1, "id", "3")))
+		want("one has come", 4, 8)
+		s.surveyed[0].Values = 7
+		s.sweep(time.Unix(0, start).Add(10*time.Minute + 1))
+		write(s, at(time.Minute, gauge("a", 1, "id", "4")))
+		write(s, at(time.Minute, gauge("a", 1, "id", "5")))
+		want("two have gone, two have come", 4, 8)
+	})
+}
+
+// BenchmarkSurvey surveys 100,000 series of 1,000 families, ten of which have half of them: where nothing has changed,
+// and where one series more has come to each of those.
+func BenchmarkSurvey(b *testing.B) {
+	s := testStore(b)
+	add := func(name string, i int) {
+		write(s, gauge(name, 1, "origin", "rep", "deployment", "cf", "job", "diego-cell", "index", fmt.Sprint(i), "ip", fmt.Sprint("10.0.0.", i)))
+	}
+	for i := range 50_000 {
+		add(fmt.Sprintf("large%c", 'a'+i%10), i)
+		add(fmt.Sprintf("small%cx%dx", 'a'+i%26, i%1000), i)
+	}
+	s.findOffenders()
+	b.Run("unchanged", func(b *testing.B) {
+		for b.Loop() {
+			s.findOffenders()
+		}
+	})
+	b.Run("changed", func(b *testing.B) {
+		for i := 50_000; b.Loop(); i += 10 {
+			for k := range 10 {
+				add(fmt.Sprintf("large%c", 'a'+k), i+k)
+			}
+			s.findOffenders()
 		}
 	})
 }
