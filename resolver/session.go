@@ -12,8 +12,12 @@ import (
 	"loggregator_exporter/tagger"
 )
 
-// maxNames bounds the names that a session remembers, each of which takes some 400 bytes.
-const maxNames = 1 << 16
+const (
+	// maxNames bounds the names that a session remembers, each of which takes some 400 bytes.
+	maxNames = 1 << 16
+	// maxNameBytes bounds the texts of all of them: a name has up to 1 KiB, and tags that rules read up to 32 KiB.
+	maxNameBytes = 32 << 20
+)
 
 // session implements store.Session. What rules and naming make of a name they make once, for all senders; the labels
 // that a sender gives its series are rendered once, for all names that come one after the other. The labels of a series
@@ -25,6 +29,7 @@ type session struct {
 
 	names    map[string]*named // by what the rules look at
 	families map[string]*store.Resolved
+	bytes    int // of the texts of names
 	key      []byte
 	sender   sender
 	labels   pairs // scratch memory, as is text
@@ -38,6 +43,11 @@ type named struct {
 	simple bool  // no rule or setting changes the labels of the sender
 	router bool  // the origin is the gorouter's
 	labels pairs // that name and origin give
+}
+
+// bytes is how long the texts are of a name with such a key. Those of a family count for each of its names.
+func (n *named) bytes(key int) int {
+	return key + len(n.labels.text) + len(n.Metric) + len(n.Help) + len(n.Invalid)
 }
 
 // sender are the labels that an envelope gives its series, whatever their names are.
@@ -95,12 +105,15 @@ func (s *session) named(id *store.Identity) *named {
 	if n := s.names[string(key)]; n != nil {
 		return n
 	}
-	if len(s.names) >= maxNames {
+	n := s.resolveName(id, subject)
+	size := n.bytes(len(key))
+	if len(s.names) == maxNames || s.bytes+size > maxNameBytes {
 		clear(s.names)
 		clear(s.families)
+		s.bytes = 0
 	}
-	n := s.resolveName(id, subject)
 	s.names[string(key)] = n
+	s.bytes += size
 	return n
 }
 
