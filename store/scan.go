@@ -56,14 +56,49 @@ const scanChunk = 2048
 
 // Scan calls visit with all identities, a chunk at a time, until it returns false. It is Walk for those who count: what
 // a chunk refers to by numbers keeps its number until the scan ends.
-func (s *Store) Scan(visit func(*Scan) bool) {
+func (s *Store) Scan(visit func(*Scan) bool) { newScanner(s).run(visit) }
+
+// ScanOf is Scan for the identities of those senders for which keep returns true. It is called without the lock.
+func (s *Store) ScanOf(keep func(Sender) bool, visit func(*Scan) bool) {
 	c := newScanner(s)
-	for from := entryPos(1); ; from += scanChunk {
-		more := c.chunk(from)
-		if len(c.Marks) > 0 && !visit(&c.Scan) || !more {
+	c.only, c.keep = s.sendersOf(keep), keep
+	c.run(visit)
+}
+
+func (c *scanner) run(visit func(*Scan) bool) {
+	for from, more := entryPos(1), true; more; from += scanChunk {
+		more = c.chunk(from)
+		if c.only != nil {
+			c.drop()
+		}
+		if len(c.Marks) > 0 && !visit(&c.Scan) {
 			return
 		}
 	}
+}
+
+// sendersOf returns which tag sets belong to senders that are kept, by position.
+func (s *Store) sendersOf(keep func(Sender) bool) []bool {
+	var kept []bool
+	keys := make([]string, 0, readChunk)
+	for from, more := 0, true; more; from += readChunk {
+		keys, more = s.tagsetKeys(keys[:0], from)
+		for _, key := range keys {
+			kept = append(kept, key != "" && keep(Sender{key: key}))
+		}
+	}
+	return kept
+}
+
+// tagsetKeys appends the keys of a chunk of positions, "" where one is free.
+func (s *Store) tagsetKeys(dst []string, from int) (keys []string, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.entries.tagsets.all
+	for i := from; i < min(from+readChunk, len(all)); i++ {
+		dst = append(dst, all[i].key)
+	}
+	return dst, from+readChunk < len(all)
 }
 
 // scanner makes a scan.
@@ -73,6 +108,11 @@ type scanner struct {
 	store                   *Store
 	names, senders, metrics numbering // by position
 	refusals                numbering // the metrics of refusals, by position
+
+	// Of ScanOf: the tag sets of senders that are kept, by position, and whether the senders are that were found there.
+	only []bool
+	keep func(Sender) bool
+	kept []bool
 }
 
 // numbered is the number of the text at a position, which was looked at last at an epoch: since then it cannot have
@@ -105,11 +145,23 @@ func (c *scanner) chunk(from entryPos) (more bool) {
 	defer s.mu.Unlock()
 	to := min(from+scanChunk, s.entries.last+1)
 	for pos := from; pos < to; pos++ {
-		if e := s.entries.at(pos); e.state != stateFree {
+		if e := s.entries.at(pos); e.state != stateFree && c.wants(e.tagset) {
 			c.mark(pos, e)
 		}
 	}
 	return to <= s.entries.last
+}
+
+func (c *scanner) wants(pos tagsetPos) bool {
+	return c.only == nil || int(pos) < len(c.only) && c.only[pos]
+}
+
+// drop leaves out senders that have come to positions of those that are kept.
+func (c *scanner) drop() {
+	for _, sender := range c.Senders[len(c.kept):] {
+		c.kept = append(c.kept, c.keep(sender))
+	}
+	c.Marks = slices.DeleteFunc(c.Marks, func(m Mark) bool { return !c.kept[m.Sender] })
 }
 
 // mark appends an entry. The caller holds the lock, as for all that it calls.

@@ -80,3 +80,37 @@ func TestScanOfChanges(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// TestScanOf: only identities of some senders are passed, also where another sender takes the place of one of them
+// meanwhile.
+func TestScanOf(t *testing.T) {
+	s := testStore(t)
+	for _, origin := range []string{"rep", "bbs", "uaa"} {
+		write(s, gauge("a", 1, "origin", origin))
+		write(s, gauge("of_"+origin, 1, "origin", origin))
+	}
+	keep := func(sender Sender) bool { return sender.Tag("origin") == "bbs" || sender.Tag("origin") == "uaa" }
+	c := newScanner(s)
+	c.only, c.keep = s.sendersOf(keep), keep
+	s.mu.Lock()
+	for _, name := range []string{"a", "of_bbs"} {
+		id := gauge(name, 1, "origin", "bbs")
+		s.remove(s.entries.lookup(appendIdentity(nil, nil, nil, id.Tags, []uint32{0}), nameGauge, []byte(name)))
+	}
+	s.mu.Unlock()
+	write(s, gauge("b", 1, "origin", "auctioneer"))
+	var got []string
+	c.run(func(c *Scan) bool {
+		for i := range c.Marks {
+			m := &c.Marks[i]
+			got = append(got, c.Names[m.Name].Name+" "+c.Senders[m.Sender].Tag("origin"))
+		}
+		return true
+	})
+	if want := []string{"a uaa", "of_uaa uaa"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if len(c.Senders) != 2 {
+		t.Errorf("%d senders were looked at: the new one has not taken the place of another", len(c.Senders))
+	}
+}

@@ -23,10 +23,15 @@ type nameFilter struct {
 	metric int            // position of the text, -1 for none, -2 for any
 	only   map[int]bool   // positions of names; nil for all
 	ruled  ruledNames     // those of the rule that is asked for
+	// owned are names with what became of an owner's identities alone, by position; nil for all.
+	owned map[int]*live.Name
 }
 
 // at returns the name at a position: one of Names, or of the Others behind them.
 func (f *nameFilter) at(i int) *live.Name {
+	if n := f.owned[i]; n != nil {
+		return n
+	}
 	if i < len(f.Names) {
 		return &f.Names[i]
 	}
@@ -68,17 +73,7 @@ func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (
 		f.ruled, f.only = *ruled, ruled.at
 	}
 	if q.Owner != "" {
-		var owned map[int]bool
-		f.Snapshot, owned = a.ownedBy(s, q.Owner)
-		if f.only != nil {
-			for i := range f.only {
-				if !owned[i] {
-					delete(f.only, i)
-				}
-			}
-		} else {
-			f.only = owned
-		}
+		f.owned = a.ownedBy(s, q.Owner)
 	}
 	return f, nil
 }
@@ -97,6 +92,11 @@ func namesBehind(s *live.Snapshot, word []byte) (behind [][]byte) {
 	return behind
 }
 
+// leavesOut reports whether the name at a position is none of those of a rule or an owner.
+func (f *nameFilter) leavesOut(i int) bool {
+	return f.only != nil && !f.only[i] || f.owned != nil && f.owned[i] == nil
+}
+
 // run returns the positions of the names that the query finds, ascending, and counts them by state and reason. Names that do not
 // arrive are found by their reason only.
 func (f *nameFilter) run(page *NamesPage) []int {
@@ -107,7 +107,7 @@ func (f *nameFilter) run(page *NamesPage) []int {
 		if n.Filtered {
 			page.All++
 		}
-		if f.only != nil && !f.only[i] || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) || !f.matches(i) {
+		if f.leavesOut(i) || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) || !f.matches(i) {
 			continue
 		}
 		inState := f.state == "" || holds(n, f.state)
@@ -161,32 +161,28 @@ func (f *nameFilter) matches(i int) bool {
 	return true
 }
 
-// ownedBy returns the positions of the names of an owner, and the snapshot with what became of the owner's alone.
-func (a *API) ownedBy(s *live.Snapshot, owner string) (*live.Snapshot, map[int]bool) {
+// ownedBy returns the names of an owner by position, with what became of the owner's identities alone.
+func (a *API) ownedBy(s *live.Snapshot, owner string) map[int]*live.Name {
 	by := a.ownersBy()
-	own := *s
-	own.Names = slices.Clone(s.Names)
-	owned := map[int]bool{}
-	var owns []bool // by number of the sender
-	var rows []int  // by number of the name: its position, or -1
+	owned := map[int]*live.Name{}
+	var rows []int // by number of the name: its position, or -1
 	var refused []store.Mark
-	a.options.Store.Scan(func(chunk *store.Scan) bool {
-		for _, sender := range chunk.Senders[len(owns):] {
-			owns = append(owns, live.OwnerOf(sender, by) == owner)
-		}
+	owns := func(sender store.Sender) bool { return live.OwnerOf(sender, by) == owner }
+	a.options.Store.ScanOf(owns, func(chunk *store.Scan) bool {
 		for i := len(rows); i < len(chunk.Names); i++ {
 			rows = append(rows, rowOf(s, &chunk.Names[i]))
 		}
 		for i := range chunk.Marks {
 			m := &chunk.Marks[i]
 			at := rows[m.Name]
-			if at < 0 || !owns[m.Sender] {
+			if at < 0 {
 				continue
 			}
-			n := &own.Names[at]
-			if !owned[at] {
-				owned[at] = true
+			n := owned[at]
+			if n == nil {
+				n = new(s.Names[at])
 				n.Forget()
+				owned[at] = n
 			}
 			if n.Count(m.State, m.Outcome, m.Untagged) {
 				refused = append(refused, *m)
@@ -197,11 +193,12 @@ func (a *API) ownedBy(s *live.Snapshot, owner string) (*live.Snapshot, map[int]b
 	visited := a.options.Store.Visit(refused)
 	for i := range visited {
 		v := &visited[i]
-		if at, ok := find(s, &live.Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind}); ok && v.State == store.EntryRefused {
-			own.Names[at].Keep(v)
+		at, _ := find(s, &live.Name{Name: v.Name, Unit: v.Unit, Kind: v.Kind})
+		if n := owned[at]; n != nil && v.State == store.EntryRefused {
+			n.Keep(v)
 		}
 	}
-	return &own, owned
+	return owned
 }
 
 // rowOf returns the position of a scanned name, or -1.
