@@ -49,7 +49,7 @@ type census struct {
 	names   []tally           // by number of the scan
 	senders []belongs         // by number of the scan
 	metrics []uint32          // by number of the scan: positions in Snapshot.Texts
-	sets    []textSets
+	more    blocks
 	refused []store.Mark   // the first of each name and outcome
 	others  map[rowKey]int // positions in Snapshot.Others
 }
@@ -61,16 +61,13 @@ type tally struct {
 	sender                                                   uint32             // the lowest number
 	origins                                                  [fewOrigins]uint32 // the first ones
 	metric                                                   uint32             // the first one
-	more                                                     uint32             // the sets of the others
+	moreOrigins, moreMetrics                                 uint32             // the others; see blocks
 	composite                                                bool
 	part                                                     metric.Type // as Name.Part
 }
 
 // fewOrigins is how many origins most names have at most.
-const fewOrigins = 4
-
-// textSets are the origins and metrics of a name that its tally has no room for.
-type textSets struct{ origins, metrics []uint32 }
+const fewOrigins = 3
 
 // belongs is the origin of a sender, and its owner: one more than the position, 0 if nobody is.
 type belongs struct{ origin, owner uint32 }
@@ -89,7 +86,8 @@ func (c *census) text(s string) uint32 {
 func (c *census) learn(s *store.Scan) {
 	if c.names == nil { // there is room in a scan for what was there when it began
 		c.names, c.senders = make([]tally, 0, min(cap(s.Names), maxNames)), make([]belongs, 0, cap(s.Senders))
-		c.metrics, c.texts = make([]uint32, 0, cap(s.Metrics)), make(map[string]uint32, cap(s.Metrics))
+		c.metrics, c.texts = make([]uint32, 0, cap(s.Metrics)), make(map[string]uint32, 2*cap(s.Metrics))
+		c.Texts = make([]string, 0, 2*cap(s.Metrics))
 	}
 	for i := len(c.names); i < min(len(s.Names), maxNames); i++ {
 		c.names = append(c.names, tally{composite: s.Names[i].Composite()})
@@ -187,10 +185,7 @@ func (c *census) includeOrigin(n *tally, origin uint32) {
 			return
 		}
 	}
-	more := c.more(n)
-	if len(more.origins) < maxSet-fewOrigins {
-		more.origins = includeText(more.origins, origin)
-	}
+	c.more.include(&n.moreOrigins, origin, maxSet-fewOrigins)
 }
 
 func (c *census) includeMetric(n *tally, metric uint32) {
@@ -199,19 +194,8 @@ func (c *census) includeMetric(n *tally, metric uint32) {
 		n.metric = metric
 	case metric:
 	default:
-		if more := c.more(n); len(more.metrics) < maxSet-1 {
-			more.metrics = includeText(more.metrics, metric)
-		}
+		c.more.include(&n.moreMetrics, metric, maxSet-1)
 	}
-}
-
-// more returns the sets of a name that needs them.
-func (c *census) more(n *tally) *textSets {
-	if n.more == 0 {
-		c.sets = append(c.sets, textSets{})
-		n.more = uint32(len(c.sets))
-	}
-	return &c.sets[n.more-1]
 }
 
 // includeText adds a position, which is one more than it is, to a set that has room.
@@ -222,10 +206,13 @@ func includeText(set []uint32, pos uint32) []uint32 {
 	return set
 }
 
+// fewTexts is for how many texts of names memory is allocated at a time.
+const fewTexts = 16 << 10
+
 // list makes Snapshot.Names of what was counted.
 func (c *census) list(s *store.Scan) {
 	c.Names = make([]Name, 0, len(c.names))
-	few := make([]uint32, 0, 3*len(c.names)) // room for the texts of most names
+	var few []uint32 // room for the texts of the next names
 	for _, number := range inOrder(s.Names[:len(c.names)]) {
 		n := &c.names[number]
 		if n.composite || n.sender == 0 {
@@ -237,17 +224,15 @@ func (c *census) list(s *store.Scan) {
 			Series: int(n.series), Untagged: int(n.untagged), Conflicts: int(n.conflicts), OverLimit: int(n.overLimit),
 			Invalid: int(n.invalid), Dropped: int(n.dropped), Part: n.part,
 		}
-		more := textSets{}
-		if n.more > 0 {
-			more = c.sets[n.more-1]
+		if few = few[len(few):]; cap(few) < 2*maxSet {
+			few = make([]uint32, 0, fewTexts)
 		}
-		few = few[len(few):]
 		for _, origin := range n.origins {
 			few = includeText(few, origin)
 		}
-		few = append(few, more.origins...)
+		few = c.more.appendTo(few, n.moreOrigins)
 		out.Origins = slices.Clip(few)
-		few = append(includeText(few[len(few):], n.metric), more.metrics...)
+		few = c.more.appendTo(includeText(few[len(few):], n.metric), n.moreMetrics)
 		out.Metrics = slices.Clip(few)
 		if last := len(c.Names) - 1; last >= 0 && Compare(&c.Names[last], &out) == 0 {
 			c.Names[last].merge(&out) // the durations and sizes of requests have one name
@@ -381,8 +366,18 @@ func (c *census) finish() {
 	}
 	for i := range c.Names {
 		n := &c.Names[i]
-		slices.SortFunc(n.Origins, func(x, y uint32) int { return cmp.Compare(ranks[x], ranks[y]) })
-		slices.SortFunc(n.Metrics, byText)
+		if len(n.Origins) > 1 {
+			for k, pos := range n.Origins {
+				n.Origins[k] = ranks[pos]
+			}
+			slices.Sort(n.Origins)
+			for k, rank := range n.Origins {
+				n.Origins[k] = origins[rank]
+			}
+		}
+		if len(n.Metrics) > 1 {
+			slices.SortFunc(n.Metrics, byText)
+		}
 	}
 	for i := range c.Others {
 		c.Others[i].Gone = !c.Others[i].Filtered
