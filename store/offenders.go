@@ -141,11 +141,7 @@ func (s *Store) survey(r *Reader, of *surveyed) {
 	if !ok {
 		return
 	}
-	type seen struct {
-		last   string // series are sorted, so that many have the value of the one before
-		values map[string]struct{}
-	}
-	labels := map[string]*seen{}
+	values := map[string]map[string]struct{}{}
 	r.Reset(&f)
 	for looked := 0; looked < maxSurveyed; {
 		samples := r.Next()
@@ -155,22 +151,19 @@ func (s *Store) survey(r *Reader, of *surveyed) {
 		looked += len(samples)
 		for _, sample := range samples {
 			for name, value := range sample.Labels.All() {
-				l := labels[name]
-				if l == nil {
-					l = &seen{values: map[string]struct{}{}}
-					labels[name] = l
+				if values[name] == nil {
+					values[name] = map[string]struct{}{}
 				}
-				if l.last != value || len(l.values) == 0 {
-					l.last, l.values[value] = value, struct{}{}
-				}
+				values[name][value] = struct{}{}
 			}
 		}
 	}
-	for name, l := range labels {
-		if n := len(l.values); n > of.Values || n == of.Values && name < of.Label {
-			of.Label, of.Values = strings.Clone(name), n // of a text that may go
+	for name, set := range values {
+		if len(set) > of.Values || len(set) == of.Values && name < of.Label {
+			of.Label, of.Values = name, len(set)
 		}
 	}
+	of.Label = strings.Clone(of.Label) // of the text of a series that may go
 }
 
 // familyOf returns a family as it is now; ok is false if it is gone.

@@ -121,9 +121,11 @@ func TestSurveyOfChanges(t *testing.T) {
 // BenchmarkSurvey surveys 100,000 series of 1,000 families, ten of which have half of them: where nothing has changed,
 // and where one series more has come to each of those.
 func BenchmarkSurvey(b *testing.B) {
-	s := testStore(b)
+	s := testStore(b, func(o *Settings) { o.MaxSeries = 200_000 })
 	add := func(name string, i int) {
-		write(s, gauge(name, 1, "origin", "rep", "deployment", "cf", "job", "diego-cell", "index", fmt.Sprint(i), "ip", fmt.Sprint("10.0.0.", i)))
+		e := gauge(name, 1, "origin", "rep", "deployment", "cf", "job", "diego-cell", "index", fmt.Sprint(i), "ip", fmt.Sprint("10.0.0.", i))
+		e.Arrived = time.Now().UnixNano()
+		write(s, e)
 	}
 	for i := range 50_000 {
 		add(fmt.Sprintf("large%c", 'a'+i%10), i)
