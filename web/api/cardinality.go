@@ -148,9 +148,12 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 	case q.Label != "":
 		return out, a.oneValue(ctx, &q, s, out)
 	}
-	all := make([]MetricSize, len(s.metrics))
-	for i := range s.metrics {
-		all[i] = metricSize(&s.metrics[i], &g)
+	var all []MetricSize
+	if q.List == "" || q.List == metricList.name || q.List == grownList.name {
+		all = make([]MetricSize, len(s.metrics))
+		for i := range s.metrics {
+			all[i] = metricSize(&s.metrics[i], &g)
+		}
 	}
 	errs := make([]error, 6)
 	out.Metrics, errs[0] = metricList.show(all, &q, out)
@@ -192,7 +195,12 @@ func metricSize(m *store.FamilySize, g *growthPoint) MetricSize {
 
 // grown lists the metrics that got series, the most first.
 func grown(all []MetricSize) []MetricSize {
-	more := slices.DeleteFunc(slices.Clone(all), func(m MetricSize) bool { return m.Grown <= 0 })
+	var more []MetricSize
+	for i := range all {
+		if all[i].Grown > 0 {
+			more = append(more, all[i])
+		}
+	}
 	slices.SortStableFunc(more, func(x, y MetricSize) int { return cmp.Compare(y.Grown, x.Grown) })
 	return more
 }

@@ -98,15 +98,7 @@ func (l *sizeList[T]) show(rows []T, q *CardinalityQuery, out *Cardinality) ([]T
 	if q.List == "" {
 		return first(rows, limit), nil
 	}
-	if by := l.keys[q.Sort]; by != nil {
-		rows = slices.Clone(rows)
-		slices.SortStableFunc(rows, func(x, y T) int {
-			if q.Descending {
-				return by(&y, &x)
-			}
-			return by(&x, &y)
-		})
-	}
+	order := l.order(rows, q)
 	of := checksum(q.Metric, q.Label, q.Value, q.Search, q.Owners, q.List, q.Sort, map[bool]string{true: "desc"}[q.Descending])
 	at, err := decodeCursor(q.Cursor, of)
 	if err != nil {
@@ -114,7 +106,35 @@ func (l *sizeList[T]) show(rows []T, q *CardinalityQuery, out *Cardinality) ([]T
 	}
 	shown := pageAt(at, of, len(rows), limit)
 	out.From, out.Next, out.Previous = shown.from, shown.next, shown.previous
-	return append([]T{}, rows[shown.from:shown.to]...), nil
+	page := make([]T, 0, shown.to-shown.from)
+	for i := shown.from; i < shown.to; i++ {
+		at := i
+		if order != nil {
+			at = int(order[i])
+		}
+		page = append(page, rows[at])
+	}
+	return page, nil
+}
+
+// order returns the positions of rows in the order of a query; nil where that is their own.
+func (l *sizeList[T]) order(rows []T, q *CardinalityQuery) []int32 {
+	by := l.keys[q.Sort]
+	if by == nil {
+		return nil
+	}
+	order := make([]int32, len(rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(x, y int32) int {
+		first, second := &rows[x], &rows[y]
+		if q.Descending {
+			first, second = second, first
+		}
+		return cmp.Or(by(first, second), cmp.Compare(x, y))
+	})
+	return order
 }
 
 // search returns the rows that contain each word of a text, whatever the case.
@@ -127,7 +147,7 @@ func (l *sizeList[T]) search(rows []T, text string) []T {
 	var raw, lower []byte
 	for i := range rows {
 		raw = l.text(raw[:0], &rows[i])
-		lower = live.AppendLower(lower[:0], string(raw))
+		lower = live.AppendLower(lower[:0], raw)
 		if !slices.ContainsFunc(words, func(word []byte) bool { return !bytes.Contains(lower, word) }) {
 			found = append(found, rows[i])
 		}

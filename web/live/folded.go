@@ -87,11 +87,11 @@ func (t *texts) with(word string, found func(i int)) {
 
 // AppendLower appends a text in lower case. Names are ASCII nearly always; other letters stay as they are only where
 // all of the text is not.
-func AppendLower(dst []byte, text string) []byte {
+func AppendLower[T string | []byte](dst []byte, text T) []byte {
 	for i := range len(text) {
 		c := text[i]
 		if c >= 0x80 {
-			return append(dst[:len(dst)-i], strings.ToLower(text)...)
+			return append(dst[:len(dst)-i], strings.ToLower(string(text))...)
 		}
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
