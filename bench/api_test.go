@@ -35,6 +35,7 @@ const (
 	apiClients = 10
 	apiRounds  = 5
 	apiRound   = 4 * time.Second
+	slow       = 100 * time.Millisecond // more than is wanted of an answer
 )
 
 // manyNames gives the envelopes of VMs names of which there are apiNames together.
@@ -149,9 +150,11 @@ func (x *apiBench) feed(ctx context.Context, b *testing.B) float64 {
 // webPaths are what clients poll, and pages that people open.
 var webPaths = []string{
 	"/api/v1/status", "/api/v1/history", "/api/v1/names", "/api/v1/names?search=set77%20value&sort=series&order=desc",
-	"/api/v1/names?sort=metric", "/api/v1/names?state=conflict", "/api/v1/names?owner=rep",
+	"/api/v1/names?sort=metric", "/api/v1/names?sort=last_seen&order=desc", "/api/v1/names?state=conflict", "/api/v1/names?owner=rep",
+	"/api/v1/names?metric=cf_set0_value0_of_the_metric", "/api/v1/names?rule=quarantine", "/api/v1/names?reason=conflict",
 	"/api/v1/explain?name=set0.value0OfTheMetric", "/api/v1/explain?name=cf_no_such_metric", "/api/v1/rules?unused=true",
-	"/api/v1/cardinality", "/api/v1/cardinality?metric=cf_set0_value0_of_the_metric", "/api/v1/config",
+	"/api/v1/rules", "/api/v1/rules/file?file=10-runtime.yaml",
+	"/api/v1/cardinality", "/api/v1/cardinality?list=label_values&search=rep", "/api/v1/cardinality?list=owners&sort=name", "/api/v1/cardinality?metric=cf_set0_value0_of_the_metric", "/api/v1/config",
 	"/", "/names", "/names?search=set77%20value&sort=series&order=desc", "/names?search=set77.valeu", "/explain?name=set0.value0OfTheMetric",
 	"/rules", "/rules?view=workbench", "/cardinality", "/config", "/docs?page=runbook",
 }
@@ -170,9 +173,14 @@ func reportTimes(b *testing.B, name, path string, web func() http.Handler) {
 	var times []float64
 	for range 5 {
 		time.Sleep(time.Second)
+		used := cpu(b)
 		status, took := get(web(), path)
+		used = cpu(b) - used
 		if status != http.StatusOK {
 			b.Fatal(path, status, took, times)
+		}
+		if took > slow {
+			b.Logf("%s %s: %v, in which this process used %v of the processors", name, path, took, used)
 		}
 		times = append(times, float64(took.Microseconds())/1000)
 	}
