@@ -48,7 +48,7 @@ type ReasonTotal struct {
 	Envelopes       uint64 `json:"envelopes"`
 	EnvelopeSamples uint64 `json:"envelope_samples"`
 	OtherEnvelopes  uint64 `json:"other_envelopes"`
-	// Sources are the sources by which they came, with the number of each.
+	// Sources are the sources by which they came, with the number of each; empty where Envelopes are among them.
 	Sources map[string]uint64 `json:"sources"`
 	// Sender sent the first one that has no name, as far as that is known.
 	Sender *Sender `json:"sender,omitempty"`
@@ -85,7 +85,7 @@ func (a *API) totalOf(s *live.Snapshot, reason metric.Outcome) *ReasonTotal {
 		Samples: all.Samples, Others: others.Samples, Envelopes: all.Envelopes, EnvelopeSamples: all.InEnvelopes,
 		OtherEnvelopes: others.Envelopes, Sources: map[string]uint64{}, Sender: senderOfSamples(others),
 	}
-	if a.options.Sources != nil {
+	if a.options.Sources != nil && all.Envelopes == 0 { // what was in whole envelopes is counted by source as these
 		sources := a.options.Sources()
 		for i := range sources {
 			if n := sources[i].Samples[reason.String()]; n > 0 {
