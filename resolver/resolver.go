@@ -164,7 +164,7 @@ func (r *Resolver) resolveName(id *store.Identity, s *tagger.Subject, out *Resol
 	if out.Dropped = out.Rules.Dropped && out.Invalid == ""; out.Rules.Dropped {
 		return
 	}
-	out.Untagged = out.Rules.Rule == "" && !isHTTP(id)
+	out.Untagged, out.Described = out.Rules.Rule == "" && !isHTTP(id), out.Rules.Described
 	r.name(id, out)
 }
 

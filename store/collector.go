@@ -12,8 +12,10 @@ type Stats struct {
 	Series        int // exposed series
 	Families      int
 	UntaggedNames int // raw names that no rule matched and in which the quarantine found nothing
-	Refused       int // entries that are remembered as refused, dropped or joined to another
-	Parts         int // entries that are parts of histograms and summaries, or have no series yet
+	// UndescribedNames are those of them that no entry of metrics describes, as their last sender was resolved.
+	UndescribedNames int
+	Refused          int // entries that are remembered as refused, dropped or joined to another
+	Parts            int // entries that are parts of histograms and summaries, or have no series yet
 }
 
 // Stats returns the store's numbers.
@@ -22,7 +24,8 @@ func (s *Store) Stats() Stats {
 	defer s.mu.Unlock()
 	return Stats{
 		Series: s.limits.live, Families: s.families.count(), UntaggedNames: s.entries.untagged,
-		Refused: s.limits.others, Parts: s.limits.parts,
+		UndescribedNames: s.entries.undescribed,
+		Refused:          s.limits.others, Parts: s.limits.parts,
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *registry) makeLoose(pos entryPos) {
 		s.limits.others--
 		s.limits.parts++
 	}
-	s.entries.tag(e, false)
+	s.entries.tag(e, false, false)
 	e.state = stateLoose
 	e.setDependsOn(ref{})
 	e.gen++

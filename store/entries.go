@@ -191,16 +191,20 @@ func (n *entries) contentHash(e *entry) uint64 {
 }
 
 // tagAs notes of a part what tag noted of its composite, by whose name rules go.
-func (n *entries) tagAs(part, composite *entry) { n.tag(part, composite.flags&flagUntagged != 0) }
+func (n *entries) tagAs(part, composite *entry) {
+	n.tag(part, composite.flags&flagUntagged != 0, n.names.at(composite.name).described)
+}
 
-// tag notes whether no rule matched an entry.
-func (n *entries) tag(e *entry, untagged bool) {
+// tag notes whether no rule matched an entry, and if so whether an entry of metrics describes its name.
+func (n *entries) tag(e *entry, untagged, described bool) {
 	switch was := e.flags&flagUntagged != 0; {
 	case untagged && !was:
 		e.flags |= flagUntagged
-		n.countUntagged(e.name, 1)
-	case was && !untagged:
+		n.countUntagged(e.name, 1, described)
+	case untagged:
+		n.countUntagged(e.name, 0, described)
+	case was:
 		e.flags &^= flagUntagged
-		n.countUntagged(e.name, -1)
+		n.countUntagged(e.name, -1, n.names.at(e.name).described)
 	}
 }

@@ -28,6 +28,8 @@ type name struct {
 	hash       uint64
 	refs       uint32
 	untagged   uint32 // number of its entries that no rule matched
+	// described says that an entry of metrics describes the last of these that was decided.
+	described bool
 }
 
 func (n *name) is(kind nameKind, text, unit []byte) bool {
@@ -119,6 +121,7 @@ type identities struct {
 	names       arena[namePos, name]
 	nameIndex   index[namePos]
 	untagged    int // number of names with an entry that no rule matched
+	undescribed int // number of these that no entry of metrics describes
 
 	limits *limits // counts tag sets by sender
 }
@@ -202,18 +205,28 @@ func (d *identities) release(tagset tagsetPos, name namePos) {
 	d.tagsets.remove(tagset)
 }
 
-// countUntagged notes that no rule matches an entry of a name (1), or that the entry is gone or tagged now (-1). Names of
-// composites do not count: nobody has sent them.
-func (d *identities) countUntagged(pos namePos, change int) {
+// countUntagged notes that no rule matches an entry of a name (1), that this is still so (0), or that the entry is gone or
+// tagged now (-1), and whether an entry of metrics describes the name. Names of composites do not count: nobody has sent
+// them.
+func (d *identities) countUntagged(pos namePos, change int, described bool) {
 	n := d.names.at(pos)
-	if n.kind.composite() != metric.TypeGauge {
+	counts := n.kind.composite() == metric.TypeGauge
+	if counts {
+		d.addUntagged(n, -1)
+	}
+	n.untagged, n.described = n.untagged+uint32(change), described
+	if counts {
+		d.addUntagged(n, 1)
+	}
+}
+
+// addUntagged adds a name to the numbers of names without a rule (1) or takes it off (-1), if it is one.
+func (d *identities) addUntagged(n *name, by int) {
+	if n.untagged == 0 {
 		return
 	}
-	if n.untagged == 0 {
-		d.untagged++
-	}
-	n.untagged += uint32(change)
-	if n.untagged == 0 {
-		d.untagged--
+	d.untagged += by
+	if !n.described {
+		d.undescribed += by
 	}
 }

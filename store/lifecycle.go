@@ -185,7 +185,7 @@ func (s *registry) settleAlone(pos entryPos, id *Identity, r *Resolved) (entryPo
 		s.remove(pos)
 		return 0, metric.OverLimit
 	}
-	s.entries.tag(e, r.Untagged)
+	s.entries.tag(e, r.Untagged, r.Described)
 	e.expiry = s.expiry.period(r.Expiry)
 	if s.expiry.on && e.pace == 0 {
 		e.pace = s.expiry.begin(s.entries.contentHash(e))

@@ -45,18 +45,19 @@ func TestReload(t *testing.T) {
 		}
 		write(s, counter("sum.c", 2, 0))
 		write(s, timer("http", time.Second))
-		check := func(when, want string, untagged int) {
+		check := func(when, want string, untagged, undescribed int) {
 			t.Helper()
 			if got := dump(s); got != want {
 				t.Errorf("%s: got\n%swant\n%s", when, got, want)
 			}
-			if got := s.Stats(); got.Series != strings.Count(want, "\n") || got.UntaggedNames != untagged {
+			if got := s.Stats(); got.Series != strings.Count(want, "\n") || got.UntaggedNames != untagged ||
+				got.UndescribedNames != undescribed {
 				t.Errorf("%s: %+v", when, got)
 			}
 		}
 		http := "histogram cf_http_request_duration_seconds{} [0.1 1] [0 1 0] count=1 sum=1\n"
 		check("before", "gauge cf_before{x=\"b\"} 1\ngauge cf_gone{} 1\ngauge cf_helped{} 1\n"+http+
-			"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 2\ngauge cf_untagged{} 1\n", 2)
+			"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 2\ngauge cf_untagged{} 1\n", 2, 1)
 
 		o.Tagger = rules(t, `
 rules:
@@ -76,6 +77,7 @@ metrics:
 			"after",
 			"gauge cf_helped{} 1\n"+http+"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 2\ngauge cf_untagged{} 1\n",
 			1,
+			0,
 		)
 		for _, f := range s.Families() {
 			if f.Name == "cf_helped" && f.Help != "After." {
@@ -89,7 +91,7 @@ metrics:
 		}
 		write(s, counter("sum.c", 2, 0))
 		check("later", "gauge cf_after{x=\"b\"} 3\ngauge cf_dropped{} 3\ngauge cf_helped{} 1\n"+http+
-			"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 4\ngauge cf_untagged{} 1\n", 2)
+			"gauge cf_same{x=\"a\"} 1\ncounter cf_sum_total{x=\"c\"} 4\ngauge cf_untagged{} 1\n", 2, 1)
 	})
 }
 

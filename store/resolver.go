@@ -66,6 +66,8 @@ type Resolved struct {
 	Dropped  bool   // no series: a rule drops it
 	Invalid  string // no series: why its samples are invalid, or ""
 	Untagged bool   // neither a rule matched the name nor the quarantine found anything in it
+	// Described says that an entry of metrics describes the metric; it counts where Untagged is set.
+	Described bool
 
 	Metric      string
 	Type        metric.Type

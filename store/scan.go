@@ -21,6 +21,8 @@ type Scan struct {
 // ScannedName is a name with its unit and kind.
 type ScannedName struct {
 	Name, Unit string
+	// Undescribed says that no rule matches it from some sender, and no entry of metrics describes it.
+	Undescribed bool
 
 	kind nameKind
 }
@@ -201,7 +203,7 @@ func (c *scanner) name(pos namePos) uint32 {
 		return known.number
 	}
 	n := c.store.entries.names.at(pos)
-	is := ScannedName{n.text, n.unit, n.kind}
+	is := ScannedName{n.text, n.unit, n.untagged > 0 && !n.described, n.kind}
 	if known.epoch == 0 || c.Names[known.number] != is {
 		known.number = uint32(len(c.Names))
 		c.Names = append(c.Names, is)

@@ -223,7 +223,7 @@ func (s *registry) unchanged(e *entry) bool {
 	if e.state == statePart || e.state == stateLoose {
 		return !r.Dropped && r.Invalid == "" // the rest depends on its composite
 	}
-	s.entries.tag(e, r.Untagged)
+	s.entries.tag(e, r.Untagged, r.Described)
 	switch e.state {
 	case stateDropped:
 		return r.Dropped

@@ -204,6 +204,7 @@ func (s *search) applyMetadata(entries *ruleSet, dst *Result, made *decisions, t
 		if r == nil {
 			return
 		}
+		dst.Described = true
 		r.addMetadata(dst, made, s.subject, s.values[:])
 		if tr != nil {
 			tr.addMatch(StageMetadata, s, r)

@@ -159,14 +159,14 @@ func TestUserRulesComeFirst(t *testing.T) {
 	tg.Apply(&tagger.Subject{Name: "x", Unit: "kb"}, &x, nil)
 	tg.Apply(&tagger.Subject{Name: "y", Unit: "kb"}, &y, nil)
 	want := tagger.Result{
-		Base: "x", Tags: []metric.Label{{Name: "from", Value: "one"}}, Rule: "one",
+		Base: "x", Tags: []metric.Label{{Name: "from", Value: "one"}}, Rule: "one", Described: true,
 		Kind: metric.KindCounter, Unit: "milliseconds", Help: "text",
 	}
 	if diff := cmp.Diff(want, x); diff != "" {
 		t.Error(diff)
 	}
 	want = tagger.Result{
-		Base: "y", Tags: []metric.Label{{Name: "from", Value: "two"}}, Rule: "two",
+		Base: "y", Tags: []metric.Label{{Name: "from", Value: "two"}}, Rule: "two", Described: true,
 		Kind: metric.KindCounter, Unit: "bytes", Help: "text",
 	}
 	if diff := cmp.Diff(want, y); diff != "" {

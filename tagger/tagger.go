@@ -45,6 +45,8 @@ type Result struct {
 	// Rule is the id of the last rule that matched; "quarantine" if only the quarantine found something; "" if
 	// nothing did.
 	Rule string
+	// Described says that an entry of metrics matches the base name.
+	Described bool
 	// Kind, Unit and Help are what a rule or entry says; without, Kind is the subject's, Help is "", and Unit is the
 	// subject's or, if that is no unit of measurement, the one that the words of Base state. Unit is canonical (see
 	// Units), "" if unknown.
@@ -75,7 +77,7 @@ func (r *Result) Reset() {
 	r.Base, r.MetricBase, r.Rule, r.Unit, r.Help, r.Invalid = "", "", "", "", "", ""
 	r.Tags, r.OriginTags = r.Tags[:0], r.OriginTags[:0]
 	r.DropLabels, r.RenameLabels = r.DropLabels[:0], r.RenameLabels[:0]
-	r.Kind, r.Dropped, r.Final = metric.KindNone, false, false
+	r.Kind, r.Dropped, r.Final, r.Described = metric.KindNone, false, false, false
 	r.Scale, r.Expiry, r.Buckets = 0, 0, nil
 }
 

@@ -82,7 +82,7 @@ func searchNames(t *testing.T, b *tab) {
 	b.show(t, "/names")
 	b.do(t, chromedp.Click(chromedp.CSS(`.chips li:nth-child(3) a`)))
 	b.await(t, `location.search === "?state=untagged"`)
-	b.await(t, `[...document.querySelectorAll("#found tbody .state")].every((e) => e.innerText === "untagged")`)
+	b.await(t, `[...document.querySelectorAll("#found tbody .state")].every((e) => ["untagged", "undescribed"].includes(e.innerText))`)
 
 	b.show(t, "/names")
 	b.do(t, chromedp.SendKeys(chromedp.ID("search"), "zz.qq.name"))

@@ -37,7 +37,7 @@ func demo(t *testing.T) string {
 
 // paths are the pages, in all their views.
 var paths = []string{
-	"/", "/?ledger=total", "/names", "/names?state=untagged", "/names?reason=duplicate&sort=samples&order=desc",
+	"/", "/?ledger=total", "/names", "/names?state=untagged", "/names?undescribed=true", "/names?reason=duplicate&sort=samples&order=desc",
 	"/names?search=no+such+name", "/explain",
 	"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", "/explain?name=my.own.metric&kind=counter",
 	"/explain?name=bbs.memoryStats.numBytesAlocated", "/rules", "/rules?unused=true", "/rules?search=memory", "/rules?view=workbench",

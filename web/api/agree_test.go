@@ -24,7 +24,7 @@ func TestCountsAgree(t *testing.T) {
 
 	f.send(&metric.Envelope{Kind: metric.KindCounter, Name: []byte("parts_bucket"), Total: 1, Arrived: time.Now().UnixNano()}, "rep", "le", "1")
 	f.counter("rep", "parts_count")
-	f.gauge("rep", "total_requests") // described by an entry of metrics, and taken by no rule
+	f.gauge("gorouter", "total_requests") // described by an entry of metrics, and taken by no rule
 	f.send(&metric.Envelope{
 		Kind: metric.KindTimer, Name: []byte("http"), Arrived: time.Now().UnixNano(), Start: 1, Stop: 2,
 	}, "gorouter", "peer_type", "Server")
@@ -60,6 +60,14 @@ func TestCountsAgree(t *testing.T) {
 		}
 	}
 	equal("names without a rule", status.Series.UntaggedNames, names.States[StateUntagged], rules.Untagged, proposals.Untagged)
+	bare, err := f.Names(t.Context(), NamesQuery{Undescribed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal("undescribed names", status.Series.UndescribedNames, names.Undescribed, rules.Undescribed, proposals.Undescribed, bare.Total)
+	if described := rules.Untagged - rules.Undescribed; described == 0 || rules.Undescribed == 0 {
+		t.Errorf("of %d names without a rule %d are described", rules.Untagged, described)
+	}
 	equal("names in quarantine", rules.Quarantine, proposals.Quarantine)
 	equal("series", status.Series.Series, sizes.Series, sizes.Limits[0].Highest, sum(sizes.Metrics))
 	equal("families", status.Series.Families, sizes.Families, len(sizes.Metrics))
@@ -81,6 +89,12 @@ func TestCountsAgree(t *testing.T) {
 	for i := range names.Names {
 		if n := &names.Names[i]; n.State == StateTagged && n.Rule == "" && !n.BuiltIn {
 			t.Errorf("%s is tagged, by no rule", n.Name)
+		}
+	}
+	for i := range names.Names {
+		n := &names.Names[i]
+		if without := slices.Contains(n.States, StateUntagged); n.Undescribed != (without && n.DescribedBy == "") {
+			t.Errorf("%s is %v, undescribed %t, described by %q", n.Name, n.States, n.Undescribed, n.DescribedBy)
 		}
 	}
 	for i := range rules.Rules {

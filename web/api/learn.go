@@ -84,7 +84,7 @@ func (a *API) propose(ctx context.Context, s *live.Snapshot) (*Proposals, error)
 	if err != nil {
 		return nil, err
 	}
-	out := &Proposals{Time: time.Now().UTC(), Untagged: x.untagged, Quarantine: x.quarantine}
+	out := &Proposals{Time: time.Now().UTC(), Untagged: x.untagged, Undescribed: x.undescribed, Quarantine: x.quarantine}
 	for i := range s.Names {
 		n := &s.Names[i]
 		if n.Kind == metric.KindNone || out.Names == maxLearned {

@@ -40,6 +40,8 @@ type NamesQuery struct {
 	State  State
 	Metric string
 	Rule   string
+	// Undescribed keeps those of the state untagged that no entry of metrics describes either.
+	Undescribed bool
 	// Owner keeps the names of that owner; see OwnerSize.
 	Owner string
 	// Reason keeps the names of which samples were not stored for that reason since the start, also those that are no
@@ -69,6 +71,8 @@ type NamesPage struct {
 	// counts with each. Matching counts each name once.
 	States   map[State]int `json:"states"`
 	Matching int           `json:"matching"`
+	// Undescribed counts the names that the query would find with undescribed=true in place of a state.
+	Undescribed int `json:"undescribed"`
 	// Reasons counts the names that the query would find with each reason in place of its own.
 	Reasons map[string]int `json:"reasons"`
 	// NotStored is how many samples were not stored for the reason that is asked for, of all names.
@@ -108,6 +112,10 @@ type Name struct {
 	// Rule is the id of the last rule that matched, or empty. BuiltIn says that it needs none: HTTP requests.
 	Rule    string `json:"rule"`
 	BuiltIn bool   `json:"built_in,omitempty"`
+	// DescribedBy is the entry of metrics that describes its metric, if it has no rule: the first one that matches.
+	// Undescribed says that there is none, and that the name is untagged.
+	DescribedBy string `json:"described_by,omitempty"`
+	Undescribed bool   `json:"undescribed,omitempty"`
 	// Series is how many it has; Refused how many identities have none, for whatever reason.
 	Series  int `json:"series"`
 	Refused int `json:"refused"`
@@ -124,7 +132,8 @@ type Name struct {
 
 // Names lists raw names, as they were at most some seconds ago.
 func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
-	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Reason, q.Sort, strconv.FormatBool(q.Descending))
+	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Reason, q.Sort, strconv.FormatBool(q.Descending),
+		strconv.FormatBool(q.Undescribed))
 	after, err := decodeCursor(q.Cursor, of)
 	if err != nil {
 		return nil, err
@@ -212,8 +221,12 @@ func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 		if id.Composite != metric.TypeGauge {
 			out.PartOf = id.Name
 		}
-		r := e.Explain(&id, nil)
+		trace := resolver.Trace{Rules: tagger.Trace{NoAttempts: true}}
+		r := e.Explain(&id, &trace)
 		out.Rule, out.BuiltIn = r.Rules.Rule, builtIn(&r)
+		if out.Undescribed = undescribed(n); out.Rule == "" {
+			out.DescribedBy = entryOf(&trace.Rules)
+		}
 		if out.MetricCount == 0 && r.Metric != "" { // the store has no room to remember it
 			out.Metrics, out.MetricCount = []string{r.Metric}, 1
 		}
@@ -250,6 +263,19 @@ func texts(s *live.Snapshot, positions []uint32) []string {
 	}
 	return list
 }
+
+// entryOf returns the first entry of metrics of a trace, or "".
+func entryOf(tr *tagger.Trace) string {
+	for i := range tr.Steps {
+		if tr.Steps[i].Stage == tagger.StageMetadata {
+			return tr.Steps[i].Rule
+		}
+	}
+	return ""
+}
+
+// undescribed reports whether neither a rule takes a name, from some sender, nor an entry of metrics describes it.
+func undescribed(n *live.Name) bool { return n.Untagged > 0 && n.Undescribed }
 
 // holds reports whether a name has a state.
 func holds(n *live.Name, s State) bool {

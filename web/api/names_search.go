@@ -20,6 +20,7 @@ type nameFilter struct {
 	words  []searchWord
 	state  State
 	reason metric.Outcome // Stored for any
+	bare   bool           // undescribed names only
 	metric int            // position of the text, -1 for none, -2 for any
 	only   map[int]bool   // positions of names; nil for all
 	ruled  ruledNames     // those of the rule that is asked for
@@ -54,7 +55,7 @@ const (
 
 // nameFilter prepares a query. Origins and metrics, which many names have in common, are searched once.
 func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (*nameFilter, error) {
-	f := &nameFilter{Snapshot: s, state: q.State, reason: reasonOf(q.Reason), metric: anyMetric}
+	f := &nameFilter{Snapshot: s, state: q.State, bare: q.Undescribed, reason: reasonOf(q.Reason), metric: anyMetric}
 	for text := range strings.FieldsSeq(strings.ToLower(q.Search)) {
 		word := searchWord{inName: make([]bool, len(s.Names)+len(s.Others)), inText: make([]bool, len(s.Texts))}
 		s.NamesWith(text, func(i int) { word.inName[i] = true })
@@ -100,8 +101,10 @@ func (f *nameFilter) leavesOut(i int) bool {
 // run returns the positions of the names that the query finds, ascending, and counts them by state and reason. Names that do not
 // arrive are found by their reason only.
 func (f *nameFilter) run(page *NamesPage) []int {
+	for _, state := range states {
+		page.States[state] = 0
+	}
 	var found []int
-	var counts [len(states)]int
 	for i := range len(f.Names) + len(f.Others) {
 		n := f.at(i)
 		if n.Filtered {
@@ -110,28 +113,33 @@ func (f *nameFilter) run(page *NamesPage) []int {
 		if f.leavesOut(i) || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) || !f.matches(i) {
 			continue
 		}
-		inState := f.state == "" || holds(n, f.state)
+		inState := (f.state == "" || holds(n, f.state)) && (!f.bare || undescribed(n))
 		if inState && len(n.LeftOut) > 0 {
 			page.countReasons(n)
 		}
 		if n.Gone && f.reason == metric.Stored || f.reason != metric.Stored && n.Of(f.reason) == nil {
 			continue
 		}
-		page.Matching++
-		for at, state := range states {
-			if holds(n, state) {
-				counts[at]++
-			}
-		}
+		page.countStates(n)
 		if inState {
 			found = append(found, i)
 		}
 	}
-	for at, state := range states {
-		page.States[state] = counts[at]
-	}
 	page.Total = len(found)
 	return found
+}
+
+// countStates counts a name with each state that it has.
+func (p *NamesPage) countStates(n *live.Name) {
+	p.Matching++
+	if undescribed(n) {
+		p.Undescribed++
+	}
+	for _, state := range states {
+		if holds(n, state) {
+			p.States[state]++
+		}
+	}
 }
 
 // countReasons counts a name with each reason for which samples of it were not stored.

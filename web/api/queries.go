@@ -23,7 +23,7 @@ const (
 	maxParameterBytes = 32 << 10
 )
 
-// ParseNamesQuery reads the parameters search, state, metric, rule, owner, reason, sort, order, limit and cursor.
+// ParseNamesQuery reads the parameters search, state, undescribed, metric, rule, owner, reason, sort, order, limit and cursor.
 func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 	p := parameters{values: values}
 	q := NamesQuery{
@@ -37,7 +37,7 @@ func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 		Limit:  p.number("limit", defaultLimit, 1, maxLimit),
 		Cursor: p.text("cursor"),
 	}
-	q.Descending = p.descending()
+	q.Descending, q.Undescribed = p.descending(), p.choice("undescribed", "false", "true", "false") == "true"
 	return q, p.finish()
 }
 

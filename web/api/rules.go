@@ -48,6 +48,8 @@ type RulesPage struct {
 	// Untagged counts the names that nothing takes from some sender, as SeriesCount.UntaggedNames and the state untagged of
 	// NamesPage do.
 	Untagged int `json:"untagged"`
+	// Undescribed counts those of them that no entry of metrics describes either.
+	Undescribed int `json:"undescribed"`
 }
 
 // RuleFile is a file of rules.
@@ -106,6 +108,7 @@ func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
 	texts := newRuleTexts(a.options.Rules)
 	page := &RulesPage{
 		Time: s.Taken.UTC(), Files: ruleFilesOf(x, texts), Rules: []Rule{}, Quarantine: x.quarantine, Untagged: x.untagged,
+		Undescribed: x.undescribed,
 	}
 	found := x.search(&q, texts)
 	page.Total = len(found)
@@ -262,11 +265,13 @@ func usedTypes(source tagger.Source, rule string) string {
 // Proposals are what learning from the live names proposes.
 type Proposals struct {
 	Time time.Time `json:"time"`
-	// Names is how many live names were learned from. Untagged and Quarantine are those of RulesPage.
-	Names      int             `json:"names"`
-	Untagged   int             `json:"untagged"`
-	Quarantine int             `json:"quarantine"`
-	Proposal   *learn.Proposal `json:"proposal"`
+	// Names is how many live names were learned from. Untagged, Undescribed and Quarantine are those of RulesPage: they
+	// count each part of a histogram or summary, where the proposal counts the histogram or summary once.
+	Names       int             `json:"names"`
+	Untagged    int             `json:"untagged"`
+	Undescribed int             `json:"undescribed"`
+	Quarantine  int             `json:"quarantine"`
+	Proposal    *learn.Proposal `json:"proposal"`
 	// File is the rule file that exporter learn would write; in DoubtfulFile the doubtful rules are no comments. It is
 	// missing where there are none.
 	File         string `json:"file"`

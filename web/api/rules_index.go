@@ -23,7 +23,7 @@ type ruleIndex struct {
 	ends  []uint32
 	usage []ruleUsage // by rule
 
-	quarantine, untagged int
+	quarantine, untagged, undescribed int
 }
 
 // takenBy is the position of a rule that takes a name or, with the highest bit, its origin.
@@ -205,6 +205,9 @@ func (x *ruleIndex) count(at int, n *live.Name) {
 	}
 	if n.Untagged > 0 {
 		x.untagged++
+	}
+	if undescribed(n) {
+		x.undescribed++
 	}
 	if inQuarantine {
 		x.quarantine++

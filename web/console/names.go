@@ -107,13 +107,19 @@ func (c *Console) owner(r *http.Request, id string) (*api.OwnerSize, error) {
 
 func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {
 	wanted := q.State
-	q.State = ""
-	chips := []stateChip{{Name: "all", Count: page.Matching, Current: wanted == "", Query: namesQuery(q, "")}}
+	bare := q.Undescribed
+	q.State, q.Undescribed = "", false
+	chips := []stateChip{{Name: "all", Count: page.Matching, Current: wanted == "" && !bare, Query: namesQuery(q, "")}}
 	for _, s := range []api.State{
 		api.StateTagged, api.StateUntagged, api.StateConflict, api.StateRefused, api.StateDropped, api.StateFiltered,
 	} {
 		q.State = s
 		chips = append(chips, stateChip{string(s), page.States[s], wanted == s, namesQuery(q, "")})
+		if s == api.StateUntagged {
+			q.State, q.Undescribed = "", true
+			chips = append(chips, stateChip{"undescribed", page.Undescribed, bare, namesQuery(q, "")})
+			q.Undescribed = false
+		}
 	}
 	return chips
 }
@@ -244,5 +250,13 @@ func nameColumns(q api.NamesQuery) []column {
 
 func namesQuery(q api.NamesQuery, cursor string) template.URL {
 	return query("search", q.Search, "state", string(q.State), "metric", q.Metric, "rule", q.Rule, "owner", q.Owner,
-		"reason", q.Reason, "sort", q.Sort, "order", order(q.Descending), "cursor", cursor)
+		"reason", q.Reason, "undescribed", flag(q.Undescribed), "sort", q.Sort, "order", order(q.Descending), "cursor", cursor)
+}
+
+// flag is the value of a parameter that is true or left out.
+func flag(on bool) string {
+	if on {
+		return "true"
+	}
+	return ""
 }

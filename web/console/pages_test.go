@@ -57,11 +57,11 @@ func TestContents(t *testing.T) {
 		}},
 		{"/?ledger=total", []string{"Stored 1,400,000,000 samples", "conflict 20,000", "loggregator.doppler ingress 900 never came"}},
 		{"/names", []string{
-			"all 812 tagged 760 untagged 41 conflict 3 refused 8 dropped 0 filtered 0",
+			"all 812 tagged 760 untagged 41 undescribed 12 conflict 3 refused 8 dropped 0 filtered 0",
 			"not stored since the start: outdated 1 filtered 7", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
 			"tagged router__0.memoryStats.numBytesAllocated router__0 gauge count cf_num_bytes_allocated " +
 				"go-runtime/memory-stats 3 2 s ago",
-			"untagged shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
+			"undescribed shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
 			"conflict rep.memoryStats.numFrees its series belongs to memoryStats.numFrees rep counter cf_num_frees_total " +
 				"go-runtime/memory-stats 0 2 without 2 s ago",
 		}},
@@ -93,7 +93,7 @@ func TestContents(t *testing.T) {
 		{"/rules", []string{
 			"Files 2 with 42 rules, of which 11 take no live name",
 			"rules.yaml 2 1 12 open rules.yaml in the workbench", "go-runtime.yaml built in 40 10 400",
-			"41 names without a rule ( proposals ), 7 in quarantine",
+			"41 names without a rule , of which no entry describes 12 ( proposals ), 7 in quarantine",
 			"rules/queues shop.queues.{queue}.{leaf} text - id: x Edit a copy in the workbench rules.yaml:3 rules 12 24 shop.queues.orders.depth",
 			"rules/old drops old.{x} rules.yaml:9 rules none 0",
 		}},
@@ -105,7 +105,7 @@ func TestContents(t *testing.T) {
 		}},
 		{"/rules?view=workbench&file=go-runtime.yaml", []string{"in place of go-runtime.yaml", "This file is built in."}},
 		{"/rules?view=proposals", []string{
-			"Try the doubtful ones 5,000 live names 41 without a rule 7 in quarantine 40 would get one 6 more by 1 doubtful rule", "learned/queues.queue doubtful",
+			"Try the doubtful ones 5,000 live names 41 without a rule 12 of these undescribed 7 in quarantine 40 would get one without doubt 6 more by 1 doubtful rule", "learned/queues.queue doubtful",
 			"queues.{queue}.{leaf} : 6 names with 3 values become 2 base names",
 			`queues.orders.depth → queues.depth with queue="orders"`, "for queue: the same 2 names stand behind them",
 		}},

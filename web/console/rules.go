@@ -37,6 +37,17 @@ type rulesPage struct {
 	Doubtful, DoubtfulNames int
 }
 
+// Without is how many names have no rule or are in quarantine, as all pages count.
+func (p rulesPage) Without() int { return p.Proposals.Untagged + p.Proposals.Quarantine }
+
+// Counted is how many these are as proposals count; 0 if as many.
+func (p rulesPage) Counted() int {
+	if n := p.Proposals.Proposal.Names - p.Proposals.Proposal.Taken; n != p.Without() {
+		return n
+	}
+	return 0
+}
+
 // view is one of the views of a page.
 type view struct {
 	Name    string

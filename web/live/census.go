@@ -223,6 +223,7 @@ func (c *census) list(s *store.Scan) {
 			Name: name.Name, Unit: name.Unit, Kind: name.Kind(), Sender: name.SentBy(s.Senders[n.sender-1]), LastSeen: n.lastSeen,
 			Series: int(n.series), Untagged: int(n.untagged), Conflicts: int(n.conflicts), OverLimit: int(n.overLimit),
 			Invalid: int(n.invalid), Dropped: int(n.dropped), Part: n.part,
+			Undescribed: name.Undescribed,
 		}
 		if few = few[len(few):]; cap(few) < 2*maxSet {
 			few = make([]uint32, 0, fewTexts)
@@ -247,6 +248,7 @@ func (n *Name) merge(with *Name) {
 	n.Series, n.Untagged, n.Conflicts = n.Series+with.Series, n.Untagged+with.Untagged, n.Conflicts+with.Conflicts
 	n.OverLimit, n.Invalid, n.Dropped = n.OverLimit+with.OverLimit, n.Invalid+with.Invalid, n.Dropped+with.Dropped
 	n.LastSeen, n.Part = max(n.LastSeen, with.LastSeen), max(n.Part, with.Part)
+	n.Undescribed = n.Undescribed || with.Undescribed
 	for _, pos := range with.Origins {
 		n.Origins = includeText(n.Origins, pos+1)
 	}

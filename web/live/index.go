@@ -26,8 +26,11 @@ type Name struct {
 	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each.
 	Origins, Metrics []uint32
 	// Series is the number of identities that have a series, alone, as part of another, or with another; the others have
-	// none. Untagged is how many of all no rule matches; those of a part go by its histogram or summary.
+	// none. Untagged is how many of all no rule matches; those of a part go by its histogram or summary. Undescribed says
+	// that no entry of metrics describes the name either.
 	Series, Untagged, Conflicts, OverLimit, Invalid, Dropped int
+
+	Undescribed bool
 	// LastSeen is the time of the last sample, in nanoseconds since the epoch.
 	LastSeen int64
 	// Refused are identities that have no series, one of each outcome: store.Store.Reason says why.

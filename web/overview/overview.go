@@ -172,7 +172,7 @@ func (m *Monitor) seriesCount() SeriesCount {
 	stats := m.options.Store.Stats()
 	return SeriesCount{
 		Series: stats.Series, MaxSeries: m.options.Store.LimitState().MaxSeries, Families: stats.Families,
-		UntaggedNames: stats.UntaggedNames, Refused: stats.Refused,
+		UntaggedNames: stats.UntaggedNames, UndescribedNames: stats.UndescribedNames, Refused: stats.Refused,
 	}
 }
 

@@ -92,11 +92,12 @@ func (f *finder) limits() {
 
 // names finds names without a rule.
 func (f *finder) names() {
-	if n := f.Series.UntaggedNames; n > 0 {
+	if n := f.Series.UndescribedNames; n > 0 {
 		f.add(Problem{
-			Kind: "untagged_names", Severity: Notice, Link: "/names?state=untagged",
-			Sentence: count(float64(n), "name") + " came that no rule takes and in which the quarantine finds nothing.",
-			Remedy:   "That is right where a name has no dimension. For the others write a rule, or take one that the page of rules proposes.",
+			Kind: "untagged_names", Severity: Notice, Link: "/names?undescribed=true",
+			Sentence: count(float64(n), "name") + " came that no rule takes and no entry of metrics describes.",
+			Remedy: "They are exposed as they came. Where a name has a dimension, write a rule; where its unit or help is missing, " +
+				"write an entry of metrics.",
 		}, "")
 	}
 }

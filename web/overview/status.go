@@ -146,6 +146,8 @@ type SeriesCount struct {
 	// UntaggedNames counts names that no rule takes from some sender, and in which the quarantine finds nothing, whether
 	// they have series or not.
 	UntaggedNames int `json:"untagged_names"`
+	// UndescribedNames are those of them that no entry of metrics describes either.
+	UndescribedNames int `json:"undescribed_names"`
 	// Refused are identities that are remembered as refused, dropped by a rule or joined to another.
 	Refused int `json:"refused"`
 }
