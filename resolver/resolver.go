@@ -116,6 +116,15 @@ func (r *Resolver) ApplyRules(id *store.Identity, dst *tagger.Result, tr *tagger
 	r.options.Tagger.Apply(&subject, dst, tr)
 }
 
+// Kept says what a name would become if no rule dropped it, without labels.
+func (r *Resolver) Kept(id *store.Identity) store.Resolved {
+	var out Resolution
+	subject := subjectOf(id)
+	subject.SourceID, subject.Tags, subject.KeepDropped = id.SourceID, id.Tags, true
+	r.resolveName(id, &subject, &out, nil)
+	return out.Resolved
+}
+
 // As many as there are usually at most: tags of an origin, tags of a name, and labels of a series beside constants, and
 // tags of the name and of the envelope.
 const (

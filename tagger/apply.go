@@ -74,6 +74,11 @@ func (s *search) applyRules(names *ruleSet, dst *Result, made *decisions, tr *Tr
 		if r == nil {
 			break
 		}
+		if r.drop && s.subject.KeepDropped {
+			s.chain.add(r, len(text)) // it is not found again
+			s.passedOver++
+			continue
+		}
 		dst.Rule = r.id
 		if r.drop {
 			dst.Dropped = true

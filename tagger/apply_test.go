@@ -98,6 +98,23 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestKeepDropped asks for what a name would become without the rules that drop it.
+func TestKeepDropped(t *testing.T) {
+	tg := load(t, false, chainRules+`
+- {id: drop-again, pattern: "secret.b", drop: true}
+- {id: secret, pattern: "secret.{_:int}.{leaf}", name: "{leaf}"}
+`, "mappings: [{match: mapped.*, action: drop, name: x}, {match: mapped.a, name: made}]")
+	for name, want := range map[string]string{
+		"secret.3.a": "a secret", "secret.b": "secret.b ", "p.secret.3.a": "a secret", "mapped.a": "made r2/mapped.a",
+	} {
+		var got tagger.Result
+		tg.Apply(&tagger.Subject{Name: name, Origin: "p", KeepDropped: true}, &got, nil)
+		if text := got.Base + " " + got.Rule; got.Dropped || text != want {
+			t.Errorf("%s: %q, want %q", name, text, want)
+		}
+	}
+}
+
 func TestQuarantine(t *testing.T) {
 	tg := load(t, true)
 	const guid = "e35995c2-b7d9-4e0f-800a-bfc312446dd4"

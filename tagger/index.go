@@ -176,6 +176,8 @@ type search struct {
 	origins   [2]string               // the texts of origin captures, longest first; "" for none
 	chain     chain                   // the rules applied so far
 	values    [maxRuleCaptures]string // captures of the rule that matched last
+	// passedOver counts the rules of the chain that would drop the name; see Subject.KeepDropped.
+	passedOver int
 	// unconditional makes patterns alone decide, whatever the conditions of rules.
 	unconditional bool
 

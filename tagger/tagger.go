@@ -27,6 +27,8 @@ type Subject struct {
 	// unique, spelt as on the wire.
 	SourceID string
 	Tags     []metric.Label
+	// KeepDropped asks what the name would become if no rule dropped it: those that do are passed over.
+	KeepDropped bool
 }
 
 // Result is what the rules made of a Subject. Its strings are parts of the Subject's or of the rules' strings, so

@@ -42,17 +42,35 @@ func (p *Presence) metric(a *API, s *live.Snapshot, text string) bool {
 		}
 		if leads := leadsTo(s, name); len(leads) > 0 {
 			p.ofMetric(name, "This is the name of a metric, not one that a component sends.", leads)
+			p.notMatched(text)
 			return true
 		}
-		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-			family, ok := strings.CutSuffix(name, suffix)
-			if leads := leadsTo(s, family); ok && len(leads) > 0 && a.hasParts(family) {
+		for _, family := range families(name) {
+			if leads := leadsTo(s, family); len(leads) > 0 && a.hasParts(family) {
 				p.ofMetric(family, fmt.Sprintf("This is a series of the histogram or summary %s, not a name that a component sends.", family), leads)
+				p.notMatched(text)
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// families returns the metrics of which a name may be a series, where they are histograms or summaries.
+func families(name string) (all []string) {
+	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+		if family, ok := strings.CutSuffix(name, suffix); ok {
+			all = append(all, family)
+		}
+	}
+	return all
+}
+
+// notMatched says of a selector that its labels are not looked at.
+func (p *Presence) notMatched(text string) {
+	if _, matchers, ok := strings.Cut(text, "{"); ok && !strings.HasPrefix(strings.TrimSpace(matchers), "}") {
+		p.Sentence += " Its label matchers are not looked at: these are the names of all its series."
+	}
 }
 
 // notExposed reports whether a text is about a metric that is not there: it is an expression, or begins as the names of
@@ -97,24 +115,79 @@ func (a *API) isMetric(text string) bool {
 		err == nil && e.Options().Naming.Namespace != "" && strings.HasPrefix(text, e.Options().Naming.Namespace+"_")
 }
 
-// ofMetric fills in what is said of a metric.
-func (p *Presence) ofMetric(name, sentence string, leads []string) {
-	p.State, p.Link = "metric", "/names?"+url.Values{"metric": {name}}.Encode()
-	p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s.", sentence, overview.Number(float64(len(leads))))
-	p.Remedy = "Explain one of those."
-	p.NearNames = leads[:min(len(leads), maxNear)]
-}
-
-// leadsTo lists the names that lead to a metric.
-func leadsTo(s *live.Snapshot, name string) (names []string) {
-	at := slices.Index(s.Texts, name)
-	for i := range s.Names {
-		n := &s.Names[i]
-		if at >= 0 && slices.Contains(n.Metrics, uint32(at)) && (len(names) == 0 || names[len(names)-1] != n.Name) {
-			names = append(names, n.Name)
+// ofMetric fills in what is said of a metric. Names that are not exposed come first: they are what one looks for.
+func (p *Presence) ofMetric(name, sentence string, leads []lead) {
+	counts := map[string]int{}
+	for _, l := range leads {
+		counts[l.state]++
+	}
+	var without []string
+	for _, state := range unexposed {
+		if n := counts[state]; n > 0 {
+			words := state
+			if state == string(StateConflict) {
+				words = "in conflict"
+			}
+			without = append(without, overview.Number(float64(n))+" "+words)
 		}
 	}
-	return names
+	p.State, p.Link = "metric", "/names?"+url.Values{"metric": {name}}.Encode()
+	p.Remedy = "Explain one of those."
+	switch exposed := overview.Number(float64(counts[leadExposed])); {
+	case len(without) == 0:
+		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s.", sentence, exposed)
+	case counts[leadExposed] > 0:
+		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s. More would, but are not exposed: %s.", sentence, exposed,
+			strings.Join(without, ", "))
+	default:
+		p.State = "no_series"
+		p.Sentence = fmt.Sprintf("The metric %s has no series, though raw names arrive that would lead to it: %s.", name,
+			strings.Join(without, ", "))
+		p.Remedy = "Explain one of those: that says why, and what to do."
+	}
+	slices.SortStableFunc(leads, func(x, y lead) int { return slices.Index(unexposed, y.state) - slices.Index(unexposed, x.state) })
+	for _, l := range leads[:min(len(leads), maxNear)] {
+		p.NearNames, p.NearStates = append(p.NearNames, l.name), append(p.NearStates, l.state)
+	}
+}
+
+// lead is a raw name that leads to a metric, or would. State is leadExposed, or why it does not.
+type lead struct{ name, state string }
+
+const leadExposed = "exposed"
+
+// unexposed is what a name may be that has no series.
+var unexposed = []string{"waiting", string(StateFiltered), string(StateDropped), string(StateRefused), string(StateConflict)}
+
+// leadsTo lists the names that lead to a metric, or would.
+func leadsTo(s *live.Snapshot, name string) (leads []lead) {
+	at := slices.Index(s.Texts, name)
+	if at < 0 {
+		return nil
+	}
+	for _, list := range [][]live.Name{s.Names, s.Others} {
+		for i := range list {
+			n := &list[i]
+			if n.Gone || !slices.Contains(n.Metrics, uint32(at)) {
+				continue
+			}
+			state := leadExposed
+			if n.Series == 0 {
+				state = unexposed[0]
+				if all := statesOf(n); slices.Contains(unexposed, string(all[0])) {
+					state = string(all[0])
+				}
+			}
+			last := len(leads) - 1
+			switch {
+			case last < 0 || leads[last].name != n.Name:
+				leads = append(leads, lead{n.Name, state})
+			case state == leadExposed: // of another kind or unit
+				leads[last].state = state
+			}
+		}
+	}
+	return leads
 }
 
 // hasParts reports whether a metric is a histogram or summary.

@@ -33,10 +33,10 @@ var states = [...]State{StateConflict, StateRefused, StateDropped, StateFiltered
 // NamesQuery says which raw names to list.
 type NamesQuery struct {
 	// Search keeps names of which the name, an origin or a metric contains each of its words, whatever their case, or
-	// which a word writes as origin.name.
+	// which a word writes as origin.name. Of an expression of PromQL it keeps the names that lead to one of its metrics.
 	Search string
-	// State, Metric and Rule keep the names with that state, that lead to that metric, that a rule with that id takes, whose
-	// origin it takes, or whose metric it describes; see NamesPage.RuleSection.
+	// State, Metric and Rule keep the names with that state, that lead to that metric or would, that a rule with that id
+	// takes, whose origin it takes, or whose metric it describes; see NamesPage.RuleSection.
 	State  State
 	Metric string
 	Rule   string
@@ -226,9 +226,6 @@ func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 		out.Rule, out.BuiltIn = r.Rules.Rule, builtIn(&r)
 		if out.Undescribed = undescribed(n); out.Rule == "" {
 			out.DescribedBy = entryOf(&trace.Rules)
-		}
-		if out.MetricCount == 0 && r.Metric != "" { // the store has no room to remember it
-			out.Metrics, out.MetricCount = []string{r.Metric}, 1
 		}
 	}
 	return out

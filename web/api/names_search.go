@@ -17,13 +17,13 @@ import (
 type nameFilter struct {
 	*live.Snapshot
 
-	words  []searchWord
-	state  State
-	reason metric.Outcome // Stored for any
-	bare   bool           // undescribed names only
-	metric int            // position of the text, -1 for none, -2 for any
-	only   map[int]bool   // positions of names; nil for all
-	ruled  ruledNames     // those of the rule that is asked for
+	words   []searchWord
+	state   State
+	reason  metric.Outcome // Stored for any
+	bare    bool           // undescribed names only
+	metrics []uint32       // positions of texts; nil for any, and empty for none
+	only    map[int]bool   // positions of names; nil for all
+	ruled   ruledNames     // those of the rule that is asked for
 	// owned are names with what became of an owner's identities alone, by position; nil for all.
 	owned map[int]*live.Name
 }
@@ -47,24 +47,26 @@ type searchWord struct {
 	behind [][]byte
 }
 
-// anyMetric and noMetric stand for a position of a text.
-const (
-	noMetric  = -1
-	anyMetric = -2
-)
-
 // nameFilter prepares a query. Origins and metrics, which many names have in common, are searched once.
 func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (*nameFilter, error) {
-	f := &nameFilter{Snapshot: s, state: q.State, bare: q.Undescribed, reason: reasonOf(q.Reason), metric: anyMetric}
-	for text := range strings.FieldsSeq(strings.ToLower(q.Search)) {
+	f := &nameFilter{Snapshot: s, state: q.State, bare: q.Undescribed, reason: reasonOf(q.Reason)}
+	search := strings.ToLower(q.Search)
+	if q.Metric != "" {
+		f.metrics = []uint32{}
+		if pos := slices.Index(s.Texts, q.Metric); pos >= 0 {
+			f.metrics = append(f.metrics, uint32(pos))
+		}
+	} else if strings.ContainsAny(search, "{([") { // an expression: names that lead to one of its metrics
+		if f.metrics = metricsIn(s, metricNames(q.Search)); f.metrics != nil {
+			search = ""
+		}
+	}
+	for text := range strings.FieldsSeq(search) {
 		word := searchWord{inName: make([]bool, len(s.Names)+len(s.Others)), inText: make([]bool, len(s.Texts))}
 		s.NamesWith(text, func(i int) { word.inName[i] = true })
 		s.TextsWith(text, func(i int) { word.inText[i] = true })
 		word.behind = namesBehind(s, []byte(text))
 		f.words = append(f.words, word)
-	}
-	if q.Metric != "" {
-		f.metric = slices.Index(s.Texts, q.Metric) // noMetric if there is none
 	}
 	if q.Rule != "" {
 		ruled, err := a.namesOf(ctx, s, q.Rule)
@@ -77,6 +79,25 @@ func (a *API) nameFilter(ctx context.Context, q *NamesQuery, s *live.Snapshot) (
 		f.owned = a.ownedBy(s, q.Owner)
 	}
 	return f, nil
+}
+
+// metricsIn returns the positions of the texts that are names of metrics or, where these have none, the histogram or
+// summary that they are a series of; nil for none.
+func metricsIn(s *live.Snapshot, names []string) (found []uint32) {
+	for _, name := range names {
+		for _, text := range append([]string{name}, families(name)...) {
+			if pos := slices.Index(s.Texts, text); pos >= 0 {
+				found = append(found, uint32(pos))
+				break
+			}
+		}
+	}
+	return found
+}
+
+// leads reports whether a name leads to a metric of the query, or would.
+func (f *nameFilter) leads(n *live.Name) bool {
+	return f.metrics == nil || slices.ContainsFunc(n.Metrics, func(pos uint32) bool { return slices.Contains(f.metrics, pos) })
 }
 
 // namesBehind returns what of a word follows each text and a dot; nil for texts with which the word does not start.
@@ -110,7 +131,7 @@ func (f *nameFilter) run(page *NamesPage) []int {
 		if n.Filtered {
 			page.All++
 		}
-		if f.leavesOut(i) || f.metric != anyMetric && !slices.Contains(n.Metrics, uint32(f.metric)) || !f.matches(i) {
+		if f.leavesOut(i) || !f.leads(n) || !f.matches(i) {
 			continue
 		}
 		inState := (f.state == "" || holds(n, f.state)) && (!f.bare || undescribed(n))

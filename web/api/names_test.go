@@ -34,7 +34,7 @@ const (
 	rowMemoryOfOne = "memoryStats.numBytesAllocated|gauge|rep,router__0,router__1|cf_num_bytes_allocated|runtime/memory-stats|1/0|tagged"
 
 	rowConflict = "rep.memoryStats.numBytesAllocated|gauge|rep|cf_num_bytes_allocated|runtime/memory-stats|0/1|conflict"
-	rowDropped  = "dropped.a|gauge|rep||user/dropped|0/1|dropped"
+	rowDropped  = "dropped.a|gauge|rep|cf_dropped_a|user/dropped|0/1|dropped"
 	rowMail     = "queue.mail.depth|gauge|rep|cf_queue_depth|user/queue|1/0|tagged"
 	rowChat     = "queue.chat.depth|gauge|rep|cf_queue_depth|user/queue|1/0|tagged"
 	rowUntagged = "Untagged Name|counter|app|cf_untagged_name_total||1/0|untagged"
@@ -57,6 +57,9 @@ func TestNames(t *testing.T) {
 		{"state", NamesQuery{State: StateConflict}, []string{rowConflict}},
 		{"metric", NamesQuery{Metric: "cf_num_bytes_allocated"}, []string{rowMemory, rowConflict}},
 		{"no such metric", NamesQuery{Metric: "cf_num"}, nil},
+		{"metric of a dropped name", NamesQuery{Metric: "cf_dropped_a"}, []string{rowDropped}},
+		{"expression", NamesQuery{Search: `sum(rate(cf_queue_depth_count{queue="a"}[5m]))`}, []string{rowChat, rowMail}},
+		{"expression of a dropped name", NamesQuery{Search: "max(cf_dropped_a)"}, []string{rowDropped}},
 		{"rule", NamesQuery{Rule: "user/queue"}, []string{rowChat, rowMail}},
 		{"rule and owner", NamesQuery{Rule: "runtime/memory-stats", Owner: "router__0"}, []string{rowMemoryOfOne}},
 		{"owner", NamesQuery{Owner: "app"}, []string{rowUntagged}},

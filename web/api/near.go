@@ -25,15 +25,17 @@ const (
 	leastLikeness = 0.6
 )
 
-// near returns the raw names and the metrics that resemble a text most. Texts resemble each other by their words, as
+// near returns the raw names and the exposed metrics that resemble a text most. Texts resemble each other by their words, as
 // naming takes them apart, wherever these stand: a misspelt word, and another separator or prefix, are no hindrance.
 func near(ctx context.Context, s *live.Snapshot, text string) (names, metrics []string, err error) {
 	isMetric := make([]bool, len(s.Texts))
 	var rawNames, allMetrics []string
 	for i := range s.Names {
 		n := &s.Names[i]
-		for _, pos := range n.Metrics {
-			isMetric[pos] = true
+		if n.Series > 0 {
+			for _, pos := range n.Metrics {
+				isMetric[pos] = true
+			}
 		}
 		if i == 0 || n.Name != s.Names[i-1].Name { // a name has a row for each kind and unit
 			rawNames = append(rawNames, n.Name)

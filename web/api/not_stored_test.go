@@ -162,6 +162,10 @@ func TestReasonsBeside(t *testing.T) {
 func TestExplainNotStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := notStoredFixture(t)
+		want := "no_series|The metric cf_debug_noise has no series, though raw names arrive that would lead to it: 1 filtered."
+		if got := presence(t, f, ExplainQuery{Name: "cf_debug_noise"}); !strings.HasPrefix(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
 		for _, tc := range []struct {
 			q    ExplainQuery
 			want []string

@@ -20,16 +20,18 @@ import (
 type Presence struct {
 	// State is exposed, quarantined (exposed after the quarantine took ids and numbers out), partly (some of its senders
 	// have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another kind, unit or
-	// origin than asked for), filtered, metric (it is the name of a metric, or of a series of one), own (of one of the
-	// exporter's own), no_metric (it has the form of a metric's name, but none has it) or unseen.
+	// origin than asked for), filtered, metric (it is the name of a metric, or of a series of one), no_series (of a metric
+	// that names would lead to, but all are dropped, filtered or refused), own (of one of the exporter's own), no_metric (it has the form of a metric's name, but none has it) or unseen.
 	State string `json:"state"`
 	// Sentence is that in words, Remedy what to do about it, or empty, and Link the page that shows more, or empty.
 	Sentence string `json:"sentence"`
 	Remedy   string `json:"remedy,omitempty"`
 	Link     string `json:"link,omitempty"`
 	// NearNames and NearMetrics are raw names and metrics that resemble one that never came; of a metric, NearNames are the
-	// first names that lead to it.
+	// first names that lead to it, or would, and NearStates says of each whether it is exposed, else waiting, filtered,
+	// dropped, refused or conflict.
 	NearNames   []string `json:"near_names"`
+	NearStates  []string `json:"near_states,omitempty"`
 	NearMetrics []string `json:"near_metrics"`
 	// Own is the metric of the exporter itself that has the name.
 	Own *OwnMetric `json:"own,omitempty"`
@@ -37,7 +39,7 @@ type Presence struct {
 
 // OfMetric says that the text is about a metric: no component would send it.
 func (p *Presence) OfMetric() bool {
-	return slices.Contains([]string{"metric", "own", "no_metric"}, p.State)
+	return slices.Contains([]string{"metric", "no_series", "own", "no_metric"}, p.State)
 }
 
 // presence says whether the name of a query is exposed, with x as far as it is explained.

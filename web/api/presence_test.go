@@ -80,9 +80,20 @@ func TestPresence(t *testing.T) {
 				"those.|/names?metric=cf_queue_depth|queue.chat.depth queue.mail.depth",
 		},
 		{
+			ExplainQuery{Name: "cf_dropped_a"},
+			"no_series|The metric cf_dropped_a has no series, though raw names arrive that would lead to it: 1 dropped.|" +
+				"Explain one of those: that says why, and what to do.|/names?metric=cf_dropped_a|dropped.a",
+		},
+		{
+			ExplainQuery{Name: "cf_num_bytes_allocated"},
+			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 1. More would, but are not " +
+				"exposed: 1 in conflict.|Explain one of those.|/names?metric=cf_num_bytes_allocated|" +
+				"rep.memoryStats.numBytesAllocated memoryStats.numBytesAllocated",
+		},
+		{
 			ExplainQuery{Name: `rate(cf_queue_depth{queue="mail"}[5m])`},
-			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2.|Explain one of " +
-				"those.|/names?metric=cf_queue_depth|queue.chat.depth queue.mail.depth",
+			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2. Its label matchers are " +
+				"not looked at: these are the names of all its series.|Explain one of those.|/names?metric=cf_queue_depth|queue.chat.depth queue.mail.depth",
 		},
 		{
 			ExplainQuery{Name: "loggregator_exporter_series"},

@@ -33,6 +33,7 @@ func snapshot(s *store.Store, filtered func() []LeftOut) *Snapshot {
 	for i := range leftOut {
 		c.leaveOut(&leftOut[i])
 	}
+	c.addUnexposed(s.Resolver())
 	c.finish()
 	found := c.Snapshot // by itself: nothing else that was needed to make it is kept
 	return &found

@@ -23,7 +23,8 @@ type Name struct {
 	Sender store.Sender
 	// Part is TypeHistogram or TypeSummary if it is a part of one from some sender, else TypeGauge.
 	Part metric.Type
-	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each.
+	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each. Where nothing of the
+	// name is exposed, Metrics is what it would lead to, whatever drops or filters it.
 	Origins, Metrics []uint32
 	// Series is the number of identities that have a series, alone, as part of another, or with another; the others have
 	// none. Untagged is how many of all no rule matches; those of a part go by its histogram or summary. Undescribed says

@@ -90,7 +90,7 @@ func TestSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"drop gauge u [a] [] 0 0 0 1", "h_bucket counter  [a] [h] 1 0 0 0", "h_count counter  [a] [h] 1 0 0 0",
+		"drop gauge u [a] [drop] 0 0 0 1", "h_bucket counter  [a] [h] 1 0 0 0", "h_count counter  [a] [h] 1 0 0 0",
 		"same.1 gauge u [a] [same] 1 0 0 0", "same.2 gauge u [a] [same] 0 0 1 0",
 		"untagged counter  [a] [untagged] 1 1 0 0", "x gauge u [a,b,c] [x] 3 0 0 0",
 	}

@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"loggregator_exporter/metric"
@@ -88,6 +89,29 @@ func (c *census) leaveOut(l *LeftOut) {
 	n.LeftOut = append(n.LeftOut, *l)
 	n.LastSeen = max(n.LastSeen, l.Last.UnixNano())
 	n.Filtered = n.Filtered || l.Outcome == metric.Filtered && c.Taken.Sub(l.Last) <= lately
+}
+
+// addUnexposed fills in the metric that a name would lead to, for names of which nothing is exposed: dropped by a rule,
+// filtered, or refused and not remembered.
+func (c *census) addUnexposed(r store.Resolver) {
+	resolve := r.Resolve
+	if kept, ok := r.(interface {
+		Kept(id *store.Identity) store.Resolved
+	}); ok {
+		resolve = kept.Kept
+	}
+	for _, names := range [][]Name{c.Names, c.Others} {
+		for i := range names {
+			n := &names[i]
+			if len(n.Metrics) > 0 {
+				continue
+			}
+			id := n.Ruled()
+			if would := resolve(&id); would.Metric != "" {
+				n.Metrics = []uint32{c.text(strings.Clone(would.Metric))}
+			}
+		}
+	}
 }
 
 // Of returns what was not stored of a name with an outcome, or nil. A name that leads to several metrics may have been
