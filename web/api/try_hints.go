@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"loggregator_exporter/internal/suggest"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
 	"loggregator_exporter/tagger/naming"
@@ -66,9 +67,10 @@ func (m *mixedUnits) warnings(rules []Rule) []RuleError {
 	return all
 }
 
-// nearest says of the rules that take no live name which one has most of the words of their patterns, whatever the case.
+// nearest says of the rules that take no live name which one has most of the words of their patterns, whatever the case and
+// with a misspelt letter; more than half of them.
 func (t *trial) nearest(ctx context.Context, rules []Rule) {
-	looked := 0
+	looked, known := 0, map[[2]string]bool{} // what is known of pairs of words, of which there are few
 	for i := range rules {
 		r := &rules[i]
 		words := literals(strings.ToLower(r.Pattern))
@@ -76,12 +78,15 @@ func (t *trial) nearest(ctx context.Context, rules []Rule) {
 			continue
 		}
 		looked++
-		best := (len(words) - 1) / 2 // more than half of the words
+		best := len(words) / 2
 		for j := range t.all {
-			name := strings.ToLower(t.all[j].Name)
+			if j > 0 && t.all[j].Name == t.all[j-1].Name {
+				continue
+			}
+			has := strings.FieldsFunc(strings.ToLower(t.all[j].Name), betweenWords)
 			found := 0
 			for _, w := range words {
-				if strings.Contains(name, w) {
+				if slices.ContainsFunc(has, func(h string) bool { return alike(known, w, h) }) {
 					found++
 				}
 			}
@@ -94,6 +99,20 @@ func (t *trial) nearest(ctx context.Context, rules []Rule) {
 		}
 		r.OtherCase = inOtherCase(r.Pattern, r.Nearest)
 	}
+}
+
+// alike says whether two words are the same but for a misspelling: of one letter in four to nine, of two in more.
+func alike(known map[[2]string]bool, x, y string) bool {
+	most := min(len(x)/4, 1+len(x)/10, 2)
+	if x == y || max(len(x)-len(y), len(y)-len(x)) > most {
+		return x == y
+	}
+	is, ok := known[[2]string{x, y}]
+	if !ok {
+		is = suggest.Distance(x, y) <= most
+		known[[2]string{x, y}] = is
+	}
+	return is
 }
 
 // inOtherCase says whether a name has the words of a pattern, of which some differ from those in their case only.

@@ -38,6 +38,17 @@ func TestTryHints(t *testing.T) {
 	if len(r.Rules) != 1 || r.Rules[0].Nearest == "" || r.Rules[0].OtherCase {
 		t.Errorf("%+v", r.Rules)
 	}
+	if r := try(`{id: typo, pattern: "rep.memoryStats.numMalocs", name: x}`); r.Rules[0].Nearest != "rep.memoryStats.numMallocs" {
+		t.Errorf("%+v", r.Rules)
+	}
+	f.gauge("rep", "CapacityRemainingMemory")
+	if r := try(`{id: letter, pattern: "CapacityRemainingMemry", name: x}`); r.Rules[0].Nearest != "CapacityRemainingMemory" {
+		t.Errorf("%+v", r.Rules)
+	}
+	f.gauge("rep", "rabbitmq.queues.count") // half of the words is no likeness
+	if r := try(`{id: half, pattern: "shop.queues.{queue}.{leaf}", name: x}`); r.Rules[0].Nearest != "" {
+		t.Errorf("%+v", r.Rules)
+	}
 	if r := try(`{id: far, pattern: "shop.orders.{leaf}", name: x}`); r.Rules[0].Nearest != "" {
 		t.Errorf("%+v", r.Rules)
 	}

@@ -2,10 +2,13 @@ package api
 
 import (
 	"fmt"
+	"slices"
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/resolver"
+	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
+	"loggregator_exporter/web/live"
 )
 
 // maxTriedNames bounds the names of a query, and the tests of a file, that are tried.
@@ -16,6 +19,8 @@ type TriedName struct {
 	// Given is the name as the query says it, or the title of a test of the file, which begins in a Line; 0 for a name.
 	Given string `json:"given"`
 	Line  int    `json:"line,omitempty"`
+	// SentBy is the origin, or the source id, of which a name alone that arrives has kind, unit and tags.
+	SentBy string `json:"sent_by,omitempty"`
 	// Error says why it cannot be tried; Before and After are missing then.
 	Error  string       `json:"error,omitempty"`
 	Before *TriedSeries `json:"before,omitempty"`
@@ -39,7 +44,11 @@ func (t *trial) names(given []string) []TriedName {
 	all := []TriedName{}
 	for _, text := range given {
 		tried := TriedName{Given: text}
-		if subject, err := tagger.ReadGiven(text); err != nil {
+		if i := slices.IndexFunc(t.all, func(r live.Representative) bool { return r.Name == text }); i >= 0 {
+			tried.SentBy = live.OriginOf(t.all[i].Sender)
+			id := t.all[i].Ruled()
+			t.tryIdentity(&id, &tried)
+		} else if subject, err := tagger.ReadGiven(text); err != nil {
 			tried.Error = err.Error()
 		} else {
 			t.tryName(&subject, &tried)
@@ -66,10 +75,14 @@ func (t *trial) tryName(subject *tagger.Subject, tried *TriedName) {
 		tried.Error = err.Error()
 		return
 	}
+	t.tryIdentity(id, tried)
+}
+
+func (t *trial) tryIdentity(id *store.Identity, tried *TriedName) {
 	of := func(r *resolver.Resolver) *TriedSeries {
 		resolution := r.Explain(id, nil)
 		out := &TriedSeries{
-			Explanation: resolution.Explanation(subject.Origin, subject.Name), Invalid: resolution.Invalid,
+			Explanation: resolution.Explanation(metric.LabelValue(id.Tags, "origin"), id.Name), Invalid: resolution.Invalid,
 		}
 		if !resolution.Dropped && resolution.Invalid == "" {
 			out.Series = fmt.Sprintf("%s{%s}", resolution.Metric, metric.RenderLabels(resolution.Labels))

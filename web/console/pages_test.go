@@ -178,11 +178,11 @@ func TestWorkbench(t *testing.T) {
 	}
 	text := show()
 	for _, want := range []string{
-		"12 names change of 5,000 that were compared Here a name counts once for each sender, kind and unit; each of these can have several series.", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 series: renamed",
+		"12 names change of 5,000 that were compared: those that change, and those of the same metrics Here a name counts once for each sender, kind and unit; each of these can have several series. Below, Its rules counts each name once. Series and conflicts are those of the names compared, not of all.", "48,211 → 48,199 series", "3 → 1 names in conflict", "12 series: renamed",
 		"Your names Name Becomes Rule shop.queues.mail.depth cf_shop_queues_mail_depth{} cf_queue_depth{queue=\"mail\"} rules/queues " +
 			"its title fails line 9 cf_b{} as without this file metric: got \"cf_b\", want \"cf_c\" none {nam: a} unknown key",
 		"line 4 b : can never match: rule a takes all its names", "rules/queues 3 12", "rules/none takes no live name, nearest is shop.queue : upper and lower case count 6 none", "By rules/queues",
-		`shop.queues.orders.depth of shop: renamed, label gained cf_shop_queues_orders_depth cf_queue_depth unit none bytes values times 1 1024 kind gauge counter queue="orders" zone="z1" 1`,
+		`shop.queues.orders.depth of shop: renamed, label gained cf_shop_queues_orders_depth cf_queue_depth unit none bytes values times 1 1,024 kind gauge counter queue="orders" zone="z1" 1`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
