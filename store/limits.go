@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 
 	"loggregator_exporter/metric"
@@ -114,8 +115,8 @@ func ownerOf(by Owner, tagset string) string {
 	s := Sender{key: tagset}
 	source := s.SourceID()
 	if by == OwnerSourceID {
-		if source == "" {
-			source = s.Tag("app_id") // the identity of an app's HTTP request has no source id
+		if source == "" { // the identity of an HTTP request has none: it is the app's, or else the router's
+			source = cmp.Or(s.Tag("app_id"), s.Tag("origin"))
 		}
 		return source
 	}

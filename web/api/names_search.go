@@ -196,7 +196,7 @@ func (a *API) ownedBy(s *live.Snapshot, owner string) map[int]*live.Name {
 	owned := map[int]*live.Name{}
 	var rows []int // by number of the name: its position, or -1
 	var refused []store.Mark
-	owns := func(sender store.Sender) bool { return live.OwnerOf(sender, by) == owner }
+	owns := func(sender store.Sender) bool { return sender.Owner(by) == owner }
 	a.options.Store.ScanOf(owns, func(chunk *store.Scan) bool {
 		for i := len(rows); i < len(chunk.Names); i++ {
 			rows = append(rows, rowOf(s, &chunk.Names[i]))

@@ -2,8 +2,35 @@ package api
 
 import (
 	"slices"
+	"strconv"
 	"testing"
+	"time"
+
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
 )
+
+// The limit on owners holds for requests of no app as well: they are the router's, of whom the page counts no more series
+// than the limit allows.
+func TestOwnersAtLimit(t *testing.T) {
+	limits := store.LimitOptions{PerOwner: 3, Owner: store.OwnerSourceID}
+	f := newFixture(t, func(o *store.Options) { o.Limits = limits })
+	for i := range 5 {
+		f.gauge("gorouter", "queue."+strconv.Itoa(i)+".depth")
+	}
+	now := time.Now().UnixNano()
+	f.send(&metric.Envelope{
+		Kind: metric.KindTimer, Name: []byte("http"), Start: now - 1, Stop: now, Arrived: now,
+	}, "gorouter", "peer_type", "Server", "method", "GET", "status_code", "200")
+	c, err := f.Cardinality(t.Context(), CardinalityQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := c.Limits[2]
+	if limit.Highest != 3 || limit.Of != "gorouter" || limit.Full != 1 || f.store.LimitState().LargestOwnerSeries != 3 {
+		t.Errorf("%+v, %+v", limit, f.store.LimitState())
+	}
+}
 
 // The list of owners can be kept to apps or components; a cursor holds for one of these lists only.
 func TestOwners(t *testing.T) {

@@ -158,7 +158,7 @@ func (a *API) ownedNames(numbers map[string]int) []int {
 	counts, has := make([]int, len(numbers)), make([][]bool, len(numbers))
 	a.options.Store.Scan(func(chunk *store.Scan) bool {
 		for _, sender := range chunk.Senders[len(senders):] {
-			owner, ok := numbers[live.OwnerOf(sender, by)]
+			owner, ok := numbers[sender.Owner(by)]
 			if !ok {
 				owner = -1
 			}

@@ -94,7 +94,7 @@ func (c *census) learn(s *store.Scan) {
 		c.names = append(c.names, tally{composite: s.Names[i].Composite()})
 	}
 	for _, sender := range s.Senders[len(c.senders):] {
-		owner := OwnerOf(sender, c.by)
+		owner := sender.Owner(c.by)
 		of := belongs{origin: c.text(OriginOf(sender))}
 		if owner != "" {
 			if of.owner = c.owners[owner]; of.owner == 0 {

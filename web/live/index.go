@@ -84,15 +84,6 @@ func NewIndex(s *store.Store, filtered func() []LeftOut) *Index {
 // OriginOf returns the origin of a sender, or its source id where it says none.
 func OriginOf(s store.Sender) string { return cmp.Or(s.Tag("origin"), s.SourceID()) }
 
-// OwnerOf returns whose the series of a sender are: what the limit on owners goes by, else the origin. It is empty for
-// senders that belong to no app or space, where these count.
-func OwnerOf(s store.Sender, by store.Owner) string {
-	if owner := s.Owner(by); owner != "" || by != store.OwnerSourceID {
-		return owner
-	}
-	return s.Tag("origin")
-}
-
 // Compare orders names by name, kind and unit.
 func Compare(x, y *Name) int {
 	return cmp.Or(strings.Compare(x.Name, y.Name), cmp.Compare(x.Kind, y.Kind), strings.Compare(x.Unit, y.Unit))
