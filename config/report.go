@@ -12,7 +12,7 @@ import (
 type Origin struct {
 	// From is default, platform (what Cloud Foundry tells an app), file, environment or flag.
 	From string
-	// Place is file and line, variable or flag; empty for defaults.
+	// Place is file and line, variable or flag, or what a derived value was made of; empty for defaults.
 	Place string
 	// Overridden are the values of lower layers.
 	Overridden []Overridden
@@ -98,14 +98,30 @@ func (c *Config) Report() []Reported {
 			r.From = layerNames[fromDefault]
 			if s.Kind.inFlags() && r.Value != plain(s.Default) {
 				r.From = "derived"
-				if s.Key == "nozzle.deterministic_name" {
-					r.Place = c.Nozzle.Stream.NameFrom
-				}
+				r.Place = c.derivedFrom(s, r.Value)
 			}
 		}
 		all[i] = r
 	}
 	return all
+}
+
+// derivedFrom says what a value was made of that nobody has set and that is not the default.
+func (c *Config) derivedFrom(s *Setting, value string) string {
+	switch {
+	case s.Key == "nozzle.deterministic_name":
+		return c.Nozzle.Stream.NameFrom
+	case c.Web.Demo && strings.HasSuffix(value, ":0"):
+		return "exporter demo, any free port"
+	case c.Web.Demo:
+		return "exporter demo"
+	case s.DefaultText != "":
+		return unmarked(s.DefaultText)
+	case s.Key == "web.listen_address":
+		return "PORT"
+	default:
+		return vcapApplication
+	}
 }
 
 // spelled spells the value in force.

@@ -40,7 +40,7 @@ remote_write:
 		"uaa.client_secret":    {"(hidden)", "environment", "LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET"},
 		"log.level":            {"debug", "flag", "--log.level"},
 		"log.format":           {"logfmt", "default", ""},
-		"nozzle.udp.enabled":   {"true", "derived", ""},
+		"nozzle.udp.enabled":   {"true", "derived", "true when no other source is enabled, else false"},
 		"web.enable_console":   {"true", "default", ""},
 		"metrics.labels.drop":  {"", "default", ""},
 	} {

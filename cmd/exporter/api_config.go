@@ -61,19 +61,12 @@ func settingsInForce(running, reloaded *config.Config) []config.Reported {
 func (r *reloader) pending(inForce []config.Reported) *api.Pending {
 	p := &api.Pending{Reload: []api.SettingChange{}, Restart: []api.SettingChange{}, RuleFiles: []string{}}
 	loaded, err := r.load()
+	if loaded != nil { // some settings may be wrong
+		r.compare(p, inForce, loaded)
+	}
 	if err != nil {
 		p.Error = withRuleMistakes(loaded, err).Error()
 		return p
-	}
-	restart := config.AwaitRestart(r.running, loaded) // by values, which may be secrets
-	for i, s := range loaded.Report() {
-		change := api.SettingChange{Key: s.Key, Value: inForce[i].Value, New: s.Value}
-		switch {
-		case slices.Contains(restart, s.Key):
-			p.Restart = append(p.Restart, change)
-		case s.Reloads() && s.Value != inForce[i].Value:
-			p.Reload = append(p.Reload, change)
-		}
 	}
 	options, err := taggerOptions(&loaded.Tagger)
 	if err == nil {
@@ -93,4 +86,18 @@ func (r *reloader) pending(inForce []config.Reported) *api.Pending {
 		}
 	}
 	return p
+}
+
+// compare lists the settings that have another value than in force.
+func (r *reloader) compare(p *api.Pending, inForce []config.Reported, loaded *config.Config) {
+	restart := config.AwaitRestart(r.running, loaded) // by values, which may be secrets
+	for i, s := range loaded.Report() {
+		change := api.SettingChange{Key: s.Key, Value: inForce[i].Value, New: s.Value}
+		switch {
+		case slices.Contains(restart, s.Key):
+			p.Restart = append(p.Restart, change)
+		case s.Reloads() && s.Value != inForce[i].Value:
+			p.Reload = append(p.Reload, change)
+		}
+	}
 }

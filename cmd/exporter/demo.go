@@ -35,9 +35,10 @@ func newDemo() *cobra.Command {
 			"real protocols: dropsonde datagrams for some VMs, a forwarder agent, OTLP and a syslog agent for one\n" +
 			"each, the reverse log proxy's gRPC stream with mutual TLS for the others. Everything is on the\n" +
 			"loopback interface, certificates are made at start, and no file is written.\n\n" +
-			"Filters, rules, names, web server and log can be set, and reloaded, as for exporter run; what says\n" +
-			"where to read from, and remote write, cannot. By default the demo serves at 127.0.0.1:9286 (port 0\n" +
-			"takes any free one), sets the label environment to demo, and logs warnings only.",
+			"Filters, rules, names, web server and log can be set as for exporter run; rules and names can be\n" +
+			"reloaded. What says where to read from, and remote write, cannot be set. By default the demo serves\n" +
+			"at 127.0.0.1:9286 (port 0 takes any free one), sets the label environment to demo, and logs warnings\n" +
+			"only.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, warnings, err := loadDemo(cmd.Flags())

@@ -204,7 +204,11 @@ func TestReloadNamesAllMistakes(t *testing.T) {
 	load = func() (*config.Config, error) {
 		cfg := testConfig()
 		cfg.Tagger.RulesFiles = []string{bad, missing, worse}
+		cfg.Web.EnablePprof = true
 		return cfg, errors.New("tagger.rules_files[1]: no such file")
+	}
+	if p := r.config().Pending; len(p.Restart) != 1 || p.Restart[0].Key != "web.enable_pprof" {
+		t.Errorf("%+v", p.Restart)
 	}
 	for what, err := range map[string]string{"reload": fmt.Sprint(r.reload("test")), "pending": r.config().Pending.Error} {
 		for _, want := range []string{"rules_files[1]", bad + ":1:10: ", worse + ":1:20: "} {

@@ -80,7 +80,7 @@ func searchNames(t *testing.T, b *tab) {
 	b.await(t, `document.querySelector("#found tbody th").innerText === "bbs.memoryStats.numMallocs" ||
 		document.querySelector("#found tbody th").innerText === "bbs.memoryStats.numFrees"`)
 	b.show(t, "/names")
-	b.do(t, chromedp.Click(chromedp.CSS(`.chips li:nth-child(3) a`)))
+	b.do(t, chromedp.Click(chromedp.CSS(`.chips li:nth-child(4) a`)))
 	b.await(t, `location.search === "?state=untagged"`)
 	b.await(t, `[...document.querySelectorAll("#found tbody .state")].every((e) => ["untagged", "undescribed"].includes(e.innerText))`)
 

@@ -135,9 +135,14 @@ func reasonChips(page *api.NamesPage, q api.NamesQuery) (chips []stateChip) {
 		if q.Reason, q.Sort, q.Descending = reason, "samples", true; reason == wanted {
 			q.Reason, q.Sort, q.Descending = "", "", false
 		}
-		chips = append(chips, stateChip{strings.ReplaceAll(reason, "_", " "), n, reason == wanted, namesQuery(q, "")})
+		chips = append(chips, stateChip{reasonWord(reason), n, reason == wanted, namesQuery(q, "")})
 	}
 	return chips
+}
+
+// reasonWord is a reason as the chips of states call it, where these have a word for it.
+func reasonWord(reason string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(reason, "_by_rule"), "_", " ")
 }
 
 // Samples are the samples of a name that were not stored for the reason that is asked for.

@@ -57,13 +57,13 @@ func TestContents(t *testing.T) {
 		}},
 		{"/?ledger=total", []string{"Stored 1,400,000,000 samples", "conflict 20,000", "loggregator.doppler ingress 900 never came"}},
 		{"/names", []string{
-			"all 812 tagged 760 untagged 41 undescribed 12 conflict 3 refused 8 dropped 0 filtered 0",
+			"now: all 812 tagged 760 untagged 41 undescribed 12 conflict 3 refused 8 dropped 0 filtered 0",
 			"not stored since the start: outdated 1 filtered 7", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
 			"tagged router__0.memoryStats.numBytesAllocated router__0 gauge count cf_num_bytes_allocated " +
 				"go-runtime/memory-stats 3 2 s ago",
 			"undescribed shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
 			"conflict rep.memoryStats.numFrees its series belongs to memoryStats.numFrees rep counter cf_num_frees_total " +
-				"go-runtime/memory-stats 0 2 without 2 s ago",
+				"go-runtime/memory-stats 0 2 without a series 2 s ago",
 		}},
 		{"/names?owner=0e98fd00-47b2-4589-94f0-385f78b3a04d", []string{
 			"Only names of the app checkout in shop / prod, 0e98fd00-47b2-4589-94f0-385f78b3a04d . Show all",
@@ -273,7 +273,7 @@ func TestReload(t *testing.T) {
 	}
 	f.config.Reload.Successful, f.config.Reload.Error = false, "no such file"
 	f.config.Reload.LastAttempt = now.Add(-10 * time.Second)
-	want := "Last reload failed 10 s ago In force as loaded 2 h ago Why it failed no such file"
+	want := "Last reload failed 10 s ago Loaded 2 h ago Why it failed no such file"
 	if text := read(t, f, "/config"); !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
