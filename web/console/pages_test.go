@@ -105,7 +105,7 @@ func TestContents(t *testing.T) {
 		}},
 		{"/rules?view=workbench&file=go-runtime.yaml", []string{"in place of go-runtime.yaml", "This file is built in."}},
 		{"/rules?view=proposals", []string{
-			"Try the doubtful ones 5,000 live names 41 without a rule 12 of these undescribed 7 in quarantine 40 would get one without doubt 6 more by 1 doubtful rule", "learned/queues.queue doubtful",
+			"Try the doubtful ones 5,000 live names 41 without a rule 12 of these also undescribed 7 in quarantine 40 would get one without doubt 6 more by 1 doubtful rule", "learned/queues.queue doubtful",
 			"queues.{queue}.{leaf} : 6 names with 3 values become 2 base names",
 			`queues.orders.depth → queues.depth with queue="orders"`, "for queue: the same 2 names stand behind them",
 		}},
