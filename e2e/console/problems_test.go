@@ -36,9 +36,12 @@ const eventsLast = 3 * time.Second
 type patient struct {
 	*api.API
 
+	push func(on bool) // switches remote write
+
 	mu     sync.Mutex
 	silent bool // nothing has come yet
 	wrong  bool
+	unread bool    // nobody scrapes
 	events float64 // of each kind since the start: they go on while something is wrong
 }
 
@@ -115,6 +118,13 @@ func (p *patient) setSilent(silent bool) {
 	p.silent = silent
 }
 
+// setUnread says whether nobody scrapes.
+func (p *patient) setUnread(unread bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unread = unread
+}
+
 // happen lets an event of each kind happen while something is wrong; mu is held.
 func (p *patient) happen() {
 	if !p.wrong {
@@ -165,7 +175,9 @@ func (p *patient) sources() []overview.Source {
 		byName["otlp"].ClockAheadSeconds = 30
 		scrape.Bytes = 17 << 20
 	}
-	p.ObserveScrape(scrape)
+	if !p.unread {
+		p.ObserveScrape(scrape)
+	}
 	var list []overview.Source
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		list = append(list, *byName[name])
@@ -183,8 +195,9 @@ func (p *patient) counts(yield func(overview.Column, float64)) {
 	}
 }
 
-// register registers the metrics of its own by which the page knows the rest.
-func (p *patient) register(own *prometheus.Registry) {
+// register registers the metrics of its own by which the page knows the rest. It returns that by which it knows that remote
+// write is on.
+func (p *patient) register(own *prometheus.Registry) (pushes prometheus.Collector) {
 	now := float64(time.Now().Unix())
 	for _, g := range []struct {
 		name        string
@@ -198,10 +211,15 @@ func (p *patient) register(own *prometheus.Registry) {
 		{"remote_write_highest_timestamp_seconds", nil, now, now},
 		{"remote_write_queue_highest_sent_timestamp_seconds", nil, now, now - 300},
 	} {
-		own.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		gauge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "loggregator_exporter_" + g.name, Help: "h", ConstLabels: g.labels,
-		}, func() float64 { return p.value(g.well, g.wrong) }))
+		}, func() float64 { return p.value(g.well, g.wrong) })
+		own.MustRegister(gauge)
+		if g.name == "remote_write_samples_total" {
+			pushes = gauge
+		}
 	}
+	return pushes
 }
 
 // storeOptions are those of a store with a limit, and with a rule, or none, for the only name.
@@ -240,7 +258,13 @@ func newPatient(t *testing.T) (p *patient, s *store.Store, address string) {
 	send(s)
 	p = &patient{silent: true}
 	own := prometheus.NewRegistry()
-	p.register(own)
+	pushes := p.register(own)
+	p.push = func(on bool) {
+		own.Unregister(pushes)
+		if on {
+			own.MustRegister(pushes)
+		}
+	}
 	p.API = api.New(api.Options{Options: overview.Options{
 		Store: s, Own: own, Recent: eventsLast, Sources: p.sources, Counts: p.counts,
 		Losses: func() []overview.Loss {
@@ -279,13 +303,22 @@ func TestProblems(t *testing.T) {
 	p.setSilent(false)
 	b.await(t, `document.querySelector("#verdict").classList.contains("ok") && `+ids+` === ""`)
 
+	const unread = "not_scraped"
+	p.setUnread(true)
+	p.push(false)
+	b.await(t, `document.querySelector("#verdict").classList.contains("ok") && `+ids+` === "`+unread+`"`)
+	b.await(t, `document.querySelector("[data-problem=`+unread+`]").textContent.includes("Nobody has scraped the metrics since")`)
+	p.push(true) // which is a reader
+	b.await(t, ids+` === ""`)
+	p.setUnread(false)
+
 	p.setWrong(true)
 	if _, err := s.Reload(storeOptions(t, 10, "")); err != nil { // nearly full, and without a rule
 		t.Fatal(err)
 	}
 	send(s)
 	b.await(t, ids+` === `+quote(strings.Join(slices.Sorted(maps.Keys(sentences)), "\n")))
-	kinds := map[string]bool{overview.KindNothing: true}
+	kinds := map[string]bool{overview.KindNothing: true, unread: true}
 	for id, sentence := range sentences {
 		kinds[strings.Split(id, "/")[0]] = true
 		shown := eval[string](t, b, fmt.Sprintf("document.querySelector('[data-problem=%q]').textContent", id))

@@ -48,7 +48,7 @@ type finder struct {
 func (m *Monitor) problems(s *Status, own *ownMetrics) []Problem {
 	f := finder{Status: s, monitor: m, own: own, lately: inWords(m.options.Recent), found: []Problem{}}
 	for _, find := range []func(){
-		f.everySource, f.nothing, f.losses, f.samples, f.limits, f.scrapes, f.pushes, f.tokens, f.configuration,
+		f.everySource, f.nothing, f.losses, f.samples, f.limits, f.unread, f.scrapes, f.pushes, f.tokens, f.configuration,
 		f.certificates, f.names,
 	} {
 		from := len(f.found)

@@ -104,7 +104,7 @@ func (f *finder) upstreamLosses() {
 	}
 	if !much {
 		p := problem(Notice, lost, "most of them at", &f.Losses[most])
-		p.Remedy = "Up to " + percent(someLost) + " is usual. Should it become more: " + p.Remedy
+		p.Remedy = "Up to " + percent(someLost) + " is usual, and needs no action yet. " + p.Remedy
 		f.add(p, "")
 	}
 }

@@ -167,6 +167,23 @@ func days(d time.Duration) string {
 	return count(math.Floor(d.Hours()/24), "day")
 }
 
+// unread says that nobody reads the metrics.
+func (f *finder) unread() {
+	last := f.monitor.scrapers.complete()
+	if f.RemoteWrite != nil || f.Time.Sub(latest(last, f.Started)) <= f.monitor.options.Recent {
+		return
+	}
+	since := "since " + clock(last)
+	if last.IsZero() {
+		since = "since the start at " + clock(f.Started)
+	}
+	f.add(Problem{
+		Kind: "not_scraped", Severity: Notice, Since: latest(last, f.Started), Link: "/#scrapers",
+		Sentence: "Nobody has scraped the metrics " + since + ", and remote write is off.",
+		Remedy:   "Look whether a scrape job names this exporter, and what Prometheus says of its target: docs/scraping.md has a job.",
+	}, "")
+}
+
 // scrapes finds readers that do not get all.
 func (f *finder) scrapes() {
 	for i := range f.Scrapers {

@@ -59,8 +59,22 @@ func problemCases() []problemCase {
 			s.Up, s.Connections = false, 0
 			s.LastError = &SourceError{Reason: "unreachable", Advice: "is the address right?", Text: "connection refused"}
 		}), []string{"critical source_down/rlp"}, "Source rlp is not connected since 00:02:00 UTC."},
+		{"never scraped", func(f *fixture) {
+			f.started = f.started.Add(-time.Hour)
+		}, []string{"notice not_scraped"}, "Nobody has scraped the metrics since the start at 23:00:00 UTC, and remote write is off."},
+		{"pushed, and never scraped", func(f *fixture) {
+			f.started = f.started.Add(-time.Hour)
+			f.set("remote_write_samples_total", 0)
+		}, nil, ""},
+		{"scraped long ago", func(f *fixture) {
+			f.ObserveScrape(Scrape{Outcome: "complete"})
+			time.Sleep(recent + time.Second)
+			f.ObserveScrape(Scrape{Outcome: "refused"})
+			f.sources = []Source{well("rlp")}
+		}, []string{"notice not_scraped"}, "Nobody has scraped the metrics since 00:02:00 UTC, and remote write is off."},
 		{"mute", func(f *fixture) {
 			f.started = f.started.Add(-time.Hour)
+			f.ObserveScrape(Scrape{Outcome: "complete"})
 			f.sources[0].LastEnvelope = time.Now().Add(-3 * time.Minute)
 			f.sources[0].ConnectedSince = f.sources[0].LastEnvelope
 		}, []string{"critical source_mute/rlp"}, "Source rlp is connected, but mute since 23:59:00 UTC."},
@@ -340,6 +354,7 @@ func TestProblemsEnd(t *testing.T) {
 		began := time.Now()
 		ids := func() (ids []string) {
 			f.sources = []Source{well("rlp")}
+			f.ObserveScrape(Scrape{Outcome: "complete"})
 			s, err := f.Status(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -117,6 +117,13 @@ func (c *scrapers) list(now time.Time) []Scraper {
 	return list
 }
 
+// complete returns when the last scrape ended that got all; zero where none has.
+func (c *scrapers) complete() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
 // keepPoint is how long the last scrape stands in the graphs where no other follows.
 const keepPoint = 2 * time.Minute
 
