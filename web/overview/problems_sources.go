@@ -147,6 +147,14 @@ func (s *Source) Away(now time.Time) bool {
 	return !s.Up && s.Connections == 0 && (waiting[s.Name] == "" || now.Sub(s.LastEnvelope) >= muteAfter)
 }
 
+// Between says from when on it is a problem that nobody is connected, where senders may be between two connections; else "".
+func (s *Source) Between(now time.Time) string {
+	if s.Up || s.Connections > 0 || s.Away(now) {
+		return ""
+	}
+	return "usual between two connections; a problem " + inWords(muteAfter) + " after the last envelope"
+}
+
 // reconnects finds whether a source has to connect again and again.
 func (f *finder) reconnects(s *Source, reason string) {
 	key := Column{"source_reconnects_total", reason, s.Name}
