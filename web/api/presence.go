@@ -122,7 +122,10 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		if p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name); err == nil {
 			err = p.nearOrigin(ctx, s, q.Name)
 		}
-		p.unseen(a.down())
+		if p.unseen(a.down()); p.Link == "" && q.Origin != "" && slices.Contains(s.Texts, q.Origin) {
+			p.Remedy += " These are the names of the origin:"
+			p.Link = "/names?" + url.Values{"search": {q.Origin}}.Encode()
+		}
 	}
 	return err
 }

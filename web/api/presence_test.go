@@ -101,6 +101,10 @@ func TestPresence(t *testing.T) {
 				"on, or has happened. The documentation has all of them.|/docs?page=metrics|",
 		},
 		{
+			ExplainQuery{Name: "nothing.like.it", Origin: "rep"},
+			unseen + "See whether the component runs and sends it, by this spelling. These are the names of the origin:|/names?search=rep|",
+		},
+		{
 			ExplainQuery{Name: "cf_none"},
 			"no_metric|No metric of this name is exposed, and no component sends a name like this.|A metric is there from the first " +
 				"sample of a raw name that leads to it until metrics.expiration after the last: search Names for a word of it.|/names|",
