@@ -54,14 +54,15 @@ func Run(t *testing.T, c Client) {
 			r := recorder{t: t, client: &c, status: tc.status}
 			server, other := r.serve(c.TLS), r.serve(c.TLS)
 			from, to := parse(t, server.URL), parse(t, other.URL)
-			r.target = tc.target(from, to)
+			target := tc.target(from, to)
+			r.redirectTo(target)
 			err := c.Ask(t, server)
 			if tc.follows {
 				r.checkFollowed(err)
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), "the redirect from "+from.String()) ||
-				!strings.Contains(err.Error(), outgoing.Address(from.ResolveReference(parse(t, r.target)))) {
+				!strings.Contains(err.Error(), outgoing.Address(from.ResolveReference(parse(t, target)))) {
 				t.Errorf("the error names not both addresses: %v", err)
 			}
 			if _, ok := errors.AsType[*outgoing.RedirectError](err); !ok {
@@ -79,9 +80,9 @@ type recorder struct {
 	t      *testing.T
 	client *Client
 	status int
-	target string
 
 	mu         sync.Mutex
+	target     string
 	first      arrival   // the last one that was answered with a redirect
 	redirected []arrival // at the address that redirects name, on any server
 }
@@ -100,6 +101,14 @@ func (r *recorder) serve(withTLS bool) *httptest.Server {
 	return server
 }
 
+// redirectTo sets the target. The lock is needed, since the race detector knows nothing of requests that a client sends
+// without telling the runtime, as those of nozzle/gather do.
+func (r *recorder) redirectTo(target string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.target = target
+}
+
 func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -115,8 +124,8 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	r.mu.Lock()
 	r.first = a
-	r.mu.Unlock()
 	w.Header().Set("Location", r.target)
+	r.mu.Unlock()
 	w.WriteHeader(r.status)
 }
 
