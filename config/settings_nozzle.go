@@ -36,7 +36,7 @@ func nozzleSettings() []Setting {
 			Key: "nozzle.filters", Kind: KindFilters, Default: []any{},
 			Example: "[{drop: {kind: timer, app_name: load-*}}]",
 			Help: "Which metrics to keep and which to drop before they become series: the first filter that " +
-				"matches decides, and what none matches is kept. See [Filters](configuration.md#filters).",
+				"matches decides, and what none matches is kept. See [configuration.md](configuration.md#filters).",
 		},
 		{
 			Key: "nozzle.allow_overlap", Kind: KindBool, Default: false, Example: "true",
