@@ -22,7 +22,8 @@ func Within(key string, sections []string) bool {
 	return slices.ContainsFunc(sections, func(s string) bool { return key == s || strings.HasPrefix(key, s+".") })
 }
 
-// AddFlags adds --config and a flag for every setting that flags can express, or for those of some sections or settings.
+// AddFlags adds --config and a flag for every setting that flags can express, or for those of some sections or
+// settings.
 func AddFlags(flags *pflag.FlagSet, sections ...string) {
 	flags.StringP(configFlag, "c", "", "Configuration `file` (YAML). Also "+configEnv+".")
 	for _, s := range Settings() {

@@ -50,8 +50,8 @@ func (a *arena[P, T]) remove(p P) {
 // position. So it grows without a look at the identities. It holds no pointers, so the garbage collector never looks
 // inside.
 //
-// Growing moves movedSlots slots with each insertion, so that no sample waits until a large table is copied and all of its
-// new memory is touched.
+// Growing moves movedSlots slots with each insertion, so that no sample waits until a large table is copied and all
+// of its new memory is touched.
 type index[P ~uint32] struct {
 	slots []slot[P]
 	used  int // slots that are not empty, including the deleted ones, and those that positions of old will take

@@ -205,9 +205,9 @@ func (d *identities) release(tagset tagsetPos, name namePos) {
 	d.tagsets.remove(tagset)
 }
 
-// countUntagged notes that no rule matches an entry of a name (1), that this is still so (0), or that the entry is gone or
-// tagged now (-1), and whether an entry of metrics describes the name. Names of composites do not count: nobody has sent
-// them.
+// countUntagged notes that no rule matches an entry of a name (1), that this is still so (0), or that the entry is
+// gone or tagged now (-1), and whether an entry of metrics describes the name. Names of composites do not count:
+// nobody has sent them.
 func (d *identities) countUntagged(pos namePos, change int, described bool) {
 	n := d.names.at(pos)
 	counts := n.kind.composite() == metric.TypeGauge

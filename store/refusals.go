@@ -23,8 +23,8 @@ type Refusal struct {
 	Metric, RawName string
 	Reason          string // the latest
 	Count           uint64
-	// Kind, Unit and Sender are those of the first sample that was refused; of those counted together, Kind and Sender are
-	// those of the first one without a name. The sender's identity is empty where it exceeds the bounds.
+	// Kind, Unit and Sender are those of the first sample that was refused; of those counted together, Kind and
+	// Sender are those of the first one without a name. The sender's identity is empty where it exceeds the bounds.
 	Kind   metric.Kind
 	Unit   string
 	Sender Sender

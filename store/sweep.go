@@ -65,24 +65,26 @@ func (s *registry) settleIndexes() {
 	s.families.labels.index.move(sweepChunk)
 }
 
-// readAhead reads a little of what to remove the silent ones of some entries needs. Of many series nothing is in a cache,
-// and those that end at once are far apart in the indexes: so the processor waits for all of them together.
+// readAhead reads a little of what it takes to remove those of some entries that have expired. Of many series nothing
+// is in a cache, and those that end at once are far apart in the indexes: so the processor waits for all of them
+// together.
 func (s *registry) readAhead(from, to entryPos, now int64) (touched uint32) {
+	var hashes [sweptAhead]uint32 // of labels
+	ending := hashes[:0]
 	for pos := from; pos < to; pos++ {
 		e := s.entries.at(pos)
 		if e.state == stateFree || !s.expiry.expired(e, now) {
 			continue
 		}
-		touched += s.entries.pairs.begin(s.entries.hashPair(e.tagset, e.name)) + s.entries.names.at(e.name).refs +
-			s.entries.tagsets.at(e.tagset).refs
+		touched += s.entries.pairs.begin(s.entries.hashPair(e.tagset, e.name))
+		touched += s.entries.names.at(e.name).refs + s.entries.tagsets.at(e.tagset).refs
 		if e.state == stateLive {
-			touched += s.families.series.begin(s.families.hash(seriesKey{e.family, e.labels})) + s.families.labels.at(e.labels).hash
+			touched += s.families.series.begin(s.families.hash(seriesKey{e.family, e.labels}))
+			ending = append(ending, s.families.labels.at(e.labels).hash)
 		}
 	}
-	for pos := from; pos < to; pos++ {
-		if e := s.entries.at(pos); e.state == stateLive && s.expiry.expired(e, now) {
-			touched += s.families.labels.index.begin(uint64(s.families.labels.at(e.labels).hash))
-		}
+	for _, hash := range ending {
+		touched += s.families.labels.index.begin(uint64(hash))
 	}
 	return touched
 }

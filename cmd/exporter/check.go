@@ -45,8 +45,8 @@ func check(cmd *cobra.Command) error {
 	return report(cmd.OutOrStdout(), cfg, s, warnings)
 }
 
-// withRuleMistakes adds the mistakes of rules to those of the configuration that names their files: all are told at once.
-// Files that cannot be read are in err already.
+// withRuleMistakes adds the mistakes of rules to those of the configuration that names their files: all are told at
+// once. Files that cannot be read are in err already.
 func withRuleMistakes(cfg *config.Config, err error) error {
 	if cfg == nil {
 		return err

@@ -58,8 +58,8 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 }
 
-// whereToSet says where a setting can be set that is no flag of a command, which may have others; it is empty for what is
-// no setting.
+// whereToSet says where a setting can be set that is no flag of a command, which may have others; it is empty for
+// what is no setting.
 func whereToSet(key string, hasSettings bool) string {
 	all := config.Settings()
 	i := slices.IndexFunc(all, func(s config.Setting) bool { return s.Key == key })

@@ -61,9 +61,9 @@ func offset(text []byte, mark yaml.Mark) int {
 	return at
 }
 
-// quoteBefore returns where the text in quotes begins with whose second quote a text ends; ok is false where it ends with
-// something else. An error behind it is often a quote's that does not end where it should: the next one in the file does
-// that, lines below.
+// quoteBefore returns where the text in quotes begins with whose second quote a text ends; ok is false where it ends
+// with something else. An error behind it is often a quote's that does not end where it should: the next one in the
+// file does that, lines below.
 func quoteBefore(text []byte) (at yaml.Mark, ok bool) {
 	text = bytes.TrimRight(text, " ")
 	end := len(text) - 1
@@ -78,8 +78,8 @@ func quoteBefore(text []byte) (at yaml.Mark, ok bool) {
 	return e.ContextMark, true
 }
 
-// unquoted finds a value that begins with a character of YAML's own, or holds a colon and a space, up to where it is read
-// as something else than text.
+// unquoted finds a value that begins with a character of YAML's own, or holds a colon and a space, up to where it is
+// read as something else than text.
 var unquoted = regexp.MustCompile(`: +(?:[{\[*&!%@` + "`" + `]([^"' ,]*[^"' ,\]}])?|[^"'{\[].*:)$`)
 
 // remedy says how to mend an error at a byte, or is empty.

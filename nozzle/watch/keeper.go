@@ -268,7 +268,8 @@ func (r *run) ended(ctx context.Context, s *stream, failure Failure) {
 // check looks at the streams and at the dopplers. asked says that a reader asked for it.
 func (r *run) check(ctx context.Context, asked bool) {
 	connected, now := false, time.Now()
-	intervals := max(1, int(now.Sub(r.checked).Round(checkInterval)/checkInterval))
+	// A process that was stopped has not seen how long a stream was silent.
+	intervals := min(checks(now.Sub(r.checked).Round(checkInterval)), checks(firstAlone))
 	r.checked = now
 	for i, s := range r.streams {
 		came, pause := s.check(intervals, asked)

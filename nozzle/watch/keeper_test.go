@@ -148,6 +148,19 @@ func TestKeeperReplacesABusyStream(t *testing.T) {
 	})
 }
 
+// Where the whole process was stopped for minutes, nothing says that its streams were silent.
+func TestKeeperAfterAStop(t *testing.T) {
+	s := &stream{connected: true}
+	r := &run{
+		Keeper: &Keeper{Account: &testAccount{}, Idle: time.Minute}, streams: []*stream{s}, dopplers: newDopplers(),
+		checked: time.Now().Add(-time.Hour),
+	}
+	r.check(t.Context(), false)
+	if s.silent != checks(firstAlone) || time.Since(r.checked) > time.Minute {
+		t.Errorf("silent for %d intervals", s.silent)
+	}
+}
+
 // A stream that goes mute is replaced within the idle timeout, and closed once an envelope came by the new one.
 func TestKeeperReplacesAnIdleStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

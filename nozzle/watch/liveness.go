@@ -70,8 +70,8 @@ const (
 // note takes a pause that ended with data by the same stream.
 func (q *pauses) note(pause int) { q.longest = max(q.longest, pause) }
 
-// limit is how long a silence may be and still be usual: twice the longest pause. For the first pauseLife checks it is the idle
-// timeout.
+// limit is how long a silence may be and still be usual: twice the longest pause. For the first pauseLife checks it is
+// the idle timeout.
 func (q *pauses) limit(idle time.Duration) time.Duration {
 	q.checks++
 	if q.checks%pauseLife == 0 && q.longest > 0 {

@@ -14,9 +14,9 @@ const (
 	// stallTimeout is far more than the milliseconds that a store needs for a batch: a reader that needs it for one is
 	// stuck, and the shard's other readers lack its share.
 	stallTimeout = 10 * time.Second
-	// checkInterval is how often a keeper checks its streams: the times that it measures are exact to that. Readers that
-	// are awake ask for it, since to wake up for a timer costs as much as some batches. firstAlone after the last of
-	// them has asked the keeper goes on by itself.
+	// checkInterval is how often a keeper checks its streams: the times that it measures are exact to that. Readers
+	// that are awake ask for it, since to wake up for a timer costs as much as some batches. firstAlone after the
+	// last of them has asked the keeper goes on by itself.
 	checkInterval = time.Second
 	firstAlone    = 3 * checkInterval
 )
@@ -100,8 +100,8 @@ type stream struct {
 	silent, stuck                      int    // intervals without envelopes; intervals within one message
 }
 
-// check compares a stream with the last check, some intervals ago. asked says that its reader asked for it, with a message
-// at hand. It returns whether any envelopes came since, and for how many intervals none had come before.
+// check compares a stream with the last check, some intervals ago. asked says that its reader asked for it, with a
+// message at hand. It returns whether any envelopes came since, and for how many intervals none had come before.
 func (s *stream) check(intervals int, asked bool) (came bool, pause int) {
 	done, begun := s.done.Load(), s.begun.Load()
 	if begun != done && begun == s.seenBegun && done == s.seenDone {

@@ -46,7 +46,8 @@ func (p *Proposal) WriteRules(w io.Writer) error {
 	return err
 }
 
-// Trusting returns the proposal without doubts in its rules, to see what those would do that have some; nil where none has.
+// Trusting returns the proposal without doubts in its rules, to see what those would do that have some; nil where
+// none has.
 func (p *Proposal) Trusting() *Proposal {
 	trusting := *p
 	trusting.Rules = nil

@@ -16,8 +16,8 @@ const defaultSizes = 20
 
 // CardinalityQuery says what to count.
 type CardinalityQuery struct {
-	// Metric asks for the labels and values of one metric only. Label and Value ask for the metrics that have series with
-	// that value of that label.
+	// Metric asks for the labels and values of one metric only. Label and Value ask for the metrics that have series
+	// with that value of that label.
 	Metric       string
 	Label, Value string
 	// Search keeps rows that contain each of its words, whatever their case: a metric's name, a label with its value,
@@ -109,8 +109,8 @@ type Limit struct {
 	Setting string `json:"setting"`
 	// Limit is 0 where there is none.
 	Limit int `json:"limit"`
-	// Highest is the most that anything has that it limits, and Of what that is. Full is how many are at the limit, or above
-	// it: series that were there when it was lowered stay.
+	// Highest is the most that anything has that it limits, and Of what that is. Full is how many are at the limit,
+	// or above it: series that were there when it was lowered stay.
 	Highest int    `json:"highest"`
 	Of      string `json:"of,omitempty"`
 	Full    int    `json:"full"`

@@ -62,8 +62,8 @@ type Explained struct {
 	Conversion string `json:"conversion,omitempty"`
 	// Series is metric and labels as exposed; empty where it is dropped or invalid.
 	Series string `json:"series,omitempty"`
-	// Metrics are all that the name becomes, or would, that of Series first; at most 16. There are several where requests
-	// have one of their time and one of their size, or where a rule looks at more than the name.
+	// Metrics are all that the name becomes, or would, that of Series first; at most 16. There are several where
+	// requests have one of their time and one of their size, or where a rule looks at more than the name.
 	Metrics []Becomes `json:"metrics"`
 	// Nearest are rules that nearly match, where none does.
 	Nearest []RuleRef `json:"nearest"`
@@ -121,8 +121,8 @@ type Attempt struct {
 
 // LiveSeries is one identity of a name, and its series.
 type LiveSeries struct {
-	// State is live, refused, dropped, joined, part or waiting. Metric and Labels are those of its series or, where it has
-	// none, those that it would have.
+	// State is live, refused, dropped, joined, part or waiting. Metric and Labels are those of its series or, where
+	// it has none, those that it would have.
 	State  string            `json:"state"`
 	Metric string            `json:"metric,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"`
@@ -192,8 +192,8 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 	return out, a.presence(ctx, &asked, senders, out)
 }
 
-// asSent completes a query with what an identity of the name has. Source id, instance id and tags go together: where the
-// query names none, the identity that rules see of that sender is returned.
+// asSent completes a query with what an identity of the name has. Source id, instance id and tags go together: where
+// the query names none, the identity that rules see of that sender is returned.
 func (x *Explained) asSent(q *ExplainQuery, v *store.Visited) *store.Identity {
 	if q.Kind == "" && v.Kind != metric.KindNone {
 		q.Kind = v.Kind.String()

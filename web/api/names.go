@@ -33,10 +33,11 @@ var states = [...]State{StateConflict, StateRefused, StateDropped, StateFiltered
 // NamesQuery says which raw names to list.
 type NamesQuery struct {
 	// Search keeps names of which the name, an origin or a metric contains each of its words, whatever their case, or
-	// which a word writes as origin.name. Of an expression of PromQL it keeps the names that lead to one of its metrics.
+	// which a word writes as origin.name. Of an expression of PromQL it keeps the names that lead to one of its
+	// metrics.
 	Search string
-	// State, Metric and Rule keep the names with that state, that lead to that metric or would, that a rule with that id
-	// takes, whose origin it takes, or whose metric it describes; see NamesPage.RuleSection.
+	// State, Metric and Rule keep the names with that state, that lead to that metric or would, that a rule with that
+	// id takes, whose origin it takes, or whose metric it describes; see NamesPage.RuleSection.
 	State  State
 	Metric string
 	Rule   string
@@ -85,8 +86,9 @@ type NamesPage struct {
 	// NearNames and NearMetrics are raw names and metrics that resemble what was searched for, where nothing was found.
 	NearNames   []string `json:"near_names"`
 	NearMetrics []string `json:"near_metrics"`
-	// RuleSection is where the rule that is asked for stands: those of rules and mappings take names; entries of metrics
-	// describe the metrics of names, which may be untagged. RuleOrigins is of how many names it takes only the origin.
+	// RuleSection is where the rule that is asked for stands: those of rules and mappings take names; entries of
+	// metrics describe the metrics of names, which may be untagged. RuleOrigins is of how many names it takes only
+	// the origin.
 	RuleSection string `json:"rule_section,omitempty"`
 	RuleOrigins int    `json:"rule_origins,omitempty"`
 	// OwnMetrics are the first 10 metrics of the exporter itself that a search finds: no component sends them, and no rule

@@ -25,8 +25,9 @@ const (
 	leastLikeness = 0.6
 )
 
-// near returns the raw names and the exposed metrics that resemble a text most. Texts resemble each other by their words, as
-// naming takes them apart, wherever these stand: a misspelt word, and another separator or prefix, are no hindrance.
+// near returns the raw names and the exposed metrics that resemble a text most. Texts resemble each other by their
+// words, as naming takes them apart, wherever these stand: a misspelt word, and another separator or prefix, are no
+// hindrance.
 func near(ctx context.Context, s *live.Snapshot, text string) (names, metrics []string, err error) {
 	isMetric := make([]bool, len(s.Texts))
 	var rawNames, allMetrics []string

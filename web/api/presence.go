@@ -18,10 +18,11 @@ import (
 
 // Presence says in plain words whether a name is exposed, and if not, why and what to do next.
 type Presence struct {
-	// State is exposed, quarantined (exposed after the quarantine took ids and numbers out), partly (some of its senders
-	// have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another kind, unit or
-	// origin than asked for), filtered, metric (it is the name of a metric, or of a series of one), no_series (of a metric
-	// that names would lead to, but all are dropped, filtered or refused), own (of one of the exporter's own), no_metric (it has the form of a metric's name, but none has it) or unseen.
+	// State is exposed, quarantined (exposed after the quarantine took ids and numbers out), partly (some of its
+	// senders have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another
+	// kind, unit or origin than asked for), filtered, metric (it is the name of a metric, or of a series of one),
+	// no_series (of a metric that names would lead to, but all are dropped, filtered or refused), own (of one of the
+	// exporter's own), no_metric (it has the form of a metric's name, but none has it) or unseen.
 	State string `json:"state"`
 	// Sentence is that in words, Remedy what to do about it, or empty, and Link the page that shows more, or empty.
 	Sentence string `json:"sentence"`

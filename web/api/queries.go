@@ -23,7 +23,8 @@ const (
 	maxParameterBytes = 32 << 10
 )
 
-// ParseNamesQuery reads the parameters search, state, undescribed, metric, rule, owner, reason, sort, order, limit and cursor.
+// ParseNamesQuery reads the parameters search, state, undescribed, metric, rule, owner, reason, sort, order, limit
+// and cursor.
 func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 	p := parameters{values: values}
 	q := NamesQuery{
@@ -93,7 +94,8 @@ func ParseRuleFile(values url.Values) (file string, err error) {
 	return file, p.finish()
 }
 
-// ParseTryQuery reads the parameters replaces, name (repeated) and limit. The rule file itself is the body of the request.
+// ParseTryQuery reads the parameters replaces, name (repeated) and limit. The rule file itself is the body of the
+// request.
 func ParseTryQuery(values url.Values) (TryQuery, error) {
 	p := parameters{values: values}
 	q := TryQuery{

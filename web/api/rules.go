@@ -71,15 +71,15 @@ type Rule struct {
 	// Section is rules, origins, metrics or mappings.
 	Section string `json:"section"`
 	Drops   bool   `json:"drops"`
-	// Names is how many live raw names it takes, alone or with others; of origins, names whose origin it takes, and of metrics,
-	// names whose metric it describes. Series is how many series these have.
+	// Names is how many live raw names it takes, alone or with others; of origins, names whose origin it takes, and
+	// of metrics, names whose metric it describes. Series is how many series these have.
 	Names  int `json:"names"`
 	Series int `json:"series"`
 	// Examples are up to 3 of the names, Origins up to 3 of the origins that it takes: their names are counted as well.
 	Examples []string `json:"examples"`
 	Origins  []string `json:"origins"`
-	// Nearest is the live name that is nearest to the pattern, of a rule that is tried and takes none. OtherCase says that
-	// it has all words of the pattern, but not all in the same case.
+	// Nearest is the live name that is nearest to the pattern, of a rule that is tried and takes none. OtherCase says
+	// that it has all words of the pattern, but not all in the same case.
 	Nearest   string `json:"nearest,omitempty"`
 	OtherCase bool   `json:"nearest_in_other_case,omitempty"`
 }

@@ -214,8 +214,8 @@ func (x *ruleIndex) count(at int, n *live.Name) {
 	}
 }
 
-// ruledNames are the names that a rule takes or describes: their positions, the section of the rule, and of how many names
-// it takes only the origin.
+// ruledNames are the names that a rule takes or describes: their positions, the section of the rule, and of how many
+// names it takes only the origin.
 type ruledNames struct {
 	at      map[int]bool
 	section string

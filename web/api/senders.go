@@ -20,7 +20,8 @@ type senders struct {
 	states                   map[string]int                   // of those that the store remembers
 	lastSeen                 int64                            // when the last sample of those arrived
 	first                    *store.Visited                   // one that has a series, where there is one
-	// Sets of tags of those that have a series, and of those that are refused: the time and the size of a request have one.
+	// Sets of tags of those that have a series, and of those that are refused: the time and the size of a request
+	// have one.
 	sets, refusedSets int
 	// Of those that have a series: senders and metrics. Requests do not say which of the routers has sent them.
 	requests bool

@@ -67,8 +67,8 @@ func (m *mixedUnits) warnings(rules []Rule) []RuleError {
 	return all
 }
 
-// nearest says of the rules that take no live name which one has most of the words of their patterns, whatever the case and
-// with a misspelt letter; more than half of them.
+// nearest says of the rules that take no live name which one has most of the words of their patterns, whatever the
+// case and with a misspelt letter; more than half of them.
 func (t *trial) nearest(ctx context.Context, rules []Rule) {
 	looked, known := 0, map[[2]string]bool{} // what is known of pairs of words, of which there are few
 	for i := range rules {

@@ -33,8 +33,8 @@ type TriedName struct {
 type TriedSeries struct {
 	resolver.Explanation
 
-	// Series is metric and labels as exposed; empty where it is dropped or invalid. Invalid says why its samples would be
-	// refused.
+	// Series is metric and labels as exposed; empty where it is dropped or invalid. Invalid says why its samples
+	// would be refused.
 	Series  string `json:"series,omitempty"`
 	Invalid string `json:"invalid,omitempty"`
 }

@@ -27,8 +27,8 @@ type namesPage struct {
 	Bare    template.URL // without metric, rule, owner and reason
 	// Owner is that of the query with the names of its app, where they are known.
 	Owner *api.OwnerSize
-	// Detail says why samples of all names of the page were not stored, Remedy what to do about it, and Refusal why all are
-	// in conflict or refused; empty where that differs from name to name.
+	// Detail says why samples of all names of the page were not stored, Remedy what to do about it, and Refusal why
+	// all are in conflict or refused; empty where that differs from name to name.
 	Detail, Remedy, Refusal string
 }
 

@@ -23,12 +23,12 @@ type Name struct {
 	Sender store.Sender
 	// Part is TypeHistogram or TypeSummary if it is a part of one from some sender, else TypeGauge.
 	Part metric.Type
-	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each. Where nothing of the
-	// name is exposed, Metrics is what it would lead to, whatever drops or filters it.
+	// Origins and Metrics are positions in Snapshot.Texts, sorted by text; there are at most 64 of each. Where
+	// nothing of the name is exposed, Metrics is what it would lead to, whatever drops or filters it.
 	Origins, Metrics []uint32
-	// Series is the number of identities that have a series, alone, as part of another, or with another; the others have
-	// none. Untagged is how many of all no rule matches; those of a part go by its histogram or summary. Undescribed says
-	// that no entry of metrics describes the name either.
+	// Series is the number of identities that have a series, alone, as part of another, or with another; the others
+	// have none. Untagged is how many of all no rule matches; those of a part go by its histogram or summary.
+	// Undescribed says that no entry of metrics describes the name either.
 	Series, Untagged, Conflicts, OverLimit, Invalid, Dropped int
 
 	Undescribed bool
@@ -92,8 +92,8 @@ func Compare(x, y *Name) int {
 // Identity returns an identity of the name, as one of its senders sends it.
 func (n *Name) Identity() store.Identity { return n.Sender.Identity(n.Name, n.Unit) }
 
-// Ruled returns the identity that rules see of the name: that of the histogram or summary that it is a part of, else its
-// own.
+// Ruled returns the identity that rules see of the name: that of the histogram or summary that it is a part of, else
+// its own.
 func (n *Name) Ruled() store.Identity { return n.Sender.Whole(n.Name, n.Unit, n.Part) }
 
 // Forget leaves out what became of all identities.

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// someLost is the share of the envelopes of the last two times Options.Recent, which is ten minutes, from which losses of
-// Loggregator need attention: that of the alert LoggregatorExporterUpstreamLoss.
+// someLost is the share of the envelopes of the last two times Options.Recent, which is ten minutes, from which
+// losses of Loggregator need attention: that of the alert LoggregatorExporterUpstreamLoss.
 const someLost = 0.01
 
 // lossRemedies say who was too slow, by what lost and the side on which it did.
@@ -63,8 +63,8 @@ func (f *finder) losses() {
 	})
 }
 
-// upstreamLosses finds what Loggregator reports as lost. All of it together decides whether that is much, as for the alert;
-// else it is one notice, unless a reader is too slow all the time.
+// upstreamLosses finds what Loggregator reports as lost. All of it together decides whether that is much, as for the
+// alert; else it is one notice, unless a reader is too slow all the time.
 func (f *finder) upstreamLosses() {
 	window := 2 * f.monitor.options.Recent
 	received, lost, most := 0.0, 0.0, 0

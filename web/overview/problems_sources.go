@@ -147,7 +147,8 @@ func (s *Source) Away(now time.Time) bool {
 	return !s.Up && s.Connections == 0 && (waiting[s.Name] == "" || now.Sub(s.LastEnvelope) >= muteAfter)
 }
 
-// Between says from when on it is a problem that nobody is connected, where senders may be between two connections; else "".
+// Between says from when on it is a problem that nobody is connected, where senders may be between two connections;
+// else "".
 func (s *Source) Between(now time.Time) string {
 	if s.Up || s.Connections > 0 || s.Away(now) {
 		return ""
