@@ -102,10 +102,10 @@ web: {listen_address: "127.0.0.1:0"}
 		"Envelopes|converted|21|", "Envelopes|filtered|2|" + by("filtered"), "Envelopes|ignored|3|#ignored",
 		"Envelopes|malformed|1|#malformed",
 		"Their samples|stored|12|cardinality", "Their samples|filtered|1|" + by("filtered"),
-		"Their samples|dropped by rule|3|" + by("dropped_by_rule"), "Their samples|duplicate|2|" + by("duplicate"),
+		"Their samples|dropped|3|" + by("dropped_by_rule"), "Their samples|duplicate|2|" + by("duplicate"),
 		"Their samples|outdated|2|" + by("outdated"), "Their samples|conflict|1|" + by("conflict"),
 		"Their samples|over limit|3|" + by("over_limit"), "Their samples|invalid|1|" + by("invalid"),
-		"Lost by Loggregator before they came|DopplerServer ingress|50|#losses",
+		"Lost by Loggregator before they came|DopplerServer ingress|50|#loss-1",
 	}, "\n")))
 	b.awaitText(t, "#ignored", "log message")
 	b.awaitText(t, "#ignored", `origin "cell"`)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"loggregator_exporter/web/overview"
 )
 
 // Sizes of the drawing of the ledger, in units of its view box.
@@ -30,8 +32,23 @@ const (
 const (
 	branchGood  = "good"  // goes on
 	branchAside = "aside" // left out because settings or rules say so
-	branchLoss  = "loss"
+	// What is lost looks as severe as the problem that it is; a few such samples are usual, and are none.
+	branchSlight = "slight"
+	branchWarn   = "warn"
+	branchLoss   = "loss"
 )
+
+// lossKind is the kind of a branch that is lost.
+func lossKind(severity overview.Severity) string {
+	switch severity {
+	case overview.Critical:
+		return branchLoss
+	case overview.Warning:
+		return branchWarn
+	default:
+		return branchSlight
+	}
+}
 
 // branch is what became of a part of what came.
 type branch struct {
@@ -198,12 +215,12 @@ func (d *drawing) join(l *ledger, trunk post, scale float64) float64 {
 // upstream draws what never came, below the sources, and returns the lower end of the column.
 func (d *drawing) upstream(l *ledger, y, scale float64) float64 {
 	for _, b := range present(l.Upstream) {
-		from := d.post(atSources, y, b.Count*scale, branchLoss)
-		to := d.post(atNowhere, y, b.Count*scale, branchLoss)
+		from := d.post(atSources, y, b.Count*scale, b.Kind)
+		to := d.post(atNowhere, y, b.Count*scale, b.Kind)
 		text := l.amount(b.Count) + " never came"
-		d.band(from, to, branchLoss, b.Name+": "+text)
+		d.band(from, to, b.Kind, b.Name+": "+text)
 		d.Labels = append(d.Labels, &label{
-			X: atSources - flowText, Y: from.Y + 5, Name: b.Name, Text: text, Link: b.Link, Kind: branchLoss, Ends: true,
+			X: atSources - flowText, Y: from.Y + 5, Name: b.Name, Text: text, Link: b.Link, Kind: b.Kind, Ends: true,
 		})
 		y += max(from.Height+6, flowSlot)
 	}

@@ -2,8 +2,10 @@ package console
 
 import (
 	"fmt"
+	"html/template"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +56,8 @@ type overviewPage struct {
 	Rates   bool // the ledger shows the last minute, not all since the start
 	Graphs  []*graph
 	Demo    *demo
+
+	AllLosses bool // all VMs are listed that are known to have lost anything
 }
 
 // problem is one that has lasted for some time.
@@ -70,7 +74,11 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 	}
 	s := f.status
 	f.API = "api/v1/status"
-	p := overviewPage{Status: s, Facts: facts(s), Rates: r.URL.Query().Get("ledger") != "total", Graphs: graphsOf(history, s)}
+	asked := r.URL.Query()
+	p := overviewPage{
+		Status: s, Facts: facts(s), Rates: asked.Get("ledger") != "total", Graphs: graphsOf(history, s),
+		AllLosses: asked.Get("losses") == "all",
+	}
 	for _, found := range s.Problems {
 		shown := problem{Problem: found}
 		if !found.Since.IsZero() {
@@ -96,14 +104,52 @@ func (c *Console) overview(r *http.Request, f *frame) error {
 	return nil
 }
 
-// maxLossVMs is how many VMs the page lists of each loss.
-const maxLossVMs = 5
+const (
+	// maxLossVMs is how many VMs the page lists of each loss, unless it is asked for all that are known.
+	maxLossVMs = 5
+	// maxUpstream is how many branches of the flow are losses of Loggregator.
+	maxUpstream = 3
+)
 
 // loss is what one component lost.
-type loss struct{ overview.Loss }
+type loss struct {
+	overview.Loss
+
+	number int  // of its row
+	all    bool // all VMs are shown that are known
+}
+
+// lossesOf lists the components that lost anything, as the table does.
+func lossesOf(s *overview.Status, allVMs bool) (all []loss) {
+	for _, l := range s.Losses {
+		if l.Count > 0 {
+			all = append(all, loss{l, len(all) + 1, allVMs})
+		}
+	}
+	return all
+}
+
+// Anchor is the id of its row.
+func (l loss) Anchor() string { return fmt.Sprintf("loss-%d", l.number) }
 
 // Worst are the VMs that lost most.
-func (l loss) Worst() []overview.LossVM { return l.VMs[:min(len(l.VMs), maxLossVMs)] }
+func (l loss) Worst() []overview.LossVM {
+	if l.all {
+		return l.VMs
+	}
+	return l.VMs[:min(len(l.VMs), maxLossVMs)]
+}
+
+// More says that more VMs are known than are shown.
+func (l loss) More() bool { return len(l.VMs) > len(l.Worst()) }
+
+// Counter is the page of the counters of all VMs by which the component says what it lost, or "" where that is not one.
+func (l loss) Counter() template.URL {
+	if !strings.HasPrefix(l.Origin, "loggregator.") {
+		return "" // of a release before 2017, which has several, or of several components
+	}
+	return "explain" + query("name", "dropped", "origin", l.Origin) + "#live"
+}
 
 // Rest is what all others lost.
 func (l loss) Rest() uint64 {
@@ -115,14 +161,18 @@ func (l loss) Rest() uint64 {
 }
 
 // Lost lists the components that lost anything.
-func (p overviewPage) Lost() (all []loss) {
-	for _, l := range p.Losses {
-		if l.Count > 0 {
-			all = append(all, loss{l})
-		}
+func (p overviewPage) Lost() []loss { return lossesOf(p.Status, p.AllLosses) }
+
+// Past is the time of which the page remembers something: an hour, or since the start.
+func (p overviewPage) Past() string {
+	if up := p.Time.Sub(p.Started); up < time.Hour {
+		return "since the start, " + span(up.Truncate(time.Second)) + " ago"
 	}
-	return all
+	return "in the last hour"
 }
+
+// Young says that the exporter has not run for an hour.
+func (p overviewPage) Young() bool { return p.Time.Sub(p.Started) < time.Hour }
 
 // ignoredRow and malformedRow are rows with the source that they belong to.
 type ignoredRow struct {
@@ -198,15 +248,25 @@ func newLedger(s *overview.Status, rates bool) *ledger {
 			Link: "#source-" + source.Name,
 		})
 	}
-	for _, loss := range s.Losses {
+	losses := lossesOf(s, false)
+	for i := range losses {
+		loss := &losses[i]
 		l.Upstream = append(l.Upstream, branch{
-			Name: strings.TrimSpace(loss.Origin + " " + loss.Direction), Kind: branchLoss,
-			Count: amount(loss.Count, loss.PerSecond), Link: "#losses",
+			Name: strings.TrimSpace(loss.Origin + " " + loss.Direction), Kind: lossKind(loss.Severity),
+			Count: amount(loss.Count, loss.PerSecond), Link: "#" + loss.Anchor(),
 		})
 	}
-	if len(l.Upstream) > 3 {
-		rest := branch{Name: "other components", Kind: branchLoss, Count: total(l.Upstream[2:]), Link: "#losses"}
-		l.Upstream = append(l.Upstream[:2:2], rest)
+	if len(l.Upstream) > maxUpstream {
+		rest := losses[maxUpstream-1:] // the first of which is where they begin in the table
+		others := branch{
+			Name: "other components", Link: "#" + rest[0].Anchor(), Count: total(l.Upstream[maxUpstream-1:]), Kind: branchSlight,
+		}
+		for _, kind := range []string{branchWarn, branchLoss} {
+			if slices.ContainsFunc(l.Upstream[maxUpstream-1:], func(b branch) bool { return b.Kind == kind }) {
+				others.Kind = kind
+			}
+		}
+		l.Upstream = append(l.Upstream[:maxUpstream-1:maxUpstream-1], others)
 	}
 	l.Envelopes = branches(s.Ledger.Envelopes, "converted", amount)
 	l.Samples = branches(s.Ledger.Samples, "stored", amount)
@@ -218,7 +278,7 @@ func branches(flows []overview.Flow, first string, amount func(uint64, float64) 
 	list := []branch{{Name: first, Kind: branchGood}}
 	for _, f := range flows {
 		b := branch{
-			Name: strings.ReplaceAll(f.Outcome, "_", " "), Kind: branchAside, Count: amount(f.Count, f.PerSecond),
+			Name: reasonWord(f.Outcome), Kind: branchAside, Count: amount(f.Count, f.PerSecond),
 			Link: relative(f.Link), Meaning: f.Meaning,
 		}
 		switch {
@@ -227,7 +287,7 @@ func branches(flows []overview.Flow, first string, amount func(uint64, float64) 
 			list[0].Kind = branchGood
 			continue
 		case f.Lost:
-			b.Kind = branchLoss
+			b.Kind = lossKind(f.Severity)
 		}
 		list = append(list, b)
 	}
@@ -295,7 +355,7 @@ func graphsOf(h *overview.History, s *overview.Status) (out []*graph) {
 
 // lineOf makes a line that ends with a value.
 func lineOf(l overview.Line, last float64) line {
-	out := line{Name: strings.ReplaceAll(l.Name, "_", " "), Values: make([]float64, len(l.Values), len(l.Values)+1)}
+	out := line{Name: reasonWord(l.Name), Values: make([]float64, len(l.Values), len(l.Values)+1)}
 	for i, v := range l.Values {
 		out.Values[i] = float64(v)
 	}
@@ -306,7 +366,7 @@ func lineOf(l overview.Line, last float64) line {
 // outcomeKinds are the looks of the lines of outcomes.
 var outcomeKinds = map[string]string{
 	"conflict": branchLoss, "over limit": "d", "invalid": "e", "outdated": "b", "duplicate": "c", "filtered": branchAside,
-	"dropped by rule": "a",
+	"dropped": "a",
 }
 
 // byOutcome makes a line of the samples that were stored, and of the others one of all and one of each outcome that there

@@ -141,6 +141,7 @@ func (m *Monitor) Status(_ context.Context) (*Status, error) {
 	m.addRates(s, own)
 	s.Ledger = m.ledger(s, own)
 	s.Problems = m.problems(s, own)
+	s.rank()
 	c.date(s)
 	c.last = s
 	return s, nil
@@ -289,6 +290,30 @@ func (m *Monitor) ledger(s *Status, own *ownMetrics) Ledger {
 		l.Samples = append(l.Samples, f)
 	}
 	return l
+}
+
+// branchProblems are the kinds of the problems that branches of the ledger are, by their outcomes.
+var branchProblems = map[string]string{
+	"upstream_lost": kindUpstreamLoss, "malformed": "malformed", metric.Outdated.String(): "outdated",
+	metric.Conflict.String(): "conflicts", metric.OverLimit.String(): "over_limit", metric.Invalid.String(): "invalid",
+}
+
+// rank fills in how severe the branches of the ledger and the losses are, by the problems that were found.
+func (s *Status) rank() {
+	kinds, ids := map[string]Severity{}, map[string]Severity{}
+	for i := range s.Problems {
+		p := &s.Problems[i]
+		kinds[p.Kind], ids[p.ID] = cmp.Or(kinds[p.Kind], p.Severity), p.Severity // the most severe comes first
+	}
+	s.Ledger.UpstreamLost.Severity = kinds[branchProblems[s.Ledger.UpstreamLost.Outcome]]
+	for _, flows := range [][]Flow{s.Ledger.Envelopes, s.Ledger.Samples} {
+		for i := range flows {
+			flows[i].Severity = kinds[branchProblems[flows[i].Outcome]]
+		}
+	}
+	for i := range s.Losses {
+		s.Losses[i].Severity = ids[s.Losses[i].problemID()]
+	}
 }
 
 // severityOrder has the most severe first.

@@ -34,6 +34,8 @@ func lossRemedy(l *Loss) string {
 		"The agents of the VMs, or the dopplers that they send to, are too slow: see docs/metrics.md, What Loggregator lost.")
 }
 
+const kindUpstreamLoss = "upstream_loss"
+
 // losses finds what Loggregator reports as lost, and what the kernel dropped.
 func (f *finder) losses() {
 	f.upstreamLosses()
@@ -85,7 +87,7 @@ func (f *finder) upstreamLosses() {
 	}
 	problem := func(severity Severity, n float64, at string, l *Loss) Problem {
 		return Problem{
-			Kind: "upstream_loss", Severity: severity, Runbook: "loggregatorexporterupstreamloss", Link: "/#losses",
+			Kind: kindUpstreamLoss, Severity: severity, Runbook: "loggregatorexporterupstreamloss", Link: "/#losses",
 			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, %s %s (%s): %s of what it should bring.", count(n, "envelope"),
 				inWords(window), at, l.Origin, cmp.Or(l.Direction, "both sides"), percent(n/(lost+received))),
 			Remedy: lossRemedy(l),
@@ -108,6 +110,9 @@ func (f *finder) upstreamLosses() {
 		f.add(p, "")
 	}
 }
+
+// problemID is the ID of the problem that the loss is by itself.
+func (l *Loss) problemID() string { return kindUpstreamLoss + "/" + l.Origin + "/" + l.Direction }
 
 // column is where the history has the loss.
 func (l *Loss) column() Column { return Column{"upstream_dropped_total", l.Direction, l.Origin} }

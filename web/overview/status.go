@@ -108,6 +108,8 @@ type Flow struct {
 	PerSecond float64 `json:"per_second"`
 	// Lost says that nobody asked for this outcome: something is wrong with a sender, a rule or a limit.
 	Lost bool `json:"lost"`
+	// Severity is that of the problem that the branch is now; empty where it is none.
+	Severity Severity `json:"severity,omitempty"`
 	// Meaning is a sentence on the outcome.
 	Meaning string `json:"meaning"`
 	// Link is the page with the names of the branch, or empty.
@@ -121,6 +123,8 @@ type Loss struct {
 	// Count is the number of envelopes since the start.
 	Count     uint64  `json:"count"`
 	PerSecond float64 `json:"per_second"`
+	// Severity is that of the problem that the loss is now; empty where it is none.
+	Severity Severity `json:"severity,omitempty"`
 	// VMs are the 20 that lost most of them, Others is what remains of Count.
 	VMs    []LossVM `json:"vms"`
 	Others uint64   `json:"others"`
