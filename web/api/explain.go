@@ -252,7 +252,7 @@ func (a *API) parse(q *ExplainQuery, id *store.Identity, out *Explained) error {
 	texts := newRuleTexts(a.options.Rules)
 	for i := range trace.Rules.Steps {
 		if step := &trace.Rules.Steps[i]; !out.BuiltIn || step.Stage != tagger.StageMetadata {
-			out.Steps = append(out.Steps, stepOf(step, texts))
+			out.Steps = append(out.Steps, stepOf(step, texts, untaken(&resolution)))
 		}
 	}
 	if out.BuiltIn {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"loggregator_exporter/resolver"
 	"loggregator_exporter/tagger"
 )
 
@@ -17,10 +18,22 @@ const (
 		"labels of metrics.http.labels."
 )
 
-// stepOf returns a step of a trace, in words and in parts.
-func stepOf(s *tagger.Step, texts *ruleTexts) Step {
+// untaken says in the words of the glossary what it means of a name that no rule takes.
+func untaken(r *resolver.Resolution) string {
+	switch {
+	case !r.Untagged:
+		return "" // a rule took some of it, or the quarantine will
+	case r.Described:
+		return ": it is untagged, but described by an entry of metrics"
+	default:
+		return ": it is untagged, and undescribed, since no entry of metrics describes it either"
+	}
+}
+
+// stepOf returns a step of a trace, in words and in parts; untaken follows where no rule takes the name.
+func stepOf(s *tagger.Step, texts *ruleTexts, untaken string) Step {
 	out := Step{
-		Stage: string(s.Stage), Sentence: sentence(s), Text: s.Text, Captures: labelMap(s.Captures), Tags: labelMap(s.Tags),
+		Stage: string(s.Stage), Sentence: sentence(s, untaken), Text: s.Text, Captures: labelMap(s.Captures), Tags: labelMap(s.Tags),
 		Kept: labelMap(s.Kept), Rest: s.Rest, Base: s.Base, Metadata: s.Metadata, TriedMore: s.Omitted,
 	}
 	if s.Rule != "" {
@@ -38,7 +51,7 @@ func stepOf(s *tagger.Step, texts *ruleTexts) Step {
 }
 
 // sentence says what a step did.
-func sentence(s *tagger.Step) string {
+func sentence(s *tagger.Step, untaken string) string {
 	var b strings.Builder
 	switch s.Stage {
 	case tagger.StageOrigin:
@@ -50,7 +63,7 @@ func sentence(s *tagger.Step) string {
 	case tagger.StageRule:
 		switch {
 		case s.Rule == "":
-			fmt.Fprintf(&b, "No rule matches %q", s.Text)
+			fmt.Fprintf(&b, "No rule takes %q%s", s.Text, untaken)
 		case s.Dropped:
 			fmt.Fprintf(&b, "Rule %s matches %q and drops it: it has no series", s.Rule, s.Text)
 		default:
@@ -61,11 +74,7 @@ func sentence(s *tagger.Step) string {
 	case tagger.StageQuarantine:
 		fmt.Fprintf(&b, "The quarantine takes ids and numbers out of %q, which no rule names", s.Text)
 	case tagger.StageMetadata:
-		if s.Rule == "" {
-			fmt.Fprintf(&b, "Nothing is known of the base name %q", s.Text)
-		} else {
-			fmt.Fprintf(&b, "The entry for the base name %q says %s", s.Text, strings.Join(s.Metadata, ", "))
-		}
+		fmt.Fprintf(&b, "An entry of metrics describes the base name %q: %s", s.Text, strings.Join(s.Metadata, ", "))
 	}
 	if len(s.Tags) > 0 {
 		b.WriteString("; it sets ")
