@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	"loggregator_exporter/metric"
 )
 
@@ -307,6 +309,8 @@ func (s *Store) labelSets(dst []LabelSet, from, stride int) (chunk []LabelSet, n
 type LimitState struct {
 	LimitOptions
 
+	Expiration time.Duration // a series ends after this time without a sample
+
 	MaxSeries int
 	Series    int // live ones
 	Refused   int // entries that are remembered as refused, dropped or joined
@@ -320,7 +324,9 @@ func (s *Store) LimitState() LimitState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := &s.limits
-	state := LimitState{LimitOptions: l.LimitOptions, MaxSeries: l.maxSeries, Series: l.live, Refused: l.others}
+	state := LimitState{
+		LimitOptions: l.LimitOptions, Expiration: s.expiry.periods[0], MaxSeries: l.maxSeries, Series: l.live, Refused: l.others,
+	}
 	for i := range l.senders.all {
 		if o := &l.senders.all[i]; o.live > state.LargestOwnerSeries {
 			state.LargestOwner, state.LargestOwnerSeries = o.name, o.live

@@ -81,8 +81,8 @@ func (p *Presence) notExposed(ctx context.Context, a *API, s *live.Snapshot, q *
 	}
 	p.State, p.Link = "no_metric", "/names"
 	p.Sentence = "No metric of this name is exposed, and no component sends a name like this."
-	p.Remedy = "A metric is there from the first sample of a raw name that leads to it until metrics.expiration after the last: " +
-		"search Names for a word of it."
+	p.Remedy = fmt.Sprintf("A metric is there from the first sample of a raw name that leads to it until %s, after the last: search "+
+		"Names for a word of it.", a.expiration())
 	if strings.HasPrefix(q.Name, ownPrefix) {
 		p.Link = "/docs?page=metrics"
 		p.Sentence = "The exporter has no metric of this name now."

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 	"loggregator_exporter/tagger"
@@ -123,7 +125,7 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		if p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name); err == nil {
 			err = p.nearOrigin(ctx, s, q.Name)
 		}
-		if p.unseen(a.down()); p.Link == "" && q.Origin != "" && slices.Contains(s.Texts, q.Origin) {
+		if p.unseen(a.expiration(), a.down()); p.Link == "" && q.Origin != "" && slices.Contains(s.Texts, q.Origin) {
 			p.Remedy += " These are the names of the origin:"
 			p.Link = "/names?" + url.Values{"search": {q.Origin}}.Encode()
 		}
@@ -155,9 +157,10 @@ func (p *Presence) nearOrigin(ctx context.Context, s *live.Snapshot, text string
 }
 
 // unseen fills in what is said of a name that never came.
-func (p *Presence) unseen(down []string) {
+func (p *Presence) unseen(expiration string, down []string) {
 	p.State = "unseen"
-	p.Sentence = "No component has sent this name since the start, or not within metrics.expiration, and no metric is called so."
+	p.Sentence = fmt.Sprintf("No component has sent this name since the start, or not lately: after %s, a series ends. No metric is "+
+		"called so.", expiration)
 	switch {
 	case len(p.NearNames)+len(p.NearMetrics) > 0:
 		p.Remedy = "Look at the names that resemble it. If it is none of them, see whether the component runs and sends it."
@@ -168,6 +171,11 @@ func (p *Presence) unseen(down []string) {
 	default:
 		p.Remedy += "See whether the component runs and sends it, by this spelling."
 	}
+}
+
+// expiration is the setting by which a series ends, with its value.
+func (a *API) expiration() string {
+	return "metrics.expiration, " + model.Duration(a.options.Store.LimitState().Expiration).String()
 }
 
 // down are the sources that are not connected.

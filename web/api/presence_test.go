@@ -37,7 +37,8 @@ func TestPresence(t *testing.T) {
 	}
 	conflict := "|Two senders lead to one series, and the first one has it. Write a rule that gives them different labels or " +
 		"metrics, or drop one of them.|/rules?name=rep.memoryStats.numBytesAllocated&view=workbench|"
-	unseen := "unseen|No component has sent this name since the start, or not within metrics.expiration, and no metric is called so.|"
+	unseen := "unseen|No component has sent this name since the start, or not lately: after metrics.expiration, 1h, a series ends. No " +
+		"metric is called so.|"
 	for _, tc := range []struct {
 		q    ExplainQuery
 		want string
@@ -107,7 +108,7 @@ func TestPresence(t *testing.T) {
 		{
 			ExplainQuery{Name: "cf_none"},
 			"no_metric|No metric of this name is exposed, and no component sends a name like this.|A metric is there from the first " +
-				"sample of a raw name that leads to it until metrics.expiration after the last: search Names for a word of it.|/names|",
+				"sample of a raw name that leads to it until metrics.expiration, 1h, after the last: search Names for a word of it.|/names|",
 		},
 		{
 			ExplainQuery{Name: "cf_wait_seconds_bucket"},
