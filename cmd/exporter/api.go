@@ -31,7 +31,7 @@ func newAPI(s *service, r *reloader, own prometheus.Gatherer) *api.API {
 			Recent:  recent,
 		},
 		Rules:    func() tagger.Options { return r.inForce.Load().rules },
-		Config:   r.config,
+		Config:   func() api.Config { return s.withPorts(r.config()) },
 		Filtered: filteredBy(&r.running.Nozzle.Stream),
 		LeftOut:  func() []live.LeftOut { return filteredNames(s.ledger.Filtered()) },
 		Revision: version.GetRevision(),

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/tagger"
@@ -45,6 +48,33 @@ func overridden(values []config.Overridden) []api.Overridden {
 		all = append(all, api.Overridden(v))
 	}
 	return all
+}
+
+// portsOf returns the ports of a service by the keys of the settings that may leave them to the system.
+func portsOf(addr net.Addr, listening map[string]netip.AddrPort) *map[string]string {
+	ports := map[string]string{}
+	if _, port, err := net.SplitHostPort(addr.String()); err == nil {
+		ports["web.listen_address"] = port
+	}
+	for source, at := range listening {
+		ports["nozzle."+source+".listen_address"] = strconv.Itoa(int(at.Port()))
+	}
+	return &ports
+}
+
+// withPorts puts the ports that the system has chosen in place of those that are 0.
+func (s *service) withPorts(c api.Config) api.Config {
+	ports := s.ports.Load()
+	if ports == nil {
+		return c // not all are open yet
+	}
+	for i := range c.Settings {
+		of := &c.Settings[i]
+		if host, port, err := net.SplitHostPort(of.Value); err == nil && port == "0" && (*ports)[of.Key] != "" {
+			of.Value = net.JoinHostPort(host, (*ports)[of.Key])
+		}
+	}
+	return c
 }
 
 func settingsInForce(running, reloaded *config.Config) []config.Reported {

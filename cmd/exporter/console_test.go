@@ -1,13 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"loggregator_exporter/web/api"
 )
 
 const webPasswords = "basic_auth_users: {probe: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi}\n"
@@ -61,5 +65,31 @@ func TestConsole(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestPortsOfConfig: the settings in force show the ports that the system has chosen, and the rest of an address as it
+// was set.
+func TestPortsOfConfig(t *testing.T) {
+	cfg := testConfig()
+	cfg.Web.ListenAddress = "localhost:0"
+	r, stop := startService(t, cfg, slog.New(slog.DiscardHandler))
+	status, body := fetch(t, "http://"+r.Web.String()+"/api/v1/config")
+	var answer struct{ Data api.Config }
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
+		t.Fatal(status, err)
+	}
+	_, port, _ := net.SplitHostPort(r.Web.String())
+	want := map[string]string{
+		"web.listen_address": "localhost:" + port, "nozzle.udp.listen_address": r.Listening["udp"].String(),
+		"nozzle.ingress.listen_address": "127.0.0.1:3560", "web.probe_address": "",
+	}
+	for _, s := range answer.Data.Settings {
+		if value, ok := want[s.Key]; ok && s.Value != value {
+			t.Errorf("%s is %s, want %s", s.Key, s.Value, value)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }

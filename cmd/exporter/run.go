@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -134,6 +135,7 @@ type service struct {
 	pusher   *remotewrite.Pusher // nil where remote write is off
 	reloader *reloader           // nil where the configuration cannot be read anew
 	api      *api.API            // nil where web.enable_console is off
+	ports    atomic.Pointer[map[string]string]
 	warnings []tagger.Warning
 }
 
@@ -341,16 +343,17 @@ func (s *service) run(ctx context.Context, addr net.Addr, h hooks) error {
 		stop()
 		return nil
 	})
-	if h.started != nil {
-		group.Go(func() error {
-			listening, err := addresses(ctx, s.sources)
-			if err != nil {
-				return nil //nolint:nilerr // the source's Run returns it
-			}
+	group.Go(func() error {
+		listening, err := addresses(ctx, s.sources)
+		if err != nil {
+			return nil //nolint:nilerr // the source's Run returns it
+		}
+		s.ports.Store(portsOf(addr, listening))
+		if h.started != nil {
 			h.started(running{Web: addr, Listening: listening, Ledger: s.ledger, Store: s.stores.main})
-			return nil
-		})
-	}
+		}
+		return nil
+	})
 	return group.Wait()
 }
 

@@ -29,7 +29,7 @@ type Setting struct {
 	// Key is its path in the configuration file.
 	Key string `json:"key"`
 	// Value and Default are spelled as in the file, in one line. Of a secret Value is (hidden), or empty if not set; of an
-	// address users, passwords and queries are left out.
+	// address users, passwords and queries are left out, and in place of port 0 stands the one that the system has chosen.
 	Value   string `json:"value"`
 	Default string `json:"default"`
 	Secret  bool   `json:"secret"`
