@@ -42,9 +42,6 @@ type API struct {
 	proposals    proposals
 	surveys      live.Cache[sizes]
 	growth       growth
-
-	asked      sync.Mutex
-	forgetting *time.Timer // nil before the first request for names
 }
 
 // New makes an API. It starts nothing.
@@ -57,7 +54,8 @@ func New(o Options) *API {
 	return a
 }
 
-// Run keeps the history of the last hour, and the sizes of metrics in it, until ctx is done. It returns nil then.
+// Run keeps the history of the last hour, and the sizes of metrics in it, and the lists that answers are made of, until ctx
+// is done. It returns nil then.
 func (a *API) Run(ctx context.Context) error {
 	var history sync.WaitGroup
 	history.Go(func() { _ = a.Monitor.Run(ctx) }) // it never fails
@@ -74,36 +72,24 @@ func (a *API) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 			a.growth.note(time.Now(), familySizes(a.options.Store))
+			a.tend(ctx)
 			timer.Reset(beat.Next(growthStep))
 		}
 	}
 }
 
-// forgetAfter is how long what is known of names, rules and sizes is kept after the last request that needed it.
-const forgetAfter = 3 * time.Minute
-
-// keep notes a request that needs what forget drops.
-func (a *API) keep() {
-	a.asked.Lock()
-	defer a.asked.Unlock()
-	if a.forgetting == nil {
-		a.forgetting = time.AfterFunc(forgetAfter, a.forget)
-	} else {
-		a.forgetting.Reset(forgetAfter)
+// tend lists anew what answers are made of, so that who asks after a pause finds it.
+func (a *API) tend(ctx context.Context) {
+	a.index.Tend()
+	a.surveys.Tend()
+	if names, err := a.index.Get(ctx); err == nil {
+		_, _ = a.indexRules(ctx, names) // fails only where ctx is done
 	}
+	a.proposals.forgetOld()
 }
 
-// forget drops what is made for those who ask.
-func (a *API) forget() {
-	a.index.Forget()
-	a.surveys.Forget()
-	a.rules.forget()
-	a.proposals.forget()
-}
-
-// snapshot returns the names. Nothing lists them while nobody asks.
+// snapshot returns the names.
 func (a *API) snapshot(ctx context.Context) (*live.Snapshot, error) {
-	a.keep()
 	s, err := shared(ctx, a.index.Get)
 	if err != nil {
 		return nil, canceled(ctx)

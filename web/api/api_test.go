@@ -2,13 +2,15 @@ package api
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"loggregator_exporter/web/live"
 )
 
-// TestRun: the history of the last hour, and the sizes of metrics in it, are at hand before anybody asks; names are not
-// listed for that.
+// TestRun: the history of the last hour, the sizes of metrics in it, and all lists are at hand before anybody asks.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -24,8 +26,8 @@ func TestRun(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if f.known() {
-			t.Error("names are known though nobody has asked")
+		if !f.hasRulesOf("queue.other.depth") {
+			t.Error("the name that came last, or its rules, are not known")
 		}
 		h, err := f.History(t.Context())
 		if err != nil || len(h.Times) != 1+55 {
@@ -42,42 +44,36 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// known reports whether something is kept of what is made for those who ask.
-func (f *fixture) known() bool {
-	f.API.rules.mu.Lock()
-	defer f.API.rules.mu.Unlock()
-	f.proposals.mu.Lock()
-	defer f.proposals.mu.Unlock()
-	return f.index.Known() || f.surveys.Known() || f.API.rules.last != nil || f.proposals.last != nil
+// hasRulesOf reports whether the rules of a name are known without asking for them.
+func (f *fixture) hasRulesOf(name string) bool {
+	x := f.API.rules.last
+	return x != nil && slices.ContainsFunc(x.names.Names, func(n live.Name) bool { return n.Name == name })
 }
 
-// TestForget: what is made for those who ask is kept while they do, and some minutes longer.
-func TestForget(t *testing.T) {
+// TestTend: lists follow what the store has, and proposals that are old are dropped.
+func TestTend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.fill()
-		asks := map[string]func() error{
-			"names":       func() error { _, err := f.Names(t.Context(), NamesQuery{}); return err },
-			"rules":       func() error { _, err := f.Rules(t.Context(), RulesQuery{}); return err },
-			"cardinality": func() error { _, err := f.Cardinality(t.Context(), CardinalityQuery{}); return err },
-			"learn":       func() error { _, err := f.Learn(t.Context()); return err },
+		if _, err := f.Learn(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		for name, ask := range asks {
-			for range 3 {
-				if err := ask(); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(forgetAfter - 1)
-				synctest.Wait()
-				if !f.known() {
-					t.Errorf("%s: forgotten too early", name)
-				}
-			}
-			time.Sleep(time.Second)
-			synctest.Wait()
-			if f.known() {
-				t.Errorf("%s: not forgotten", name)
-			}
+		time.Sleep(proposalsAge - 1)
+		if f.tend(t.Context()); f.proposals.last == nil {
+			t.Error("proposals are dropped too early")
+		}
+		f.gauge("rep", "came.later")
+		time.Sleep(1)
+		if f.tend(t.Context()); f.proposals.last != nil {
+			t.Error("old proposals are kept")
+		}
+		if !f.hasRulesOf("came.later") {
+			t.Error("the name that came last, or its rules, are not known")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := f.surveys.Get(ctx); err != nil {
+			t.Error("sizes are not known")
 		}
 	})
 }

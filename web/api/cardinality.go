@@ -129,7 +129,6 @@ type RefusedName struct {
 
 // Cardinality says what makes most series, as it was at most two minutes ago.
 func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality, error) {
-	a.keep()
 	s, err := shared(ctx, a.surveys.Get)
 	if err != nil {
 		return nil, canceled(ctx)

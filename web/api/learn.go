@@ -23,14 +23,16 @@ type proposals struct {
 	of   *tagger.Tagger
 }
 
-func (p *proposals) forget() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.last, p.of = nil, nil
-}
-
 // proposalsAge is how long proposals are good for.
 const proposalsAge = time.Minute
+
+func (p *proposals) forgetOld() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last != nil && time.Since(p.last.Time) >= proposalsAge {
+		p.last, p.of = nil, nil
+	}
+}
 
 // Learn proposes rules for the live names that no rule takes, as they were at most a minute ago.
 func (a *API) Learn(ctx context.Context) (*Proposals, error) {

@@ -95,7 +95,7 @@ func TestBothRefusals(t *testing.T) {
 			time.Sleep(20 * time.Second)
 			f.gauge("rep", "queue.mail.depth", "ip", "1")
 		}
-		f.index.Forget()
+		time.Sleep(time.Second)
 		if got, _ := rows(t, f.API, NamesQuery{State: StateRefused}); len(got) > 0 {
 			t.Errorf("refused long ago: %q", got)
 		}

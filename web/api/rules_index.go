@@ -79,12 +79,6 @@ type ruleIndexes struct {
 	last *ruleIndex
 }
 
-func (x *ruleIndexes) forget() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.last = nil
-}
-
 // ruleIndex returns the index of a snapshot.
 func (a *API) ruleIndex(ctx context.Context, s *live.Snapshot) (*ruleIndex, error) {
 	return shared(ctx, func(ctx context.Context) (*ruleIndex, error) { return a.indexRules(ctx, s) })

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"loggregator_exporter/metric"
@@ -178,45 +179,47 @@ func TestRules(t *testing.T) {
 
 // TestRulesFollow: names that come, and rules that are reloaded, are seen.
 func TestRulesFollow(t *testing.T) {
-	f := newFixture(t)
-	f.fill()
-	taken := func() int {
-		f.index.Forget()
-		s, err := f.index.Get(t.Context())
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.fill()
+		taken := func() int {
+			time.Sleep(time.Second)
+			s, err := f.index.Get(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, err := f.ruleIndex(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pos, ok := x.byID["user/queue"]
+			if !ok {
+				return -1
+			}
+			return x.usage[pos].names
+		}
+		if n := taken(); n != 2 {
+			t.Errorf("%d names", n)
+		}
+		f.gauge("rep", "queue.post.depth")
+		if n := taken(); n != 3 {
+			t.Errorf("%d names after one more came", n)
+		}
+		bare, _, err := tagger.New(tagger.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := f.ruleIndex(t.Context(), s)
+		_, err = f.store.Reload(store.Options{
+			Resolver:   resolver.New(resolver.Options{Tagger: bare, Naming: naming.Style{Namespace: "cf"}}),
+			Expiration: time.Hour, MaxSeries: 10,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		pos, ok := x.byID["user/queue"]
-		if !ok {
-			return -1
+		if n := taken(); n != -1 {
+			t.Errorf("%d names after the rule went", n)
 		}
-		return x.usage[pos].names
-	}
-	if n := taken(); n != 2 {
-		t.Errorf("%d names", n)
-	}
-	f.gauge("rep", "queue.post.depth")
-	if n := taken(); n != 3 {
-		t.Errorf("%d names after one more came", n)
-	}
-	bare, _, err := tagger.New(tagger.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.store.Reload(store.Options{
-		Resolver:   resolver.New(resolver.Options{Tagger: bare, Naming: naming.Style{Namespace: "cf"}}),
-		Expiration: 1, MaxSeries: 10,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := taken(); n != -1 {
-		t.Errorf("%d names after the rule went", n)
-	}
 }
 
 func TestTry(t *testing.T) {

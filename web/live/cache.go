@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Cache keeps something that takes long to make, and renews it only while somebody asks for it: who asks after a pause
-// waits until it is made.
+// Cache keeps something that takes long to make. It is renewed while somebody asks for it, and else by Tend.
 type Cache[T any] struct {
 	// Make makes a value. It is called by one goroutine at a time, and ends by itself, soon.
 	Make func() *T
@@ -26,38 +25,49 @@ type made[T any] struct {
 }
 
 const (
-	// minAge is how old a value must be to be made anew, and maxAge how old one may be to be of use. In between, values
-	// are made as often as takes no more than one part in restShare of one core.
+	// minAge is how old a value must be to be made anew. Values that are asked for are made as often as takes no more than
+	// one part in restShare of one core, others one part in tendShare.
 	minAge    = time.Second
-	maxAge    = 2 * time.Minute
 	restShare = 50
-	// quick is how long making a value may take to be waited for where there is an older one.
-	quick = 20 * time.Millisecond
+	tendShare = 500
+	// quick is how long making a value may take to be waited for where there is an older one. Where that is older than
+	// maxAge, a new one is waited for as long as patience.
+	quick    = 20 * time.Millisecond
+	maxAge   = 2 * time.Minute
+	patience = 50 * time.Millisecond
 )
 
-// Get returns the value, as it was at most some seconds before the call or the one before. Where making it takes long
-// the next one is made in the background. It fails only where ctx is done: the value is made all the same, for who asks
-// next.
+// Get returns the value, as it was at most some seconds before the call, or the one before, or the last Tend. Where making
+// it takes long the next one is made in the background. It fails only where there is no value and ctx is done: it is made
+// all the same, for who asks next.
 func (c *Cache[T]) Get(ctx context.Context) (*T, error) {
 	now := c.current.Load()
-	switch {
-	case now == nil, time.Since(now.began) > maxAge:
+	if now == nil {
 		return c.wait(ctx)
-	case time.Since(now.began) < max(minAge, restShare*now.took):
+	}
+	switch age := time.Since(now.began); {
+	case age < max(minAge, restShare*now.took):
 		return now.value, nil
-	case now.took <= quick:
-		return c.wait(ctx)
-	default:
+	case age > maxAge:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	case now.took > quick:
 		c.start()
 		return now.value, nil
 	}
+	if value, err := c.wait(ctx); err == nil {
+		return value, nil
+	}
+	return now.value, nil
 }
 
-// Forget drops the value.
-func (c *Cache[T]) Forget() { c.current.Store(nil) }
-
-// Known reports whether there is a value.
-func (c *Cache[T]) Known() bool { return c.current.Load() != nil }
+// Tend makes a value if there is none, or the last one may be renewed though nobody asks. It returns when it is made.
+func (c *Cache[T]) Tend() {
+	if now := c.current.Load(); now == nil || time.Since(now.began) >= tendShare*now.took {
+		<-c.start()
+	}
+}
 
 // wait waits for a value that is made now.
 func (c *Cache[T]) wait(ctx context.Context) (*T, error) {
@@ -66,10 +76,7 @@ func (c *Cache[T]) wait(ctx context.Context) (*T, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if now := c.current.Load(); now != nil {
-		return now.value, nil
-	}
-	return c.wait(ctx) // it was forgotten meanwhile
+	return c.current.Load().value, nil
 }
 
 // start lets a value be made, unless one is being made. The channel is closed when it is there.

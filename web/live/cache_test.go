@@ -44,25 +44,71 @@ func TestCache(t *testing.T) {
 		synctest.Wait()
 		want("made in the background", 3, 0)
 		time.Sleep(maxAge)
-		want("too old", 4, takes)
-		c.Forget()
-		if c.Known() {
-			t.Error("it is known when it was forgotten")
+		want("old, and a new one takes longer than patience", 3, patience)
+		time.Sleep(takes)
+		synctest.Wait()
+		want("made meanwhile", 4, 0)
+		time.Sleep(maxAge)
+		takes = patience - 1
+		want("old, and a new one is soon made", 5, patience-1)
+	})
+}
+
+// TestCacheTend: while nobody asks, a value is made as seldom as its price allows.
+func TestCacheTend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const takes = time.Second
+		made := 0
+		c := Cache[int]{Make: func() *int {
+			time.Sleep(takes)
+			made++
+			return new(made)
+		}}
+		c.Tend()
+		if made != 1 {
+			t.Fatalf("%d values", made)
 		}
-		want("forgotten", 5, takes)
-		ctx, cancel := context.WithTimeout(t.Context(), takes/2)
+		time.Sleep(tendShare*takes - takes - 1) // it began a second ago
+		if c.Tend(); made != 1 {
+			t.Error("made too early")
+		}
+		time.Sleep(1)
+		if c.Tend(); made != 2 {
+			t.Error("not made")
+		}
+		began := time.Now()
+		if got, err := c.Get(t.Context()); err != nil || *got != 2 || time.Since(began) != 0 {
+			t.Errorf("%v, %v after %v", got, err, time.Since(began))
+		}
+	})
+}
+
+// TestCacheWaits: who gives up gets an error only where there is no value, and it is made once for all who wait.
+func TestCacheWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := 0
+		c := Cache[int]{Make: func() *int {
+			time.Sleep(time.Second)
+			made++
+			return new(made)
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		c.Forget()
 		if _, err := c.Get(ctx); err == nil {
 			t.Error("no error where the caller gave up")
 		}
-		want("made though the first who asked gave up", 6, takes/2)
 		var group sync.WaitGroup
-		c.Forget()
 		for range 3 {
 			group.Go(func() { _, _ = c.Get(t.Context()) })
 		}
 		group.Wait()
-		want("made once for all who wait", 7, 0)
+		if made != 1 {
+			t.Errorf("made %d times", made)
+		}
+		time.Sleep(maxAge)
+		if got, err := c.Get(ctx); err != nil || *got != 1 {
+			t.Errorf("%v, %v", got, err)
+		}
+		time.Sleep(time.Second)
 	})
 }

@@ -4,7 +4,6 @@
 //   [data-search]   a form whose answer is shown while one types, in place of the element that the value names
 //   [data-bench]    a form whose text is tried while one types; the value is the address to send it to
 //   [data-find]     the field that / goes to
-//   [data-ahead]    addresses that are asked for while the page is read
 "use strict";
 
 const page = document.documentElement;
@@ -79,13 +78,6 @@ if (live.length > 0) {
     if (!paused) renew();
   });
 }
-
-// After minutes in which nobody has asked, the exporter needs a moment to list what the next page may show.
-(async () => {
-  for (const e of document.querySelectorAll("[data-ahead]")) {
-    for (const address of e.dataset.ahead.split(" ")) await fetch(address);
-  }
-})().catch(() => {}); // that page will ask again
 
 // typing calls back once the reader has stopped typing for a moment; an answer that comes after a later question is
 // thrown away.
