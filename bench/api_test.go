@@ -35,8 +35,8 @@ const (
 	apiClients = 10
 	apiRounds  = 5
 	apiRound   = 4 * time.Second
-	slow       = 100 * time.Millisecond      // more than is wanted of an answer
-	apiSilence = 2*time.Minute + time.Second // after which lists are old; see live.Cache
+	slow       = 100 * time.Millisecond // more than is wanted of an answer
+	apiSilence = time.Minute            // after which lists are old
 )
 
 // manyNames gives the envelopes of VMs names of which there are apiNames together.

@@ -194,12 +194,13 @@ func (f *nameFilter) matches(i int) bool {
 func (a *API) ownedBy(s *live.Snapshot, owner string) map[int]*live.Name {
 	by := a.ownersBy()
 	owned := map[int]*live.Name{}
-	var rows []int // by number of the name: its position, or -1
+	var rows []int           // by number of the name: its position, or -1
+	var counted []*live.Name // by number of the name: the one in owned, once there is one
 	var refused []store.Mark
 	owns := func(sender store.Sender) bool { return sender.Owner(by) == owner }
 	a.options.Store.ScanOf(owns, func(chunk *store.Scan) bool {
 		for i := len(rows); i < len(chunk.Names); i++ {
-			rows = append(rows, rowOf(s, &chunk.Names[i]))
+			rows, counted = append(rows, rowOf(s, &chunk.Names[i])), append(counted, nil)
 		}
 		for i := range chunk.Marks {
 			m := &chunk.Marks[i]
@@ -207,11 +208,14 @@ func (a *API) ownedBy(s *live.Snapshot, owner string) map[int]*live.Name {
 			if at < 0 {
 				continue
 			}
-			n := owned[at]
+			n := counted[m.Name]
 			if n == nil {
-				n = new(s.Names[at])
-				n.Forget()
-				owned[at] = n
+				if n = owned[at]; n == nil {
+					n = new(s.Names[at])
+					n.Forget()
+					owned[at] = n
+				}
+				counted[m.Name] = n
 			}
 			if n.Count(m.State, m.Outcome, m.Untagged) {
 				refused = append(refused, *m)

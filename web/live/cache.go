@@ -30,36 +30,26 @@ const (
 	minAge    = time.Second
 	restShare = 50
 	tendShare = 500
-	// quick is how long making a value may take to be waited for where there is an older one. Where that is older than
-	// maxAge, a new one is waited for as long as patience.
-	quick    = 20 * time.Millisecond
-	maxAge   = 2 * time.Minute
-	patience = 50 * time.Millisecond
+	// quick is how long making a value may take to be waited for where there is an older one.
+	quick = 20 * time.Millisecond
 )
 
 // Get returns the value, as it was at most some seconds before the call, or the one before, or the last Tend. Where making
-// it takes long the next one is made in the background. It fails only where there is no value and ctx is done: it is made
-// all the same, for who asks next.
+// it takes long the next one is made in the background. It fails only where ctx is done: the value is made all the same,
+// for who asks next.
 func (c *Cache[T]) Get(ctx context.Context) (*T, error) {
 	now := c.current.Load()
-	if now == nil {
+	switch {
+	case now == nil:
 		return c.wait(ctx)
-	}
-	switch age := time.Since(now.began); {
-	case age < max(minAge, restShare*now.took):
+	case time.Since(now.began) < max(minAge, restShare*now.took):
 		return now.value, nil
-	case age > maxAge:
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	case now.took > quick:
+	case now.took <= quick:
+		return c.wait(ctx)
+	default:
 		c.start()
 		return now.value, nil
 	}
-	if value, err := c.wait(ctx); err == nil {
-		return value, nil
-	}
-	return now.value, nil
 }
 
 // Tend makes a value if there is none, or the last one may be renewed though nobody asks. It returns when it is made.

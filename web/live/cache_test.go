@@ -9,7 +9,7 @@ import (
 )
 
 // TestCache: a value is kept for a second, and is made anew when somebody asks after that; one that takes long is made in
-// the background, fifty times as seldom, unless it is too old to be of use.
+// the background, fifty times as seldom.
 func TestCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made, takes := 0, time.Duration(0)
@@ -43,14 +43,11 @@ func TestCache(t *testing.T) {
 		time.Sleep(takes)
 		synctest.Wait()
 		want("made in the background", 3, 0)
-		time.Sleep(maxAge)
-		want("old, and a new one takes longer than patience", 3, patience)
+		time.Sleep(time.Hour)
+		want("old, while a new one is made", 3, 0)
 		time.Sleep(takes)
 		synctest.Wait()
 		want("made meanwhile", 4, 0)
-		time.Sleep(maxAge)
-		takes = patience - 1
-		want("old, and a new one is soon made", 5, patience-1)
 	})
 }
 
@@ -83,7 +80,7 @@ func TestCacheTend(t *testing.T) {
 	})
 }
 
-// TestCacheWaits: who gives up gets an error only where there is no value, and it is made once for all who wait.
+// TestCacheWaits: who gives up gets an error, and the value is made once for all who wait.
 func TestCacheWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
@@ -105,10 +102,5 @@ func TestCacheWaits(t *testing.T) {
 		if made != 1 {
 			t.Errorf("made %d times", made)
 		}
-		time.Sleep(maxAge)
-		if got, err := c.Get(ctx); err != nil || *got != 1 {
-			t.Errorf("%v, %v", got, err)
-		}
-		time.Sleep(time.Second)
 	})
 }
