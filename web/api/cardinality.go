@@ -127,7 +127,7 @@ type RefusedName struct {
 	Samples uint64 `json:"samples"`
 }
 
-// Cardinality says what makes most series, as it was at most two minutes ago.
+// Cardinality says what makes most series, as it was when that was counted last; see Cardinality.Time.
 func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality, error) {
 	s, err := shared(ctx, a.surveys.Get)
 	if err != nil {

@@ -132,7 +132,7 @@ type Name struct {
 	NotStored []NotStored `json:"not_stored"`
 }
 
-// Names lists raw names, as they were at most some seconds ago.
+// Names lists raw names, as they were when they were listed last; see NamesPage.Time.
 func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
 	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Reason, q.Sort, strconv.FormatBool(q.Descending),
 		strconv.FormatBool(q.Undescribed))
