@@ -71,8 +71,8 @@ func parsePart(u *url.URL) (*part, error) {
 // checkWhole rejects a selector that would choose some series of a histogram or summary and not others.
 func (s *Selector) checkWhole() error {
 	for _, m := range s.labels {
-		if m.label == "le" || m.label == "quantile" {
-			return errors.New("histograms and summaries are selected whole: leave out the matcher of " + m.label)
+		if m.Label == "le" || m.Label == "quantile" {
+			return errors.New("histograms and summaries are selected whole: leave out the matcher of " + m.Label)
 		}
 	}
 	return nil
@@ -86,7 +86,7 @@ func (p *part) family(dst []*Selector, name string, t metric.Type) (selectors []
 	}
 	series := seriesNames(name, t)
 	for _, s := range p.selectors {
-		if slices.ContainsFunc(series, s.matchesName) {
+		if slices.ContainsFunc(series, s.MatchesName) {
 			if len(s.labels) == 0 {
 				return dst, true
 			}

@@ -17,33 +17,52 @@ const nameLabel = "__name__"
 // Selector chooses series as a PromQL series selector does: a series matches if all matchers do. A label that a series
 // lacks is empty.
 type Selector struct {
-	names  []matcher // of the metric's name
-	labels []matcher
+	names  []Matcher // of the metric's name
+	labels []Matcher
 	weight int // of its expressions, see weigh
 }
 
-// matcher compares the value of a label with a text, or matches it with an expression.
-type matcher struct {
-	label, value string
-	expression   *regexp.Regexp // nil: compare with value
+// Matcher compares the value of a label with a text, or matches it with an expression.
+type Matcher struct {
+	Label, Value string
+	expression   *regexp.Regexp // nil: compare with Value
 	negated      bool
 }
 
-func (m *matcher) matches(value string) bool {
+// Matches reports whether the value of the label matches; that of a label that a series lacks is empty.
+func (m *Matcher) Matches(value string) bool {
 	if m.expression != nil {
 		return m.expression.MatchString(value) != m.negated
 	}
-	return (value == m.value) != m.negated
+	return (value == m.Value) != m.negated
+}
+
+// String returns the matcher as PromQL writes it.
+func (m *Matcher) String() string {
+	operator := "="
+	switch {
+	case m.expression != nil && m.negated:
+		operator = "!~"
+	case m.expression != nil:
+		operator = "=~"
+	case m.negated:
+		operator = "!="
+	}
+	return m.Label + operator + strconv.Quote(m.Value)
 }
 
 // Matches reports whether the selector chooses a series.
 func (s *Selector) Matches(name string, ls metric.Labels) bool {
-	return s.matchesName(name) && s.matchesLabels(ls)
+	return s.MatchesName(name) && s.matchesLabels(ls)
 }
 
-func (s *Selector) matchesName(name string) bool {
+// Matchers returns those of labels.
+func (s *Selector) Matchers() []Matcher { return s.labels }
+
+// MatchesName reports whether the selector chooses series of a metric.
+func (s *Selector) MatchesName(name string) bool {
 	for i := range s.names {
-		if !s.names[i].matches(name) {
+		if !s.names[i].Matches(name) {
 			return false
 		}
 	}
@@ -52,7 +71,7 @@ func (s *Selector) matchesName(name string) bool {
 
 func (s *Selector) matchesLabels(ls metric.Labels) bool {
 	for i := range s.labels {
-		if m := &s.labels[i]; !m.matches(ls.Value(m.label)) {
+		if m := &s.labels[i]; !m.Matches(ls.Value(m.Label)) {
 			return false
 		}
 	}
@@ -88,7 +107,7 @@ func (p *selectorParser) parse() error {
 	p.skip()
 	start := p.at
 	if name := p.word(true); name != "" {
-		p.out.names = append(p.out.names, matcher{label: nameLabel, value: name})
+		p.out.names = append(p.out.names, Matcher{Label: nameLabel, Value: name})
 	}
 	p.skip()
 	if p.take("{") {
@@ -148,7 +167,7 @@ func (p *selectorParser) matcher() error {
 	}
 	if operator == "" {
 		if quoted {
-			p.out.names = append(p.out.names, matcher{label: nameLabel, value: label})
+			p.out.names = append(p.out.names, Matcher{Label: nameLabel, Value: label})
 			return nil
 		}
 		return p.expected("one of =, !=, =~ and !~ after the label's name")
@@ -176,8 +195,8 @@ func (p *selectorParser) matcher() error {
 }
 
 // newMatcher compiles a matcher and adds the weight of its expression.
-func (s *Selector) newMatcher(label, operator, value string) (matcher, error) {
-	m := matcher{label: label, value: value, negated: operator[0] == '!'}
+func (s *Selector) newMatcher(label, operator, value string) (Matcher, error) {
+	m := Matcher{Label: label, Value: value, negated: operator[0] == '!'}
 	if !strings.HasSuffix(operator, "~") {
 		return m, nil
 	}

@@ -23,14 +23,17 @@ func metricNames(text string) []string {
 	if !strings.ContainsAny(text, "{([") {
 		return []string{text}
 	}
-	words := strings.FieldsFunc(text, func(r rune) bool {
-		return r != '_' && r != ':' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	})
+	words := strings.FieldsFunc(text, func(r rune) bool { return !inName(r) })
 	return words[:min(len(words), maxWords)]
 }
 
+// inName reports whether a character may stand in the name of a metric.
+func inName(r rune) bool {
+	return r == '_' || r == ':' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
+}
+
 // metric reports whether a text is about a metric, not a name that a component sends.
-func (p *Presence) metric(a *API, s *live.Snapshot, text string) bool {
+func (p *Presence) metric(ctx context.Context, a *API, s *live.Snapshot, text string) bool {
 	names := metricNames(text)
 	ownMetrics := a.ownOf(names)
 	for _, name := range names {
@@ -42,13 +45,13 @@ func (p *Presence) metric(a *API, s *live.Snapshot, text string) bool {
 		}
 		if leads := leadsTo(s, name); len(leads) > 0 {
 			p.ofMetric(name, "This is the name of a metric, not one that a component sends.", leads)
-			p.notMatched(text)
+			p.selectSeries(ctx, a, text, name, name)
 			return true
 		}
 		for _, family := range families(name) {
 			if leads := leadsTo(s, family); len(leads) > 0 && a.hasParts(family) {
 				p.ofMetric(family, fmt.Sprintf("This is a series of the histogram or summary %s, not a name that a component sends.", family), leads)
-				p.notMatched(text)
+				p.selectSeries(ctx, a, text, name, family)
 				return true
 			}
 		}
@@ -64,13 +67,6 @@ func families(name string) (all []string) {
 		}
 	}
 	return all
-}
-
-// notMatched says of a selector that its labels are not looked at.
-func (p *Presence) notMatched(text string) {
-	if _, matchers, ok := strings.Cut(text, "{"); ok && !strings.HasPrefix(strings.TrimSpace(matchers), "}") {
-		p.Sentence += " Its label matchers are not looked at: these are the names of all its series."
-	}
 }
 
 // notExposed reports whether a text is about a metric that is not there: it is an expression, or begins as the names of

@@ -254,13 +254,17 @@ const (
 func texts(s *live.Snapshot, positions []uint32) []string {
 	list := make([]string, 0, min(len(positions), maxShownTexts))
 	for _, pos := range positions[:min(len(positions), maxShownTexts)] {
-		text := s.Texts[pos]
-		if len(text) > maxShownBytes {
-			text = strings.ToValidUTF8(text[:maxShownBytes], "") + "..."
-		}
-		list = append(list, text)
+		list = append(list, cut(s.Texts[pos]))
 	}
 	return list
+}
+
+// cut returns the start of a text that someone else chose.
+func cut(text string) string {
+	if len(text) > maxShownBytes {
+		text = strings.ToValidUTF8(text[:maxShownBytes], "") + "..."
+	}
+	return text
 }
 
 // entryOf returns the first entry of metrics of a trace, or "".

@@ -23,6 +23,7 @@ type Presence struct {
 	// State is exposed, quarantined (exposed after the quarantine took ids and numbers out), partly (some of its
 	// senders have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another
 	// kind, unit or origin than asked for), filtered, metric (it is the name of a metric, or of a series of one),
+	// no_match (of an expression with a selector that chooses none of the metric's series),
 	// no_series (of a metric that names would lead to, but all are dropped, filtered or refused), own (of one of the
 	// exporter's own), no_metric (it has the form of a metric's name, but none has it) or unseen.
 	State string `json:"state"`
@@ -38,11 +39,13 @@ type Presence struct {
 	NearMetrics []string `json:"near_metrics"`
 	// Own is the metric of the exporter itself that has the name.
 	Own *OwnMetric `json:"own,omitempty"`
+	// Selected are the series that the selector of an expression chooses; missing where it has no label matchers.
+	Selected *Selected `json:"selected,omitempty"`
 }
 
 // OfMetric says that the text is about a metric: no component would send it.
 func (p *Presence) OfMetric() bool {
-	return slices.Contains([]string{"metric", "no_series", "own", "no_metric"}, p.State)
+	return slices.Contains([]string{"metric", "no_match", "no_series", "own", "no_metric"}, p.State)
 }
 
 // presence says whether the name of a query is exposed, with x as far as it is explained.
@@ -114,7 +117,10 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		}
 		p.Remedy = "If it is wanted, change " + by + "."
 		p.Link = settingPage(by)
-	case p.metric(a, s, q.Name):
+	case p.metric(ctx, a, s, q.Name):
+		if ctx.Err() != nil {
+			return canceled(ctx)
+		}
 	case x.Invalid != "":
 		p.State, p.Sentence = "invalid", "Samples of this name are refused: "+x.Invalid+"."
 		p.Remedy = remedies[metric.Invalid].Remedy

@@ -93,8 +93,8 @@ func TestPresence(t *testing.T) {
 		},
 		{
 			ExplainQuery{Name: `rate(cf_queue_depth{queue="mail"}[5m])`},
-			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2. Its label matchers are " +
-				"not looked at: these are the names of all its series.|Explain one of those.|/names?metric=cf_queue_depth|queue.chat.depth queue.mail.depth",
+			"metric|This is the name of a metric, not one that a component sends. Raw names that lead to it: 2. Of its 2 series 1 " +
+				"matches the selector.|Explain one of those.|/names?metric=cf_queue_depth|queue.chat.depth queue.mail.depth",
 		},
 		{
 			ExplainQuery{Name: "loggregator_exporter_series"},

@@ -41,7 +41,7 @@ func (p explainPage) Level() string {
 		return "ok"
 	case "conflict", "over_limit", "invalid", "partly":
 		return "bad"
-	case "unseen", "quarantined", "no_metric", "no_series":
+	case "unseen", "quarantined", "no_metric", "no_series", "no_match":
 		return "warn"
 	default:
 		return "note"

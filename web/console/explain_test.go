@@ -21,3 +21,24 @@ func TestUntaken(t *testing.T) {
 		}
 	}
 }
+
+// TestSelected: series that an expression selects are listed, and the list of names leads there.
+func TestSelected(t *testing.T) {
+	f := newFake(t)
+	f.explained.Presence = &api.Presence{
+		State: "metric", Sentence: "Of its 30 series 21 match.", Selected: &api.Selected{
+			Selector: `cf_x{a="<b>"}`, Series: 30, Matching: 21, Labels: []map[string]string{{"a": "<b>", "c": "d"}},
+		},
+	}
+	want := `Series that match cf_x{a="<b>"} 21 of 30 Labels a="<b>", c="d" the first 1 of 21`
+	if text := read(t, f, "/explain?name=cf_x"); !strings.Contains(text, want) {
+		t.Errorf("no %q in %s", want, text)
+	}
+	const link = `<a href="explain?name=cf_x%7Ba%3D%22b%22%7D">which series match it?</a>`
+	if body := get(t, f, "/names?search=cf_x%7Ba%3D%22b%22%7D"); !strings.Contains(body, link) {
+		t.Errorf("no %s", link)
+	}
+	if body := get(t, f, "/names?search=sum(cf_x)"); strings.Contains(body, "which series match it?") {
+		t.Error("an expression without matchers leads to the series that match")
+	}
+}

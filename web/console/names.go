@@ -83,6 +83,12 @@ func (p namesPage) Overlap() bool {
 	return sum > p.Matching
 }
 
+// Selector says that names are searched by an expression with label matchers, by which names cannot be kept.
+func (p namesPage) Selector() bool {
+	_, matchers, ok := strings.Cut(p.Query.Search, "{")
+	return ok && strings.Contains(matchers, "=") && len(p.Names) > 0
+}
+
 // Nameless says that all samples that were not stored for the reason that is asked for are at no name.
 func (p namesPage) Nameless() bool {
 	return p.NotStored != nil && p.NotStored.Samples > 0 && p.NotStored.Others == p.NotStored.Samples

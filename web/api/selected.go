@@ -1,0 +1,266 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"loggregator_exporter/exposition"
+	"loggregator_exporter/internal/suggest"
+	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
+	"loggregator_exporter/web/overview"
+)
+
+const (
+	// maxSelectors bounds the selectors of an expression that are read: each may have expressions to compile.
+	maxSelectors = 16
+	// maxMatched bounds the series of a metric that are looked at: each takes about a microsecond.
+	maxMatched = 100_000
+	// maxSelected is how many series that match are shown, maxValues how many values of a label of those that do not.
+	maxSelected = 20
+	maxValues   = 5
+	maxLabels   = 100 // of the metric, that are known by name
+)
+
+// Selected says which series of a metric a selector of PromQL chooses.
+type Selected struct {
+	// Selector is that of the query, the first one of the metric.
+	Selector string `json:"selector"`
+	// Series is how many series were looked at, the first 100,000 of the metric, and Matching how many of them match.
+	Series   int `json:"series"`
+	Matching int `json:"matching"`
+	// Labels are those of the first 20 series that match.
+	Labels []map[string]string `json:"labels"`
+	// Matchers are those of labels, each by itself.
+	Matchers []Matched `json:"matchers"`
+}
+
+// Matched says of a label matcher which series match it by itself.
+type Matched struct {
+	Matcher string `json:"matcher"`
+	// Ignored says why it is not looked at; empty if it is.
+	Ignored string `json:"ignored,omitempty"`
+	// Matching is how many series match, Labelled how many have the label, and Values are the first 5 values of it.
+	Matching int      `json:"matching"`
+	Labelled int      `json:"labelled"`
+	Values   []string `json:"values"`
+	// Meant is a label of the metric with a similar name, where no series has the one of the matcher.
+	Meant string `json:"meant,omitempty"`
+}
+
+// selectors yields what of an expression may be a selector with braces: those outside of quotes, with the name before.
+func selectors(text string) (list []string) {
+	quote, start := byte(0), -1
+	for i := 0; i < len(text) && len(list) < maxSelectors; i++ {
+		switch c := text[i]; {
+		case quote != 0 && c == '\\' && quote != '`':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'' || c == '`':
+			quote = c
+		case c == '{' && start < 0:
+			start = nameBefore(text[:i])
+		case c == '}' && start >= 0:
+			list = append(list, strings.TrimSpace(text[start:i+1]))
+			start = -1
+		}
+	}
+	return list
+}
+
+// nameBefore returns where the name begins that a text ends with, or where the text ends.
+func nameBefore(text string) int {
+	text = strings.TrimRight(text, " \t\r\n")
+	start := len(strings.TrimRightFunc(text, inName))
+	if slices.Contains([]string{"and", "or", "unless"}, text[start:]) {
+		return len(text)
+	}
+	return start
+}
+
+// selectorOf returns the first selector of an expression that has label matchers and chooses series of a name.
+func selectorOf(text, name string) (s *exposition.Selector, shown string, err error) {
+	for _, shown := range selectors(text) {
+		s, wrong := exposition.ParseSelector(shown)
+		switch {
+		case wrong != nil:
+			err = wrong
+		case len(s.Matchers()) > 0 && s.MatchesName(name):
+			return s, shown, nil
+		}
+	}
+	return nil, "", err
+}
+
+// selection looks at the series of a metric with a selector.
+type selection struct {
+	*Selected
+
+	matchers []exposition.Matcher
+	labels   []string // of the metric, of the first series
+}
+
+// variable matches what stands for a variable of a dashboard.
+var variable = regexp.MustCompile(`\$\{?[A-Za-z_]|\[\[`)
+
+// ignored says why a matcher cannot be looked at here, or "".
+func ignored(m *exposition.Matcher, t metric.Type, has func(label string) bool) string {
+	switch {
+	case has(m.Label):
+	case m.Label == "job" || m.Label == "instance":
+		return "Prometheus sets it when it scrapes"
+	case m.Label == "le" && t == metric.TypeHistogram || m.Label == "quantile" && t == metric.TypeSummary:
+		return "histograms and summaries are looked at whole"
+	}
+	if variable.MatchString(m.Value) {
+		return "it names a variable of a dashboard: put a value in its place"
+	}
+	return ""
+}
+
+// selectSeries fills in which series of a metric the selector of an expression chooses, by the name that the expression
+// has of it.
+func (p *Presence) selectSeries(ctx context.Context, a *API, text, name, family string) {
+	of, shown, err := selectorOf(text, name)
+	if of == nil {
+		p.notMatched(text, err)
+		return
+	}
+	s := selection{Selected: &Selected{Selector: shown, Labels: []map[string]string{}}, matchers: of.Matchers()}
+	has := func(label string) bool { return slices.Contains(s.labels, label) }
+	size, ok := a.options.Store.FamilyLabelSets(family, 1, func(first []store.LabelSet) bool {
+		for i := range first {
+			for label := range first[i].Labels.All() {
+				if len(s.labels) < maxLabels && !has(label) {
+					s.labels = append(s.labels, strings.Clone(label))
+				}
+			}
+		}
+		return false
+	})
+	if !ok || size.Series == 0 {
+		return
+	}
+	for i := range s.matchers {
+		m := &s.matchers[i]
+		s.Matchers = append(s.Matchers, Matched{Matcher: m.String(), Ignored: ignored(m, size.Type, has), Values: []string{}})
+	}
+	a.options.Store.FamilyLabelSets(family, 1, func(chunk []store.LabelSet) bool {
+		for i := range chunk {
+			if s.Series == maxMatched || ctx.Err() != nil {
+				return false
+			}
+			s.look(chunk[i].Labels)
+		}
+		return true
+	})
+	for i := range s.Matchers {
+		if m := &s.Matchers[i]; m.Ignored == "" && m.Labelled == 0 {
+			m.Meant = suggest.Nearest(s.matchers[i].Label, s.labels)
+		}
+	}
+	p.Selected = s.Selected
+	p.Sentence += " " + s.sentence()
+	if s.Series > 0 && s.Matching == 0 {
+		p.State, p.Link = "no_match", "/cardinality?"+url.Values{"metric": {family}}.Encode()
+		p.Remedy = "A panel or alert that asks for it gets nothing: correct the selector, by the labels that the metric has."
+	}
+}
+
+// look matches one series.
+func (s *selection) look(labels metric.Labels) {
+	s.Series++
+	matches := true
+	for i := range s.matchers {
+		m, of := &s.matchers[i], &s.Matchers[i]
+		value := labels.Value(m.Label)
+		if value != "" {
+			of.Labelled++
+			if shown := cut(value); len(of.Values) < maxValues && !slices.Contains(of.Values, shown) {
+				of.Values = append(of.Values, strings.Clone(shown))
+			}
+		}
+		if m.Matches(value) {
+			of.Matching++
+		} else if of.Ignored == "" {
+			matches = false
+		}
+	}
+	if !matches {
+		return
+	}
+	if s.Matching++; len(s.Labels) < maxSelected {
+		shown := map[string]string{}
+		for name, value := range labels.All() {
+			shown[strings.Clone(name)] = strings.Clone(value)
+		}
+		s.Labels = append(s.Labels, shown)
+	}
+}
+
+// sentence says how many series match, and of none why.
+func (s *Selected) sentence() string {
+	all := overview.Number(float64(s.Series)) + " series"
+	if s.Series == maxMatched {
+		all = "first " + all
+	}
+	text := fmt.Sprintf("Of its %s %s match the selector.", all, overview.Number(float64(s.Matching)))
+	switch s.Matching {
+	case 0:
+		text = fmt.Sprintf("None of its %s matches the selector: %s.", all, s.why())
+	case 1:
+		text = fmt.Sprintf("Of its %s 1 matches the selector.", all)
+	}
+	for i := range s.Matchers {
+		if m := &s.Matchers[i]; m.Ignored != "" {
+			text += fmt.Sprintf(" Not looked at is %s: %s.", m.Matcher, m.Ignored)
+		}
+	}
+	return text
+}
+
+// why says why no series matches.
+func (s *Selected) why() string {
+	var reasons []string
+	for i := range s.Matchers {
+		m := &s.Matchers[i]
+		switch {
+		case m.Ignored != "" || m.Matching > 0:
+		case m.Labelled == 0:
+			label := m.Matcher[:strings.IndexAny(m.Matcher, "=!")]
+			reason := "none has the label " + label + ", unless the scrape job adds it"
+			if m.Meant != "" {
+				reason += " (did you mean " + m.Meant + "?)"
+			}
+			reasons = append(reasons, reason)
+		default:
+			values := strings.Join(m.Values, ", ")
+			if len(m.Values) == maxValues {
+				values += " and so on"
+			}
+			reasons = append(reasons, fmt.Sprintf("%s fits none, the values are %s", m.Matcher, values))
+		}
+	}
+	if len(reasons) == 0 {
+		return "each matcher fits some of them, but none all"
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// notMatched says of a selector that its labels are not looked at.
+func (p *Presence) notMatched(text string, err error) {
+	if _, matchers, ok := strings.Cut(text, "{"); !ok || strings.HasPrefix(strings.TrimSpace(matchers), "}") {
+		return
+	}
+	p.Sentence += " Its label matchers are not looked at: these are the names of all its series."
+	if err != nil {
+		p.Sentence += " " + err.Error() + "."
+	}
+}
