@@ -248,8 +248,7 @@ func (c *check) runMetrics() (known bool, err error) {
 			}
 		}
 	}
-	gone := slices.DeleteFunc(slices.Clone(names[before]), func(n string) bool { return slices.Contains(names[after], n) })
-	fresh := slices.DeleteFunc(slices.Clone(names[after]), func(n string) bool { return slices.Contains(names[before], n) })
+	gone, fresh := without(names[before], names[after]), without(names[after], names[before])
 	if len(gone) > 0 {
 		effect := Less
 		if len(fresh) > 0 {

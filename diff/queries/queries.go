@@ -161,8 +161,9 @@ func (f *found) both() []int32 {
 	return both
 }
 
-func without(a, b []int32) []int32 {
-	var out []int32
+// without returns what a holds and b does not. Both are sorted.
+func without[T cmp.Ordered](a, b []T) []T {
+	var out []T
 	for _, p := range a {
 		if _, ok := slices.BinarySearch(b, p); !ok {
 			out = append(out, p)
