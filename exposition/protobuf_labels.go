@@ -48,8 +48,8 @@ func (l *labelLayout) append(dst []byte, s *store.Sample) []byte {
 	return dst
 }
 
-// fill writes label pairs that are as long as out. It returns false if a quote was taken for one that comes earlier: the
-// labels have two quotes each, and none in a value, so that then some label finds no quote any more.
+// fill writes label pairs that are as long as out. It returns false if a quote was taken for one that comes earlier:
+// the labels have two quotes each, and none in a value, so that then some label finds no quote any more.
 func (l *labelLayout) fill(out []byte, rest string, pairs int) bool {
 	const head = 4 // bytes of a pair before the name
 	for i := range l.lengths[:pairs] {

@@ -156,8 +156,8 @@ func remove[P ~uint32](slots []slot[P], hash uint64, pos P) bool {
 	return false
 }
 
-// grow makes room for twice as many positions as are live, and drops the deleted slots. If slots of the growth before are
-// left they are moved at once.
+// grow makes room for twice as many positions as are live, and drops the deleted slots. If slots of the growth before
+// are left they are moved at once.
 func (x *index[P]) grow() {
 	size := minSlots
 	for size < 2*(x.live+1) {

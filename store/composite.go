@@ -241,7 +241,8 @@ func (s *registry) compositeKind(p *partName, key []byte, r *Resolved) (nameKind
 		if x.Dropped || x.Invalid != "" || !isPartName(r.Metric, x.Metric) {
 			continue
 		}
-		if pos := s.families.named(x.Metric); pos != 0 && s.families.at(pos).makeup == ofParts && s.families.at(pos).typ == x.Type {
+		pos := s.families.named(x.Metric)
+		if pos != 0 && s.families.at(pos).makeup == ofParts && s.families.at(pos).typ == x.Type {
 			return kind, true
 		}
 	}
@@ -297,8 +298,8 @@ func (s *registry) findComposite(kind nameKind, key, base []byte, arrived int64)
 	return s.settleAlone(pos, id, &r)
 }
 
-// attachEarlierParts makes x_sum and x_count that came before their composite parts of it. If the composite is dropped or
-// refused they become loose.
+// attachEarlierParts makes x_sum and x_count that came before their composite parts of it. If the composite is dropped
+// or refused they become loose.
 func (s *registry) attachEarlierParts(composite entryPos) {
 	whole := s.entries.at(composite)
 	base, key := s.entries.names.at(whole.name).text, s.entries.tagsets.at(whole.tagset).key

@@ -35,8 +35,8 @@ func (cs *conversions) intern(c conversion) conversionPos {
 // manyConversions is more than rules have at a time.
 const manyConversions = 256
 
-// compact forgets conversions that no entry uses, so that reload after reload adds none. It looks at all entries, and so
-// only when there are many conversions.
+// compact forgets conversions that no entry uses, so that reload after reload adds none. It looks at all entries, and
+// so only when there are many conversions.
 func (cs *conversions) compact(entries *entries) {
 	before := *cs
 	if len(before) < manyConversions {

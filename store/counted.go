@@ -223,8 +223,8 @@ func (x *distribution) restart(goesOn bool, began, arrived int64, count uint64) 
 // canAdd reports whether the classic and native buckets are those that a histogram has already; their bounds are. What
 // would exceed 64 bits cannot be added.
 func (x *distribution) canAdd(d *metric.Distribution, of *checked, c *conversion) bool {
-	return of.count <= math.MaxUint64-x.count && len(x.counts) == max(1, len(d.Counts)) && d.HasNative == (x.native != nil) &&
-		(x.native == nil || x.native.zeroThreshold == c.apply(d.ZeroThreshold))
+	return of.count <= math.MaxUint64-x.count && len(x.counts) == max(1, len(d.Counts)) &&
+		d.HasNative == (x.native != nil) && (x.native == nil || x.native.zeroThreshold == c.apply(d.ZeroThreshold))
 }
 
 // empty makes room for other counts.

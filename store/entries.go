@@ -17,8 +17,9 @@ type entryPos uint32
 //	remove                    any -> free, and what existed only because of it
 //	removeAlone               any -> free, for remove and for the ends of several entries at once
 //
-// A family ends with its last series (removeIfEmpty). endFamily removes the composites of one and makes its other series
-// loose; endBareFamily is that for composites without buckets and quantiles. A composite that ends makes its parts loose.
+// A family ends with its last series (removeIfEmpty). endFamily removes the composites of one and makes its other
+// series loose; endBareFamily is that for composites without buckets and quantiles. A composite that ends makes its
+// parts loose.
 type state uint8
 
 const (

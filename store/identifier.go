@@ -117,8 +117,8 @@ type request struct {
 	origin                      []byte
 }
 
-// httpRequest reads the tags of an HTTP request, and returns the source id and instance id of its identity. The app's id
-// is taken from the source id as well.
+// httpRequest reads the tags of an HTTP request, and returns the source id and instance id of its identity. The app's
+// id is taken from the source id as well.
 func (d *identifier) httpRequest(e *metric.Envelope, t *timing) (sourceID, instanceID []byte) {
 	wanted := d.identification.HTTPTags
 	r := d.httpTags(e, t)
@@ -141,8 +141,9 @@ func (d *identifier) httpRequest(e *metric.Envelope, t *timing) (sourceID, insta
 	return sourceID, instanceID
 }
 
-// httpTags takes the tags of an HTTP request into its identity that are wanted: scheme and host are those of the uri, and
-// unless codes are wanted, the status code is taken as its class, so that no request id or address ever makes an entry.
+// httpTags takes the tags of an HTTP request into its identity that are wanted: scheme and host are those of the uri,
+// and unless codes are wanted, the status code is taken as its class, so that no request id or address ever makes an
+// entry.
 func (d *identifier) httpTags(e *metric.Envelope, t *timing) (r request) {
 	wanted := d.identification.HTTPTags
 	for _, tag := range e.Tags {

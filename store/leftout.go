@@ -136,7 +136,8 @@ func (w *Writer) LeaveOut(e *metric.Envelope, outcome metric.Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of.key = nil
-	if _, known := s.leftOut.by[refusalKey{outcome: outcome, kind: of.kind, name: string(e.Name)}]; !known && w.identify(e) == "" {
+	_, known := s.leftOut.by[refusalKey{outcome: outcome, kind: of.kind, name: string(e.Name)}]
+	if !known && w.identify(e) == "" {
 		of.key = w.key
 	}
 	s.leaveOut(0, &of, outcome)

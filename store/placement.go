@@ -28,8 +28,8 @@ type Placement struct {
 	Mul, Div           float64   // as in Resolved
 }
 
-// Placements appends what the store has made of the samples of an envelope, in their order; of an HTTP request first the
-// duration, then the size of the response. It is for tools: it allocates, and resolves again what was refused.
+// Placements appends what the store has made of the samples of an envelope, in their order; of an HTTP request first
+// the duration, then the size of the response. It is for tools: it allocates, and resolves again what was refused.
 func (w *Writer) Placements(dst []Placement, e *metric.Envelope) []Placement {
 	switch e.Kind {
 	case metric.KindGauge:
@@ -99,8 +99,8 @@ func (s *registry) livePlacement(pos entryPos) Placement {
 	e := s.entries.at(pos)
 	f, c := s.families.at(e.family), &s.conversions[e.conversion]
 	return Placement{
-		Outcome: metric.Stored, Series: uint32(pos), Metric: f.name, Help: f.help, Unit: f.unit, Type: f.typ, Bounds: f.bounds,
-		DefaultHelp: f.defaultHelp, Labels: s.families.labels.text(e.labels), Mul: c.mul, Div: c.div,
+		Outcome: metric.Stored, Series: uint32(pos), Metric: f.name, Help: f.help, Unit: f.unit, Type: f.typ,
+		Bounds: f.bounds, DefaultHelp: f.defaultHelp, Labels: s.families.labels.text(e.labels), Mul: c.mul, Div: c.div,
 	}
 }
 

@@ -78,7 +78,9 @@ type cause struct {
 
 // add returns the position that counts a name of a metric, which was sent as said. It keeps what is sent only if the
 // name is new: key and unit are cloned then.
-func (r *refusals) add(outcome metric.Outcome, exposed, raw string, kind nameKind, unit, key []byte, why cause) refusalPos {
+func (r *refusals) add(outcome metric.Outcome, exposed, raw string, kind nameKind, unit, key []byte,
+	why cause,
+) refusalPos {
 	text := printable(raw)
 	at := refusalKey{outcome: outcome, metric: exposed, name: text}
 	if pos, ok := r.by[at]; ok {
@@ -95,7 +97,8 @@ func (r *refusals) add(outcome metric.Outcome, exposed, raw string, kind nameKin
 	}
 	pos := r.insert(at, &refused)
 	refused.explain(r.resolver())
-	r.log.Warn("samples are refused", "outcome", outcome.String(), "raw_name", text, "metric", exposed, "reason", refused.Reason)
+	r.log.Warn("samples are refused", "outcome", outcome.String(), "raw_name", text, "metric", exposed,
+		"reason", refused.Reason)
 	return pos
 }
 

@@ -19,8 +19,8 @@ type Resolver interface {
 	Identification() Identification
 }
 
-// Session resolves identities for one store, and keeps what they have in common: most new series have a name that others
-// have, and come with others of their sender. It is not for concurrent use.
+// Session resolves identities for one store, and keeps what they have in common: most new series have a name that
+// others have, and come with others of their sender. It is not for concurrent use.
 type Session interface {
 	// Resolve is that of the Resolver. The labels that it returns are valid until the next call.
 	Resolve(id *Identity) Resolved

@@ -114,7 +114,8 @@ func (s *registry) reasonOf(e *entry) string {
 			return reasonReserved
 		}
 		f := s.families.at(pos)
-		return fmt.Sprintf("%s of type %s has the name of its metric, or one of the names that this would take", f.name, f.typ)
+		return fmt.Sprintf("%s of type %s has the name of its metric, or one of the names that this would take",
+			f.name, f.typ)
 	case e.flags&flagCrowded != 0:
 		return "its histogram or summary has too many parts"
 	case s.entries.at(e.dependsOn().pos) == e:
@@ -128,7 +129,8 @@ func (s *registry) reasonOf(e *entry) string {
 func (s *registry) countRefused(e *entry, outcome metric.Outcome, reason string) {
 	n := s.entries.names.at(e.name)
 	of := sample{
-		kind: n.kind, name: []byte(n.text), unit: []byte(n.unit), key: []byte(s.entries.tagsets.at(e.tagset).key), arrived: e.arrived,
+		kind: n.kind, name: []byte(n.text), unit: []byte(n.unit), key: []byte(s.entries.tagsets.at(e.tagset).key),
+		arrived: e.arrived,
 	}
 	s.refusals.countName(outcome, &of, reason)
 }

@@ -170,7 +170,8 @@ func (c *scanner) drop() {
 func (c *scanner) mark(pos entryPos, e *entry) {
 	s := c.store
 	m := Mark{
-		Name: c.name(e.name), Sender: c.sender(e.tagset), Arrived: e.arrived, Untagged: e.flags&flagUntagged != 0, of: ref{pos, e.gen},
+		Name: c.name(e.name), Sender: c.sender(e.tagset), Arrived: e.arrived, Untagged: e.flags&flagUntagged != 0,
+		of: ref{pos, e.gen},
 	}
 	by := s.deciding(e)
 	m.Part = s.partOf(e, by)

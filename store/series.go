@@ -117,7 +117,9 @@ func (s *Store) findNames(found map[namePos]bool, q *SeriesQuery, from int) (mor
 
 // seriesChunk copies those of a chunk of entries that have one of the names, and returns the position of the last
 // entry.
-func (s *Store) seriesChunk(names map[namePos]bool, q *SeriesQuery, from entryPos) (chunk []SeriesState, last entryPos) {
+func (s *Store) seriesChunk(names map[namePos]bool, q *SeriesQuery,
+	from entryPos,
+) (chunk []SeriesState, last entryPos) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	only := namePos(0) // most names have one position, which costs no look-up
@@ -160,7 +162,8 @@ func (s *Store) fillSeries(out *SeriesState, pos entryPos, e *entry) {
 	f, labels := s.families.at(owner.family), s.families.labels.text(owner.labels)
 	out.Type, out.Labels = f.typ, labels
 	if out.State == EntryLive {
-		out.family = Family{Name: f.name, Type: f.typ, store: s, members: []member{{at, s.families.labels.at(owner.labels).pairs, labels}}}
+		only := member{at, s.families.labels.at(owner.labels).pairs, labels}
+		out.family = Family{Name: f.name, Type: f.typ, store: s, members: []member{only}}
 	}
 }
 

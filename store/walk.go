@@ -325,7 +325,8 @@ func (s *Store) LimitState() LimitState {
 	defer s.mu.Unlock()
 	l := &s.limits
 	state := LimitState{
-		LimitOptions: l.LimitOptions, Expiration: s.expiry.periods[0], MaxSeries: l.maxSeries, Series: l.live, Refused: l.others,
+		LimitOptions: l.LimitOptions, Expiration: s.expiry.periods[0], MaxSeries: l.maxSeries,
+		Series: l.live, Refused: l.others,
 	}
 	for i := range l.senders.all {
 		if o := &l.senders.all[i]; o.live > state.LargestOwnerSeries {
