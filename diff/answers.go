@@ -9,8 +9,8 @@ import (
 	"loggregator_exporter/tagger/naming"
 )
 
-// Answers are what another exporter makes of names, in the place of rules and settings. They say nothing of buckets, and
-// of HTTP requests only what becomes of durations.
+// Answers are what another exporter makes of names, in the place of rules and settings. They say nothing of buckets,
+// and of HTTP requests only what becomes of durations.
 type Answers struct {
 	known map[string]*resolver.Explanation // by identity
 	tags  map[string]bool                  // that a name has
@@ -55,8 +55,8 @@ func keyOf(id *store.Identity) string {
 	return b.String()
 }
 
-// Identification implements store.Resolver. All tags tell timers apart: which of them the other exporter looks at is not
-// known.
+// Identification implements store.Resolver. All tags tell timers apart: which of them the other exporter looks at is
+// not known.
 func (a *Answers) Identification() store.Identification {
 	return store.Identification{HTTPTags: a.tags, TimerTags: a.tags, Composites: true}
 }

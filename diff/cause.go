@@ -229,8 +229,8 @@ func ruleOf(s *tagger.Step) *Rule {
 	}
 }
 
-// others are the causes of series that change because of another name, which takes their place or leaves it: by side and
-// series, and by the name of a family.
+// others are the causes of series that change because of another name, which takes their place or leaves it: by side
+// and series, and by the name of a family.
 type others struct {
 	bySeries map[[2]uint32]*Cause
 	byFamily map[string]*Cause

@@ -110,7 +110,7 @@ func (s *shape) junit() junitCase {
 	return c
 }
 
-// queriesSuite has a test for each query that changes, a skipped one for each that was not read, and one for all others.
+// queriesSuite has a test for each query that changes, a skipped one for each that is not read, and one for all others.
 func queriesSuite(r *queries.Report) junitSuite {
 	s := junitSuite{Name: "queries"}
 	same := number(r.Queries-len(r.Changes), "query")

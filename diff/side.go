@@ -9,7 +9,7 @@ import (
 	"loggregator_exporter/store"
 )
 
-// made is what one side makes of names: a store of the exporter's own names, one of those of firehose_exporter, or both.
+// made is what one side makes of names: a store of the exporter's own names, one of firehose_exporter's, or both.
 type made struct {
 	resolver   Resolver // of the own names, or nil
 	identifier *store.Identifier

@@ -45,8 +45,8 @@ var tagsBehind = map[string]string{
 // stores with exportedPrefix unless the scrape says honor_labels.
 var targetLabels = []string{"job", "instance"}
 
-// newLabel returns what a label of firehose_exporter is in the new names, for the series of a translation; ok is false if
-// no label holds what it held. Of requests it is a label that metrics.http.labels can list, see need.
+// newLabel returns what a label of firehose_exporter is in the new names, for the series of a translation; ok is false
+// if no label holds what it held. Of requests it is a label that metrics.http.labels can list, see need.
 func (m *Migrator) newLabel(label string, s *translation) (name string, ok bool) {
 	if s.recorded != nil {
 		return s.recordedLabel(label), true

@@ -200,8 +200,8 @@ func (n *names) lookUp(old string) []*known {
 // kindWords stand before the origin in the names of value metrics and counter events.
 var kindWords = []string{"_value_metric_", "_counter_event_"}
 
-// withoutOrigin is for a name that is sent without an origin, as log-cache once did: it returns the metrics with that name
-// if they have an origin in common.
+// withoutOrigin is for a name that is sent without an origin, as log-cache once did: it returns the metrics with that
+// name if they have an origin in common.
 func (n *names) withoutOrigin(old string) []*known {
 	for _, kind := range kindWords {
 		if _, tail, ok := strings.Cut(old, kind); ok && strings.HasPrefix(tail, "_") {

@@ -25,7 +25,8 @@ func (r *rewriter) rewriteQuantile(s *translation) error {
 	n := s.selector.Node
 	r.note("quantiles are calculated from the buckets of a histogram, over ten minutes: they are less exact")
 	outer, _ := r.parents[n].(*parser.AggregateExpr)
-	merges := outer != nil && !outer.Without && (outer.Op == parser.AVG || outer.Op == parser.MAX || outer.Op == parser.MIN)
+	merges := outer != nil && !outer.Without &&
+		(outer.Op == parser.AVG || outer.Op == parser.MAX || outer.Op == parser.MIN)
 	if !merges {
 		r.quantilesOfSeries(s, quantile, outer == nil || keepsLabels(outer.Op))
 		return nil
@@ -44,7 +45,7 @@ func (r *rewriter) rewriteQuantile(s *translation) error {
 	return nil
 }
 
-// quantilesOfSeries makes a quantile of each series that the summary had, and gives them its label where they are shown.
+// quantilesOfSeries makes a quantile of each series of the summary, and gives them its label where they are shown.
 func (r *rewriter) quantilesOfSeries(s *translation, quantile string, shown bool) {
 	before, after := "histogram_quantile("+quantile+", ", ")"
 	if excess := r.excessLabels(s); excess != "" {
@@ -114,7 +115,8 @@ func (r *rewriter) limitBuckets() error {
 			return func(bound float64) bool { return slices.Contains(list, bound) }
 		}
 		if slices.ContainsFunc(s.special.buckets, func(b float64) bool { return !is(s.special.newBuckets)(b) }) {
-			return fmt.Errorf("%s: the new histogram has not all buckets of the old one: see metrics.http.buckets", s.selector.Name)
+			return fmt.Errorf("%s: the new histogram has not all buckets of the old one: see metrics.http.buckets",
+				s.selector.Name)
 		}
 		excess := slices.DeleteFunc(slices.Clone(s.special.newBuckets), is(s.special.buckets))
 		if len(excess) == 0 {

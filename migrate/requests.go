@@ -74,7 +74,8 @@ func (m *Migrator) need(label string, s *translation) string {
 // needLabel tells what the new query needs for a label.
 func (r *rewriter) needLabel(label string, s *translation) {
 	if label == labelInstanceID && s.special != nil && s.special.older {
-		r.note("instance_id is the index of an app's instance, as in firehose_exporter since version 7; before, it was its GUID")
+		r.note("instance_id is the index of an app's instance, as in firehose_exporter since version 7; before, it " +
+			"was its GUID")
 	}
 	r.result.need(r.m.need(label, s))
 }
@@ -147,7 +148,8 @@ func (m *Migrator) needDeployment(s *translation) string {
 	return labelBoshDeployment
 }
 
-var errRange = errors.New("the new series are others than the old ones: only rate, irate and increase of them stay what they were")
+var errRange = errors.New("the new series are others than the old ones: only rate, irate and increase of them " +
+	"stay what they were")
 
 // sumRequests makes the series of requests those of firehose_exporter, unless they are summed up at once: it takes the
 // labels away that the old ones had not.
@@ -172,8 +174,8 @@ func isRate(call *parser.Call) bool {
 	return call.Func.Name == "rate" || call.Func.Name == "irate" || call.Func.Name == "increase"
 }
 
-// excessLabels are the labels that the new series can have and the old ones had not, also such as other queries may need.
-// All labels of the old ones are needed.
+// excessLabels are the labels that the new series can have and the old ones had not, also such as other queries may
+// need. All labels of the old ones are needed.
 func (r *rewriter) excessLabels(s *translation) string {
 	var kept []string
 	for _, label := range append([]string{labelBoshDeployment}, requestTags...) {

@@ -54,7 +54,8 @@ func (r *rewriter) findParents() {
 
 func (r *rewriter) rewriteAll() error {
 	for _, step := range []func() error{
-		r.limitBuckets, r.rateQuantiles, r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial, r.ignoreExtras, r.keepValues,
+		r.limitBuckets, r.rateQuantiles, r.resolveLabels, r.rewriteDeltas, r.rewriteSelectors, r.rewriteSpecial,
+		r.ignoreExtras, r.keepValues,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -286,7 +287,8 @@ func (r *rewriter) rewriteMatcher(s *translation, m *promql.Matcher) (keep bool,
 		return true, nil
 	}
 	if m.Label == labelBucket && wholeBound.MatchString(m.Value) {
-		r.note("Prometheus 3 stores the bound of a bucket as %s.0: le=\"%[1]s\" finds none there, neither before nor now", m.Value)
+		r.note("Prometheus 3 stores the bound of a bucket as %s.0: le=\"%[1]s\" finds none there, neither before nor now",
+			m.Value)
 	}
 	r.needLabel(m.Label, s)
 	r.edit(m.LabelAt, name)

@@ -76,8 +76,8 @@ func (m *Migrator) selectByName(s *promql.Selector, name string) (*translation, 
 		"--names, --capture or --url")
 }
 
-// takeLike fills a translation of a component that is not known with what its metric is for others. The old name does not
-// tell how the component spells itself.
+// takeLike fills a translation of a component that is not known with what its metric is for others. The old name does
+// not tell how the component spells itself.
 func (m *Migrator) takeLike(s *translation, origin string, like []*known) error {
 	if err := m.take(s, like, m.names.byMetric[like[0].metric()], labelComponent); err != nil {
 		return err

@@ -78,8 +78,9 @@ var ownMetrics = map[string]ownMetric{
 		split:    "without (kind)", join: "sum",
 	},
 	"total_metrics_dropped": {
-		metric: "samples_total", matchers: []*matcher{{label: "outcome", values: []string{"conflict", "over_limit", "invalid"}}},
-		split: "without (outcome)", join: "sum",
+		metric:   "samples_total",
+		matchers: []*matcher{{label: "outcome", values: []string{"conflict", "over_limit", "invalid"}}},
+		split:    "without (outcome)", join: "sum",
 	},
 	"last_envelope_received_timestamp": {
 		metric: "source_last_envelope_timestamp_seconds", split: "without (source)", join: "max",
@@ -100,8 +101,8 @@ var ownMetrics = map[string]ownMetric{
 	"slow_consumer_alert": {
 		metric: "upstream_dropped_total", matchers: []*matcher{{label: "direction", values: []string{"egress"}}},
 		before: "sgn(sum without (direction, origin) (increase(", after: "[5m])))",
-		note: "the alert of a slow consumer is 1 here where Loggregator lost envelopes in the last five minutes since readers " +
-			"were too slow",
+		note: "the alert of a slow consumer is 1 here where Loggregator lost envelopes in the last five minutes since " +
+			"readers were too slow",
 	},
 }
 
@@ -151,7 +152,8 @@ var httpFamilies = []struct {
 }
 
 func (m *Migrator) selectHTTP(s *translation, name string) bool {
-	id := &store.Identity{Kind: metric.KindTimer, Name: "http", Tags: []metric.Label{{Name: labelOrigin, Value: "gorouter"}}}
+	tags := []metric.Label{{Name: labelOrigin, Value: "gorouter"}}
+	id := &store.Identity{Kind: metric.KindTimer, Name: "http", Tags: tags}
 	found, suffix := false, ""
 	if name == "http_total" || name == "http_start_stop_requests" || name == "http_start_stop_request_total" {
 		found, suffix = true, "_count"

@@ -331,7 +331,8 @@ func (r *rewriter) foldConstants(all []constant, times float64) bool {
 		if !c.divides {
 			less = rest * c.value
 		}
-		if !whole(less) && !whole(1/less) || math.Abs(math.Log(less)) >= math.Abs(math.Log(rest)) || c.onLeft && !nearly(less, 1) {
+		leavesMore := math.Abs(math.Log(less)) >= math.Abs(math.Log(rest))
+		if !whole(less) && !whole(1/less) || leavesMore || c.onLeft && !nearly(less, 1) {
 			break
 		}
 		rest = less

@@ -9,7 +9,8 @@ import (
 )
 
 // variableQuery is a call of one of the functions that Grafana's variables have beside PromQL.
-var variableQuery = regexp.MustCompile(`(?s)^(\s*(label_values|label_names|metrics|query_result)\s*\(\s*)(.*?)(\s*\)\s*)$`)
+var variableQuery = regexp.MustCompile(
+	`(?s)^(\s*(label_values|label_names|metrics|query_result)\s*\(\s*)(.*?)(\s*\)\s*)$`)
 
 // lastArgument is the label at the end of label_values(metric, label).
 var lastArgument = regexp.MustCompile(`(?s)^(.*?)(\s*,\s*)([\w$\[\]{}:.]+)$`)

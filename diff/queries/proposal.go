@@ -220,8 +220,8 @@ func (p *proposal) tellApart(f *found, name string, conditions []matcher) (more 
 
 var notInWords = regexp.MustCompile(`[^a-z0-9]+`)
 
-// said says whether a name holds a value: then a condition on it belongs to what the name meant, even if no other series
-// is known.
+// said says whether a name holds a value: then a condition on it belongs to what the name meant, even if no other
+// series is known.
 func said(name, value string) bool {
 	value = notInWords.ReplaceAllString(strings.ToLower(value), "")
 	return value != "" && strings.Contains(notInWords.ReplaceAllString(strings.ToLower(name), ""), value)

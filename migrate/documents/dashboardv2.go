@@ -20,8 +20,8 @@ func (d *Document) dashboardV2(root *node) {
 	}
 }
 
-// dataQuery returns what a query holds, and the type of its data source. Until v2alpha1 the kind of a query is the type;
-// later ones have it as group.
+// dataQuery returns what a query holds, and the type of its data source. Until v2alpha1 the kind of a query is the
+// type; later ones have it as group.
 func dataQuery(n *node, sources datasources) (spec *node, datasource string) {
 	datasource = n.get("kind").text()
 	if group := n.get("group"); group != nil {

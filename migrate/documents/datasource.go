@@ -59,5 +59,6 @@ func (s datasources) typeOf(n *node, inherited string) string {
 
 // mayBePrometheus says whether a data source of a type answers PromQL.
 func mayBePrometheus(datasource string) bool {
-	return datasource == "" || strings.Contains(datasource, "prometheus") || strings.Contains(datasource, "victoriametrics-")
+	return datasource == "" || strings.Contains(datasource, "prometheus") ||
+		strings.Contains(datasource, "victoriametrics-")
 }

@@ -1,6 +1,6 @@
-// Package documents finds the queries in Grafana dashboards and Prometheus rule files, and where labels of their results
-// are named, as in legends. All of these can be edited in place; the rest of a document stays byte for byte as it was.
-// The package does not know what a query means.
+// Package documents finds the queries in Grafana dashboards and Prometheus rule files, and where labels of their
+// results are named, as in legends. All of these can be edited in place; the rest of a document stays byte for byte as
+// it was. The package does not know what a query means.
 package documents
 
 // MaxBytes is the size of the largest document that is read. Grafana itself stores no dashboard of that size.

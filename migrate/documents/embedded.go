@@ -2,8 +2,8 @@ package documents
 
 import "strings"
 
-// embeddedTexts are the strings of a resource of Kubernetes that may hold documents: those of a ConfigMap, as the sidecar
-// of Grafana and Prometheus read them, and that of a GrafanaDashboard.
+// embeddedTexts are the strings of a resource of Kubernetes that may hold documents: those of a ConfigMap, as the
+// sidecar of Grafana and Prometheus read them, and that of a GrafanaDashboard.
 func embeddedTexts(n *node) []*node {
 	switch n.get("kind").text() {
 	case "ConfigMap":

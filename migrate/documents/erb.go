@@ -51,7 +51,8 @@ func newERB(text string) (*erb, error) {
 	if len(tags) == 0 {
 		return nil, nil
 	}
-	e.tags, e.numbers, e.names = strings.NewReplacer(tags...), strings.NewReplacer(numbers...), strings.NewReplacer(names...)
+	e.tags, e.numbers = strings.NewReplacer(tags...), strings.NewReplacer(numbers...)
+	e.names = strings.NewReplacer(names...)
 	return e, nil
 }
 
@@ -62,7 +63,8 @@ func (e *erb) hide(text string) string {
 	}
 	h := hiding{erb: e, text: text, out: []byte(text), tags: erbTag.FindAllStringIndex(text, -1)}
 	h.ownLines()
-	if begin := strings.TrimLeft(strings.TrimPrefix(string(h.out), byteOrderMark), " \t\r\n"); begin != "" && begin[0] == '{' {
+	begin := strings.TrimLeft(strings.TrimPrefix(string(h.out), byteOrderMark), " \t\r\n")
+	if strings.HasPrefix(begin, "{") {
 		h.withinJSON()
 	} else {
 		h.withinYAML()

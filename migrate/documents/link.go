@@ -42,7 +42,8 @@ func (d *Document) links(n *node, where string, p *Panel, sources datasources) {
 		if l == nil {
 			return
 		}
-		d.parameter(n, urlLayer(l, m[4], m[5], within), text[m[2]:m[3]], Query{Kind: Link, Place: Place{Where: where}}, sources)
+		q := Query{Kind: Link, Place: Place{Where: where}}
+		d.parameter(n, urlLayer(l, m[4], m[5], within), text[m[2]:m[3]], q, sources)
 	}
 	if p == nil {
 		return

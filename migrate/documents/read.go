@@ -12,8 +12,8 @@ import (
 const byteOrderMark = "\ufeff"
 
 // ErrUnknown says that a file can be read, and is nothing of what has queries.
-var ErrUnknown = errors.New("it is neither a dashboard of Grafana (with panels, rows or elements) nor a file of rules " +
-	"for Prometheus (with groups)")
+var ErrUnknown = errors.New("it is neither a dashboard of Grafana (with panels, rows or elements) nor a file of " +
+	"rules for Prometheus (with groups)")
 
 // Read finds the queries of a document. The file's name is for messages.
 func Read(file string, text []byte) (*Document, error) {
@@ -40,7 +40,7 @@ func (d *Document) read(text string) error {
 	return d.walk()
 }
 
-// readHidden reads the tree of the document with placeholders for tags of ERB; without, if what looks like tags is none.
+// readHidden reads the document's tree with placeholders for tags of ERB; without, if what looks like tags is none.
 func (d *Document) readHidden() error {
 	text := d.erb.hide(d.original)
 	root, err := readTree(text, d.lines)
@@ -141,7 +141,8 @@ func wrapped(n *node) *node {
 	if strings.HasSuffix(n.get("kind").text(), "List") {
 		return n.get("items")
 	}
-	if in := n.get("value"); n.get("path") != nil && (in.isObject() || in.array() != nil) { // an operation on a manifest of BOSH
+	// an operation on a manifest of BOSH
+	if in := n.get("value"); n.get("path") != nil && (in.isObject() || in.array() != nil) {
 		return in
 	}
 	for _, key := range []string{"dashboard", "spec", "result", "model"} {

@@ -225,7 +225,8 @@ func (s *scalarReader) escape() bool {
 		s.at += len(s.rest()) - len(strings.TrimLeft(s.rest(), " \t"))
 		return true
 	}
-	const letters, means = "0abtnvfre \"/\\N_LP\t", "\x00|\a|\b|\t|\n|\v|\f|\r|\x1b| |\"|/|\\|\u0085|\u00a0|\u2028|\u2029|\t"
+	const letters = "0abtnvfre \"/\\N_LP\t"
+	const means = "\x00|\a|\b|\t|\n|\v|\f|\r|\x1b| |\"|/|\\|\u0085|\u00a0|\u2028|\u2029|\t"
 	if i := strings.IndexByte(letters, rest[1]); i >= 0 {
 		s.d.add(strings.Split(means, "|")[i], s.at)
 		s.at += 2
@@ -274,8 +275,8 @@ func (s *scalarReader) block(folded bool) (indent string, ok bool) {
 	return strings.Repeat(" ", depth), string(s.d.text) == s.want
 }
 
-// breaks adds the line breaks between two lines. Where lines are folded the first one is left out, or becomes a space if
-// it is the only one.
+// breaks adds the line breaks between two lines. Where lines are folded the first one is left out, or becomes a space
+// if it is the only one.
 func (s *scalarReader) breaks(n int, fold bool, offset int) {
 	if fold && n == 1 {
 		s.d.add(" ", offset)

@@ -34,8 +34,8 @@ func (r *Records) Add(d *documents.Document) {
 // maxChain is how many recording rules may stand behind one another.
 const maxChain = 10
 
-// Follow returns a Migrator by which queries follow the labels of what is recorded. Names that several rules record with
-// different labels are left out.
+// Follow returns a Migrator by which queries follow the labels of what is recorded. Names that several rules record
+// with different labels are left out.
 func (r *Records) Follow(m *migrate.Migrator) *migrate.Migrator {
 	for range maxChain {
 		recorded := map[string][]migrate.Rename{}
