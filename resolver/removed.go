@@ -27,7 +27,8 @@ func (r *Resolver) Removed(a, b *store.Identity) []RemovedLabel {
 	var out []RemovedLabel
 	for i := range of {
 		for _, l := range of[i].Removed {
-			if !slices.Contains(of[1-i].Removed, l) && !slices.ContainsFunc(out, func(is RemovedLabel) bool { return is.Name == l.Name }) {
+			known := slices.ContainsFunc(out, func(is RemovedLabel) bool { return is.Name == l.Name })
+			if !known && !slices.Contains(of[1-i].Removed, l) {
 				out = append(out, l)
 			}
 		}

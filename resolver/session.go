@@ -62,8 +62,8 @@ type sender struct {
 // Session lets a store resolve many identities.
 func (r *Resolver) Session() store.Session {
 	s := &session{
-		resolver: r, tagsRead: map[metric.Kind][]string{}, sourceID: r.options.Tagger.ReadsSourceID(), names: map[string]*named{},
-		families: map[string]*store.Resolved{},
+		resolver: r, tagsRead: map[metric.Kind][]string{}, sourceID: r.options.Tagger.ReadsSourceID(),
+		names: map[string]*named{}, families: map[string]*store.Resolved{},
 	}
 	for k := metric.KindNone; k <= metric.KindSummary; k++ {
 		s.tagsRead[k] = r.options.Tagger.TagsRead(k)

@@ -126,7 +126,8 @@ func (s *search) allowed(rank int32) bool {
 	if s.unconditional {
 		return true
 	}
-	return r.when.holds(s.subject, s.component) && !s.chain.has(r, len(s.text)) && (!r.isMapping || s.chain.n == s.passedOver)
+	return r.when.holds(s.subject, s.component) && !s.chain.has(r, len(s.text)) &&
+		(!r.isMapping || s.chain.n == s.passedOver)
 }
 
 // requiredLiteral returns a text that every match of an expression contains, "" if none is known. Finding it in a name

@@ -118,7 +118,8 @@ func (d *demo) run(ctx context.Context) error {
 
 // play lets the foundation run, now that the exporter is there to read it.
 func (d *demo) play(ctx context.Context, f *foundation.Foundation, r running) error {
-	d.say("the exporter serves at %s, takes datagrams at %s, a forwarder agent's envelopes at %s, OTLP at %s and syslog at %s",
+	d.say("the exporter serves at %s, takes datagrams at %s, a forwarder agent's envelopes at %s, OTLP at %s and syslog "+
+		"at %s",
 		r.Web, r.Listening["udp"], r.Listening["ingress"], r.Listening["otlp"], r.Listening["syslog"])
 	d.agent.Connect(f.ForwarderTLS(), int(r.Listening["ingress"].Port()))
 	d.syslog.Connect(f.SyslogAgentTLS(), r.Listening["syslog"].String())

@@ -68,8 +68,8 @@ func newDiff() *cobra.Command {
 			"the names, such as http://exporter:9286.")
 	}
 	d.from.addFlags(flags)
-	flags.StringArrayVar(&d.dashboards, "dashboards", nil, "Folder of Grafana dashboards (*.json, *.yaml) whose queries to "+
-		"look at, or one of them. May be repeated.")
+	flags.StringArrayVar(&d.dashboards, "dashboards", nil, "Folder of Grafana dashboards (*.json, *.yaml) whose queries "+
+		"to look at, or one of them. May be repeated.")
 	flags.StringArrayVar(&d.ruleDirs, "rules-dir", nil, "Folder of Prometheus rule files (*.yml, *.yaml, *.json) whose "+
 		"queries to look at, or one of them. May be repeated.")
 	flags.StringVarP(&d.output, "output", "o", "text", "Output: text, json or junit.")

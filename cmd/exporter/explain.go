@@ -215,7 +215,8 @@ func (q question) parse(line string) (question, error) {
 // identity is what the store would look for.
 func (q *question) identity(r store.Resolver) (*store.Identity, error) {
 	id, err := (&store.Question{
-		Kind: q.kind, Origin: q.origin, Name: q.name, Unit: q.unit, SourceID: q.sourceID, InstanceID: q.instanceID, Tags: q.tags,
+		Kind: q.kind, Origin: q.origin, Name: q.name, Unit: q.unit, SourceID: q.sourceID, InstanceID: q.instanceID,
+		Tags: q.tags,
 	}).Identity(r)
 	if err != nil {
 		return nil, fmt.Errorf("%q would be counted as invalid: %w", shorten(q.name), err)

@@ -47,7 +47,8 @@ func newMigrate() *cobra.Command {
 	m.from.addFlags(flags)
 	flags.StringVar(&m.dir, "output", "", "Directory to write migrated files to.")
 	flags.BoolVar(&m.write, "write", false, "Write migrated files in place.")
-	flags.BoolVar(&m.expr, "expr", false, "Rewrite queries of standard input, one a line; label_values(...) and the like, too.")
+	flags.BoolVar(&m.expr, "expr", false, "Rewrite queries of standard input, one a line; label_values(...) and the "+
+		"like, too.")
 	flags.StringVarP(&m.format, "format", "o", "text", "Form of the list: text or json (one object a line).")
 	config.AddFlags(flags)
 	return cmd

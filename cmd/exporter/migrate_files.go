@@ -140,7 +140,8 @@ func (m *migration) listNeeds(labels []string) error {
 	if labels = slices.Compact(labels); len(labels) == len(m.httpLabels) || m.format == "json" {
 		return nil
 	}
-	_, err := fmt.Fprintf(m.out, "the new queries need this setting:\nmetrics: {http: {labels: [%s]}}\n", strings.Join(labels, ", "))
+	_, err := fmt.Fprintf(m.out, "the new queries need this setting:\nmetrics: {http: {labels: [%s]}}\n",
+		strings.Join(labels, ", "))
 	return err
 }
 

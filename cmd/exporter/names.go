@@ -53,7 +53,8 @@ func (n *nameSources) each(ctx context.Context, in io.Reader, errs io.Writer, yi
 		}
 	}
 	if n.capture != "" {
-		if err := n.readCapture(errs, &distinctNames{known: make(map[string]bool), all: n.identities, yield: yield}); err != nil {
+		names := &distinctNames{known: make(map[string]bool), all: n.identities, yield: yield}
+		if err := n.readCapture(errs, names); err != nil {
 			return err
 		}
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // unmapProgram gives the pages of the program's own code back that the start has read: most of them are not needed
-// again. Those that are come back from the system's cache of the file, a page fault for 64 KiB. Only mappings that cannot
-// be written to, and have no page of their own, are given back: they hold what is in the file.
+// again. Those that are come back from the system's cache of the file, a page fault for 64 KiB. Only mappings that
+// cannot be written to, and have no page of their own, are given back: they hold what is in the file.
 func unmapProgram() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {

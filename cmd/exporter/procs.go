@@ -28,7 +28,7 @@ type processors struct {
 	used func() time.Duration // of the process, since its start
 	one  func()               // use one
 	all  func()               // use as many as the system gives
-	rest func()               // give back what the start has used; it is called once, when the process is calm for the first time
+	rest func()               // give back what the start has used: once, when the process is calm for the first time
 }
 
 // tuneProcessors lets the process use one processor while that is enough, until ctx is done, unless GOMAXPROCS says how
@@ -37,7 +37,12 @@ func tuneProcessors(ctx context.Context) {
 	if os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1 {
 		return
 	}
-	p := processors{used: processorTime, one: func() { runtime.GOMAXPROCS(1) }, all: runtime.SetDefaultGOMAXPROCS, rest: func() { debug.FreeOSMemory(); unmapProgram() }}
+	p := processors{
+		used: processorTime,
+		one:  func() { runtime.GOMAXPROCS(1) },
+		all:  runtime.SetDefaultGOMAXPROCS,
+		rest: func() { debug.FreeOSMemory(); unmapProgram() },
+	}
 	p.run(ctx)
 }
 

@@ -106,7 +106,8 @@ func (r *recording) run(ctx context.Context, cfg *config.Config) error {
 	}
 	_, err = fmt.Fprintf(r.report, "recorded %d messages in %d bytes to %s\n", stats.Records, stats.Bytes, r.out)
 	if err == nil && stats.LeftOut > 0 {
-		_, err = fmt.Fprintf(r.report, "left out %d messages that are malformed or have no form in a capture\n", stats.LeftOut)
+		_, err = fmt.Fprintf(r.report, "left out %d messages that are malformed or have no form in a capture\n",
+			stats.LeftOut)
 	}
 	return err
 }

@@ -1,5 +1,5 @@
-// Package beat lets what is done seldom be done at the same moments, so that a process that has nothing else to do wakes
-// up once for all of it.
+// Package beat lets what is done seldom be done at the same moments, so that a process that has nothing else to do
+// wakes up once for all of it.
 package beat
 
 import "time"

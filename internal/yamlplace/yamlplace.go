@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Of returns the place of the error of a text that cannot be read as YAML, lines and characters from 1, 0 where it is not
-// known, and what is wrong there and, where it is clear, how to mend it.
+// Of returns the place of the error of a text that cannot be read as YAML, lines and characters from 1, 0 where it is
+// not known, and what is wrong there and, where it is clear, how to mend it.
 func Of(err error, text []byte) (line, column int, problem string) {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -32,8 +32,8 @@ func Of(err error, text []byte) (line, column int, problem string) {
 	}
 	at := offset(text, mark)
 	if quote, ok := quoteBefore(text[:at]); ok && quote.Line < mark.Line {
-		return quote.Line, quote.Column, fmt.Sprintf("the quote that begins here ends only in line %d, and more follows there: "+
-			"close it where its text ends", mark.Line)
+		return quote.Line, quote.Column, fmt.Sprintf("the quote that begins here ends only in line %d, and more "+
+			"follows there: close it where its text ends", mark.Line)
 	}
 	return mark.Line, mark.Column, problem + remedy(text, at)
 }
@@ -41,7 +41,8 @@ func Of(err error, text []byte) (line, column int, problem string) {
 // isOpenQuote says whether the error is that of a text in quotes without the second one.
 func isOpenQuote(e *yaml.LoadError) bool {
 	return e.Stage == "scanner" && e.ContextMsg == "while scanning a quoted scalar" &&
-		(strings.HasSuffix(e.Message, "unexpected end of stream") || strings.HasSuffix(e.Message, "unexpected document indicator"))
+		(strings.HasSuffix(e.Message, "unexpected end of stream") ||
+			strings.HasSuffix(e.Message, "unexpected document indicator"))
 }
 
 // offset returns the byte at a mark.

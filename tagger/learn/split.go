@@ -59,8 +59,8 @@ func newTable(v *tagger.Vocabulary, components map[string]bool, tagValues map[st
 // maxSegments bounds the depth of the names that are looked at.
 const maxSegments = 24
 
-// split cuts a text into segments: at slashes where it has any, else at dots, before a GUID behind a colon, and before a
-// class of status codes at the end of a segment, such as status_2xx.
+// split cuts a text into segments: at slashes where it has any, else at dots, before a GUID behind a colon, and before
+// a class of status codes at the end of a segment, such as status_2xx.
 func (t *table) split(dst []uint32, text string) []uint32 {
 	separator := byte('.')
 	if strings.IndexByte(text, '/') >= 0 {
