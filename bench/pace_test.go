@@ -31,7 +31,7 @@ var paced = []struct {
 	{nameRLP, serverEnv, false, []int{500, 5_000, 50_000}},
 	{nameGateway, httpsEnv, false, []int{500, 5_000, 50_000}},
 	{nameFirehose, httpsEnv, false, []int{500, 5_000, 50_000}},
-	{nameUDP, udpEnv, true, []int{200}},
+	{nameUDP, udpEnv, true, []int{200, 5_000, 50_000}},
 	{nameIngress, agentEnv, true, []int{500, 5_000, 50_000}},
 	{nameSyslog, syslogEnv, true, []int{500, 5_000, 50_000}},
 	{nameOTLP, otlpEnv, true, []int{500, 5_000, 50_000}},

@@ -20,12 +20,7 @@ type UDPOptions struct {
 	ReceiveBufferBytes int `mapstructure:"receive_buffer_bytes"`
 }
 
-const (
-	nameUDP = "udp"
-
-	// A datagram of UDP cannot be longer: none is ever cut off.
-	maxDatagram = 65535
-)
+const nameUDP = "udp"
 
 // UDP receives dropsonde envelopes, one a datagram, from the components of a VM: it stands in the place of
 // Loggregator's agent. It is connected as long as it listens.
@@ -53,6 +48,7 @@ func (u *UDP) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	address := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	buffer, err := receiveBuffer(conn)
 	if err != nil {
 		buffer = 0
@@ -61,16 +57,16 @@ func (u *UDP) Run(ctx context.Context) error {
 	from := func() string { return datagrams.From().String() }
 	intake := &datagramIntake{Intake: u.env.intake(u.account, intakeOptions{from: from})}
 	datagrams = gather.NewDatagrams(conn, buffer, intake.flush)
-	defer func() { _ = datagrams.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = datagrams.Close() })
+	defer datagrams.Close()
+	stop := context.AfterFunc(ctx, datagrams.Close)
 	defer stop()
 
 	u.account.Connect()
 	defer u.account.Disconnect()
-	u.open(conn.LocalAddr().(*net.UDPAddr).AddrPort())
+	u.open(address)
 	u.log.Info("listening for dropsonde envelopes", "address", u.addr.String())
 
-	u.drops.open(receiveDrops(conn))
+	u.drops.open(receiveDrops(datagrams))
 	if err := u.receive(datagrams, intake); ctx.Err() == nil {
 		return err
 	}
@@ -145,10 +141,9 @@ func (i *datagramIntake) flush() {
 // receive reads until the socket is closed or breaks.
 func (u *UDP) receive(datagrams *gather.Datagrams, intake *datagramIntake) error {
 	defer intake.flush()
-	buffer := make([]byte, maxDatagram)
 	var garbage throttle.Throttle
 	for {
-		n, err := datagrams.Read(buffer)
+		datagram, err := datagrams.Next()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return nil
@@ -157,11 +152,11 @@ func (u *UDP) receive(datagrams *gather.Datagrams, intake *datagramIntake) error
 		}
 		now := time.Now()
 		u.drops.report(now)
-		if intake.take(buffer[:n], now) {
+		if intake.take(datagram, now) {
 			continue
 		}
 		if count, due := garbage.Add(now); due {
-			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", datagrams.From().String(), "bytes", n,
+			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", datagrams.From().String(), "bytes", len(datagram),
 				"malformed_since_last_report", count)
 		}
 	}

@@ -14,6 +14,11 @@ import (
 // dropsInterval is how often the kernel is asked what it dropped while datagrams come, for the log. Scrapes ask as well.
 const dropsInterval = 10 * time.Second
 
+// controlled is a socket, as syscall.RawConn has it.
+type controlled interface {
+	Control(f func(fd uintptr)) error
+}
+
 // udpDrops counts the datagrams that the kernel dropped, as it says itself. It asks when somebody wants to know, and has
 // no timer.
 type udpDrops struct {

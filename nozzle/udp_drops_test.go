@@ -90,7 +90,11 @@ func TestReceiveDrops(t *testing.T) {
 		}
 		conn := packets.(*net.UDPConn)
 		t.Cleanup(func() { _ = conn.Close() })
-		drops := receiveDrops(conn)
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		drops := receiveDrops(raw)
 		if n, err := drops(); n != 0 || err != nil {
 			t.Errorf("%s: %d dropped at first, %v", address, n, err)
 		}

@@ -23,7 +23,7 @@ func receiveBuffer(conn *net.UDPConn) (int, error) {
 // receiveDrops returns a function that says how many datagrams the kernel has dropped since the socket was opened because
 // its receive buffer was full. It allocates nothing, and makes its system call, which never waits, without telling the
 // runtime: in a process at rest that would wake up the thread that watches over system calls.
-func receiveDrops(conn *net.UDPConn) func() (uint32, error) {
+func receiveDrops(socket controlled) func() (uint32, error) {
 	var info [unix.SK_MEMINFO_VARS]uint32
 	var errno syscall.Errno
 	ask := func(fd uintptr) {
@@ -31,12 +31,8 @@ func receiveDrops(conn *net.UDPConn) func() (uint32, error) {
 		_, _, errno = unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0) //nolint:gosec // the call keeps both
 	}
-	raw, err := conn.SyscallConn()
 	return func() (uint32, error) {
-		if err != nil {
-			return 0, err
-		}
-		if err := raw.Control(ask); err != nil {
+		if err := socket.Control(ask); err != nil {
 			return 0, err
 		}
 		switch errno {

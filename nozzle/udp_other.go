@@ -12,6 +12,6 @@ import (
 func receiveBuffer(*net.UDPConn) (int, error) { return math.MaxInt, nil }
 
 // receiveDrops cannot tell what other systems drop.
-func receiveDrops(*net.UDPConn) func() (uint32, error) {
+func receiveDrops(controlled) func() (uint32, error) {
 	return func() (uint32, error) { return 0, errors.ErrUnsupported }
 }

@@ -7,74 +7,133 @@ import (
 	"time"
 )
 
-// ampleBuffer is the receive buffer in which datagrams may stay for a Pause: what comes to a VM in that time fills a
-// small part of it. With a smaller buffer the pauses are shorter.
-const ampleBuffer = 4 << 20
+const (
+	// ampleBuffer is the receive buffer in which datagrams may stay for a Pause: what comes to a VM in that time fills a
+	// small part of it. With a smaller buffer the pauses are shorter.
+	ampleBuffer = 4 << 20
+	// maxDatagram is room for the longest datagram of UDP: none is ever cut off.
+	maxDatagram = 64 << 10
+	// batchSize is how many datagrams one system call takes: of so many each bears a thirtieth of what the call costs.
+	batchSize = 32
+)
 
-// Datagrams reads a socket in turns, as New does, or one by one where that is not possible: where the system is not
-// Linux, or the receive buffer so small that datagrams would be lost. One goroutine reads.
+// packets is a socket of datagrams. One goroutine reads it.
+type packets interface {
+	// take reads what has come, up to batchSize datagrams, and returns how many; the error is errEmpty if nothing has.
+	take() (int, error)
+	// await reads what has come, and waits for something if nothing has.
+	await() (int, error)
+	// datagram and from are of what was read last.
+	datagram(i int) []byte
+	from(i int) netip.AddrPort
+	// pause waits. What comes meanwhile ends no wait of any thread. It returns early when the socket is closed.
+	pause(d time.Duration)
+	// Control lets f use the socket, as syscall.RawConn does.
+	Control(f func(fd uintptr)) error
+	close()
+}
+
+// Datagrams reads a socket in turns, many datagrams with one system call. Where the receive buffer is so small that
+// datagrams would be lost there are no pauses; where the system is not Linux they are read one by one. One goroutine
+// reads.
 type Datagrams struct {
-	conn   *net.UDPConn
-	socket socket // nil to read one by one
-	sender netip.AddrPort
+	packets
 	rhythm
-	pauses  time.Duration
-	came    bool // something came since the last pause
+	pauses  time.Duration // 0 for none
 	drained func()
+	read    int // how many datagrams the last call of the system brought
+	current int // which of them was returned last
 }
 
-// NewDatagrams reads c, whose receive buffer has so many bytes. drained is called by a Read for which nothing is at hand:
-// it waits.
+// NewDatagrams reads c, which is gone then, and whose receive buffer has so many bytes. drained is called by a Next for
+// which nothing is at hand: it waits.
 func NewDatagrams(c *net.UDPConn, receiveBuffer int, drained func()) *Datagrams {
-	d := &Datagrams{conn: c, rhythm: rhythm{began: time.Now()}, drained: drained}
-	d.pauses = time.Duration(min(float64(receiveBuffer)/ampleBuffer, 1) * float64(Pause))
-	if d.pauses >= leastPause {
-		d.socket = newSocket(c, true)
+	p := newPackets(c)
+	if p == nil {
+		return newDatagrams(&single{UDPConn: c, memory: make([]byte, maxDatagram)}, 0, drained)
 	}
-	return d
+	pauses := time.Duration(min(float64(receiveBuffer)/ampleBuffer, 1) * float64(Pause))
+	if pauses < leastPause {
+		pauses = 0
+	}
+	return newDatagrams(p, pauses, drained)
 }
 
-// Close closes the socket, which ends a Read.
-func (d *Datagrams) Close() error {
-	if d.socket != nil {
-		defer d.socket.close()
-	}
-	return d.conn.Close()
+func newDatagrams(p packets, pauses time.Duration, drained func()) *Datagrams {
+	return &Datagrams{packets: p, rhythm: rhythm{began: time.Now()}, pauses: pauses, drained: drained}
 }
 
-// Read reads a datagram.
-func (d *Datagrams) Read(b []byte) (n int, err error) {
-	if d.socket == nil {
-		d.drained() // which may not be so
-		n, d.sender, err = d.conn.ReadFromUDPAddrPort(b)
-		return n, err
-	}
-	for {
-		n, err = d.socket.take(b)
-		switch {
-		case !errors.Is(err, errEmpty):
-			d.came = true
-			return n, err
-		case d.often == oftenEnough && d.came:
-			d.drained()
-			d.came = false
-			d.socket.pause(d.pauses)
-			continue
-		case d.often == oftenEnough:
-			d.often = 0
+// Close closes the socket, which ends a Next.
+func (d *Datagrams) Close() { d.close() }
+
+// Next returns the next datagram. It is valid until the next call.
+func (d *Datagrams) Next() ([]byte, error) {
+	if d.current++; d.current >= d.read {
+		full := d.read == batchSize // there may be more; else all has been read
+		d.read, d.current = 0, 0
+		n, err := 0, errEmpty
+		if full {
+			n, err = d.take()
 		}
-		d.drained()
-		n, err = d.socket.await(b)
-		d.came = true
-		d.wakes(time.Now())
-		return n, err
+		if errors.Is(err, errEmpty) {
+			d.drained()
+			n, err = d.turn()
+		}
+		if err != nil {
+			return nil, err
+		}
+		d.read = n
 	}
+	return d.datagram(d.current), nil
+}
+
+// turn pauses and reads what has come meanwhile, or waits.
+func (d *Datagrams) turn() (int, error) {
+	if d.often == oftenEnough && d.pauses > 0 {
+		d.pause(d.pauses)
+		if n, err := d.take(); !errors.Is(err, errEmpty) {
+			return n, err
+		}
+		d.often = 0
+	}
+	n, err := d.await()
+	d.wakes(time.Now())
+	return n, err
 }
 
 // From is the sender of the last datagram.
-func (d *Datagrams) From() netip.AddrPort {
-	if d.socket == nil {
-		return netip.AddrPortFrom(d.sender.Addr().Unmap(), d.sender.Port())
-	}
-	return d.socket.from()
+func (d *Datagrams) From() netip.AddrPort { return d.from(d.current) }
+
+// single reads datagrams one by one.
+type single struct {
+	*net.UDPConn
+	memory []byte
+	length int
+	sender netip.AddrPort
 }
+
+func (s *single) take() (int, error) { return 0, errEmpty } // which may not be so
+
+func (s *single) await() (n int, err error) {
+	s.length, s.sender, err = s.ReadFromUDPAddrPort(s.memory)
+	return 1, err
+}
+
+func (s *single) datagram(int) []byte { return s.memory[:s.length] }
+
+func (s *single) from(int) netip.AddrPort {
+	return netip.AddrPortFrom(s.sender.Addr().Unmap(), s.sender.Port())
+}
+
+func (s *single) pause(time.Duration) {}
+
+// Control implements packets.
+func (s *single) Control(f func(fd uintptr)) error {
+	conn, err := s.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return conn.Control(f)
+}
+
+func (s *single) close() { _ = s.Close() }

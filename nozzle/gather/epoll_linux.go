@@ -2,7 +2,6 @@ package gather
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"syscall"
@@ -96,11 +95,7 @@ func (e *epoll) adopt(c net.Conn) (int, error) {
 }
 
 func (e *epoll) receive(fd int, b []byte) (int, error) {
-	n, err := receive(uintptr(fd), b, nil, nil)
-	if n == 0 && err == nil {
-		return 0, io.EOF
-	}
-	return n, err
+	return receive(uintptr(fd), b)
 }
 
 func (e *epoll) send(fd int, b []byte) (int, error) {

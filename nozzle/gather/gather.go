@@ -12,7 +12,6 @@ import (
 	"bufio"
 	"errors"
 	"net"
-	"net/netip"
 	"time"
 )
 
@@ -47,8 +46,6 @@ type socket interface {
 	await(b []byte) (int, error)
 	// send writes all of b.
 	send(b []byte) (int, error)
-	// from is the sender of the last datagram that was read.
-	from() netip.AddrPort
 	// pause waits. What comes meanwhile ends no wait of any thread. It returns early when the socket is closed.
 	pause(d time.Duration)
 	// close ends a pause. The connection itself is closed by other means.

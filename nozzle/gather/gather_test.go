@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -103,8 +102,6 @@ func (s *fakeSocket) pause(d time.Duration) {
 	case <-s.closed:
 	}
 }
-
-func (s *fakeSocket) from() netip.AddrPort { return netip.AddrPort{} }
 
 func (s *fakeSocket) send(b []byte) (int, error) { return len(b), nil }
 

@@ -9,3 +9,6 @@ func newSocket(net.Conn, bool) socket { return nil }
 
 // newKernel returns nil as well.
 func newKernel() kernel { return nil }
+
+// newPackets returns nil, too.
+func newPackets(*net.UDPConn) packets { return nil }
