@@ -36,6 +36,19 @@ func TestPackets(t *testing.T) {
 	}
 }
 
+// TestPacketsUnwatched: the runtime leaves files in blocking mode alone.
+func TestPacketsUnwatched(t *testing.T) {
+	s, _ := newPacketSocket(t)
+	var flags int
+	var err error
+	if failed := s.Control(func(fd uintptr) { flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0) }); failed != nil {
+		t.Fatal(failed)
+	}
+	if err != nil || flags&unix.O_NONBLOCK != 0 {
+		t.Errorf("flags %#x, %v", flags, err)
+	}
+}
+
 // TestPacketsQuiet: during a pause nothing is woken by what comes, and afterwards by each datagram.
 func TestPacketsQuiet(t *testing.T) {
 	s, out := newPacketSocket(t)
