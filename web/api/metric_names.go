@@ -49,7 +49,7 @@ func (p *Presence) metric(ctx context.Context, a *API, s *live.Snapshot, text st
 			return true
 		}
 		for _, family := range families(name) {
-			if leads := leadsTo(s, family); len(leads) > 0 && a.hasParts(family) {
+			if leads := leadsTo(s, family); len(leads) > 0 && a.hasParts(s, family) {
 				p.ofMetric(family, fmt.Sprintf("This is a series of the histogram or summary %s, not a name that a component sends.", family), leads)
 				p.selectSeries(ctx, a, text, name, family)
 				return true
@@ -113,33 +113,28 @@ func (a *API) isMetric(text string) bool {
 
 // ofMetric fills in what is said of a metric. Names that are not exposed come first: they are what one looks for.
 func (p *Presence) ofMetric(name, sentence string, leads []lead) {
-	counts := map[string]int{}
+	counts, others := map[string]int{}, map[string]int{}
 	for _, l := range leads {
 		counts[l.state]++
-	}
-	var without []string
-	for _, state := range unexposed {
-		if n := counts[state]; n > 0 {
-			words := state
-			if state == string(StateConflict) {
-				words = "in conflict"
-			}
-			without = append(without, overview.Number(float64(n))+" "+words)
+		for _, state := range l.others {
+			others[state]++
 		}
 	}
+	without := countsOf(counts)
 	p.State, p.Link = "metric", "/names?"+url.Values{"metric": {name}}.Encode()
 	p.Remedy = "Explain one of those."
 	switch exposed := overview.Number(float64(counts[leadExposed])); {
-	case len(without) == 0:
+	case without == "":
 		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s.", sentence, exposed)
 	case counts[leadExposed] > 0:
-		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s. More would, but are not exposed: %s.", sentence, exposed,
-			strings.Join(without, ", "))
+		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s. More would, but are not exposed: %s.", sentence, exposed, without)
 	default:
 		p.State = "no_series"
-		p.Sentence = fmt.Sprintf("The metric %s has no series, though raw names arrive that would lead to it: %s.", name,
-			strings.Join(without, ", "))
+		p.Sentence = fmt.Sprintf("The metric %s has no series, though raw names arrive that would lead to it: %s.", name, without)
 		p.Remedy = "Explain one of those: that says why, and what to do."
+	}
+	if also := countsOf(others); also != "" {
+		p.Sentence += fmt.Sprintf(" Names that are exposed from one sender and not from another: %s.", also)
 	}
 	slices.SortStableFunc(leads, func(x, y lead) int { return slices.Index(unexposed, y.state) - slices.Index(unexposed, x.state) })
 	for _, l := range leads[:min(len(leads), maxNear)] {
@@ -147,8 +142,27 @@ func (p *Presence) ofMetric(name, sentence string, leads []lead) {
 	}
 }
 
-// lead is a raw name that leads to a metric, or would. State is leadExposed, or why it does not.
-type lead struct{ name, state string }
+// countsOf lists how many names are not exposed, by what keeps them out; empty for none.
+func countsOf(counts map[string]int) string {
+	var all []string
+	for _, state := range unexposed {
+		if n := counts[state]; n > 0 {
+			words := state
+			if state == string(StateConflict) {
+				words = "in conflict"
+			}
+			all = append(all, overview.Number(float64(n))+" "+words)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// lead is a raw name that leads to a metric, or would. State is leadExposed, or why it does not; others are why it does not
+// from other senders.
+type lead struct {
+	name, state string
+	others      []string
+}
 
 const leadExposed = "exposed"
 
@@ -161,33 +175,79 @@ func leadsTo(s *live.Snapshot, name string) (leads []lead) {
 	if at < 0 {
 		return nil
 	}
+	elsewhere := map[string][]string{} // why names are not exposed from senders that would lead to another metric
+	for _, b := range s.Besides {
+		elsewhere[b.Name] = append(elsewhere[b.Name], string(stateOf[b.Outcome]))
+	}
 	for _, list := range [][]live.Name{s.Names, s.Others} {
 		for i := range list {
 			n := &list[i]
 			if n.Gone || !slices.Contains(n.Metrics, uint32(at)) {
 				continue
 			}
-			state := leadExposed
-			if n.Series == 0 {
-				state = unexposed[0]
-				if all := statesOf(n); slices.Contains(unexposed, string(all[0])) {
-					state = string(all[0])
-				}
-			}
+			l := leadOf(s, n, elsewhere[n.Name])
 			last := len(leads) - 1
 			switch {
 			case last < 0 || leads[last].name != n.Name:
-				leads = append(leads, lead{n.Name, state})
-			case state == leadExposed: // of another kind or unit
-				leads[last].state = state
+				leads = append(leads, l)
+			case l.state == leadExposed: // of another kind or unit
+				leads[last] = l
 			}
+		}
+	}
+	for _, b := range s.Besides {
+		if b.Metric == uint32(at) {
+			leads = append(leads, lead{name: b.Name, state: string(stateOf[b.Outcome])})
 		}
 	}
 	return leads
 }
 
-// hasParts reports whether a metric is a histogram or summary.
-func (a *API) hasParts(name string) bool {
+// stateOf are the states of names whose samples are left out on purpose.
+var stateOf = map[metric.Outcome]State{metric.Filtered: StateFiltered, metric.DroppedByRule: StateDropped}
+
+// leadOf says whether a name is exposed and, of one that is, why it is not from other senders that would lead to the same
+// metric.
+func leadOf(s *live.Snapshot, n *live.Name, elsewhere []string) lead {
+	held := statesOf(n)
+	if l := n.Of(metric.Filtered); l != nil && l.IsCurrent(s.Taken) {
+		held = append(held, StateFiltered)
+	}
+	l := lead{name: n.Name, state: leadExposed}
+	for _, state := range held {
+		switch text := string(state); {
+		case !slices.Contains(unexposed, text):
+		case n.Series == 0:
+			l.state = text
+			return l
+		case !slices.Contains(elsewhere, text):
+			l.others = append(l.others, text)
+		}
+	}
+	if n.Series == 0 {
+		l.state = unexposed[0]
+	}
+	return l
+}
+
+// hasParts reports whether a metric is a histogram or summary or, where nothing of it is exposed, would be.
+func (a *API) hasParts(s *live.Snapshot, name string) bool {
 	f, ok := a.options.Store.FamilyLabelSets(name, 1, func([]store.LabelSet) bool { return false })
-	return ok && (f.Type == metric.TypeHistogram || f.Type == metric.TypeSummary)
+	if ok {
+		return f.Type == metric.TypeHistogram || f.Type == metric.TypeSummary
+	}
+	kept := live.Kept(a.options.Store.Resolver())
+	for _, list := range [][]live.Name{s.Names, s.Others} {
+		for i := range list {
+			n := &list[i]
+			if !slices.ContainsFunc(n.Metrics, func(pos uint32) bool { return s.Texts[pos] == name }) {
+				continue
+			}
+			id := n.Ruled()
+			if would := kept(&id); would.Metric == name {
+				return would.Type == metric.TypeHistogram || would.Type == metric.TypeSummary
+			}
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -69,7 +70,36 @@ func (a *API) presence(ctx context.Context, q *ExplainQuery, s *senders, x *Expl
 	default:
 		p.State, p.Sentence = "waiting", "Parts of a histogram or summary have arrived. Its series comes with the others."
 	}
+	a.leftOut(s, x, &p)
 	return nil
+}
+
+// leftOut adds what is said of senders whose samples a rule drops or a setting filters, where others of the name fare
+// otherwise.
+func (a *API) leftOut(s *senders, x *Explained, p *Presence) {
+	if s.dropped > 0 && p.State != string(StateDropped) {
+		rule := "A rule"
+		if e, ok := a.options.Store.Resolver().(explainer); ok {
+			var r tagger.Result
+			id := s.firstDropped.Whole(s.firstDropped.Name, s.firstDropped.Unit, s.firstDropped.Part)
+			e.ApplyRules(&id, &r, nil)
+			rule = "Rule " + r.Rule
+		}
+		p.Sentence += fmt.Sprintf(" %s drops it for %s more.", rule, overview.Number(float64(s.dropped)))
+	}
+	if by := filteredLately(x); by != "" {
+		p.Sentence += " " + by + " leaves it out of other senders."
+	}
+}
+
+// filteredLately returns the key of the setting that leaves the name out, as seen lately, or "".
+func filteredLately(x *Explained) string {
+	for i := range x.NotStored {
+		if n := &x.NotStored[i]; n.Reason == metric.Filtered.String() && time.Since(n.LastSeen) <= live.Lately {
+			return n.Setting
+		}
+	}
+	return ""
 }
 
 // exposed fills in what is said of a name that has series.
@@ -102,8 +132,12 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 	}
 	refused := func(r store.Refusal) bool { return r.RawName == q.Name }
 	refusals := a.options.Store.Refusals()
-	switch by := a.filteredBy(q); {
+	asked, seen := a.filteredBy(q), filteredLately(x)
+	switch by := cmp.Or(asked, seen); {
 	case p.elsewhere(s, q):
+		if asked != "" {
+			p.Sentence += " As it is asked for, " + asked + " leaves it out."
+		}
 	case slices.ContainsFunc(refusals, refused):
 		r := refusals[slices.IndexFunc(refusals, refused)]
 		of := remedies[r.Outcome]
@@ -112,7 +146,7 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 			overview.Number(float64(r.Count)), r.Reason)
 	case by != "":
 		p.State, p.Sentence = "filtered", by+" leaves the name out before it becomes a sample; whether it arrives is not known."
-		if i := slices.IndexFunc(x.NotStored, func(n NotStored) bool { return n.Reason == metric.Filtered.String() }); i >= 0 {
+		if seen != "" {
 			p.Sentence = "The name arrives, but " + by + " leaves it out before it becomes a sample."
 		}
 		p.Remedy = "If it is wanted, change " + by + "."

@@ -20,6 +20,7 @@ type senders struct {
 	states                   map[string]int                   // of those that the store remembers
 	lastSeen                 int64                            // when the last sample of those arrived
 	first                    *store.Visited                   // one that has a series, where there is one
+	firstDropped             store.Visited                    // where one is dropped
 	// Sets of tags of those that have a series, and of those that are refused: the time and the size of a request
 	// have one.
 	sets, refusedSets int
@@ -59,7 +60,9 @@ func (s *senders) add(v *store.Visited) {
 	case store.EntryLive, store.EntryPart, store.EntryJoined:
 		hasSeries = true
 	case store.EntryDropped:
-		s.dropped++
+		if s.dropped++; s.dropped == 1 {
+			s.firstDropped = *v
+		}
 	case store.EntryWaiting:
 		s.waiting++
 	case store.EntryRefused:

@@ -308,8 +308,8 @@ func inOrder(names []store.ScannedName) []uint32 {
 }
 
 const (
-	// lately is how long ago the last sample of a name may be that the store only counts.
-	lately = 5 * time.Minute
+	// Lately is how long ago the last sample of a name may be that is only counted.
+	Lately = 5 * time.Minute
 	// atOnce is how much older than the last sample of a name its last refused one may be: components report every minute
 	// or more often.
 	atOnce = time.Minute
@@ -350,7 +350,7 @@ func (c *census) addForgotten(refusals []store.Refusal) {
 // IsCurrent reports whether a name is refused still, of which the store remembers only the last refused sample: lastSeen is
 // the time of the last one of all senders that it remembers, or 0.
 func IsCurrent(v *store.Visited, now time.Time, lastSeen int64) bool {
-	return now.Sub(time.Unix(0, v.Arrived)) <= lately && lastSeen-v.Arrived <= int64(atOnce)
+	return now.Sub(time.Unix(0, v.Arrived)) <= Lately && lastSeen-v.Arrived <= int64(atOnce)
 }
 
 // finish sorts what was found.

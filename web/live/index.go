@@ -49,6 +49,14 @@ type Owner struct {
 	Sender store.Sender // one that belongs to it
 }
 
+// Beside is a metric that a name would lead to from a sender whose samples a rule drops or a setting filters, while others
+// of the name lead elsewhere.
+type Beside struct {
+	Name    string
+	Metric  uint32 // a position in Snapshot.Texts
+	Outcome metric.Outcome
+}
+
 // Snapshot is what a walk found. It never changes.
 type Snapshot struct {
 	// Taken is when the walk began.
@@ -64,6 +72,8 @@ type Snapshot struct {
 	Texts []string
 	// Owners are those with most series first.
 	Owners []Owner
+	// Besides are what names of which some is exposed would lead to from other senders, sorted as Names.
+	Besides []Beside
 	// Series is the number of series, Identities that of all identities.
 	Series, Identities int
 	// Omitted counts identities whose names are left out, since there are more than 200,000.

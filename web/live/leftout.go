@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,27 +89,49 @@ func (c *census) leaveOut(l *LeftOut) {
 	n := &c.Others[at]
 	n.LeftOut = append(n.LeftOut, *l)
 	n.LastSeen = max(n.LastSeen, l.Last.UnixNano())
-	n.Filtered = n.Filtered || l.Outcome == metric.Filtered && c.Taken.Sub(l.Last) <= lately
+	n.Filtered = n.Filtered || l.Outcome == metric.Filtered && l.IsCurrent(c.Taken)
 }
 
-// addUnexposed fills in the metric that a name would lead to, for names of which nothing is exposed: dropped by a rule,
-// filtered, or refused and not remembered.
-func (c *census) addUnexposed(r store.Resolver) {
-	resolve := r.Resolve
+// IsCurrent reports whether samples are left out still.
+func (l *LeftOut) IsCurrent(now time.Time) bool { return now.Sub(l.Last) <= Lately }
+
+// Kept returns what a resolver makes of identities if no rule drops them.
+func Kept(r store.Resolver) func(id *store.Identity) store.Resolved {
 	if kept, ok := r.(interface {
 		Kept(id *store.Identity) store.Resolved
 	}); ok {
-		resolve = kept.Kept
+		return kept.Kept
+	}
+	return r.Resolve
+}
+
+// addUnexposed fills in the metric that a name would lead to, for names of which nothing is exposed: dropped by a rule,
+// filtered, or refused and not remembered; and those that names of which some is exposed would lead to besides.
+func (c *census) addUnexposed(r store.Resolver) {
+	kept := Kept(r)
+	metricOf := func(id store.Identity) (set []uint32) { // of one, or none
+		if would := kept(&id); would.Metric != "" {
+			set = []uint32{c.text(strings.Clone(would.Metric))}
+		}
+		return set
 	}
 	for _, names := range [][]Name{c.Names, c.Others} {
 		for i := range names {
 			n := &names[i]
-			if len(n.Metrics) > 0 {
+			if len(n.Metrics) == 0 {
+				n.Metrics = metricOf(n.Ruled())
 				continue
 			}
-			id := n.Ruled()
-			if would := resolve(&id); would.Metric != "" {
-				n.Metrics = []uint32{c.text(strings.Clone(would.Metric))}
+			for k := range n.LeftOut {
+				l := &n.LeftOut[k]
+				if l.Outcome != metric.Filtered && l.Outcome != metric.DroppedByRule || !l.IsCurrent(c.Taken) {
+					continue
+				}
+				for _, pos := range metricOf(l.Sender.Whole(n.Name, n.Unit, n.Part)) {
+					if !slices.Contains(n.Metrics, pos) {
+						c.Besides = append(c.Besides, Beside{Name: n.Name, Metric: pos, Outcome: l.Outcome})
+					}
+				}
 			}
 		}
 	}
