@@ -83,6 +83,18 @@ func (p namesPage) Overlap() bool {
 	return sum > p.Matching
 }
 
+// ProblemsFirst is the query of the list with names in conflict and refused ones on top; "" where there are none, or the
+// list has an order that was chosen. It is a link, and not the order of the page: that would change under the reader's
+// eyes, while one types and each time that the page is renewed.
+func (p namesPage) ProblemsFirst() template.URL {
+	q := p.Query
+	if q.State != "" || q.Sort != "" || p.NamesPage.States[api.StateConflict]+p.NamesPage.States[api.StateRefused] == 0 {
+		return ""
+	}
+	q.Sort = "state"
+	return namesQuery(q, "")
+}
+
 // Selector says that names are searched by an expression with label matchers, by which names cannot be kept.
 func (p namesPage) Selector() bool {
 	_, matchers, ok := strings.Cut(p.Query.Search, "{")
