@@ -11,8 +11,8 @@ import (
 func TestUntaken(t *testing.T) {
 	entry := api.Step{Stage: "metadata", Rule: &api.RuleRef{ID: "runtime/cpus"}}
 	for want, steps := range map[string][]api.Step{
-		"untagged, but described by an entry of metrics":                                   {entry},
-		"undescribed: neither a rule takes the name, nor an entry of metrics describes it": nil,
+		"untagged no rule takes the name, but an entry of metrics describes it":           {entry},
+		"undescribed neither a rule takes the name, nor an entry of metrics describes it": nil,
 	} {
 		f := newFake(t)
 		f.explained.Rule, f.explained.Steps = "", steps
