@@ -40,6 +40,7 @@ var paths = []string{
 	"/", "/?ledger=total", "/names", "/names?state=untagged", "/names?undescribed=true", "/names?reason=duplicate&sort=samples&order=desc",
 	"/names?search=no+such+name", "/explain",
 	"/explain?name=router__0.memoryStats.numBytesAllocated&origin=router__0", "/explain?name=my.own.metric&kind=counter",
+	"/explain?name=cf_num_bytes_allocated%7Bcomponent%3D~%22rep%7Cbbs%22%7D", "/explain?name=cf_num_bytes_allocated%7Bjob!%3D%22a%22,x%3D%221%22%7D",
 	"/explain?name=bbs.memoryStats.numBytesAlocated", "/rules", "/rules?unused=true", "/rules?search=memory", "/rules?view=workbench",
 	"/rules?view=workbench&file=10-runtime.yaml", "/rules?view=proposals", "/cardinality", "/cardinality?list=owners&search=retail",
 	"/cardinality?list=metrics", "/cardinality?metric=cf_num_bytes_allocated", "/config", "/config?list=all", "/docs",

@@ -168,7 +168,7 @@ func (p *Presence) selectSeries(ctx context.Context, a *API, text, name, family 
 	}
 	p.Selected = s.Selected
 	p.Sentence += " " + s.sentence()
-	if s.Series > 0 && s.Matching == 0 {
+	if s.Matching == 0 && s.Series < maxMatched { // else one of the others may match
 		p.State, p.Link = "no_match", "/cardinality?"+url.Values{"metric": {family}}.Encode()
 		p.Remedy = "A panel or alert that asks for it gets nothing: correct the selector, by the labels that the metric has."
 	}
