@@ -70,7 +70,8 @@ func (l *Ledger) count(name, help, label, value string, read func() uint64) erro
 	if label != "" {
 		opts.ConstLabels = prometheus.Labels{label: value}
 	}
-	if err := l.registerer.Register(prometheus.NewCounterFunc(opts, func() float64 { return float64(read()) })); err != nil {
+	counter := prometheus.NewCounterFunc(opts, func() float64 { return float64(read()) })
+	if err := l.registerer.Register(counter); err != nil {
 		return fmt.Errorf("register %s: %w", name, err)
 	}
 	l.mu.Lock()

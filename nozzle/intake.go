@@ -79,8 +79,8 @@ func (in *Intake) V1(envelope []byte, arrived time.Time) bool {
 	return in.V1Batch([][]byte{envelope}, arrived) == 0
 }
 
-// V1Batch takes dropsonde envelopes that came by one read, received at the time given, and returns how many of them were
-// malformed. The ledger is written when it returns.
+// V1Batch takes dropsonde envelopes that came by one read, received at the time given, and returns how many of them
+// were malformed. The ledger is written when it returns.
 func (in *Intake) V1Batch(envelopes [][]byte, arrived time.Time) int {
 	now, bytes := in.begin(arrived), 0
 	for _, envelope := range envelopes {
@@ -143,7 +143,8 @@ func (in *Intake) JSON(batch []byte, arrived time.Time) int {
 		in.take(ok, now)
 	}
 	if !in.json.Batch(batch, &in.view, each) {
-		in.unreadable(leftout.Malformed{Error: "a batch that is no JSON, or cannot be told into envelopes", Message: batch}, now)
+		why := "a batch that is no JSON, or cannot be told into envelopes"
+		in.unreadable(leftout.Malformed{Error: why, Message: batch}, now)
 	}
 	return in.complain(in.end(now), len(batch), arrived)
 }

@@ -34,8 +34,8 @@ type Listener interface {
 }
 
 // Sink takes decoded envelopes in batches: one message, or all that came by one read. Add neither changes the view nor
-// keeps any part of it after it returns. By the end of the batch, which Flush is, the sink has added one outcome for each
-// of e.Samples() to the tally. A Sink serves one goroutine; a source asks for one a goroutine.
+// keeps any part of it after it returns. By the end of the batch, which Flush is, the sink has added one outcome for
+// each of e.Samples() to the tally. A Sink serves one goroutine; a source asks for one a goroutine.
 type Sink interface {
 	Add(e *metric.Envelope, tally *metric.Tally)
 	Flush(tally *metric.Tally)

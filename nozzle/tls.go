@@ -147,8 +147,8 @@ func (f *serverFiles) get() (*tls.Config, error) {
 }
 
 // withoutTickets returns a configuration without session tickets, nil of nil. An agent resumes no session, and reads
-// nothing: when a connection with unread bytes, as tickets are, is closed, the kernel resets it and forgets what is still
-// to be sent.
+// nothing: when a connection with unread bytes, as tickets are, is closed, the kernel resets it and forgets what is
+// still to be sent.
 func withoutTickets(config *tls.Config) *tls.Config {
 	if config != nil {
 		config = config.Clone()

@@ -156,8 +156,8 @@ func (u *UDP) receive(datagrams *gather.Datagrams, intake *datagramIntake) error
 			continue
 		}
 		if count, due := garbage.Add(now); due {
-			u.log.Warn("malformed datagram: not a dropsonde envelope", "remote", datagrams.From().String(), "bytes", len(datagram),
-				"malformed_since_last_report", count)
+			u.log.Warn("malformed datagram: not a dropsonde envelope",
+				"remote", datagrams.From().String(), "bytes", len(datagram), "malformed_since_last_report", count)
 		}
 	}
 }

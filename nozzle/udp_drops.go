@@ -11,7 +11,8 @@ import (
 	"loggregator_exporter/internal/throttle"
 )
 
-// dropsInterval is how often the kernel is asked what it dropped while datagrams come, for the log. Scrapes ask as well.
+// dropsInterval is how often the kernel is asked what it dropped while datagrams come, for the log. Scrapes ask as
+// well.
 const dropsInterval = 10 * time.Second
 
 // controlled is a socket, as syscall.RawConn has it.
@@ -19,8 +20,8 @@ type controlled interface {
 	Control(f func(fd uintptr)) error
 }
 
-// udpDrops counts the datagrams that the kernel dropped, as it says itself. It asks when somebody wants to know, and has
-// no timer.
+// udpDrops counts the datagrams that the kernel dropped, as it says itself. It asks when somebody wants to know, and
+// has no timer.
 type udpDrops struct {
 	log *slog.Logger
 

@@ -20,9 +20,9 @@ func receiveBuffer(conn *net.UDPConn) (int, error) {
 	return size / 2, err
 }
 
-// receiveDrops returns a function that says how many datagrams the kernel has dropped since the socket was opened because
-// its receive buffer was full. It allocates nothing, and makes its system call, which never waits, without telling the
-// runtime: in a process at rest that would wake up the thread that watches over system calls.
+// receiveDrops returns a function that says how many datagrams the kernel has dropped since the socket was opened
+// because its receive buffer was full. It allocates nothing, and makes its system call, which never waits, without
+// telling the runtime: in a process at rest that would wake up the thread that watches over system calls.
 func receiveDrops(socket controlled) func() (uint32, error) {
 	var info [unix.SK_MEMINFO_VARS]uint32
 	var errno syscall.Errno

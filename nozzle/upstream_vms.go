@@ -66,8 +66,10 @@ func (u *upstream) vmsOf(key upstreamKey) []LossVM {
 		}
 	}
 	slices.SortFunc(all, func(a, b LossVM) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Deployment, b.Deployment), strings.Compare(a.Job, b.Job),
-			strings.Compare(a.Index, b.Index), strings.Compare(a.IP, b.IP))
+		return cmp.Or(
+			cmp.Compare(b.Count, a.Count), strings.Compare(a.Deployment, b.Deployment),
+			strings.Compare(a.Job, b.Job), strings.Compare(a.Index, b.Index), strings.Compare(a.IP, b.IP),
+		)
 	})
 	return all[:min(len(all), maxShownVMs)]
 }

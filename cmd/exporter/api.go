@@ -16,7 +16,8 @@ import (
 	"loggregator_exporter/web/overview"
 )
 
-// eventsLast is overview.Options.Recent as text. Tests in a browser let the linker set it, so as not to wait for minutes.
+// eventsLast is overview.Options.Recent as text. Tests in a browser let the linker set it, so as not to wait for
+// minutes.
 var eventsLast string
 
 // newAPI makes what the console and the JSON API show of a service.

@@ -22,7 +22,8 @@ func (r *reloader) config() api.Config {
 		s := &inForce[i]
 		c.Settings = append(c.Settings, api.Setting{
 			Key: s.Key, Value: s.Value, Default: s.Fallback, From: s.From, Place: s.Place, Reloads: s.Reloads(),
-			Overridden: overridden(s.Overridden), Secret: s.Kind == config.KindSecret || s.Kind == config.KindSecretVals, Kind: s.Kind.String(), Help: s.Help,
+			Overridden: overridden(s.Overridden), Kind: s.Kind.String(), Help: s.Help,
+			Secret: s.Kind == config.KindSecret || s.Kind == config.KindSecretVals,
 		})
 		if s.From == "flag" {
 			c.Flags = append(c.Flags, s.Place+"="+s.Value)

@@ -22,8 +22,8 @@ func Setting(by int) string {
 }
 
 // RefusedBy returns the key of the setting that refuses an envelope of one metric, whose name is e.Name whatever its
-// kind: nozzle.selectors, which list the kinds, or one of nozzle.filters. It returns "" if the metric is kept. A nil list
-// has no filters.
+// kind: nozzle.selectors, which list the kinds, or one of nozzle.filters. It returns "" if the metric is kept. A nil
+// list has no filters.
 func (l *List) RefusedBy(kinds []string, e *metric.Envelope) string {
 	v := NewEvaluator(l, kinds)
 	switch {

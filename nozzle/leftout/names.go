@@ -42,8 +42,8 @@ type Names struct {
 // NewNames makes a count of nothing.
 func NewNames() *Names { return &Names{table: newTable[nameKey, Name](maxNames)} }
 
-// Add counts what the filters left out of an envelope, of which nothing is kept if whole is set. Of names that are known
-// it costs a look-up and no allocation.
+// Add counts what the filters left out of an envelope, of which nothing is kept if whole is set. Of names that are
+// known it costs a look-up and no allocation.
 func (n *Names) Add(e *metric.Envelope, refused []filter.Refused, whole bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

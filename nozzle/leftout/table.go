@@ -1,5 +1,5 @@
-// Package leftout counts what is received and not handed on, by what it was: filtered metrics by name, envelopes without
-// a metric by kind, and malformed ones by what is wrong with them. All of it is bounded.
+// Package leftout counts what is received and not handed on, by what it was: filtered metrics by name, envelopes
+// without a metric by kind, and malformed ones by what is wrong with them. All of it is bounded.
 package leftout
 
 import (

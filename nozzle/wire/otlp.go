@@ -186,8 +186,8 @@ func OTLPRecords(request []byte) (records int, ok bool) {
 	return countNested(request, otlpResourceMetrics, otlpScopeMetrics, otlpMetrics)
 }
 
-// countNested counts the fields of a tag in the messages that are in the fields of another tag, and so on inwards, up to
-// the first message that is malformed.
+// countNested counts the fields of a tag in the messages that are in the fields of another tag, and so on inwards, up
+// to the first message that is malformed.
 func countNested(message []byte, tag uint64, inner ...uint64) (n int, ok bool) {
 	f := Fields{Message: message}
 	for f.Next() {
