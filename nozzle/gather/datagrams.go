@@ -15,6 +15,8 @@ const (
 	maxDatagram = 64 << 10
 	// batchSize is how many datagrams one system call takes: of so many each bears a thirtieth of what the call costs.
 	batchSize = 32
+	// overhead is about what the kernel needs of the receive buffer for a datagram besides its bytes.
+	overhead = 1 << 10
 )
 
 // packets is a socket of datagrams. One goroutine reads it.
@@ -39,10 +41,13 @@ type packets interface {
 type Datagrams struct {
 	packets
 	rhythm
-	pauses  time.Duration // 0 for none
+	pauses  time.Duration // how long one may be; 0 for none
+	room    int           // how many bytes may be in the receive buffer at the end of a pause
 	drained func()
-	read    int // how many datagrams the last call of the system brought
-	current int // which of them was returned last
+	turned  time.Time // before what was read came: when the last pause or the wait before began
+	used    int       // bytes of the receive buffer that this took
+	read    int       // how many datagrams the last call of the system brought
+	current int       // which of them was returned last
 }
 
 // NewDatagrams reads c, which is gone then, and whose receive buffer has so many bytes. drained is called by a Next for
@@ -52,15 +57,17 @@ func NewDatagrams(c *net.UDPConn, receiveBuffer int, drained func()) *Datagrams 
 	if p == nil {
 		return newDatagrams(&single{UDPConn: c, memory: make([]byte, maxDatagram)}, 0, drained)
 	}
+	return newDatagrams(p, receiveBuffer, drained)
+}
+
+func newDatagrams(p packets, receiveBuffer int, drained func()) *Datagrams {
 	pauses := time.Duration(min(float64(receiveBuffer)/ampleBuffer, 1) * float64(Pause))
 	if pauses < leastPause {
 		pauses = 0
 	}
-	return newDatagrams(p, pauses, drained)
-}
-
-func newDatagrams(p packets, pauses time.Duration, drained func()) *Datagrams {
-	return &Datagrams{packets: p, rhythm: rhythm{began: time.Now()}, pauses: pauses, drained: drained}
+	return &Datagrams{
+		packets: p, rhythm: rhythm{began: time.Now()}, pauses: pauses, room: receiveBuffer / 2, drained: drained,
+	}
 }
 
 // Close closes the socket, which ends a Next.
@@ -84,21 +91,32 @@ func (d *Datagrams) Next() ([]byte, error) {
 		}
 		d.read = n
 	}
-	return d.datagram(d.current), nil
+	b := d.datagram(d.current)
+	d.used += len(b) + overhead
+	return b, nil
 }
 
 // turn pauses and reads what has come meanwhile, or waits.
 func (d *Datagrams) turn() (int, error) {
 	if d.often == oftenEnough && d.pauses > 0 {
-		d.pause(d.pauses)
+		d.rest()
 		if n, err := d.take(); !errors.Is(err, errEmpty) {
 			return n, err
 		}
 		d.often = 0
 	}
 	n, err := d.await()
+	d.turned, d.used = d.woke, 0
 	d.wakes(time.Now())
 	return n, err
+}
+
+// rest pauses, for no longer than room takes to fill.
+func (d *Datagrams) rest() {
+	now := time.Now()
+	fills := time.Duration(float64(now.Sub(d.turned)) * float64(d.room) / float64(d.used))
+	d.turned, d.used = now, 0
+	d.pause(max(leastPause, min(d.pauses, fills)))
 }
 
 // From is the sender of the last datagram.

@@ -45,17 +45,19 @@ func (s *fakePackets) from(int) netip.AddrPort        { return netip.AddrPort{} 
 func (s *fakePackets) Control(func(fd uintptr)) error { return errors.ErrUnsupported }
 
 // datagramsOf reads a fake socket to its end.
-func datagramsOf(t *testing.T, fake *fakeSocket, pauses time.Duration, d delivery) {
+func datagramsOf(t *testing.T, fake *fakeSocket, receiveBuffer int, deliveries ...delivery) {
 	t.Helper()
 	go func() {
-		for range d.times {
-			time.Sleep(d.every)
-			fake.deliver(d.bytes)
+		for _, d := range deliveries {
+			for range d.times {
+				time.Sleep(d.every)
+				fake.deliver(d.bytes)
+			}
 		}
 		fake.end()
 	}()
 	s, total := &fakePackets{fakeSocket: fake, t: t}, 0
-	r := newDatagrams(s, pauses, func() { s.pending = 0 })
+	r := newDatagrams(s, receiveBuffer, func() { s.pending = 0 })
 	for {
 		_, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -67,7 +69,11 @@ func datagramsOf(t *testing.T, fake *fakeSocket, pauses time.Duration, d deliver
 		total++
 		s.pending++
 	}
-	if want := d.bytes * d.times; total != want {
+	want := 0
+	for _, d := range deliveries {
+		want += d.bytes * d.times
+	}
+	if total != want {
 		t.Errorf("%d datagrams, want %d", total, want)
 	}
 }
@@ -75,12 +81,12 @@ func datagramsOf(t *testing.T, fake *fakeSocket, pauses time.Duration, d deliver
 // TestDatagramTurns: a VM's datagrams are read by turns, and each within a pause, also where more come than one call
 // reads.
 func TestDatagramTurns(t *testing.T) {
-	for _, pauses := range []time.Duration{Pause, 10 * time.Millisecond} {
+	for pauses, buffer := range map[time.Duration]int{Pause: ampleBuffer, 20 * time.Millisecond: ampleBuffer / 2} {
 		for _, datagrams := range []int{1, batchSize, 3*batchSize + 1} {
 			synctest.Test(t, func(t *testing.T) {
 				s := newFake()
 				const seconds = 20
-				datagramsOf(t, s, pauses, delivery{datagrams, 5 * time.Millisecond, seconds * 200})
+				datagramsOf(t, s, buffer, delivery{datagrams, 5 * time.Millisecond, seconds * 200})
 				if s.late > pauses {
 					t.Errorf("unread for %v", s.late)
 				}
@@ -98,18 +104,36 @@ func TestDatagramTurns(t *testing.T) {
 // TestDatagramsSeldom: a datagram that comes after a silence is read at once, and so is each where the receive buffer
 // is small.
 func TestDatagramsSeldom(t *testing.T) {
-	for pauses, d := range map[time.Duration]delivery{
-		Pause: {batchSize + 1, time.Second, 30},
-		0:     {20, time.Millisecond, 3_000},
+	for buffer, d := range map[int]delivery{
+		ampleBuffer:      {batchSize + 1, time.Second, 30},
+		ampleBuffer / 40: {20, time.Millisecond, 3_000},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFake()
-			datagramsOf(t, s, pauses, d)
+			datagramsOf(t, s, buffer, d)
 			if s.late != 0 || len(s.pauses) != 0 {
 				t.Errorf("unread for %v, %d pauses", s.late, len(s.pauses))
 			}
 		})
 	}
+}
+
+// TestDatagramsFast: the faster datagrams come the shorter the pauses, so that the receive buffer has room for them.
+func TestDatagramsFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake()
+		const perMillisecond = 400
+		datagramsOf(t, s, ampleBuffer, delivery{20, time.Millisecond, 1_200}, delivery{perMillisecond, time.Millisecond, 3_000})
+		// The first turn of the faster ones comes after a whole pause.
+		if most := perMillisecond * int(Pause/time.Millisecond+2); s.most > most {
+			t.Errorf("up to %d datagrams waited, want %d", s.most, most)
+		}
+		for _, p := range s.pauses[len(s.pauses)-100:] {
+			if p < 4*time.Millisecond || p > 7*time.Millisecond { // 2 MiB, 1 KiB and a byte each
+				t.Fatalf("a pause of %v", p)
+			}
+		}
+	})
 }
 
 // udpSocket listens by loopback.
