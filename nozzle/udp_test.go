@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -161,6 +162,30 @@ loggregator_exporter_source_up{source="udp"} 0
 		warnings[0].attrs["remote"] != conn.LocalAddr().String() {
 		t.Fatalf("%+v", warnings)
 	}
+}
+
+// TestUDPOrder: datagrams that come faster than they are taken are taken in order, and all are counted.
+func TestUDPOrder(t *testing.T) {
+	u := runUDP(t, UDPOptions{})
+	conn, err := net.Dial("udp", u.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	const sent = maxDatagrams + 50
+	for i := range sent {
+		e := wiretest.ValueV1()
+		e.ValueMetric.Name = new(strconv.Itoa(i))
+		if _, err := conn.Write(wiretest.MarshalV1(t, e)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range sent {
+		if points := receive(t, u.got).Points; points[strconv.Itoa(i)].Unit == "" {
+			t.Fatalf("%d: got %v", i, points)
+		}
+	}
+	until(t, "all are counted", func() bool { return u.ledger.Source(nameUDP).received.Load() == sent })
 }
 
 func TestUDPAddressInUse(t *testing.T) {
