@@ -21,8 +21,8 @@ type Options struct {
 	Rules func() tagger.Options
 	// Config returns the settings in force. It may read files.
 	Config func() Config
-	// Filtered returns the key of the setting that leaves out an envelope of one metric, whose name is its Name; "" if it is
-	// kept. nil keeps all.
+	// Filtered returns the key of the setting that leaves out an envelope of one metric, whose name is its Name; "" if it
+	// is kept. nil keeps all.
 	Filtered func(e *metric.Envelope) (by string)
 	// LeftOut returns what was filtered before it came to the store, by name; nil for nothing.
 	LeftOut func() []live.LeftOut
@@ -54,8 +54,8 @@ func New(o Options) *API {
 	return a
 }
 
-// Run keeps the history of the last hour, and the sizes of metrics in it, and the lists that answers are made of, until ctx
-// is done. It returns nil then.
+// Run keeps the history of the last hour, and the sizes of metrics in it, and the lists that answers are made of,
+// until ctx is done. It returns nil then.
 func (a *API) Run(ctx context.Context) error {
 	var history sync.WaitGroup
 	history.Go(func() { _ = a.Monitor.Run(ctx) }) // it never fails

@@ -102,8 +102,8 @@ func (g *gate) admit(ctx context.Context) (answering context.Context, release fu
 // freeKey is the key of the time for which an answer is not charged.
 type freeKey struct{}
 
-// shared makes, or waits for, what many answers have in common: lists of names, rules and sizes. The answer that happens
-// to need it first is not charged for it, since how often it is made is bounded already.
+// shared makes, or waits for, what many answers have in common: lists of names, rules and sizes. The answer that
+// happens to need it first is not charged for it, since how often it is made is bounded already.
 func shared[T any](ctx context.Context, produce func(context.Context) (T, error)) (T, error) {
 	began := time.Now()
 	value, err := produce(ctx)

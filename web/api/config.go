@@ -33,9 +33,8 @@ type Setting struct {
 	Value   string `json:"value"`
 	Default string `json:"default"`
 	Secret  bool   `json:"secret"`
-	// From is default, derived (from other settings, the host or the platform), platform (what Cloud Foundry tells an app),
-	// file, environment or flag. Place is file and line, variable or flag,
-	// or what a derived value was made of.
+	// From is default, derived (from other settings, the host or the platform), platform (what Cloud Foundry tells an
+	// app), file, environment or flag. Place is file and line, variable or flag, or what a derived value was made of.
 	From  string `json:"from"`
 	Place string `json:"place,omitempty"`
 	// Overridden are values of the file or the environment that Value overrides, the strongest first.

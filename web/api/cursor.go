@@ -14,7 +14,8 @@ const maxCursorBytes = 16 << 10
 type cursor struct {
 	// Query is a checksum of the query that the page belongs to, without limit and cursor.
 	Query uint32 `json:"q"`
-	// Key is what the list is sorted by, of the last row; Text and Number tell rows with the same key apart. They are bytes, since names need not be UTF-8.
+	// Key is what the list is sorted by, of the last row; Text and Number tell rows with the same key apart. They are
+	// bytes, since names need not be UTF-8.
 	Key    []byte   `json:"k,omitempty"`
 	Text   [][]byte `json:"t,omitempty"`
 	Number int64    `json:"n,omitempty"`

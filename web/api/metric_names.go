@@ -17,8 +17,8 @@ import (
 // maxWords is how many words of an expression are looked up: each costs a walk over all names.
 const maxWords = 50
 
-// metricNames returns what of a text may be the name of a metric: all of it or, if it is a selector or an expression, each
-// of its first words.
+// metricNames returns what of a text may be the name of a metric: all of it or, if it is a selector or an expression,
+// each of its first words.
 func metricNames(text string) []string {
 	if !strings.ContainsAny(text, "{([") {
 		return []string{text}
@@ -157,8 +157,8 @@ func countsOf(counts map[string]int) string {
 	return strings.Join(all, ", ")
 }
 
-// lead is a raw name that leads to a metric, or would. State is leadExposed, or why it does not; others are why it does not
-// from other senders.
+// lead is a raw name that leads to a metric, or would. State is leadExposed, or why it does not; others are why it
+// does not from other senders.
 type lead struct {
 	name, state string
 	others      []string
@@ -206,8 +206,8 @@ func leadsTo(s *live.Snapshot, name string) (leads []lead) {
 // stateOf are the states of names whose samples are left out on purpose.
 var stateOf = map[metric.Outcome]State{metric.Filtered: StateFiltered, metric.DroppedByRule: StateDropped}
 
-// leadOf says whether a name is exposed and, of one that is, why it is not from other senders that would lead to the same
-// metric.
+// leadOf says whether a name is exposed and, of one that is, why it is not from other senders that would lead to the
+// same metric.
 func leadOf(s *live.Snapshot, n *live.Name, elsewhere []string) lead {
 	held := statesOf(n)
 	if l := n.Of(metric.Filtered); l != nil && l.IsCurrent(s.Taken) {

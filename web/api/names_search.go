@@ -119,8 +119,8 @@ func (f *nameFilter) leavesOut(i int) bool {
 	return f.only != nil && !f.only[i] || f.owned != nil && f.owned[i] == nil
 }
 
-// run returns the positions of the names that the query finds, ascending, and counts them by state and reason. Names that do not
-// arrive are found by their reason only.
+// run returns the positions of the names that the query finds, ascending, and counts them by state and reason. Names
+// that do not arrive are found by their reason only.
 func (f *nameFilter) run(page *NamesPage) []int {
 	for _, state := range states {
 		page.States[state] = 0

@@ -18,8 +18,8 @@ const (
 	// maxNearBytes and maxNearWords bound what is looked at of each text.
 	maxNearBytes = 200
 	maxNearWords = 24
-	// maxWordwise bounds the texts that are compared word by word, which takes some microseconds each: those that have most
-	// groups of three letters in common with the wanted one.
+	// maxWordwise bounds the texts that are compared word by word, which takes some microseconds each: those that have
+	// most groups of three letters in common with the wanted one.
 	maxWordwise = 2000
 	// leastLikeness is how much of a wanted text must be found in one that is offered, from 0 to 1.
 	leastLikeness = 0.6

@@ -14,8 +14,8 @@ import (
 
 // NotStored says of samples of one name that they were not stored since the start, and why.
 type NotStored struct {
-	// Reason is the outcome of the metric samples_total: conflict, over_limit, invalid, dropped_by_rule, filtered, outdated
-	// or duplicate.
+	// Reason is the outcome of the metric samples_total: conflict, over_limit, invalid, dropped_by_rule, filtered,
+	// outdated or duplicate.
 	Reason string `json:"reason"`
 	// Samples is their number. Envelopes is, of filtered ones, how many envelopes of which nothing was kept have the name
 	// as their first.

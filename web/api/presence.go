@@ -32,9 +32,9 @@ type Presence struct {
 	Sentence string `json:"sentence"`
 	Remedy   string `json:"remedy,omitempty"`
 	Link     string `json:"link,omitempty"`
-	// NearNames and NearMetrics are raw names and metrics that resemble one that never came; of a metric, NearNames are the
-	// first names that lead to it, or would, and NearStates says of each whether it is exposed, else waiting, filtered,
-	// dropped, refused or conflict.
+	// NearNames and NearMetrics are raw names and metrics that resemble one that never came; of a metric, NearNames are
+	// the first names that lead to it, or would, and NearStates says of each whether it is exposed, else waiting,
+	// filtered, dropped, refused or conflict.
 	NearNames   []string `json:"near_names"`
 	NearStates  []string `json:"near_states,omitempty"`
 	NearMetrics []string `json:"near_metrics"`

@@ -42,8 +42,8 @@ func ParseNamesQuery(values url.Values) (NamesQuery, error) {
 	return q, p.finish()
 }
 
-// ParseExplainQuery reads the parameters name, origin, kind, unit, source_id, instance_id, tag (NAME=VALUE, repeated), series, state
-// and cursor.
+// ParseExplainQuery reads the parameters name, origin, kind, unit, source_id, instance_id, tag (NAME=VALUE, repeated),
+// series, state and cursor.
 func ParseExplainQuery(values url.Values) (ExplainQuery, error) {
 	p := parameters{values: values}
 	q := ExplainQuery{

@@ -45,8 +45,8 @@ type RulesPage struct {
 	Previous string `json:"previous,omitempty"`
 	// Quarantine counts the names in which the quarantine finds something, as a search for its rule does.
 	Quarantine int `json:"quarantine"`
-	// Untagged counts the names that nothing takes from some sender, as SeriesCount.UntaggedNames and the state untagged of
-	// NamesPage do.
+	// Untagged counts the names that nothing takes from some sender, as SeriesCount.UntaggedNames and the state untagged
+	// of NamesPage do.
 	Untagged int `json:"untagged"`
 	// Undescribed counts those of them that no entry of metrics describes either.
 	Undescribed int `json:"undescribed"`

@@ -83,9 +83,9 @@ func (p namesPage) Overlap() bool {
 	return sum > p.Matching
 }
 
-// ProblemsFirst is the query of the list with names in conflict and refused ones on top; "" where there are none, or the
-// list has an order that was chosen. It is a link, and not the order of the page: that would change under the reader's
-// eyes, while one types and each time that the page is renewed.
+// ProblemsFirst is the query of the list with names in conflict and refused ones on top; "" where there are none, or
+// the list has an order that was chosen. It is a link, and not the order of the page: that would change under the
+// reader's eyes, while one types and each time that the page is renewed.
 func (p namesPage) ProblemsFirst() template.URL {
 	q := p.Query
 	if q.State != "" || q.Sort != "" || p.NamesPage.States[api.StateConflict]+p.NamesPage.States[api.StateRefused] == 0 {
@@ -142,7 +142,8 @@ func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {
 	return chips
 }
 
-// reasonChips keep the names of which samples were not stored for a reason. A click on the one in force shows all again.
+// reasonChips keep the names of which samples were not stored for a reason. A click on the one in force shows all
+// again.
 func reasonChips(page *api.NamesPage, q api.NamesQuery) (chips []stateChip) {
 	wanted := q.Reason
 	for _, reason := range api.Reasons() {

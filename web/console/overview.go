@@ -312,8 +312,8 @@ var outcomeKinds = map[string]string{
 	"dropped": "a",
 }
 
-// byOutcome makes a line of the samples that were stored, and of the others one of all and one of each outcome that there
-// was in the hour.
+// byOutcome makes a line of the samples that were stored, and of the others one of all and one of each outcome that
+// there was in the hour.
 func byOutcome(lines []line) (stored, others []line) {
 	all := line{Name: "all"}
 	for _, l := range lines {

@@ -160,8 +160,8 @@ rules:
 	firstOwn = "shop.queues.orders.depth"
 )
 
-// bench fills the workbench: with the text of a rule file in force, with a copy of one rule, with what learning proposes,
-// or with a rule for one name.
+// bench fills the workbench: with the text of a rule file in force, with a copy of one rule, with what learning
+// proposes, or with a rule for one name.
 func (c *Console) bench(r *http.Request) (*bench, error) {
 	b := &bench{Text: firstText, Own: firstOwn, Address: "rules"}
 	list, err := c.options.Data.Rules(r.Context(), api.RulesQuery{Limit: 1})

@@ -47,7 +47,8 @@ func lines(s string) string {
 	return strings.Join(parts, "\n")
 }
 
-// value writes a sample's value, which comes as Prometheus' API writes it, with commas where it is a large whole number.
+// value writes a sample's value, which comes as Prometheus' API writes it, with commas where it is a large whole
+// number.
 func value(s string) string {
 	v, err := strconv.ParseFloat(s, 64)
 	if err == nil && v == math.Trunc(v) && math.Abs(v) >= 1000 && math.Abs(v) < 1e15 {

@@ -34,9 +34,9 @@ const (
 	quick = 20 * time.Millisecond
 )
 
-// Get returns the value, as it was at most some seconds before the call, or the one before, or the last Tend. Where making
-// it takes long the next one is made in the background. It fails only where ctx is done: the value is made all the same,
-// for who asks next.
+// Get returns the value, as it was at most some seconds before the call, or the one before, or the last Tend. Where
+// making it takes long the next one is made in the background. It fails only where ctx is done: the value is made all
+// the same, for who asks next.
 func (c *Cache[T]) Get(ctx context.Context) (*T, error) {
 	now := c.current.Load()
 	switch {

@@ -347,8 +347,8 @@ func (c *census) addForgotten(refusals []store.Refusal) {
 	}
 }
 
-// IsCurrent reports whether a name is refused still, of which the store remembers only the last refused sample: lastSeen is
-// the time of the last one of all senders that it remembers, or 0.
+// IsCurrent reports whether a name is refused still, of which the store remembers only the last refused sample:
+// lastSeen is the time of the last one of all senders that it remembers, or 0.
 func IsCurrent(v *store.Visited, now time.Time, lastSeen int64) bool {
 	return now.Sub(time.Unix(0, v.Arrived)) <= Lately && lastSeen-v.Arrived <= int64(atOnce)
 }

@@ -49,8 +49,8 @@ type Owner struct {
 	Sender store.Sender // one that belongs to it
 }
 
-// Beside is a metric that a name would lead to from a sender whose samples a rule drops or a setting filters, while others
-// of the name lead elsewhere.
+// Beside is a metric that a name would lead to from a sender whose samples a rule drops or a setting filters, while
+// others of the name lead elsewhere.
 type Beside struct {
 	Name    string
 	Metric  uint32 // a position in Snapshot.Texts
@@ -85,8 +85,8 @@ type Snapshot struct {
 // Index keeps a snapshot of a store's names while it is asked for.
 type Index struct{ Cache[Snapshot] }
 
-// NewIndex makes an index. It reads nothing yet. filtered returns what was filtered before it came to the store, by name;
-// nil for nothing.
+// NewIndex makes an index. It reads nothing yet. filtered returns what was filtered before it came to the store, by
+// name; nil for nothing.
 func NewIndex(s *store.Store, filtered func() []LeftOut) *Index {
 	return &Index{Cache[Snapshot]{Make: func() *Snapshot { return snapshot(s, filtered) }}}
 }

@@ -23,9 +23,9 @@ type Representative struct {
 // could not be seen that a change makes one series of several.
 const sendersEach = 3
 
-// Representatives returns some senders of each name: enough to see what a change of rules does, and far fewer than there
-// are identities. Names have the same senders as far as possible, so that conflicts between names are seen as well. At
-// most limit are returned; complete is false where there are more.
+// Representatives returns some senders of each name: enough to see what a change of rules does, and far fewer than
+// there are identities. Names have the same senders as far as possible, so that conflicts between names are seen as
+// well. At most limit are returned; complete is false where there are more.
 func Representatives(
 	ctx context.Context, s *store.Store, limit int,
 ) (list []Representative, complete bool, err error) {

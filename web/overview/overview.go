@@ -13,8 +13,8 @@ import (
 	"loggregator_exporter/store"
 )
 
-// Options are what a Monitor reads. Functions are called from many goroutines, must not block for long, and return values
-// that nobody changes afterwards.
+// Options are what a Monitor reads. Functions are called from many goroutines, must not block for long, and return
+// values that nobody changes afterwards.
 type Options struct {
 	// Store holds the series under the exporter's own names, or under those of metrics.compatibility where these stand
 	// alone.

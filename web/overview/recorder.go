@@ -26,8 +26,8 @@ var (
 	columnHeap          = Column{Metric: "go_memstats_heap_inuse_bytes"}
 )
 
-// recorder keeps the last hour of some numbers, in equal steps. Its memory is bounded: at most 0.5 MB. A point allocates
-// only for columns that are new.
+// recorder keeps the last hour of some numbers, in equal steps. Its memory is bounded: at most 0.5 MB. A point
+// allocates only for columns that are new.
 type recorder struct {
 	step time.Duration
 
