@@ -103,8 +103,8 @@ func metricsSettings() []Setting {
 		{
 			Key: "metrics.series_owner", Kind: KindEnum, Default: "source_id",
 			Values: []string{"source_id", "app", "space"}, Example: "space",
-			Help: "Whose series `metrics.max_series_per_owner` counts together: those of one source id (of senders without one, " +
-				"as of HTTP requests, those of one app or else of one origin), of one app, or of one space.",
+			Help: "Whose series `metrics.max_series_per_owner` counts together: those of one source id (of senders without " +
+				"one, as of HTTP requests, those of one app or else of one origin), of one app, or of one space.",
 		},
 		{
 			Key: "metrics.labels.add", Kind: KindNameVals, Default: []any{}, Example: "[{name: region, value: eu}]",
@@ -195,8 +195,7 @@ func serviceSettings() []Setting {
 		{
 			Key: "web.config_file", Kind: KindPath, Default: "", Example: "web.yml",
 			Help: "TLS and basic authentication of the web server, in the file format that all Prometheus " +
-				"exporters share " +
-				"(https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md).",
+				"exporters share (https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md).",
 		},
 		{
 			Key: "web.probe_without_auth", Kind: KindBool, Default: false, Example: "true",

@@ -44,7 +44,8 @@ func (x *Explained) addMetrics(r store.Resolver, s *senders) {
 
 func becomesOf(r *store.Resolved) Becomes {
 	return Becomes{
-		Metric: r.Metric, Type: r.Type.String(), Unit: r.Unit, Help: r.Help, Labels: labelMap(r.Labels), Conversion: conversionOf(r),
+		Metric: r.Metric, Type: r.Type.String(), Unit: r.Unit, Help: r.Help, Labels: labelMap(r.Labels),
+		Conversion: conversionOf(r),
 	}
 }
 

@@ -251,7 +251,8 @@ func (a *API) noMetric(ctx context.Context, name string) error {
 		return err
 	}
 	out := &Error{
-		Type: ErrorNotFound, Text: "no metric is exposed that is called " + quote(name), NearNames: names, NearMetrics: metrics,
+		Type: ErrorNotFound, Text: "no metric is exposed that is called " + quote(name), NearNames: names,
+		NearMetrics: metrics,
 	}
 	if len(metrics) > 0 {
 		out.Text += ": did you mean " + strings.Join(metrics, ", ") + "?"

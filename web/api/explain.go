@@ -212,7 +212,8 @@ func (x *Explained) asSent(q *ExplainQuery, v *store.Visited) *store.Identity {
 func identityOf(q *ExplainQuery, r store.Resolver) (*store.Identity, error) {
 	kind, _ := metric.ParseKind(cmp.Or(q.Kind, metric.KindGauge.String()))
 	question := store.Question{
-		Kind: kind, Origin: q.Origin, Name: q.Name, Unit: q.Unit, SourceID: q.SourceID, InstanceID: q.InstanceID, Tags: q.Tags,
+		Kind: kind, Origin: q.Origin, Name: q.Name, Unit: q.Unit, SourceID: q.SourceID, InstanceID: q.InstanceID,
+		Tags: q.Tags,
 	}
 	return question.Identity(r)
 }

@@ -68,7 +68,9 @@ func routes() []route {
 		},
 		{
 			method: http.MethodGet, path: "explain", data: Explained{}, answer: get(ParseExplainQuery, (*API).Explain),
-			parameters: []string{"name", "origin", "kind", "unit", "source_id", "instance_id", "tag", "series", "state", "cursor"},
+			parameters: []string{
+				"name", "origin", "kind", "unit", "source_id", "instance_id", "tag", "series", "state", "cursor",
+			},
 		},
 		{
 			method: http.MethodGet, path: "rules", data: RulesPage{}, answer: get(ParseRulesQuery, (*API).Rules),
@@ -84,7 +86,8 @@ func routes() []route {
 		},
 		{method: http.MethodGet, path: "learn", data: Proposals{}, answer: plain((*API).Learn), heavy: true},
 		{
-			method: http.MethodGet, path: "cardinality", data: Cardinality{}, answer: get(ParseCardinalityQuery, (*API).Cardinality),
+			method: http.MethodGet, path: "cardinality", data: Cardinality{},
+			answer:     get(ParseCardinalityQuery, (*API).Cardinality),
 			parameters: []string{"metric", "label", "value", "search", "owners", "list", "sort", "order", "limit", "cursor"},
 		},
 		{method: http.MethodGet, path: "config", data: Config{}, answer: plain((*API).Config)},

@@ -50,7 +50,8 @@ func (p *Presence) metric(ctx context.Context, a *API, s *live.Snapshot, text st
 		}
 		for _, family := range families(name) {
 			if leads := leadsTo(s, family); len(leads) > 0 && a.hasParts(s, family) {
-				p.ofMetric(family, fmt.Sprintf("This is a series of the histogram or summary %s, not a name that a component sends.", family), leads)
+				p.ofMetric(family, "This is a series of the histogram or summary "+family+
+					", not a name that a component sends.", leads)
 				p.selectSeries(ctx, a, text, name, family)
 				return true
 			}
@@ -77,12 +78,13 @@ func (p *Presence) notExposed(ctx context.Context, a *API, s *live.Snapshot, q *
 	}
 	p.State, p.Link = "no_metric", "/names"
 	p.Sentence = "No metric of this name is exposed, and no component sends a name like this."
-	p.Remedy = fmt.Sprintf("A metric is there from the first sample of a raw name that leads to it until %s, after the last: search "+
-		"Names for a word of it.", a.expiration())
+	p.Remedy = fmt.Sprintf("A metric is there from the first sample of a raw name that leads to it until %s, after the "+
+		"last: search Names for a word of it.", a.expiration())
 	if strings.HasPrefix(q.Name, ownPrefix) {
 		p.Link = "/docs?page=metrics"
 		p.Sentence = "The exporter has no metric of this name now."
-		p.Remedy = "Some of its metrics are there only where what they count is switched on, or has happened. The documentation has all of them."
+		p.Remedy = "Some of its metrics are there only where what they count is switched on, or has happened. The " +
+			"documentation has all of them."
 	}
 	var err error
 	for _, name := range metricNames(q.Name) {
@@ -127,16 +129,20 @@ func (p *Presence) ofMetric(name, sentence string, leads []lead) {
 	case without == "":
 		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s.", sentence, exposed)
 	case counts[leadExposed] > 0:
-		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s. More would, but are not exposed: %s.", sentence, exposed, without)
+		p.Sentence = fmt.Sprintf("%s Raw names that lead to it: %s. More would, but are not exposed: %s.",
+			sentence, exposed, without)
 	default:
 		p.State = "no_series"
-		p.Sentence = fmt.Sprintf("The metric %s has no series, though raw names arrive that would lead to it: %s.", name, without)
+		p.Sentence = fmt.Sprintf("The metric %s has no series, though raw names arrive that would lead to it: %s.",
+			name, without)
 		p.Remedy = "Explain one of those: that says why, and what to do."
 	}
 	if also := countsOf(others); also != "" {
 		p.Sentence += fmt.Sprintf(" Names that are exposed from one sender and not from another: %s.", also)
 	}
-	slices.SortStableFunc(leads, func(x, y lead) int { return slices.Index(unexposed, y.state) - slices.Index(unexposed, x.state) })
+	slices.SortStableFunc(leads, func(x, y lead) int {
+		return slices.Index(unexposed, y.state) - slices.Index(unexposed, x.state)
+	})
 	for _, l := range leads[:min(len(leads), maxNear)] {
 		p.NearNames, p.NearStates = append(p.NearNames, l.name), append(p.NearStates, l.state)
 	}
@@ -167,7 +173,9 @@ type lead struct {
 const leadExposed = "exposed"
 
 // unexposed is what a name may be that has no series.
-var unexposed = []string{"waiting", string(StateFiltered), string(StateDropped), string(StateRefused), string(StateConflict)}
+var unexposed = []string{
+	"waiting", string(StateFiltered), string(StateDropped), string(StateRefused), string(StateConflict),
+}
 
 // leadsTo lists the names that lead to a metric, or would.
 func leadsTo(s *live.Snapshot, name string) (leads []lead) {

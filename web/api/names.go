@@ -134,7 +134,8 @@ type Name struct {
 
 // Names lists raw names, as they were when they were listed last; see NamesPage.Time.
 func (a *API) Names(ctx context.Context, q NamesQuery) (*NamesPage, error) {
-	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Reason, q.Sort, strconv.FormatBool(q.Descending),
+	of := checksum(q.Search, string(q.State), q.Metric, q.Rule, q.Owner, q.Reason, q.Sort,
+		strconv.FormatBool(q.Descending),
 		strconv.FormatBool(q.Undescribed))
 	after, err := decodeCursor(q.Cursor, of)
 	if err != nil {
@@ -210,7 +211,8 @@ func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 	out := Name{
 		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, States: statesOf(n), Reason: a.reason(n),
 		Refused:   n.Conflicts + n.OverLimit + n.Invalid + n.Dropped,
-		NotStored: notStored(n), Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics), MetricCount: len(n.Metrics),
+		NotStored: notStored(n), Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics),
+		MetricCount: len(n.Metrics),
 	}
 	if len(out.States) > 0 {
 		out.State = out.States[0]

@@ -97,7 +97,8 @@ func metricsIn(s *live.Snapshot, names []string) (found []uint32) {
 
 // leads reports whether a name leads to a metric of the query, or would.
 func (f *nameFilter) leads(n *live.Name) bool {
-	return f.metrics == nil || slices.ContainsFunc(n.Metrics, func(pos uint32) bool { return slices.Contains(f.metrics, pos) })
+	return f.metrics == nil ||
+		slices.ContainsFunc(n.Metrics, func(pos uint32) bool { return slices.Contains(f.metrics, pos) })
 }
 
 // namesBehind returns what of a word follows each text and a dot; nil for texts with which the word does not start.

@@ -200,7 +200,9 @@ func (n *nearest) add(text string, likeness float64) {
 	}
 	n.list = append(n.list, nearText{text, likeness})
 	slices.SortFunc(n.list, func(x, y nearText) int {
-		return cmp.Or(cmp.Compare(y.likeness, x.likeness), cmp.Compare(len(x.text), len(y.text)), strings.Compare(x.text, y.text))
+		return cmp.Or(
+			cmp.Compare(y.likeness, x.likeness), cmp.Compare(len(x.text), len(y.text)), strings.Compare(x.text, y.text),
+		)
 	})
 	n.list = n.list[:min(len(n.list), maxNear)]
 }

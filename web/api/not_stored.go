@@ -143,7 +143,8 @@ func notStoredOf(l *live.LeftOut) NotStored {
 			out.Sentence += fmt.Sprintf(", one by %v", round(l.MostLate))
 		}
 		out.Sentence += "."
-		out.Remedy = "Clocks of senders are apart: synchronize them. Or envelopes come by two ways, as by two sources: enable one of them."
+		out.Remedy = "Clocks of senders are apart: synchronize them. Or envelopes come by two ways, as by two sources: " +
+			"enable one of them."
 	case metric.Duplicate:
 		out.Sentence = fmt.Sprintf("%s there already: %s.", samples, l.Reason)
 		out.Remedy = "Nothing is lost. If two senders have the same tags, though, give them tags that tell them apart."

@@ -99,6 +99,7 @@ func (a *API) searchOwn(search string) []OwnMetric {
 		return []OwnMetric{}
 	}
 	return a.ownMetrics(func(name string) bool {
-		return strings.HasPrefix(name, ownPrefix) && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(name, w) })
+		return strings.HasPrefix(name, ownPrefix) &&
+			!slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(name, w) })
 	})
 }

@@ -118,7 +118,8 @@ func (a *API) exposed(q *ExplainQuery, s *senders, x *Explained, p *Presence) {
 		p.Sentence = fmt.Sprintf("The name is exposed for %s, but refused for %s: %s.", senders, more, a.reasons(s))
 	case x.Rule == tagger.Quarantine:
 		p.State = "quarantined"
-		p.Sentence = "No rule takes the name. The quarantine made labels of the ids and numbers in it, so that their series have one metric."
+		p.Sentence = "No rule takes the name. The quarantine made labels of the ids and numbers in it, so that their " +
+			"series have one metric."
 		p.Remedy = "Write a rule that says what they are."
 		p.Link = "/rules?" + url.Values{"view": {"workbench"}, "name": {q.Name}}.Encode()
 	}
@@ -145,7 +146,8 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		p.Sentence = fmt.Sprintf("%s samples of the name were refused since the start: %s.",
 			overview.Number(float64(r.Count)), r.Reason)
 	case by != "":
-		p.State, p.Sentence = "filtered", by+" leaves the name out before it becomes a sample; whether it arrives is not known."
+		p.State = "filtered"
+		p.Sentence = by + " leaves the name out before it becomes a sample; whether it arrives is not known."
 		if seen != "" {
 			p.Sentence = "The name arrives, but " + by + " leaves it out before it becomes a sample."
 		}
@@ -199,8 +201,8 @@ func (p *Presence) nearOrigin(ctx context.Context, s *live.Snapshot, text string
 // unseen fills in what is said of a name that never came.
 func (p *Presence) unseen(expiration string, down []string) {
 	p.State = "unseen"
-	p.Sentence = fmt.Sprintf("No component has sent this name since the start, or not lately: after %s, a series ends. No metric is "+
-		"called so.", expiration)
+	p.Sentence = fmt.Sprintf("No component has sent this name since the start, or not lately: after %s, a series ends. "+
+		"No metric is called so.", expiration)
 	switch {
 	case len(p.NearNames)+len(p.NearMetrics) > 0:
 		p.Remedy = "Look at the names that resemble it. If it is none of them, see whether the component runs and sends it."

@@ -99,7 +99,8 @@ func ParseRuleFile(values url.Values) (file string, err error) {
 func ParseTryQuery(values url.Values) (TryQuery, error) {
 	p := parameters{values: values}
 	q := TryQuery{
-		Replaces: p.text("replaces"), Given: p.texts("name", maxTriedNames), Limit: p.number("limit", defaultLimit, 1, maxLimit),
+		Replaces: p.text("replaces"), Given: p.texts("name", maxTriedNames),
+		Limit: p.number("limit", defaultLimit, 1, maxLimit),
 	}
 	return q, p.finish()
 }
@@ -109,12 +110,14 @@ func ParseCardinalityQuery(values url.Values) (CardinalityQuery, error) {
 	p := parameters{values: values}
 	lists := sizeLists()
 	q := CardinalityQuery{
-		Metric: p.text("metric"), Label: p.text("label"), Value: p.text("value"), Search: p.text("search"), List: p.choice("list", "", slices.Collect(maps.Keys(lists))...),
+		Metric: p.text("metric"), Label: p.text("label"), Value: p.text("value"), Search: p.text("search"),
+		List:   p.choice("list", "", slices.Collect(maps.Keys(lists))...),
 		Owners: p.choice("owners", "", OwnersApps, OwnersComponents),
 		Limit:  p.number("limit", defaultSizes, 1, maxLimit), Cursor: p.text("cursor"),
 	}
 	if q.Metric != "" && q.Label != "" {
-		p.fail("label", "it cannot be asked for together with a metric: search the labels of that for %s", quote(q.Label+"="+q.Value))
+		p.fail("label", "it cannot be asked for together with a metric: search the labels of that for %s",
+			quote(q.Label+"="+q.Value))
 	}
 	if keys := lists[q.List]; keys != nil {
 		q.Sort, q.Descending = p.choice("sort", "", keys...), p.descending()

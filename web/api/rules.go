@@ -100,7 +100,8 @@ func (a *API) Rules(ctx context.Context, q RulesQuery) (*RulesPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	of := checksum(q.File, strconv.FormatBool(q.Unused), q.Search, q.Sort, strconv.FormatBool(q.Descending), strconv.Itoa(len(x.rules)))
+	of := checksum(q.File, strconv.FormatBool(q.Unused), q.Search, q.Sort, strconv.FormatBool(q.Descending),
+		strconv.Itoa(len(x.rules)))
 	after, err := decodeCursor(q.Cursor, of)
 	if err != nil {
 		return nil, err

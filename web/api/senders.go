@@ -112,8 +112,8 @@ func (s *senders) outcomes() []metric.Outcome {
 // remedies say what to do about refused samples; a conflict has remedies of its own.
 var remedies = map[metric.Outcome]Presence{
 	metric.Conflict: {
-		Remedy: "Two senders lead to one series, and the first one has it. Write a rule that gives them different labels or metrics, " +
-			"or drop one of them.",
+		Remedy: "Two senders lead to one series, and the first one has it. Write a rule that gives them different labels " +
+			"or metrics, or drop one of them.",
 	},
 	metric.OverLimit: {
 		Remedy: "See which metrics and owners have most series: filter or drop what nobody needs, or raise the limit.",
@@ -167,11 +167,13 @@ func (a *API) conflictRemedy(s *senders) Presence {
 	switch {
 	case len(removed) > 0 && strings.HasPrefix(removed[0].By, "metrics."):
 		by := removed[0].By
-		p.Remedy = fmt.Sprintf("%s makes one series of these senders. Keep a label that tells them apart, or filter out what nobody needs.", by)
+		p.Remedy = fmt.Sprintf("%s makes one series of these senders. Keep a label that tells them apart, or filter out "+
+			"what nobody needs.", by)
 		p.Link = "/config?" + url.Values{"search": {by}}.Encode()
 	case v.Name == v.Rival.Name && v.Unit != v.Rival.Unit:
 		p.Remedy = fmt.Sprintf("One name comes in two units, %s and %s, and the first one has the series. Write a rule with "+
-			"when: {unit: %s} that gives one of them another name or a tag, or drops it.", quote(v.Rival.Unit), quote(v.Unit), quote(v.Unit))
+			"when: {unit: %s} that gives one of them another name or a tag, or drops it.",
+			quote(v.Rival.Unit), quote(v.Unit), quote(v.Unit))
 	}
 	return p
 }

@@ -21,10 +21,12 @@ type sizeList[T any] struct {
 
 // The lists.
 var (
-	metricList  = sizeList[MetricSize]{"metrics", metricText, metricKeys}
-	grownList   = sizeList[MetricSize]{"grown", metricText, metricKeys}
-	ownerList   = sizeList[OwnerSize]{"owners", ownerText, ownerKeys}
-	labelList   = sizeList[LabelSize]{"labels", func(dst []byte, l *LabelSize) []byte { return append(dst, l.Label...) }, labelKeys}
+	metricList = sizeList[MetricSize]{"metrics", metricText, metricKeys}
+	grownList  = sizeList[MetricSize]{"grown", metricText, metricKeys}
+	ownerList  = sizeList[OwnerSize]{"owners", ownerText, ownerKeys}
+	labelList  = sizeList[LabelSize]{
+		"labels", func(dst []byte, l *LabelSize) []byte { return append(dst, l.Label...) }, labelKeys,
+	}
 	valueList   = sizeList[LabelValueSize]{"label_values", valueText, valueKeys}
 	refusedList = sizeList[RefusedName]{"refused", refusedText, refusedKeys}
 )
@@ -99,7 +101,8 @@ func (l *sizeList[T]) show(rows []T, q *CardinalityQuery, out *Cardinality) ([]T
 		return first(rows, limit), nil
 	}
 	order := l.order(rows, q)
-	of := checksum(q.Metric, q.Label, q.Value, q.Search, q.Owners, q.List, q.Sort, map[bool]string{true: "desc"}[q.Descending])
+	of := checksum(q.Metric, q.Label, q.Value, q.Search, q.Owners, q.List, q.Sort,
+		map[bool]string{true: "desc"}[q.Descending])
 	at, err := decodeCursor(q.Cursor, of)
 	if err != nil {
 		return nil, err

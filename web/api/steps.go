@@ -14,8 +14,8 @@ const maxTried = 20
 // The last step of what needs no rule, whose metadata are fixed as well.
 const (
 	stageBuiltIn    = "built_in"
-	builtInSentence = "HTTP requests need no rule: they become histograms of their time and of the size of their responses, with the " +
-		"labels of metrics.http.labels."
+	builtInSentence = "HTTP requests need no rule: they become histograms of their time and of the size of their " +
+		"responses, with the labels of metrics.http.labels."
 )
 
 // untaken says in the words of the glossary what it means of a name that no rule takes.
@@ -33,7 +33,8 @@ func untaken(r *resolver.Resolution) string {
 // stepOf returns a step of a trace, in words and in parts; untaken follows where no rule takes the name.
 func stepOf(s *tagger.Step, texts *ruleTexts, untaken string) Step {
 	out := Step{
-		Stage: string(s.Stage), Sentence: sentence(s, untaken), Text: s.Text, Captures: labelMap(s.Captures), Tags: labelMap(s.Tags),
+		Stage: string(s.Stage), Sentence: sentence(s, untaken), Text: s.Text, Captures: labelMap(s.Captures),
+		Tags: labelMap(s.Tags),
 		Kept: labelMap(s.Kept), Rest: s.Rest, Base: s.Base, Metadata: s.Metadata, TriedMore: s.Omitted,
 	}
 	if s.Rule != "" {

@@ -235,7 +235,8 @@ func (t *trial) count(r *live.Representative, steps []tagger.Step, name int) {
 		if u == nil || steps[i].Rule == "" {
 			continue
 		}
-		if !slices.ContainsFunc(steps[:i], func(s tagger.Step) bool { return s.Rule == steps[i].Rule }) { // its origin may be, too
+		// Its origin may be, too.
+		if !slices.ContainsFunc(steps[:i], func(s tagger.Step) bool { return s.Rule == steps[i].Rule }) {
 			u.series += r.Identities
 		}
 		u.add(name, 0)

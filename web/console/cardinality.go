@@ -48,7 +48,10 @@ var sizeTitles = map[string]struct {
 		{"", "Most values", "", false},
 	}},
 	"owners": {"Owners", "apps and components whose series they are", []heading{
-		{"name", "Owner", "", false}, {"series", "Series", "num", true}, {"", "Share", "share", false}, {"", "Names", "num", false},
+		{"name", "Owner", "", false},
+		{"series", "Series", "num", true},
+		{"", "Share", "share", false},
+		{"", "Names", "num", false},
 	}},
 	"grown": {"Grown most", "", []heading{
 		{"name", "Metric", "", false}, {"grown", "Grown", "num", true}, {"series", "Series", "num", true},
@@ -185,6 +188,7 @@ func sizesQuery(q api.CardinalityQuery, cursor string) template.URL {
 	if q.Limit != sizesTogether && q.Limit != sizesPerPage {
 		limit = strconv.Itoa(q.Limit)
 	}
-	return query("metric", q.Metric, "label", q.Label, "value", q.Value, "search", q.Search, "owners", q.Owners, "list", q.List, "sort", q.Sort, "order", order(q.Descending),
+	return query("metric", q.Metric, "label", q.Label, "value", q.Value, "search", q.Search, "owners", q.Owners,
+		"list", q.List, "sort", q.Sort, "order", order(q.Descending),
 		"limit", limit, "cursor", cursor)
 }

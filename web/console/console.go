@@ -194,7 +194,8 @@ type errorPage struct {
 
 // fail answers with the page of an error.
 func (c *Console) fail(w http.ResponseWriter, f *frame, err error) {
-	status, shown := http.StatusInternalServerError, errorPage{Text: "This page could not be made, see the log: " + err.Error()}
+	status := http.StatusInternalServerError
+	shown := errorPage{Text: "This page could not be made, see the log: " + err.Error()}
 	if known, ok := errors.AsType[*api.Error](err); ok {
 		status, shown = known.Status(), errorPage{known.Text, known.NearNames, known.NearMetrics}
 	} else {

@@ -98,7 +98,9 @@ func (c *Console) manualPage(r *http.Request, f *frame) error {
 	}
 	source, err := fs.ReadFile(docs.Files, path.Clean(name)+".md")
 	if err != nil {
-		return &api.Error{Type: api.ErrorNotFound, Text: "no page of the documentation is called " + strconv.Quote(short(name))}
+		return &api.Error{
+			Type: api.ErrorNotFound, Text: "no page of the documentation is called " + strconv.Quote(short(name)),
+		}
 	}
 	p := manualPage{Titles: slices.Clone(c.manual.titles)}
 	for i := range p.Titles {

@@ -220,7 +220,8 @@ func (p namesPage) Summary() string {
 		text = fmt.Sprintf("%s since the start, in %s of which nothing was kept.", count(t.Samples, "sample"),
 			count(t.Envelopes, "envelope"))
 	case t.Envelopes > 0:
-		text = fmt.Sprintf("%s since the start: %s in %s of which nothing was kept, and %s of others.", count(t.Samples, "sample"),
+		text = fmt.Sprintf("%s since the start: %s in %s of which nothing was kept, and %s of others.",
+			count(t.Samples, "sample"),
 			count(t.EnvelopeSamples, "sample"), count(t.Envelopes, "envelope"), count(t.Samples-t.EnvelopeSamples, "sample"))
 	}
 	if t.Others > 0 {
@@ -274,7 +275,8 @@ func nameColumns(q api.NamesQuery) []column {
 
 func namesQuery(q api.NamesQuery, cursor string) template.URL {
 	return query("search", q.Search, "state", string(q.State), "metric", q.Metric, "rule", q.Rule, "owner", q.Owner,
-		"reason", q.Reason, "undescribed", flag(q.Undescribed), "sort", q.Sort, "order", order(q.Descending), "cursor", cursor)
+		"reason", q.Reason, "undescribed", flag(q.Undescribed), "sort", q.Sort, "order", order(q.Descending),
+		"cursor", cursor)
 }
 
 // flag is the value of a parameter that is true or left out.

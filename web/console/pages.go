@@ -44,7 +44,9 @@ func (c *Console) config(r *http.Request, f *frame) error {
 			list = "all"
 		}
 	}
-	p.Lists = []settingsChip{{Name: "set by you", Key: "set"}, {Name: "derived", Key: "derived"}, {Name: "all", Key: "all"}}
+	p.Lists = []settingsChip{
+		{Name: "set by you", Key: "set"}, {Name: "derived", Key: "derived"}, {Name: "all", Key: "all"},
+	}
 	words := strings.Fields(strings.ToLower(p.Search))
 	for i := range config.Settings {
 		s := &config.Settings[i]

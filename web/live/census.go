@@ -13,7 +13,10 @@ import (
 
 // snapshot scans a store.
 func snapshot(s *store.Store, filtered func() []LeftOut) *Snapshot {
-	c := census{by: cmp.Or(s.LimitState().Owner, store.OwnerSourceID), texts: map[string]uint32{}, owners: map[string]uint32{}, others: map[rowKey]int{}}
+	c := census{
+		by:    cmp.Or(s.LimitState().Owner, store.OwnerSourceID),
+		texts: map[string]uint32{}, owners: map[string]uint32{}, others: map[rowKey]int{},
+	}
 	c.Taken = time.Now()
 	var last *store.Scan
 	s.Scan(func(chunk *store.Scan) bool {
@@ -221,8 +224,9 @@ func (c *census) list(s *store.Scan) {
 		}
 		name := &s.Names[number]
 		out := Name{
-			Name: name.Name, Unit: name.Unit, Kind: name.Kind(), Sender: name.SentBy(s.Senders[n.sender-1]), LastSeen: n.lastSeen,
-			Series: int(n.series), Untagged: int(n.untagged), Conflicts: int(n.conflicts), OverLimit: int(n.overLimit),
+			Name: name.Name, Unit: name.Unit, Kind: name.Kind(), Sender: name.SentBy(s.Senders[n.sender-1]),
+			LastSeen: n.lastSeen,
+			Series:   int(n.series), Untagged: int(n.untagged), Conflicts: int(n.conflicts), OverLimit: int(n.overLimit),
 			Invalid: int(n.invalid), Dropped: int(n.dropped), Part: n.part,
 			Undescribed: name.Undescribed,
 		}

@@ -20,7 +20,9 @@ func (m *residentMemory) read() Memory {
 	defer m.mu.Unlock()
 	if m.samples == nil {
 		// Their sum is go_memstats_heap_inuse_bytes.
-		m.samples = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
+		m.samples = []metrics.Sample{
+			{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
+		}
 	}
 	metrics.Read(m.samples)
 	used := Memory{ResidentBytes: m.system.bytes()}

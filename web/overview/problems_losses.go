@@ -18,10 +18,12 @@ var lossRemedies = map[[2]string]string{
 	{"rlp", "ingress"}:     "The reverse log proxy is too slow: add log-api VMs.",
 	{"doppler", "egress"}:  "The reverse log proxy is too slow: add log-api VMs.",
 	{"doppler", "ingress"}: "The dopplers are too slow: add doppler VMs.",
-	{"DopplerServer", "egress"}: "A reader of the dopplers is given more than it takes: this exporter, another nozzle, or the " +
-		"traffic controllers between. Compare the exporter's CPU with its limit, and add exporters with the same nozzle.shard_id.",
+	{"DopplerServer", "egress"}: "A reader of the dopplers is given more than it takes: this exporter, another nozzle, " +
+		"or the traffic controllers between. Compare the exporter's CPU with its limit, and add exporters with the " +
+		"same nozzle.shard_id.",
 	{"DopplerServer", "ingress"}: "The dopplers are too slow: add doppler VMs.",
-	{"other", ""}:                "It is the sum of components beyond the first 64: see docs/metrics.md, What Loggregator lost.",
+	{"other", ""}: "It is the sum of components beyond the first 64: see docs/metrics.md, What " +
+		"Loggregator lost.",
 }
 
 // lossRemedy says what to do about losses of a component. Of those that no remedy knows most are agents.
@@ -51,8 +53,9 @@ func (f *finder) losses() {
 	if age, ok := f.own.value("syslog_oldest_data_seconds"); ok && age > clockBehind.Seconds() {
 		f.add(Problem{
 			Kind: "old_data", Severity: Warning, Runbook: "loggregatorexporterolddata",
-			Sentence: fmt.Sprintf("Syslog agents send data that is %s old.", time.Duration(age*float64(time.Second)).Round(time.Second)),
-			Remedy:   "Connections stalled, the exporter is too slow, or clocks of VMs differ.", Link: "/#source-syslog",
+			Sentence: fmt.Sprintf("Syslog agents send data that is %s old.",
+				time.Duration(age*float64(time.Second)).Round(time.Second)),
+			Remedy: "Connections stalled, the exporter is too slow, or clocks of VMs differ.", Link: "/#source-syslog",
 		}, "syslog")
 	}
 	f.grownCounts("otlp_points_refused_total", func(reason string, by float64) {
@@ -88,7 +91,8 @@ func (f *finder) upstreamLosses() {
 	problem := func(severity Severity, n float64, at string, l *Loss) Problem {
 		return Problem{
 			Kind: kindUpstreamLoss, Severity: severity, Runbook: "loggregatorexporterupstreamloss", Link: "/#losses",
-			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, %s %s (%s): %s of what it should bring.", count(n, "envelope"),
+			Sentence: fmt.Sprintf("Loggregator lost %s in the last %s, %s %s (%s): %s of what it should bring.",
+				count(n, "envelope"),
 				inWords(window), at, l.Origin, cmp.Or(l.Direction, "both sides"), percent(n/(lost+received))),
 			Remedy: lossRemedy(l),
 		}

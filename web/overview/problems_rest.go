@@ -18,7 +18,8 @@ var sampleProblems = map[metric.Outcome]Problem{
 	metric.Conflict: {
 		Kind: "conflicts", Severity: Warning, Link: "/names?state=conflict", Runbook: "loggregatorexporterconflicts",
 		Sentence: "%s in the last %s came for the series, or the family, of another sender or name%s.",
-		Remedy:   "Give one of the two another name or label with a rule, or drop it; where a setting removes what tells them apart, change that.",
+		Remedy: "Give one of the two another name or label with a rule, or drop it; where a setting removes what tells " +
+			"them apart, change that.",
 	},
 	metric.OverLimit: {
 		Kind: "over_limit", Severity: Warning, Link: namesOf(metric.OverLimit), Runbook: "loggregatorexporteroverlimit",
@@ -96,8 +97,8 @@ func (f *finder) names() {
 		f.add(Problem{
 			Kind: "untagged_names", Severity: Notice, Link: "/names?undescribed=true",
 			Sentence: count(float64(n), "name") + " came that no rule takes and no entry of metrics describes.",
-			Remedy: "They are exposed as they came. Where a name has a dimension, write a rule; where its unit or help is missing, " +
-				"write an entry of metrics.",
+			Remedy: "They are exposed as they came. Where a name has a dimension, write a rule; where its unit or help is " +
+				"missing, write an entry of metrics.",
 		}, "")
 	}
 }
@@ -132,7 +133,8 @@ func (f *finder) certificates() {
 	for _, s := range f.own.samples["certificate_expiry_timestamp_seconds"] {
 		p := Problem{
 			Kind: "certificate", Severity: Warning, Runbook: "loggregatorexportercertificateexpiressoon",
-			Link: "/config?" + url.Values{"search": {s.setting()}}.Encode(), Remedy: "Renew the file: it is read again for each connection, without a restart.",
+			Link:   "/config?" + url.Values{"search": {s.setting()}}.Encode(),
+			Remedy: "Renew the file: it is read again for each connection, without a restart.",
 		}
 		end := time.Unix(int64(s.value), 0).UTC()
 		left := end.Sub(f.Time)
@@ -180,7 +182,8 @@ func (f *finder) unread() {
 	f.add(Problem{
 		Kind: "not_scraped", Severity: Notice, Since: latest(last, f.Started), Link: "/#scrapers",
 		Sentence: "Nobody has scraped the metrics " + since + ", and remote write is off.",
-		Remedy:   "Look whether a scrape job names this exporter, and what Prometheus says of its target: docs/scraping.md has a job.",
+		Remedy: "Look whether a scrape job names this exporter, and what Prometheus says of its target: docs/scraping.md " +
+			"has a job.",
 	}, "")
 }
 
@@ -243,10 +246,12 @@ func (f *finder) pushes() {
 	}
 	lost("remote_write_samples_failed_total", "got lost: the receiver of remote write refused them for good",
 		"The log has the receiver's answer.", "loggregatorexporterremotewritefailing")
-	lost("remote_write_samples_dropped_total", "got lost: the receiver of remote write is down or too slow, and the queue is full",
+	lost("remote_write_samples_dropped_total", "got lost: the receiver of remote write is down or too slow, and the "+
+		"queue is full",
 		"Look at the receiver, or raise remote_write.queue_max_bytes or remote_write.shards.",
 		"loggregatorexporterremotewritedropping")
-	if lag := f.RemoteWrite.LagSeconds; lag > clockBehind.Seconds() && f.RemoteWrite.SamplesTaken+f.RemoteWrite.SamplesFailed > 0 {
+	written := f.RemoteWrite.SamplesTaken + f.RemoteWrite.SamplesFailed
+	if lag := f.RemoteWrite.LagSeconds; lag > clockBehind.Seconds() && written > 0 {
 		f.add(Problem{
 			Kind: "remote_write", Severity: Warning, Link: "/#remote-write", Runbook: "loggregatorexporterremotewritebehind",
 			Sentence: fmt.Sprintf("What remote write pushes is late: the receiver is %s behind.",

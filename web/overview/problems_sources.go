@@ -28,8 +28,8 @@ const KindNothing = "nothing_received"
 
 // waiting are the sources that are up only while somebody is connected to them.
 var waiting = map[string]string{
-	"ingress": "the forwarder agent of the VM: is its downstream port that of nozzle.ingress.listen_address, and are the " +
-		"certificates of one CA?",
+	"ingress": "the forwarder agent of the VM: is its downstream port that of nozzle.ingress.listen_address, and are " +
+		"the certificates of one CA?",
 	"syslog": "syslog agents: is the aggregate drain's URL this exporter's, and do the agents trust its certificate?",
 	"otlp":   "the senders by OTLP: is this exporter's address their endpoint, and do they trust its certificate?",
 }
@@ -96,8 +96,8 @@ func (f *finder) malformed(s *Source) (all bool) {
 		Kind: "malformed", Severity: Warning, Runbook: "loggregatorexportermalformed",
 		Sentence: fmt.Sprintf("Source %s received %s in the last %s that cannot be read.", s.Name, count(by, "envelope"),
 			f.lately),
-		Remedy: "Something else sends to the port of the source, or a sender is defective: the list says what is wrong with " +
-			"each, and from where one came.",
+		Remedy: "Something else sends to the port of the source, or a sender is defective: the list says what is wrong " +
+			"with each, and from where one came.",
 		Link: "/#malformed",
 	}
 	if all = f.Time.Sub(s.LastEnvelope) > muteAfter; all {
@@ -119,7 +119,8 @@ func (f *finder) connection(s *Source) {
 			return
 		}
 		p := Problem{
-			Kind: "source_down", Severity: Critical, Since: latest(s.LastEnvelope, f.Started), Runbook: "loggregatorexportersourcedown",
+			Kind: "source_down", Severity: Critical, Since: latest(s.LastEnvelope, f.Started),
+			Runbook:  "loggregatorexportersourcedown",
 			Sentence: fmt.Sprintf("Source %s is not connected%s.", s.Name, f.since(s.LastEnvelope)),
 			Remedy:   advice(s, "", "The log says why, as reason, and what to do, as advice."), Link: "/#source-" + s.Name,
 		}
@@ -133,7 +134,8 @@ func (f *finder) connection(s *Source) {
 		f.add(p, s.Name)
 	case f.Time.Sub(latest(s.LastEnvelope, s.ConnectedSince, f.Started)) > f.atMost(muteAfter) || !s.Up:
 		f.add(Problem{
-			Kind: "source_mute", Severity: Critical, Since: latest(s.LastEnvelope, f.Started), Runbook: "loggregatorexportersourcemute",
+			Kind: "source_mute", Severity: Critical, Since: latest(s.LastEnvelope, f.Started),
+			Runbook:  "loggregatorexportersourcemute",
 			Sentence: fmt.Sprintf("Source %s is connected, but mute%s.", s.Name, f.since(s.LastEnvelope)),
 			Remedy: "Look whether Loggregator's components run and send, and what nozzle.filters and nozzle.selectors " +
 				"exclude. The exporter opens new streams by itself.",
@@ -194,8 +196,8 @@ func (f *finder) clock(s *Source) {
 	case ahead < -clockBehind:
 		p.Sentence = fmt.Sprintf("Clocks are apart, or data is late: all envelopes by source %s are more than %s old.",
 			s.Name, (-ahead).Round(time.Second))
-		p.Remedy = "Synchronize the exporter's clock by NTP. If it is right, envelopes wait somewhere: look for a slow agent, " +
-			"doppler or reader."
+		p.Remedy = "Synchronize the exporter's clock by NTP. If it is right, envelopes wait somewhere: look for a slow " +
+			"agent, doppler or reader."
 	default:
 		return
 	}
