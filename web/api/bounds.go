@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -11,7 +12,8 @@ import (
 // budget bounds what answers of one sort cost, so that clients that ask without a pause take no time from envelopes and
 // scrapes.
 type budget struct {
-	// share is the time that answers may take in each second, in the long run; saved is how much of it may be saved up.
+	// share is the time of a processor that answers may use in each second, in the long run; saved is how much of it may
+	// be saved up.
 	share, saved time.Duration
 	// atOnce answers are computed at a time, and waiting requests wait for their turn, for up to patience.
 	atOnce, waiting int
@@ -38,6 +40,7 @@ var (
 type gate struct {
 	budget
 
+	used    func() time.Duration // see used
 	tokens  *rate.Limiter
 	running chan struct{}
 	queue   chan struct{}
@@ -45,14 +48,14 @@ type gate struct {
 
 func newGate(b budget) *gate {
 	return &gate{
-		budget: b, tokens: rate.NewLimiter(rate.Limit(b.share.Microseconds()), int(b.saved.Microseconds())),
+		budget: b, used: used, tokens: rate.NewLimiter(rate.Limit(b.share.Microseconds()), int(b.saved.Microseconds())),
 		running: make(chan struct{}, b.atOnce), queue: make(chan struct{}, b.waiting),
 	}
 }
 
-// admit waits until an answer may be computed. The caller calls release when it is computed, before it is written to
-// the client, and computes it with the context. A request that is refused was made to wait first: a client that asks
-// again at once must cost no more than one that is answered.
+// admit waits until an answer may be computed. The same goroutine computes it, with the context, and calls release
+// before it is written to the client. A request that is refused was made to wait first: a client that asks again at
+// once must cost no more than one that is answered.
 func (g *gate) admit(ctx context.Context) (answering context.Context, release func(), err error) {
 	select {
 	case g.queue <- struct{}{}:
@@ -66,7 +69,7 @@ func (g *gate) admit(ctx context.Context) (answering context.Context, release fu
 	defer patience.Stop()
 	refused := &Error{
 		Type: ErrorUnavailable,
-		Text: "answers have taken all of the time that they may take: try again later, and ask less often",
+		Text: "answers have used all of the processor's time that they may use: try again later, and ask less often",
 	}
 	// Answers are charged once they are computed, so that one may have taken more than there was.
 	turn := g.tokens.Reserve()
@@ -88,29 +91,38 @@ func (g *gate) admit(ctx context.Context) (answering context.Context, release fu
 	case <-ctx.Done():
 		return nil, nil, canceled(ctx)
 	}
-	began := time.Now()
+	runtime.LockOSThread() // so that what the answer uses is known
+	began := g.used()
 	answering, cancel := context.WithTimeout(ctx, g.timeout)
-	var free time.Duration
-	return context.WithValue(answering, freeKey{}, &free), func() {
+	charged := &charge{used: g.used}
+	return context.WithValue(answering, chargeKey{}, charged), func() {
 		cancel()
-		took := time.Since(began) - free
+		took := g.used() - began - charged.free
+		runtime.UnlockOSThread()
 		g.tokens.ReserveN(time.Now(), int(min(took, g.saved).Microseconds()))
 		<-g.running
 	}, nil
 }
 
-// freeKey is the key of the time for which an answer is not charged.
-type freeKey struct{}
+// chargeKey is the key of a charge.
+type chargeKey struct{}
+
+// charge is what an answer has used that it is not charged for.
+type charge struct {
+	used func() time.Duration
+	free time.Duration
+}
 
 // shared makes, or waits for, what many answers have in common: lists of names, rules and sizes. The answer that
 // happens to need it first is not charged for it, since how often it is made is bounded already.
 func shared[T any](ctx context.Context, produce func(context.Context) (T, error)) (T, error) {
-	began := time.Now()
-	value, err := produce(ctx)
-	if free, ok := ctx.Value(freeKey{}).(*time.Duration); ok {
-		*free += time.Since(began)
+	charged, ok := ctx.Value(chargeKey{}).(*charge)
+	if !ok {
+		return produce(ctx)
 	}
-	return value, err
+	began := charged.used()
+	defer func() { charged.free += charged.used() - began }()
+	return produce(ctx)
 }
 
 // canceled is the error of an answer whose context is done.
@@ -119,8 +131,8 @@ func canceled(ctx context.Context) *Error {
 }
 
 // Admit waits until a page or another answer may be computed: only so many at a time, and within a share of the
-// processor's time. The caller computes the answer with the context, and calls release when it is done, before it
-// writes to the client. The error is an *Error with ErrorUnavailable, whose answer has the header Retry-After.
+// processor's time. The same goroutine computes the answer, with the context, and calls release when it is done, before
+// it writes to the client. The error is an *Error with ErrorUnavailable, whose answer has the header Retry-After.
 func (a *API) Admit(ctx context.Context) (answering context.Context, release func(), err error) {
 	return a.usual.admit(ctx)
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,10 +10,49 @@ import (
 	"time"
 )
 
+// waiting is a gate for answers that take time by waiting.
+func waiting(b budget) *gate {
+	g, began := newGate(b), time.Now()
+	g.used = func() time.Duration { return time.Since(began) }
+	return g
+}
+
+// work uses a processor for some time.
+func work(d time.Duration) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for end := used() + d; used() < end; {
+	}
+}
+
+// TestUsed: an answer is charged for what it uses of a processor, not for what it waits for.
+func TestUsed(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere it is charged for all of its time")
+	}
+	g := newGate(usual)
+	_, release, err := g.admit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := g.tokens.Tokens()
+	other := make(chan struct{})
+	go func() {
+		work(200 * time.Millisecond)
+		close(other)
+	}()
+	<-other
+	work(20 * time.Millisecond)
+	release()
+	if took := before - g.tokens.Tokens(); took < 10_000 || took > 200_000 {
+		t.Errorf("charged for %v us", took)
+	}
+}
+
 // TestBudget lets ten clients ask without a pause, for answers that take 50 ms each.
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(usual)
+		g := waiting(usual)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var took atomic.Int64
@@ -52,7 +92,7 @@ func TestBudget(t *testing.T) {
 
 func TestAdmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(budget{
+		g := waiting(budget{
 			share: time.Second, saved: time.Second, atOnce: 1, waiting: 1, patience: time.Second, timeout: time.Minute,
 		})
 		answering, release, err := g.admit(t.Context())
@@ -96,7 +136,7 @@ func TestAdmit(t *testing.T) {
 // TestShared: an answer is charged for what it needs alone.
 func TestShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(usual)
+		g := waiting(usual)
 		for range 20 {
 			ctx, release, err := g.admit(t.Context())
 			if err != nil {

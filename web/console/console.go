@@ -124,6 +124,8 @@ type frame struct {
 	API           string
 	Now           time.Time
 	Page          any
+	// Again is after how many seconds the browser asks for the page again; 0 for never.
+	Again int
 
 	status *overview.Status
 }
@@ -139,12 +141,17 @@ func (f *frame) DocumentTitle() string {
 	return f.Verdict.Sign + " " + f.Title + " – loggregator_exporter"
 }
 
-// frame starts the answer to a request.
-func (c *Console) frame(ctx context.Context, p *page) (*frame, error) {
-	f := &frame{
+// bare is the frame of a page of which nothing is known.
+func (c *Console) bare(p *page) *frame {
+	return &frame{
 		Path: p.path, Title: p.name, Tabs: pages, TelemetryPath: strings.TrimPrefix(c.options.TelemetryPath, "/"),
 		Verdict: unknown,
 	}
+}
+
+// frame starts the answer to a request.
+func (c *Console) frame(ctx context.Context, p *page) (*frame, error) {
+	f := c.bare(p)
 	status, err := c.options.Data.Status(ctx)
 	if err != nil {
 		return f, err
@@ -162,11 +169,13 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, p *page) {
 	}
 	ctx, release, err := admit(r.Context())
 	if err != nil {
-		c.fail(w, &frame{Path: p.path, Title: p.name, Tabs: pages, Verdict: unknown}, err)
+		c.fail(w, c.bare(p), err)
 		return
 	}
-	body, f, err := c.make(r.WithContext(ctx), p)
-	release()
+	body, f, err := func() ([]byte, *frame, error) {
+		defer release()
+		return c.make(r.WithContext(ctx), p)
+	}()
 	if err != nil {
 		c.fail(w, f, err)
 		return
@@ -192,6 +201,9 @@ type errorPage struct {
 	NearNames, NearMetrics []string
 }
 
+// againAfter is after how many seconds a page is asked for again that could not be made in time.
+const againAfter = 2
+
 // fail answers with the page of an error.
 func (c *Console) fail(w http.ResponseWriter, f *frame, err error) {
 	status := http.StatusInternalServerError
@@ -203,6 +215,7 @@ func (c *Console) fail(w http.ResponseWriter, f *frame, err error) {
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
+		f.Again = againAfter
 	}
 	f.Page, f.API = shown, ""
 	body, err := c.render("error.html", f)
@@ -236,5 +249,5 @@ func send(w http.ResponseWriter, status int, body []byte) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // html/template has made it
+	_, _ = w.Write(body)
 }

@@ -132,7 +132,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// Errors are pages, with the way back.
+// Errors are pages, with the way back. What could not be made in time is asked for again.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -151,10 +151,13 @@ func TestErrors(t *testing.T) {
 			if w.Code != tc.status || w.Header().Get("Retry-After") != tc.retry {
 				t.Errorf("%d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 			}
-			for _, want := range []string{tc.text, `<a href="./">Back to the overview</a>`} {
+			for _, want := range []string{tc.text, `<a href="./">Back to the overview</a>`, `<a href="metrics">`} {
 				if !strings.Contains(w.Body.String(), want) {
 					t.Errorf("no %s in\n%s", want, w.Body)
 				}
+			}
+			if again := strings.Contains(w.Body.String(), `http-equiv="refresh"`); again != (tc.retry != "") {
+				t.Errorf("asked for again: %t", again)
 			}
 		})
 	}
