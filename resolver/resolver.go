@@ -125,6 +125,13 @@ func (r *Resolver) Kept(id *store.Identity) store.Resolved {
 	return out.Resolved
 }
 
+// KeptSeries is Kept with labels.
+func (r *Resolver) KeptSeries(id *store.Identity) store.Resolved {
+	subject := subjectOf(id)
+	subject.KeepDropped = true
+	return r.explain(id, &subject, nil).Resolved
+}
+
 // As many as there are usually at most: tags of an origin, tags of a name, and labels of a series beside constants, and
 // tags of the name and of the envelope.
 const (
@@ -135,14 +142,18 @@ const (
 
 // Explain is Resolve with more to show. It records each step in tr unless that is nil.
 func (r *Resolver) Explain(id *store.Identity, tr *Trace) Resolution {
-	var out Resolution
 	subject := subjectOf(id)
+	return r.explain(id, &subject, tr)
+}
+
+func (r *Resolver) explain(id *store.Identity, subject *tagger.Subject, tr *Trace) Resolution {
+	var out Resolution
 	subject.SourceID, subject.Tags = id.SourceID, id.Tags
 	var steps *tagger.Trace
 	if tr != nil {
 		steps = &tr.Rules
 	}
-	if r.resolveName(id, &subject, &out, steps); out.Rules.Dropped {
+	if r.resolveName(id, subject, &out, steps); out.Rules.Dropped {
 		return out
 	}
 	b := labelBuilder{rules: &out.Rules}

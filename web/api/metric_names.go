@@ -45,14 +45,14 @@ func (p *Presence) metric(ctx context.Context, a *API, s *live.Snapshot, text st
 		}
 		if leads := leadsTo(s, name); len(leads) > 0 {
 			p.ofMetric(name, "This is the name of a metric, not one that a component sends.", leads)
-			p.selectSeries(ctx, a, text, name, name)
+			p.selectSeries(ctx, a, s, selecting{text, name, name, leads})
 			return true
 		}
 		for _, family := range families(name) {
 			if leads := leadsTo(s, family); len(leads) > 0 && a.hasParts(s, family) {
 				p.ofMetric(family, "This is a series of the histogram or summary "+family+
 					", not a name that a component sends.", leads)
-				p.selectSeries(ctx, a, text, name, family)
+				p.selectSeries(ctx, a, s, selecting{text, name, family, leads})
 				return true
 			}
 		}
@@ -153,11 +153,7 @@ func countsOf(counts map[string]int) string {
 	var all []string
 	for _, state := range unexposed {
 		if n := counts[state]; n > 0 {
-			words := state
-			if state == string(StateConflict) {
-				words = "in conflict"
-			}
-			all = append(all, overview.Number(float64(n))+" "+words)
+			all = append(all, overview.Number(float64(n))+" "+stateWords(state))
 		}
 	}
 	return strings.Join(all, ", ")

@@ -25,8 +25,9 @@ type Presence struct {
 	// senders have no series), conflict, over_limit, invalid, dropped, waiting, elsewhere (it arrives, but of another
 	// kind, unit or origin than asked for), filtered, metric (it is the name of a metric, or of a series of one),
 	// no_match (of an expression with a selector that chooses none of the metric's series),
-	// no_series (of a metric that names would lead to, but all are dropped, filtered or refused), own (of one of the
-	// exporter's own), no_metric (it has the form of a metric's name, but none has it) or unseen.
+	// no_series (of a metric, or of what a selector asks for: names would lead to it, but all are dropped, filtered or
+	// refused), own (of one of the exporter's own), no_metric (it has the form of a metric's name, but none has it) or
+	// unseen.
 	State string `json:"state"`
 	// Sentence is that in words, Remedy what to do about it, or empty, and Link the page that shows more, or empty.
 	Sentence string `json:"sentence"`

@@ -12,6 +12,7 @@ import (
 	"loggregator_exporter/internal/suggest"
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
+	"loggregator_exporter/web/live"
 	"loggregator_exporter/web/overview"
 )
 
@@ -37,6 +38,8 @@ type Selected struct {
 	Labels []map[string]string `json:"labels"`
 	// Matchers are those of labels, each by itself.
 	Matchers []Matched `json:"matchers"`
+	// Withheld are the first 20 names of which a series would match, but is dropped, filtered or refused.
+	Withheld []Withheld `json:"withheld"`
 }
 
 // Matched says of a label matcher which series match it by itself.
@@ -125,15 +128,46 @@ func ignored(m *exposition.Matcher, t metric.Type, has func(label string) bool) 
 	return ""
 }
 
-// selectSeries fills in which series of a metric the selector of an expression chooses, by the name that the expression
-// has of it.
-func (p *Presence) selectSeries(ctx context.Context, a *API, text, name, family string) {
-	of, shown, err := selectorOf(text, name)
+// selecting is an expression, the name that it has of a metric's series, the metric, and the names that lead to it.
+type selecting struct {
+	text, name, family string
+	leads              []lead
+}
+
+// selectSeries fills in which series of a metric the selector of an expression chooses.
+func (p *Presence) selectSeries(ctx context.Context, a *API, in *live.Snapshot, q selecting) {
+	of, shown, err := selectorOf(q.text, q.name)
 	if of == nil {
-		p.notMatched(text, err)
+		p.notMatched(q.text, err)
 		return
 	}
-	s := selection{Selected: &Selected{Selector: shown, Labels: []map[string]string{}}, matchers: of.Matchers()}
+	s := selection{
+		Selected: &Selected{Selector: shown, Labels: []map[string]string{}, Matchers: []Matched{}, Withheld: []Withheld{}},
+		matchers: of.Matchers(),
+	}
+	s.withheldOf(ctx, a, in, q.family, q.leads)
+	if s.exposed(ctx, a, q.family); s.Series == 0 {
+		if len(s.Withheld) == 0 {
+			p.Sentence += " None of them would match the label matchers of the selector."
+			p.onlyFirst(q.leads)
+			return
+		}
+		p.Selected = s.Selected
+		p.lead(s.Selected)
+		return
+	}
+	p.Selected = s.Selected
+	p.Sentence += " " + s.sentence()
+	if s.Matching == 0 && s.Series < maxMatched && len(s.Withheld) == 0 { // else one of the others may match
+		p.State, p.Link = "no_match", "/cardinality?"+url.Values{"metric": {q.family}}.Encode()
+		p.Remedy = "A panel or alert that asks for it gets nothing: correct the selector, by the labels that the metric has."
+		p.onlyFirst(q.leads)
+	}
+	p.lead(s.Selected)
+}
+
+// exposed looks at the series that a metric has.
+func (s *selection) exposed(ctx context.Context, a *API, family string) {
 	has := func(label string) bool { return slices.Contains(s.labels, label) }
 	size, ok := a.options.Store.FamilyLabelSets(family, 1, func(first []store.LabelSet) bool {
 		for i := range first {
@@ -165,12 +199,6 @@ func (p *Presence) selectSeries(ctx context.Context, a *API, text, name, family 
 		if m := &s.Matchers[i]; m.Ignored == "" && m.Labelled == 0 {
 			m.Meant = suggest.Nearest(s.matchers[i].Label, s.labels)
 		}
-	}
-	p.Selected = s.Selected
-	p.Sentence += " " + s.sentence()
-	if s.Matching == 0 && s.Series < maxMatched { // else one of the others may match
-		p.State, p.Link = "no_match", "/cardinality?"+url.Values{"metric": {family}}.Encode()
-		p.Remedy = "A panel or alert that asks for it gets nothing: correct the selector, by the labels that the metric has."
 	}
 }
 
