@@ -32,34 +32,6 @@ func inName(r rune) bool {
 	return r == '_' || r == ':' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
 }
 
-// metric reports whether a text is about a metric, not a name that a component sends.
-func (p *Presence) metric(ctx context.Context, a *API, s *live.Snapshot, text string) bool {
-	names := metricNames(text)
-	ownMetrics := a.ownOf(names)
-	for _, name := range names {
-		if own := ownMetrics[name]; own != nil {
-			p.State, p.Link, p.Own = "own", "/docs?page=metrics", own
-			p.Sentence = "This is a metric of the exporter itself, not a name that a component sends: " + own.Help
-			p.Remedy = "The documentation has all of them."
-			return true
-		}
-		if leads := leadsTo(s, name); len(leads) > 0 {
-			p.ofMetric(name, "This is the name of a metric, not one that a component sends.", leads)
-			p.selectSeries(ctx, a, s, selecting{text, name, name, leads})
-			return true
-		}
-		for _, family := range families(name) {
-			if leads := leadsTo(s, family); len(leads) > 0 && a.hasParts(s, family) {
-				p.ofMetric(family, "This is a series of the histogram or summary "+family+
-					", not a name that a component sends.", leads)
-				p.selectSeries(ctx, a, s, selecting{text, name, family, leads})
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // families returns the metrics of which a name may be a series, where they are histograms or summaries.
 func families(name string) (all []string) {
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
@@ -86,12 +58,17 @@ func (p *Presence) notExposed(ctx context.Context, a *API, s *live.Snapshot, q *
 		p.Remedy = "Some of its metrics are there only where what they count is switched on, or has happened. The " +
 			"documentation has all of them."
 	}
+	all := a.verdicts(ctx, s, q.Name)
+	if len(all) > 0 && all[0].metric == "" {
+		p.Sentence = all[0].Sentence
+	}
+	p.further(all, 0)
 	var err error
-	for _, name := range metricNames(q.Name) {
-		if !strings.Contains(name, "_") {
-			continue // a function, or a label
+	for i := range all {
+		if all[i].metric == "" {
+			continue
 		}
-		if p.NearNames, p.NearMetrics, err = near(ctx, s, name); err != nil || len(p.NearMetrics) > 0 {
+		if p.NearNames, p.NearMetrics, err = near(ctx, s, all[i].metric); err != nil || len(p.NearMetrics) > 0 {
 			break
 		}
 	}
@@ -99,14 +76,15 @@ func (p *Presence) notExposed(ctx context.Context, a *API, s *live.Snapshot, q *
 	return true, err
 }
 
-// metricForm matches the name of a metric, and a selector or function of PromQL.
-var metricForm = regexp.MustCompile(`(?s)^[A-Za-z_:][A-Za-z0-9_:]*(\s*[({[].*)?$`)
+// metricForm matches the name of a metric, and a selector, function or operator of PromQL.
+var metricForm = regexp.MustCompile(
+	`(?s)^[A-Za-z_:][A-Za-z0-9_:]*(?:(\s*[({[].*)|\s+(?:[-+*/%^@=!<>]|(?:and|or|unless|offset)\s).*)?$`)
 
 // isMetric reports whether a text has the form of a metric's name, or of an expression with one.
 func (a *API) isMetric(text string) bool {
 	form := metricForm.FindStringSubmatch(text)
 	if form == nil {
-		return false
+		return strings.HasPrefix(text, "{") && strings.HasSuffix(text, "}")
 	}
 	e, err := a.explainer()
 	return form[1] != "" || strings.HasPrefix(text, ownPrefix) ||

@@ -43,6 +43,8 @@ type Presence struct {
 	Own *OwnMetric `json:"own,omitempty"`
 	// Selected are the series that the selector of an expression chooses; missing where it has no label matchers.
 	Selected *Selected `json:"selected,omitempty"`
+	// Further says the same of the other metrics of an expression, in the order in which they stand in it.
+	Further []Verdict `json:"further,omitempty"`
 }
 
 // OfMetric says that the text is about a metric: no component would send it.

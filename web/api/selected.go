@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	// maxSelectors bounds the selectors of an expression that are read: each may have expressions to compile.
-	maxSelectors = 16
 	// maxMatched bounds the series of a metric that are looked at: each takes about a microsecond.
 	maxMatched = 100_000
 	// maxSelected is how many series that match are shown, maxValues how many values of a label of those that do not.
@@ -29,7 +27,7 @@ const (
 
 // Selected says which series of a metric a selector of PromQL chooses.
 type Selected struct {
-	// Selector is that of the query, the first one of the metric.
+	// Selector is that of the query.
 	Selector string `json:"selector"`
 	// Series is how many series were looked at, the first 100,000 of the metric, and Matching how many of them match.
 	Series   int `json:"series"`
@@ -53,53 +51,6 @@ type Matched struct {
 	Values   []string `json:"values"`
 	// Meant is a label of the metric with a similar name, where no series has the one of the matcher.
 	Meant string `json:"meant,omitempty"`
-}
-
-// selectors yields what of an expression may be a selector with braces: those outside of quotes, with the name before.
-func selectors(text string) (list []string) {
-	quote, start := byte(0), -1
-	for i := 0; i < len(text) && len(list) < maxSelectors; i++ {
-		switch c := text[i]; {
-		case quote != 0 && c == '\\' && quote != '`':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'' || c == '`':
-			quote = c
-		case c == '{' && start < 0:
-			start = nameBefore(text[:i])
-		case c == '}' && start >= 0:
-			list = append(list, strings.TrimSpace(text[start:i+1]))
-			start = -1
-		}
-	}
-	return list
-}
-
-// nameBefore returns where the name begins that a text ends with, or where the text ends.
-func nameBefore(text string) int {
-	text = strings.TrimRight(text, " \t\r\n")
-	start := len(strings.TrimRightFunc(text, inName))
-	if slices.Contains([]string{"and", "or", "unless"}, text[start:]) {
-		return len(text)
-	}
-	return start
-}
-
-// selectorOf returns the first selector of an expression that has label matchers and chooses series of a name.
-func selectorOf(text, name string) (s *exposition.Selector, shown string, err error) {
-	for _, shown := range selectors(text) {
-		s, wrong := exposition.ParseSelector(shown)
-		switch {
-		case wrong != nil:
-			err = wrong
-		case len(s.Matchers()) > 0 && s.MatchesName(name):
-			return s, shown, nil
-		}
-	}
-	return nil, "", err
 }
 
 // selection looks at the series of a metric with a selector.
@@ -128,21 +79,24 @@ func ignored(m *exposition.Matcher, t metric.Type, has func(label string) bool) 
 	return ""
 }
 
-// selecting is an expression, the name that it has of a metric's series, the metric, and the names that lead to it.
+// selecting is a selector, the metric whose series it chooses, and the names that lead to that.
 type selecting struct {
-	text, name, family string
-	leads              []lead
+	text, family string
+	leads        []lead
 }
 
-// selectSeries fills in which series of a metric the selector of an expression chooses.
+// selectSeries fills in which series of a metric a selector chooses.
 func (p *Presence) selectSeries(ctx context.Context, a *API, in *live.Snapshot, q selecting) {
-	of, shown, err := selectorOf(q.text, q.name)
-	if of == nil {
-		p.notMatched(q.text, err)
+	of, err := exposition.ParseSelector(q.text)
+	switch {
+	case err != nil && strings.Contains(q.text, "{"):
+		p.Sentence += " Its label matchers are not looked at: these are the names of all its series. " + err.Error() + "."
+		fallthrough
+	case err != nil || len(of.Matchers()) == 0:
 		return
 	}
 	s := selection{
-		Selected: &Selected{Selector: shown, Labels: []map[string]string{}, Matchers: []Matched{}, Withheld: []Withheld{}},
+		Selected: &Selected{Selector: q.text, Labels: []map[string]string{}, Matchers: []Matched{}, Withheld: []Withheld{}},
 		matchers: of.Matchers(),
 	}
 	s.withheldOf(ctx, a, in, q.family, q.leads)
@@ -280,15 +234,4 @@ func (s *Selected) why() string {
 		return "each matcher fits some of them, but none all"
 	}
 	return strings.Join(reasons, "; ")
-}
-
-// notMatched says of a selector that its labels are not looked at.
-func (p *Presence) notMatched(text string, err error) {
-	if _, matchers, ok := strings.Cut(text, "{"); !ok || strings.HasPrefix(strings.TrimSpace(matchers), "}") {
-		return
-	}
-	p.Sentence += " Its label matchers are not looked at: these are the names of all its series."
-	if err != nil {
-		p.Sentence += " " + err.Error() + "."
-	}
 }

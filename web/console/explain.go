@@ -35,8 +35,11 @@ func (explainPage) Kinds() []string {
 func (p explainPage) Others() []api.Becomes { return p.Metrics[min(1, len(p.Metrics)):] }
 
 // Level is how urgent it is that the name is exposed, or not: ok, note, warn or bad.
-func (p explainPage) Level() string {
-	switch p.Presence.State {
+func (p explainPage) Level() string { return p.LevelOf(p.Presence.State) }
+
+// LevelOf is how urgent a state is.
+func (explainPage) LevelOf(state string) string {
+	switch state {
 	case "exposed":
 		return "ok"
 	case "conflict", "over_limit", "invalid", "partly":

@@ -42,3 +42,15 @@ func TestSelected(t *testing.T) {
 		t.Error("an expression without matchers leads to the series that match")
 	}
 }
+
+// TestFurther: each metric of an expression has its state and sentence on the page.
+func TestFurther(t *testing.T) {
+	f := newFake(t)
+	f.explained.Presence = &api.Presence{State: "metric", Sentence: "First.", Further: []api.Verdict{{
+		Selector: `cf_<y>{a="b"}`, Metric: "cf_<y>", State: "no_series", Sentence: "It has none.", Remedy: "Do it.", Link: "/names",
+	}}}
+	want := `Other metrics of the expression no series cf_<y>{a="b"} cf_<y> It has none. Do it. Show`
+	if text := read(t, f, "/explain?name=cf_x"); !strings.Contains(text, want) {
+		t.Errorf("no %q in %s", want, text)
+	}
+}
