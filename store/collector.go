@@ -64,8 +64,11 @@ func (s *Store) Collector() prometheus.Collector {
 		return prometheus.NewDesc("loggregator_exporter_"+name, help, labels, nil)
 	}
 	return &collector{
-		store:    s,
-		series:   desc("series", "Series that are exposed now."),
+		store: s,
+		series: desc(
+			"series",
+			"Series that are exposed now; a histogram or summary with one set of labels is one, though it has several lines.",
+		),
 		families: desc("families", "Metric families that are exposed now."),
 		untagged: desc("untagged_names", "Raw names that no rule matched and in which the quarantine found nothing."),
 		refused: desc("refused_samples_total",

@@ -243,11 +243,36 @@ func (s *registry) visitRefused(v *Visited, e *entry) {
 	}
 }
 
-// FamilySize is a family and the number of its series.
+// FamilySize is a family and the number of its series. Lines is how many lines these are on a page, each of which is a
+// series to Prometheus: a histogram or summary has several. Where senders count, their series are taken to have as
+// many buckets or quantiles as the one that had most.
 type FamilySize struct {
-	Name   string
-	Type   metric.Type
-	Series int
+	Name          string
+	Type          metric.Type
+	Series, Lines int
+}
+
+func (f *family) size() FamilySize { return FamilySize{f.name, f.typ, f.live, f.lines()} }
+
+func (f *family) lines() int {
+	const sumAndCount = 2
+	var points int // buckets or quantiles of each series
+	switch {
+	case f.typ != metric.TypeHistogram && f.typ != metric.TypeSummary:
+		return f.live
+	case f.makeup == ofParts:
+		return f.points + sumAndCount*f.live
+	case f.makeup == ofDistributions:
+		points = len(f.shared)
+	case f.typ == metric.TypeHistogram:
+		points = len(f.bounds)
+	default:
+		points = len(ObservedQuantiles)
+	}
+	if f.typ == metric.TypeHistogram {
+		points++ // +Inf
+	}
+	return (points + sumAndCount) * f.live
 }
 
 // FamilySizes returns all families in no order. The lock is held for one chunk of them at a time.
@@ -267,7 +292,7 @@ func (s *Store) familySizes(dst []FamilySize, from int) (all []FamilySize, more 
 	families := s.families.all
 	for i := from; i < min(from+readChunk, len(families)); i++ {
 		if f := &families[i]; f.live > 0 {
-			dst = append(dst, FamilySize{f.name, f.typ, f.live})
+			dst = append(dst, f.size())
 		}
 	}
 	return dst, from+readChunk < len(families)
@@ -346,7 +371,7 @@ func (s *Store) FamilyLabelSets(name string, stride int, visit func(chunk []Labe
 		return FamilySize{}, false
 	}
 	f := s.families.at(pos)
-	size = FamilySize{f.name, f.typ, f.live}
+	size = f.size()
 	list := s.families.members(pos)
 	s.mu.Unlock()
 	var chunk []LabelSet

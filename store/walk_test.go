@@ -190,7 +190,7 @@ func TestSizes(t *testing.T) {
 	write(s, gauge("b", 1, "origin", "rep", "index", "0"))
 	sizes := s.FamilySizes()
 	slices.SortFunc(sizes, func(a, b FamilySize) int { return strings.Compare(a.Name, b.Name) })
-	if want := []FamilySize{{"cf_a", metric.TypeGauge, 3}, {"cf_b", metric.TypeGauge, 1}}; !slices.Equal(sizes, want) {
+	if want := []FamilySize{{"cf_a", metric.TypeGauge, 3, 3}, {"cf_b", metric.TypeGauge, 1, 1}}; !slices.Equal(sizes, want) {
 		t.Errorf("%v", sizes)
 	}
 	var sets []string
@@ -205,5 +205,27 @@ func TestSizes(t *testing.T) {
 	}
 	if state := s.LimitState(); state.MaxSeries != 1000 || state.Series != 4 || state.LargestOwner != "" {
 		t.Errorf("%+v", state)
+	}
+}
+
+// TestLines counts the lines that histograms and summaries make on a page.
+func TestLines(t *testing.T) {
+	s := testStore(t)
+	write(s, timer("t", time.Second, "origin", "rep", "index", "0"))
+	write(s, timer("t", time.Second, "origin", "bbs", "index", "0"))
+	writeAll(t, s, scrapedHistogram("parts", 1, 3, map[string]uint64{"0.5": 1, "1": 2, "+Inf": 3}))
+	writeAll(t, s, scrapedSummary("quantiles", 1, 3, map[string]float64{"0.5": 1, "0.9": 2}))
+	write(s, sent("counted", []float64{1, 2, 3}, []uint64{1, 1, 1, 1}, "index", "0"))
+	write(s, sent("counted", []float64{1}, []uint64{1, 1}, "index", "1"))
+	write(s, sentSummary("summed", 1, metric.Quantile{Share: 0.5, Value: 1}))
+	var got []string
+	for _, f := range s.FamilySizes() {
+		got = append(got, fmt.Sprint(f.Name, " ", f.Series, " ", f.Lines))
+	}
+	slices.Sort(got)
+	// Of the two that are counted by their senders, both are taken to have three buckets and +Inf.
+	want := []string{"cf_counted 2 12", "cf_parts 1 5", "cf_quantiles 1 4", "cf_summed 1 3", "cf_t_seconds 2 10"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -39,8 +39,13 @@ type CardinalityQuery struct {
 type Cardinality struct {
 	Time time.Time `json:"time"`
 	// Series and Families are those of the store, or of the metric that is asked for.
+	// A histogram or summary with one set of labels is one series, as limits count it.
 	Series   int `json:"series"`
 	Families int `json:"families"`
+	// Lines is how many lines the series make on a page, which is how many series Prometheus has of them: a histogram
+	// makes one for each bucket, +Inf included, one for its sum and one for its count, a summary one for each quantile and
+	// these two. Where senders count, series are taken to have as many buckets as the one of the metric that had most.
+	Lines int `json:"lines"`
 	// Each list has those with most series first, but Labels those with most values.
 	Metrics     []MetricSize     `json:"metrics"`
 	Labels      []LabelSize      `json:"labels"`
@@ -69,6 +74,8 @@ type MetricSize struct {
 	Metric string `json:"metric"`
 	Type   string `json:"type"`
 	Series int    `json:"series"`
+	// Lines is how many lines the series make on a page, as in all.
+	Lines int `json:"lines"`
 	// Grown is how many series it got since GrownSince; below 0 where it lost some.
 	Grown int `json:"grown"`
 	// Label is the label with most values, of which it has Values; both are set for the ten largest metrics only.
@@ -134,8 +141,9 @@ func (a *API) Cardinality(ctx context.Context, q CardinalityQuery) (*Cardinality
 		return nil, canceled(ctx)
 	}
 	out := &Cardinality{
-		Time: s.taken.UTC(), Series: s.series, Families: s.families, Metrics: []MetricSize{}, Owners: []OwnerSize{},
-		Grown: []MetricSize{}, Limits: a.limits(s), Refused: []RefusedName{}, Share: s.labels.share, Totals: map[string]int{},
+		Time: s.taken.UTC(), Series: s.series, Families: s.families, Lines: s.lines, Metrics: []MetricSize{},
+		Owners: []OwnerSize{}, Grown: []MetricSize{}, Limits: a.limits(s), Refused: []RefusedName{},
+		Share: s.labels.share, Totals: map[string]int{},
 	}
 	g, ok := a.growth.first()
 	if ok {
@@ -189,7 +197,7 @@ func ownersOf(owners []OwnerSize, kind string) []OwnerSize {
 func (o *OwnerSize) IsApp() bool { return o.App != "" || metric.IsGUID(o.Owner) }
 
 func metricSize(m *store.FamilySize, g *growthPoint) MetricSize {
-	return MetricSize{Metric: m.Name, Type: m.Type.String(), Series: m.Series, Grown: g.since(m)}
+	return MetricSize{Metric: m.Name, Type: m.Type.String(), Series: m.Series, Lines: m.Lines, Grown: g.since(m)}
 }
 
 // grown lists the metrics that got series, the most first.
@@ -233,7 +241,7 @@ func (a *API) oneMetric(ctx context.Context, q *CardinalityQuery, out *Cardinali
 	}
 	labels.finish(stride)
 	out.Time, out.Series, out.Families, out.Share = time.Now().UTC(), size.Series, 1, labels.share
-	out.Metrics = append(out.Metrics, metricSize(&size, g))
+	out.Lines, out.Metrics = size.Lines, append(out.Metrics, metricSize(&size, g))
 	var errs [2]error
 	out.Labels, errs[0] = labelList.show(labels.sorted, q, out)
 	out.LabelValues, errs[1] = valueList.show(labels.top, q, out)

@@ -31,12 +31,16 @@ func (a *API) oneValue(ctx context.Context, q *CardinalityQuery, s *sizes, out *
 			return canceled(ctx)
 		}
 		if n > 0 {
-			rows = append(rows, MetricSize{Metric: m.Name, Type: m.Type.String(), Series: min(n, m.Series)})
+			n = min(n, m.Series)
+			rows = append(rows, MetricSize{
+				Metric: m.Name, Type: m.Type.String(), Series: n, Lines: n * m.Lines / m.Series, // each has the same, or nearly
+			})
 		}
 	}
-	out.Series, out.Families, out.Share = 0, len(rows), min(1, float64(looked)/float64(max(1, s.series)))
+	out.Series, out.Lines, out.Families, out.Share = 0, 0, len(rows), min(1, float64(looked)/float64(max(1, s.series)))
 	for i := range rows {
 		out.Series += rows[i].Series
+		out.Lines += rows[i].Lines
 	}
 	slices.SortStableFunc(rows, func(x, y MetricSize) int { return cmp.Compare(y.Series, x.Series) })
 	out.Labels, out.LabelValues = []LabelSize{}, []LabelValueSize{}

@@ -34,6 +34,7 @@ var (
 var metricKeys = map[string]func(x, y *MetricSize) int{
 	"name":   func(x, y *MetricSize) int { return strings.Compare(x.Metric, y.Metric) },
 	"series": func(x, y *MetricSize) int { return cmp.Compare(x.Series, y.Series) },
+	"lines":  func(x, y *MetricSize) int { return cmp.Compare(x.Lines, y.Lines) },
 	"grown":  func(x, y *MetricSize) int { return cmp.Compare(x.Grown, y.Grown) },
 }
 

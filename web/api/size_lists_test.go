@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
 )
 
@@ -84,6 +86,28 @@ func TestSizeLists(t *testing.T) {
 	_, c := listed(t, f, "search=shop07")
 	if got := fmt.Sprint(c.Totals); got != "map[grown:0 label_values:1 labels:0 metrics:0 owners:1 refused:0]" {
 		t.Error(got)
+	}
+}
+
+// TestLines counts what histograms make on a page beside their series.
+func TestLines(t *testing.T) {
+	f := newFixture(t)
+	f.gauge("rep", "queue.mail.depth")
+	f.gauge("rep", "queue.chat.depth")
+	f.send(&metric.Envelope{
+		Kind: metric.KindHistogram, Timestamp: time.Now().UnixNano(), Arrived: time.Now().UnixNano(),
+		Name: []byte("wait"), Distribution: &metric.Distribution{Bounds: []float64{1}, Counts: []uint64{1, 1}, Count: 2},
+	}, "rep")
+	names, c := listed(t, f, "list=metrics&sort=lines&order=desc")
+	if got, want := fmt.Sprint(names, c.Series, c.Lines), "[cf_wait 1 cf_queue_depth 2] 3 6"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for query, want := range map[string]int{
+		"metric=cf_wait": 4, "label=queue&value=mail": 1, "label=component&value=rep": 6,
+	} {
+		if _, c := listed(t, f, query); c.Lines != want {
+			t.Errorf("%s: %d lines, want %d", query, c.Lines, want)
+		}
 	}
 }
 

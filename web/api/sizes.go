@@ -28,11 +28,12 @@ const (
 type sizes struct {
 	taken time.Time
 
-	series, families int
-	metrics          []store.FamilySize // all, those with most series first
-	labels           labelCount
-	owners           []OwnerSize // those with most series first
-	largestOwner     live.Owner
+	series, families, lines int
+
+	metrics      []store.FamilySize // all, those with most series first
+	labels       labelCount
+	owners       []OwnerSize // those with most series first
+	largestOwner live.Owner
 }
 
 // familySizes returns all metrics, those with most series first.
@@ -51,6 +52,7 @@ func (a *API) survey() *sizes {
 	s.families = len(s.metrics)
 	for _, m := range s.metrics {
 		s.series += m.Series
+		s.lines += m.Lines
 	}
 	s.labels.begin()
 	stride := 1 + s.series/maxLabelSets // there are no more sets than series

@@ -43,7 +43,8 @@ var sizeTitles = map[string]struct {
 	"metrics": {"Metrics", "by number of series", []heading{
 		{"name", "Metric", "", false},
 		{"series", "Series", "num", true},
-		{"", "Share", "share", false},
+		{"lines", "Lines", "num", true},
+		{"", "Share of lines", "share", false},
 		{"grown", "Grown", "num", true},
 		{"", "Most values", "", false},
 	}},
@@ -141,7 +142,7 @@ func (p cardinalityPage) Table(list string) sizeTable {
 	of := sizeTitles[list]
 	q := p.Query
 	if q.Label != "" { // nothing else is known of series with one value
-		of.headings = of.headings[:3]
+		of.headings = of.headings[:4]
 	}
 	t := sizeTable{List: list, Title: of.title, Note: of.note, Total: p.Totals[list]}
 	switch {

@@ -114,12 +114,13 @@ func TestContents(t *testing.T) {
 			"metrics.max_series_per_metric 8,000 12,000 150 % cf_http_request_duration_seconds 2 are full: new series of them are refused; " +
 				"those that were there when the limit was lowered stay.",
 			"rep.memoryStats.numFrees cf_num_frees_total conflict the series belongs to memoryStats.numFrees 12,345",
-			"Metrics by number of series, growth since 1 h ago all 812", "cf_http_request_duration_seconds 12,000 25 % +400 app_id 900",
-			"cf_container_cpu_ratio 9,000 19 % -10",
+			"Metrics by number of series, growth since 1 h ago all 812", "cf_http_request_duration_seconds 12,000 132,000 78 % +400 app_id 900",
+			"cf_container_cpu_ratio 9,000 9,000 5.4 % -10",
+			"48,211 series of 812 metrics, in 168,211 lines", "A histogram or summary with one set of labels is one series here",
 			"all apps components Owner Series ↓ Share Names checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 8.3 % 12", "Grown most since 1 h ago", `bosh_deployment="cf" 48,000`,
 		}},
-		{"/cardinality?metric=cf_x", []string{"of cf_x , 48,211 series: names that make it , all metrics"}},
-		{"/cardinality?label=zone&value=z1", []string{`of 48,211 series with zone="z1" : all series`, "Search metrics /", "Metrics by number of series all 812 of Metrics Metric Series ↓ Share cf_http"}},
+		{"/cardinality?metric=cf_x", []string{"of cf_x , 48,211 series in 168,211 lines: names that make it , all metrics"}},
+		{"/cardinality?label=zone&value=z1", []string{`of 48,211 series (168,211 lines) with zone="z1" : all series`, "Search metrics /", "Metrics by number of series all 812 of Metrics Metric Series ↓ Lines Share of lines cf_http"}},
 		{"/cardinality?list=metrics&search=cf&sort=name", []string{
 			"all lists", "Metrics by number of series, growth since 1 h ago 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
 		}},
