@@ -211,7 +211,7 @@ func (a *API) nameOf(s *live.Snapshot, n *live.Name, e explainer) Name {
 	out := Name{
 		Name: n.Name, Unit: n.Unit, Kind: n.Kind.String(), Series: n.Series, States: statesOf(n), Reason: a.reason(n),
 		Refused:   n.Conflicts + n.OverLimit + n.Invalid + n.Dropped,
-		NotStored: notStored(n), Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics),
+		NotStored: a.notStored(n), Origins: texts(s, n.Origins), OriginCount: len(n.Origins), Metrics: texts(s, n.Metrics),
 		MetricCount: len(n.Metrics),
 	}
 	if len(out.States) > 0 {

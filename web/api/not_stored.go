@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"loggregator_exporter/metric"
+	"loggregator_exporter/store"
 	"loggregator_exporter/web/live"
 	"loggregator_exporter/web/overview"
 )
@@ -78,6 +79,14 @@ func reasonOf(name string) metric.Outcome {
 	return reasons[i]
 }
 
+// NamesCounted is how many names are counted one by one for a reason; samples of others are counted together.
+func NamesCounted(reason string) int {
+	if slices.Contains(refusals[:], reasonOf(reason)) {
+		return 100
+	}
+	return 1000
+}
+
 // totalOf says how many samples were not stored for a reason.
 func (a *API) totalOf(s *live.Snapshot, reason metric.Outcome) *ReasonTotal {
 	all, others := &s.Total[reason], &s.Together[reason]
@@ -106,11 +115,11 @@ func senderOfSamples(l *live.LeftOut) *Sender {
 }
 
 // notStored says what was not stored of a name, for each reason once.
-func notStored(n *live.Name) []NotStored {
+func (a *API) notStored(n *live.Name) []NotStored {
 	all := []NotStored{}
 	for _, reason := range reasons {
 		if l := n.Of(reason); l != nil {
-			all = append(all, notStoredOf(l))
+			all = append(all, a.notStoredOf(l))
 		}
 	}
 	return all
@@ -124,10 +133,10 @@ func (a *API) notStoredNow(q *ExplainQuery) []NotStored {
 			n.LeftOut = append(n.LeftOut, l)
 		}
 	}
-	return notStored(&n)
+	return a.notStored(&n)
 }
 
-func notStoredOf(l *live.LeftOut) NotStored {
+func (a *API) notStoredOf(l *live.LeftOut) NotStored {
 	out := NotStored{
 		Reason: l.Outcome.String(), Samples: l.Samples, Envelopes: l.Envelopes, LastSeen: l.Last.UTC(), Setting: l.Setting,
 		LateSeconds: l.Late.Seconds(), MostLateSeconds: l.MostLate.Seconds(),
@@ -161,6 +170,9 @@ func notStoredOf(l *live.LeftOut) NotStored {
 		out.Link = "/explain?" + url.Values{"name": {l.Name}}.Encode()
 	default:
 		of := remedies[l.Outcome]
+		if l.Outcome == metric.Conflict {
+			of = a.conflictRemedy(&store.Visited{Name: l.Name, Unit: l.Unit, Sender: l.Sender, Rival: l.Rival})
+		}
 		out.Sentence = fmt.Sprintf("%s refused: %s.", samples, l.Reason)
 		out.Remedy, out.Link = of.Remedy, of.Link
 	}

@@ -188,7 +188,7 @@ func TestExplainNotStored(t *testing.T) {
 			}},
 			{ExplainQuery{Name: "rep.memoryStats.numBytesAllocated"}, []string{
 				"conflict|1 sample was refused: its series belongs to raw name \"memoryStats.numBytesAllocated\".|" +
-					remedies[metric.Conflict].Remedy + "||rep",
+					remedies[metric.Conflict].Remedy + "|/rules?name=rep.memoryStats.numBytesAllocated&view=workbench|rep",
 			}},
 		} {
 			x, err := f.Explain(t.Context(), withSeries(tc.q))

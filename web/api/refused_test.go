@@ -50,6 +50,13 @@ func TestConflictOfOneName(t *testing.T) {
 		if got := presence(t, f, ExplainQuery{Name: name}); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+		page, err := f.Names(t.Context(), NamesQuery{Reason: "conflict", Search: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := &page.Names[0].NotStored[0]; !strings.HasSuffix(want, "|"+s.Remedy+"|"+s.Link+"|") {
+			t.Errorf("%s: the list of names says %q, %s", name, s.Remedy, s.Link)
+		}
 	}
 }
 

@@ -129,7 +129,8 @@ func (a *API) remedy(s *senders, p *Presence) {
 		of := remedies[o]
 		switch o {
 		case metric.Conflict:
-			of = a.conflictRemedy(s)
+			v := s.examples[o]
+			of = a.conflictRemedy(&v)
 		case metric.OverLimit:
 			of = a.limitRemedy(s)
 		default:
@@ -154,9 +155,8 @@ func (a *API) limitRemedy(s *senders) Presence {
 }
 
 // conflictRemedy says how the two of a conflict can be told apart.
-func (a *API) conflictRemedy(s *senders) Presence {
+func (a *API) conflictRemedy(v *store.Visited) Presence {
 	p := remedies[metric.Conflict]
-	v := s.examples[metric.Conflict]
 	p.Link = "/rules?" + url.Values{"view": {"workbench"}, "name": {v.Name}}.Encode()
 	e, ok := a.options.Store.Resolver().(explainer)
 	if !ok || v.Rival.Name == "" {

@@ -15,6 +15,9 @@ import (
 // namesPerPage is the number of rows of a page of names.
 const namesPerPage = 50
 
+// shownOwners is how many owners are shown where a search finds no name.
+const shownOwners = 5
+
 // namesPage is the data of the list of names.
 type namesPage struct {
 	*api.NamesPage
@@ -27,6 +30,8 @@ type namesPage struct {
 	Bare    template.URL // without metric, rule, owner and reason
 	// Owner is that of the query with the names of its app, where they are known.
 	Owner *api.OwnerSize
+	// Owners are those that the search finds where it finds no name.
+	Owners []api.OwnerSize
 	// Detail says why samples of all names of the page were not stored, Remedy what to do about it, and Refusal why
 	// all are in conflict or refused; empty where that differs from name to name.
 	Detail, Remedy, Refusal string
@@ -70,8 +75,28 @@ func (c *Console) names(r *http.Request, f *frame) error {
 	if p.Owner, err = c.owner(r, q.Owner); err != nil {
 		return err
 	}
+	if len(p.Names) == 0 && q.Search != "" && len(p.OwnMetrics) == 0 {
+		sizes, err := c.options.Data.Cardinality(r.Context(), api.CardinalityQuery{
+			Search: q.Search, List: "owners", Limit: shownOwners,
+		})
+		if err != nil {
+			return err
+		}
+		p.Owners = sizes.Owners
+	}
 	f.Page = p
 	return nil
+}
+
+// Counted lists the reasons of which there may be more names than are counted one by one.
+func (p namesPage) Counted() string {
+	var full []string
+	for _, reason := range api.Reasons() {
+		if p.NamesPage.Reasons[reason] >= api.NamesCounted(reason) {
+			full = append(full, reasonWord(reason))
+		}
+	}
+	return strings.Join(full, ", ")
 }
 
 // Overlap says that some names have several states, so that their counts add up to more than all.
@@ -225,8 +250,11 @@ func (p namesPage) Summary() string {
 			count(t.EnvelopeSamples, "sample"), count(t.Envelopes, "envelope"), count(t.Samples-t.EnvelopeSamples, "sample"))
 	}
 	if t.Others > 0 {
-		text += fmt.Sprintf(" Of them %s at none of the names below: without a name, or of names after the first ones.",
-			plural(int(t.Others), "is", "are"))
+		text += fmt.Sprintf(" Of them %s at none of the names below: without a name, or of names that came after the first "+
+			"%d, which alone are counted one by one.", plural(int(t.Others), "is", "are"), api.NamesCounted(p.Query.Reason))
+		if len(p.Names) > 0 {
+			text += " Names with more samples than these may be missing."
+		}
 	}
 	if t.Sender != nil {
 		text += " The first one without a name was sent by " + senderWords(t.Sender) + "."

@@ -25,3 +25,35 @@ func TestProblemsFirst(t *testing.T) {
 		t.Error("there is no problem")
 	}
 }
+
+// TestOwnersOfASearch: a search that finds no name says which app is called so.
+func TestOwnersOfASearch(t *testing.T) {
+	f := newFake(t)
+	const link = `<a href="names?owner=0e98fd00-47b2-4589-94f0-385f78b3a04d">checkout</a>`
+	if body := get(t, f, "/names?search=checkout"); strings.Contains(body, link) {
+		t.Error("there are names, and owners are shown")
+	}
+	f.names.Names = nil
+	body := get(t, f, "/names?search=checkout")
+	if !strings.Contains(body, link) || strings.Contains(body, "missing?") {
+		t.Errorf("no %s in %s", link, body)
+	}
+	f.cardinality.Owners = nil
+	if body := get(t, f, "/names?search=checkout"); strings.Contains(body, link) || !strings.Contains(body, "missing?") {
+		t.Errorf("no owner is called so: %s", body)
+	}
+}
+
+// TestNamesCounted says where more names may be in a state than are counted one by one.
+func TestNamesCounted(t *testing.T) {
+	const said = "only the names that came first are counted"
+	f := newFake(t)
+	f.names.Reasons = map[string]int{"conflict": 99, "outdated": 999}
+	if body := get(t, f, "/names"); strings.Contains(body, said) {
+		t.Error("all are counted")
+	}
+	f.names.Reasons = map[string]int{"conflict": 100, "outdated": 1000, "filtered": 999}
+	if body := get(t, f, "/names"); !strings.Contains(body, "Of conflict, outdated "+said) {
+		t.Errorf("not said in %s", body)
+	}
+}

@@ -27,6 +27,8 @@ type LeftOut struct {
 	Reason, Setting string
 	// Sender is that of the first sample, as far as it is known.
 	Sender store.Sender
+	// Rival owns the series of the last sample in conflict.
+	Rival store.Rival
 }
 
 // leftOutOf returns what a store says of samples that it has not stored.
@@ -34,7 +36,7 @@ func leftOutOf(r *store.Refusal) LeftOut {
 	return LeftOut{
 		Outcome: r.Outcome, Name: cmp.Or(r.Name(), r.RawName), Unit: r.Unit, Kind: r.Kind, Samples: r.Count,
 		Last: time.Unix(0, r.Arrived), Late: time.Duration(r.Late), MostLate: time.Duration(r.MostLate), Reason: r.Reason,
-		Sender: r.Sender,
+		Sender: r.Sender, Rival: r.Visited().Rival,
 	}
 }
 

@@ -110,7 +110,8 @@ func (f *finder) upstreamLosses() {
 	}
 	if !much {
 		p := problem(Notice, lost, "most of them at", &f.Losses[most])
-		p.Remedy = "Up to " + percent(someLost) + " is usual, and needs no action yet. " + p.Remedy
+		p.Remedy = "Up to " + percent(someLost) + " is usual, and there is nothing to do. If it becomes more, " +
+			strings.ToLower(p.Remedy[:1]) + p.Remedy[1:]
 		f.add(p, "")
 	}
 }

@@ -33,6 +33,9 @@ var sampleProblems = map[metric.Outcome]Problem{
 	},
 }
 
+// settingDrop is what makes one series of several where too many labels are dropped.
+const settingDrop = "metrics.labels.drop"
+
 // shareOutdated is the share of outdated samples from which they are a problem.
 const shareOutdated = 0.05
 
@@ -47,7 +50,12 @@ func (f *finder) samples() {
 		}
 		for outcome, p := range sampleProblems {
 			if outcome.String() == flow.Outcome && by > 0 {
-				p.Sentence = fmt.Sprintf(p.Sentence, count(by, "sample"), f.lately, f.example(outcome))
+				example := f.example(outcome)
+				p.Sentence = fmt.Sprintf(p.Sentence, count(by, "sample"), f.lately, example)
+				if strings.Contains(example, "removed by "+settingDrop) {
+					p.Remedy = settingDrop + " makes one series of these senders. Keep a label that tells them apart, or filter out " +
+						"what nobody needs."
+				}
 				f.add(p, "")
 			}
 		}
