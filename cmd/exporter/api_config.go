@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"loggregator_exporter/config"
 	"loggregator_exporter/tagger"
@@ -29,10 +31,46 @@ func (r *reloader) config() api.Config {
 			c.Flags = append(c.Flags, s.Place+"="+s.Value)
 		}
 	}
+	c.CommandLine = commandLine(os.Args, c.Settings)
 	if r.load != nil {
 		c.Pending = r.pending(inForce)
 	}
 	return c
+}
+
+// commandLine returns how the program was started; values that may hold secrets are those of the settings in force.
+func commandLine(args []string, settings []api.Setting) []string {
+	flags := make(map[string]*api.Setting, len(settings))
+	for i := range settings {
+		flags["--"+settings[i].Key] = &settings[i]
+	}
+	out := make([]string, len(args))
+	var of *api.Setting // whose value is the next argument
+	for i, arg := range args {
+		flag, value, hasValue := strings.Cut(arg, "=")
+		s := flags[flag]
+		switch {
+		case i == 0:
+			arg = filepath.Base(arg)
+		case of != nil:
+			arg, s = withoutSecrets(of, arg), nil
+		case s != nil && hasValue:
+			arg = flag + "=" + withoutSecrets(s, value)
+		}
+		if hasValue || s != nil && s.Kind == config.KindBool.String() {
+			s = nil
+		}
+		out[i], of = arg, s
+	}
+	return out
+}
+
+// withoutSecrets returns the value of a flag, or what is shown of it: addresses may hold users and passwords.
+func withoutSecrets(s *api.Setting, value string) string {
+	if s.Secret || strings.Contains(value, "://") {
+		return s.Value
+	}
+	return value
 }
 
 // absolute returns the path of a file with its directory, and "" for none.

@@ -18,7 +18,8 @@ type Config struct {
 	// Pending says what a reload would do now. It is missing where the configuration cannot be loaded anew.
 	Pending *Pending `json:"pending,omitempty"`
 	Build   Build    `json:"build"`
-	// Flags are those of the command line that set a setting, secrets masked.
+	// CommandLine is how the program was started, secrets masked, Flags what of it sets a setting.
+	CommandLine   []string  `json:"command_line"`
 	Flags         []string  `json:"flags"`
 	Started       time.Time `json:"started"`
 	UptimeSeconds float64   `json:"uptime_seconds"`
@@ -88,7 +89,7 @@ type Module struct {
 
 // Config returns the settings in force.
 func (a *API) Config(_ context.Context) (*Config, error) {
-	c := Config{Settings: []Setting{}, Flags: []string{}}
+	c := Config{Settings: []Setting{}, Flags: []string{}, CommandLine: []string{}}
 	if a.options.Config != nil {
 		c = a.options.Config()
 	}

@@ -57,8 +57,8 @@ func TestContents(t *testing.T) {
 		}},
 		{"/?ledger=total", []string{"Stored 1,400,000,000 samples", "conflict 20,000", "loggregator.doppler ingress 900 never came"}},
 		{"/names", []string{
-			"now: all 812 tagged 760 untagged 41 undescribed 12 conflict 3 refused 8 dropped 0 filtered 0",
-			"not stored since the start: outdated 1 filtered 7", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
+			"names now: all 812 tagged 760 untagged 41 undescribed 12 conflict 3 refused 8 dropped 0 filtered 0",
+			"names with samples not stored since the start: outdated 1 filtered 7", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
 			"tagged router__0.memoryStats.numBytesAllocated router__0 gauge count cf_num_bytes_allocated " +
 				"go-runtime/memory-stats 3 2 s ago",
 			"undescribed shop.queues.orders.depth shop, shop2 of 3 gauge cf_shop_queues_orders_depth none 12 12 s ago",
@@ -70,7 +70,8 @@ func TestContents(t *testing.T) {
 		}},
 		{"/names?metric=cf_x&sort=series&order=desc", []string{"Only names of the metric cf_x . Show all", "Series ↓"}},
 		{"/names?reason=outdated&sort=samples&order=desc", []string{
-			"12,346 samples since the start. Of them 1 is at none of the names below: without a name, or of names after the first ones.",
+			"12,346 samples since the start. Of them 1 is at none of the names below: without a name, or of names that came after the " +
+				"first 1000, which alone are counted one by one. Names with more samples than these may be missing.",
 			"Those of the names below were older than the value that the series had: the last by 3s. Synchronize clocks.",
 			"Raw name Samples ↓ Origin", "conflict rep.memoryStats.numFrees 12,345 last 30 s ago rep counter",
 		}},
@@ -125,7 +126,8 @@ func TestContents(t *testing.T) {
 			"all lists", "Metrics by number of series, growth since 1 h ago 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
 		}},
 		{"/config", []string{
-			"exporter.yml", "Put changed rules in force: rules.yaml", "metrics.expiration : 10m0s 5m0s",
+			"exporter.yml", "Command line: exporter demo -c exporter.yml --uaa.client_secret=(hidden)",
+			"Rule files are watched: soon after one of them has changed, the exporter reloads by itself", "Put changed rules in force: rules.yaml", "metrics.expiration : 10m0s 5m0s",
 			"These have changed as well, but need a restart: nozzle.rlp.address : rlp:8082 rlp:8083",
 			"set by you 2 derived 1 all 4", "uaa.client_secret Its secret. (hidden) environment LOGGREGATOR_EXPORTER_UAA_CLIENT_SECRET exporter.yml:9 says (hidden) , overridden by a restart",
 		}},
