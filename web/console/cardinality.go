@@ -63,7 +63,7 @@ var sizeTitles = map[string]struct {
 	"label_values": {"Label values", "by number of series", []heading{
 		{"name", "Label and value", "", false}, {"series", "Series", "num", true}, {"", "Share", "share", false},
 	}},
-	"refused": {"Refused", "by limits or as invalid, since the start", []heading{
+	"refused": {"Over limit or invalid", "refused since the start; conflicts are not among them", []heading{
 		{"name", "Name", "", false}, {"", "Metric", "", false}, {"", "Why", "", false}, {"samples", "Samples", "num", true},
 	}},
 }

@@ -29,6 +29,7 @@ func (c *Console) functions() template.FuncMap {
 		"ago":   since,
 		"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"why":   reasonWord,
+		"state": stateWord,
 		"words": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 		"keys":  func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) },
 		"query": query,

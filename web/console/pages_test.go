@@ -57,7 +57,7 @@ func TestContents(t *testing.T) {
 		}},
 		{"/?ledger=total", []string{"Stored 1,400,000,000 samples", "conflict 20,000", "loggregator.doppler ingress 900 never came"}},
 		{"/names", []string{
-			"names now: all 812 tagged 760 untagged 41 undescribed 12 conflict 3 refused 8 dropped 0 filtered 0",
+			"names now: all 812 tagged 760 untagged 41 undescribed 12 conflict 3 over limit or invalid 8 dropped 0 filtered 0",
 			"names with samples not stored since the start: outdated 1 filtered 7", "812 of 5,000 names", "Raw name ↑", "First Previous Next 51 to 53 of 812",
 			"tagged router__0.memoryStats.numBytesAllocated router__0 gauge count cf_num_bytes_allocated " +
 				"go-runtime/memory-stats 3 2 s ago",
