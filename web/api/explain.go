@@ -182,6 +182,9 @@ func (a *API) Explain(ctx context.Context, q ExplainQuery) (*Explained, error) {
 	}
 	asked := q
 	var id *store.Identity
+	if senders.first == nil {
+		senders.first = a.leftOutSender(&q)
+	}
 	if senders.first != nil {
 		id = out.asSent(&q, senders.first)
 	}

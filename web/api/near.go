@@ -115,6 +115,7 @@ func letterGroups(text string) iter.Seq[uint16] {
 
 // likeness compares texts with a wanted one.
 type likeness struct {
+	text   string
 	words  []string
 	bytes  int                // of the words
 	groups [4096]bool         // of letters, that it has; see letterGroups
@@ -122,7 +123,7 @@ type likeness struct {
 }
 
 func newLikeness(text string) *likeness {
-	l := &likeness{words: wordsOf(text), known: map[string][]uint8{}}
+	l := &likeness{text: text, words: wordsOf(text), known: map[string][]uint8{}}
 	for _, w := range l.words {
 		l.bytes += len(w)
 	}
@@ -137,8 +138,15 @@ func wordsOf(text string) []string {
 	return words[:min(len(words), maxNearWords)]
 }
 
-// of returns how much of the wanted text another one has, from 0 to 1; words that were not wanted count against it.
+// sameButCase is the likeness of texts of which only the case differs.
+const sameButCase = 2
+
+// of returns how much of the wanted text another one has, from 0 to 1, or sameButCase; words that were not wanted count
+// against it.
 func (l *likeness) of(text string) float64 {
+	if strings.EqualFold(text, l.text) { // their words may differ: capitals begin a word
+		return sameButCase
+	}
 	if l.bytes == 0 {
 		return 0
 	}

@@ -77,3 +77,32 @@ func FuzzNear(f *testing.F) {
 		}
 	})
 }
+
+// TestNearButCase: a name of which only the case differs is offered, though its capitals make other words of it.
+func TestNearButCase(t *testing.T) {
+	f := newFixture(t)
+	f.fill()
+	for name, first := range map[string]string{
+		"REP.memorystats.numbytesallocated":       "rep.memoryStats.numBytesAllocated",
+		"Rep.MEMORYSTATS.NUMBYTESALLOCATED":       "rep.memoryStats.numBytesAllocated",
+		"ROUTER__1.memorystats.NumBytesALLocated": "memoryStats.numBytesAllocated",
+	} {
+		x, err := f.Explain(t.Context(), ExplainQuery{Name: name, Series: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := x.Presence; p.State != "unseen" || len(p.NearNames) == 0 || p.NearNames[0] != first {
+			t.Errorf("%s: %+v, want %s first", name, p, first)
+		} else if isSame := strings.EqualFold(name, first); isSame != strings.HasPrefix(p.Remedy, "Only the case") {
+			t.Errorf("%s: %s", name, p.Remedy)
+		}
+	}
+}
+
+// TestUnseenWouldBeDropped: of a name that never came it is said that a rule would drop it.
+func TestUnseenWouldBeDropped(t *testing.T) {
+	x, err := newFixture(t).Explain(t.Context(), ExplainQuery{Name: "dropped.z", Series: 1})
+	if err != nil || !strings.HasSuffix(x.Presence.Sentence, " If it came, rule user/dropped would drop it.") {
+		t.Errorf("%+v, %v", x.Presence, err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
+	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
 	"loggregator_exporter/web/overview"
 )
@@ -127,13 +128,53 @@ func (a *API) notStored(n *live.Name) []NotStored {
 
 // notStoredNow is notStored for the name of a query, of all kinds and units that it asks for.
 func (a *API) notStoredNow(q *ExplainQuery) []NotStored {
-	var n live.Name
-	for _, l := range live.AllLeftOut(a.options.Store, a.options.LeftOut) {
-		if l.Name == q.Name && (q.Kind == "" || q.Kind == l.Kind.String()) && (q.Unit == "" || q.Unit == l.Unit) {
-			n.LeftOut = append(n.LeftOut, l)
+	n := live.Name{LeftOut: a.leftOutOf(q)}
+	all := a.notStored(&n)
+	for i := range all {
+		if all[i].Reason != metric.DroppedByRule.String() {
+			continue
+		}
+		all[i].Link = "" // that of other pages is the page of the name
+		id := n.Of(metric.DroppedByRule).Sender.Whole(q.Name, n.Of(metric.DroppedByRule).Unit, metric.TypeGauge)
+		if rule := a.droppedBy(&id); rule != "" {
+			all[i].Link = "/rules?" + url.Values{"search": {rule}}.Encode()
 		}
 	}
-	return a.notStored(&n)
+	return all
+}
+
+// leftOutOf lists what was not stored of the name of a query.
+func (a *API) leftOutOf(q *ExplainQuery) (list []live.LeftOut) {
+	for _, l := range live.AllLeftOut(a.options.Store, a.options.LeftOut) {
+		if l.Name == q.Name && (q.Kind == "" || q.Kind == l.Kind.String()) && (q.Unit == "" || q.Unit == l.Unit) {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// leftOutSender returns a sender of which samples were not stored, where one is known, of the origin asked for.
+func (a *API) leftOutSender(q *ExplainQuery) *store.Visited {
+	for _, l := range a.leftOutOf(q) {
+		origin := live.OriginOf(l.Sender)
+		if origin != "" && (q.Origin == "" || q.Origin == origin) {
+			return &store.Visited{Name: l.Name, Unit: l.Unit, Kind: l.Kind, Sender: l.Sender, Part: metric.TypeGauge}
+		}
+	}
+	return nil
+}
+
+// droppedBy returns the rule that drops an identity, or "".
+func (a *API) droppedBy(id *store.Identity) string {
+	e, ok := a.options.Store.Resolver().(explainer)
+	if !ok {
+		return ""
+	}
+	var r tagger.Result
+	if e.ApplyRules(id, &r, nil); !r.Dropped {
+		return ""
+	}
+	return strings.Clone(r.Rule)
 }
 
 func (a *API) notStoredOf(l *live.LeftOut) NotStored {

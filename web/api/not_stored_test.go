@@ -184,7 +184,7 @@ func TestExplainNotStored(t *testing.T) {
 			}},
 			{ExplainQuery{Name: "dropped.a"}, []string{
 				"dropped_by_rule|2 samples were dropped by a rule.|If they are wanted, write a rule that takes them before that one, or " +
-					"take that one out.|/explain?name=dropped.a|rep",
+					"take that one out.|/rules?search=user%2Fdropped|rep",
 			}},
 			{ExplainQuery{Name: "rep.memoryStats.numBytesAllocated"}, []string{
 				"conflict|1 sample was refused: its series belongs to raw name \"memoryStats.numBytesAllocated\".|" +

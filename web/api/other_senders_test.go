@@ -88,3 +88,26 @@ func TestOtherSenders(t *testing.T) {
 		}
 	}
 }
+
+// TestLeftOutSender: what would become of a name of which nothing is stored is told with the tags of its sender.
+func TestLeftOutSender(t *testing.T) {
+	f := mixedFixture(t)
+	x, err := f.Explain(t.Context(), ExplainQuery{Name: "filtered", Series: 1})
+	if want := `cf_filtered{component="c",origin="c"}`; err != nil || x.Series != want || x.Sender == nil {
+		t.Errorf("%s of %+v, %v, want %s", x.Series, x.Sender, err, want)
+	}
+	x, err = f.Explain(t.Context(), ExplainQuery{Name: "filtered", Origin: "d", Series: 1})
+	if want := `cf_filtered{component="d",origin="d"}`; err != nil || x.Series != want || x.Sender != nil {
+		t.Errorf("of another origin: %s of %+v, %v, want %s", x.Series, x.Sender, err, want)
+	}
+}
+
+// TestDroppedLinks: the page of a dropped name leads to the rule, not to itself.
+func TestDroppedLinks(t *testing.T) {
+	f := newFixture(t)
+	f.gauge("rep", "dropped.a")
+	x, err := f.Explain(t.Context(), ExplainQuery{Name: "dropped.a", Series: 1})
+	if err != nil || len(x.NotStored) != 1 || x.NotStored[0].Link != "/rules?search=user%2Fdropped" {
+		t.Errorf("%+v, %v", x.NotStored, err)
+	}
+}

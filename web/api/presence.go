@@ -170,7 +170,7 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 		if p.NearNames, p.NearMetrics, err = near(ctx, s, q.Name); err == nil {
 			err = p.nearOrigin(ctx, s, q.Name)
 		}
-		if p.unseen(a.expiration(), a.down()); p.Link == "" && q.Origin != "" && slices.Contains(s.Texts, q.Origin) {
+		if p.unseen(x, a.expiration(), a.down()); p.Link == "" && q.Origin != "" && slices.Contains(s.Texts, q.Origin) {
 			p.Remedy += " These are the names of the origin:"
 			p.Link = "/names?" + url.Values{"search": {q.Origin}}.Encode()
 		}
@@ -182,7 +182,11 @@ func (a *API) absence(ctx context.Context, q *ExplainQuery, x *Explained, p *Pre
 func (p *Presence) nearOrigin(ctx context.Context, s *live.Snapshot, text string) error {
 	origin, name, _ := strings.Cut(text, ".")
 	pos := slices.Index(s.Texts, origin)
-	if pos < 0 || name == "" {
+	if pos < 0 {
+		pos = slices.IndexFunc(s.Texts, func(text string) bool { return strings.EqualFold(text, origin) })
+	}
+	isSame := len(p.NearNames) > 0 && strings.EqualFold(p.NearNames[0], text)
+	if pos < 0 || name == "" || isSame {
 		return nil
 	}
 	var names []string
@@ -202,11 +206,17 @@ func (p *Presence) nearOrigin(ctx context.Context, s *live.Snapshot, text string
 }
 
 // unseen fills in what is said of a name that never came.
-func (p *Presence) unseen(expiration string, down []string) {
+func (p *Presence) unseen(x *Explained, expiration string, down []string) {
 	p.State = "unseen"
 	p.Sentence = fmt.Sprintf("No component has sent this name since the start, or not lately: after %s, a series ends. "+
 		"No metric is called so.", expiration)
+	if x.Dropped {
+		p.Sentence += " If it came, rule " + x.Rule + " would drop it."
+	}
+	isSame := func(text string) bool { return strings.EqualFold(text, x.RawName) }
 	switch {
+	case slices.ContainsFunc(p.NearNames, isSame), slices.ContainsFunc(p.NearMetrics, isSame):
+		p.Remedy = "Only the case of letters differs from one that is here: it counts."
 	case len(p.NearNames)+len(p.NearMetrics) > 0:
 		p.Remedy = "Look at the names that resemble it. If it is none of them, see whether the component runs and sends it."
 	case len(down) > 0:

@@ -7,7 +7,6 @@ import (
 
 	"loggregator_exporter/metric"
 	"loggregator_exporter/store"
-	"loggregator_exporter/tagger"
 	"loggregator_exporter/web/live"
 	"loggregator_exporter/web/overview"
 )
@@ -128,11 +127,8 @@ func (w *withholding) visit(v *store.Visited) {
 
 // dropped names the rule that drops an identity.
 func (w *withholding) dropped(id *store.Identity) string {
-	if e, ok := w.api.options.Store.Resolver().(explainer); ok {
-		var r tagger.Result
-		if e.ApplyRules(id, &r, nil); r.Rule != "" {
-			return "rule " + strings.Clone(r.Rule)
-		}
+	if rule := w.api.droppedBy(id); rule != "" {
+		return "rule " + rule
 	}
 	return "a rule"
 }

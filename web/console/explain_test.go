@@ -54,3 +54,13 @@ func TestFurther(t *testing.T) {
 		t.Errorf("no %q in %s", want, text)
 	}
 }
+
+// TestNothingStored: of a name that arrives and is left out the page does not say that it has not arrived.
+func TestNothingStored(t *testing.T) {
+	f := newFake(t)
+	f.explained.Live, f.explained.NotStored = nil, []api.NotStored{{Reason: "filtered", Samples: 1, Sentence: "Left out."}}
+	text := read(t, f, "/explain?name=x")
+	if !strings.Contains(text, "nothing of the name is stored now") || strings.Contains(text, "No such name has arrived") {
+		t.Error(text)
+	}
+}
