@@ -153,7 +153,8 @@ var webPaths = []string{
 	"/api/v1/status", "/api/v1/history", "/api/v1/names", "/api/v1/names?search=set77%20value&sort=series&order=desc",
 	"/api/v1/names?sort=metric", "/api/v1/names?sort=last_seen&order=desc", "/api/v1/names?state=conflict", "/api/v1/names?owner=rep",
 	"/api/v1/names?metric=cf_set0_value0_of_the_metric", "/api/v1/names?rule=quarantine", "/api/v1/names?reason=conflict",
-	"/api/v1/explain?name=set0.value0OfTheMetric", "/api/v1/explain?name=cf_no_such_metric", "/api/v1/rules?unused=true",
+	"/api/v1/explain?name=set0.value0OfTheMetric", "/api/v1/explain?name=cf_no_such_metric",
+	"/api/v1/explain?name=cf_set0_value0_of_the_metric%7Bcomponent=%22rep%22%7D", "/api/v1/rules?unused=true",
 	"/api/v1/rules", "/api/v1/rules/file?file=10-runtime.yaml",
 	"/api/v1/cardinality", "/api/v1/cardinality?list=label_values&search=rep", "/api/v1/cardinality?list=owners&sort=name", "/api/v1/cardinality?metric=cf_set0_value0_of_the_metric", "/api/v1/config",
 	"/", "/names", "/names?search=set77%20value&sort=series&order=desc", "/names?search=set77.valeu", "/explain?name=set0.value0OfTheMetric",
@@ -191,7 +192,7 @@ func reportTimes(b *testing.B, name, path string, web func(i int) http.Handler) 
 		}
 		times = append(times, float64(took.Microseconds())/1000)
 	}
-	path = strings.NewReplacer("?", "-", "=", "-", "&", "-", "%20", "-").Replace(path)
+	path = strings.NewReplacer("?", "-", "=", "-", "&", "-", "%20", "-", "%22", "", "%7B", "-", "%7D", "").Replace(path)
 	b.ReportMetric(median(times), name+path)
 	b.ReportMetric(slices.Max(times), name+"-at-most"+path)
 }
