@@ -157,7 +157,7 @@ func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {
 		api.StateTagged, api.StateUntagged, api.StateConflict, api.StateRefused, api.StateDropped, api.StateFiltered,
 	} {
 		q.State = s
-		chips = append(chips, stateChip{stateWord(string(s)), page.States[s], wanted == s, namesQuery(q, "")})
+		chips = append(chips, stateChip{stateWord(s), page.States[s], wanted == s, namesQuery(q, "")})
 		if s == api.StateUntagged {
 			q.State, q.Undescribed = "", true
 			chips = append(chips, stateChip{"undescribed", page.Undescribed, bare, namesQuery(q, "")})
@@ -168,11 +168,11 @@ func stateChips(page *api.NamesPage, q api.NamesQuery) []stateChip {
 }
 
 // stateWord is the word for a state of a name: samples in conflict are refused as well, but have a state of their own.
-func stateWord(state string) string {
-	if state == string(api.StateRefused) {
+func stateWord(state api.State) string {
+	if state == api.StateRefused {
 		return "over limit or invalid"
 	}
-	return state
+	return string(state)
 }
 
 // reasonChips keep the names of which samples were not stored for a reason. A click on the one in force shows all

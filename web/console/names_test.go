@@ -57,3 +57,12 @@ func TestNamesCounted(t *testing.T) {
 		t.Errorf("not said in %s", body)
 	}
 }
+
+// TestStateOfRefusedNames: conflicts are refused as well, so that the state without them has other words.
+func TestStateOfRefusedNames(t *testing.T) {
+	f := newFake(t)
+	f.names.Names[0].States = []api.State{api.StateRefused}
+	if body := get(t, f, "/names"); !strings.Contains(body, `<span class="state bad">over limit or invalid</span>`) {
+		t.Errorf("not said in %s", body)
+	}
+}
