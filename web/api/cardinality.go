@@ -101,6 +101,8 @@ type LabelValueSize struct {
 type OwnerSize struct {
 	// Owner is what identifies it, and what NamesQuery.Owner takes.
 	Owner string `json:"owner"`
+	// Label is the label that has the owner as its value, unless a setting or rule takes it away.
+	Label string `json:"label"`
 	// App, Space and Organization are its names, where envelopes say them.
 	App          string `json:"app,omitempty"`
 	Space        string `json:"space,omitempty"`

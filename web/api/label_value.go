@@ -11,10 +11,13 @@ import (
 // maxSetsEach is about how many label sets of one metric are looked at for a value.
 const maxSetsEach = 1000
 
-// oneValue lists the metrics that have series with one value of a label, the most first.
+// oneValue lists the metrics that have series with one value of a label, the most first, and the labels of these
+// series.
 func (a *API) oneValue(ctx context.Context, q *CardinalityQuery, s *sizes, out *Cardinality) error {
 	looked := 0
 	var rows []MetricSize
+	var labels labelCount
+	labels.begin()
 	for i := range s.metrics {
 		m := &s.metrics[i]
 		stride, n := 1+m.Series/maxSetsEach, 0
@@ -23,6 +26,7 @@ func (a *API) oneValue(ctx context.Context, q *CardinalityQuery, s *sizes, out *
 			for k := range chunk {
 				if valueOf(&chunk[k], q.Label) == q.Value {
 					n += stride
+					labels.add(chunk[k:k+1], stride)
 				}
 			}
 			return ctx.Err() == nil
@@ -43,10 +47,12 @@ func (a *API) oneValue(ctx context.Context, q *CardinalityQuery, s *sizes, out *
 		out.Lines += rows[i].Lines
 	}
 	slices.SortStableFunc(rows, func(x, y MetricSize) int { return cmp.Compare(y.Series, x.Series) })
-	out.Labels, out.LabelValues = []LabelSize{}, []LabelValueSize{}
-	var err error
-	out.Metrics, err = metricList.show(rows, q, out)
-	return err
+	labels.finish(1)
+	var errs [3]error
+	out.Metrics, errs[0] = metricList.show(rows, q, out)
+	out.Labels, errs[1] = labelList.show(labels.sorted, q, out)
+	out.LabelValues, errs[2] = valueList.show(labels.top, q, out)
+	return cmp.Or(errs[:]...)
 }
 
 // valueOf returns the value of a label, or "".

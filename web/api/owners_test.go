@@ -69,3 +69,29 @@ func TestRuleExamples(t *testing.T) {
 		t.Errorf("%d names, %d series, %q", u.names, u.series, u.examples)
 	}
 }
+
+// TestOwnerLabels: the series of an owner are found by a label.
+func TestOwnerLabels(t *testing.T) {
+	f := newFixture(t)
+	f.gauge("rep", "queue.mail.depth")
+	f.gauge("cell", "queue.post.depth", "app_id", "an-app")
+	now := time.Now().UnixNano()
+	f.send(&metric.Envelope{
+		Kind: metric.KindTimer, Name: []byte("http"), Start: now - 1, Stop: now, Arrived: now,
+	}, "gorouter", "app_id", "an-app", "peer_type", "Server", "method", "GET", "status_code", "200")
+	c, err := f.Cardinality(t.Context(), CardinalityQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range c.Owners {
+		of, err := f.Cardinality(t.Context(), CardinalityQuery{Label: o.Label, Value: o.Owner})
+		if err != nil || of.Series != o.Series {
+			t.Errorf("%+v: %d series, %v", o, of.Series, err)
+		}
+		got = append(got, o.Label+" "+o.Owner)
+	}
+	if slices.Sort(got); !slices.Equal(got, []string{"app_id an-app", "origin rep"}) {
+		t.Errorf("%q", got)
+	}
+}

@@ -314,7 +314,7 @@ func TestCardinality(t *testing.T) {
 	if v := c.LabelValues[0]; v.Series != 20 {
 		t.Errorf("%+v", v)
 	}
-	if o := c.Owners[0]; o != (OwnerSize{Owner: "s", Series: 20, Names: 1}) {
+	if o := c.Owners[0]; o != (OwnerSize{Owner: "s", Label: "source_id", Series: 20, Names: 1}) {
 		t.Errorf("%+v", o)
 	}
 	if want := []Limit{

@@ -73,7 +73,11 @@ func TestSizeLists(t *testing.T) {
 		{"list=label_values&search=app_name%3Dshop07", "app_name=Shop07 2"},
 		{"list=label_values&metric=cf_queue_depth&search=queue", "cf_queue_depth 49, queue=q0 25, queue=q1 16, queue=q2 8"},
 		{"list=refused", ""},
-		{"label=queue&value=q1", "cf_queue_depth 16"},
+		{
+			"label=queue&value=q1&limit=2",
+			"cf_queue_depth 16, app_id 16, app_name 16, organization_name=retail 16, queue=q1 16",
+		},
+		{"label=queue&value=q1&list=label_values&search=app_id%3Dapp-01", "app_id=app-01 1"},
 		{"label=queue&value=q1&search=other", ""},
 		{"label=queue&value=q9", ""},
 		{"label=app_id", ""}, // without such a label

@@ -137,10 +137,11 @@ func (c *labelCount) finish(each int) {
 // ownerSizes describes the owners with most series, and counts the names of the first ones.
 func (a *API) ownerSizes(s *live.Snapshot) []OwnerSize {
 	var owners []OwnerSize
+	by := a.ownersBy()
 	at := map[string]int{}
 	for i, o := range s.Owners[:min(len(s.Owners), maxOwners)] {
 		owners = append(owners, OwnerSize{
-			Owner: o.Name, App: o.Sender.Tag("app_name"), Space: o.Sender.Tag("space_name"),
+			Owner: o.Name, Label: ownerLabel(by, o.Sender), App: o.Sender.Tag("app_name"), Space: o.Sender.Tag("space_name"),
 			Organization: o.Sender.Tag("organization_name"), Series: o.Series,
 		})
 		if i < maxCountedOwners {
@@ -151,6 +152,20 @@ func (a *API) ownerSizes(s *live.Snapshot) []OwnerSize {
 		owners[i].Names = names
 	}
 	return owners
+}
+
+// ownerLabel is the label whose value is the owner that a sender belongs to.
+func ownerLabel(by store.Owner, sender store.Sender) string {
+	switch {
+	case by == store.OwnerSpace:
+		return "space_id"
+	case sender.Tag("app_id") != "":
+		return "app_id"
+	case sender.SourceID() != "":
+		return "source_id"
+	default:
+		return "origin"
+	}
 }
 
 // ownedNames counts the names of some owners, which have numbers.

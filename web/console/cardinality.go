@@ -127,11 +127,12 @@ func (p cardinalityPage) Shows(list string) bool {
 	if p.Query.List != "" {
 		return p.Query.List == list
 	}
+	ofSeries := list == "labels" || list == "label_values"
 	switch {
 	case p.Query.Metric != "":
-		return list == "labels" || list == "label_values"
+		return ofSeries
 	case p.Query.Label != "":
-		return list == "metrics"
+		return ofSeries || list == "metrics"
 	default:
 		return true
 	}
@@ -141,7 +142,7 @@ func (p cardinalityPage) Shows(list string) bool {
 func (p cardinalityPage) Table(list string) sizeTable {
 	of := sizeTitles[list]
 	q := p.Query
-	if q.Label != "" { // nothing else is known of series with one value
+	if q.Label != "" && list == "metrics" { // nothing else is known of series with one value
 		of.headings = of.headings[:4]
 	}
 	t := sizeTable{List: list, Title: of.title, Note: of.note, Total: p.Totals[list]}

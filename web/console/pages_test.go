@@ -121,7 +121,11 @@ func TestContents(t *testing.T) {
 			"all apps components Owner Series ↓ Share Names checkout shop / prod 0e98fd00-47b2-4589-94f0-385f78b3a04d 4,000 8.3 % 12", "Grown most since 1 h ago", `bosh_deployment="cf" 48,000`,
 		}},
 		{"/cardinality?metric=cf_x", []string{"of cf_x , 48,211 series in 168,211 lines: names that make it , all metrics"}},
-		{"/cardinality?label=zone&value=z1", []string{`of 48,211 series (168,211 lines) with zone="z1" : all series`, "Search metrics /", "Metrics by number of series all 812 of Metrics Metric Series ↓ Lines Share of lines cf_http"}},
+		{"/cardinality?label=zone&value=z1", []string{
+			`of 48,211 series (168,211 lines) with zone="z1" : all series`,
+			"Search metrics, labels and values /", "Metric Series ↓ Lines Share of lines cf_http", "Labels by number of values",
+			"Label values by number of series",
+		}},
 		{"/cardinality?list=metrics&search=cf&sort=name", []string{
 			"all lists", "Metrics by number of series, growth since 1 h ago 812 Metric ↑ Series", "First Previous Next 51 to 52 of 812",
 		}},
