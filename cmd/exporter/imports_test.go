@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"docs":        {},
 	"web/api": {
 		"metric", "tagger", "tagger/catalogue", "tagger/learn", "tagger/naming", "resolver", "store", "diff",
-		"exposition", "internal/beat", "internal/suggest", "web/live", "web/overview",
+		"exposition", "migrate/promql", "internal/beat", "internal/suggest", "web/live", "web/overview",
 	},
 	"web/live":     {"metric", "store"},
 	"web/overview": {"metric", "store", "internal/beat", "internal/check"},

@@ -93,16 +93,7 @@ func newQuery(text, masked string, expr parser.Expr, variables []maskedVariable)
 	for _, v := range variables {
 		q.Variables = append(q.Variables, v.Variable)
 	}
-	for l := parser.Lex(masked); ; {
-		var item parser.Item
-		l.NextItem(&item)
-		if item.Typ == parser.EOF || item.Typ == parser.ERROR {
-			break
-		}
-		if item.Typ != parser.COMMENT {
-			q.tokens = append(q.tokens, item)
-		}
-	}
+	q.tokens, _ = lex(masked)
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 		if s, ok := n.(*parser.VectorSelector); ok {
 			q.Selectors = append(q.Selectors, q.selector(s))
@@ -111,4 +102,21 @@ func newQuery(text, masked string, expr parser.Expr, variables []maskedVariable)
 	})
 	sortSelectors(q.Selectors)
 	return q
+}
+
+// lex returns the tokens of a text without comments, and where they end: at its end, or before what is no token.
+func lex(text string) (tokens []parser.Item, end int) {
+	for l := parser.Lex(text); ; {
+		var item parser.Item
+		l.NextItem(&item)
+		switch item.Typ {
+		case parser.EOF:
+			return tokens, len(text)
+		case parser.ERROR:
+			return tokens, int(item.Pos)
+		case parser.COMMENT:
+		default:
+			tokens = append(tokens, item)
+		}
+	}
 }
