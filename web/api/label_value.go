@@ -24,7 +24,7 @@ func (a *API) oneValue(ctx context.Context, q *CardinalityQuery, s *sizes, out *
 		looked += m.Series / stride
 		a.options.Store.FamilyLabelSets(m.Name, stride, func(chunk []store.LabelSet) bool {
 			for k := range chunk {
-				if valueOf(&chunk[k], q.Label) == q.Value {
+				if chunk[k].Labels.Value(q.Label) == q.Value {
 					n += stride
 					labels.add(chunk[k:k+1], stride)
 				}
@@ -53,14 +53,4 @@ func (a *API) oneValue(ctx context.Context, q *CardinalityQuery, s *sizes, out *
 	out.Labels, errs[1] = labelList.show(labels.sorted, q, out)
 	out.LabelValues, errs[2] = valueList.show(labels.top, q, out)
 	return cmp.Or(errs[:]...)
-}
-
-// valueOf returns the value of a label, or "".
-func valueOf(set *store.LabelSet, label string) string {
-	for name, value := range set.Labels.All() {
-		if name == label {
-			return value
-		}
-	}
-	return ""
 }
