@@ -59,11 +59,18 @@ func (s *selection) withheldOf(ctx context.Context, a *API, in *live.Snapshot, f
 			}
 		}
 	}
-	a.options.Store.Walk(func(chunk []store.Visited) bool {
-		for i := range chunk {
-			if v := &chunk[i]; names[v.Name] && (v.State == store.EntryDropped || v.State == store.EntryRefused) {
-				w.visit(v)
+	var marks []store.Mark
+	a.options.Store.Scan(func(chunk *store.Scan) bool {
+		marks = marks[:0]
+		for i := range chunk.Marks {
+			m := &chunk.Marks[i]
+			if (m.State == store.EntryDropped || m.State == store.EntryRefused) && names[chunk.Names[m.Name].Name] {
+				marks = append(marks, *m)
 			}
+		}
+		visited := a.options.Store.Visit(marks)
+		for i := range visited {
+			w.visit(&visited[i])
 		}
 		return w.senders < maxWithheldSenders && ctx.Err() == nil
 	})
@@ -113,9 +120,13 @@ func (w *withholding) leftOut(n *live.Name, in *live.Snapshot) {
 
 // visit looks at an identity that has no series.
 func (w *withholding) visit(v *store.Visited) {
-	state := StateDropped
-	if v.State == store.EntryRefused {
+	var state State
+	switch v.State {
+	case store.EntryDropped:
+		state = StateDropped
+	case store.EntryRefused:
 		state = withheldState(v.Outcome)
+	case store.EntryLive, store.EntryPart, store.EntryJoined, store.EntryWaiting: // it has changed since
 	}
 	w.look(v.Name, state, v.Whole(v.Name, v.Unit, v.Part), v.Metric, func(id *store.Identity) string {
 		if state == StateDropped {
