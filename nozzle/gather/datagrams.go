@@ -106,8 +106,9 @@ func (d *Datagrams) turn() (int, error) {
 		d.often = 0
 	}
 	n, err := d.await()
-	d.turned, d.used = d.woke, 0
-	d.wakes(time.Now())
+	if before := d.woke; d.wakes(time.Now()) {
+		d.turned, d.used = before, 0
+	}
 	return n, err
 }
 

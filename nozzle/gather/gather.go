@@ -124,27 +124,31 @@ func (c *turns) rest() {
 // wait reads what comes next, and notes how often something does.
 func (c *turns) wait(b []byte) (int, error) {
 	n, err := c.await(b)
-	if !c.more {
-		c.turn, c.taken = c.woke, 0
-		c.wakes(time.Now())
+	if before := c.woke; !c.more && c.wakes(time.Now()) {
+		c.turn, c.taken = before, 0
 	}
 	return n, err
 }
 
-// rhythm finds out how often something comes.
+// rhythm finds out how often something comes. What comes within leastPause is one burst, which a sender may write, and a
+// reader meet, a message at a time.
 type rhythm struct {
 	began time.Time
-	woke  time.Time // when the last wait ended
-	often int       // how many waits in a row were short, up to oftenEnough
+	woke  time.Time // when the wait for the last burst ended
+	often int       // how many waits in a row for a burst were short, up to oftenEnough
 }
 
-// wakes notes that a wait ended.
-func (r *rhythm) wakes(now time.Time) {
+// wakes notes that a wait ended, and says whether it was one for a new burst.
+func (r *rhythm) wakes(now time.Time) bool {
+	waited := now.Sub(r.woke)
 	switch {
-	case now.Sub(r.woke) >= Pause || now.Sub(r.began) < settling:
+	case waited < leastPause:
+		return false
+	case waited >= Pause || now.Sub(r.began) < settling:
 		r.often = 0
 	default:
 		r.often++
 	}
 	r.woke = now
+	return true
 }

@@ -162,6 +162,21 @@ func TestSparse(t *testing.T) {
 	})
 }
 
+// TestScatteredBursts: a burst whose messages are written, and read, one by one is no sign that bursts come often.
+func TestScatteredBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFake()
+		var deliveries []delivery
+		for range 100 {
+			deliveries = append(deliveries, delivery{300, 20 * time.Microsecond, 50}, delivery{300, 100 * time.Millisecond, 1})
+		}
+		readAll(t, s, nil, deliveries...)
+		if s.late != 0 || len(s.pauses) != 0 {
+			t.Errorf("unread for %v, %d pauses, %d waits", s.late, len(s.pauses), s.waits)
+		}
+	})
+}
+
 // TestTurns: what comes often is read by turns, none of which is longer than a pause, and without any wait between
 // them.
 func TestTurns(t *testing.T) {
