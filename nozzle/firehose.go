@@ -27,11 +27,7 @@ const (
 	firehoseKey  = "nozzle.firehose"
 	firehoseWhat = "the traffic controller"
 
-	// Envelopes have some hundred bytes; gRPC's limit inside Loggregator bounds them.
-	maxFrame    = 10 << 20
-	frameBuffer = 64 << 10
-	// How much memory of a large frame is kept for the next one.
-	maxKeptFrame = 1 << 20
+	maxFrame = 10 << 20 // gRPC's limit inside Loggregator bounds envelopes
 )
 
 var firehoseReasons = []string{
@@ -47,10 +43,9 @@ var firehoseReasons = []string{
 // filtered here, and logs are ignored. The source is connected while a websocket is open.
 //
 // The websocket library is github.com/coder/websocket: it is maintained, dials by net/http (so that proxies,
-// certificates and refusals are handled as for the other HTTPS sources), takes contexts, answers pings while it
-// reads, bounds messages, allocates nothing for a message, and has no dependencies. gorilla/websocket has its own API
-// for dialling and deadlines; noaa, which is built on it, retries and refreshes tokens itself without reporting a
-// reason, and unmarshals every envelope.
+// certificates and refusals are handled as for the other HTTPS sources), takes contexts, answers pings while it reads,
+// bounds messages, and has no dependencies. gorilla/websocket has its own API for dialling and deadlines; noaa, which
+// is built on it, retries and refreshes tokens itself without reporting a reason, and unmarshals every envelope.
 type Firehose struct {
 	streamBase
 	peer   httpsPeer
@@ -84,9 +79,9 @@ func (f *Firehose) Run(ctx context.Context) error {
 
 // stream connects, reads one websocket to its end and returns why it ended.
 func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
-	frames := &firehoseStream{intake: f.intake(p), pulse: p}
+	s := newFirehoseStream(f.intake(p), p)
 	peer := f.peer
-	peer.drained = frames.take
+	peer.upgraded, peer.drained = s.frames.over, s.frames.decode
 	client, err := peer.client()
 	if err != nil {
 		return noCertificates(err)
@@ -95,17 +90,17 @@ func (f *Firehose) stream(ctx context.Context, p *watch.Pulse) watch.Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if failed := f.tokens.authorize(ctx, func(authorization string) (failed *watch.Failure, refused bool) {
-		frames.conn, failed, refused = f.open(ctx, client, authorization)
+		s.conn, failed, refused = f.open(ctx, client, authorization)
 		return failed, refused
 	}); failed != nil {
 		return *failed
 	}
 	// Envelopes in flight are not used, so the websocket is closed without a closing handshake.
-	defer func() { _ = frames.conn.CloseNow() }()
-	defer context.AfterFunc(ctx, func() { _ = frames.conn.CloseNow() })()
+	defer func() { _ = s.conn.CloseNow() }()
+	defer context.AfterFunc(ctx, func() { _ = s.conn.CloseNow() })()
 	p.Opened()
 	f.log.Info("connected to the firehose")
-	return frames.read(ctx)
+	return s.read(ctx)
 }
 
 // open connects. refused is true where the server does not accept the token.
@@ -144,19 +139,23 @@ func (f *Firehose) open(
 // firehoseStream is an open websocket. Each message is a record of TLS: all that are at hand are read before the first
 // of them is decoded, since to do the one and then the other for many costs less than both in turns.
 type firehoseStream struct {
+	frames wholeFrames
 	conn   *websocket.Conn
 	intake *Intake
 	pulse  *watch.Pulse
-
-	buf      []byte   // messages, and what there is of the one that is being read
-	begun    int      // where that one begins
-	messages [][]byte // those that are complete; they lie in buf
 }
 
-// read takes messages until the websocket ends. It reads with a context that never ends, since any other costs
-// allocations for each message; the end of ctx closes the connection instead.
+func newFirehoseStream(intake *Intake, pulse *watch.Pulse) *firehoseStream {
+	s := &firehoseStream{intake: intake, pulse: pulse}
+	s.frames.take = func(messages [][]byte) { intake.V1Batch(messages, time.Now()) }
+	s.frames.left = pulse.Leave
+	return s
+}
+
+// read takes messages until the websocket ends. It reads with a context that never ends: the end of ctx closes the
+// connection instead.
 func (s *firehoseStream) read(ctx context.Context) watch.Failure {
-	defer s.take()
+	defer s.frames.decode()
 	forever := context.WithoutCancel(ctx)
 	for !s.pulse.Leave() {
 		kind, r, err := s.conn.Reader(forever)
@@ -171,63 +170,23 @@ func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 					"between it and us?", Err: errors.New("a text message"),
 			}
 		}
-		if err := s.message(r); err != nil {
-			return s.explain(err)
-		}
-	}
-	return watch.Failure{Reason: watch.ReasonEnded, Advice: "no more of this stream was wanted"}
-}
-
-// take decodes what is complete. It is called when nothing more is at hand, which may be in the middle of a message.
-func (s *firehoseStream) take() {
-	if len(s.messages) > 0 {
-		s.intake.V1Batch(s.messages, time.Now())
-		s.messages = s.messages[:0]
-	}
-}
-
-// message reads a message into the buffer.
-func (s *firehoseStream) message(r io.Reader) error {
-	if len(s.messages) == 0 {
-		s.begun = 0
-		if len(s.buf) > maxKeptFrame {
-			s.buf = nil
-		}
-	}
-	n := s.begun
-	for {
-		if n == len(s.buf) {
-			n = s.makeRoom(n)
-		}
-		m, err := r.Read(s.buf[n:])
-		n += m
-		if errors.Is(err, io.EOF) {
-			s.messages = append(s.messages, s.buf[s.begun:n])
-			s.begun = n
-			return nil
+		message, err := io.ReadAll(r)
+		if err == nil && s.frames.within() {
+			err = io.ErrUnexpectedEOF // the library takes an end here for that of the message
 		}
 		if err != nil {
-			return err
+			return s.explain(err)
 		}
+		s.intake.V1(message, time.Now())
 	}
-}
-
-// makeRoom moves a message that has come up to n to the front of the buffer, which grows up to the limit on messages if
-// the message fills it. It returns where the message goes on.
-func (s *firehoseStream) makeRoom(n int) int {
-	s.take()
-	to := s.buf
-	if s.begun == 0 {
-		to = make([]byte, max(frameBuffer, 2*len(s.buf)))
-	}
-	n = copy(to, s.buf[s.begun:n])
-	s.buf, s.begun = to, 0
-	return n
+	return s.explain(errLeft)
 }
 
 func (s *firehoseStream) explain(err error) watch.Failure {
 	status := websocket.CloseStatus(err)
 	switch {
+	case errors.Is(err, errLeft):
+		return watch.Failure{Reason: watch.ReasonEnded, Advice: errLeft.Error()}
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		s.intake.Unreadable("a message that is too long", time.Now())
 		return watch.Failure{

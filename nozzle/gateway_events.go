@@ -139,17 +139,23 @@ func (r *eventReader) fill() error {
 	if r.end == len(r.buf) {
 		r.makeRoom()
 	}
+	n, err := readSome(r.from, r.buf[r.end:])
+	r.end += n
+	return err
+}
+
+// readSome reads at least one byte, or returns an error.
+func readSome(from io.Reader, b []byte) (int, error) {
 	for range maxEmptyReads {
-		n, err := r.from.Read(r.buf[r.end:])
-		r.end += n
+		n, err := from.Read(b)
 		if n > 0 {
-			return nil // an error comes again
+			return n, nil // an error comes again
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return io.ErrNoProgress
+	return 0, io.ErrNoProgress
 }
 
 // makeRoom moves the current event to the front of the buffer, or doubles the buffer if the event fills more than

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -49,6 +50,8 @@ type httpsPeer struct {
 	// streams says that answers are streams, whose connections are read in turns.
 	streams bool
 	drained func() // is called when all that a connection of a stream has at hand was read; nil for nothing
+	// upgraded stands between a connection that leaves HTTP and who uses it; nil for nothing
+	upgraded func(io.ReadWriteCloser) io.ReadWriteCloser
 }
 
 func (p httpsPeer) tlsConfig() (*tls.Config, error) {
@@ -84,18 +87,34 @@ func (p httpsPeer) client() (*http.Client, error) {
 	if p.streams {
 		dial = inTurns(dial, p.drained)
 	}
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dial,
-			TLSClientConfig:       config,
-			TLSHandshakeTimeout:   httpsHandshakeTimeout,
-			ResponseHeaderTimeout: httpsAnswerTimeout,
-			ReadBufferSize:        64 << 10,
-			DisableCompression:    true,
-		},
-		CheckRedirect: outgoing.CheckRedirect,
-	}, nil
+	transport := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dial,
+		TLSClientConfig:       config,
+		TLSHandshakeTimeout:   httpsHandshakeTimeout,
+		ResponseHeaderTimeout: httpsAnswerTimeout,
+		ReadBufferSize:        64 << 10,
+		DisableCompression:    true,
+	}
+	return &http.Client{Transport: upgrading{transport, p.upgraded}, CheckRedirect: outgoing.CheckRedirect}, nil
+}
+
+// upgrading is a transport that knows of connections which leave HTTP.
+type upgrading struct {
+	*http.Transport
+	upgraded func(io.ReadWriteCloser) io.ReadWriteCloser // or nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t upgrading) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := t.Transport.RoundTrip(r)
+	if err != nil || t.upgraded == nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		return answer, err
+	}
+	if conn, ok := answer.Body.(io.ReadWriteCloser); ok {
+		answer.Body = t.upgraded(conn)
+	}
+	return answer, nil
 }
 
 var httpsDialer = net.Dialer{Timeout: httpsDialTimeout}

@@ -130,8 +130,8 @@ func (c *turns) wait(b []byte) (int, error) {
 	return n, err
 }
 
-// rhythm finds out how often something comes. What comes within leastPause is one burst, which a sender may write, and a
-// reader meet, a message at a time.
+// rhythm finds out how often something comes. What comes within leastPause is one burst, which a sender may write, and
+// a reader meet, a message at a time.
 type rhythm struct {
 	began time.Time
 	woke  time.Time // when the wait for the last burst ended
