@@ -29,6 +29,8 @@ const (
 	// would have to wait. A pause shorter than leastPause would cost as much as it saves.
 	turnBytes  = 256 << 10
 	leastPause = 2 * time.Millisecond
+	// lingering is about as long as a sender needs for a burst of some tens of messages.
+	lingering = 200 * time.Microsecond
 	// quietBytes is how much may come during a pause until the kernel wakes a thread, which is to happen seldom.
 	quietBytes = 2 * turnBytes
 
@@ -53,9 +55,10 @@ type socket interface {
 }
 
 // New returns a connection that reads c much at a time, and in turns where c is a TCP connection and the system Linux.
-// drained, unless nil, is called by a Read for which nothing is at hand: it may wait.
+// drained, unless nil, is called by a Read for which nothing is at hand: it may wait. It is for connections of which
+// many messages are taken together, though each is written by itself: after a wait they get some time to come.
 func New(c net.Conn, drained func()) net.Conn {
-	if s := newSocket(c, true); s != nil {
+	if s := newSocket(c, true, drained != nil); s != nil {
 		c = newTurns(c, s)
 	}
 	return &buffered{Conn: c, reader: bufio.NewReaderSize(c, bufferBytes), drained: drained}

@@ -25,6 +25,8 @@ type kernelSocket struct {
 	memory []byte
 	n      int
 	err    error
+	waited bool   // the call before found nothing
+	linger func() // is called between a wait and the read after it; nil for nothing
 
 	unsent  []byte // by send
 	sendErr error
@@ -32,8 +34,9 @@ type kernelSocket struct {
 	quiet bool // the low-water mark is quietBytes
 }
 
-// newSocket returns nil where c is no socket. Without a timer there are no pauses.
-func newSocket(c net.Conn, timer bool) socket {
+// newSocket returns nil where c is no socket. Without a timer there are no pauses. Where messages are written one by
+// one, a burst of them gets some time to come.
+func newSocket(c net.Conn, timer, oneByOne bool) socket {
 	system, ok := c.(syscall.Conn)
 	if !ok {
 		return nil
@@ -44,6 +47,9 @@ func newSocket(c net.Conn, timer bool) socket {
 	}
 	s := &kernelSocket{conn: conn}
 	s.awaiting, s.sending = s.readOrWait, s.write
+	if oneByOne {
+		s.linger = linger
+	}
 	if !timer {
 		return s
 	}
@@ -65,7 +71,7 @@ func (s *kernelSocket) take(b []byte) (int, error) { return s.do(s.reading, b) }
 func (s *kernelSocket) await(b []byte) (int, error) { return s.do(s.awaiting, b) }
 
 func (s *kernelSocket) do(f func(fd uintptr) bool, b []byte) (int, error) {
-	s.memory, s.n, s.err = b, 0, nil
+	s.memory, s.n, s.err, s.waited = b, 0, nil, false
 	err := s.conn.Read(f)
 	s.memory = nil
 	if err != nil {
@@ -107,8 +113,18 @@ func (s *kernelSocket) readOrWait(fd uintptr) (done bool) {
 		s.quiet = false
 		setLowWater(fd, 1)
 	}
+	if s.waited && s.linger != nil {
+		s.linger()
+	}
 	s.read(fd)
-	return !errors.Is(s.err, errEmpty)
+	s.waited = errors.Is(s.err, errEmpty)
+	return !s.waited
+}
+
+// linger waits for a burst. The thread keeps its processor meanwhile, since to give that back costs more.
+func linger() {
+	t := unix.NsecToTimespec(int64(lingering))
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0) //nolint:gosec // the call keeps it
 }
 
 // send writes all of b, and waits where the socket is full.

@@ -15,7 +15,7 @@ import (
 func newKernelSocket(tb testing.TB) (s *kernelSocket, ours, theirs *net.TCPConn) {
 	tb.Helper()
 	ours, theirs = pair(tb)
-	s, ok := newSocket(ours, true).(*kernelSocket)
+	s, ok := newSocket(ours, true, false).(*kernelSocket)
 	if !ok {
 		tb.Fatal("no socket")
 	}
@@ -59,6 +59,48 @@ func TestSocket(t *testing.T) {
 	}
 	if n, err := s.take(b); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %d, %v", n, err)
+	}
+}
+
+// TestLinger: after a wait, and only then, a burst that is written message by message gets some time to come.
+func TestLinger(t *testing.T) {
+	ours, theirs := pair(t)
+	s, ok := newSocket(ours, true, true).(*kernelSocket)
+	if !ok || s.linger == nil {
+		t.Fatal("no socket that lingers")
+	}
+	t.Cleanup(s.close)
+	s.linger()
+	lingers := 0
+	s.linger = func() {
+		lingers++
+		write(t, theirs, "b")
+	}
+	b := make([]byte, 10)
+	write(t, theirs, "a")
+	if n, err := s.await(b); n != 1 || err != nil || lingers != 0 {
+		t.Errorf("at hand: %d, %v, after %d waits", n, err, lingers)
+	}
+	tried, try := make(chan struct{}), s.awaiting
+	s.awaiting = func(fd uintptr) bool {
+		done := try(fd)
+		if !done {
+			close(tried)
+		}
+		return done
+	}
+	came := make(chan string)
+	go func() {
+		n, err := s.await(b)
+		if err != nil {
+			t.Error(err)
+		}
+		came <- string(b[:n])
+	}()
+	<-tried
+	write(t, theirs, "a")
+	if got := <-came; got != "ab" || lingers != 1 {
+		t.Errorf("%q after %d waits", got, lingers)
 	}
 }
 
@@ -125,14 +167,14 @@ func TestSocketReset(t *testing.T) {
 // TestSocketClosed: closing ends a wait and a pause, which would last for an hour.
 func TestSocketClosed(t *testing.T) {
 	ours, _ := pair(t)
-	c := newTurns(ours, newSocket(ours, true))
+	c := newTurns(ours, newSocket(ours, true, false))
 	ended := make(chan error, 2)
 	go func() {
 		_, err := c.Read(make([]byte, 10))
 		ended <- err
 	}()
 	other, _ := pair(t)
-	p := newTurns(other, newSocket(other, true))
+	p := newTurns(other, newSocket(other, true, false))
 	go func() {
 		p.pause(time.Hour)
 		ended <- net.ErrClosed
@@ -152,7 +194,7 @@ func TestSocketClosed(t *testing.T) {
 func TestNoSocket(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer func() { _ = ours.Close(); _ = theirs.Close() }()
-	if newSocket(ours, true) != nil {
+	if newSocket(ours, true, false) != nil {
 		t.Error("a pipe is no socket")
 	}
 	go func() { _, _ = theirs.Write([]byte("abc")) }()
