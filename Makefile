@@ -79,16 +79,16 @@ fuzz:
 
 ## bench: what it costs, with floors and peers in the same run; the first time it builds the peers, which takes minutes
 bench:
-	cd bench && go test -run '^$$' -bench . -skip '^Benchmark(Million|Pace|Idle|Cold|Expiry)$$' -benchmem ./...
+	cd bench && go test -run '^$$' -bench . -skip '^Benchmark(Million|Pace|PaceFloor|Idle|Cold|Expiry)$$' -benchmem ./...
 	cd bench/peers && go test -run '^$$' -bench . ./...
 
 ## bench-million: the memory of the running exporter with a million series, in three minutes
 bench-million:
 	cd bench && go test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 1x -timeout 30m ./...
 
-## bench-pace: what an envelope costs at the pace of a foundation, and an exporter with nothing to do; beside the build that BENCH_BASELINE names. Half an hour
+## bench-pace: what an envelope costs at the pace of a foundation, and an exporter with nothing to do, with floors; beside the build that BENCH_BASELINE names. Half an hour
 bench-pace:
-	cd bench && go test -run '^$$' -bench '^Benchmark(Pace|Idle)$$' -benchtime 1x -timeout 3h ./...
+	cd bench && go test -run '^$$' -bench '^Benchmark(Pace|PaceFloor|Idle)$$' -benchtime 1x -timeout 3h ./...
 
 ## bench-cold: what a million new series cost, a reload that renames them and their expiry; beside the build that BENCH_BASELINE names. Some ten minutes
 bench-cold:

@@ -20,25 +20,54 @@ import (
 )
 
 const (
-	floorEnv    = "BENCH_FLOOR_CERTIFICATE" // set in the process that does nothing with what the RLP sends: its certificate's file
+	floorEnv    = "BENCH_FLOOR_CERTIFICATE" // set in the process that does nothing with what a source sends: its certificate's file
+	floorOfEnv  = "BENCH_FLOOR_SOURCE"      // set in the same: the source
 	floorWindow = 2 << 20
 )
 
-// readFrames reads the frames of a stream of the RLP with one goroutine and one processor, and does nothing with them.
-func readFrames(file string) error {
+// readFloor reads a stream with one goroutine and one processor, and does nothing with it.
+func readFloor(file string) error {
 	runtime.GOMAXPROCS(1)
 	config, err := tlsConfig(file)
 	if err != nil {
 		return err
 	}
-	config.NextProtos = []string{"h2"}
 	raw, err := net.Dial("tcp", os.Getenv(addressEnv))
 	if err != nil {
 		return err
 	}
 	afterParent(func() { os.Exit(0) })
-	conn := tls.Client(gather.New(raw, nil), config)
+	source := os.Getenv(floorOfEnv)
+	var drained func()
+	switch source {
+	case nameRLP:
+		config.NextProtos = []string{"h2"}
+	case nameFirehose:
+		drained = func() {}
+	}
+	conn := tls.Client(gather.New(raw, drained), config)
 	defer func() { _ = conn.Close() }()
+	switch source {
+	case nameRLP:
+		return readFrames(conn)
+	case nameFirehose:
+		return readBytes(conn, "/firehose/floor")
+	default:
+		return readBytes(conn, "/v2/read")
+	}
+}
+
+// readBytes reads what follows a request: the records of TLS are decrypted.
+func readBytes(conn net.Conn, path string) error {
+	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nSec-WebSocket-Key: a\r\n\r\n", path, serverName)
+	for b := make([]byte, wideRead); err == nil; {
+		_, err = conn.Read(b)
+	}
+	return err
+}
+
+// readFrames reads the frames of a stream of the RLP.
+func readFrames(conn net.Conn) error {
 	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
 		return err
 	}
@@ -58,7 +87,7 @@ func readFrames(file string) error {
 			return err
 		}
 	}
-	err = errors.Join(
+	err := errors.Join(
 		framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: floorWindow}),
 		framer.WriteWindowUpdate(0, floorWindow),
 		framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: header.Bytes(), EndHeaders: true}),
@@ -88,25 +117,27 @@ func readFrames(file string) error {
 	return err
 }
 
-// BenchmarkPaceFloor shows what an envelope of the RLP costs at the least, at the pace of a foundation: its records are
-// decrypted and its frames split.
+// BenchmarkPaceFloor shows what an envelope of the RLP, the gateway and the firehose costs at the least, at the pace of a
+// foundation: records are decrypted, and those of the RLP split into frames.
 func BenchmarkPaceFloor(b *testing.B) {
-	for _, rate := range paced[0].rates {
-		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
-			inTurns(b, "", func(b *testing.B, _ string) usage {
-				b.Helper()
-				setPace(b, min(paceSeries, rate*10), rate)
-				certificate, _ := newCertificate(b)
-				address, stop := startServerWith(b, serverEnv, certificate)
-				defer stop()
-				reader := exec.Command(os.Args[0])
-				_, stopReader := start(b, reader, floorEnv+"="+certificate, addressEnv+"="+address)
-				defer stopReader()
-				time.Sleep(startTime)
-				u := (&program{pid: reader.Process.Pid}).sleep(b, paceTime)
-				u.envelopes = float64(rate) * u.seconds
-				return u
+	for _, of := range paced[:3] {
+		for _, rate := range of.rates {
+			b.Run(fmt.Sprintf("source=%s/rate=%d", of.source, rate), func(b *testing.B) {
+				inTurns(b, "", func(b *testing.B, _ string) usage {
+					b.Helper()
+					setPace(b, min(paceSeries, rate*10), rate)
+					certificate, _ := newCertificate(b)
+					address, stop := startServerWith(b, of.sender, certificate)
+					defer stop()
+					reader := exec.Command(os.Args[0])
+					_, stopReader := start(b, reader, floorEnv+"="+certificate, floorOfEnv+"="+of.source, addressEnv+"="+address)
+					defer stopReader()
+					time.Sleep(startTime)
+					u := (&program{pid: reader.Process.Pid}).sleep(b, paceTime)
+					u.envelopes = float64(rate) * u.seconds
+					return u
+				})
 			})
-		})
+		}
 	}
 }

@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 		holdEnv:   holdAsSyslogAgent,
 		udpEnv:    sendDatagrams,
 		coldEnv:   sendCold,
-		floorEnv:  readFrames,
+		floorEnv:  readFloor,
 	} {
 		file := os.Getenv(variable)
 		if file == "" {
