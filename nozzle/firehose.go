@@ -148,7 +148,7 @@ type firehoseStream struct {
 func newFirehoseStream(intake *Intake, pulse *watch.Pulse) *firehoseStream {
 	s := &firehoseStream{intake: intake, pulse: pulse}
 	s.frames.take = func(messages [][]byte) { intake.V1Batch(messages, time.Now()) }
-	s.frames.left = pulse.Leave
+	s.frames.leave = pulse.Leave
 	return s
 }
 
@@ -172,7 +172,7 @@ func (s *firehoseStream) read(ctx context.Context) watch.Failure {
 		}
 		message, err := io.ReadAll(r)
 		if err == nil && s.frames.within() {
-			err = io.ErrUnexpectedEOF // the library takes an end here for that of the message
+			err = io.ErrUnexpectedEOF // v1.8.15 of the library takes an end here for that of the message
 		}
 		if err != nil {
 			return s.explain(err)

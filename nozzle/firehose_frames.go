@@ -34,8 +34,8 @@ var errLeft = errors.New("no more of this stream was wanted")
 // and what breaks the protocol.
 type wholeFrames struct {
 	io.ReadWriteCloser
-	take func(messages [][]byte) // decodes messages, which lie in buf
-	left func() bool             // says whether to stop
+	take  func(messages [][]byte) // decodes messages, which lie in buf
+	leave func() bool             // says whether to stop
 
 	buf      []byte
 	at, end  int      // what has come and is neither taken nor handed on lies between
@@ -50,10 +50,10 @@ func (f *wholeFrames) over(c io.ReadWriteCloser) io.ReadWriteCloser {
 	return f
 }
 
-// Read returns what is the library's. The error is errLeft where left is true after a message.
+// Read returns what is the library's. The error is errLeft where leave is true after a message.
 func (f *wholeFrames) Read(b []byte) (int, error) {
 	for {
-		if f.takeOut() && f.left() {
+		if f.takeOut() && f.leave() {
 			return 0, errLeft
 		}
 		if n := min(f.rest, len(b), f.end-f.at); n > 0 {

@@ -131,7 +131,7 @@ func TestFirehoseBatches(t *testing.T) {
 		from := &pieces{t: r, left: stream}
 		got, failure := readFirehose(t, from, true, &from.drained)
 		if failure.Reason != watch.ReasonLost {
-			t.Errorf("ended by %+v", failure)
+			r.Errorf("ended by %+v", failure)
 		}
 		if len(got) != len(want) {
 			r.Fatalf("%d messages, want %d", len(got), len(want))
@@ -225,7 +225,7 @@ func TestFirehoseLeaves(t *testing.T) {
 	taken := 0
 	f := &wholeFrames{take: func(messages [][]byte) { taken += len(messages) }}
 	stream := appendFrame(appendFrame(nil, 0x82, []byte("a")), 0x82, []byte("b"))
-	f.left = func() bool { return true }
+	f.leave = func() bool { return true }
 	if n, err := f.over(incoming{bytes.NewReader(stream)}).Read(make([]byte, 10)); n != 0 || !errors.Is(err, errLeft) {
 		t.Errorf("%d, %v", n, err)
 	}

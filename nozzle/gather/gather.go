@@ -54,11 +54,24 @@ type socket interface {
 	close()
 }
 
+// reading says how a socket is read.
+type reading uint8
+
+const (
+	atOnce   reading = iota // there are no pauses
+	inTurns                 // there are
+	oneByOne                // there are, and a burst whose messages are written one by one gets some time to come
+)
+
 // New returns a connection that reads c much at a time, and in turns where c is a TCP connection and the system Linux.
 // drained, unless nil, is called by a Read for which nothing is at hand: it may wait. It is for connections of which
 // many messages are taken together, though each is written by itself: after a wait they get some time to come.
 func New(c net.Conn, drained func()) net.Conn {
-	if s := newSocket(c, true, drained != nil); s != nil {
+	how := inTurns
+	if drained != nil {
+		how = oneByOne
+	}
+	if s := newSocket(c, how); s != nil {
 		c = newTurns(c, s)
 	}
 	return &buffered{Conn: c, reader: bufio.NewReaderSize(c, bufferBytes), drained: drained}

@@ -190,7 +190,7 @@ func (t *groupTest) read(begin time.Duration, deliveries ...delivery) {
 				t.happen(m)
 			}
 		}
-		time.Sleep(deliveries[len(deliveries)-1].every) // an end right after what it ends would be something that comes often
+		time.Sleep(deliveries[len(deliveries)-1].every) // an end right after a delivery would count as what comes often
 		m.end()
 		t.happen(m)
 	})

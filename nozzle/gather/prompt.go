@@ -8,7 +8,7 @@ import (
 // NewPrompt returns a connection that is read at once: for clients that await answers. Where c is a TCP connection and
 // the system Linux, its system calls, which never wait, are not told to the runtime: that costs as much as the calls.
 func NewPrompt(c net.Conn) net.Conn {
-	if s := newSocket(c, false, false); s != nil {
+	if s := newSocket(c, atOnce); s != nil {
 		return &prompt{Conn: c, socket: s}
 	}
 	return c

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelSocket makes its system calls, which never wait, without telling the runtime, as the runtime does with its own:
-// else the first call after each silence wakes the thread that watches over system calls, which costs more than the
-// call.
+// kernelSocket makes its system calls, which never wait but in linger, without telling the runtime, as the runtime does
+// with its own: else the first call after each silence wakes the thread that watches over system calls, which costs
+// more than the call.
 type kernelSocket struct {
 	conn  syscall.RawConn
 	timer *timer // or nil
@@ -34,9 +34,8 @@ type kernelSocket struct {
 	quiet bool // the low-water mark is quietBytes
 }
 
-// newSocket returns nil where c is no socket. Without a timer there are no pauses. Where messages are written one by
-// one, a burst of them gets some time to come.
-func newSocket(c net.Conn, timer, oneByOne bool) socket {
+// newSocket returns nil where c is no socket.
+func newSocket(c net.Conn, how reading) socket {
 	system, ok := c.(syscall.Conn)
 	if !ok {
 		return nil
@@ -47,10 +46,10 @@ func newSocket(c net.Conn, timer, oneByOne bool) socket {
 	}
 	s := &kernelSocket{conn: conn}
 	s.awaiting, s.sending = s.readOrWait, s.write
-	if oneByOne {
+	if how == oneByOne {
 		s.linger = linger
 	}
-	if !timer {
+	if how == atOnce {
 		return s
 	}
 	if s.timer, err = newTimer(); err != nil {

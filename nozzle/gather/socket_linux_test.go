@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 func newKernelSocket(tb testing.TB) (s *kernelSocket, ours, theirs *net.TCPConn) {
 	tb.Helper()
 	ours, theirs = pair(tb)
-	s, ok := newSocket(ours, true, false).(*kernelSocket)
+	s, ok := newSocket(ours, inTurns).(*kernelSocket)
 	if !ok {
 		tb.Fatal("no socket")
 	}
@@ -65,7 +66,7 @@ func TestSocket(t *testing.T) {
 // TestLinger: after a wait, and only then, a burst that is written message by message gets some time to come.
 func TestLinger(t *testing.T) {
 	ours, theirs := pair(t)
-	s, ok := newSocket(ours, true, true).(*kernelSocket)
+	s, ok := newSocket(ours, oneByOne).(*kernelSocket)
 	if !ok || s.linger == nil {
 		t.Fatal("no socket that lingers")
 	}
@@ -82,10 +83,11 @@ func TestLinger(t *testing.T) {
 		t.Errorf("at hand: %d, %v, after %d waits", n, err, lingers)
 	}
 	tried, try := make(chan struct{}), s.awaiting
+	tell := sync.OnceFunc(func() { close(tried) })
 	s.awaiting = func(fd uintptr) bool {
 		done := try(fd)
 		if !done {
-			close(tried)
+			tell()
 		}
 		return done
 	}
@@ -167,14 +169,14 @@ func TestSocketReset(t *testing.T) {
 // TestSocketClosed: closing ends a wait and a pause, which would last for an hour.
 func TestSocketClosed(t *testing.T) {
 	ours, _ := pair(t)
-	c := newTurns(ours, newSocket(ours, true, false))
+	c := newTurns(ours, newSocket(ours, inTurns))
 	ended := make(chan error, 2)
 	go func() {
 		_, err := c.Read(make([]byte, 10))
 		ended <- err
 	}()
 	other, _ := pair(t)
-	p := newTurns(other, newSocket(other, true, false))
+	p := newTurns(other, newSocket(other, inTurns))
 	go func() {
 		p.pause(time.Hour)
 		ended <- net.ErrClosed
@@ -194,7 +196,7 @@ func TestSocketClosed(t *testing.T) {
 func TestNoSocket(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer func() { _ = ours.Close(); _ = theirs.Close() }()
-	if newSocket(ours, true, false) != nil {
+	if newSocket(ours, inTurns) != nil {
 		t.Error("a pipe is no socket")
 	}
 	go func() { _, _ = theirs.Write([]byte("abc")) }()

@@ -5,7 +5,7 @@ package gather
 import "net"
 
 // newSocket returns nil: other systems have no such timers.
-func newSocket(net.Conn, bool, bool) socket { return nil }
+func newSocket(net.Conn, reading) socket { return nil }
 
 // newKernel returns nil as well.
 func newKernel() kernel { return nil }
