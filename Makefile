@@ -6,14 +6,14 @@ LINT      := $(TOOLS)/golangci-lint-v2.15.0
 NESTED    := e2e e2e/otlp e2e/programs/kubernetes bench bench/peers tagger/statsdtest
 FUZZTIME  ?= 60s
 
-.PHONY: help test unit race nested lint corpus learn-score migrate-score fuzz bench bench-million bench-pace bench-cold manifests packages build sbom clean
+.PHONY: help test unit race elsewhere nested lint corpus learn-score migrate-score fuzz bench bench-million bench-pace bench-cold manifests packages build sbom clean
 
 ## help: the targets
 help:
 	@sed -n 's/^## //p' Makefile
 
 ## test: everything that must hold before a change lands
-test: lint race nested corpus
+test: lint race elsewhere nested corpus
 
 ## build: the exporter, static and reproducible, as bin/exporter
 build:
@@ -32,6 +32,10 @@ race:
 	go vet ./...
 	go test -race -timeout 30m ./...
 	go test -run 'Alloc' ./...
+
+## elsewhere: the exporter builds for the systems of developers, too
+elsewhere:
+	for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os go build -o /dev/null ./cmd/exporter || exit 1; done
 
 ## nested: the tests of the nested modules, against real programs and peers; the first time they build those, which takes minutes. Go cannot see what programs read, so that no result is kept
 nested: packages

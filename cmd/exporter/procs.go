@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"loggregator_exporter/internal/beat"
@@ -77,13 +76,4 @@ func (p processors) run(ctx context.Context) {
 			timer.Reset(busyCheck)
 		}
 	}
-}
-
-// processorTime is how much time of processors the process has used; 0 if the system does not say.
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
