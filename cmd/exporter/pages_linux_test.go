@@ -4,10 +4,49 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"runtime/debug"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"loggregator_exporter/config"
 )
+
+// TestWidenHeap: what is in use of the heap lies in larger pages, if the system has them, and says what it said.
+func TestWidenHeap(t *testing.T) {
+	wide := func() (kib int) {
+		smaps, err := os.ReadFile("/proc/self/smaps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(smaps)) {
+			if n := 0; strings.HasPrefix(line, "AnonHugePages:") {
+				_, _ = fmt.Sscanf(line, "AnonHugePages: %d kB", &n)
+				kib += n
+			}
+		}
+		return kib
+	}
+	debug.FreeOSMemory() // so that the heap stays as small as it is
+	texts := make([][]byte, 8)
+	for i := range texts {
+		texts[i] = bytes.Repeat([]byte{byte(i + 1)}, 1<<20)
+	}
+	from, end := heap()
+	if at := uintptr(unsafe.Pointer(&texts[0][0])); at < from || at >= end {
+		t.Fatalf("a text is at %x, the heap from %x to %x", at, from, end)
+	}
+	widenHeap()
+	_, err := os.Stat("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
+	if n := wide(); err == nil && end-from <= widestHeap && n < 4<<10 {
+		t.Errorf("%d KiB are in larger pages", n)
+	}
+	for i, text := range texts {
+		if !bytes.Equal(text, bytes.Repeat([]byte{byte(i + 1)}, 1<<20)) {
+			t.Errorf("text %d is another one", i)
+		}
+	}
+}
 
 // TestUnmapProgram: code that was given back runs all the same.
 func TestUnmapProgram(t *testing.T) {

@@ -20,6 +20,8 @@ const (
 	busyCheck = 5 * time.Second
 	idleCheck = time.Minute // while less than idleShare is used
 	idleShare = 0.02
+	// workShare is what some hundred envelopes a second take; a process that only is scraped takes less.
+	workShare = 0.001
 )
 
 // processors says how many processors the process is to use.
@@ -28,6 +30,7 @@ type processors struct {
 	one  func()               // use one
 	all  func()               // use as many as the system gives
 	rest func()               // give back what the start has used: once, when the process is calm for the first time
+	wide func()               // put memory that is in use into larger pages: at each look at a process that has work
 }
 
 // tuneProcessors lets the process use one processor while that is enough, until ctx is done, unless GOMAXPROCS says how
@@ -41,6 +44,7 @@ func tuneProcessors(ctx context.Context) {
 		one:  func() { runtime.GOMAXPROCS(1) },
 		all:  runtime.SetDefaultGOMAXPROCS,
 		rest: func() { debug.FreeOSMemory(); unmapProgram() },
+		wide: widenHeap,
 	}
 	p.run(ctx)
 }
@@ -62,13 +66,18 @@ func (p processors) run(ctx context.Context) {
 		case !one && share < calmShare:
 			p.one()
 			one = true
-			if !rested {
-				p.rest()
-				rested = true
-			}
 		case one && share > busyShare:
 			p.all()
 			one = false
+		}
+		if one && !rested {
+			p.rest()
+			rested = true
+			timer.Reset(busyCheck) // whether there is work cannot be told from the share of the start
+			continue
+		}
+		if share > workShare {
+			p.wide()
 		}
 		if share < idleShare {
 			timer.Reset(beat.Next(idleCheck))

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// TestProcessors: one processor while little is used, all while much is, and seldom a look while nothing happens.
+// TestProcessors: one processor while little is used, all while much is, larger pages while there is work, and seldom a
+// look while nothing happens.
 func TestProcessors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -42,21 +44,35 @@ func TestProcessors(t *testing.T) {
 			}
 			return sum
 		}
-		p := processors{used: used, one: func() { note("one") }, all: func() { note("all") }, rest: func() { note("rest") }}
+		p := processors{
+			used: used, one: func() { note("one") }, all: func() { note("all") },
+			rest: func() { note("rest") }, wide: func() { note("wide") },
+		}
 		done := make(chan struct{})
 		go func() { p.run(ctx); close(done) }()
 		time.Sleep(400 * time.Second)
 		cancel()
 		<-done
 		var changes []event
+		var wide, worked []float64
 		looks := 0
 		for _, e := range got {
 			switch {
+			case e.what == "wide":
+				wide = append(wide, e.second)
 			case e.what != "look":
 				changes = append(changes, e)
 			case e.second > 140:
 				looks++
 			}
+		}
+		for second := 5.0; second <= 130; second += 5 {
+			if second != 15 { // the look that lets it rest
+				worked = append(worked, second)
+			}
+		}
+		if !slices.Equal(wide, worked) {
+			t.Errorf("larger pages at %v, want %v", wide, worked)
 		}
 		if want := []event{{15, "one"}, {15, "rest"}, {95, "all"}, {135, "one"}}; !reflect.DeepEqual(changes, want) {
 			t.Errorf("got %v, want %v", changes, want)
