@@ -21,7 +21,8 @@ const (
 	idleCheck = time.Minute // while less than idleShare is used
 	idleShare = 0.02
 	// workShare is what some hundred envelopes a second take; a process that only is scraped takes less.
-	workShare = 0.001
+	workShare = 0.002
+	restTime  = time.Second // in which the runtime ends what rest has begun
 )
 
 // processors says how many processors the process is to use.
@@ -52,13 +53,16 @@ func tuneProcessors(ctx context.Context) {
 func (p processors) run(ctx context.Context) {
 	timer := time.NewTimer(busyCheck)
 	defer timer.Stop()
-	before, began, one, rested := p.used(), time.Now(), false, false
-	for {
+	passed := func() bool {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-timer.C:
+			return true
 		}
+	}
+	before, began, one, rested := p.used(), time.Now(), false, false
+	for passed() {
 		used, now := p.used(), time.Now()
 		share := (used - before).Seconds() / now.Sub(began).Seconds()
 		before, began = used, now
@@ -73,7 +77,12 @@ func (p processors) run(ctx context.Context) {
 		if one && !rested {
 			p.rest()
 			rested = true
-			timer.Reset(busyCheck) // whether there is work cannot be told from the share of the start
+			timer.Reset(restTime)
+			if !passed() {
+				return
+			}
+			before, began = p.used(), time.Now() // what start and rest took says nothing of the work
+			timer.Reset(busyCheck)
 			continue
 		}
 		if share > workShare {
