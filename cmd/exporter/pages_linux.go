@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -48,16 +49,19 @@ const (
 // widenHeap puts the parts of the heap that are mostly in use into pages of 2 MiB. After a silence the processor has to
 // find each page again, of which a few envelopes touch a hundred of 4 KiB; where the hypervisor keeps page tables in
 // software that is most of what they cost. It needs Linux 6.1; where the system does not do it, all works as before.
+// Where it is told never to use such pages they are not used here either, though the system call would.
 func widenHeap() {
+	enabled, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
 	from, end := heap()
-	if end-from > widestHeap {
+	if err != nil || bytes.Contains(enabled, []byte("[never]")) || end-from > widestHeap {
 		return
 	}
 	page := uintptr(os.Getpagesize())
 	used := make([]byte, widePage/page)
 	for at := from; at+widePage <= end; at += widePage {
-		into := uintptr(unsafe.Pointer(&used[0])) //nolint:gosec // the system call writes there
-		if _, _, errno := unix.RawSyscall(unix.SYS_MINCORE, at, widePage, into); errno != 0 {
+		_, _, errno := unix.Syscall(unix.SYS_MINCORE, at, widePage,
+			uintptr(unsafe.Pointer(&used[0]))) //nolint:gosec // the system call writes there
+		if errno != 0 {
 			return
 		}
 		n := 0
@@ -65,7 +69,7 @@ func widenHeap() {
 			n += int(u & 1) // the other bits are reserved
 		}
 		if n >= len(used)/2 {
-			_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, at, widePage, unix.MADV_COLLAPSE) // it is as well without
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, at, widePage, unix.MADV_COLLAPSE) // it is as well without
 		}
 	}
 }
