@@ -51,14 +51,21 @@ const (
 // software that is most of what they cost. It needs Linux 6.1; where the system does not do it, all works as before.
 // Where it is told never to use such pages they are not used here either, though the system call would.
 func widenHeap() {
-	enabled, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
-	from, end := heap()
-	if err != nil || bytes.Contains(enabled, []byte("[never]")) || end-from > widestHeap {
-		return
+	if from, end := heap(); end-from <= widestHeap && hasWidePages() {
+		widen(from, end)
 	}
+}
+
+func hasWidePages() bool {
+	enabled, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	return err == nil && !bytes.Contains(enabled, []byte("[never]"))
+}
+
+// widen puts memory into wide pages where at least half of one is in use. It begins and ends at multiples of widePage.
+func widen(from, end uintptr) {
 	page := uintptr(os.Getpagesize())
 	used := make([]byte, widePage/page)
-	for at := from; at+widePage <= end; at += widePage {
+	for at := from; at < end; at += widePage {
 		_, _, errno := unix.Syscall(unix.SYS_MINCORE, at, widePage,
 			uintptr(unsafe.Pointer(&used[0]))) //nolint:gosec // the system call writes there
 		if errno != 0 {

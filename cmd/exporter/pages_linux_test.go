@@ -4,48 +4,60 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"runtime/debug"
-	"strings"
 	"testing"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"loggregator_exporter/config"
 )
 
-// TestWidenHeap: what is in use of the heap lies in larger pages, if the system has them, and says what it said.
-func TestWidenHeap(t *testing.T) {
-	wide := func() (kib int) {
-		smaps, err := os.ReadFile("/proc/self/smaps")
-		if err != nil {
-			t.Fatal(err)
+// TestWiden: of memory that is mostly in use, and only of that, each part lies in one page.
+func TestWiden(t *testing.T) {
+	if !hasWidePages() {
+		t.Skip("the system has no larger pages, or is told never to use them")
+	}
+	memory, err := unix.Mmap(-1, 0, 4*widePage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Munmap(memory) }()
+	skip := -uintptr(unsafe.Pointer(&memory[0])) % widePage
+	memory = memory[skip:][:3*widePage]
+	for i := range widePage / 2 { // of the first part half, of the second one less, of the third one nothing
+		memory[i], memory[widePage+i/3] = 1, 1
+	}
+	from := uintptr(unsafe.Pointer(&memory[0]))
+	widen(from, from+3*widePage)
+	resident := make([]byte, 3*widePage/os.Getpagesize())
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, from, 3*widePage, uintptr(unsafe.Pointer(&resident[0])))
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	var got [3]int
+	for i, r := range resident {
+		got[i*len(got)/len(resident)] += int(r & 1)
+	}
+	pages := len(resident) / len(got)
+	if want := [3]int{pages, (pages/2 + 2) / 3, 0}; got != want {
+		t.Errorf("of three parts of %d pages %v are resident, want %v", pages, got, want)
+	}
+	for i, b := range memory {
+		want := byte(0)
+		if i < widePage/2 || i >= widePage && i < widePage+(widePage/2+2)/3 {
+			want = 1
 		}
-		for line := range strings.Lines(string(smaps)) {
-			if n := 0; strings.HasPrefix(line, "AnonHugePages:") {
-				_, _ = fmt.Sscanf(line, "AnonHugePages: %d kB", &n)
-				kib += n
-			}
+		if b != want {
+			t.Fatalf("byte %d is %d", i, b)
 		}
-		return kib
 	}
-	debug.FreeOSMemory() // so that the heap stays as small as it is
-	texts := make([][]byte, 8)
-	for i := range texts {
-		texts[i] = bytes.Repeat([]byte{byte(i + 1)}, 1<<20)
-	}
-	from, end := heap()
-	if at := uintptr(unsafe.Pointer(&texts[0][0])); at < from || at >= end {
-		t.Fatalf("a text is at %x, the heap from %x to %x", at, from, end)
-	}
-	widenHeap()
-	enabled, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
-	has := err == nil && !bytes.Contains(enabled, []byte("[never]"))
-	if n := wide(); has && end-from <= widestHeap && n < 4<<10 {
-		t.Errorf("%d KiB are in larger pages", n)
-	}
-	for i, text := range texts {
-		if !bytes.Equal(text, bytes.Repeat([]byte{byte(i + 1)}, 1<<20)) {
-			t.Errorf("text %d is another one", i)
-		}
+}
+
+// TestHeap: what the program has made lies in it.
+func TestHeap(t *testing.T) {
+	at := uintptr(unsafe.Pointer(&make([]byte, 8<<20)[4<<20]))
+	if from, end := heap(); at < from || at >= end || from%widePage != 0 || end%widePage != 0 {
+		t.Errorf("%x is not between %x and %x", at, from, end)
 	}
 }
 
