@@ -64,7 +64,8 @@ func (p processors) run(ctx context.Context) {
 	before, began, one, rested := p.used(), time.Now(), false, false
 	for passed() {
 		used, now := p.used(), time.Now()
-		share := (used - before).Seconds() / now.Sub(began).Seconds()
+		took := now.Sub(began)
+		share := (used - before).Seconds() / took.Seconds()
 		before, began = used, now
 		switch {
 		case !one && share < calmShare:
@@ -85,7 +86,7 @@ func (p processors) run(ctx context.Context) {
 			timer.Reset(busyCheck)
 			continue
 		}
-		if share > workShare {
+		if share > workShare && took >= busyCheck { // in less time a scrape looks like work
 			p.wide()
 		}
 		if share < idleShare {
