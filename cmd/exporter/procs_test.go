@@ -85,6 +85,25 @@ func TestProcessors(t *testing.T) {
 	})
 }
 
+// TestScrapeIsNoWork: a second of work between two looks at a process at rest that follow each other soon.
+func TestScrapeIsNoWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		minute := time.Now() // a full one
+		ctx, cancel := context.WithCancel(t.Context())
+		time.Sleep(45 * time.Second) // looks come after 50, 51, 56 and 60 s
+		p := processors{
+			used: func() time.Duration { return min(time.Second, max(0, time.Since(minute)-57*time.Second)) },
+			one:  func() {}, all: func() {}, rest: func() {},
+			wide: func() { t.Errorf("larger pages after %v", time.Since(minute)) },
+		}
+		done := make(chan struct{})
+		go func() { p.run(ctx); close(done) }()
+		time.Sleep(time.Minute)
+		cancel()
+		<-done
+	})
+}
+
 func TestProcessorTime(t *testing.T) {
 	if processorTime() <= 0 {
 		t.Error("no time")
