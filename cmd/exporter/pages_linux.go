@@ -88,7 +88,7 @@ func heap() (from, end uintptr) {
 		return 0, 0
 	}
 	defer func() { _ = maps.Close() }()
-	of := uintptr(unsafe.Pointer(new([1 << 10]byte))) //nolint:gosec // only compared
+	of := uintptr(unsafe.Pointer(new([1 << 10]byte))) //nolint:gosec // only compared; stacks lie in the heap, too
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
 		var first, last uintptr
 		if _, err := fmt.Sscanf(lines.Text(), "%x-%x ", &first, &last); err == nil && first <= of && of < last {

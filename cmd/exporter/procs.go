@@ -20,7 +20,8 @@ const (
 	busyCheck = 5 * time.Second
 	idleCheck = time.Minute // while less than idleShare is used
 	idleShare = 0.02
-	// workShare is what some hundred envelopes a second take; a process that only is scraped takes less.
+	// workShare is what some hundred envelopes a second take. A scrape may take more of the time between two looks, but
+	// hardly of two times in a row.
 	workShare = 0.002
 	restTime  = time.Second // in which the runtime ends what rest has begun
 )
@@ -31,7 +32,7 @@ type processors struct {
 	one  func()               // use one
 	all  func()               // use as many as the system gives
 	rest func()               // give back what the start has used: once, when the process is calm for the first time
-	wide func()               // put memory that is in use into larger pages: at each look at a process that has work
+	wide func()               // put memory that is in use into larger pages, at each look at lasting work
 }
 
 // tuneProcessors lets the process use one processor while that is enough, until ctx is done, unless GOMAXPROCS says how
@@ -61,11 +62,11 @@ func (p processors) run(ctx context.Context) {
 			return true
 		}
 	}
-	before, began, one, rested := p.used(), time.Now(), false, false
+	before, began := p.used(), time.Now()
+	var one, rested, worked bool
 	for passed() {
 		used, now := p.used(), time.Now()
-		took := now.Sub(began)
-		share := (used - before).Seconds() / took.Seconds()
+		share := (used - before).Seconds() / now.Sub(began).Seconds()
 		before, began = used, now
 		switch {
 		case !one && share < calmShare:
@@ -83,16 +84,19 @@ func (p processors) run(ctx context.Context) {
 				return
 			}
 			before, began = p.used(), time.Now() // what start and rest took says nothing of the work
+			worked = false
 			timer.Reset(busyCheck)
 			continue
 		}
-		if share > workShare && took >= busyCheck { // in less time a scrape looks like work
+		working := share > workShare
+		if working && worked {
 			p.wide()
 		}
-		if share < idleShare {
-			timer.Reset(beat.Next(idleCheck))
-		} else {
+		if share >= idleShare || working && !worked {
 			timer.Reset(busyCheck)
+		} else {
+			timer.Reset(beat.Next(idleCheck))
 		}
+		worked = working
 	}
 }
