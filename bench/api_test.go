@@ -83,13 +83,9 @@ func (x *apiBench) console(b *testing.B) (*api.API, http.Handler) {
 		Options: overview.Options{Store: x.store, Own: x.own},
 		Rules:   func() tagger.Options { return tagger.Options{Catalogue: catalogue.Files(), Quarantine: true} },
 	})
-	pages, err := console.New(console.Options{Data: a, TelemetryPath: "/metrics", Log: quiet()})
-	if err != nil {
-		b.Fatal(err)
-	}
 	mux := http.NewServeMux()
 	mux.Handle(api.Prefix, a.Handler())
-	pages.Register(mux)
+	console.New(console.Options{Data: a, TelemetryPath: "/metrics", Log: quiet()}).Register(mux)
 	return a, mux
 }
 

@@ -61,13 +61,9 @@ func NewHandler(p Pages) (http.Handler, error) {
 	mux.Handle("GET "+ReadyPath, probes)
 	if p.API != nil {
 		mux.Handle(api.Prefix, p.API.Handler())
-		pages, err := console.New(console.Options{
+		console.New(console.Options{
 			Data: p.API, TelemetryPath: p.TelemetryPath, Demo: p.Demo, Log: p.Log,
-		})
-		if err != nil {
-			return nil, err
-		}
-		pages.Register(mux)
+		}).Register(mux)
 	} else {
 		landing, err := p.landing()
 		if err != nil {

@@ -24,25 +24,19 @@ type asset struct {
 	typ, checksum string
 }
 
-func newAssets() (*assets, error) {
+func newAssets() *assets {
 	a := &assets{files: make(map[string]asset)}
-	entries, err := assetFiles.ReadDir("assets")
-	if err != nil {
-		return nil, fmt.Errorf("reading the assets of the console: %w", err)
-	}
+	entries, _ := assetFiles.ReadDir("assets") // they are part of the program
 	types := map[string]string{".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 	for _, e := range entries {
-		data, err := assetFiles.ReadFile("assets/" + e.Name())
-		if err != nil {
-			return nil, fmt.Errorf("reading the assets of the console: %w", err)
-		}
+		data, _ := assetFiles.ReadFile("assets/" + e.Name())
 		sum := sha256.Sum256(data)
 		a.files[e.Name()] = asset{
 			data: data, checksum: hex.EncodeToString(sum[:8]),
 			typ: mime.FormatMediaType(types[path.Ext(e.Name())], map[string]string{"charset": "utf-8"}),
 		}
 	}
-	return a, nil
+	return a
 }
 
 // link is the address of an asset. It changes with its content, so that browsers may keep what they have.

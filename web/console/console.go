@@ -5,11 +5,11 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"loggregator_exporter/web/api"
@@ -49,9 +49,14 @@ type Options struct {
 // Console renders the pages.
 type Console struct {
 	options Options
-	assets  *assets
-	manual  *manual
-	pages   map[string]*template.Template
+	parts   func() *parts // made with the first page: an exporter that is only scraped does without their memory
+}
+
+// parts are what pages are made of.
+type parts struct {
+	assets *assets
+	manual *manual
+	pages  map[string]*template.Template
 }
 
 // page is one of the pages: its path, its name in the bar, the template of its content, and what makes its data.
@@ -69,32 +74,20 @@ var pages = []page{
 	{"config", "Configuration", "config.html", (*Console).config},
 }
 
-// New parses the templates.
-func New(o Options) (*Console, error) {
-	c := &Console{options: o, pages: make(map[string]*template.Template)}
-	var err error
-	if c.assets, err = newAssets(); err != nil {
-		return nil, err
-	}
-	if c.manual, err = newManual(); err != nil {
-		return nil, err
-	}
-	layout, err := template.New("layout").Funcs(c.functions()).ParseFS(templates, "templates/layout.html",
-		"templates/parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("reading the templates of the console: %w", err)
-	}
+// New makes a console. Its templates are parsed when the first page is asked for.
+func New(o Options) *Console { return &Console{options: o, parts: sync.OnceValue(newParts)} }
+
+func newParts() *parts {
+	p := &parts{assets: newAssets(), manual: newManual(), pages: make(map[string]*template.Template)}
+	layout := template.Must(template.New("layout").Funcs(p.functions()).ParseFS(templates, "templates/layout.html",
+		"templates/parts.html"))
 	for _, file := range []string{
 		"overview.html", "names.html", "explain.html", "rules.html", "cardinality.html", "config.html", "docs.html",
 		"error.html",
 	} {
-		t, err := template.Must(layout.Clone()).ParseFS(templates, "templates/"+file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the templates of the console: %w", err)
-		}
-		c.pages[file] = t
+		p.pages[file] = template.Must(template.Must(layout.Clone()).ParseFS(templates, "templates/"+file))
 	}
-	return c, nil
+	return p
 }
 
 // Register adds the pages to a mux. No request changes anything.
@@ -106,7 +99,7 @@ func (c *Console) Register(mux *http.ServeMux) {
 		}
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, &p) })
 	}
-	mux.Handle("GET /assets/", c.assets)
+	mux.HandleFunc("GET /assets/", func(w http.ResponseWriter, r *http.Request) { c.parts().assets.ServeHTTP(w, r) })
 	manual := page{"docs", "Documentation", "docs.html", (*Console).manualPage}
 	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, &manual) })
 	bench := page{"rules", "Rules", "rules.html", (*Console).try}
@@ -239,7 +232,7 @@ func secure(h http.Header) {
 
 func (c *Console) render(file string, f *frame) ([]byte, error) {
 	var b bytes.Buffer
-	err := c.pages[file].ExecuteTemplate(&b, "layout", f)
+	err := c.parts().pages[file].ExecuteTemplate(&b, "layout", f)
 	return b.Bytes(), err
 }
 

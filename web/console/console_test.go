@@ -19,14 +19,9 @@ import (
 func TestMain(m *testing.M) { os.Exit(leaks.Check(m.Run())) }
 
 // newMux serves a console that shows what f answers.
-func newMux(tb testing.TB, f *fake) *http.ServeMux {
-	tb.Helper()
-	c, err := New(Options{Data: f, TelemetryPath: "/metrics", Demo: true, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		tb.Fatal(err)
-	}
+func newMux(f *fake) *http.ServeMux {
 	mux := http.NewServeMux()
-	c.Register(mux)
+	New(Options{Data: f, TelemetryPath: "/metrics", Demo: true, Log: slog.New(slog.DiscardHandler)}).Register(mux)
 	return mux
 }
 
@@ -38,7 +33,7 @@ func ask(tb testing.TB, f *fake, method, path, contentType, body string) *httpte
 		r.Header.Set("Content-Type", contentType)
 	}
 	w := httptest.NewRecorder()
-	newMux(tb, f).ServeHTTP(w, r)
+	newMux(f).ServeHTTP(w, r)
 	return w
 }
 

@@ -11,14 +11,14 @@ import (
 )
 
 // functions are those of the templates.
-func (c *Console) functions() template.FuncMap {
+func (p *parts) functions() template.FuncMap {
 	return template.FuncMap{
-		"asset": c.assets.link,
+		"asset": p.assets.link,
 		"rel":   relative,
 		"text":  visible,
 		"lines": lines,
-		"prose": c.manual.inline,
-		"hints": c.manual.mentions,
+		"prose": p.manual.inline,
+		"hints": p.manual.mentions,
 		"short": func(s string) template.HTML { return breakable(short(s)) },
 		"num":   func(v any) string { return count(number(v)) },
 		"value": value,

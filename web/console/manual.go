@@ -36,28 +36,22 @@ type manualTitle struct {
 	Current     bool
 }
 
-func newManual() (*manual, error) {
+func newManual() *manual {
 	m := &manual{markdown: goldmark.New(
 		goldmark.WithExtensions(extension.Table),
 		goldmark.WithParserOptions(
 			parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(manualLinks{}, 100)),
 		),
 	)}
-	entries, err := docs.Files.ReadDir(".")
-	if err != nil {
-		return nil, fmt.Errorf("reading the documentation: %w", err)
-	}
+	entries, _ := docs.Files.ReadDir(".") // it is part of the program
 	for _, e := range entries {
-		source, err := docs.Files.ReadFile(e.Name())
-		if err != nil {
-			return nil, fmt.Errorf("reading the documentation: %w", err)
-		}
+		source, _ := docs.Files.ReadFile(e.Name())
 		line, _, _ := bytes.Cut(source, []byte("\n"))
 		m.titles = append(m.titles, manualTitle{
 			Name: strings.TrimSuffix(e.Name(), ".md"), Title: strings.Trim(string(line), "# "),
 		})
 	}
-	return m, nil
+	return m
 }
 
 // has says whether there is a page of that name.
@@ -102,13 +96,13 @@ func (c *Console) manualPage(r *http.Request, f *frame) error {
 			Type: api.ErrorNotFound, Text: "no page of the documentation is called " + strconv.Quote(short(name)),
 		}
 	}
-	p := manualPage{Titles: slices.Clone(c.manual.titles)}
+	p := manualPage{Titles: slices.Clone(c.parts().manual.titles)}
 	for i := range p.Titles {
 		if t := &p.Titles[i]; t.Name == name {
 			t.Current, f.Title = true, t.Title
 		}
 	}
-	if p.Body, err = c.manual.render(source); err != nil {
+	if p.Body, err = c.parts().manual.render(source); err != nil {
 		return err
 	}
 	f.Page = p
