@@ -78,14 +78,20 @@ func (a *API) Run(ctx context.Context) error {
 	}
 }
 
-// tend lists anew what answers are made of, so that who asks after a pause finds it.
+// quickSeries is how many series there may be for their lists to be made while somebody waits.
+const quickSeries = 10_000
+
+// tend lists anew what answers are made of, where that takes long, so that who asks after a pause finds it.
 func (a *API) tend(ctx context.Context) {
+	a.proposals.forgetOld()
+	if a.options.Store.Stats().Series < quickSeries {
+		return
+	}
 	a.index.Tend()
 	a.surveys.Tend()
 	if names, err := a.index.Get(ctx); err == nil {
 		_, _ = a.indexRules(ctx, names) // fails only where ctx is done
 	}
-	a.proposals.forgetOld()
 }
 
 // snapshot returns the names.

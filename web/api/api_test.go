@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,11 +11,12 @@ import (
 	"loggregator_exporter/web/live"
 )
 
-// TestRun: the history of the last hour, the sizes of metrics in it, and all lists are at hand before anybody asks.
+// TestRun: the history of the last hour, the sizes of metrics in it, and long lists are at hand before anybody asks.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.fill()
+		f.fillMany()
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- f.Run(ctx) }()
@@ -50,7 +52,14 @@ func (f *fixture) hasRulesOf(name string) bool {
 	return x != nil && slices.ContainsFunc(x.names.Names, func(n live.Name) bool { return n.Name == name })
 }
 
-// TestTend: lists follow what the store has, and proposals that are old are dropped.
+// fillMany sends so many series that lists of them are kept.
+func (f *fixture) fillMany() {
+	for i := range quickSeries {
+		f.gauge("rep", "many", "index", strconv.Itoa(i))
+	}
+}
+
+// TestTend: lists that take long follow what the store has, and proposals that are old are dropped.
 func TestTend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -67,6 +76,11 @@ func TestTend(t *testing.T) {
 		if f.tend(t.Context()); f.proposals.last != nil {
 			t.Error("old proposals are kept")
 		}
+		if f.hasRulesOf("came.later") {
+			t.Error("a short list is kept, which nobody asks for")
+		}
+		f.fillMany()
+		f.tend(t.Context())
 		if !f.hasRulesOf("came.later") {
 			t.Error("the name that came last, or its rules, are not known")
 		}
