@@ -15,7 +15,7 @@ const (
 	paceSeries  = 10_000
 	paceTime    = 5 * time.Second // of one run
 	// startTime is left out: by its end the program knows that it has little to do, and work.
-	startTime = 17 * time.Second
+	startTime = 22 * time.Second
 
 	nameRLP, nameGateway, nameFirehose         = "rlp", "gateway", "firehose"
 	nameIngress, nameSyslog, nameOTLP, nameUDP = "ingress", "syslog", "otlp", "udp"

@@ -20,9 +20,11 @@ const (
 	busyCheck = 5 * time.Second
 	idleCheck = time.Minute // while less than idleShare is used
 	idleShare = 0.02
-	// workShare is what some hundred envelopes a second take. A scrape may take more of the time between two looks, but
-	// hardly of two times in a row.
+	// workShare is what some hundred envelopes a second take. A scrape, or what is done at full minutes, may take more of
+	// the time between two looks, but hardly both of more than two times in a row: workLooks is from how many on it is
+	// work.
 	workShare = 0.002
+	workLooks = 3
 	restTime  = time.Second // in which the runtime ends what rest has begun
 )
 
@@ -63,7 +65,8 @@ func (p processors) run(ctx context.Context) {
 		}
 	}
 	before, began := p.used(), time.Now()
-	var one, rested, worked bool
+	var one, rested bool
+	worked := 0 // looks in a row
 	for passed() {
 		used, now := p.used(), time.Now()
 		share := (used - before).Seconds() / now.Sub(began).Seconds()
@@ -84,19 +87,20 @@ func (p processors) run(ctx context.Context) {
 				return
 			}
 			before, began = p.used(), time.Now() // what start and rest took says nothing of the work
-			worked = false
+			worked = 0
 			timer.Reset(busyCheck)
 			continue
 		}
-		working := share > workShare
-		if working && worked {
+		if worked++; share <= workShare {
+			worked = 0
+		}
+		if worked >= workLooks {
 			p.wide()
 		}
-		if share >= idleShare || working && !worked {
+		if share >= idleShare || 0 < worked && worked < workLooks {
 			timer.Reset(busyCheck)
 		} else {
 			timer.Reset(beat.Next(idleCheck))
 		}
-		worked = working
 	}
 }
