@@ -25,6 +25,13 @@ func newMux(f *fake) *http.ServeMux {
 	return mux
 }
 
+// TestUnasked: an exporter that is only scraped holds no parsed templates, which are thousands of allocations.
+func TestUnasked(t *testing.T) {
+	if got := testing.AllocsPerRun(10, func() { newMux(&fake{}) }); got > 500 {
+		t.Errorf("%v allocations before a page is asked for", got)
+	}
+}
+
 // ask sends a request and returns the answer.
 func ask(tb testing.TB, f *fake, method, path, contentType, body string) *httptest.ResponseRecorder {
 	tb.Helper()
