@@ -78,13 +78,14 @@ func (a *API) Run(ctx context.Context) error {
 	}
 }
 
-// quickSeries is how many series there may be for their lists to be made while somebody waits.
+// quickSeries is how many series there may be for their first lists to be made while somebody waits.
 const quickSeries = 10_000
 
-// tend lists anew what answers are made of, where that takes long, so that who asks after a pause finds it.
+// tend lists anew what answers are made of, so that who asks after a pause finds it. An exporter of few series has no
+// lists until somebody asks.
 func (a *API) tend(ctx context.Context) {
 	a.proposals.forgetOld()
-	if a.options.Store.Stats().Series < quickSeries {
+	if a.options.Store.Stats().Series < quickSeries && !a.index.Made() {
 		return
 	}
 	a.index.Tend()

@@ -59,6 +59,9 @@ func (c *Cache[T]) Tend() {
 	}
 }
 
+// Made reports whether there is a value.
+func (c *Cache[T]) Made() bool { return c.current.Load() != nil }
+
 // wait waits for a value that is made now.
 func (c *Cache[T]) wait(ctx context.Context) (*T, error) {
 	select {
