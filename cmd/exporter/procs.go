@@ -20,9 +20,8 @@ const (
 	busyCheck = 5 * time.Second
 	idleCheck = time.Minute // while less than idleShare is used
 	idleShare = 0.02
-	// workShare is what some hundred envelopes a second take. A scrape, or what is done at full minutes, may take more of
-	// the time between two looks, but hardly both of more than two times in a row: workLooks is from how many on it is
-	// work.
+	// workShare is what some hundred envelopes a second take. A scrape may take more of the time between two looks, and
+	// what is done at full minutes of that between the next two: it is lasting work once workLooks in a row see more.
 	workShare = 0.002
 	workLooks = 3
 	restTime  = time.Second // in which the runtime ends what rest has begun
@@ -66,7 +65,7 @@ func (p processors) run(ctx context.Context) {
 	}
 	before, began := p.used(), time.Now()
 	var one, rested bool
-	worked := 0 // looks in a row
+	worked := 0 // looks in a row that saw more than workShare
 	for passed() {
 		used, now := p.used(), time.Now()
 		share := (used - before).Seconds() / now.Sub(began).Seconds()
@@ -91,7 +90,9 @@ func (p processors) run(ctx context.Context) {
 			timer.Reset(busyCheck)
 			continue
 		}
-		if worked++; share <= workShare {
+		if share > workShare {
+			worked++
+		} else {
 			worked = 0
 		}
 		if worked >= workLooks {
